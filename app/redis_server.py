@@ -10,7 +10,8 @@ the lock on to the server: so it is held as long as one of the two lives, and no
 the same files.
 
     RedisServerError           the embedded server can't be had; its message says why in a sentence
-    └── FolderInUse            another start (or its server, still going down) holds the folder
+    ├── FolderInUse            another start (or its server, still going down) holds the folder
+    └── StartStopped           somebody asked to stop before it served
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +45,7 @@ LOAD_SECONDS = 600.0  # until its file is loaded: a million tasks take some seco
 LOCK_SECONDS = 3.0  # a server whose parent was killed needs a moment to go
 STOP_SECONDS = 2.5
 SAY_EVERY_SECONDS = 5.0
+MAX_LOG_BYTES = 5_000_000
 
 
 class RedisServerError(Exception):
@@ -52,6 +54,10 @@ class RedisServerError(Exception):
 
 class FolderInUse(RedisServerError):  # noqa: N818 - reads as what happened
     """The folder is held by another start; the message says by which process."""
+
+
+class StartStopped(RedisServerError):  # noqa: N818 - reads as what happened
+    """Stopped before the embedded server had read its data."""
 
 
 class Answer(Enum):
@@ -179,10 +185,10 @@ def _version(text: str) -> tuple[int, int]:
 class EmbeddedServer:
     """The server in VAR_DIR: `start`, use `url`, `stop`. It ends with the process that started it, too.
 
-    `say` is told in a sentence when something takes long.
+    `say` is told in a sentence when something takes long; `is_stopping` is asked meanwhile.
     """
 
-    def __init__(self, settings: Settings, say: Say) -> None:
+    def __init__(self, settings: Settings, say: Say, is_stopping: Callable[[], bool] = lambda: False) -> None:
         self.url = socket_url(settings)
         self.folder = settings.var_dir
         self.command: Command | None = None
@@ -191,6 +197,7 @@ class EmbeddedServer:
         self._socket = socket_path(settings)
         self._lock_fd: int | None = None
         self._say = say
+        self._is_stopping = is_stopping
 
     def start(self) -> None:
         """Start it and wait until it serves. Raises RedisServerError."""
@@ -198,6 +205,7 @@ class EmbeddedServer:
         if ping(str(self._socket)) is not Answer.NONE:
             raise RedisServerError(f"{self._socket} is served by a server that Celeriac did not start")
         self._socket.unlink(missing_ok=True)
+        self._turn_log()
         program, version = find_program()
         self.words = f"{program.name} {'.'.join(map(str, version))}"
         assert self._lock_fd is not None
@@ -237,12 +245,14 @@ class EmbeddedServer:
             os.close(self._lock_fd)
             self._lock_fd = None
 
-    def hand_over(self, supervisor: Supervisor) -> None:
-        """Let `supervisor` keep the running server alive and, in the end, stop it."""
+    def hand_over(self, supervisor: Supervisor) -> int:
+        """Let `supervisor` keep the running server alive and, in the end, stop it; the server's pid."""
         assert self.command is not None
         assert self.child is not None
         supervisor.adopt(self.command, self.child)
+        pid = self.child.pid
         self.child = None
+        return pid
 
     def stop(self) -> None:
         """End it: SIGTERM, and SIGKILL after STOP_SECONDS. Its file is complete either way."""
@@ -268,6 +278,12 @@ class EmbeddedServer:
                         "stop that one, or set VAR_DIR to another folder"
                     ) from None
             time.sleep(0.05)
+
+    def _turn_log(self) -> None:
+        """The server's log never ends by itself: keep this one and the one before."""
+        log = self.folder / "redis.log"
+        if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+            log.replace(self.folder / "redis.log.1")
 
     def _options(self, version: tuple[int, int]) -> Sequence[str]:
         listpack = "hash-max-listpack-value" if version >= (7, 0) else "hash-max-ziplist-value"
@@ -296,6 +312,8 @@ class EmbeddedServer:
             status = child.poll()
             if status is not None:
                 raise RedisServerError(f"{self.words} {ended_words(status)}; {self._last_log_lines()}")
+            if self._is_stopping():
+                raise StartStopped(f"stopped before {self.words} had read its data")
             now = time.monotonic()
             limit = LOAD_SECONDS if answer is Answer.LOADING else START_SECONDS
             if now - began > limit:

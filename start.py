@@ -1,0 +1,474 @@
+"""Start Celeriac: `python start.py [all|api|worker|beat]`; `python start.py --help` explains.
+
+The composition root. `all` finds or starts the Redis, then runs the API, two workers and beat as children
+that are started again when they die. The other roles run one part in this process. Heavy modules are
+imported only by the role that needs them, after the first line of output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import shlex
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from app import logs
+from app.processes import PARENT_PID, Command, Supervisor, die_with_parent, module_command
+from app.redis_server import (
+    EmbeddedServer,
+    FolderInUse,
+    RedisServerError,
+    find_redis_url,
+    shown_url,
+    warnings,
+)
+from app.settings import Settings, SettingsError, read_settings
+
+ROOT = Path(__file__).resolve().parent
+READY_SECONDS = 30.0
+TICK_SECONDS = 0.2
+PORT_SECONDS = 3.0  # an API that was killed needs a moment until its port is free
+WORKER_STOP_SECONDS = 5
+CELERY = ("celery", "-q", "-A", "celery_app")  # -q: no banner; ours says it
+# Workers need not know each other: what they share is in the records.
+WORKER = ("worker", "--without-mingle", "--without-gossip")
+EXIT_CANNOT_START = 1
+EXIT_BAD_SETTINGS = 2
+
+HELP = """\
+roles:
+  all       everything (the default): finds a Redis or starts one in VAR_DIR, then the API, a worker
+            for code tasks, a worker for API tasks, and beat; what dies is started again
+  api       the HTTP API, the console (/) and the docs (/docs)
+  worker    one worker for both kinds of task; as many as you like, on any machine
+  beat      fires what is due on a cron; one is enough, more do no harm
+
+Ctrl-C or SIGTERM stops everything within 10 seconds. Where no Redis is found, a role started
+alone brings the embedded one with it, and the roles started after it find that.
+
+Settings come from environment variables (REDIS_URL, API_KEYS, VAR_DIR, LOG_LEVEL, LOG_FORMAT, …);
+README.md has the table. --host and --port win over HOST and PORT. Any host but a loopback
+address needs API_KEYS.
+
+The same with Celery's own commands:
+  celery -A celery_app worker --loglevel=info
+  celery -A celery_app beat --loglevel=info
+"""
+
+EXAMPLE = {
+    "name": "first",
+    "function_code": "def main():\n    return 1 + 2 * 3",
+    "function_name": "main",
+}
+
+
+class CannotStart(Exception):
+    """Something is in the way; the message says what, in a sentence."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status. Bad settings: 2. Something in the way: 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = read_settings(host=options.host, port=options.port)
+    except SettingsError as error:
+        return _fail(str(error), EXIT_BAD_SETTINGS)
+    try:
+        return ROLES[options.role](settings)
+    except (CannotStart, RedisServerError) as error:
+        return _fail(str(error), EXIT_CANNOT_START)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="start.py",
+        usage="python start.py [all|api|worker|beat] [--host HOST] [--port PORT]",
+        description="Celeriac: run this code, or call this URL: now, later or on a cron.",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("role", nargs="?", default="all", choices=list(ROLES), help="what to run")
+    parser.add_argument("--host", help="address the API binds to (HOST; default 127.0.0.1)")
+    parser.add_argument("--port", type=_port, help="port the API binds to (PORT; default 5001)")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
+    return int(text)
+
+
+# --- what is said ----------------------------------------------------------------------------------
+
+
+def say(sentence: str) -> None:
+    """Tell whoever started this, at once."""
+    try:
+        print(sentence, flush=True)
+    except OSError:  # nobody reads any more (`start.py | head`): the service goes on
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
+
+
+def _fail(sentence: str, status: int) -> int:
+    print(f"start.py: {sentence}", file=sys.stderr, flush=True)
+    return status
+
+
+# --- all -------------------------------------------------------------------------------------------
+
+
+def run_all(settings: Settings) -> int:
+    """The whole system, until a signal."""
+    say("Celeriac is starting: Redis, API, two workers, beat. Ctrl-C stops it all.")
+    stopping = _stop_on_signals()
+    _check_port(settings)
+    with _Redis(settings, stopping, alone=True) as redis:
+        services = Supervisor(say)
+        try:
+            for command in _commands(settings, redis.url):
+                say(f"started {command.name} (pid {services.start(command)})")
+            _watch(settings, redis, services, stopping)
+        finally:
+            say("stopping")
+            services.stop()
+    say("stopped")
+    return 0
+
+
+def _commands(settings: Settings, redis_url: str) -> list[Command]:
+    env = _child_env(settings, redis_url)
+    code = ("-Q", "celeriac.code", "-n", "code@%h", "--concurrency", str(settings.code_concurrency))
+    api = ("-Q", "celeriac.api", "-n", "api@%h", "--concurrency", str(settings.api_concurrency))
+    return [
+        Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env),
+        Command("worker for code tasks", module_command(*CELERY, *WORKER, *code), env),
+        Command("worker for api tasks", module_command(*CELERY, *WORKER, *api), env),
+        Command("beat", module_command(*CELERY, "beat"), env),
+    ]
+
+
+def _child_env(settings: Settings, redis_url: str) -> dict[str, str]:
+    """The environment, with what the command line and the search for a Redis have decided.
+
+    Paths are made absolute: children run in Celeriac's folder.
+    """
+    decided = {
+        "REDIS_URL": redis_url,
+        "HOST": settings.host,
+        "PORT": str(settings.port),
+        "VAR_DIR": str(settings.var_dir),
+    }
+    if settings.http_ca_bundle:
+        decided["HTTP_CA_BUNDLE"] = str(Path(settings.http_ca_bundle).expanduser().resolve())
+    return {**os.environ, **decided}
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that Ctrl-C, SIGTERM and the terminal's end set."""
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, stop)
+    return stopping
+
+
+def _watch(settings: Settings, redis: _Redis, services: Supervisor, stopping: threading.Event) -> None:
+    """Keep everything running until `stopping`; say once when it is ready, or what is missing."""
+    began = time.monotonic()
+    is_announced = is_late = False
+    while not stopping.wait(TICK_SECONDS):
+        redis.tick()
+        services.tick()
+        if is_announced:
+            continue
+        seconds = time.monotonic() - began
+        if _get(settings, "/health/ready").status == 200:
+            is_announced = True
+            say(_banner(settings, redis, seconds))
+        elif seconds > READY_SECONDS and not is_late:
+            is_late = True
+            say(f"not ready after {READY_SECONDS:g} s: {_what_is_missing(settings)}; still trying")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int  # 0: no answer
+    body: dict[str, Any]
+
+
+def _get(settings: Settings, path: str) -> _Reply:
+    """GET from our own API."""
+    headers = {"Authorization": f"Bearer {settings.api_keys[0].secret}"} if settings.api_keys else {}
+    connection = http.client.HTTPConnection(_reachable_host(settings.host), settings.port, timeout=2)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        body = json.loads(answer.read(1_000_000))
+    except (OSError, ValueError, http.client.HTTPException):  # not up yet: that is the answer
+        return _Reply(0, {})
+    finally:
+        connection.close()
+    return _Reply(answer.status, body if isinstance(body, dict) else {})
+
+
+def _reachable_host(host: str) -> str:
+    """Where to call a server that binds to `host`."""
+    bare = host.strip("[]")
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104 - compared, not bound
+
+
+def _what_is_missing(settings: Settings) -> str:
+    reply = _get(settings, "/health")
+    if reply.status == 0:
+        return f"the API does not answer on port {settings.port}"
+    parts = {name: part for name, part in reply.body.items() if isinstance(part, dict)}
+    return f"GET /health says {json.dumps(parts)}"
+
+
+def _banner(settings: Settings, redis: _Redis, seconds: float) -> str:
+    host = _reachable_host(settings.host)
+    base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return "\n".join(
+        [
+            f"ready after {seconds:.1f} s",
+            f"  API      {base}/api/tasks",
+            f"  docs     {base}/docs",
+            f"  console  {base}/",
+            f"  Redis    {shown_url(redis.url)} ({redis.why})",
+            f"  sandbox  {_sandbox_words(settings)}",
+            "Try it:",
+            f"  {_example(settings, base)}",
+        ]
+    )
+
+
+def _sandbox_words(settings: Settings) -> str:
+    sandbox = _get(settings, "/health").body.get("sandbox")
+    layers = sandbox.get("layers") if isinstance(sandbox, dict) else None
+    if isinstance(layers, dict):
+        layers = [name for name, holds in layers.items() if holds is True]
+    return ", ".join(map(str, layers)) if layers else "unknown: see GET /health"
+
+
+def _example(settings: Settings, base: str) -> str:
+    words = [
+        "curl",
+        "-s",
+        f"{base}/api/tasks",
+        "-H",
+        "Content-Type: application/json",
+        "-H",
+        "Prefer: wait=10",
+    ]
+    line = shlex.join([*words, "-d", json.dumps(EXAMPLE)])
+    key = ' -H "Authorization: Bearer $CELERIAC_KEY"' if settings.api_keys else ""
+    return line + key
+
+
+# --- Redis -----------------------------------------------------------------------------------------
+
+
+class _Redis:
+    """The Redis in use: found, or embedded and kept alive until the end of the `with` block.
+
+    alone: this start wants the embedded server's folder for itself, so an embedded server that somebody
+    else has started there is in the way (FolderInUse), not found.
+    """
+
+    def __init__(self, settings: Settings, stopping: threading.Event, *, alone: bool) -> None:
+        self.url = self.why = ""
+        self._settings = settings
+        self._alone = alone
+        self._server = EmbeddedServer(settings, say, stopping.is_set)
+        self._keeper = Supervisor(say)
+
+    def __enter__(self) -> _Redis:
+        if self._alone and not self._settings.redis_url:
+            self._claim_folder()
+        found = find_redis_url(self._settings)
+        if found is not None:
+            self._server.unlock()
+            _say_what_is_wrong(found[0])
+        self.url, self.why = found or self._embed()
+        say(f"Redis: {shown_url(self.url)} ({self.why})")
+        return self
+
+    def _claim_folder(self) -> None:
+        try:
+            self._server.lock()
+        except FolderInUse:
+            raise
+        except RedisServerError as error:  # not needed where localhost:6379 answers
+            say(f"no embedded Redis: {error}")
+
+    def _embed(self) -> tuple[str, str]:
+        try:
+            self._server.start()
+        except FolderInUse:
+            if self._alone:
+                raise
+            return self._wait_for_neighbour()
+        say(f"started redis (pid {self._server.hand_over(self._keeper)})")
+        why = f"{self._server.words}, started by this command, data in {self._settings.var_dir}"
+        return self._server.url, why
+
+    def _wait_for_neighbour(self) -> tuple[str, str]:
+        """Another role is bringing the embedded server up at this moment: use that one."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            found = find_redis_url(self._settings)
+            if found is not None:
+                return found
+            time.sleep(TICK_SECONDS)
+        raise CannotStart(f"another process holds {self._settings.var_dir}, but no Redis answers there")
+
+    def __exit__(self, *_: object) -> None:
+        self._keeper.stop(grace_seconds=2.5)
+        self._server.unlock()
+
+    def tick(self) -> None:
+        """Start the embedded server again if it has died."""
+        self._keeper.tick()
+
+
+def _say_what_is_wrong(url: str) -> None:
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+            for sentence in warnings(client):
+                say(f"warning: Redis at {shown_url(url)}: {sentence}")
+    except (redis.RedisError, OSError) as error:
+        say(f"warning: Redis at {shown_url(url)} can't be asked yet ({error}); starting all the same")
+    except ValueError as error:
+        raise CannotStart(f"REDIS_URL can't be used: {error}") from error
+
+
+# --- one role alone --------------------------------------------------------------------------------
+
+
+def run_api(settings: Settings) -> int:
+    """The HTTP server in this process, or beside an embedded Redis."""
+    _check_port(settings)
+    return _run_role("api", settings)
+
+
+def run_worker(settings: Settings) -> int:
+    """One worker for both queues; this process becomes it."""
+    return _run_role("worker", settings)
+
+
+def run_beat(settings: Settings) -> int:
+    """The scheduler; this process becomes it."""
+    return _run_role("beat", settings)
+
+
+def _run_role(role: str, settings: Settings) -> int:
+    found = find_redis_url(settings)
+    if found is None:
+        return _run_beside_embedded(role, settings)
+    url, why = found
+    if PARENT_PID not in os.environ:  # by hand; else start.py has said so
+        say(f"Celeriac {role}. Redis: {shown_url(url)} ({why})")
+    os.environ.update(_child_env(settings, url))
+    os.chdir(ROOT)
+    return _serve(settings) if role == "api" else _become_celery(role)
+
+
+def _become_celery(role: str) -> NoReturn:
+    words = WORKER if role == "worker" else (role,)
+    command = module_command(*CELERY, *words)
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def _run_beside_embedded(role: str, settings: Settings) -> int:
+    """Start the embedded server, and the role as a child beside it."""
+    say(f"Celeriac {role}: no Redis found, so the embedded one is started with it. Ctrl-C stops both.")
+    stopping = _stop_on_signals()
+    with _Redis(settings, stopping, alone=False) as redis:
+        services = Supervisor(say)
+        try:
+            command = (sys.executable, str(ROOT / "start.py"), role)
+            services.start(Command(role, command, _child_env(settings, redis.url)))
+            while not stopping.wait(TICK_SECONDS):
+                redis.tick()
+                services.tick()
+        finally:
+            services.stop()
+    return 0
+
+
+def _check_port(settings: Settings) -> None:
+    """Raise CannotStart if the port can't be had. granian shares ports, so it would not notice itself."""
+    deadline = time.monotonic() + (PORT_SECONDS if PARENT_PID in os.environ else 0)
+    while True:
+        try:
+            family, address = _address(settings)
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address, settings.port))
+                return
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise CannotStart(
+                    f"the API can't have port {settings.port} on {settings.host} ({error.strerror}): "
+                    "stop what uses it, or choose another with --port"
+                ) from error
+        time.sleep(0.1)
+
+
+def _address(settings: Settings) -> tuple[socket.AddressFamily, str]:
+    """The address to bind to; of a name that has several, an IPv4 one."""
+    host = settings.host.strip("[]")
+    found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, str(address[0])
+
+
+def _serve(settings: Settings) -> int:
+    """Serve the API until a signal. A worker process that dies is started again."""
+    from granian.constants import HTTPModes, Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    die_with_parent()
+    logs.configure(settings)
+    os.environ[PARENT_PID] = str(os.getpid())  # granian's worker watches us, as app/wsgi.py asks it to
+    Server(
+        "app.wsgi:web",
+        address=_address(settings)[1],
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=1,  # the threads mostly wait for Redis; see benchmarks/ before adding processes
+        blocking_threads=settings.api_threads,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_level=LogLevels(settings.log_level.lower()),
+        log_dictconfig=logs.granian_config(settings),
+        respawn_failed_workers=True,
+        workers_kill_timeout=WORKER_STOP_SECONDS,
+        working_dir=ROOT,
+    ).serve()
+    return 0
+
+
+ROLES = {"all": run_all, "api": run_api, "worker": run_worker, "beat": run_beat}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -52,11 +52,11 @@ class RedisServerError(Exception):
     """The embedded server can't be had; the message says why."""
 
 
-class FolderInUse(RedisServerError):  # noqa: N818 - reads as what happened
+class FolderInUse(RedisServerError):
     """The folder is held by another start; the message says by which process."""
 
 
-class StartStopped(RedisServerError):  # noqa: N818 - reads as what happened
+class StartStopped(RedisServerError):
     """Stopped before the embedded server had read its data."""
 
 

@@ -1,0 +1,204 @@
+"""Real processes: `start.py` as a user starts it, in a folder and on a port of its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.redis_server import LOCALHOST, Answer, ping
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MARKER = "CELERIAC_TEST_MARKER"
+OURS = ("REDIS_URL", "VAR_DIR", "HOST", "PORT", "API_KEYS", "LOG_LEVEL", "LOG_FORMAT", "CELERIAC_PARENT_PID")
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks at processes in /proc")
+
+
+def needs_no_local_redis() -> None:
+    """Skip where localhost:6379 answers: start.py would use that one. In CI it must not."""
+    if ping(LOCALHOST) is not Answer.NONE:
+        if os.environ.get("CI"):
+            pytest.fail("a Redis answers at localhost:6379: the embedded one can't be tested")
+        pytest.skip("a Redis answers at localhost:6379")
+
+
+def free_port() -> int:
+    """A port that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Wait for a condition; fail saying `what` was waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what}")
+        time.sleep(0.05)
+
+
+class Started:
+    """A running `start.py`, its output line by line, and every process that came of it."""
+
+    def __init__(self, var_dir: Path, *words: str, **settings: str) -> None:
+        self.marker = uuid.uuid4().hex
+        self.port = free_port()
+        env = {key: value for key, value in os.environ.items() if key not in OURS}
+        env |= {"VAR_DIR": str(var_dir), "PORT": str(self.port), MARKER: self.marker, **settings}
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "start.py"), *words],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[tuple[float, str]] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self._known: set[tuple[int, str]] = set()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append((time.monotonic() - self.began, line.rstrip("\n")))
+
+    @property
+    def output(self) -> str:
+        """What it and its children have printed so far."""
+        return "\n".join(line for _, line in self.lines)
+
+    def wait_for(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+        """The first match of `pattern` in the output, waited for."""
+        deadline = time.monotonic() + seconds
+        while True:
+            match = re.search(pattern, self.output)
+            if match:
+                return match
+            if time.monotonic() > deadline or (
+                self.process.poll() is not None and not self._reader.is_alive()
+            ):
+                pytest.fail(
+                    f"{pattern!r} was not said; status {self.process.poll()}; the output:\n{self.output}"
+                )
+            time.sleep(0.02)
+
+    def wait_until_ready(self, path: str = "/health/ready", seconds: float = 30) -> None:
+        """Wait until the API answers 200 at `path`."""
+        wait_until(lambda: self._answers(path), seconds, f"200 from {path}; the output:\n{self.output}")
+
+    def _answers(self, path: str) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        except OSError:  # not up yet
+            return False
+        finally:
+            connection.close()
+
+    def pid_of(self, name: str) -> int:
+        """The pid of a child, as it was said."""
+        return int(self.wait_for(rf"started {name} \(pid (\d+)\)")[1])
+
+    def remember_processes(self) -> None:
+        """Note what runs now, so that `left_behind` finds it even if it has no environment (the sandbox)."""
+        self._known |= _descendants(self.process.pid)
+
+    def left_behind(self) -> list[str]:
+        """Command lines of what still runs of all that it started."""
+        pids = {pid for pid, started in self._known if _start_time(pid) == started}
+        pids |= _marked(self.marker)
+        return [_command_line(pid) for pid in sorted(pids - {os.getpid()}) if _start_time(pid)]
+
+    def end(self, number: signal.Signals, seconds: float = 10) -> int:
+        """Send a signal to start.py alone; its exit status. Fails if anything is left after the time."""
+        self.remember_processes()
+        self.process.send_signal(number)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"still running {seconds:g} s after {number.name}; the output:\n{self.output}")
+        wait_until(lambda: not self.left_behind(), seconds, f"the end of {self.left_behind()}")
+        self._reader.join(5)
+        return status
+
+    def clean_up(self) -> None:
+        """Kill whatever is left, also after a failed test."""
+        self.remember_processes()
+        for pid in {pid for pid, started in self._known if _start_time(pid) == started} | _marked(
+            self.marker
+        ):
+            if pid != os.getpid():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+        self.process.wait(10)
+        self._reader.join(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the name: state, parent, …; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _start_time(pid: int) -> str:
+    """When a process started, in ticks since boot: with the pid, a name that is never used twice."""
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] not in "ZX" else ""
+
+
+def _descendants(root: int) -> set[tuple[int, str]]:
+    parents = {pid: int(fields[1]) for pid in _pids() if (fields := _stat(pid))}
+    found = {root}
+    while True:
+        more = {pid for pid, parent in parents.items() if parent in found} - found
+        if not more:
+            return {(pid, started) for pid in found if (started := _start_time(pid))}
+        found |= more
+
+
+def _marked(marker: str) -> set[int]:
+    wanted = f"{MARKER}={marker}".encode()
+    found = set()
+    for pid in _pids():
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if wanted in environ:
+            found.add(pid)
+    return found
+
+
+def _command_line(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return f"{pid}"
+    return f"{pid}: {b' '.join(words).decode('utf-8', 'replace')}"

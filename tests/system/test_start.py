@@ -1,0 +1,289 @@
+"""`python start.py`: what it starts, what it says, and that it always cleans up."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system import ROOT, Started, free_port, needs_no_local_redis, needs_proc
+
+pytestmark = needs_proc
+
+Start = Callable[..., Started]
+CHILDREN = ["redis", "api", "worker for code tasks", "worker for api tasks", "beat"]
+KEY = "k" * 32
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts start.py in the test's own folder, and cleans up behind it."""
+    needs_no_local_redis()
+    running: list[Started] = []
+
+    def start(*words: str, **settings: str) -> Started:
+        running.append(Started(tmp_path / "var", *words, **settings))
+        return running[-1]
+
+    yield start
+    for started in running:
+        started.clean_up()
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """One system for all tests that leave it as it is."""
+    needs_no_local_redis()
+    folder = tmp_path_factory.mktemp("system")
+    started = Started(folder / "var")
+    started.wait_for("Try it:\n.+", seconds=30)
+    yield started
+    started.clean_up()
+
+
+def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A start that is expected to end by itself."""
+    env = {**os.environ, **settings}
+    command = [sys.executable, str(ROOT / "start.py"), *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+
+
+def get(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+# --- starting ----------------------------------------------------------------------------------------
+
+
+def test_first_line_comes_within_two_seconds(system: Started) -> None:
+    seconds, line = system.lines[0]
+    assert line.startswith("Celeriac is starting")
+    assert seconds < 2
+
+
+def test_system_is_ready_within_ten_seconds(system: Started) -> None:
+    seconds = next(seconds for seconds, line in system.lines if line.startswith("ready after"))
+    assert seconds < 10
+    assert get(system.port, "/health/ready") == 200
+
+
+def test_it_says_what_it_started(system: Started) -> None:
+    for name in CHILDREN:
+        os.kill(system.pid_of(name), 0)
+
+
+def test_it_says_where_everything_is(system: Started) -> None:
+    base = f"http://127.0.0.1:{system.port}"
+    for line in (f"  API      {base}/api/tasks", f"  docs     {base}/docs", f"  console  {base}/"):
+        assert line in system.output
+
+
+def test_it_says_which_redis_it_uses_and_why(system: Started) -> None:
+    assert system.wait_for(r"  Redis    unix://\S+/redis.sock\?db=0 \(\S+ \d+\.\d+, started by this command")
+
+
+def test_it_says_which_sandbox_layers_hold(system: Started) -> None:
+    assert system.wait_for(r"  sandbox  (\S.*)")[1].startswith("process")
+
+
+def test_the_embedded_folder_is_private(system: Started) -> None:
+    folder = Path(system.wait_for(r"data in (\S+)\)")[1])
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "redis.sock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_curl_line_it_prints_works(system: Started) -> None:
+    line = system.wait_for(r"Try it:\n\s+(curl .+)")[1]
+    answer = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=20, check=True)
+    assert '"result":7' in answer.stdout.replace(" ", "")
+
+
+# --- what is in the way ------------------------------------------------------------------------------
+
+
+def test_second_start_on_the_same_folder_says_who_has_it(system: Started, tmp_path: Path) -> None:
+    folder = system.wait_for(r"data in (\S+)\)")[1]
+    second = run("--port", str(free_port()), VAR_DIR=folder)
+    assert second.returncode == 1
+    assert second.stderr == (
+        f"start.py: the folder {folder} is in use by process {system.process.pid}: "
+        "stop that one, or set VAR_DIR to another folder\n"
+    )
+    assert "started" not in second.stdout
+
+
+@pytest.mark.parametrize("role", ["all", "api"])
+def test_start_on_a_port_in_use_says_so(role: str, system: Started, tmp_path: Path) -> None:
+    second = run(role, "--port", str(system.port), VAR_DIR=str(tmp_path / "other"))
+    assert second.returncode == 1
+    assert second.stderr == (
+        f"start.py: the API can't have port {system.port} on 127.0.0.1 (Address already in use): "
+        "stop what uses it, or choose another with --port\n"
+    )
+    assert not (tmp_path / "other").exists()
+
+
+def test_folder_of_something_else_is_not_taken_over(tmp_path: Path) -> None:
+    needs_no_local_redis()
+    tmp_path.chmod(0o755)
+    (tmp_path / "letter.txt").write_text("dear reader")
+    refused = run("--port", str(free_port()), VAR_DIR=str(tmp_path))
+    assert refused.returncode == 1
+    assert (
+        refused.stderr
+        == f"start.py: {tmp_path} is not a folder of Celeriac's own: set VAR_DIR to a new one\n"
+    )
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+# --- staying up --------------------------------------------------------------------------------------
+
+
+def test_child_that_is_killed_is_started_again(start: Start) -> None:
+    started = start()
+    started.wait_for("Try it:")
+    for name in CHILDREN:
+        os.kill(started.pid_of(name), signal.SIGKILL)
+        started.wait_for(rf"{name} was ended by SIGKILL; starting it again in 0.5 s")
+        pid = int(started.wait_for(rf"{name} started again \(pid (\d+)\)")[1])
+        os.kill(pid, 0)
+    started.wait_until_ready()
+    assert started.end(signal.SIGTERM) == 0
+
+
+def test_process_inside_the_api_that_is_killed_is_replaced(start: Start) -> None:
+    started = start()
+    started.wait_for("Try it:")
+    os.kill(int(started.wait_for(r"Spawning worker-1 with PID: (\d+)")[1]), signal.SIGKILL)
+    started.wait_for(r"Respawning worker-1")
+    started.wait_until_ready()
+
+
+# --- stopping ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_ends_everything(number: signal.Signals, start: Start) -> None:
+    started = start()
+    started.wait_for("Try it:")
+    assert started.end(number) == 0
+    assert started.lines[-1][1] == "stopped"
+    assert "Traceback" not in started.output
+
+
+def test_signal_before_it_is_ready_ends_everything(start: Start) -> None:
+    started = start()
+    started.wait_for(r"started beat")
+    assert started.end(signal.SIGINT) == 0
+
+
+def test_half_sent_request_does_not_delay_the_stop(start: Start) -> None:
+    started = start()
+    started.wait_for("Try it:")
+    with socket.create_connection(("127.0.0.1", started.port)) as connection:
+        connection.sendall(b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{")
+        assert started.end(signal.SIGTERM) == 0
+
+
+def test_killed_start_leaves_no_process_behind(start: Start) -> None:
+    started = start()
+    started.wait_for("Try it:")
+    assert started.end(signal.SIGKILL) == -signal.SIGKILL
+
+
+def test_start_after_a_kill_finds_its_folder_free(start: Start) -> None:
+    first = start()
+    first.wait_for("Try it:")
+    first.process.kill()
+    second = start()
+    second.wait_for("Try it:")
+    assert second.end(signal.SIGTERM) == 0
+
+
+def test_killed_api_takes_its_worker_process_along(start: Start) -> None:
+    started = start("api")
+    started.wait_for("Spawning worker-1")
+    started.wait_until_ready(path="/health/live")
+    started.remember_processes()
+    os.kill(int(started.wait_for(r"main PID: (\d+)")[1]), signal.SIGKILL)
+    started.wait_for(r"api was ended by SIGKILL")
+    started.wait_for(r"api started again")
+    started.wait_until_ready(path="/health/live")
+    assert started.end(signal.SIGTERM) == 0
+
+
+# --- one role alone ----------------------------------------------------------------------------------
+
+
+def test_roles_started_one_by_one_find_the_redis_of_the_first(start: Start) -> None:
+    first = start("api")
+    first.wait_for("started redis")
+    worker, beat = start("worker"), start("beat")
+    for other in (worker, beat):
+        assert other.wait_for(r"Redis: unix://\S+ \(embedded, in ")
+    first.wait_until_ready()
+    beat.wait_for("beat: Starting")
+    worker.wait_for("celery@.* ready")
+    for started in (beat, worker, first):
+        assert started.end(signal.SIGTERM) == 0
+
+
+def test_roles_started_at_once_share_one_redis(start: Start) -> None:
+    roles = [start(role) for role in ("worker", "api", "beat")]
+    for started in roles:
+        started.wait_for(r"Redis: unix://")
+    assert sum("started redis" in started.output for started in roles) == 1
+
+
+# --- the command line --------------------------------------------------------------------------------
+
+
+def test_help_explains_roles_and_options() -> None:
+    answer = run("--help")
+    assert answer.returncode == 0
+    for word in ("all ", "api ", "worker ", "beat ", "--host", "--port", "API_KEYS", "REDIS_URL"):
+        assert word in answer.stdout
+
+
+@pytest.mark.parametrize("words", [["bogus"], ["--port", "0"], ["--port", "65536"], ["--port", "x"]])
+def test_wrong_command_line_is_refused(words: list[str]) -> None:
+    answer = run(*words)
+    assert answer.returncode == 2
+    assert "Traceback" not in answer.stderr
+    assert words[-1] in answer.stderr
+
+
+@pytest.mark.parametrize("role", ["all", "api", "worker", "beat"])
+def test_other_host_without_a_key_is_refused(role: str) -> None:
+    answer = run(role, "--host", "0.0.0.0")
+    assert answer.returncode == 2
+    assert answer.stderr == "start.py: HOST is 0.0.0.0: to serve more than this machine, set API_KEYS\n"
+    assert answer.stdout == ""
+
+
+def test_bad_setting_is_one_sentence() -> None:
+    answer = run(LOG_LEVEL="LOUD")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("start.py: LOG_LEVEL must be one of ")
+    assert answer.stderr.count("\n") == 1
+
+
+def test_other_host_with_a_key_is_served_and_the_key_is_not_printed(start: Start) -> None:
+    started = start("--host", "0.0.0.0", API_KEYS=f"me:admin:{KEY}")
+    assert started.wait_for(r"Try it:\n\s+curl .*Bearer \$CELERIAC_KEY")
+    assert get(started.port, "/api/tasks") == 401
+    assert KEY not in started.output

@@ -90,12 +90,8 @@ class Started:
             match = re.search(pattern, self.output)
             if match:
                 return match
-            if time.monotonic() > deadline or (
-                self.process.poll() is not None and not self._reader.is_alive()
-            ):
-                pytest.fail(
-                    f"{pattern!r} was not said; status {self.process.poll()}; the output:\n{self.output}"
-                )
+            if time.monotonic() > deadline or (self.process.poll() is not None and not self._reader.is_alive()):
+                pytest.fail(f"{pattern!r} was not said; status {self.process.poll()}; the output:\n{self.output}")
             time.sleep(0.02)
 
     def wait_until_ready(self, path: str = "/health/ready", seconds: float = 30) -> None:
@@ -141,9 +137,7 @@ class Started:
     def clean_up(self) -> None:
         """Kill whatever is left, also after a failed test."""
         self.remember_processes()
-        for pid in {pid for pid, started in self._known if _start_time(pid) == started} | _marked(
-            self.marker
-        ):
+        for pid in {pid for pid, started in self._known if _start_time(pid) == started} | _marked(self.marker):
             if pid != os.getpid():
                 try:
                     os.kill(pid, signal.SIGKILL)

@@ -143,10 +143,7 @@ def test_folder_of_something_else_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear reader")
     refused = run("--port", str(free_port()), VAR_DIR=str(tmp_path))
     assert refused.returncode == 1
-    assert (
-        refused.stderr
-        == f"start.py: {tmp_path} is not a folder of Celeriac's own: set VAR_DIR to a new one\n"
-    )
+    assert refused.stderr == f"start.py: {tmp_path} is not a folder of Celeriac's own: set VAR_DIR to a new one\n"
     assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 

@@ -1,0 +1,53 @@
+"""Whether a worker or a beat is alive, as an exit status for containers and init systems.
+
+python -m app.healthy worker    0 if a worker on this host has given a sign of life within seconds, else 1
+python -m app.healthy beat      0 if a beat has, on any host
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from app.domain.errors import Unavailable
+from app.redis_server import find_redis_url
+from app.settings import read_settings
+from app.store.client import connect
+from app.store.keys import Keys
+from app.store.liveness import SILENCE_MS, LivenessStore
+
+ROLES = ("worker", "beat")
+
+
+def is_alive(role: str, liveness: LivenessStore, host: str, now_ms: int) -> bool:
+    """Whether `role` is alive at `now_ms`; of workers only those of `host` count. Raises Unavailable."""
+    if role == "beat":
+        last = liveness.last_beat()
+        return last is not None and now_ms - last.tick_ms < SILENCE_MS
+    return any(str(worker["hostname"]).endswith(f"@{host}") for worker in liveness.workers(now_ms))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what was found; the exit status."""
+    if len(arguments) != 1 or arguments[0] not in ROLES:
+        sys.stderr.write("usage: python -m app.healthy worker|beat\n")
+        return 2
+    (role,) = arguments
+    found = find_redis_url(read_settings())
+    if found is None:
+        sys.stderr.write("no Redis was found\n")
+        return 1
+    liveness = LivenessStore(connect(found[0], max_connections=1), Keys())
+    try:
+        alive = is_alive(role, liveness, socket.gethostname(), time.time_ns() // 1_000_000)
+    except Unavailable as error:
+        sys.stderr.write(f"Redis can't be reached: {error}\n")
+        return 1
+    sys.stdout.write(f"{role} is {'alive' if alive else 'not alive'}\n")
+    return 0 if alive else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

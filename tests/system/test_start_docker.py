@@ -1,0 +1,178 @@
+"""docker-compose.yml and the Dockerfile, read as data: no Docker is needed to hold what they promise."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.healthy import is_alive
+from app.redis_server import EmbeddedServer
+from app.settings import SettingsError, read_settings
+from app.store.client import connect
+from app.store.keys import Keys
+from app.store.liveness import SILENCE_MS, LivenessStore
+from tests.system import ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = ("api", "worker", "beat")
+KEY = f"me:admin:{'k' * 32}"
+
+
+def environment(service: str, **outside: str) -> dict[str, str]:
+    """A service's environment with ${NAME:-default} filled in, as compose does it."""
+
+    def fill(match: re.Match[str]) -> str:
+        return outside.get(match[1]) or match[2]
+
+    return {
+        name: re.sub(r"\$\{(\w+):-(.*?)\}", fill, str(value))
+        for name, value in SERVICES[service]["environment"].items()
+    }
+
+
+def test_the_services_are_the_whole_system() -> None:
+    assert set(SERVICES) == {"redis", *OURS}
+    assert not any("profiles" in service for service in SERVICES.values())  # `up` starts them all
+
+
+def test_no_variable_is_demanded_so_that_redis_alone_starts_without_any() -> None:
+    values = (ROOT / "docker-compose.yml").read_text()
+    assert re.findall(r"\$\{\w+:?\?", values) == []
+    assert re.findall(r"\$\{\w+\}", values) == []
+
+
+def test_redis_alone_depends_on_nothing() -> None:
+    assert "depends_on" not in SERVICES["redis"]
+    assert "build" not in SERVICES["redis"]
+
+
+def test_redis_is_pinned_and_configured_like_the_embedded_one() -> None:
+    redis = SERVICES["redis"]
+    assert re.fullmatch(r"valkey/valkey:\d+\.\d+\.\d+-alpine", redis["image"])
+    words = redis["command"]
+    told = dict(zip(words[1::2], words[2::2], strict=True))
+    assert told == {
+        "--appendonly": "yes",
+        "--appendfsync": "everysec",
+        "--save": "",
+        "--maxmemory-policy": "noeviction",
+        "--hash-max-listpack-value": "1024",
+    }
+    assert redis["volumes"] == ["redis-data:/data"]
+    assert "redis-data" in COMPOSE["volumes"]
+
+
+@pytest.mark.parametrize(("service", "port"), [("redis", 6379), ("api", 5001)])
+def test_ports_are_published_on_loopback_only(service: str, port: int) -> None:
+    assert SERVICES[service]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_nothing_else_is_published() -> None:
+    assert not any("ports" in SERVICES[name] for name in ("worker", "beat"))
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_service_waits_for_redis_and_is_locked_down(service: str) -> None:
+    told = SERVICES[service]
+    assert told["depends_on"] == {"redis": {"condition": "service_healthy"}}
+    assert told["restart"] == "unless-stopped"
+    assert told["read_only"] is True
+    assert told["cap_drop"] == ["ALL"]
+    assert told["command"] == ["python", "start.py", service]
+
+
+@pytest.mark.parametrize("service", ["redis", *OURS])
+def test_service_has_a_health_check(service: str) -> None:
+    check = SERVICES[service]["healthcheck"]
+    assert check["test"][0] == "CMD"
+    assert {"interval", "timeout", "retries", "start_period"} <= set(check)
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_service_without_keys_says_what_is_missing(service: str) -> None:
+    with pytest.raises(SettingsError, match=r"HOST is 0\.0\.0\.0: to serve more than this machine, set API_KEYS"):
+        read_settings(environment(service))
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_environment_with_keys_can_be_read(service: str) -> None:
+    settings = read_settings(environment(service, API_KEYS=KEY))
+    assert settings.redis_url == "redis://redis:6379/0"
+    assert not settings.loopback_only  # by it a worker knows that private addresses are not to be reached
+
+
+def test_image_holds_what_runs_and_nothing_else() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = {word.removeprefix("./") for line in lines if line.startswith("COPY") for word in line.split()[1:-1]}
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert copied == {"requirements.txt", "celery_app.py", "start.py", "app", "tasks", "sandbox"}
+    assert copied == {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    assert "*" in ignored
+    assert any(line.startswith("USER ") and "root" not in line for line in lines)
+
+
+# --- the health checks of workers and beat ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    settings = read_settings({"VAR_DIR": str(tmp_path_factory.mktemp("docker") / "var")})
+    server = EmbeddedServer(settings, say=print)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def liveness(server: EmbeddedServer) -> Iterator[LivenessStore]:
+    with connect(server.url) as client:
+        client.flushdb()
+        yield LivenessStore(client, Keys())
+
+
+def test_worker_counts_on_its_own_host_and_while_it_gives_signs_of_life(liveness: LivenessStore) -> None:
+    now_ms = 1_000_000
+    liveness.worker_alive("celery@here", {}, now_ms)
+    assert is_alive("worker", liveness, "here", now_ms + SILENCE_MS)
+    assert not is_alive("worker", liveness, "here", now_ms + SILENCE_MS + 1)
+    assert not is_alive("worker", liveness, "elsewhere", now_ms)
+
+
+def test_beat_counts_on_any_host(liveness: LivenessStore) -> None:
+    now_ms = 1_000_000
+    assert not is_alive("beat", liveness, "here", now_ms)
+    liveness.beat_ticked("beat@elsewhere", now_ms)
+    assert is_alive("beat", liveness, "here", now_ms)
+    assert not is_alive("beat", liveness, "here", now_ms + SILENCE_MS)
+
+
+def check(service: str, redis_url: str) -> subprocess.CompletedProcess[str]:
+    """Run a service's health check as it stands in docker-compose.yml."""
+    command = [sys.executable, *SERVICES[service]["healthcheck"]["test"][2:]]
+    env = {**os.environ, "REDIS_URL": redis_url}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=20, check=False)
+
+
+def test_health_check_of_beat_runs(liveness: LivenessStore, server: EmbeddedServer) -> None:
+    answer = check("beat", server.url)
+    assert (answer.returncode, answer.stdout) == (1, "beat is not alive\n")
+    liveness.beat_ticked("beat@elsewhere", time.time_ns() // 1_000_000)
+    answer = check("beat", server.url)
+    assert (answer.returncode, answer.stdout) == (0, "beat is alive\n")
+
+
+def test_health_check_without_redis_is_one_sentence(tmp_path: Path) -> None:
+    answer = check("worker", f"unix://{tmp_path}/none.sock")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Redis can't be reached: ")
+    assert "Traceback" not in answer.stderr

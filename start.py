@@ -8,23 +8,19 @@ imported only by the role that needs them, after the first line of output.
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import os
-import shlex
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from app import logs
-from app.processes import PARENT_PID, Command, Supervisor, die_with_parent, module_command
+from app import announcement
+from app.http_server import PortNotFree, check_port, serve
+from app.processes import PARENT_PID, Command, Supervisor, module_command
 from app.redis_server import (
     EmbeddedServer,
     FolderInUse,
@@ -38,8 +34,6 @@ from app.settings import Settings, SettingsError, read_settings
 ROOT = Path(__file__).resolve().parent
 READY_SECONDS = 30.0
 TICK_SECONDS = 0.2
-PORT_SECONDS = 3.0  # an API that was killed needs a moment until its port is free
-WORKER_STOP_SECONDS = 5
 CELERY = ("celery", "-q", "-A", "celery_app")  # -q: no banner; ours says it
 # Workers need not know each other: what they share is in the records.
 WORKER = ("worker", "--without-mingle", "--without-gossip")
@@ -66,16 +60,6 @@ The same with Celery's own commands:
   celery -A celery_app beat --loglevel=info
 """
 
-EXAMPLE = {
-    "name": "first",
-    "function_code": "def main():\n    return 1 + 2 * 3",
-    "function_name": "main",
-}
-
-
-class CannotStart(Exception):
-    """Something is in the way; the message says what, in a sentence."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. Bad settings: 2. Something in the way: 1."""
@@ -86,8 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), EXIT_BAD_SETTINGS)
     try:
         return ROLES[options.role](settings)
-    except (CannotStart, RedisServerError) as error:
+    except (PortNotFree, RedisServerError) as error:
         return _fail(str(error), EXIT_CANNOT_START)
+    except KeyboardInterrupt:  # Ctrl-C before anything was started
+        return 128 + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,7 +119,7 @@ def run_all(settings: Settings) -> int:
     """The whole system, until a signal."""
     say("Celeriac is starting: Redis, API, two workers, beat. Ctrl-C stops it all.")
     stopping = _stop_on_signals()
-    _check_port(settings)
+    check_port(settings)
     with _Redis(settings, stopping, alone=True) as redis:
         services = Supervisor(say)
         try:
@@ -198,87 +184,13 @@ def _watch(settings: Settings, redis: _Redis, services: Supervisor, stopping: th
         if is_announced:
             continue
         seconds = time.monotonic() - began
-        if _get(settings, "/health/ready").status == 200:
+        if announcement.is_ready(settings):
             is_announced = True
-            say(_banner(settings, redis, seconds))
+            say(f"ready after {seconds:.1f} s\n{announcement.banner(settings, redis.words)}")
         elif seconds > READY_SECONDS and not is_late:
             is_late = True
-            say(f"not ready after {READY_SECONDS:g} s: {_what_is_missing(settings)}; still trying")
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int  # 0: no answer
-    body: dict[str, Any]
-
-
-def _get(settings: Settings, path: str) -> _Reply:
-    """GET from our own API."""
-    headers = {"Authorization": f"Bearer {settings.api_keys[0].secret}"} if settings.api_keys else {}
-    connection = http.client.HTTPConnection(_reachable_host(settings.host), settings.port, timeout=2)
-    try:
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        body = json.loads(answer.read(1_000_000))
-    except (OSError, ValueError, http.client.HTTPException):  # not up yet: that is the answer
-        return _Reply(0, {})
-    finally:
-        connection.close()
-    return _Reply(answer.status, body if isinstance(body, dict) else {})
-
-
-def _reachable_host(host: str) -> str:
-    """Where to call a server that binds to `host`."""
-    bare = host.strip("[]")
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104 - compared, not bound
-
-
-def _what_is_missing(settings: Settings) -> str:
-    reply = _get(settings, "/health")
-    if reply.status == 0:
-        return f"the API does not answer on port {settings.port}"
-    parts = {name: part for name, part in reply.body.items() if isinstance(part, dict)}
-    return f"GET /health says {json.dumps(parts)}"
-
-
-def _banner(settings: Settings, redis: _Redis, seconds: float) -> str:
-    host = _reachable_host(settings.host)
-    base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    return "\n".join(
-        [
-            f"ready after {seconds:.1f} s",
-            f"  API      {base}/api/tasks",
-            f"  docs     {base}/docs",
-            f"  console  {base}/",
-            f"  Redis    {shown_url(redis.url)} ({redis.why})",
-            f"  sandbox  {_sandbox_words(settings)}",
-            "Try it:",
-            f"  {_example(settings, base)}",
-        ]
-    )
-
-
-def _sandbox_words(settings: Settings) -> str:
-    sandbox = _get(settings, "/health").body.get("sandbox")
-    layers = sandbox.get("layers") if isinstance(sandbox, dict) else None
-    if isinstance(layers, dict):
-        layers = [name for name, holds in layers.items() if holds is True]
-    return ", ".join(map(str, layers)) if layers else "unknown: see GET /health"
-
-
-def _example(settings: Settings, base: str) -> str:
-    words = [
-        "curl",
-        "-s",
-        f"{base}/api/tasks",
-        "-H",
-        "Content-Type: application/json",
-        "-H",
-        "Prefer: wait=10",
-    ]
-    line = shlex.join([*words, "-d", json.dumps(EXAMPLE)])
-    key = ' -H "Authorization: Bearer $CELERIAC_KEY"' if settings.api_keys else ""
-    return line + key
+            missing = announcement.what_is_missing(settings)
+            say(f"not ready after {READY_SECONDS:g} s: {missing}; still trying")
 
 
 # --- Redis -----------------------------------------------------------------------------------------
@@ -306,8 +218,13 @@ class _Redis:
             self._server.unlock()
             _say_what_is_wrong(found[0])
         self.url, self.why = found or self._embed()
-        say(f"Redis: {shown_url(self.url)} ({self.why})")
+        say(f"Redis: {self.words}")
         return self
+
+    @property
+    def words(self) -> str:
+        """Which one it is and why, without its password."""
+        return f"{shown_url(self.url)} ({self.why})"
 
     def _claim_folder(self) -> None:
         try:
@@ -336,7 +253,7 @@ class _Redis:
             if found is not None:
                 return found
             time.sleep(TICK_SECONDS)
-        raise CannotStart(f"another process holds {self._settings.var_dir}, but no Redis answers there")
+        raise RedisServerError(f"another process holds {self._settings.var_dir}, but no Redis answers there")
 
     def __exit__(self, *_: object) -> None:
         self._keeper.stop(grace_seconds=2.5)
@@ -357,7 +274,7 @@ def _say_what_is_wrong(url: str) -> None:
     except (redis.RedisError, OSError) as error:
         say(f"warning: Redis at {shown_url(url)} can't be asked yet ({error}); starting all the same")
     except ValueError as error:
-        raise CannotStart(f"REDIS_URL can't be used: {error}") from error
+        raise RedisServerError(f"REDIS_URL can't be used: {error}") from error
 
 
 # --- one role alone --------------------------------------------------------------------------------
@@ -365,7 +282,7 @@ def _say_what_is_wrong(url: str) -> None:
 
 def run_api(settings: Settings) -> int:
     """The HTTP server in this process, or beside an embedded Redis."""
-    _check_port(settings)
+    check_port(settings)
     return _run_role("api", settings)
 
 
@@ -388,7 +305,10 @@ def _run_role(role: str, settings: Settings) -> int:
         say(f"Celeriac {role}. Redis: {shown_url(url)} ({why})")
     os.environ.update(_child_env(settings, url))
     os.chdir(ROOT)
-    return _serve(settings) if role == "api" else _become_celery(role)
+    if role != "api":
+        _become_celery(role)
+    serve(settings)
+    return 0
 
 
 def _become_celery(role: str) -> NoReturn:
@@ -411,60 +331,6 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
                 services.tick()
         finally:
             services.stop()
-    return 0
-
-
-def _check_port(settings: Settings) -> None:
-    """Raise CannotStart if the port can't be had. granian shares ports, so it would not notice itself."""
-    deadline = time.monotonic() + (PORT_SECONDS if PARENT_PID in os.environ else 0)
-    while True:
-        try:
-            family, address = _address(settings)
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((address, settings.port))
-                return
-        except OSError as error:
-            if time.monotonic() >= deadline:
-                raise CannotStart(
-                    f"the API can't have port {settings.port} on {settings.host} ({error.strerror}): "
-                    "stop what uses it, or choose another with --port"
-                ) from error
-        time.sleep(0.1)
-
-
-def _address(settings: Settings) -> tuple[socket.AddressFamily, str]:
-    """The address to bind to; of a name that has several, an IPv4 one."""
-    host = settings.host.strip("[]")
-    found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
-    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return family, str(address[0])
-
-
-def _serve(settings: Settings) -> int:
-    """Serve the API until a signal. A worker process that dies is started again."""
-    from granian.constants import HTTPModes, Interfaces
-    from granian.log import LogLevels
-    from granian.server import Server
-
-    die_with_parent()
-    logs.configure(settings)
-    os.environ[PARENT_PID] = str(os.getpid())  # granian's worker watches us, as app/wsgi.py asks it to
-    Server(
-        "app.wsgi:web",
-        address=_address(settings)[1],
-        port=settings.port,
-        interface=Interfaces.WSGI,
-        workers=1,  # the threads mostly wait for Redis; see benchmarks/ before adding processes
-        blocking_threads=settings.api_threads,
-        http=HTTPModes.http1,
-        websockets=False,
-        log_level=LogLevels(settings.log_level.lower()),
-        log_dictconfig=logs.granian_config(settings),
-        respawn_failed_workers=True,
-        workers_kill_timeout=WORKER_STOP_SECONDS,
-        working_dir=ROOT,
-    ).serve()
     return 0
 
 

@@ -168,9 +168,7 @@ def warnings(client: SupportsInfo) -> list[str]:
     if policy != "noeviction":
         found.append(f"its maxmemory-policy is {policy}: it may throw tasks away; set it to noeviction")
     if not int(info.get("aof_enabled", 0)):
-        found.append(
-            "it keeps no append-only file: what was created last is lost if it dies; set appendonly yes"
-        )
+        found.append("it keeps no append-only file: what was created last is lost if it dies; set appendonly yes")
     return found
 
 

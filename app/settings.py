@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 SCOPES = ("read", "write", "admin")  # each may do what those before it may
 MIN_KEY_LENGTH = 32
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SANDBOX_LAYERS = ("process", "user", "namespaces", "root", "seccomp", "landlock", "rlimits", "no_new_privs")
+
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,13 +102,17 @@ def _api_keys(text: str) -> tuple[ApiKey, ...]:
         if scope not in SCOPES:
             raise ValueError(f"entry {number} ({name}): the scope must be one of {', '.join(SCOPES)}")
         if len(secret) < MIN_KEY_LENGTH:
-            raise ValueError(
-                f"entry {number} ({name}): the key must have at least {MIN_KEY_LENGTH} characters"
-            )
+            raise ValueError(f"entry {number} ({name}): the key must have at least {MIN_KEY_LENGTH} characters")
         keys.append(ApiKey(name, scope, secret))
     if len({key.name for key in keys}) != len(keys):
         raise ValueError("two keys have the same name")
     return tuple(keys)
+
+
+def _redis_url(text: str) -> str:
+    if text and urlsplit(text).scheme not in REDIS_SCHEMES:
+        raise ValueError(f"must begin with {', '.join(scheme + '://' for scheme in REDIS_SCHEMES)}")
+    return text
 
 
 def _path(text: str) -> Path:
@@ -126,28 +133,24 @@ def _setting(default: Any, read: Callable[[str], Any], help: str) -> Any:
 class Settings:
     """What the service was told. A field `redis_url` is read from the variable `REDIS_URL`."""
 
-    host: str = _setting(
-        "127.0.0.1", str, "Address the API binds to. Any but a loopback one needs `API_KEYS`."
-    )
+    host: str = _setting("127.0.0.1", str, "Address the API binds to. Any but a loopback one needs `API_KEYS`.")
     port: int = _setting(5001, partial(_number, low=1, high=65535), "Port the API binds to.")
     api_keys: tuple[ApiKey, ...] = _setting(
         (),
         _api_keys,
-        "Who may call: a list of `name:scope:key`; scope `read`, `write` or `admin`; key of 32 characters or more.",
+        "Who may call: a list of `name:scope:key`; scope `read`, `write` or `admin`; key of 32 characters.",
     )
     api_threads: int = _setting(
         128, partial(_number, low=4, high=1024), "Threads that serve requests; each held `wait` takes one."
     )
     redis_url: str = _setting(
         "",
-        str,
+        _redis_url,
         'Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://`. Empty: see "Which Redis".',
     )
     var_dir: Path = _setting(ROOT / "var", _path, "Folder of the embedded server: its data, socket and log.")
     timezone: str = _setting("UTC", _timezone, "Time zone of a cron expression that names none.")
-    log_level: str = _setting(
-        "INFO", partial(_choice, among=LOG_LEVELS), "`DEBUG`, `INFO`, `WARNING` or `ERROR`."
-    )
+    log_level: str = _setting("INFO", partial(_choice, among=LOG_LEVELS), "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: str = _setting(
         "text", partial(_choice, among=("text", "json")), "`text` for people, `json` for machines."
     )
@@ -170,9 +173,7 @@ class Settings:
         "Seconds a worker may be silent before its running attempts count as lost. Renewed three times as often.",
     )
     result_ttl: float = _setting(604_800.0, _seconds, "Seconds a finished task is kept (default: 7 days).")
-    max_finished_tasks: int = _setting(
-        1_000_000, _positive, "Finished tasks that are kept; the oldest go first."
-    )
+    max_finished_tasks: int = _setting(1_000_000, _positive, "Finished tasks that are kept; the oldest go first.")
     max_body_bytes: int = _setting(
         1_048_576, partial(_number, low=1024, high=67_108_864), "Bytes a request's body may have."
     )
@@ -214,9 +215,7 @@ class Settings:
     http_proxy_url: str = _setting(
         "", str, "A proxy for all API tasks. It then decides which addresses may be reached, not Celeriac."
     )
-    http_ca_bundle: str = _setting(
-        "", str, "File of further certificate authorities (PEM) that API tasks trust."
-    )
+    http_ca_bundle: str = _setting("", str, "File of further certificate authorities (PEM) that API tasks trust.")
 
     @property
     def loopback_only(self) -> bool:
@@ -257,4 +256,3 @@ def read_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     if not settings.loopback_only and not settings.api_keys:
         raise SettingsError(f"HOST is {settings.host}: to serve more than this machine, set API_KEYS")
     return settings
-

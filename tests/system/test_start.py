@@ -272,11 +272,27 @@ def test_other_host_without_a_key_is_refused(role: str) -> None:
     assert answer.stdout == ""
 
 
-def test_bad_setting_is_one_sentence() -> None:
-    answer = run(LOG_LEVEL="LOUD")
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR"),
+        ("PORT", "0", "PORT must be between 1 and 65535"),
+        ("REDIS_URL", "http://:secret@x", "REDIS_URL must begin with redis://, rediss://, unix://"),
+        ("API_KEYS", "me:admin:short", "API_KEYS entry 1 (me): the key must have at least 32 characters"),
+    ],
+)
+def test_bad_setting_is_one_sentence(name: str, value: str, message: str) -> None:
+    answer = run(**{name: value})
     assert answer.returncode == 2
-    assert answer.stderr.startswith("start.py: LOG_LEVEL must be one of ")
-    assert answer.stderr.count("\n") == 1
+    assert answer.stderr == f"start.py: {message}\n"
+    assert answer.stdout == ""
+
+
+def test_unreachable_redis_is_said_and_waited_for(start: Start, tmp_path: Path) -> None:
+    started = start(REDIS_URL=f"unix://{tmp_path}/none.sock")
+    started.wait_for(r"warning: Redis at unix://\S+ can't be asked yet \(.+\); starting all the same")
+    started.wait_for(r"started beat")
+    assert started.end(signal.SIGTERM) == 0
 
 
 def test_other_host_with_a_key_is_served_and_the_key_is_not_printed(start: Start) -> None:

@@ -1,0 +1,93 @@
+"""What `start.py` says once the system is ready, or is not: asked from our own API, as a user would ask it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from app.settings import Settings
+
+ANSWER_SECONDS = 2
+MAX_ANSWER_BYTES = 1_000_000
+
+EXAMPLE = {
+    "name": "first",
+    "function_code": "def main():\n    return 1 + 2 * 3",
+    "function_name": "main",
+}
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether a task created now would run."""
+    return _get(settings, "/health/ready").status == 200
+
+
+def what_is_missing(settings: Settings) -> str:
+    """Why it is not ready, as GET /health tells it."""
+    reply = _get(settings, "/health")
+    if reply.status == 0:
+        return f"the API does not answer on port {settings.port}"
+    parts = {name: part for name, part in reply.body.items() if isinstance(part, dict)}
+    return f"GET /health says {json.dumps(parts)}"
+
+
+def banner(settings: Settings, redis_words: str) -> str:
+    """Where everything is, and a line to try. No key is ever in it."""
+    host = reachable_host(settings.host)
+    base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return "\n".join(
+        [
+            f"  API      {base}/api/tasks",
+            f"  docs     {base}/docs",
+            f"  console  {base}/",
+            f"  Redis    {redis_words}",
+            f"  sandbox  {_sandbox_words(settings)}",
+            "Try it:",
+            f"  {_example(settings, base)}",
+        ]
+    )
+
+
+def reachable_host(host: str) -> str:
+    """Where to call a server that binds to `host`."""
+    bare = host.strip("[]")
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104 - compared, not bound
+
+
+def _sandbox_words(settings: Settings) -> str:
+    sandbox = _get(settings, "/health").body.get("sandbox")
+    layers = sandbox.get("layers") if isinstance(sandbox, dict) else None
+    if isinstance(layers, dict):
+        layers = [name for name, holds in layers.items() if holds is True]
+    return ", ".join(map(str, layers)) if layers else "unknown: see GET /health"
+
+
+def _example(settings: Settings, base: str) -> str:
+    words = ["curl", "-s", f"{base}/api/tasks", "-H", "Content-Type: application/json", "-H", "Prefer: wait=10"]
+    line = shlex.join([*words, "-d", json.dumps(EXAMPLE)])
+    key = ' -H "Authorization: Bearer $CELERIAC_KEY"' if settings.api_keys else ""
+    return line + key
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int  # 0: no answer
+    body: dict[str, Any]
+
+
+def _get(settings: Settings, path: str) -> _Reply:
+    headers = {"Authorization": f"Bearer {settings.api_keys[0].secret}"} if settings.api_keys else {}
+    host = reachable_host(settings.host)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        body = json.loads(answer.read(MAX_ANSWER_BYTES))
+    except (OSError, ValueError, http.client.HTTPException):  # not up yet: that is the answer
+        return _Reply(0, {})
+    finally:
+        connection.close()
+    return _Reply(answer.status, body if isinstance(body, dict) else {})

@@ -1,0 +1,77 @@
+"""The HTTP server: granian, serving `app.wsgi:web` on one port.
+
+granian's main process keeps one worker process, and starts another when that dies. Threads serve the
+requests; most of them wait, for Redis or for a task's end. A half-sent head and an idle connection are
+closed after 30 s and hold no thread; a body that does not come holds one, so a proxy belongs before it
+where strangers may call.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from app import logs
+from app.processes import PARENT_PID, ROOT, die_with_parent
+from app.settings import Settings
+
+PORT_SECONDS = 3.0  # an API that was killed needs a moment until its port is free
+WORKER_STOP_SECONDS = 5
+
+
+class PortNotFree(Exception):
+    """The address can't be bound to; the message says so in a sentence."""
+
+
+def check_port(settings: Settings) -> None:
+    """Raise PortNotFree if the port can't be had. granian shares ports, so it would not notice itself."""
+    deadline = time.monotonic() + (PORT_SECONDS if PARENT_PID in os.environ else 0)
+    while True:
+        try:
+            family, address = _address(settings)
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address, settings.port))
+                return
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise PortNotFree(
+                    f"the API can't have port {settings.port} on {settings.host} ({error.strerror}): "
+                    "stop what uses it, or choose another with --port"
+                ) from error
+        time.sleep(0.1)
+
+
+def _address(settings: Settings) -> tuple[socket.AddressFamily, str]:
+    """The address to bind to; of a name that has several, an IPv4 one."""
+    host = settings.host.strip("[]")
+    found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, str(address[0])
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then give requests WORKER_STOP_SECONDS. The environment has the settings."""
+    from granian.constants import HTTPModes, Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    die_with_parent()
+    logs.configure(settings)
+    os.environ[PARENT_PID] = str(os.getpid())  # granian's worker watches us, as app/wsgi.py asks it to
+    Server(
+        "app.wsgi:web",
+        address=_address(settings)[1],
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=settings.api_threads,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_level=LogLevels(settings.log_level.lower()),
+        log_dictconfig=logs.granian_config(settings),
+        respawn_failed_workers=True,
+        workers_kill_timeout=WORKER_STOP_SECONDS,
+        working_dir=ROOT,
+    ).serve()

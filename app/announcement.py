@@ -58,11 +58,14 @@ def reachable_host(host: str) -> str:
 
 
 def _sandbox_words(settings: Settings) -> str:
+    """The layers that hold and, after them, those that do not and why."""
     sandbox = _get(settings, "/health").body.get("sandbox")
     layers = sandbox.get("layers") if isinstance(sandbox, dict) else None
-    if isinstance(layers, dict):
-        layers = [name for name, holds in layers.items() if holds is True]
-    return ", ".join(map(str, layers)) if layers else "unknown: see GET /health"
+    if not isinstance(layers, dict) or not layers:
+        return "unknown: see GET /health"
+    on = [name for name, state in layers.items() if state == "on"]
+    off = [f"{name} ({state})" for name, state in layers.items() if state != "on"]
+    return ", ".join(on) + (f"; not here: {', '.join(off)}" if off else "")
 
 
 def _example(settings: Settings, base: str) -> str:

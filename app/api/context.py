@@ -1,0 +1,34 @@
+"""What views need, put together by whoever creates the web application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from app.clock import Clock
+from app.health import HealthService
+from app.schedules import ScheduleService
+from app.service import TaskService
+from app.settings import Settings
+from app.statistics import StatisticsService
+
+EXTENSION = "celeriac"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The services behind the views."""
+
+    settings: Settings
+    tasks: TaskService
+    schedules: ScheduleService
+    statistics: StatisticsService
+    health: HealthService
+    clock: Clock
+
+
+def context() -> Context:
+    """The context of the application that serves the current request."""
+    return cast(Context, current_app.extensions[EXTENSION])

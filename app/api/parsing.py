@@ -1,0 +1,127 @@
+"""From a request to values: the body, the query, `Prefer`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from flask import request
+from pydantic_core import from_json
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.api.problems import Refused
+from app.domain.errors import InvalidSpec, Problem
+from app.domain.times import parse_rfc3339
+
+MAX_WAIT_SECONDS = 60
+MAX_LIMIT = 200
+DEFAULT_LIMIT = 50
+MAX_FILTER_LENGTH = 200
+
+Choice = TypeVar("Choice", bound=StrEnum)
+Value = TypeVar("Value")
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
+
+
+def json_body() -> Any:
+    """The body as a JSON value. Refuses another type (415), too much (413), and what is not JSON (400)."""
+    if request.mimetype != "application/json":
+        raise Refused(415, "send the body with Content-Type: application/json")
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise Refused(413, "the body is larger than this service takes") from None
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise Refused(400, f"the body is not JSON: {str(error)[:200]}") from None
+
+
+def preferred_wait_seconds() -> float:
+    """N of `Prefer: wait=N` (RFC 7240), at most 60; 0 without a valid one: it is but a preference."""
+    match = _WAIT.search(request.headers.get("Prefer", ""))
+    return min(int(match[1]), MAX_WAIT_SECONDS) if match else 0
+
+
+class Query:
+    """The query's parameters, read by name; the problems of all of them come out at once with `done`."""
+
+    def __init__(self, arguments: Mapping[str, str]) -> None:
+        self._arguments = arguments
+        self._known: set[str] = set()
+        self._problems: list[Problem] = []
+
+    def text(self, name: str) -> str | None:
+        """Any text, None where it is left out or empty."""
+        return self._read(name, _checked_text)
+
+    def choice(self, name: str, choices: type[Choice]) -> Choice | None:
+        """One of an enum's values."""
+        return self._read(name, lambda text: _checked_choice(text, choices))
+
+    def time_ms(self, name: str) -> int | None:
+        """An RFC 3339 time; a `+` of its offset may have come as a blank."""
+        return self._read(name, lambda text: parse_rfc3339(text.replace(" ", "+") if "T" in text else text))
+
+    def limit(self) -> int:
+        """`limit`, 1..200, by default 50."""
+        limit = self._read("limit", lambda text: _checked_number(text, 1, MAX_LIMIT))
+        return DEFAULT_LIMIT if limit is None else int(limit)
+
+    def wait_seconds(self) -> float:
+        """`wait`, 0..60 seconds, by default what `Prefer` says."""
+        wait = self._read("wait", lambda text: _checked_number(text, 0, MAX_WAIT_SECONDS))
+        return preferred_wait_seconds() if wait is None else wait
+
+    def done(self, *, strict: bool = True) -> None:
+        """Raises InvalidSpec for everything that was wrong; with `strict`, unknown parameters too."""
+        if strict:
+            unknown = [name for name in self._arguments if name not in self._known]
+            self._problems += [Problem(name[:100], "is not a parameter") for name in unknown]
+        if self._problems:
+            raise InvalidSpec(self._problems)
+
+    def _read(self, name: str, read: Callable[[str], Value]) -> Value | None:
+        self._known.add(name)
+        text = self._arguments.get(name, "")
+        if text == "":
+            return None
+        try:
+            return read(text)
+        except ValueError as error:
+            self._problems.append(Problem(name, str(error)))
+            return None
+
+
+def _checked_text(text: str) -> str:
+    if len(text) > MAX_FILTER_LENGTH:
+        raise ValueError(f"must have at most {MAX_FILTER_LENGTH} characters")
+    return text
+
+
+def _checked_choice(text: str, choices: type[Choice]) -> Choice:
+    try:
+        return choices(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(choices)}") from None
+
+
+def _checked_number(text: str, low: float, high: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    whole_needed = low >= 1
+    if not low <= number <= high or (whole_needed and number != int(number)):
+        raise ValueError(f"must be a {'whole ' if whole_needed else ''}number from {low:g} to {high:g}")
+    return number
+
+
+def name_filter(text: str | None) -> tuple[str | None, bool]:
+    """(name, whether it is a prefix): `report` or `report*`."""
+    if text is not None and text.endswith("*"):
+        return text[:-1] or None, True
+    return text, False

@@ -1,0 +1,74 @@
+"""/api/scheduled-tasks"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from app.api.context import context
+from app.api.parsing import Query, json_body, name_filter
+from app.api.shapes import answer, schedule_summary, whole_schedule, whole_task
+from app.domain.status import Kind, ScheduleStatus
+from app.store.schedules import Schedule, ScheduleFilters
+
+blueprint = Blueprint("scheduled_tasks", __name__, url_prefix="/api/scheduled-tasks")
+
+
+@blueprint.post("")
+def create() -> Response:
+    """Create a scheduled task."""
+    schedule = context().schedules.create(json_body())
+    return _whole(schedule, 201, Location=f"/api/scheduled-tasks/{schedule.id}")
+
+
+@blueprint.get("")
+def list_schedules() -> Response:
+    """Newest first, with filters and a cursor."""
+    query = Query(request.args)
+    name, name_is_prefix = name_filter(query.text("name"))
+    filters = ScheduleFilters(
+        status=query.choice("status", ScheduleStatus),
+        kind=query.choice("kind", Kind),
+        name=name,
+        name_is_prefix=name_is_prefix,
+        tag=query.text("tag"),
+    )
+    limit, cursor = query.limit(), query.text("cursor")
+    query.done()
+    page = context().schedules.list(filters, limit, cursor)
+    return answer({"items": [schedule_summary(item) for item in page.items], "next_cursor": page.cursor})
+
+
+@blueprint.get("/<schedule_id>")
+def get(schedule_id: str) -> Response:
+    """One scheduled task, with its next five firings."""
+    return _whole(context().schedules.get(schedule_id))
+
+
+@blueprint.delete("/<schedule_id>")
+def delete(schedule_id: str) -> Response:
+    """Remove it; tasks that it created stay."""
+    context().schedules.delete(schedule_id)
+    return Response(status=204)
+
+
+@blueprint.post("/<schedule_id>/pause")
+def pause(schedule_id: str) -> Response:
+    """No firing until it is resumed."""
+    return _whole(context().schedules.pause(schedule_id))
+
+
+@blueprint.post("/<schedule_id>/resume")
+def resume(schedule_id: str) -> Response:
+    """Fire again, from now on."""
+    return _whole(context().schedules.resume(schedule_id))
+
+
+@blueprint.post("/<schedule_id>/run")
+def run(schedule_id: str) -> Response:
+    """One firing now, beside the schedule."""
+    task = context().schedules.run_now(schedule_id)
+    return answer(whole_task(task), 201, Location=f"/api/tasks/{task.id}")
+
+
+def _whole(schedule: Schedule, status: int = 200, **headers: str) -> Response:
+    return answer(whole_schedule(schedule, context().clock()), status, **headers)

@@ -1,0 +1,119 @@
+"""The contract's JSON of what the service returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Response
+
+from app.domain.cron import Cron
+from app.domain.status import ScheduleStatus
+from app.domain.times import to_rfc3339
+from app.schedules import upcoming_ms
+from app.store.record import Task
+from app.store.schedules import Schedule
+
+UPCOMING = 5
+
+
+def answer(value: Any, status: int = 200, **headers: str) -> Response:
+    """A JSON answer; `Location="…"` and the like are headers."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, headers, content_type="application/json")
+
+
+def time_or_none(ms: int | None) -> str | None:
+    """RFC 3339, or null."""
+    return None if ms is None else to_rfc3339(ms)
+
+
+def task_summary(task: Task) -> dict[str, Any]:
+    """A task in a list: no result, no output, no body of its spec."""
+    return {
+        "id": task.id,
+        "name": task.name,
+        "task_type": task.task_type,
+        "kind": task.kind,
+        "status": task.status,
+        "scheduled_task_id": task.scheduled_task_id,
+        "retry_of": task.retry_of,
+        "tags": list(task.tags),
+        "priority": task.priority,
+        "created_at": to_rfc3339(task.created_ms),
+        "due_at": to_rfc3339(task.due_ms),
+        "queued_at": time_or_none(task.queued_ms),
+        "started_at": time_or_none(task.started_ms),
+        "finished_at": time_or_none(task.finished_ms),
+        "duration_ms": task.duration_ms,
+        "attempt": task.attempt,
+        "max_retries": task.max_retries,
+        "timeout": task.timeout,
+        "worker": task.worker,
+        "error": task.error,
+    }
+
+
+def whole_task(task: Task) -> dict[str, Any]:
+    """One task with everything."""
+    return {
+        **task_summary(task),
+        **task.spec,
+        "result": None if task.result_json is None else json.loads(task.result_json),
+        "stdout": task.stdout,
+        "stdout_truncated": task.stdout_truncated,
+        "cpu_ms": task.cpu_ms,
+        "memory_kb": task.memory_kb,
+        "attempts": list(_attempts(task)),
+    }
+
+
+def _attempts(task: Task) -> Iterable[dict[str, Any]]:
+    """The earlier attempts as they were written when they ended, then the one the record speaks of."""
+    yield from task.attempts
+    if task.started_ms is not None:
+        yield {
+            "attempt": task.attempt,
+            "started_at": to_rfc3339(task.started_ms),
+            "finished_at": time_or_none(task.finished_ms),
+            "duration_ms": task.duration_ms,
+            "worker": task.worker,
+            "error": task.error,
+        }
+
+
+def schedule_summary(schedule: Schedule) -> dict[str, Any]:
+    """A scheduled task in a list: no body of its spec."""
+    return {
+        "id": schedule.id,
+        "name": schedule.name,
+        "task_type": "scheduled",
+        "kind": schedule.kind,
+        "status": schedule.status,
+        "cron_expression": schedule.cron_expression,
+        "timezone": schedule.timezone,
+        "tags": list(schedule.tags),
+        "priority": schedule.spec["priority"],
+        "timeout": schedule.spec["timeout"],
+        "max_retries": schedule.spec["max_retries"],
+        "created_at": to_rfc3339(schedule.created_ms),
+        "updated_at": to_rfc3339(schedule.updated_ms),
+        "next_run_at": time_or_none(schedule.next_run_ms),
+        "last_task_id": schedule.last_task_id,
+        "run_count": schedule.run_count,
+    }
+
+
+def whole_schedule(schedule: Schedule, now_ms: int) -> dict[str, Any]:
+    """One scheduled task with everything; `next_runs` are empty while it does not fire."""
+    upcoming: list[int] = []
+    if schedule.status is ScheduleStatus.ACTIVE:
+        cron = Cron(schedule.cron_expression, schedule.timezone)
+        first = min(now_ms, schedule.next_run_ms or now_ms + 1) - 1
+        upcoming = [ms for ms in upcoming_ms(cron, first, UPCOMING + 1) if ms >= (schedule.next_run_ms or 0)]
+    return {
+        **schedule_summary(schedule),
+        **schedule.spec,
+        "next_runs": [to_rfc3339(ms) for ms in upcoming[:UPCOMING]],
+    }

@@ -1,0 +1,80 @@
+"""/api/tasks"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from app.api.context import context
+from app.api.parsing import Query, json_body, name_filter, preferred_wait_seconds
+from app.api.shapes import answer, task_summary, whole_schedule, whole_task
+from app.domain.spec import is_schedule
+from app.domain.status import Kind, Status, TaskType
+from app.store.tasks import Filters
+
+blueprint = Blueprint("tasks", __name__, url_prefix="/api/tasks")
+
+
+@blueprint.post("")
+def create() -> Response:
+    """Create a task; `Prefer: wait=N` holds the answer until it is finished. `scheduled` creates a schedule."""
+    raw = json_body()
+    if is_schedule(raw):
+        schedule = context().schedules.create(raw)
+        location = f"/api/scheduled-tasks/{schedule.id}"
+        return answer(whole_schedule(schedule, context().clock()), 201, Location=location)
+    wait_seconds = preferred_wait_seconds()
+    task = context().tasks.create(raw, wait_seconds)
+    response = answer(whole_task(task), 201, Location=f"/api/tasks/{task.id}")
+    if wait_seconds:
+        response.headers["Preference-Applied"] = f"wait={wait_seconds:g}"
+    return response
+
+
+@blueprint.get("")
+def list_tasks() -> Response:
+    """Newest first, with filters and a cursor."""
+    query = Query(request.args)
+    name, name_is_prefix = name_filter(query.text("name"))
+    filters = Filters(
+        status=query.choice("status", Status),
+        task_type=query.choice("task_type", TaskType),
+        kind=query.choice("kind", Kind),
+        name=name,
+        name_is_prefix=name_is_prefix,
+        tag=query.text("tag"),
+        scheduled_task_id=query.text("scheduled_task_id"),
+        created_after_ms=query.time_ms("created_after"),
+        created_before_ms=query.time_ms("created_before"),
+    )
+    limit, cursor = query.limit(), query.text("cursor")
+    query.done()
+    page = context().tasks.list(filters, limit, cursor)
+    return answer({"items": [task_summary(task) for task in page.items], "next_cursor": page.cursor})
+
+
+@blueprint.get("/stats")
+def stats() -> Response:
+    """Counts and timings."""
+    return answer(context().statistics.read())
+
+
+@blueprint.get("/<task_id>")
+def get(task_id: str) -> Response:
+    """One task, whole; `wait` holds the answer until it is finished."""
+    query = Query(request.args)
+    wait_seconds = query.wait_seconds()
+    query.done(strict=False)
+    return answer(whole_task(context().tasks.get(task_id, wait_seconds)))
+
+
+@blueprint.delete("/<task_id>")
+def delete(task_id: str) -> Response:
+    """Stop it if it is not finished, and remove every trace of it."""
+    context().tasks.delete(task_id)
+    return Response(status=204)
+
+
+@blueprint.post("/<task_id>/stop")
+def stop(task_id: str) -> Response:
+    """Never let it start, or end it while it runs."""
+    return answer(whole_task(context().tasks.stop(task_id)))

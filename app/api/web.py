@@ -1,0 +1,55 @@
+"""The Flask application, `web`."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from app.api import cron, problems, scheduled_tasks, service, tasks
+from app.api.context import EXTENSION, Context
+from app.api.guard import Guard
+from app.api.problems import Refused
+
+#: What a page may load: its own scripts and styles, and nothing else.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+}
+
+
+def create_web(context: Context) -> Flask:
+    """The application that serves `context`. Connects to nothing."""
+    web = Flask("celeriac", static_folder=None)
+    web.extensions[EXTENSION] = context
+    web.config["MAX_CONTENT_LENGTH"] = context.settings.max_body_bytes
+    web.url_map.strict_slashes = False
+    web.url_map.merge_slashes = False
+    problems.register(web)
+    Guard(context.settings).install(web)
+    web.before_request(_check_accept)
+    web.after_request(_add_headers)
+    for module in (tasks, scheduled_tasks, cron, service):
+        web.register_blueprint(module.blueprint)
+    return web
+
+
+def _check_accept() -> None:
+    """Everything under /api is JSON; who wants nothing of the kind is told so."""
+    accepts = request.accept_mimetypes
+    if request.path.startswith("/api/") and accepts and not accepts.best_match(_json_types()):
+        raise Refused(406, "answers are application/json")
+
+
+def _json_types() -> list[str]:
+    return ["application/json", "application/problem+json", "text/event-stream", "application/x-ndjson"]
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

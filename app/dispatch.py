@@ -1,0 +1,83 @@
+"""From a spec to a task on its way: what the record says, and the message that goes with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.domain.retry import RetryPolicy
+from app.domain.spec import BODY_FIELDS, TaskFields
+from app.domain.status import TaskType
+from app.store.messages import NO_MESSAGE, Message, MessageMaker
+from app.store.schedules import Schedule
+from app.store.tasks import NewTask
+
+RETRY_FIELDS = ("retry_delay", "retry_max_delay")
+#: What a scheduled task keeps of a spec: everything its tasks are made of.
+TEMPLATE_FIELDS = ("timeout", "max_retries", "priority", *RETRY_FIELDS)
+
+
+def body_of(spec: TaskFields) -> dict[str, Any]:
+    """What an attempt needs of a spec, as it is kept beside the record."""
+    return {name: getattr(spec, name) for name in (*BODY_FIELDS[spec.kind], *RETRY_FIELDS)}
+
+
+def template_of(spec: TaskFields) -> dict[str, Any]:
+    """What a scheduled task keeps of a spec."""
+    return {name: getattr(spec, name) for name in (*BODY_FIELDS[spec.kind], *TEMPLATE_FIELDS)}
+
+
+def retry_policy(body: dict[str, Any], max_retries: int) -> RetryPolicy:
+    """How a task with this body is tried again."""
+    policy = RetryPolicy(max_retries, body["retry_delay"], body["retry_max_delay"])
+    if "retry_on" not in body:
+        return policy
+    return RetryPolicy(max_retries, policy.delay_seconds, policy.max_delay_seconds, tuple(body["retry_on"]))
+
+
+class Dispatcher:
+    """Decides how a task gets to a worker: at once, by countdown, or after a while in Redis."""
+
+    def __init__(self, make_message: MessageMaker, horizon_seconds: float) -> None:
+        self._make_message = make_message
+        self.horizon_ms = round(horizon_seconds * 1000)
+
+    def message(self, task_id: str, kind: str, priority: int, due_ms: int, now_ms: int) -> Message:
+        """The message for a task due at `due_ms`; none while that is beyond the horizon."""
+        ahead_ms = due_ms - now_ms
+        if ahead_ms > self.horizon_ms:
+            return NO_MESSAGE
+        return self._make_message(task_id, kind, priority, ahead_ms / 1000 if ahead_ms > 0 else None)
+
+    def from_spec(self, spec: TaskFields, task_id: str, task_type: TaskType, due_ms: int, now_ms: int) -> NewTask:
+        """A task made of a validated spec."""
+        return NewTask(
+            id=task_id,
+            name=spec.name,
+            kind=spec.kind,
+            task_type=task_type,
+            due_ms=due_ms,
+            spec=body_of(spec),
+            max_retries=spec.max_retries,
+            timeout=spec.timeout,
+            priority=spec.priority,
+            tags=spec.tags,
+            message=self.message(task_id, spec.kind, spec.priority, due_ms, now_ms),
+        )
+
+    def from_schedule(self, schedule: Schedule, task_id: str, due_ms: int, now_ms: int) -> NewTask:
+        """A task that a scheduled task's firing creates, due now or (late) since `due_ms`."""
+        template = schedule.spec
+        return NewTask(
+            id=task_id,
+            name=schedule.name,
+            kind=schedule.kind,
+            task_type=TaskType.SCHEDULED,
+            due_ms=due_ms,
+            spec={field: template[field] for field in (*BODY_FIELDS[schedule.kind], *RETRY_FIELDS)},
+            max_retries=template["max_retries"],
+            timeout=template["timeout"],
+            priority=template["priority"],
+            tags=schedule.tags,
+            scheduled_task_id=schedule.id,
+            message=self.message(task_id, schedule.kind, template["priority"], due_ms, now_ms),
+        )

@@ -1,0 +1,44 @@
+"""Whether a failed attempt is followed by another, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.statuscodes import StatusPattern, matches
+
+#: What an API task retries on when it does not say.
+DEFAULT_RETRY_ON: tuple[StatusPattern, ...] = ("408", "425", "429", "5xx")
+#: A target that answers so asks not to be called again (Upstash QStash).
+NON_RETRYABLE_STATUS = 489
+NON_RETRYABLE_HEADER = "upstash-nonretryable-error"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a task is tried again, and after how many seconds."""
+
+    max_retries: int
+    delay_seconds: float
+    max_delay_seconds: float
+    retry_on: tuple[StatusPattern, ...] = DEFAULT_RETRY_ON
+
+    def pause_seconds(self, attempt: int, spread: float, retry_after_seconds: float | None) -> float:
+        """Seconds between the end of `attempt` (from 1) and the start of the next.
+
+        Exponential backoff with full jitter: `spread`, a random number in 0..1, picks a point between 0 and
+        the doubled delay, so that tasks which failed together do not come back together. What the target
+        asked for by Retry-After is the least, up to the cap.
+        """
+        exponent = min(attempt - 1, 60)  # beyond it a float says nothing new
+        backoff = min(self.delay_seconds * 2.0**exponent, self.max_delay_seconds) * spread
+        return max(backoff, min(retry_after_seconds or 0.0, self.max_delay_seconds))
+
+    def allows(self, attempt: int) -> bool:
+        """Whether another attempt may follow `attempt`."""
+        return attempt <= self.max_retries
+
+    def retries_answer(self, status_code: int, non_retryable: bool) -> bool:
+        """Whether an answer with this status is worth another call."""
+        if non_retryable or status_code == NON_RETRYABLE_STATUS:
+            return False
+        return matches(status_code, self.retry_on)

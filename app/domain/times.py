@@ -1,0 +1,34 @@
+"""Milliseconds since 1970 (inside), RFC 3339 in UTC (outside)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+def to_rfc3339(ms: int) -> str:
+    """`2026-11-23T08:30:00.000Z`."""
+    return to_datetime(ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+def to_datetime(ms: int) -> datetime:
+    """Aware, in UTC."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970 of an aware datetime."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def parse_rfc3339(text: str) -> int:
+    """Milliseconds since 1970. Raises ValueError where `text` is no RFC 3339 time with an offset."""
+    if not _RFC3339.fullmatch(text):
+        raise ValueError("must be an RFC 3339 time with an offset, like 2026-11-23T08:30:00Z")
+    try:
+        return to_ms(datetime.fromisoformat(text.upper()))
+    except (ValueError, OverflowError):
+        raise ValueError("is not a time that exists") from None

@@ -1,0 +1,104 @@
+"""`GET /health`: whether all parts are there."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from app.clock import Clock
+from app.domain.errors import Unavailable
+from app.domain.status import Kind
+from app.domain.times import to_rfc3339
+from app.queues import QUEUES
+from app.store.liveness import SILENCE_MS
+from app.store.store import Store
+from app.version import VERSION
+
+Part = dict[str, Any]
+
+
+class HealthService:
+    """Looks at Redis, the workers, beat and the sandbox."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def report(self) -> dict[str, Any]:
+        """The contract's answer; `status` is "ok" or "degraded", and each part that is not ok says why."""
+        try:
+            parts = self._parts()
+        except Unavailable as error:
+            parts = {"redis": {"status": "down", "detail": f"can't be reached ({error})"}}
+        healthy = all(part["status"] == "ok" for part in parts.values())
+        return {"status": "ok" if healthy else "degraded", "version": VERSION, **parts}
+
+    def is_ready(self) -> bool:
+        """Whether a created task would run: Redis answers, and each queue has a worker."""
+        try:
+            self._store.liveness.ping()
+            return not _unserved(self._store.liveness.workers(self._clock()))
+        except Unavailable:
+            return False
+
+    def _parts(self) -> dict[str, Part]:
+        now_ms = self._clock()
+        started = time.perf_counter()
+        self._store.liveness.ping()
+        round_trip_ms = (time.perf_counter() - started) * 1000
+        workers = self._store.liveness.workers(now_ms)
+        return {
+            "redis": {"status": "ok", "round_trip_ms": round(round_trip_ms, 2)},
+            "workers": _workers(workers),
+            "beat": self._beat(now_ms),
+            "sandbox": _sandbox(workers),
+        }
+
+    def _beat(self, now_ms: int) -> Part:
+        beat = self._store.liveness.last_beat()
+        if beat is None:
+            return {
+                "status": "down",
+                "detail": "no beat is alive: scheduled tasks do not fire",
+                "last_tick_at": None,
+            }
+        age_ms = max(0, now_ms - beat.tick_ms)
+        part: Part = {
+            "status": "ok",
+            "name": beat.name,
+            "last_tick_at": to_rfc3339(beat.tick_ms),
+            "age_seconds": age_ms / 1000,
+        }
+        if age_ms >= SILENCE_MS:
+            part |= {"status": "down", "detail": "beat does not tick: scheduled tasks do not fire"}
+        return part
+
+
+def _unserved(workers: list[Part]) -> list[str]:
+    served = {queue for worker in workers for queue in worker["queues"]}
+    return [queue for queue in QUEUES.values() if queue not in served]
+
+
+def _workers(workers: list[Part]) -> Part:
+    unserved = _unserved(workers)
+    part: Part = {
+        "status": "down" if unserved else "ok",
+        "count": len(workers),
+        "queues": {queue: sum(queue in worker["queues"] for worker in workers) for queue in QUEUES.values()},
+    }
+    if unserved:
+        part["detail"] = f"no worker serves {', '.join(unserved)}"
+    return part
+
+
+def _sandbox(workers: list[Part]) -> Part:
+    """Each layer as the weakest worker that runs programs has it: "on", or why not."""
+    layers: dict[str, str] = {}
+    for worker in workers:
+        if QUEUES[Kind.CODE] in worker["queues"]:
+            for name, state in worker["sandbox"].items():
+                if layers.get(name, "on") == "on":
+                    layers[name] = state
+    if not layers:
+        return {"status": "down", "detail": "no worker runs programs", "layers": {}}
+    return {"status": "ok", "layers": layers}

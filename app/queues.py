@@ -1,0 +1,18 @@
+"""The two queues: slow calls never stand in the way of programs."""
+
+from __future__ import annotations
+
+from app.domain.status import Kind
+
+QUEUES: dict[str, str] = {Kind.CODE: "celeriac.code", Kind.API: "celeriac.api"}
+
+#: The name under which a worker knows the work. Messages carry a task's id and nothing else.
+EXECUTE = "celeriac.execute"
+
+#: Our 9 is served first; kombu's Redis transport serves its 0 first.
+HIGHEST_PRIORITY = 9
+
+
+def celery_priority(priority: int) -> int:
+    """A task's priority as Celery counts on Redis."""
+    return HIGHEST_PRIORITY - priority

@@ -1,0 +1,128 @@
+"""Use cases of tasks: create, read, wait, stop, delete. Knows neither Flask nor Celery."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from app.clock import Clock
+from app.code_check import CodeChecker, check_code
+from app.dispatch import Dispatcher
+from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
+from app.domain.ids import is_id, new_id
+from app.domain.spec import TaskSpec, parse_task
+from app.domain.status import Status, TaskType
+from app.store.record import Task
+from app.store.store import Store
+from app.store.subscriber import Watch
+from app.store.tasks import Filters, Page
+
+#: How long a stop waits for the worker to say that the attempt has ended, before it ends the record itself.
+STOP_PATIENCE_SECONDS = 0.8
+_TRIES = 3
+
+
+class TaskService:
+    """What can be done with tasks. Raises the errors of app/domain/errors.py."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, clock: Clock) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._checker = checker
+        self._clock = clock
+
+    def create(self, raw: Any, wait_seconds: float = 0) -> Task:
+        """Create the task that `raw` (a JSON value) describes; hold on until it is finished or time is over."""
+        now_ms = self._clock()
+        spec = parse_task(raw, now_ms)
+        check_code(spec, self._checker)
+        task_id = new_id(now_ms)
+        if wait_seconds <= 0:
+            self._write(spec, task_id, now_ms)
+            return self.get(task_id)
+        channel = self._store.keys.done(task_id)
+        with self._store.subscriber.watch(channel) as watch:
+            self._write(spec, task_id, now_ms)
+            self._store.subscriber.confirm(channel)
+            return self._wait(task_id, watch, wait_seconds)
+
+    def _write(self, spec: TaskSpec, task_id: str, now_ms: int) -> None:
+        task = self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
+        self._store.tasks.create([task], now_ms)
+
+    def get(self, task_id: str, wait_seconds: float = 0) -> Task:
+        """One whole task; with `wait_seconds` held until it is finished."""
+        if wait_seconds > 0 and is_id(task_id):
+            channel = self._store.keys.done(task_id)
+            with self._store.subscriber.watch(channel) as watch:
+                self._store.subscriber.confirm(channel)
+                return self._wait(task_id, watch, wait_seconds)
+        task = self._store.tasks.get(task_id) if is_id(task_id) else None
+        if task is None:
+            raise NotFound("there is no such task")
+        return task
+
+    def _wait(self, task_id: str, watch: Watch, seconds: float) -> Task:
+        """Sleeps until the finish wakes it; looks at the record before each sleep."""
+        deadline = time.monotonic() + seconds
+        while True:
+            task = self.get(task_id)
+            remaining = deadline - time.monotonic()
+            if task.status.finished or remaining <= 0:
+                return task
+            watch.wait(remaining)
+
+    def list(self, filters: Filters, limit: int, cursor: str | None) -> Page:
+        """A page, newest first."""
+        try:
+            return self._store.tasks.page(filters, limit, cursor)
+        except ValueError as error:
+            raise InvalidSpec([Problem("cursor", str(error))]) from error
+
+    def stop(self, task_id: str) -> Task:
+        """Never let it start, or end it while it runs; returns when it is stopped.
+
+        Raises Conflict where it was finished, or finished by itself before the stop reached it.
+        """
+        self._stop(task_id)
+        return self.get(task_id)
+
+    def _stop(self, task_id: str) -> None:
+        if not is_id(task_id):
+            raise NotFound("there is no such task")
+        channel = self._store.keys.done(task_id)
+        with self._store.subscriber.watch(channel) as watch:
+            self._store.subscriber.confirm(channel)
+            before, after = self._store.tasks.stop(task_id, self._clock())
+            if before == "":
+                raise NotFound("there is no such task")
+            if before == Status.RUNNING:
+                after = self._await_end(task_id, watch)
+        if after != Status.STOPPED:
+            raise Conflict(f"the task has {after}", after)
+
+    def _await_end(self, task_id: str, watch: Watch) -> str:
+        """Wait for the worker to end a running attempt; end the record where it does not answer."""
+        deadline = time.monotonic() + STOP_PATIENCE_SECONDS
+        while (remaining := deadline - time.monotonic()) > 0:
+            watch.wait(remaining)
+            status = self._store.tasks.status(task_id)
+            if status is None:
+                raise NotFound("the task was deleted")
+            if status is not Status.RUNNING:
+                break
+        return self._store.tasks.stop(task_id, self._clock(), force=True)[1]
+
+    def delete(self, task_id: str) -> None:
+        """Stop it if it is not finished, and remove every trace of it."""
+        for _ in range(_TRIES):
+            status = self._store.tasks.delete(task_id) if is_id(task_id) else ""
+            if status == "":
+                raise NotFound("there is no such task")
+            if status != Status.RUNNING:
+                return
+            try:
+                self._stop(task_id)
+            except Conflict:
+                continue  # it finished by itself
+        raise Conflict("the task keeps starting again; stop it first", Status.RUNNING)

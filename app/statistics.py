@@ -1,0 +1,77 @@
+"""`GET /api/tasks/stats`: how much there is, and how long it takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from app.clock import Clock
+from app.domain.status import Kind, Status, TaskType
+from app.domain.times import to_rfc3339
+from app.queues import QUEUES
+from app.store.histogram import percentiles_ms
+from app.store.stats import Minute, Stats, StatsStore
+
+SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+
+class StatisticsService:
+    """Shapes what the store counts."""
+
+    def __init__(self, store: StatsStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def read(self) -> dict[str, Any]:
+        """The contract's answer."""
+        stats = self._store.read(tuple(QUEUES.values()), self._clock())
+        return {
+            "total": sum(stats.tasks.values()),
+            "by_status": _by(stats, 2, Status),
+            "by_kind": _by(stats, 0, Kind),
+            "by_task_type": _by(stats, 1, TaskType),
+            "scheduled_tasks": {str(status): number for status, number in stats.schedules.items()},
+            "queues": stats.queues,
+            "waiting": {
+                "count": stats.waiting,
+                "next_due_at": None if stats.next_due_ms is None else to_rfc3339(stats.next_due_ms),
+            },
+            "last_hour": _last_hour(stats),
+        }
+
+
+def _by(stats: Stats, part: int, choices: Any) -> dict[str, int]:
+    counts = Counter[str]({str(choice): 0 for choice in choices})
+    for leaf, number in stats.tasks.items():
+        counts[str(leaf[part])] += number
+    return dict(counts)
+
+
+def _last_hour(stats: Stats) -> dict[str, Any]:
+    succeeded = sum(minute.succeeded for minute in stats.minutes)
+    failed = sum(minute.failed for minute in stats.minutes)
+    stopped = sum(minute.stopped for minute in stats.minutes)
+    judged = succeeded + failed
+    return {
+        "finished": judged + stopped,
+        "succeeded": succeeded,
+        "failed": failed,
+        "stopped": stopped,
+        "success_rate": round(succeeded / judged, 4) if judged else None,
+        "duration_ms": _percentiles(stats.durations),
+        "wait_ms": _percentiles(stats.waits),
+        "per_minute": [_per_minute(minute) for minute in stats.minutes],
+    }
+
+
+def _percentiles(counts: Counter[int]) -> dict[str, float | None]:
+    return dict(zip(SHARES, percentiles_ms(counts, list(SHARES.values())), strict=True))
+
+
+def _per_minute(minute: Minute) -> dict[str, Any]:
+    return {
+        "at": to_rfc3339(minute.at_ms),
+        "succeeded": minute.succeeded,
+        "failed": minute.failed,
+        "stopped": minute.stopped,
+    }

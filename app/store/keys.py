@@ -1,0 +1,113 @@
+"""Every key the service has in Redis, by function. All start with one prefix.
+
+Keys that Lua composes (`_lib.lua`) are the same ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+
+PREFIX = "celeriac:"
+#: kombu's Redis transport keeps a queue's priorities in lists NAME, NAME<sep>1 … NAME<sep>9; 0 is served first.
+PRIORITY_SEPARATOR = "\x06\x16"
+PRIORITIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names under `prefix`."""
+
+    prefix: str = PREFIX
+
+    def task(self, task_id: str) -> str:
+        """HASH: the record of a task. Its bodies are `:spec`, `:result`, `:stdout`, `:attempts` behind it."""
+        return f"{self.prefix}t:{task_id}"
+
+    def leaf(self, kind: Kind, task_type: TaskType, status: Status) -> str:
+        """ZSET id by seq: the index in which a task of these three sits."""
+        return f"{self.prefix}ix:{kind}:{task_type}:{status}"
+
+    def tag(self, tag: str) -> str:
+        """ZSET id by seq: the tasks with this tag."""
+        return f"{self.prefix}tag:{tag}"
+
+    def created_by(self, schedule_id: str) -> str:
+        """ZSET id by seq: the tasks that a scheduled task created."""
+        return f"{self.prefix}by:{schedule_id}"
+
+    def schedule(self, schedule_id: str) -> str:
+        """HASH: a scheduled task. Its body is `:spec` behind it."""
+        return f"{self.prefix}s:{schedule_id}"
+
+    def schedule_leaf(self, kind: Kind, status: ScheduleStatus) -> str:
+        """ZSET id by seq: the index in which a scheduled task of these two sits."""
+        return f"{self.prefix}sx:{kind}:{status}"
+
+    @property
+    def cron(self) -> str:
+        """ZSET schedule id by next firing, ms."""
+        return f"{self.prefix}cron"
+
+    @property
+    def due(self) -> str:
+        """ZSET task id by due time, ms: waiting, no message sent yet."""
+        return f"{self.prefix}due"
+
+    @property
+    def sent(self) -> str:
+        """ZSET task id by due time, ms: waiting, its message is out as a countdown."""
+        return f"{self.prefix}sent"
+
+    @property
+    def queued(self) -> str:
+        """ZSET task id by the ms since when its message has been out."""
+        return f"{self.prefix}queued"
+
+    @property
+    def leases(self) -> str:
+        """ZSET task id by the ms at which its attempt's lease is over."""
+        return f"{self.prefix}leases"
+
+    def minute(self, number: int) -> str:
+        """HASH: counters of the minute `number` (ms // 60,000), kept two hours."""
+        return f"{self.prefix}minute:{number}"
+
+    def worker(self, hostname: str) -> str:
+        """STRING JSON, expires: a worker's sign of life."""
+        return f"{self.prefix}worker:{hostname}"
+
+    @property
+    def workers(self) -> str:
+        """ZSET worker hostname by last sign of life, ms."""
+        return f"{self.prefix}workers"
+
+    @property
+    def beats(self) -> str:
+        """ZSET beat name by last tick, ms."""
+        return f"{self.prefix}beats"
+
+    @property
+    def seq(self) -> str:
+        """STRING: the last sequence number."""
+        return f"{self.prefix}seq"
+
+    def done(self, task_id: str) -> str:
+        """Channel: the task is finished (its status) or deleted."""
+        return f"{self.prefix}done:{task_id}"
+
+    @property
+    def stop(self) -> str:
+        """Channel: ids of running tasks that are to end."""
+        return f"{self.prefix}stop"
+
+    @property
+    def beat(self) -> str:
+        """Channel: a schedule was created or resumed; a sleeping beat looks again."""
+        return f"{self.prefix}beat"
+
+    def queue(self, name: str, celery_priority: int = 0) -> str:
+        """LIST of messages, as kombu's transport names it. 0 is the priority that is served first."""
+        suffix = f"{PRIORITY_SEPARATOR}{celery_priority}" if celery_priority else ""
+        return f"{self.prefix}{name}{suffix}"

@@ -1,0 +1,79 @@
+"""Signs of life of workers and beats."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app.store.client import Client
+from app.store.keys import Keys
+from app.store.record import dump_json
+
+#: A worker or beat that was silent for so long counts as gone.
+SILENCE_MS = 10_000
+FORGET_MS = 60_000
+MAX_WORKERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A beat and when it last ticked."""
+
+    name: str
+    tick_ms: int
+
+
+class LivenessStore:
+    """Who is there: written every few seconds, read by `/health`."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def ping(self) -> None:
+        """One round trip. Raises Unavailable."""
+        self._client.ping()
+
+    def worker_alive(self, hostname: str, facts: dict[str, Any], now_ms: int) -> None:
+        """A worker's sign of life, with what it says of itself."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.zadd(self._keys.workers, {hostname: now_ms})
+            pipeline.set(self._keys.worker(hostname), dump_json(facts), px=FORGET_MS)
+            pipeline.zremrangebyscore(self._keys.workers, "-inf", now_ms - FORGET_MS)
+            pipeline.execute()
+
+    def worker_gone(self, hostname: str) -> None:
+        """A worker that ends as it should."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.zrem(self._keys.workers, hostname)
+            pipeline.delete(self._keys.worker(hostname))
+            pipeline.execute()
+
+    def workers(self, now_ms: int) -> list[dict[str, Any]]:
+        """What the workers that are alive say of themselves, each with `hostname` and `seen_ms`."""
+        alive = self._client.by_score(self._keys.workers, now_ms - SILENCE_MS, "+inf", MAX_WORKERS)
+        if not alive:
+            return []
+        facts = self._client.mget([self._keys.worker(hostname) for hostname, _ in alive])
+        return [
+            {"hostname": hostname, "seen_ms": seen, **json.loads(str(text))}
+            for (hostname, seen), text in zip(alive, facts, strict=True)
+            if text is not None
+        ]
+
+    def beat_ticked(self, name: str, now_ms: int) -> None:
+        """A beat's sign of life."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.zadd(self._keys.beats, {name: now_ms})
+            pipeline.zremrangebyscore(self._keys.beats, "-inf", now_ms - FORGET_MS)
+            pipeline.execute()
+
+    def beat_gone(self, name: str) -> None:
+        """A beat that ends as it should."""
+        self._client.zrem(self._keys.beats, name)
+
+    def last_beat(self) -> Beat | None:
+        """The beat that ticked last, alive or not; None where none did within a minute."""
+        newest = self._client.first(self._keys.beats, highest=True)
+        return Beat(*newest) if newest else None

@@ -1,0 +1,28 @@
+-- Starts an attempt, if the task still waits for one: queued -> running, or waiting -> running when it is due.
+-- ARGV: id, now ms, lease until ms, worker
+-- Returns {status} where there is nothing to start ('' for no such task, 'early' when it is not due yet),
+-- else {'running', attempt, kind, spec, name, max_retries, timeout, lost, priority}.
+local id, now = ARGV[1], ARGV[2]
+local k = key(id)
+local r = redis.call('HMGET', k, 'st', 'du', 'k', 'n', 'mr', 'to', 'lost', 'p')
+local status = r[1]
+if not status then return {''} end
+if status == 'waiting' then
+  if tonumber(r[2]) > tonumber(now) then
+    -- Our clocks differ, or it was put off meanwhile. It is sent again when its time has come.
+    if redis.call('ZREM', P .. 'sent', id) == 1 then redis.call('ZADD', P .. 'due', r[2], id) end
+    return {'early'}
+  end
+  redis.call('HSET', k, 'qd', r[2])
+elseif status ~= 'queued' then
+  return {status}
+end
+unschedule(id)
+move(id, 'running')
+redis.call('ZADD', P .. 'leases', ARGV[3], id)
+local attempt = redis.call('HINCRBY', k, 'at', 1)
+redis.call('HSET', k, 'sa', now, 'w', ARGV[4], 'ls', ARGV[3])
+redis.call('HDEL', k, 'fi', 'dm', 'er', 'ot', 'cpu', 'mem')
+redis.call('DEL', k .. ':result', k .. ':stdout')
+count(now, 'w' .. bucket(tonumber(now) - tonumber(r[2])))
+return {'running', attempt, r[3], redis.call('GET', k .. ':spec'), r[4], r[5], r[6], r[7] or '0', r[8]}

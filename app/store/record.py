@@ -1,0 +1,93 @@
+"""A task's record: short field names in Redis, a frozen Task outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.domain.status import Kind, Status, TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as it stood when it was read. Times are ms since 1970, None where it has not come to that.
+
+    `spec`, `result_json`, `stdout` and `attempts` are read only with the whole task.
+    """
+
+    id: str
+    name: str
+    task_type: TaskType
+    kind: Kind
+    status: Status
+    created_ms: int
+    due_ms: int
+    queued_ms: int | None = None
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    duration_ms: float | None = None
+    attempt: int = 0
+    max_retries: int = 0
+    timeout: float = 30
+    priority: int = 5
+    tags: Sequence[str] = ()
+    worker: str | None = None
+    scheduled_task_id: str | None = None
+    retry_of: str | None = None
+    error: dict[str, Any] | None = None
+    stdout_truncated: bool = False
+    cpu_ms: float | None = None
+    memory_kb: int | None = None
+    spec: dict[str, Any] = field(default_factory=dict)
+    result_json: str | None = None
+    stdout: str = ""
+    attempts: Sequence[dict[str, Any]] = ()
+
+
+def read_task(task_id: str, fields: dict[str, str]) -> Task:
+    """The task behind the record `fields` (not empty)."""
+    return Task(
+        id=task_id,
+        name=fields["n"],
+        task_type=TaskType(fields["tt"]),
+        kind=Kind(fields["k"]),
+        status=Status(fields["st"]),
+        created_ms=int(fields["cr"]),
+        due_ms=int(fields["du"]),
+        queued_ms=_int(fields.get("qd")),
+        started_ms=_int(fields.get("sa")),
+        finished_ms=_int(fields.get("fi")),
+        duration_ms=_float(fields.get("dm")),
+        attempt=int(fields["at"]),
+        max_retries=int(fields["mr"]),
+        timeout=float(fields["to"]),
+        priority=int(fields["p"]),
+        tags=json.loads(fields.get("tg", "[]")),
+        worker=fields.get("w"),
+        scheduled_task_id=fields.get("sid"),
+        retry_of=fields.get("ro"),
+        error=json.loads(fields["er"]) if "er" in fields else None,
+        stdout_truncated=fields.get("ot") == "1",
+        cpu_ms=_float(fields.get("cpu")),
+        memory_kb=_int(fields.get("mem")),
+    )
+
+
+def pairs(flat: Sequence[str]) -> dict[str, str]:
+    """A record as Lua returns it: name, value, name, value, …"""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def dump_json(value: Any) -> str:
+    """Compact JSON, not escaped beyond need."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _int(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _float(text: str | None) -> float | None:
+    return None if text is None else float(text)

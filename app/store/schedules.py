@@ -1,0 +1,196 @@
+"""Scheduled tasks in Redis, and their firings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.domain.status import Kind, ScheduleStatus
+from app.store.arguments import checked_cursor, flat, one_or_all
+from app.store.client import Client
+from app.store.keys import Keys
+from app.store.record import dump_json, pairs
+from app.store.scripts import Scripts
+from app.store.tasks import SCAN_PER_CALL, NewTask, creation_args
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A scheduled task as it stood when it was read. Times are ms since 1970."""
+
+    id: str
+    name: str
+    kind: Kind
+    status: ScheduleStatus
+    cron_expression: str
+    timezone: str
+    created_ms: int
+    updated_ms: int
+    next_run_ms: int | None
+    run_count: int = 0
+    last_task_id: str | None = None
+    tags: Sequence[str] = ()
+    spec: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFilters:
+    """Which scheduled tasks to list; None: any."""
+
+    status: ScheduleStatus | None = None
+    kind: Kind | None = None
+    name: str | None = None
+    name_is_prefix: bool = False
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePage:
+    """Some of a list; `cursor` is None at its end."""
+
+    items: list[Schedule]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One firing to be taken: the next-firing time that was seen, the one after it, and the task it creates."""
+
+    schedule_id: str
+    seen_ms: int
+    following_ms: int | None
+    task: NewTask
+
+
+class ScheduleStore:
+    """The scheduled tasks under one prefix. Thread-safe; raises Unavailable where Redis can't be reached."""
+
+    def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+
+    def create(self, schedule: Schedule, now_ms: int) -> None:
+        """Write an active scheduled task; its first firing is `next_run_ms`."""
+        fields = {"n": schedule.name, "ce": schedule.cron_expression, "tz": schedule.timezone}
+        self._scripts(
+            "schedule_put",
+            schedule.id,
+            now_ms,
+            schedule.kind,
+            schedule.next_run_ms,
+            dump_json(schedule.spec),
+            dump_json(list(schedule.tags)) if schedule.tags else "",
+            len(fields),
+            *flat(fields),
+        )
+
+    def get(self, schedule_id: str) -> Schedule | None:
+        """One, or None."""
+        return self.get_many([schedule_id])[0]
+
+    def get_many(self, schedule_ids: Sequence[str]) -> list[Schedule | None]:
+        """Several in one round trip, in order."""
+        with self._client.pipeline(transaction=True) as pipeline:
+            for schedule_id in schedule_ids:
+                pipeline.hgetall(self._keys.schedule(schedule_id))
+                pipeline.get(f"{self._keys.schedule(schedule_id)}:spec")
+            answers = pipeline.execute()
+        return [
+            _read(schedule_id, fields, spec) if fields else None
+            for schedule_id, fields, spec in zip(schedule_ids, answers[::2], answers[1::2], strict=True)
+        ]
+
+    def page(self, filters: ScheduleFilters, limit: int, cursor: str | None = None) -> SchedulePage:
+        """Newest first; as TaskStore.list."""
+        leaves = [
+            self._keys.schedule_leaf(kind, status)
+            for kind in one_or_all(filters.kind, Kind)
+            for status in one_or_all(filters.status, ScheduleStatus)
+        ]
+        needs_scan = filters.name is not None or filters.tag is not None
+        next_cursor, *rows = self._scripts(
+            "schedule_list",
+            checked_cursor(cursor) or "+inf",
+            limit,
+            SCAN_PER_CALL if needs_scan else limit + 1,
+            filters.name or "",
+            int(filters.name_is_prefix),
+            filters.tag or "",
+            len(leaves),
+            *leaves,
+        )
+        items = [
+            _read(schedule_id, pairs(record), spec)
+            for schedule_id, record, spec in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
+        ]
+        return SchedulePage(items, next_cursor or None)
+
+    def move(
+        self,
+        schedule_id: str,
+        now_ms: int,
+        before: ScheduleStatus,
+        after: ScheduleStatus,
+        next_run_ms: int | None,
+    ) -> tuple[str, str]:
+        """Change the status if it still is `before`. Returns status before and now, both "" for none."""
+        was, now = self._scripts(
+            "schedule_move",
+            schedule_id,
+            now_ms,
+            before,
+            after,
+            "" if next_run_ms is None else next_run_ms,
+        )
+        return was, now
+
+    def delete(self, schedule_id: str) -> bool:
+        """Remove it; False where there was none. Tasks that it created stay."""
+        return bool(self._scripts("schedule_delete", schedule_id))
+
+    def due(self, now_ms: int, limit: int) -> list[tuple[str, int]]:
+        """(schedule id, next firing ms) of those due by `now_ms`, the most overdue first."""
+        return self._client.by_score(self._keys.cron, "-inf", now_ms, limit)
+
+    def next_due_ms(self) -> int | None:
+        """The time of the next firing of all, or None."""
+        first = self._client.first(self._keys.cron)
+        return first[1] if first else None
+
+    def fire(self, firings: Sequence[Firing], now_ms: int) -> int:
+        """Take firings, each only if nobody else has. Returns the number taken."""
+        args: list[Any] = [now_ms, len(firings)]
+        for firing in firings:
+            following = "" if firing.following_ms is None else firing.following_ms
+            args += [
+                firing.schedule_id,
+                firing.seen_ms,
+                following,
+                *creation_args(firing.task, now_ms),
+            ]
+        return int(self._scripts("fire", *args))
+
+    def run_now(self, schedule_id: str, task: NewTask, now_ms: int) -> bool:
+        """One firing beside the schedule; False where it is gone."""
+        return bool(self._scripts("run_now", now_ms, schedule_id, *creation_args(task, now_ms)))
+
+
+def _read(schedule_id: str, fields: dict[str, str], spec: str | None) -> Schedule:
+    return Schedule(
+        id=schedule_id,
+        name=fields["n"],
+        kind=Kind(fields["k"]),
+        status=ScheduleStatus(fields["st"]),
+        cron_expression=fields["ce"],
+        timezone=fields["tz"],
+        created_ms=int(fields["cr"]),
+        updated_ms=int(fields["up"]),
+        next_run_ms=int(fields["nx"]) if fields["nx"] else None,
+        run_count=int(fields["runs"]),
+        last_task_id=fields.get("last"),
+        tags=json.loads(fields.get("tg", "[]")),
+        spec=json.loads(spec or "{}"),
+    )

@@ -1,0 +1,100 @@
+"""Counts and timings. They cost the same with a thousand tasks as with a million."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.client import Client
+from app.store.keys import PRIORITIES, Keys
+
+MINUTES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """What finished in one minute."""
+
+    at_ms: int
+    succeeded: int
+    failed: int
+    stopped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts of now, and of the last hour. Histograms: bucket -> count (app/store/histogram.py)."""
+
+    tasks: dict[tuple[Kind, TaskType, Status], int]
+    schedules: dict[ScheduleStatus, int]
+    queues: dict[str, int]
+    waiting: int
+    next_due_ms: int | None
+    minutes: list[Minute]
+    durations: Counter[int]
+    waits: Counter[int]
+
+
+class StatsStore:
+    """Reads what the scripts count."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def read(self, queues: tuple[str, ...], now_ms: int) -> Stats:
+        """Everything in one round trip."""
+        leaves = list(product(Kind, TaskType, Status))
+        schedule_leaves = list(product(Kind, ScheduleStatus))
+        last_minute = now_ms // 60_000
+        minutes = range(last_minute - MINUTES + 1, last_minute + 1)
+        with self._client.pipeline(transaction=False) as pipeline:
+            for leaf in leaves:
+                pipeline.zcard(self._keys.leaf(*leaf))
+            for schedule_leaf in schedule_leaves:
+                pipeline.zcard(self._keys.schedule_leaf(*schedule_leaf))
+            for queue, priority in product(queues, range(PRIORITIES)):
+                pipeline.llen(self._keys.queue(queue, priority))
+            for waiting in (self._keys.due, self._keys.sent):
+                pipeline.zrange(waiting, 0, 0, withscores=True)
+            for minute in minutes:
+                pipeline.hgetall(self._keys.minute(minute))
+            answers = iter(pipeline.execute())
+        tasks = {leaf: next(answers) for leaf in leaves}
+        schedules = Counter[ScheduleStatus]()
+        for _, status in schedule_leaves:
+            schedules[status] += next(answers)
+        depths = {queue: sum(next(answers) for _ in range(PRIORITIES)) for queue in queues}
+        first_due = [int(score) for _ in range(2) for _, score in next(answers)]
+        counted = [(minute, next(answers)) for minute in minutes]
+        return Stats(
+            tasks=tasks,
+            schedules={status: schedules[status] for status in ScheduleStatus},
+            queues=depths,
+            waiting=sum(number for (_, _, status), number in tasks.items() if status is Status.WAITING),
+            next_due_ms=min(first_due, default=None),
+            minutes=[_minute(number * 60_000, counts) for number, counts in counted],
+            durations=_histogram("d", counted),
+            waits=_histogram("w", counted),
+        )
+
+
+def _minute(at_ms: int, counts: dict[str, Any]) -> Minute:
+    return Minute(
+        at_ms,
+        succeeded=int(counts.get(Status.SUCCEEDED, 0)),
+        failed=int(counts.get(Status.FAILED, 0)),
+        stopped=int(counts.get(Status.STOPPED, 0)),
+    )
+
+
+def _histogram(letter: str, counted: list[tuple[int, dict[str, Any]]]) -> Counter[int]:
+    histogram = Counter[int]()
+    for _, counts in counted:
+        for name, value in counts.items():
+            if name[0] == letter and name[1:].isdigit():
+                histogram[int(name[1:])] += int(value)
+    return histogram

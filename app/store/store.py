@@ -1,0 +1,38 @@
+"""The stores over one connection."""
+
+from __future__ import annotations
+
+from app.store.client import Client, connect
+from app.store.keys import PREFIX, Keys
+from app.store.liveness import LivenessStore
+from app.store.schedules import ScheduleStore
+from app.store.scripts import Scripts
+from app.store.stats import StatsStore
+from app.store.subscriber import Subscriber
+from app.store.tasks import TaskStore
+from app.store.upkeep import UpkeepStore
+
+
+class Store:
+    """Everything kept in Redis. Connects at the first command."""
+
+    def __init__(self, client: Client, prefix: str = PREFIX) -> None:
+        self._client = client
+        scripts = Scripts(client, prefix)
+        self.keys = Keys(prefix)
+        self.tasks = TaskStore(client, self.keys, scripts)
+        self.schedules = ScheduleStore(client, self.keys, scripts)
+        self.upkeep = UpkeepStore(client, self.keys, scripts)
+        self.stats = StatsStore(client, self.keys)
+        self.liveness = LivenessStore(client, self.keys)
+        self.subscriber = Subscriber(client)
+
+    @classmethod
+    def at(cls, url: str, max_connections: int = 64) -> Store:
+        """The store behind a Redis URL."""
+        return cls(connect(url, max_connections))
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.subscriber.close()
+        self._client.close()

@@ -1,0 +1,156 @@
+"""What has to be looked after: waiting tasks that come due, lost messages, lost workers, old records.
+
+Each method does a bounded piece of work, and any number of processes may call it at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from app.domain.status import FINISHED, Kind, TaskType
+from app.store.client import Client
+from app.store.keys import Keys
+from app.store.messages import Message
+from app.store.record import dump_json
+from app.store.scripts import Scripts
+
+
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """A task that needs a message: what the message says, and the due time that was seen."""
+
+    task_id: str
+    kind: str
+    priority: int
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LostAttempt:
+    """An attempt whose lease is over."""
+
+    task_id: str
+    kind: str
+    priority: int
+    attempt: int
+    started_ms: int
+    worker: str
+
+
+class UpkeepStore:
+    """The work of beat's tick, and of a worker's where no beat is alive."""
+
+    def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+
+    def waiting_until(self, until_ms: int, limit: int) -> list[Sendable]:
+        """Waiting tasks due by `until_ms` whose message is not out yet, the first due first."""
+        return self._sendable(self._keys.due, until_ms, limit)
+
+    def queued_since(self, before_ms: int, limit: int) -> list[Sendable]:
+        """Queued tasks whose message has been out since before `before_ms`, the oldest first."""
+        return self._sendable(self._keys.queued, before_ms, limit)
+
+    def _sendable(self, index: str, until_ms: int, limit: int) -> list[Sendable]:
+        task_ids = [task_id for task_id, _ in self._client.by_score(index, "-inf", until_ms, limit)]
+        records = self._records(task_ids, "k", "p", "du")
+        return [
+            Sendable(task_id, kind, int(priority), int(due))
+            for task_id, (kind, priority, due) in zip(task_ids, records, strict=True)
+            if kind is not None
+        ]
+
+    def _records(self, task_ids: Sequence[str], *fields: str) -> list[Any]:
+        if not task_ids:
+            return []
+        with self._client.pipeline(transaction=False) as pipeline:
+            for task_id in task_ids:
+                pipeline.hmget(self._keys.task(task_id), *fields)
+            return list(pipeline.execute())
+
+    def oldest_message(self, queue_key: str) -> str | None:
+        """The task id in the message that is served next, None where the list is empty."""
+        payload = self._client.lindex(queue_key, -1)
+        if payload is None:
+            return None
+        return str(json.loads(str(payload))["headers"]["id"])
+
+    def queued_ms(self, task_id: str) -> int | None:
+        """Since when the message of a queued task has been out."""
+        score = self._client.zscore(self._keys.queued, task_id)
+        return None if score is None else int(score)
+
+    def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int) -> int:
+        """Put messages on their queues, where the tasks still are as they were seen. Returns the number sent."""
+        args: list[Any] = [now_ms, len(messages)]
+        for task, message in messages:
+            args += [task.task_id, task.due_ms, message.queue_key, message.payload]
+        return int(self._scripts("send", *args))
+
+    def mark_overdue(self, now_ms: int, before_ms: int, limit: int) -> int:
+        """waiting -> queued for what is out as a countdown and was due before `before_ms`."""
+        return int(self._scripts("overdue", now_ms, before_ms, limit))
+
+    def expired_leases(self, now_ms: int, limit: int) -> list[LostAttempt]:
+        """Attempts whose lease was over before `now_ms`."""
+        expired = self._client.by_score(self._keys.leases, "-inf", f"({now_ms}", limit)
+        task_ids = [task_id for task_id, _ in expired]
+        records = self._records(task_ids, "k", "p", "at", "sa", "w")
+        return [
+            LostAttempt(task_id, kind, int(priority), int(attempt), int(started or 0), worker or "")
+            for task_id, (kind, priority, attempt, started, worker) in zip(task_ids, records, strict=True)
+            if kind is not None
+        ]
+
+    def take_back(
+        self,
+        lost: LostAttempt,
+        now_ms: int,
+        message: Message,
+        max_losses: int,
+        error: dict[str, Any],
+        entry: dict[str, Any],
+    ) -> str:
+        """running -> queued, or failed after `max_losses`, or stopped where that was asked for.
+
+        Returns the status it goes to, "" where the lease was renewed meanwhile.
+        """
+        return str(
+            self._scripts(
+                "lost",
+                lost.task_id,
+                lost.attempt,
+                now_ms,
+                message.queue_key,
+                message.payload,
+                max_losses,
+                dump_json(error),
+                dump_json(entry),
+            )
+        )
+
+    def finished_leaves(self) -> list[str]:
+        """The indexes of finished tasks."""
+        return [self._keys.leaf(*leaf) for leaf in product(Kind, TaskType, sorted(FINISHED))]
+
+    def count(self, leaves: Sequence[str]) -> int:
+        """How many tasks sit in `leaves`."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for leaf in leaves:
+                pipeline.zcard(leaf)
+            return sum(pipeline.execute())
+
+    def trim(self, leaf: str, after: str, limit: int, before_ms: int, excess: int) -> tuple[int, str]:
+        """Look at `limit` tasks of a leaf, oldest first, from the seq `after` on ("-inf": the first).
+
+        Removes the first `excess` of them, and those finished before `before_ms`. Returns the number removed and
+        the seq to go on from, "" at the leaf's end.
+        """
+        removed, following = self._scripts("trim", leaf, after, limit, before_ms, excess)
+        return int(removed), following

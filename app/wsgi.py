@@ -1,0 +1,62 @@
+"""The API as a WSGI application, `web`: what granian serves, or `gunicorn 'app.wsgi:web'`.
+
+Importing this module is starting the API: it reads the settings, finds the Redis, and starts the zygote in which
+programs are checked before they are taken.
+"""
+
+from __future__ import annotations
+
+import atexit
+
+from flask import Flask
+
+from app import logs
+from app.api.context import Context
+from app.api.web import create_web
+from app.clock import system_clock
+from app.code_check import CodeChecker
+from app.dispatch import Dispatcher
+from app.health import HealthService
+from app.outbox import Outbox
+from app.processes import die_with_parent
+from app.redis_server import find_redis_url
+from app.schedules import ScheduleService
+from app.service import TaskService
+from app.settings import Settings, SettingsError, read_settings
+from app.statistics import StatisticsService
+from app.store.store import Store
+from sandbox import Sandbox
+
+
+def build_context(settings: Settings, store: Store, checker: CodeChecker) -> Context:
+    """The services over one store."""
+    clock = system_clock
+    dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
+    return Context(
+        settings=settings,
+        tasks=TaskService(store, dispatcher, checker, clock),
+        schedules=ScheduleService(store, dispatcher, checker, clock, settings.timezone),
+        statistics=StatisticsService(store.stats, clock),
+        health=HealthService(store, clock),
+        clock=clock,
+    )
+
+
+def build() -> Flask:
+    """Everything, from the environment. Raises SettingsError, SandboxError."""
+    settings = read_settings()
+    logs.configure(settings)
+    found = find_redis_url(settings)
+    if found is None:
+        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
+    store = Store.at(found[0], max_connections=settings.api_threads)
+    sandbox = Sandbox(
+        spare_children=1, require=settings.sandbox_require, extra_modules=settings.sandbox_extra_modules
+    )
+    sandbox.start()
+    atexit.register(sandbox.close)
+    return create_web(build_context(settings, store, sandbox.check))
+
+
+die_with_parent()
+web = build()

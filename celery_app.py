@@ -1,0 +1,79 @@
+"""The Celery instance, `celery`, and its configuration.
+
+`celery -A celery_app worker` and `celery -A celery_app beat` find it here. Tasks are named by string: this
+module is imported by the API too, which runs none of them. Importing it connects to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from kombu import Exchange, Queue
+
+from app import logs
+from app.domain.status import Kind
+from app.queues import QUEUES
+from app.redis_server import find_redis_url
+from app.settings import Settings, SettingsError, read_settings
+from app.store.keys import PREFIX, PRIORITIES
+
+#: Without bookkeeping of unacknowledged messages a worker drains three times as fast; the record makes up for
+#: it (docs/decisions/0002). All keys of kombu's start with our prefix.
+TRANSPORT_OPTIONS: dict[str, Any] = {
+    "ack_emulation": False,
+    "global_keyprefix": PREFIX,
+    "priority_steps": list(range(PRIORITIES)),
+    "queue_order_strategy": "round_robin",
+    "socket_keepalive": True,
+    "socket_connect_timeout": 2,
+    "health_check_interval": 10,
+    "max_connections": 64,
+}
+
+
+def broker_url(settings: Settings) -> str:
+    """The Redis that Celery uses: the same one as everybody (app/redis_server.py)."""
+    found = find_redis_url(settings)
+    if found is None:
+        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
+    url, _ = found
+    return f"redis+socket://{url.removeprefix('unix://')}" if url.startswith("unix://") else url
+
+
+def configuration() -> dict[str, Any]:
+    """Celery's configuration, read when it is first needed."""
+    settings = read_settings()
+    return {
+        "broker_url": broker_url(settings),
+        "broker_transport_options": TRANSPORT_OPTIONS,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_queues": [Queue(name, Exchange(""), routing_key=name) for name in QUEUES.values()],
+        "task_default_queue": QUEUES[Kind.CODE],
+        "task_acks_late": True,  # a message counts as held until its attempt has ended: no worker hoards
+        "worker_pool": "threads",
+        "worker_concurrency": settings.code_concurrency + settings.api_concurrency,
+        "worker_prefetch_multiplier": 1,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "imports": ["tasks.execute"],
+        "beat_scheduler": "tasks.beat:StoreScheduler",
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+celery = Celery("celeriac")
+celery.add_defaults(configuration)
+
+
+@setup_logging.connect
+def _configure_logging(**_: Any) -> None:
+    """Celery's processes log in our form; having a receiver keeps Celery from setting up its own."""
+    logs.configure(read_settings())

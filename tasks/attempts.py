@@ -1,0 +1,159 @@
+"""One attempt from claim to finish."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.clock import Clock
+from app.dispatch import Dispatcher, retry_policy
+from app.domain.errors import Unavailable
+from app.domain.outcome import ExecutorError, Failure, Outcome
+from app.domain.times import to_rfc3339
+from app.store.tasks import MAX_LOSSES, Attempt, Counts, TaskStore
+from tasks.executors import Executor
+from tasks.running import Running
+
+logger = logging.getLogger("celeriac.tasks")
+
+#: Redis may be away when an attempt ends: how long, and how often, its end is tried to be written.
+REPORT_TRIES = 600
+REPORT_PAUSE_SECONDS = 0.5
+#: Pause before an attempt that our own side has failed is made again.
+OWN_FAILURE_PAUSE_MS = 1_000
+
+
+class AttemptRunner:
+    """Claims tasks by compare-and-set, executes them, and writes what became of them. Thread-safe."""
+
+    def __init__(
+        self,
+        store: TaskStore,
+        dispatcher: Dispatcher,
+        executors: Mapping[str, Executor],
+        running: Running,
+        lease_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._executors = executors
+        self._running = running
+        self._lease_ms = round(lease_seconds * 1000)
+        self._clock = clock
+
+    def run(self, task_id: str, worker: str) -> None:
+        """Execute the task, if it still waits for that."""
+        now_ms = self._clock()
+        claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms)
+        if isinstance(claimed, str):
+            logger.debug(
+                "nothing to start", extra={"action": "claim_refused", "task_id": task_id, "status": claimed}
+            )
+            return
+        self._run_attempt(claimed, worker, now_ms)
+
+    def _run_attempt(self, attempt: Attempt, worker: str, started_ms: int) -> None:
+        _log("task started", "task_started", attempt)
+        started = time.perf_counter()
+        executor = self._executors[attempt.kind]
+        cancel = executor.new_cancel()
+        counts: Counts = "counts"
+        with self._running(attempt, cancel):
+            try:
+                outcome = executor.execute(attempt, cancel)
+            except ExecutorError as error:
+                outcome, counts = _own_failure(error), "lost"
+        duration_ms = (time.perf_counter() - started) * 1000
+        status = _persistently(lambda: self._report(attempt, outcome, counts, worker, started_ms, duration_ms))
+        _log_end(attempt, outcome, status, duration_ms)
+
+    def _report(
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        counts: Counts,
+        worker: str,
+        started_ms: int,
+        duration_ms: float,
+    ) -> str:
+        """Write the attempt's end: finished, or to be run again. Returns the task's status then."""
+        now_ms = self._clock()
+        pause_ms = self._pause_ms(attempt, outcome, counts)
+        if pause_ms is None:
+            return self._store.finish(attempt, outcome, now_ms, duration_ms)
+        due_ms = now_ms + pause_ms
+        priority = attempt.priority
+        message = self._dispatcher.message(attempt.task_id, attempt.kind, priority, due_ms, now_ms)
+        entry = _entry(attempt, outcome, worker, started_ms, now_ms, duration_ms)
+        return self._store.run_again(
+            attempt, outcome, now_ms, duration_ms, due_ms, message, counts=counts, entry=entry
+        )
+
+    def _pause_ms(self, attempt: Attempt, outcome: Outcome, counts: Counts) -> int | None:
+        """ms until it runs again; None where it is finished."""
+        if counts == "lost":
+            return OWN_FAILURE_PAUSE_MS if attempt.losses + 1 < MAX_LOSSES else None
+        policy = retry_policy(attempt.spec, attempt.max_retries)
+        if outcome.stopped or outcome.failure is None or not outcome.retryable:
+            return None
+        if not policy.allows(attempt.number):
+            return None
+        return round(policy.pause_seconds(attempt.number, random.random(), outcome.retry_after_seconds) * 1000)
+
+
+def _own_failure(error: ExecutorError) -> Outcome:
+    logger.error("the sandbox failed", extra={"action": "executor_failed", "reason": str(error)})
+    return Outcome(failure=Failure("WorkerLostError", "the worker could not run the task"))
+
+
+def _entry(
+    attempt: Attempt, outcome: Outcome, worker: str, started_ms: int, finished_ms: int, duration_ms: float
+) -> dict[str, Any]:
+    """An attempt as `GET /api/tasks/{id}` lists it."""
+    return {
+        "attempt": attempt.number,
+        "started_at": to_rfc3339(started_ms),
+        "finished_at": to_rfc3339(finished_ms),
+        "duration_ms": round(duration_ms, 2),
+        "worker": worker,
+        "error": None if outcome.failure is None else outcome.failure.as_json(),
+    }
+
+
+def _persistently(report: Callable[[], str]) -> str:
+    """Try until Redis is there to take it. What comes too late is refused there (fencing), so it harms nothing."""
+    for _ in range(REPORT_TRIES):
+        try:
+            return report()
+        except Unavailable:
+            time.sleep(REPORT_PAUSE_SECONDS)
+    return report()
+
+
+def _log(sentence: str, action: str, attempt: Attempt, **more: Any) -> None:
+    logger.info(
+        sentence,
+        extra={
+            "action": action,
+            "task_id": attempt.task_id,
+            "attempt": attempt.number,
+            "kind": attempt.kind,
+            **more,
+        },
+    )
+
+
+def _log_end(attempt: Attempt, outcome: Outcome, status: str, duration_ms: float) -> None:
+    more: dict[str, Any] = {"duration_ms": round(duration_ms, 1)}
+    if outcome.failure is not None:
+        more["error"] = outcome.failure.type
+    if status in ("waiting", "queued"):
+        _log("task will be tried again", "task_retried", attempt, **more)
+    elif status in ("", "lost"):
+        _log("attempt ended, the task was no longer ours", "attempt_fenced", attempt, **more)
+    else:
+        _log(f"task {status}", f"task_{status}", attempt, **more)

@@ -1,0 +1,99 @@
+"""Beat: fires what is due on a cron, sends what comes due, and looks after what was lost.
+
+A `celery.beat.Scheduler` whose schedule is the store. Any number of beats may run at once, all of them work and
+none needs a lock: a firing is taken by compare-and-set on its time, and its task's id is derived from that time.
+
+Beat sleeps until the next firing, at most a tick. A schedule that is created or resumed meanwhile may be due
+earlier: its Lua says so on a channel, and that wakes beat.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import Any
+
+from celery.beat import Scheduler
+
+from app.clock import system_clock
+from app.dispatch import Dispatcher
+from app.domain.errors import Unavailable
+from app.outbox import Outbox
+from app.schedules import ScheduleService
+from app.settings import read_settings
+from app.store.subscriber import Watch
+from app.upkeep import Upkeep
+from tasks.runtime import open_store
+
+logger = logging.getLogger("celeriac.beat")
+
+TICK_SECONDS = 1.0
+FIRINGS_PER_BATCH = 200
+BATCHES_PER_TICK = 20
+
+
+class StoreScheduler(Scheduler):
+    """`celery -A celery_app beat` runs this. Its ticks wait by themselves, so Celery's loop never sleeps."""
+
+    def setup_schedule(self) -> None:
+        """Open the store. Called by Celery when beat starts."""
+        settings = read_settings()
+        self._store = open_store(settings, max_connections=4)
+        dispatcher = Dispatcher(Outbox(self._store.keys), settings.countdown_horizon)
+        self._schedules = ScheduleService(self._store, dispatcher, _no_checks, system_clock, settings.timezone)
+        self._upkeep = Upkeep(self._store, dispatcher, settings)
+        self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
+        self._watch = Watch()
+        self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
+        self._away = False
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """One round of work, then sleep until the next firing, a word from the store, or a tick is over."""
+        try:
+            self._work()
+        except Unavailable:
+            if not self._away:
+                logger.warning("redis can't be reached", extra={"action": "redis_away"})
+            self._away = True
+            self._watch.wait(TICK_SECONDS)
+            return 0.0
+        if self._away:
+            logger.info("redis is back", extra={"action": "redis_back"})
+            self._away = False
+        return 0.0
+
+    def _work(self) -> None:
+        self._store.liveness.beat_ticked(self._name, system_clock())
+        for _ in range(BATCHES_PER_TICK):
+            if self._schedules.fire_due(FIRINGS_PER_BATCH) < FIRINGS_PER_BATCH:
+                break
+        self._upkeep.run(system_clock())
+        self._watch.wait(self._seconds_to_next())
+
+    def _seconds_to_next(self) -> float:
+        next_ms = self._store.schedules.next_due_ms()
+        if next_ms is None:
+            return TICK_SECONDS
+        return min(max((next_ms - system_clock()) / 1000, 0.0), TICK_SECONDS)
+
+    def sync(self) -> None:
+        """Nothing to write: the store is the schedule."""
+
+    def close(self) -> None:
+        """Say that this beat is gone, and end."""
+        try:
+            self._store.liveness.beat_gone(self._name)
+        except Unavailable:
+            logger.debug("redis is away", extra={"action": "beat_gone_unsaid"})
+        self._store.close()
+
+    @property
+    def info(self) -> str:
+        """For Celery's banner."""
+        return "    . store -> app/store/schedules.py"
+
+
+def _no_checks(_: str, __: str) -> list[Any]:
+    """Beat creates no scheduled tasks, so it checks no programs."""
+    return []

@@ -1,0 +1,62 @@
+"""The one Celery task: `celeriac.execute`. Its message carries an id; the record says everything else."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from celery.signals import worker_init, worker_process_shutdown, worker_ready, worker_shutdown
+
+from app.queues import EXECUTE
+from app.settings import SettingsError
+from celery_app import celery
+from sandbox import SandboxError
+from tasks.runtime import Identity, process
+
+logger = logging.getLogger("celeriac.worker")
+
+EXIT_CANNOT_RUN = 1
+
+
+@celery.task(name=EXECUTE, bind=True, ignore_result=True, acks_late=True)
+def execute(self: Any, task_id: str) -> None:
+    """Execute the task, if it still waits for that. Its outcome goes to its record."""
+    process.get(_identity()).runner.run(task_id, self.request.hostname)
+
+
+class _Worker:
+    """What Celery says of the worker when it starts; children of a pool of processes inherit it."""
+
+    identity = Identity("celery@localhost", (), 1)
+
+
+def _identity() -> Identity:
+    return _Worker.identity
+
+
+@worker_init.connect
+def _on_init(sender: Any, **_: Any) -> None:
+    """Before the pool starts: get everything ready, or refuse to start in one sentence."""
+    queues = tuple(sender.app.amqp.queues.consume_from)
+    _Worker.identity = Identity(sender.hostname, queues, sender.concurrency)
+
+
+@worker_ready.connect
+def _on_ready(sender: Any, **_: Any) -> None:
+    try:
+        runtime = process.get(_identity())
+    except (SandboxError, SettingsError) as error:
+        logger.critical("the worker can't run: %s", error, extra={"action": "worker_refused"})
+        sys.exit(EXIT_CANNOT_RUN)
+    off = {name: why for name, why in runtime.sandbox.layers.items() if why != "on"}
+    logger.info(
+        "worker ready",
+        extra={"action": "worker_ready", "worker": _identity().hostname, "sandbox_off": off or "none"},
+    )
+
+
+@worker_shutdown.connect
+@worker_process_shutdown.connect
+def _on_shutdown(**_: Any) -> None:
+    process.close()

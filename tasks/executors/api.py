@@ -1,0 +1,92 @@
+"""API tasks: one HTTP request, redirects included."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from app.dispatch import retry_policy
+from app.domain.outcome import Failure, Outcome
+from app.domain.retry import NON_RETRYABLE_HEADER
+from app.domain.statuscodes import matches
+from app.store.tasks import Attempt
+from app.version import VERSION
+from tasks.http import CallError, Cancel, Cancelled, HttpClient, Request, Response
+
+#: Failures of a call that another attempt may not have: no answer came, or too late.
+_PASSING = frozenset({"ConnectionError", "TimeoutError"})
+
+
+class ApiExecutor:
+    """Sends requests through the address-checked client."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    def new_cancel(self) -> Cancel:
+        return Cancel()
+
+    def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+        try:
+            response = self._client.call(_request(attempt), cancel)
+        except Cancelled:
+            return Outcome(stopped=True)
+        except CallError as error:
+            return Outcome(failure=Failure(error.type, error.message), retryable=error.type in _PASSING)
+        return _outcome(attempt, response)
+
+
+def _request(attempt: Attempt) -> Request:
+    spec = attempt.spec
+    own = {
+        "User-Agent": f"Celeriac/{VERSION}",
+        "Celeriac-Task-Id": attempt.task_id,
+        "Celeriac-Attempt": str(attempt.number),
+        "Idempotency-Key": attempt.task_id,
+    }
+    given = {name.lower() for name in spec["headers"]}
+    replaceable = {"user-agent", "idempotency-key"}  # the other two are ours to say
+    headers = {name: value for name, value in spec["headers"].items() if not name.lower().startswith("celeriac-")}
+    headers |= {
+        name: value for name, value in own.items() if not (name.lower() in replaceable and name.lower() in given)
+    }
+    return Request(
+        method=spec["method"],
+        url=spec["api_url"],
+        headers=headers,
+        params=spec["params"],
+        data=spec["data"],
+        timeout_seconds=attempt.timeout,
+    )
+
+
+def _outcome(attempt: Attempt, response: Response) -> Outcome:
+    result_json = json.dumps(response.as_result(), ensure_ascii=False).encode()
+    if matches(response.status_code, attempt.spec["expected_status"]):
+        return Outcome(result_json=result_json)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    policy = retry_policy(attempt.spec, attempt.max_retries)
+    non_retryable = headers.get(NON_RETRYABLE_HEADER, "").strip().lower() == "true"
+    return Outcome(
+        result_json=result_json,
+        failure=Failure("HTTPStatusError", f"the target answered {response.status_code}"),
+        retryable=policy.retries_answer(response.status_code, non_retryable),
+        retry_after_seconds=retry_after_seconds(headers, time.time()),
+    )
+
+
+def retry_after_seconds(headers: Mapping[str, str], now_seconds: float) -> float | None:
+    """What `Retry-After` (RFC 9110: seconds, or a date) asks for, from now on; None without a valid one."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - now_seconds)

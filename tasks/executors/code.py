@@ -1,0 +1,64 @@
+"""Code tasks: a program in the sandbox's own process."""
+
+from __future__ import annotations
+
+import json
+
+from app.domain.outcome import ExecutorError, Failure, Outcome
+from app.settings import Settings
+from app.store.tasks import Attempt
+from sandbox import Cancel, Limits, Program, Sandbox, SandboxError, Verdict
+
+#: A program that fails so fails every time.
+_HOPELESS = frozenset({"SyntaxError", "SecurityError"})
+
+
+class CodeExecutor:
+    """Runs programs, each in a process that serves it alone."""
+
+    def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
+        self._sandbox = sandbox
+        self._settings = settings
+
+    def new_cancel(self) -> Cancel:
+        return Cancel()
+
+    def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+        limits = Limits(
+            wall_seconds=attempt.timeout,
+            memory_bytes=self._settings.sandbox_memory_bytes,
+            result_bytes=self._settings.sandbox_result_bytes,
+            stdout_bytes=self._settings.sandbox_stdout_bytes,
+        )
+        try:
+            verdict = self._sandbox.run(_program(attempt), limits, cancel)
+        except SandboxError as error:
+            raise ExecutorError(str(error)) from error
+        return _outcome(verdict)
+
+
+def _program(attempt: Attempt) -> Program:
+    spec = attempt.spec
+    return Program(
+        source=spec["function_code"],
+        function_name=spec["function_name"],
+        args_json=json.dumps(spec["args"]).encode(),
+        kwargs_json=json.dumps(spec["kwargs"]).encode(),
+    )
+
+
+def _outcome(verdict: Verdict) -> Outcome:
+    failure = None
+    if verdict.failure is not None:
+        found = verdict.failure
+        failure = Failure(found.type, found.message, found.line, found.traceback)
+    return Outcome(
+        result_json=verdict.result_json,
+        failure=failure,
+        stopped=verdict.stopped,
+        retryable=failure is None or failure.type not in _HOPELESS,
+        stdout=verdict.stdout,
+        stdout_truncated=verdict.stdout_truncated,
+        cpu_ms=verdict.cpu_ms,
+        memory_kb=verdict.memory_kb,
+    )

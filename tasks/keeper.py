@@ -1,0 +1,106 @@
+"""A worker's background thread: signs of life, leases, and the upkeep where no beat is alive."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from app.clock import Clock
+from app.domain.errors import Unavailable
+from app.store.liveness import SILENCE_MS
+from app.store.store import Store
+from app.upkeep import Upkeep
+from tasks.running import Running
+
+logger = logging.getLogger("celeriac.worker")
+
+TICK_SECONDS = 1.0
+ALIVE_EVERY_SECONDS = 2.0
+
+
+class Keeper:
+    """Runs until `stop`. It survives Redis going away, and says so once."""
+
+    def __init__(
+        self,
+        store: Store,
+        running: Running,
+        upkeep: Upkeep,
+        hostname: str,
+        facts: Callable[[], dict[str, Any]],
+        lease_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._running = running
+        self._upkeep = upkeep
+        self._hostname = hostname
+        self._facts = facts
+        self._lease_ms = round(lease_seconds * 1000)
+        self._clock = clock
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._alive_said = self._renewed = float("-inf")
+
+    def start(self) -> None:
+        """Subscribe to stops, and begin."""
+        self._store.subscriber.subscribe(self._store.keys.stop, self._on_stop)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and say that the worker is gone."""
+        self._stopped.set()
+        self._thread.join(TICK_SECONDS + 5)
+        try:
+            self._store.liveness.worker_gone(self._hostname)
+        except Unavailable:
+            logger.debug("redis is away", extra={"action": "worker_gone_unsaid"})
+
+    def _run(self) -> None:
+        away = False
+        while not self._stopped.wait(min(TICK_SECONDS, self._lease_ms / 4000)):
+            try:
+                self._tick()
+            except Unavailable:
+                if not away:
+                    logger.warning("redis can't be reached", extra={"action": "redis_away"})
+                away = True
+                continue
+            if away:
+                logger.info("redis is back", extra={"action": "redis_back"})
+                away = False
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now - self._renewed >= self._lease_ms / 3000:
+            self._renew()
+            self._renewed = now
+        if now - self._alive_said >= ALIVE_EVERY_SECONDS:
+            self._store.liveness.worker_alive(self._hostname, self._facts(), self._clock())
+            self._alive_said = now
+        if not self._beat_is_alive():
+            self._upkeep.run(self._clock())
+
+    def _beat_is_alive(self) -> bool:
+        beat = self._store.liveness.last_beat()
+        return beat is not None and self._clock() - beat.tick_ms < SILENCE_MS
+
+    def _renew(self) -> None:
+        """Renew all leases; end the attempts that are no longer ours, or that somebody wants stopped."""
+        held = self._running.held()
+        if not held:
+            return
+        kept = self._store.tasks.renew(held, self._clock() + self._lease_ms)
+        for (task_id, _), still_ours in zip(held, kept, strict=True):
+            if not still_ours:
+                self._running.cancel(task_id)
+
+    def _on_stop(self, task_id: str | None) -> None:
+        """A stop was asked for; after a reconnect (None) one may have been missed, and the records tell."""
+        if task_id is not None:
+            self._running.cancel(task_id)
+        else:
+            self._renewed = float("-inf")

@@ -1,0 +1,152 @@
+"""A worker process' parts, put together once per process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from app.clock import Clock, system_clock
+from app.dispatch import Dispatcher
+from app.domain.status import Kind
+from app.domain.times import to_rfc3339
+from app.outbox import Outbox
+from app.redis_server import find_redis_url
+from app.settings import Settings, SettingsError, read_settings
+from app.store.store import Store
+from app.upkeep import Upkeep
+from app.version import VERSION
+from sandbox import Sandbox
+from tasks.attempts import AttemptRunner
+from tasks.executors.api import ApiExecutor
+from tasks.executors.code import CodeExecutor
+from tasks.http import AddressPolicy, HttpClient
+from tasks.keeper import Keeper
+from tasks.running import Running
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which worker this is."""
+
+    hostname: str
+    queues: tuple[str, ...]
+    concurrency: int
+
+
+class Runtime:
+    """What a worker process holds: connections, the sandbox, the HTTP client, the keeper."""
+
+    def __init__(self, settings: Settings, store: Store, identity: Identity, clock: Clock = system_clock) -> None:
+        self.settings = settings
+        self.store = store
+        self.identity = identity
+        self.running = Running()
+        self.sandbox = make_sandbox(settings)
+        self._http = make_http_client(settings)
+        self._started_at = to_rfc3339(clock())
+        dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
+        executors = {
+            Kind.CODE: CodeExecutor(self.sandbox, settings),
+            Kind.API: ApiExecutor(self._http),
+        }
+        self.runner = AttemptRunner(
+            store.tasks, dispatcher, executors, self.running, settings.lease_seconds, clock
+        )
+        self.keeper = Keeper(
+            store,
+            self.running,
+            Upkeep(store, dispatcher, settings),
+            identity.hostname,
+            self.facts,
+            settings.lease_seconds,
+            clock,
+        )
+
+    def start(self, *, with_sandbox: bool) -> None:
+        """Start the threads, and the zygote where programs will run here. Raises SandboxError."""
+        if with_sandbox:
+            self.sandbox.start()
+        self.keeper.start()
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.keeper.stop()
+        self.sandbox.close()
+        self._http.close()
+        self.store.close()
+
+    def facts(self) -> dict[str, Any]:
+        """What the worker says of itself in `/health` and `/api/workers`."""
+        return {
+            "pid": os.getpid(),
+            "version": VERSION,
+            "queues": list(self.identity.queues),
+            "concurrency": self.identity.concurrency,
+            "started_at": self._started_at,
+            "running": [task_id for task_id, _ in self.running.held()][:1000],
+            "sandbox": dict(self.sandbox.layers),
+        }
+
+
+def make_sandbox(settings: Settings) -> Sandbox:
+    """The sandbox as the settings want it; not started."""
+    return Sandbox(
+        spare_children=settings.code_concurrency,
+        require=settings.sandbox_require,
+        extra_modules=settings.sandbox_extra_modules,
+        max_children=4 * settings.code_concurrency + 16,
+    )
+
+
+def make_http_client(settings: Settings) -> HttpClient:
+    """The client as the settings want it."""
+    policy = AddressPolicy(
+        allow_private=settings.loopback_only,
+        allowed_networks=settings.http_allowed_networks,
+        denied_networks=settings.http_denied_networks,
+        allowed_ports=settings.http_allowed_ports,
+    )
+    return HttpClient(
+        policy,
+        max_body_bytes=settings.http_response_bytes,
+        ca_bundle=settings.http_ca_bundle or None,
+        proxy_url=settings.http_proxy_url or None,
+    )
+
+
+def open_store(settings: Settings, max_connections: int) -> Store:
+    """The store that everybody uses. Raises SettingsError where there is no Redis."""
+    found = find_redis_url(settings)
+    if found is None:
+        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
+    return Store.at(found[0], max_connections)
+
+
+class _Process:
+    """The runtime of this process. A pool of processes makes one in each child: none survives a fork."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.runtime: Runtime | None = None
+        self.pid = 0
+
+    def get(self, identity: Identity) -> Runtime:
+        with self.lock:
+            if self.runtime is None or self.pid != os.getpid():
+                settings = read_settings()
+                store = open_store(settings, max_connections=identity.concurrency + 8)
+                self.runtime = Runtime(settings, store, identity)
+                self.pid = os.getpid()
+                self.runtime.start(with_sandbox="celeriac.code" in identity.queues)
+            return self.runtime
+
+    def close(self) -> None:
+        with self.lock:
+            if self.runtime is not None and self.pid == os.getpid():
+                self.runtime.close()
+            self.runtime = None
+
+
+process = _Process()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.healthy import is_alive
+from app.alive import is_alive
 from app.redis_server import EmbeddedServer
 from app.settings import SettingsError, read_settings
 from app.store.client import connect

@@ -1,7 +1,7 @@
 """Whether a worker or a beat is alive, as an exit status for containers and init systems.
 
-python -m app.healthy worker    0 if a worker on this host has given a sign of life within seconds, else 1
-python -m app.healthy beat      0 if a beat has, on any host
+python -m app.alive worker    0 if a worker on this host has given a sign of life within seconds, else 1
+python -m app.alive beat      0 if a beat has, on any host
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def is_alive(role: str, liveness: LivenessStore, host: str, now_ms: int) -> bool
 def main(arguments: Sequence[str]) -> int:
     """Print what was found; the exit status."""
     if len(arguments) != 1 or arguments[0] not in ROLES:
-        sys.stderr.write("usage: python -m app.healthy worker|beat\n")
+        sys.stderr.write("usage: python -m app.alive worker|beat\n")
         return 2
     (role,) = arguments
     found = find_redis_url(read_settings())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-from app.domain.errors import InvalidSpec, Problem
-from app.domain.spec import TaskFields
+from app.domain.errors import Problem
+from app.domain.spec import MAX_CODE_BYTES
 
 
 class Finding(Protocol):
@@ -24,16 +25,20 @@ class Finding(Protocol):
 class CodeChecker(Protocol):
     """Compiles a program under the sandbox's policy, without running it (sandbox.Sandbox.check)."""
 
-    def __call__(self, source: str, function_name: str) -> list[Finding]: ...
+    def __call__(self, source: str, function_name: str) -> Sequence[Finding]: ...
 
 
-def check_code(spec: TaskFields, checker: CodeChecker) -> None:
-    """Raises InvalidSpec with everything the policy finds in a code task's program."""
-    if spec.function_code is None or spec.function_name is None:
-        return
-    findings = checker(spec.function_code, spec.function_name)
-    if findings:
-        raise InvalidSpec([_problem(finding) for finding in findings])
+def code_problems(fields: Mapping[str, Any], checker: CodeChecker) -> list[Problem]:
+    """Everything that the policy finds in the program of a raw spec; nothing where it has none to speak of."""
+    code, name = fields.get("function_code"), fields.get("function_name")
+    if not isinstance(code, str) or not isinstance(name, str) or not _is_worth_compiling(code, name):
+        return []
+    return [_problem(finding) for finding in checker(code, name)]
+
+
+def _is_worth_compiling(code: str, name: str) -> bool:
+    """Where not, the spec's own rules say what is wrong."""
+    return bool(code) and name.isidentifier() and len(code) <= MAX_CODE_BYTES
 
 
 def _problem(finding: Finding) -> Problem:

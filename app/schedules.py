@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from app.clock import Clock
-from app.code_check import CodeChecker, check_code
+from app.code_check import CodeChecker, code_problems
 from app.dispatch import Dispatcher, template_of
 from app.domain.cron import Cron, CronError, CronZoneError
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
 from app.domain.ids import firing_id, is_id, new_id
-from app.domain.spec import parse_schedule
+from app.domain.spec import parse_preview, parse_schedule
 from app.domain.status import ScheduleStatus
 from app.domain.times import to_datetime, to_ms
 from app.store.record import Task
@@ -37,9 +38,8 @@ class ScheduleService:
     def create(self, raw: Any) -> Schedule:
         """Create the scheduled task that the JSON value `raw` describes."""
         now_ms = self._clock()
-        spec = parse_schedule(raw)
-        cron = self.parse_cron(spec.cron_expression, spec.timezone, now_ms)
-        check_code(spec, self._checker)
+        spec = parse_schedule(raw, lambda fields: self._problems(fields, now_ms))
+        cron = Cron(spec.cron_expression.strip(), spec.timezone or self._timezone)
         schedule = Schedule(
             id=new_id(now_ms),
             name=spec.name,
@@ -56,20 +56,30 @@ class ScheduleService:
         self._store.schedules.create(schedule, now_ms)
         return self.get(schedule.id)
 
-    def parse_cron(self, expression: str, timezone: str | None, now_ms: int) -> Cron:
-        """A cron expression in its zone, by default the service's. Raises InvalidSpec naming the wrong one."""
+    def _cron_problems(self, fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
+        """What is wrong with the expression, and with the zone, each by itself."""
+        expression, timezone = fields.get("cron_expression"), fields.get("timezone", self._timezone)
+        now, problems = to_datetime(now_ms), []
+        if not isinstance(timezone, str) or not isinstance(expression, str):
+            return []  # the model says so
         try:
-            return Cron.parse(expression, timezone or self._timezone, now=to_datetime(now_ms))
+            Cron.parse(expression, timezone, now=now)
         except CronZoneError as error:
-            raise InvalidSpec([Problem("timezone", str(error))]) from error
+            problems.append(Problem("timezone", str(error)))
+            problems += self._cron_problems({"cron_expression": expression, "timezone": "UTC"}, now_ms)
         except CronError as error:
-            raise InvalidSpec([Problem("cron_expression", str(error))]) from error
+            problems.append(Problem("cron_expression", str(error)))
+        return problems
 
-    def preview(self, expression: str, timezone: str | None, count: int) -> tuple[str, list[int]]:
+    def _problems(self, fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
+        return [*self._cron_problems(fields, now_ms), *code_problems(fields, self._checker)]
+
+    def preview(self, raw: Any) -> tuple[str, list[int]]:
         """The expression in words, and its next firings; creates nothing."""
         now_ms = self._clock()
-        cron = self.parse_cron(expression, timezone, now_ms)
-        return cron.describe(), upcoming_ms(cron, now_ms, count)
+        spec = parse_preview(raw, lambda fields: self._cron_problems(fields, now_ms))
+        cron = Cron(spec.cron_expression.strip(), spec.timezone or self._timezone)
+        return cron.describe(), upcoming_ms(cron, now_ms, spec.count)
 
     def get(self, schedule_id: str) -> Schedule:
         """One scheduled task."""

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from app.clock import Clock
-from app.code_check import CodeChecker, check_code
+from app.code_check import CodeChecker, code_problems
 from app.dispatch import Dispatcher
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
 from app.domain.ids import is_id, new_id
@@ -34,8 +34,7 @@ class TaskService:
     def create(self, raw: Any, wait_seconds: float = 0) -> Task:
         """Create the task that `raw` (a JSON value) describes; hold on until it is finished or time is over."""
         now_ms = self._clock()
-        spec = parse_task(raw, now_ms)
-        check_code(spec, self._checker)
+        spec = parse_task(raw, now_ms, lambda fields: code_problems(fields, self._checker))
         task_id = new_id(now_ms)
         if wait_seconds <= 0:
             self._write(spec, task_id, now_ms)
@@ -98,8 +97,10 @@ class TaskService:
                 raise NotFound("there is no such task")
             if before == Status.RUNNING:
                 after = self._await_end(task_id, watch)
+            elif Status(before).finished:
+                raise Conflict(f"the task is finished: it {_past(before)}", before)
         if after != Status.STOPPED:
-            raise Conflict(f"the task has {after}", after)
+            raise Conflict(f"the task finished by itself meanwhile: it {_past(after)}", after)
 
     def _await_end(self, task_id: str, watch: Watch) -> str:
         """Wait for the worker to end a running attempt; end the record where it does not answer."""
@@ -126,3 +127,7 @@ class TaskService:
             except Conflict:
                 continue  # it finished by itself
         raise Conflict("the task keeps starting again; stop it first", Status.RUNNING)
+
+
+def _past(status: str) -> str:
+    return f"was {status}" if status == Status.STOPPED else status

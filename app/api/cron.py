@@ -7,7 +7,6 @@ from flask import Blueprint, Response
 from app.api.context import context
 from app.api.parsing import json_body
 from app.api.shapes import answer
-from app.domain.spec import parse_preview
 from app.domain.times import to_rfc3339
 
 blueprint = Blueprint("cron", __name__, url_prefix="/api/cron")
@@ -16,6 +15,5 @@ blueprint = Blueprint("cron", __name__, url_prefix="/api/cron")
 @blueprint.post("/preview")
 def preview() -> Response:
     """An expression in words, and its next firings; creates nothing."""
-    spec = parse_preview(json_body())
-    description, runs = context().schedules.preview(spec.cron_expression, spec.timezone, spec.count)
+    description, runs = context().schedules.preview(json_body())
     return answer({"description": description, "next_runs": [to_rfc3339(ms) for ms in runs]})

@@ -149,14 +149,22 @@ BODY_FIELDS = {
 }
 
 
-def parse_task(raw: Any, now_ms: int) -> TaskSpec:
-    """The spec in `raw`, or InvalidSpec with every problem."""
-    return _parse(TaskSpec, raw, lambda fields: [*_kind_problems(fields), *_delay_problems(fields, now_ms)])
+#: Looks at the fields of a raw spec, which may be of any type, and says what is wrong between them.
+Rules = Callable[[dict[str, Any]], list[Problem]]
 
 
-def parse_schedule(raw: Any) -> ScheduleSpec:
-    """The spec in `raw`, or InvalidSpec with every problem."""
-    return _parse(ScheduleSpec, raw, _kind_problems)
+def parse_task(raw: Any, now_ms: int, inspect: Rules) -> TaskSpec:
+    """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
+
+    def rules(fields: dict[str, Any]) -> list[Problem]:
+        return [*_kind_problems(fields), *_delay_problems(fields, now_ms), *inspect(fields)]
+
+    return _parse(TaskSpec, raw, rules)
+
+
+def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
+    """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
+    return _parse(ScheduleSpec, raw, lambda fields: [*_kind_problems(fields), *inspect(fields)])
 
 
 def is_schedule(raw: Any) -> bool:
@@ -164,7 +172,7 @@ def is_schedule(raw: Any) -> bool:
     return isinstance(raw, dict) and raw.get("task_type") == TaskType.SCHEDULED
 
 
-def _parse(model: type[Spec], raw: Any, rules: Callable[[dict[str, Any]], list[Problem]]) -> Spec:
+def _parse(model: type[Spec], raw: Any, rules: Rules) -> Spec:
     if not isinstance(raw, dict):
         raise InvalidSpec([Problem("", "must be a JSON object")])
     fields = {name: value for name, value in raw.items() if value is not None}
@@ -264,6 +272,6 @@ class PreviewSpec(BaseModel):
     count: int = Field(5, ge=1, le=100, description="How many firings.")
 
 
-def parse_preview(raw: Any) -> PreviewSpec:
-    """The spec in `raw`, or InvalidSpec with every problem."""
-    return _parse(PreviewSpec, raw, lambda _: [])
+def parse_preview(raw: Any, inspect: Rules) -> PreviewSpec:
+    """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
+    return _parse(PreviewSpec, raw, inspect)

@@ -62,7 +62,7 @@ def read_task(task_id: str, fields: dict[str, str]) -> Task:
         duration_ms=_float(fields.get("dm")),
         attempt=int(fields["at"]),
         max_retries=int(fields["mr"]),
-        timeout=float(fields["to"]),
+        timeout=_number(fields["to"]),
         priority=int(fields["p"]),
         tags=json.loads(fields.get("tg", "[]")),
         worker=fields.get("w"),
@@ -87,6 +87,12 @@ def dump_json(value: Any) -> str:
 
 def _int(text: str | None) -> int | None:
     return None if text is None else int(text)
+
+
+def _number(text: str) -> float:
+    """30 for 30.0: what came in as a whole number goes out as one."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _float(text: str | None) -> float | None:

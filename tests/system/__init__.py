@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,14 +101,35 @@ class Started:
         wait_until(lambda: self._answers(path), seconds, f"200 from {path}; the output:\n{self.output}")
 
     def _answers(self, path: str) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", path)
-            return connection.getresponse().status == 200
+            return self.call("GET", path)[0] == 200
         except OSError:  # not up yet
             return False
+
+    def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Status and JSON of a call of the API. Raises OSError where it is not up."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            content = None if body is None else json.dumps(body)
+            connection.request(method, path, content, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except http.client.HTTPException as error:
+            raise OSError("no answer") from error
         finally:
             connection.close()
+
+    def get(self, path: str) -> Any:
+        """The JSON that a GET answers with 200."""
+        status, body = self.call("GET", path)
+        assert status == 200, body
+        return body
+
+    def post(self, path: str, body: object) -> Any:
+        """The JSON that a POST answers with 201."""
+        status, answer = self.call("POST", path, body)
+        assert status == 201, answer
+        return answer
 
     def pid_of(self, name: str) -> int:
         """The pid of a child, as it was said."""

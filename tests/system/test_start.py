@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
 import signal
@@ -14,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import ROOT, Started, free_port, needs_no_local_redis, needs_proc
+from app.redis_server import EmbeddedServer
+from app.settings import read_settings
+from tests.system import ROOT, Started, free_port, needs_no_local_redis, needs_proc, wait_until
 
 pytestmark = needs_proc
 
@@ -49,20 +50,20 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     started.clean_up()
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A Redis that is there already."""
+    server = EmbeddedServer(read_settings({"VAR_DIR": str(tmp_path / "redis")}), say=print)
+    server.start()
+    yield server
+    server.stop()
+
+
 def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """A start that is expected to end by itself."""
     env = {**os.environ, **settings}
     command = [sys.executable, str(ROOT / "start.py"), *words]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
-
-
-def get(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 # --- starting ----------------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ def test_first_line_comes_within_two_seconds(system: Started) -> None:
 def test_system_is_ready_within_ten_seconds(system: Started) -> None:
     seconds = next(seconds for seconds, line in system.lines if line.startswith("ready after"))
     assert seconds < 10
-    assert get(system.port, "/health/ready") == 200
+    assert system.get("/health/ready") == {"status": "ok"}
 
 
 def test_it_says_what_it_started(system: Started) -> None:
@@ -223,6 +224,26 @@ def test_killed_api_takes_its_worker_process_along(start: Start) -> None:
     assert started.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_running_program_does_not_hold_up_the_end(number: signal.Signals, start: Start) -> None:
+    started = start()
+    started.wait_for("Try it:")
+    code = "def main():\n    while True:\n        pass"
+    spec = {"name": "endless", "function_code": code, "function_name": "main", "timeout": 600}
+    task = started.post("/api/tasks", spec)
+    wait_until(lambda: started.get(f"/api/tasks/{task['id']}")["status"] == "running", 10, "the task runs")
+    assert started.end(number) == (0 if number is signal.SIGTERM else -number)
+
+
+@pytest.mark.parametrize(
+    ("role", "up"), [("api", "Started worker-1"), ("worker", "celery@.* ready"), ("beat", "beat: Starting")]
+)
+def test_killed_role_leaves_no_process_behind(role: str, up: str, start: Start, server: EmbeddedServer) -> None:
+    started = start(role, REDIS_URL=server.url)
+    started.wait_for(up)
+    assert started.end(signal.SIGKILL) == -signal.SIGKILL
+
+
 # --- one role alone ----------------------------------------------------------------------------------
 
 
@@ -298,5 +319,5 @@ def test_unreachable_redis_is_said_and_waited_for(start: Start, tmp_path: Path) 
 def test_other_host_with_a_key_is_served_and_the_key_is_not_printed(start: Start) -> None:
     started = start("--host", "0.0.0.0", API_KEYS=f"me:admin:{KEY}")
     assert started.wait_for(r"Try it:\n\s+curl .*Bearer \$CELERIAC_KEY")
-    assert get(started.port, "/api/tasks") == 401
+    assert started.call("GET", "/api/tasks")[0] == 401
     assert KEY not in started.output

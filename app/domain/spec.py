@@ -69,7 +69,7 @@ Headers = Annotated[dict[str, str], Field(max_length=100), _checked(_check_heade
 Params = Annotated[dict[str, str], Field(max_length=200)]
 Time = Annotated[str, Field(max_length=40), _checked(parse_rfc3339)]
 Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
-Pattern = Annotated[int, Field(ge=100, le=599)] | Annotated[str, Field(max_length=7)]
+Pattern = Annotated[int, Field(ge=100, le=599)] | str
 Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=50), _checked(_check_patterns)]
 HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 Pause = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]

@@ -11,7 +11,7 @@ _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]
 
 def to_rfc3339(ms: int) -> str:
     """`2026-11-23T08:30:00.000Z`."""
-    return to_datetime(ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+    return to_datetime(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_datetime(ms: int) -> datetime:

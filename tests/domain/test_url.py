@@ -1,0 +1,73 @@
+"""What a task's URL may look like."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.url import MAX_URL_BYTES, check_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "https://example.com/",
+        "HTTPS://EXAMPLE.COM/",
+        "http://localhost:8080/a?b=c#d",
+        "http://127.0.0.1/",
+        "http://[::1]:8080/",
+        "http://xn--bcher-kva.example/",
+        "http://bücher.example/größe",
+        "http://example.com/a@b?c=d@e",  # an @ behind the host is no user name
+        "http://example.com/" + "x" * (MAX_URL_BYTES - 19),
+    ],
+)
+def test_a_good_url_is_taken(url: str) -> None:
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://example.com/" + "x" * (MAX_URL_BYTES - 18), "must have at most 8192 bytes"),
+        ("http://example.com/" + "é" * (MAX_URL_BYTES // 2), "must have at most 8192 bytes"),
+        ("http://example.com/a b", "must not hold spaces or control characters"),
+        (" http://example.com/", "must not hold spaces or control characters"),
+        ("http://example.com/\r\nX: y", "must not hold spaces or control characters"),
+        ("http://exa\tmple.com/", "must not hold spaces or control characters"),
+        ("http://example.com/\x7f", "must not hold spaces or control characters"),
+        ("http://[::1", "is not a valid URL"),
+        ("http://example.com:port/", "is not a valid URL"),
+        ("http://example.com:65536/", "is not a valid URL"),
+        ("", "must start with http:// or https://"),
+        ("example.com", "must start with http:// or https://"),
+        ("//example.com", "must start with http:// or https://"),
+        ("ftp://example.com/", "must start with http:// or https://"),
+        ("file:///etc/passwd", "must start with http:// or https://"),
+        ("javascript:alert(1)", "must start with http:// or https://"),
+        ("gopher://example.com/", "must start with http:// or https://"),
+        ("http://user@example.com/", "must not hold a user name or a password"),
+        ("http://user:secret@example.com/", "must not hold a user name or a password"),
+        ("http://@example.com/", "must not hold a user name or a password"),
+        ("http://", "has no valid host"),
+        ("http:///path", "has no valid host"),
+        ("http://:80/", "has no valid host"),
+        ("http://evil.example\\.example.com/", "has no valid host"),
+        ("http://exa%6dple.com/", "has no valid host"),
+        ("http://[fe80::1%25eth0]/", "has no valid host"),
+        ("http://example.com:0/", "has no valid port"),
+    ],
+)
+def test_a_bad_url_is_refused_with_the_reason(url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        check_url(url)
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=60), st.sampled_from(["", "http://", "http://["]))
+def test_any_text_is_a_url_or_a_value_error(text: str, start: str) -> None:
+    try:
+        check_url(start + text)
+    except ValueError as error:
+        assert str(error)

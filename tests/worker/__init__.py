@@ -1,0 +1,1 @@
+"""Workers and beats: Celery as it is, and ours."""

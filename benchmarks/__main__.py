@@ -1,0 +1,33 @@
+"""`python -m benchmarks [NAME …]`: run these benchmarks, or all, in turn, and print what they found."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from benchmarks import round_trip
+
+#: name -> what runs it and returns lines to print. Its target, if it has one, is in benchmarks/README.md.
+BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
+    "round_trip": round_trip.run,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Celeriac on this machine.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)}; default: all")
+    names = parser.parse_args(arguments).names or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"there is no {', '.join(unknown)}; there is {', '.join(BENCHMARKS)}")
+    for name in names:
+        print(f"== {name}", flush=True)
+        for line in BENCHMARKS[name]():
+            print(line, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

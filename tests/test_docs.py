@@ -1,0 +1,229 @@
+"""What the documentation says is what there is: settings, endpoints, statuses, errors, commands, links."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+import start
+from app.api import problems
+from app.api.context import Context
+from app.api.web import create_web
+from app.domain.status import ScheduleStatus, Status, TaskType
+from app.settings import SANDBOX_LAYERS, Settings
+from tasks.http.errors import CallError
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+ERRORS = (ROOT / "docs" / "errors.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
+
+#: Defaults that differ from machine to machine, in words.
+DEFAULT_WORDS = {"code_concurrency": "two per core", "var_dir": "`var`, in Celeriac's folder"}
+
+
+# --- settings --------------------------------------------------------------------------------------
+
+
+def _default_words(field: dataclasses.Field[Any]) -> str:
+    if field.name in DEFAULT_WORDS:
+        return DEFAULT_WORDS[field.name]
+    if field.default in ("", ()):
+        return "none"
+    return f"`{field.default:g}`" if isinstance(field.default, float) else f"`{field.default}`"
+
+
+def settings_table() -> list[str]:
+    """The rows that the README must have, in this order."""
+    return [
+        f"| `{field.name.upper()}` | {_default_words(field)} | {field.metadata['help']} |"
+        for field in dataclasses.fields(Settings)
+    ]
+
+
+def test_the_readme_has_the_table_of_settings() -> None:
+    written = [line for line in _section("Settings").splitlines() if line.startswith("| `")]
+    expected = settings_table()
+    assert written == expected, "the README's table of settings should be:\n" + "\n".join(expected)
+
+
+def _section(title: str) -> str:
+    """The README's text from a heading to the next of the same level."""
+    match = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert match, f"the README has no section {title!r}"
+    return match[1]
+
+
+# --- endpoints -------------------------------------------------------------------------------------
+
+
+def _endpoints() -> set[str]:
+    """`METHOD /path` of every route, ids as `{id}`; without the files that pages load."""
+    nobody = cast(Any, None)
+    web = create_web(Context(Settings(), nobody, nobody, nobody, nobody, nobody))
+    return {
+        f"{method} {re.sub(r'<[^>]+>', '{id}', rule.rule)}"
+        for rule in web.url_map.iter_rules()
+        if "static" not in rule.rule
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_the_readme_lists_every_endpoint_and_no_other() -> None:
+    written = set(re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", _section("The API"), re.MULTILINE))
+    assert written == _endpoints()
+
+
+# --- words and errors ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", [*Status, *ScheduleStatus, *TaskType])
+def test_the_glossary_has_every_status_and_type(word: str) -> None:
+    assert f"`{word}`" in _section("Words")
+
+
+@pytest.mark.parametrize("layer", SANDBOX_LAYERS)
+def test_the_readme_tells_what_each_layer_of_the_sandbox_stops(layer: str) -> None:
+    assert f"\n| `{layer}` |" in _section("The sandbox")
+
+
+def test_every_problem_type_is_documented() -> None:
+    written = re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", ERRORS, re.MULTILINE)
+    assert written == [(str(status), slug) for status, (slug, _) in problems.PROBLEMS.items()]
+
+
+def _failure_types() -> Iterator[str]:
+    """The error types of a call, and those that the code writes out: `Failure("TimeoutError", …)`."""
+    yield from (error.type for error in CallError.__subclasses__())
+    for folder in ("app", "tasks", "sandbox"):
+        for path in (ROOT / folder).rglob("*.py"):
+            yield from _types_in(ast.parse(path.read_text()))
+
+
+def _types_in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Failure":
+            given = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "type")]
+            yield from (value.value for value in given if isinstance(value, ast.Constant))
+
+
+def test_every_error_type_of_a_task_is_documented() -> None:
+    types = set(_failure_types())
+    assert {"WorkerLostError", "BlockedAddressError"} <= types  # the search finds them where they are
+    assert {name for name in types if f"\n| `{name}` |" not in ERRORS} == set()
+
+
+# --- commands --------------------------------------------------------------------------------------
+
+
+def _commands(text: str) -> list[str]:
+    """The command lines of the bash blocks, continued ones joined, without comments."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _words(path: Path) -> list[list[str]]:
+    """The simple commands of a page, as words."""
+    commands = []
+    for line in _commands(path.read_text()):
+        words = shlex.shlex(line, posix=True, punctuation_chars="&|;")
+        words.whitespace_split = True
+        words.commenters = "#"
+        commands += _split(list(words))
+    return commands
+
+
+def _split(words: list[str]) -> list[list[str]]:
+    commands: list[list[str]] = [[]]
+    for word in words:
+        if word in ("&&", "||", "|", ";", "&"):
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return [command for command in commands if command]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_commands_name_exists(path: Path) -> None:
+    missing = []
+    for words in _words(path):
+        missing += [word for word in words[1:] if _is_file_name(word) and not (ROOT / word).exists()]
+        if "-m" in words:
+            module = words[words.index("-m") + 1]
+            missing += [module] if importlib.util.find_spec(module) is None else []
+        if "start.py" in words:
+            missing += [word for word in words[words.index("start.py") + 1 :][:1] if not _is_role(word)]
+    assert missing == []
+
+
+def _is_file_name(word: str) -> bool:
+    return re.fullmatch(r"[\w./-]+\.(py|txt|in|yml|md)", word) is not None
+
+
+def _is_role(word: str) -> bool:
+    return word in start.ROLES or word.startswith("--")
+
+
+def test_the_first_two_commands_of_the_readme_set_up_and_run_the_service_and_the_tests() -> None:
+    run, test = _commands(README)[:2]
+    assert run.startswith("python3 -m venv ")
+    assert run.endswith("python start.py")
+    assert test.startswith("python3 -m venv ")
+    assert test.endswith("python -m pytest")
+
+
+def test_ci_runs_the_readmes_test_command_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    commands = [line for line in lines if line and not line.startswith("#")]
+    assert commands == ['cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1', _commands(README)[1]]
+
+
+# --- links and requirements ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        target, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        page = path.parent / target if target else path
+        if not page.exists() or (anchor and anchor not in _anchors(page)):
+            broken.append(link)
+    assert broken == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """The headings of a page as links name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _pins(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def test_requirements_for_tests_are_those_of_the_service_and_more() -> None:
+    service, tests = _pins("requirements.txt"), _pins("requirements-dev.txt")
+    assert service.items() <= tests.items()
+    assert {"flask", "celery", "redis", "requests", "croniter", "restrictedpython", "pytest"} <= service.keys()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_pin_has_hashes_and_no_line_names_an_index(name: str) -> None:
+    text = (ROOT / name).read_text()
+    pins = re.findall(r"^\S+==.*\n", text, re.MULTILINE)
+    assert pins
+    assert all(pin.endswith("\\\n") for pin in pins)  # the hashes follow
+    assert "://" not in text

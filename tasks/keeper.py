@@ -94,9 +94,9 @@ class Keeper:
         if not held:
             return
         kept = self._store.tasks.renew(held, self._clock() + self._lease_ms)
-        for (task_id, _), still_ours in zip(held, kept, strict=True):
+        for attempt, still_ours in zip(held, kept, strict=True):
             if not still_ours:
-                self._running.cancel(task_id)
+                self._running.cancel(attempt.task_id)
 
     def _on_stop(self, task_id: str | None) -> None:
         """A stop was asked for; after a reconnect (None) one may have been missed, and the records tell."""

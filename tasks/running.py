@@ -29,10 +29,10 @@ class Running:
                 if self._attempts.get(attempt.task_id) == (attempt, cancel):
                     del self._attempts[attempt.task_id]
 
-    def held(self) -> list[tuple[str, int]]:
-        """(task id, attempt) of each."""
+    def held(self) -> list[Attempt]:
+        """Each of them."""
         with self._lock:
-            return [(attempt.task_id, attempt.number) for attempt, _ in self._attempts.values()]
+            return [attempt for attempt, _ in self._attempts.values()]
 
     def cancel(self, task_id: str) -> bool:
         """End the task's attempt; False where it does not run here."""

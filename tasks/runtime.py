@@ -85,7 +85,7 @@ class Runtime:
             "queues": list(self.identity.queues),
             "concurrency": self.identity.concurrency,
             "started_at": self._started_at,
-            "running": [task_id for task_id, _ in self.running.held()][:1000],
+            "running": [attempt.task_id for attempt in self.running.held()][:1000],
             "sandbox": dict(self.sandbox.layers),
         }
 

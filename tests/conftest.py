@@ -1,4 +1,4 @@
-"""What all tests share: a real Redis of their own, a store on it that begins empty, a clock that is set by hand."""
+"""What all tests share: a real Redis of their own, a store on it that begins empty, a clock set by hand."""
 
 from __future__ import annotations
 

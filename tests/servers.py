@@ -72,7 +72,9 @@ class RedisServer:
 class CeleryProcess:
     """`celery -A celery_app WORDS` as a user starts it, on the Redis at `redis_url`; its output in a file."""
 
-    def __init__(self, folder: Path, redis_url: str, *words: str, app: str = "celery_app", **settings: str) -> None:
+    def __init__(
+        self, folder: Path, redis_url: str, *words: str, app: str = "celery_app", **settings: str
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / "output.log"
         env = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, **settings}

@@ -64,10 +64,11 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt that a worker was given: it alone may end it, by its number."""
+    """An attempt that a worker was given: it alone may end it, by its epoch (each claim of a task has its own)."""
 
     task_id: str
     number: int
+    epoch: int
     kind: Kind
     name: str
     spec: dict[str, Any]
@@ -188,10 +189,11 @@ class TaskStore:
         answer = self._scripts("claim", task_id, now_ms, lease_until_ms, worker)
         if len(answer) == 1:
             return str(answer[0])
-        _, number, kind, spec, name, max_retries, timeout, losses, priority = answer
+        _, number, epoch, kind, spec, name, max_retries, timeout, losses, priority = answer
         return Attempt(
             task_id,
             int(number),
+            int(epoch),
             Kind(kind),
             name,
             json.loads(spec),
@@ -254,7 +256,7 @@ class TaskStore:
             self._scripts(
                 "complete",
                 attempt.task_id,
-                attempt.number,
+                attempt.epoch,
                 now_ms,
                 status,
                 due_ms,
@@ -281,9 +283,10 @@ class TaskStore:
         """Remove every trace. Returns its last status, "" for none; "running": nothing was done."""
         return str(self._scripts("delete", task_id))
 
-    def renew(self, held: Sequence[tuple[str, int]], lease_until_ms: int) -> list[bool]:
-        """Renew leases of (task id, attempt); False where it is no longer to be run."""
-        answer = self._scripts("renew", lease_until_ms, len(held), *(part for pair in held for part in pair))
+    def renew(self, held: Sequence[Attempt], lease_until_ms: int) -> list[bool]:
+        """Renew the leases of attempts; False where one is no longer to be run."""
+        named = (part for attempt in held for part in (attempt.task_id, attempt.epoch))
+        answer = self._scripts("renew", lease_until_ms, len(held), *named)
         return [bool(kept) for kept in answer]
 
 

@@ -37,6 +37,7 @@ class LostAttempt:
     kind: str
     priority: int
     attempt: int
+    epoch: int
     started_ms: int
     worker: str
 
@@ -101,10 +102,10 @@ class UpkeepStore:
         """Attempts whose lease was over before `now_ms`."""
         expired = self._client.by_score(self._keys.leases, "-inf", f"({now_ms}", limit)
         task_ids = [task_id for task_id, _ in expired]
-        records = self._records(task_ids, "k", "p", "at", "sa", "w")
+        records = self._records(task_ids, "k", "p", "at", "ep", "sa", "w")
         return [
-            LostAttempt(task_id, kind, int(priority), int(attempt), int(started or 0), worker or "")
-            for task_id, (kind, priority, attempt, started, worker) in zip(task_ids, records, strict=True)
+            LostAttempt(task_id, kind, int(priority), int(attempt), int(epoch), int(started or 0), worker or "")
+            for task_id, (kind, priority, attempt, epoch, started, worker) in zip(task_ids, records, strict=True)
             if kind is not None
         ]
 
@@ -125,7 +126,7 @@ class UpkeepStore:
             self._scripts(
                 "lost",
                 lost.task_id,
-                lost.attempt,
+                lost.epoch,
                 now_ms,
                 message.queue_key,
                 message.payload,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -101,7 +102,5 @@ def test_a_time_that_does_not_exist_is_refused(text: str) -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_time_or_a_value_error(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert isinstance(parse_rfc3339(text), int)
-    except ValueError as error:
-        assert str(error)

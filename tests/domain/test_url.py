@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +69,5 @@ def test_a_bad_url_is_refused_with_the_reason(url: str, message: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=()), max_size=60), st.sampled_from(["", "http://", "http://["]))
 def test_any_text_is_a_url_or_a_value_error(text: str, start: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         check_url(start + text)
-    except ValueError as error:
-        assert str(error)

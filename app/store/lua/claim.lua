@@ -1,7 +1,8 @@
 -- Starts an attempt, if the task still waits for one: queued -> running, or waiting -> running when it is due.
 -- ARGV: id, now ms, lease until ms, worker
 -- Returns {status} where there is nothing to start ('' for no such task, 'early' when it is not due yet),
--- else {'running', attempt, kind, spec, name, max_retries, timeout, lost, priority}.
+-- else {'running', attempt, epoch, kind, spec, name, max_retries, timeout, lost, priority}. The epoch counts claims: an
+-- attempt that does not count gives its number back, and no two claims may ever look the same (fencing).
 local id, now = ARGV[1], ARGV[2]
 local k = key(id)
 local r = redis.call('HMGET', k, 'st', 'du', 'k', 'n', 'mr', 'to', 'lost', 'p')
@@ -21,8 +22,9 @@ unschedule(id)
 move(id, 'running')
 redis.call('ZADD', P .. 'leases', ARGV[3], id)
 local attempt = redis.call('HINCRBY', k, 'at', 1)
+local epoch = redis.call('HINCRBY', k, 'ep', 1)
 redis.call('HSET', k, 'sa', now, 'w', ARGV[4], 'ls', ARGV[3])
 redis.call('HDEL', k, 'fi', 'dm', 'er', 'ot', 'cpu', 'mem')
 redis.call('DEL', k .. ':result', k .. ':stdout')
 count(now, 'w' .. bucket(tonumber(now) - tonumber(r[2])))
-return {'running', attempt, r[3], redis.call('GET', k .. ':spec'), r[4], r[5], r[6], r[7] or '0', r[8]}
+return {'running', attempt, epoch, r[3], redis.call('GET', k .. ':spec'), r[4], r[5], r[6], r[7] or '0', r[8]}

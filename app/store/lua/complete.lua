@@ -1,14 +1,14 @@
--- Ends the attempt that a worker holds; what is no longer its own is left alone (fencing by the attempt's number).
+-- Ends the attempt that a worker holds; what is no longer its own is left alone (fencing by the claim's epoch).
 -- A stop that was asked for meanwhile wins over a retry.
--- ARGV: id, attempt, now ms, status it goes to (succeeded, failed, stopped; waiting or queued: it runs again),
+-- ARGV: id, epoch, now ms, status it goes to (succeeded, failed, stopped; waiting or queued: it runs again),
 --       due ms, queue key, message ('' for none), how the attempt counts ('counts', 'free', 'lost'),
 --       result ('' for none), stdout, attempt entry as JSON, number of record fields, then name, value, …
 -- Returns the status it has now, '' for no such task, 'lost' when the attempt was not the caller's any more.
-local id, attempt, now, status = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local id, epoch, now, status = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local k = key(id)
-local r = redis.call('HMGET', k, 'st', 'at', 'stop')
+local r = redis.call('HMGET', k, 'st', 'ep', 'stop')
 if not r[1] then return '' end
-if r[1] ~= 'running' or r[2] ~= attempt then return 'lost' end
+if r[1] ~= 'running' or r[2] ~= epoch then return 'lost' end
 local again = status == 'waiting' or status == 'queued'
 if again and r[3] then
   again, status = false, 'stopped'

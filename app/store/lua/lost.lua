@@ -1,10 +1,10 @@
 -- Takes back an attempt whose lease is over: it runs again, or fails when it has cost too many workers their life.
--- ARGV: id, attempt, now ms, queue key, message, losses that are one too many, error as JSON, attempt entry as JSON
+-- ARGV: id, epoch, now ms, queue key, message, losses that are one too many, error as JSON, attempt entry as JSON
 -- Returns the status it goes to, '' where the lease was renewed or the task is gone meanwhile.
-local id, attempt, now = ARGV[1], ARGV[2], ARGV[3]
+local id, epoch, now = ARGV[1], ARGV[2], ARGV[3]
 local k = key(id)
-local r = redis.call('HMGET', k, 'st', 'at', 'ls', 'stop')
-if r[1] ~= 'running' or r[2] ~= attempt or tonumber(r[3] or '0') > tonumber(now) then
+local r = redis.call('HMGET', k, 'st', 'ep', 'ls', 'stop')
+if r[1] ~= 'running' or r[2] ~= epoch or tonumber(r[3] or '0') > tonumber(now) then
   return ''
 end
 if r[4] then

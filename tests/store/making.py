@@ -1,0 +1,91 @@
+"""Tasks, attempts and schedules for the store's tests, with defaults for all that a test does not speak of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from app.domain.ids import new_id
+from app.domain.outcome import Failure, Outcome
+from app.domain.status import Kind, ScheduleStatus, TaskType
+from app.store.messages import Message
+from app.store.schedules import Schedule
+from app.store.store import Store
+from app.store.tasks import Attempt, NewTask
+
+WORKER = "celery@here"
+LEASE_MS = 15_000
+MESSAGE = Message("celeriac:celeriac.code", '{"headers": {"id": "none"}}')
+FAILED = Outcome(failure=Failure("ValueError", "no"))
+SUCCEEDED = Outcome(result_json=b"7", stdout="out\n", cpu_ms=0.8, memory_kb=5120)
+STOPPED = Outcome(stopped=True)
+ENTRY = {"attempt": 1, "error": None}
+
+
+def message_for(task_id: str) -> Message:
+    """A message as the store needs it: on a list, with the task's id where `oldest_message` looks."""
+    return Message(MESSAGE.queue_key, json.dumps({"headers": {"id": task_id}}))
+
+
+def new_task(now_ms: int, **changes: Any) -> NewTask:
+    """An immediate code task with its message."""
+    task_id = changes.pop("id", None) or new_id(now_ms)
+    task = NewTask(
+        id=task_id,
+        name="report",
+        kind=Kind.CODE,
+        task_type=TaskType.IMMEDIATE,
+        due_ms=now_ms,
+        spec={"function_code": "def f(): pass", "function_name": "f"},
+        max_retries=0,
+        timeout=30,
+        priority=5,
+        message=message_for(task_id),
+    )
+    return replace(task, **changes)
+
+
+def created(store: Store, now_ms: int, **changes: Any) -> str:
+    """The id of a task that was just created."""
+    task = new_task(now_ms, **changes)
+    assert store.tasks.create([task], now_ms) == 1
+    return task.id
+
+
+def claimed(store: Store, task_id: str, now_ms: int, worker: str = WORKER) -> Attempt:
+    """The attempt of a task that a worker starts now."""
+    attempt = store.tasks.claim(task_id, worker, now_ms, now_ms + LEASE_MS)
+    assert isinstance(attempt, Attempt), attempt
+    return attempt
+
+
+def finished(store: Store, now_ms: int, outcome: Outcome = SUCCEEDED, **changes: Any) -> str:
+    """The id of a task that was just created and has run."""
+    task_id = created(store, now_ms, **changes)
+    store.tasks.finish(claimed(store, task_id, now_ms), outcome, now_ms, 1.5)
+    return task_id
+
+
+def new_schedule(now_ms: int, **changes: Any) -> Schedule:
+    """An active schedule that fires every minute."""
+    schedule = Schedule(
+        id=new_id(now_ms),
+        name="nightly",
+        kind=Kind.CODE,
+        status=ScheduleStatus.ACTIVE,
+        cron_expression="* * * * *",
+        timezone="UTC",
+        created_ms=now_ms,
+        updated_ms=now_ms,
+        next_run_ms=now_ms + 60_000,
+        spec={"function_code": "def f(): pass"},
+    )
+    return replace(schedule, **changes)
+
+
+def scheduled(store: Store, now_ms: int, **changes: Any) -> Schedule:
+    """A schedule that was just created."""
+    schedule = new_schedule(now_ms, **changes)
+    store.schedules.create(schedule, now_ms)
+    return schedule

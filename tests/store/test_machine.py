@@ -1,0 +1,352 @@
+"""Any sequence of calls, by any number of workers and beats, against a model under a virtual clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from app.domain.outcome import Outcome
+from app.domain.status import TRANSITIONS, Kind, Status, TaskType
+from app.store.messages import NO_MESSAGE
+from app.store.store import Store
+from app.store.tasks import MAX_LOSSES, Attempt, Counts
+from app.store.upkeep import Sendable
+from tests.conftest import VirtualClock
+from tests.store.making import ENTRY, FAILED, LEASE_MS, STOPPED, SUCCEEDED, message_for, new_task
+
+HORIZON_MS = 5_000
+MAX_TASKS = 3  # few, so that much happens to each
+TAGS = ("a", "a:b")
+PAUSES_MS = st.sampled_from([0, 1_000, 60_000])
+COUNTS = st.sampled_from(["counts", "free", "lost"])
+
+
+@dataclass
+class Model:
+    """What is to be expected of one task."""
+
+    id: str
+    kind: Kind
+    task_type: TaskType
+    status: Status
+    due_ms: int
+    sent: bool
+    attempt: int = 0
+    losses: int = 0
+    lease_until_ms: int = 0
+    current: Attempt | None = None
+    stop_asked: bool = False
+    tags: tuple[str, ...] = ()
+    final: dict[str, str] = field(default_factory=dict)
+
+    def wait_again(self, due_ms: int, now_ms: int) -> None:
+        self.status = Status.WAITING if due_ms > now_ms else Status.QUEUED
+        self.due_ms, self.sent, self.current = due_ms, due_ms - now_ms <= HORIZON_MS, None
+
+    def end(self, status: Status) -> None:
+        self.status, self.current, self.stop_asked = status, None, False
+
+
+class TaskMachine(RuleBasedStateMachine):
+    """Each rule predicts the answer; the invariants look behind the store."""
+
+    tasks = Bundle("tasks")
+    attempts = Bundle("attempts")
+
+    def __init__(self, store: Store, raw: redis.Redis) -> None:
+        super().__init__()
+        raw.flushdb()
+        self.store, self.raw, self.clock = store, raw, VirtualClock()
+        self.models: dict[str, Model] = {}
+        self.seen: dict[str, Status] = {}
+
+    def with_status(self, *statuses: Status) -> list[Model]:
+        return [model for model in self.models.values() if model.status in statuses]
+
+    # --- what callers and workers do -----------------------------------------------------------------
+
+    @precondition(lambda self: len(self.models) < MAX_TASKS)
+    @rule(
+        target=tasks,
+        kind=st.sampled_from(Kind),
+        task_type=st.sampled_from(TaskType),
+        delay_ms=st.sampled_from([0, 0, 1_000, 60_000]),
+        tags=st.sets(st.sampled_from(TAGS)),
+    )
+    def create(self, kind: Kind, task_type: TaskType, delay_ms: int, tags: set[str]) -> str:
+        now_ms = self.clock()
+        task = new_task(now_ms, kind=kind, task_type=task_type, due_ms=now_ms + delay_ms, tags=sorted(tags))
+        if delay_ms > HORIZON_MS:
+            task = replace(task, message=NO_MESSAGE)
+        assert self.store.tasks.create([task], now_ms) == 1
+        assert self.store.tasks.create([task], now_ms) == 0, "the same id a second time"
+        status = Status.WAITING if delay_ms else Status.QUEUED
+        self.models[task.id] = Model(
+            task.id, kind, task_type, status, task.due_ms, delay_ms <= HORIZON_MS, tags=tuple(task.tags)
+        )
+        return task.id
+
+    @rule(ms=st.sampled_from([1, 400, 2_000, LEASE_MS, 60_000]))
+    def time_passes(self, ms: int) -> None:
+        self.clock.advance(ms)
+
+    @rule(target=attempts, task_id=tasks)
+    def claim(self, task_id: str) -> Any:
+        return self._claim(task_id)
+
+    def _claim(self, task_id: str) -> Any:
+        now_ms, model = self.clock(), self.models.get(task_id)
+        answer = self.store.tasks.claim(task_id, "w", now_ms, now_ms + LEASE_MS)
+        if model is None:
+            assert answer == ""
+        elif model.status is Status.WAITING and model.due_ms > now_ms:
+            assert answer == "early"
+            model.sent = False
+        elif model.status not in (Status.WAITING, Status.QUEUED):
+            assert answer == model.status
+        else:
+            assert isinstance(answer, Attempt)
+            model.attempt += 1
+            assert (answer.number, answer.losses) == (model.attempt, model.losses)
+            model.status, model.current, model.lease_until_ms = Status.RUNNING, answer, now_ms + LEASE_MS
+            return answer
+        return multiple()  # no attempt came of it
+
+    @precondition(lambda self: self.with_status(Status.WAITING, Status.QUEUED))
+    @rule(target=attempts, data=st.data())
+    def claim_what_is_due(self, data: st.DataObject) -> Any:
+        """Most claims of a real worker succeed: so do these."""
+        model = data.draw(st.sampled_from(self.with_status(Status.WAITING, Status.QUEUED)))
+        self.clock.now_ms = max(self.clock(), model.due_ms)
+        return self._claim(model.id)
+
+    @rule(attempt=attempts, outcome=st.sampled_from([SUCCEEDED, FAILED, STOPPED]))
+    def finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        answer = self.store.tasks.finish(attempt, outcome, self.clock(), 1.0)
+        model = self.models.get(attempt.task_id)
+        if model is None:
+            assert answer == ""
+        elif model.current is not attempt:
+            assert answer == "lost"
+        else:
+            model.end(status_of(outcome))
+            assert answer == model.status
+
+    @rule(attempt=attempts, pause_ms=PAUSES_MS, counts=COUNTS)
+    def run_again(self, attempt: Attempt, pause_ms: int, counts: Counts) -> None:
+        self._run_again(attempt, pause_ms, counts)
+
+    @precondition(lambda self: self.with_status(Status.RUNNING))
+    @rule(data=st.data(), pause_ms=PAUSES_MS, counts=COUNTS)
+    def run_again_what_runs(self, data: st.DataObject, pause_ms: int, counts: Counts) -> None:
+        model = data.draw(st.sampled_from(self.with_status(Status.RUNNING)))
+        assert model.current is not None
+        self._run_again(model.current, pause_ms, counts)
+
+    def _run_again(self, attempt: Attempt, pause_ms: int, counts: Counts) -> None:
+        now_ms, model = self.clock(), self.models.get(attempt.task_id)
+        message = message_for(attempt.task_id) if pause_ms <= HORIZON_MS else NO_MESSAGE
+        answer = self.store.tasks.run_again(
+            attempt, FAILED, now_ms, 1.0, now_ms + pause_ms, message, counts=counts, entry=ENTRY
+        )
+        if model is None:
+            assert answer == ""
+        elif model.current is not attempt:
+            assert answer == "lost"
+        else:
+            if model.stop_asked:
+                model.end(Status.STOPPED)
+            else:
+                model.wait_again(now_ms + pause_ms, now_ms)
+                model.attempt -= counts != "counts"
+                model.losses += counts == "lost"
+            assert answer == model.status
+
+    @rule(task_id=tasks, force=st.booleans())
+    def stop(self, task_id: str, force: bool) -> None:
+        before, after = self.store.tasks.stop(task_id, self.clock(), force=force)
+        model = self.models.get(task_id)
+        if model is None:
+            assert (before, after) == ("", "")
+            return
+        assert before == model.status
+        if model.status in (Status.WAITING, Status.QUEUED) or (model.status is Status.RUNNING and force):
+            model.end(Status.STOPPED)
+        elif model.status is Status.RUNNING:
+            model.stop_asked = True
+        assert after == model.status
+
+    @rule(task_id=consumes(tasks))
+    def delete(self, task_id: str) -> None:
+        answer, model = self.store.tasks.delete(task_id), self.models.get(task_id)
+        assert answer == ("" if model is None else model.status)
+        if model is not None and model.status is not Status.RUNNING:
+            del self.models[task_id]
+            self.seen.pop(task_id, None)
+
+    @rule(attempt=attempts)
+    def renew(self, attempt: Attempt) -> None:
+        until_ms = self.clock() + LEASE_MS
+        (kept,) = self.store.tasks.renew([attempt], until_ms)
+        model = self.models.get(attempt.task_id)
+        is_current = model is not None and model.current is attempt
+        assert kept == (is_current and model is not None and not model.stop_asked)
+        if is_current and model is not None:
+            model.lease_until_ms = until_ms
+
+    # --- what beats do -------------------------------------------------------------------------------
+
+    @rule()
+    def take_back_lost(self) -> None:
+        now_ms = self.clock()
+        lost = self.store.upkeep.expired_leases(now_ms, 100)
+        expected = {
+            model.id
+            for model in self.models.values()
+            if model.status is Status.RUNNING and model.lease_until_ms < now_ms
+        }
+        assert {attempt.task_id for attempt in lost} == expected
+        for attempt in lost:
+            model = self.models[attempt.task_id]
+            answer = self.store.upkeep.take_back(
+                attempt, now_ms, message_for(attempt.task_id), MAX_LOSSES, {"type": "WorkerLostError"}, ENTRY
+            )
+            if model.stop_asked:
+                model.end(Status.STOPPED)
+            elif model.losses + 1 >= MAX_LOSSES:
+                model.end(Status.FAILED)
+            else:
+                model.losses += 1
+                model.status, model.current = Status.QUEUED, None
+            assert answer == model.status
+
+    @rule()
+    def promote(self) -> None:
+        now_ms = self.clock()
+        near = self.store.upkeep.waiting_until(now_ms + HORIZON_MS, 100)
+        expected = {
+            model.id
+            for model in self.models.values()
+            if model.status is Status.WAITING and not model.sent and model.due_ms <= now_ms + HORIZON_MS
+        }
+        assert {task.task_id for task in near} == expected
+        assert self._send(near) == len(near)
+        assert self._send(near) == sum(task.due_ms <= now_ms for task in near), "two beats saw the same"
+        for task in near:
+            self.models[task.task_id].wait_again(task.due_ms, now_ms)
+
+    @rule()
+    def resend(self) -> None:
+        queued = self.store.upkeep.queued_since(self.clock(), 100)
+        assert {task.task_id for task in queued} == {
+            model.id for model in self.models.values() if model.status is Status.QUEUED
+        }
+        assert self._send(queued) == len(queued)
+
+    def _send(self, tasks: list[Sendable]) -> int:
+        return self.store.upkeep.send([(task, message_for(task.task_id)) for task in tasks], self.clock())
+
+    @rule()
+    def mark_overdue(self) -> None:
+        now_ms = self.clock()
+        late = [
+            model
+            for model in self.models.values()
+            if model.status is Status.WAITING and model.sent and model.due_ms <= now_ms - 500
+        ]
+        assert self.store.upkeep.mark_overdue(now_ms, now_ms - 500, 100) == len(late)
+        for model in late:
+            model.status = Status.QUEUED
+
+    # --- what always holds ---------------------------------------------------------------------------
+
+    @invariant()
+    def every_status_is_the_models_and_every_change_is_an_arrow(self) -> None:
+        for model in self.models.values():
+            record = self.raw.hgetall(self.store.keys.task(model.id))
+            status = Status(record["st"])
+            assert status is model.status
+            before = self.seen.get(model.id, status)
+            assert before is status or (before, status) in TRANSITIONS
+            self.seen[model.id] = status
+            assert (int(record["at"]), int(record["du"])) == (model.attempt, model.due_ms)
+            if status.finished:
+                model.final = model.final or record
+                assert record == model.final, "a finished task changed"
+
+    @invariant()
+    def each_task_is_in_exactly_one_leaf(self) -> None:
+        found = sorted(
+            (task_id, leaf) for leaf in self.raw.keys("celeriac:ix:*") for task_id in self.raw.zrange(leaf, 0, -1)
+        )
+        assert found == sorted(
+            (model.id, self.store.keys.leaf(model.kind, model.task_type, model.status))
+            for model in self.models.values()
+        )
+
+    @invariant()
+    def each_unfinished_task_is_where_somebody_looks_for_it(self) -> None:
+        keys, models = self.store.keys, self.models.values()
+        places = {
+            keys.due: [m.id for m in models if m.status is Status.WAITING and not m.sent],
+            keys.sent: [m.id for m in models if m.status is Status.WAITING and m.sent],
+            keys.queued: [m.id for m in models if m.status is Status.QUEUED],
+            keys.leases: [m.id for m in models if m.status is Status.RUNNING],
+        }
+        for key, expected in places.items():
+            assert sorted(self.raw.zrange(key, 0, -1)) == sorted(expected), key
+
+    @invariant()
+    def counts_equal_a_recount(self) -> None:
+        stats = self.store.stats.read((), self.clock())
+        recount = dict.fromkeys(stats.tasks, 0)
+        for model in self.models.values():
+            recount[model.kind, model.task_type, model.status] += 1
+        assert stats.tasks == recount
+        assert stats.waiting == sum(model.status is Status.WAITING for model in self.models.values())
+
+    @invariant()
+    def tags_hold_exactly_their_tasks(self) -> None:
+        for tag in TAGS:
+            tagged = [model.id for model in self.models.values() if tag in model.tags]
+            assert sorted(self.raw.zrange(self.store.keys.tag(tag), 0, -1)) == sorted(tagged)
+
+    def teardown(self) -> None:
+        """No trace is left when everything is deleted: only counters, and messages that nobody has fetched."""
+        for model in self.models.values():
+            self.store.tasks.stop(model.id, self.clock(), force=True)
+            assert self.store.tasks.delete(model.id)
+        kept = [key for key in self.raw.keys("*") if not key.startswith("celeriac:minute:")]
+        assert set(kept) <= {self.store.keys.seq, message_for("").queue_key}
+
+
+def status_of(outcome: Outcome) -> Status:
+    if outcome.stopped:
+        return Status.STOPPED
+    return Status.SUCCEEDED if outcome.failure is None else Status.FAILED
+
+
+def test_any_sequence_of_calls_keeps_the_store_whole(store: Store, raw_redis: redis.Redis) -> None:
+    run_state_machine_as_test(
+        lambda: TaskMachine(store, raw_redis),
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )

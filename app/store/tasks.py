@@ -21,6 +21,9 @@ from app.store.scripts import Scripts
 SCAN_PER_CALL = 2_000
 CALLS_PER_PAGE = 5
 SEQ_PER_MS = 2048
+#: How far the order of creation (seq) may run ahead of the clock: many tasks in one ms, machines that differ.
+#: Only up to here does `created_before` look for the tasks whose time is earlier than their place.
+SEQ_AHEAD_MS = 1_000
 #: Attempts that cost a worker its life before a task is given up.
 MAX_LOSSES = 3
 
@@ -143,7 +146,7 @@ class TaskStore:
     def _scan(self, filters: Filters, limit: int, before: str) -> Page:
         sources = self._sources(filters)
         if filters.created_before_ms is not None:
-            ceiling = str(filters.created_before_ms * SEQ_PER_MS)
+            ceiling = str((filters.created_before_ms + SEQ_AHEAD_MS) * SEQ_PER_MS)
             before = ceiling if not before else min(before, ceiling, key=int)
         chunk = limit + 1 if len(sources) == 1 else limit // len(sources) + 8
         cursor, *rows = self._scripts(
@@ -160,6 +163,8 @@ class TaskStore:
             filters.kind or "",
             filters.task_type or "",
             filters.status or "",
+            "" if filters.created_after_ms is None else filters.created_after_ms,
+            "" if filters.created_before_ms is None else filters.created_before_ms,
             len(sources),
             *sources,
         )

@@ -1,12 +1,13 @@
 -- One page of tasks, newest first, merged from the indexes that can hold matches.
 -- ARGV: seq before which (exclusive), lowest seq, limit, records that may be looked at, chunk,
 --       name, name as a prefix (1 or 0), tag, schedule id, kind, type, status ('' each: any),
---       number of indexes, then their keys
+--       created from ms on, created before ms ('' each: any), number of indexes, then their keys
 -- Returns {cursor ('' at the end), id, record as a flat list, id, record, …}.
 local before, lowest = ARGV[1], ARGV[2]
 local limit, budget, chunk = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local name, is_prefix, tag, schedule = ARGV[6], ARGV[7] == '1', ARGV[8], ARGV[9]
 local kind, task_type, status = ARGV[10], ARGV[11], ARGV[12]
+local from_ms, until_ms = tonumber(ARGV[13]), tonumber(ARGV[14])
 
 local sources = {}
 local function refill(source)
@@ -16,7 +17,7 @@ local function refill(source)
   if #found > 0 then source.before = found[#found] end
   source.last = #found < 2 * chunk
 end
-for i = 14, 13 + tonumber(ARGV[13]) do
+for i = 16, 15 + tonumber(ARGV[15]) do
   local source = {key = ARGV[i], before = before}
   refill(source)
   if #source.page > 0 then sources[#sources + 1] = source end
@@ -37,11 +38,13 @@ local function pop()
 end
 
 local function matches(id)
-  local r = redis.call('HMGET', key(id), 'n', 'k', 'tt', 'st', 'tg', 'sid')
+  local r = redis.call('HMGET', key(id), 'n', 'k', 'tt', 'st', 'tg', 'sid', 'cr')
   if not r[2] then return false end
   if kind ~= '' and r[2] ~= kind then return false end
   if task_type ~= '' and r[3] ~= task_type then return false end
   if status ~= '' and r[4] ~= status then return false end
+  if from_ms and tonumber(r[7]) < from_ms then return false end
+  if until_ms and tonumber(r[7]) >= until_ms then return false end
   if schedule ~= '' and r[6] ~= schedule then return false end
   if name ~= '' then
     if is_prefix then

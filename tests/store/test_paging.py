@@ -1,0 +1,205 @@
+"""Walks of the list: under any mixture of filters exactly what matches, newest first, each once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.domain.status import Kind, Status, TaskType
+from app.store import tasks as tasks_module
+from app.store.record import Task
+from app.store.store import Store
+from app.store.tasks import SEQ_PER_MS, Filters
+from tests.conftest import NOON_MS, VirtualClock
+from tests.store.making import FAILED, SUCCEEDED, claimed, created, new_task
+
+SCHEDULES = ("01a20786-bb40-7dea-8c0d-e64779664c00", "01a20786-bb40-7dea-8c0d-e64779664c01")
+NAMES = ("report", "report 2", "re", 'a:b"*', "ü💡", "*")
+TAGS = ("a", "a:b", '"quoted"', "ü💡", "*", "a b\n")
+
+
+@dataclass(frozen=True)
+class Made:
+    """One task to be made."""
+
+    kind: Kind
+    task_type: TaskType
+    status: Status
+    name: str
+    tags: tuple[str, ...]
+    schedule: str | None
+    pause_ms: int
+
+
+MADE = st.builds(
+    Made,
+    st.sampled_from(Kind),
+    st.sampled_from(TaskType),
+    st.sampled_from(Status),
+    st.sampled_from(NAMES),
+    st.lists(st.sampled_from(TAGS), max_size=2).map(tuple),
+    st.none() | st.sampled_from(SCHEDULES),
+    st.sampled_from([0, 0, 0, 1, 7]),  # mostly in the same millisecond
+)
+FILTERS = st.builds(
+    Filters,
+    status=st.none() | st.sampled_from(Status),
+    task_type=st.none() | st.sampled_from(TaskType),
+    kind=st.none() | st.sampled_from(Kind),
+    name=st.none() | st.sampled_from([*NAMES, "r", "nobody"]),
+    name_is_prefix=st.booleans(),
+    tag=st.none() | st.sampled_from([*TAGS, "b", "nothing"]),
+    scheduled_task_id=st.none() | st.sampled_from(SCHEDULES),
+    created_after_ms=st.none() | st.integers(NOON_MS - 1, NOON_MS + 40),
+    created_before_ms=st.none() | st.integers(NOON_MS - 1, NOON_MS + 40),
+)
+
+
+def make(store: Store, clock: VirtualClock, made: Made) -> None:
+    now_ms = clock.advance(made.pause_ms)
+    due_ms = now_ms + 60_000 if made.status is Status.WAITING else now_ms
+    task_id = created(
+        store,
+        now_ms,
+        kind=made.kind,
+        task_type=made.task_type,
+        name=made.name,
+        tags=made.tags,
+        scheduled_task_id=made.schedule,
+        due_ms=due_ms,
+    )
+    if made.status is Status.STOPPED:
+        store.tasks.stop(task_id, now_ms)
+    elif made.status not in (Status.WAITING, Status.QUEUED):
+        attempt = claimed(store, task_id, now_ms)
+        if made.status is not Status.RUNNING:
+            outcome = SUCCEEDED if made.status is Status.SUCCEEDED else FAILED
+            store.tasks.finish(attempt, outcome, now_ms, 1.0)
+
+
+def matches(task: Task, filters: Filters) -> bool:
+    """What the contract says of each filter, task by task."""
+    named = filters.name is None or task.name == filters.name
+    if filters.name is not None and filters.name_is_prefix:
+        named = task.name.startswith(filters.name)
+    return (
+        named
+        and filters.status in (None, task.status)
+        and filters.task_type in (None, task.task_type)
+        and filters.kind in (None, task.kind)
+        and filters.scheduled_task_id in (None, task.scheduled_task_id)
+        and (filters.tag is None or filters.tag in task.tags)
+        and (filters.created_after_ms is None or task.created_ms >= filters.created_after_ms)
+        and (filters.created_before_ms is None or task.created_ms < filters.created_before_ms)
+    )
+
+
+def walk(store: Store, filters: Filters, limit: int) -> list[Task]:
+    """The whole list, page by page."""
+    found: list[Task] = []
+    cursor = None
+    while True:
+        page = store.tasks.page(filters, limit, cursor)
+        assert len(page.items) <= limit
+        found += page.items
+        if page.cursor is None:
+            return found
+        assert page.cursor != cursor, "a walk that does not move"
+        cursor = page.cursor
+
+
+@given(made=st.lists(MADE, max_size=25), mixtures=st.lists(FILTERS, min_size=1, max_size=8), data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_walk_finds_exactly_what_matches_newest_first(
+    store: Store, raw_redis: redis.Redis, made: list[Made], mixtures: list[Filters], data: st.DataObject
+) -> None:
+    raw_redis.flushdb()
+    clock = VirtualClock()
+    for one in made:
+        make(store, clock, one)
+    everything = walk(store, Filters(), 200)
+    assert len(everything) == len(made)
+    assert [task.name for task in everything] == [one.name for one in reversed(made)]
+    for filters in mixtures:
+        limit = data.draw(st.sampled_from([1, 2, 7, 200]))
+        assert walk(store, filters, limit) == [task for task in everything if matches(task, filters)]
+
+
+def test_tasks_of_one_millisecond_do_not_hide_each_other(store: Store, clock: VirtualClock) -> None:
+    many = [new_task(clock(), kind=kind) for kind in (Kind.CODE, Kind.API) * 150]
+    store.tasks.create(many, clock())
+    for limit in (1, 50):
+        assert [task.id for task in walk(store, Filters(), limit)] == [task.id for task in reversed(many)]
+
+
+@pytest.mark.parametrize("skew_ms", [0, -50])
+def test_times_filter_what_the_record_says_however_many_were_created_at_once(
+    store: Store, clock: VirtualClock, skew_ms: int
+) -> None:
+    """More in one ms than the order has places for, or a second machine whose clock is behind."""
+    first_ms = clock()
+    early = [new_task(first_ms) for _ in range(SEQ_PER_MS + 100)]
+    store.tasks.create(early, first_ms)
+    second_ms = clock.advance(1) + skew_ms
+    late = [new_task(second_ms) for _ in range(50)]
+    store.tasks.create(late, second_ms)
+    everything = [*reversed(late), *reversed(early)]
+    created_ms = dict.fromkeys((task.id for task in early), first_ms) | {task.id: second_ms for task in late}
+    for bound_ms in (first_ms - 50, first_ms, first_ms + 1, first_ms + 2):
+        before = walk(store, Filters(created_before_ms=bound_ms), 200)
+        assert [task.id for task in before] == [t.id for t in everything if created_ms[t.id] < bound_ms]
+        after = walk(store, Filters(created_after_ms=bound_ms), 200)
+        assert [task.id for task in after] == [t.id for t in everything if created_ms[t.id] >= bound_ms]
+
+
+def test_a_rare_filter_gives_short_pages_with_a_cursor_and_misses_nothing(
+    store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks_module, "SCAN_PER_CALL", 10)
+    names = ["rare" if number in (3, 90, 170, 299) else "common" for number in range(300)]
+    store.tasks.create([new_task(clock(), name=name) for name in names], clock())
+    page = store.tasks.page(Filters(name="rare"), 2)
+    assert (len(page.items), page.cursor is None) == (1, False), "the work for one answer is not bounded"
+    cursors, found = 1, list(page.items)
+    while page.cursor is not None:
+        page = store.tasks.page(Filters(name="rare"), 2, page.cursor)
+        cursors, found = cursors + 1, found + page.items
+    assert (len(found), cursors) == (4, 7), "pages of 50 looked at, the last one empty"
+
+
+def test_what_is_created_during_a_walk_does_not_disturb_it(store: Store, clock: VirtualClock) -> None:
+    old = [created(store, clock()) for _ in range(5)]
+    page = store.tasks.page(Filters(), 2)
+    created(store, clock.advance(1))
+    store.tasks.stop(old[1], clock())  # it changes its index, and stays in its place
+    rest = store.tasks.page(Filters(), 10, page.cursor)
+    assert [task.id for task in [*page.items, *rest.items]] == list(reversed(old))
+
+
+def test_the_last_page_has_no_cursor(store: Store, clock: VirtualClock) -> None:
+    for _ in range(4):
+        created(store, clock())
+    first = store.tasks.page(Filters(), 2)
+    assert store.tasks.page(Filters(), 2, first.cursor).cursor is None
+    assert store.tasks.page(Filters(), 4).cursor is None
+    assert store.tasks.page(Filters(status=Status.FAILED), 4) == tasks_module.Page([], None)
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 17, "1 ", "+inf"])
+def test_a_cursor_that_no_list_gave_is_refused(store: Store, cursor: str) -> None:
+    with pytest.raises(ValueError, match="is not a cursor that a list gave"):
+        store.tasks.page(Filters(), 10, cursor)
+
+
+def test_a_listed_task_has_no_bodies(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
+    (task,) = store.tasks.page(Filters(), 10).items
+    whole: Any = store.tasks.get(task_id)
+    assert (task.spec, task.result_json, task.stdout, task.attempts) == ({}, None, "", ())
+    assert (task.id, task.status, task.duration_ms) == (whole.id, whole.status, whole.duration_ms)

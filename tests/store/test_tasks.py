@@ -1,0 +1,354 @@
+"""Tasks: what each call of the store promises."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import redis
+
+from app.domain.outcome import Failure, Outcome
+from app.domain.status import Kind, Status, TaskType
+from app.store.messages import NO_MESSAGE
+from app.store.record import Task
+from app.store.store import Store
+from app.store.tasks import Attempt
+from tests.conftest import VirtualClock
+from tests.store.making import (
+    ENTRY,
+    FAILED,
+    LEASE_MS,
+    MESSAGE,
+    STOPPED,
+    SUCCEEDED,
+    WORKER,
+    claimed,
+    created,
+    finished,
+    message_for,
+    new_task,
+)
+
+NOBODY = "01a20786-bb40-7dea-8c0d-e64779664cff"
+
+
+def read(store: Store, task_id: str) -> Task:
+    task = store.tasks.get(task_id)
+    assert task is not None
+    return task
+
+
+# --- create and get ------------------------------------------------------------------------------
+
+
+def test_a_new_task_is_read_as_it_was_written(store: Store, clock: VirtualClock) -> None:
+    task_id = created(
+        store,
+        clock(),
+        name='ä "b"\n\0 💡',
+        kind=Kind.API,
+        task_type=TaskType.DELAYED,
+        due_ms=clock() + 1_000,
+        spec={"api_url": "http://x/", "data": ["ü", None, 1.5, {}]},
+        max_retries=3,
+        timeout=0.5,
+        priority=9,
+        tags=["a:b", '"', "ü", "*"],
+        scheduled_task_id=NOBODY,
+        retry_of=NOBODY,
+    )
+    assert store.tasks.get(task_id) == Task(
+        id=task_id,
+        name='ä "b"\n\0 💡',
+        task_type=TaskType.DELAYED,
+        kind=Kind.API,
+        status=Status.WAITING,
+        created_ms=clock(),
+        due_ms=clock() + 1_000,
+        max_retries=3,
+        timeout=0.5,
+        priority=9,
+        tags=["a:b", '"', "ü", "*"],
+        scheduled_task_id=NOBODY,
+        retry_of=NOBODY,
+        spec={"api_url": "http://x/", "data": ["ü", None, 1.5, {}]},
+        attempts=[],
+    )
+
+
+def test_a_task_that_is_due_is_queued_at_once(store: Store, clock: VirtualClock) -> None:
+    task = read(store, created(store, clock()))
+    assert (task.status, task.queued_ms, task.due_ms) == (Status.QUEUED, clock(), clock())
+
+
+def test_record_and_message_are_written_together(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    task_id = created(store, clock())
+    assert raw_redis.lrange(MESSAGE.queue_key, 0, -1) == [message_for(task_id).payload]
+    created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
+    assert raw_redis.llen(MESSAGE.queue_key) == 1
+
+
+def test_an_id_that_exists_is_left_as_it_is(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    task = new_task(clock())
+    assert store.tasks.create([task], clock()) == 1
+    before = read(store, task.id)
+    others = [replace(task, name="other"), new_task(clock())]
+    assert store.tasks.create(others, clock.advance(5)) == 1
+    assert read(store, task.id) == before
+    assert raw_redis.llen(MESSAGE.queue_key) == 2
+
+
+def test_no_task_behind_an_unknown_id(store: Store) -> None:
+    assert store.tasks.get(NOBODY) is None
+    assert store.tasks.status(NOBODY) is None
+
+
+# --- claim ---------------------------------------------------------------------------------------
+
+
+def test_a_claim_gives_the_worker_all_it_needs(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock(), max_retries=2, timeout=7, priority=8, spec={"function_code": "ü"})
+    attempt = store.tasks.claim(task_id, WORKER, clock.advance(3), clock() + LEASE_MS)
+    assert attempt == Attempt(task_id, 1, 1, Kind.CODE, "report", {"function_code": "ü"}, 2, 7.0, 0, 8)
+    task = read(store, task_id)
+    assert (task.status, task.attempt, task.worker, task.started_ms) == (Status.RUNNING, 1, WORKER, clock())
+
+
+def test_a_claim_is_refused_with_the_status_that_forbids_it(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    attempt = claimed(store, task_id, clock())
+    assert store.tasks.claim(task_id, "w2", clock(), clock() + LEASE_MS) == "running"
+    store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
+    assert store.tasks.claim(task_id, "w2", clock(), clock() + LEASE_MS) == "succeeded"
+    assert store.tasks.claim(NOBODY, "w2", clock(), clock() + LEASE_MS) == ""
+
+
+def test_a_claim_before_the_time_has_it_sent_again(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock(), due_ms=clock() + 2_000)
+    assert store.upkeep.waiting_until(clock() + 5_000, 10) == []
+    assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS) == "early"
+    assert [task.task_id for task in store.upkeep.waiting_until(clock() + 5_000, 10)] == [task_id]
+    assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS) == "early"
+
+
+def test_a_countdown_is_claimed_when_it_is_over_and_counts_as_queued_since_then(
+    store: Store, clock: VirtualClock
+) -> None:
+    task_id = created(store, clock(), due_ms=clock() + 2_000)
+    due_ms = clock.advance(2_000)
+    claimed(store, task_id, clock.advance(4))
+    task = read(store, task_id)
+    assert (task.status, task.queued_ms, task.started_ms) == (Status.RUNNING, due_ms, due_ms + 4)
+
+
+def test_of_many_workers_one_gets_the_task(redis_url: str, store: Store, clock: VirtualClock) -> None:
+    threads_per_task, task_ids = 8, [created(store, clock()) for _ in range(20)]
+    barrier, won = threading.Barrier(threads_per_task), []
+
+    def work(number: int) -> None:
+        for task_id in task_ids:
+            barrier.wait(10)
+            answer = store.tasks.claim(task_id, f"w{number}", clock(), clock() + LEASE_MS)
+            if isinstance(answer, Attempt):
+                won.append(task_id)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(threads_per_task)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(won) == sorted(task_ids)
+
+
+# --- finish and run_again ------------------------------------------------------------------------
+
+
+def test_a_success_is_kept_with_what_it_cost(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    attempt = claimed(store, task_id, clock())
+    assert store.tasks.finish(attempt, SUCCEEDED, clock.advance(9), 8.765) == "succeeded"
+    task = read(store, task_id)
+    assert (task.status, task.finished_ms, task.duration_ms) == (Status.SUCCEEDED, clock(), 8.77)
+    assert (task.result_json, task.stdout, task.stdout_truncated) == ("7", "out\n", False)
+    assert (task.cpu_ms, task.memory_kb, task.error) == (0.8, 5120, None)
+
+
+def test_a_failure_keeps_its_result_beside_the_error(store: Store, clock: VirtualClock) -> None:
+    outcome = Outcome(b'{"status_code":500}', Failure("HTTPStatusError", "ü", 3, "t"), stdout_truncated=True)
+    task = read(store, finished(store, clock(), outcome))
+    assert task.status is Status.FAILED
+    assert task.error == {"type": "HTTPStatusError", "message": "ü", "line": 3, "traceback": "t"}
+    assert (task.result_json, task.stdout_truncated) == ('{"status_code":500}', True)
+
+
+def test_a_stopped_outcome_stops_the_task(store: Store, clock: VirtualClock) -> None:
+    assert read(store, finished(store, clock(), STOPPED)).status is Status.STOPPED
+
+
+def test_the_end_of_an_attempt_is_written_once(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    attempt = claimed(store, task_id, clock())
+    store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
+    before = read(store, task_id)
+    assert store.tasks.finish(attempt, FAILED, clock.advance(1), 2.0) == "lost"
+    assert read(store, task_id) == before
+
+
+@pytest.mark.parametrize(
+    ("pause_ms", "status", "queued"), [(0, Status.QUEUED, True), (60_000, Status.WAITING, False)]
+)
+def test_a_retry_is_another_attempt_of_the_same_task(
+    store: Store, clock: VirtualClock, pause_ms: int, status: Status, queued: bool
+) -> None:
+    task_id = created(store, clock(), max_retries=1)
+    attempt = claimed(store, task_id, clock())
+    due_ms = clock.advance(5) + pause_ms
+    message = message_for(task_id) if queued else NO_MESSAGE
+    answer = store.tasks.run_again(attempt, FAILED, clock(), 4.0, due_ms, message, counts="counts", entry=ENTRY)
+    task = read(store, task_id)
+    assert answer == task.status == status
+    assert (task.due_ms, task.queued_ms) == (due_ms, clock() if queued else None)
+    assert (task.attempt, task.worker, task.started_ms, task.finished_ms) == (1, None, None, None)
+    assert task.attempts == [ENTRY]
+    clock.advance(pause_ms)
+    second = claimed(store, task_id, clock())
+    assert (second.number, second.losses) == (2, 0)
+    assert read(store, task_id).error is None, "the error of the attempt before"
+    store.tasks.finish(second, SUCCEEDED, clock(), 1.0)
+    assert read(store, task_id).attempt == 2
+
+
+def test_the_last_19_attempts_before_the_current_one_are_kept(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock(), max_retries=100)
+    for number in range(1, 25):
+        entry = {"attempt": number}
+        attempt = claimed(store, task_id, clock())
+        store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), MESSAGE, counts="counts", entry=entry)
+    assert [entry["attempt"] for entry in read(store, task_id).attempts] == list(range(6, 25))
+
+
+@pytest.mark.parametrize(("counts", "losses"), [("free", 0), ("lost", 1)])
+def test_an_attempt_that_does_not_count_keeps_its_number_but_not_its_fence(
+    store: Store, clock: VirtualClock, counts: str, losses: int
+) -> None:
+    task_id = created(store, clock())
+    first = claimed(store, task_id, clock())
+    again: Callable[[Attempt], str] = lambda attempt: store.tasks.run_again(  # noqa: E731
+        attempt,
+        FAILED,
+        clock(),
+        1.0,
+        clock(),
+        MESSAGE,
+        counts=counts,
+        entry=ENTRY,  # type: ignore[arg-type]
+    )
+    assert again(first) == "queued"
+    second = claimed(store, task_id, clock())
+    assert (second.number, second.losses) == (1, losses)
+    assert again(first) == "lost", "a report that came twice must not end another's attempt"
+    assert store.tasks.finish(first, SUCCEEDED, clock(), 1.0) == "lost"
+    assert store.tasks.renew([first, second], clock() + 1) == [False, True]
+    assert store.tasks.finish(second, SUCCEEDED, clock(), 1.0) == "succeeded"
+
+
+def test_of_a_deleted_task_nothing_is_written(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    attempt = claimed(store, task_id, clock())
+    store.tasks.stop(task_id, clock(), force=True)
+    store.tasks.delete(task_id)
+    before = sorted(raw_redis.keys("*"))
+    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == ""
+    assert sorted(raw_redis.keys("*")) == before
+
+
+# --- stop, delete, renew -------------------------------------------------------------------------
+
+
+def test_what_has_not_started_is_stopped_at_once(store: Store, clock: VirtualClock) -> None:
+    queued, waiting = created(store, clock()), created(store, clock(), due_ms=clock() + 60_000)
+    assert store.tasks.stop(queued, clock()) == ("queued", "stopped")
+    assert store.tasks.stop(waiting, clock()) == ("waiting", "stopped")
+    assert read(store, queued).finished_ms == clock()
+    assert store.tasks.claim(queued, WORKER, clock(), clock() + LEASE_MS) == "stopped"
+    assert store.upkeep.queued_since(clock(), 10) == store.upkeep.waiting_until(clock() + 99_000, 10) == []
+
+
+def test_a_running_one_is_told_and_a_retry_of_it_becomes_its_stop(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock(), max_retries=5)
+    attempt = claimed(store, task_id, clock())
+    with store.subscriber.watch(store.keys.stop) as watch:
+        assert store.subscriber.confirm(store.keys.stop)
+        assert store.tasks.stop(task_id, clock()) == ("running", "running")
+        assert watch.wait(5), "the workers were not told"
+    assert store.tasks.renew([attempt], clock() + LEASE_MS) == [False]
+    answer = store.tasks.run_again(
+        attempt, FAILED, clock(), 1.0, clock() + 1, MESSAGE, counts="counts", entry=ENTRY
+    )
+    assert answer == read(store, task_id).status == "stopped"
+
+
+def test_force_ends_the_record_and_what_the_worker_says_later_is_refused(
+    store: Store, clock: VirtualClock
+) -> None:
+    task_id = created(store, clock())
+    attempt = claimed(store, task_id, clock())
+    assert store.tasks.stop(task_id, clock(), force=True) == ("running", "stopped")
+    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "lost"
+    assert read(store, task_id).result_json is None
+
+
+def test_what_is_finished_can_not_be_stopped(store: Store, clock: VirtualClock) -> None:
+    task_id = finished(store, clock())
+    before = read(store, task_id)
+    assert store.tasks.stop(task_id, clock.advance(1), force=True) == ("succeeded", "succeeded")
+    assert read(store, task_id) == before
+    assert store.tasks.stop(NOBODY, clock()) == ("", "")
+
+
+def test_a_deleted_task_leaves_no_trace(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    task_id = created(store, clock(), tags=["a:b", "ü"], scheduled_task_id=NOBODY, max_retries=1)
+    store.tasks.run_again(
+        claimed(store, task_id, clock()), FAILED, clock(), 1.0, clock(), NO_MESSAGE, counts="counts", entry=ENTRY
+    )
+    store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
+    assert store.tasks.delete(task_id) == "succeeded"
+    assert store.tasks.get(task_id) is None
+    left = {key for key in raw_redis.keys("*") if not key.startswith("celeriac:minute:")}
+    assert left == {store.keys.seq, MESSAGE.queue_key}
+    assert store.tasks.delete(task_id) == ""
+
+
+def test_a_running_task_is_not_deleted(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    claimed(store, task_id, clock())
+    assert store.tasks.delete(task_id) == "running"
+    assert store.tasks.status(task_id) is Status.RUNNING
+
+
+def test_the_end_wakes_who_waits_for_it(store: Store, clock: VirtualClock) -> None:
+    ends: list[Callable[[str], object]] = [
+        lambda task_id: store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0),
+        lambda task_id: store.tasks.stop(task_id, clock()),
+        lambda task_id: store.tasks.delete(task_id),
+    ]
+    for end in ends:
+        task_id = created(store, clock())
+        channel = store.keys.done(task_id)
+        with store.subscriber.watch(channel) as watch:
+            assert store.subscriber.confirm(channel)
+            end(task_id)
+            assert watch.wait(5)
+
+
+def test_a_renewed_lease_is_not_over(store: Store, clock: VirtualClock) -> None:
+    one, other = (claimed(store, created(store, clock()), clock()) for _ in range(2))
+    clock.advance(LEASE_MS)
+    assert store.tasks.renew([one], clock() + LEASE_MS) == [True]
+    clock.advance(1)
+    assert [lost.task_id for lost in store.upkeep.expired_leases(clock(), 10)] == [other.task_id]
+    assert store.tasks.renew([], clock()) == []

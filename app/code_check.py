@@ -25,7 +25,7 @@ class Finding(Protocol):
 class CodeChecker(Protocol):
     """Compiles a program under the sandbox's policy, without running it (sandbox.Sandbox.check)."""
 
-    def __call__(self, source: str, function_name: str) -> Sequence[Finding]: ...
+    def __call__(self, source: str, function_name: str, /) -> Sequence[Finding]: ...
 
 
 def code_problems(fields: Mapping[str, Any], checker: CodeChecker) -> list[Problem]:

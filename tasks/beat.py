@@ -94,6 +94,6 @@ class StoreScheduler(Scheduler):
         return "    . store -> app/store/schedules.py"
 
 
-def _no_checks(_: str, __: str) -> list[Any]:
+def _no_checks(source: str, function_name: str) -> list[Any]:
     """Beat creates no scheduled tasks, so it checks no programs."""
     return []

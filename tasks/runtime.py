@@ -19,6 +19,7 @@ from app.upkeep import Upkeep
 from app.version import VERSION
 from sandbox import Sandbox
 from tasks.attempts import AttemptRunner
+from tasks.executors import Executor
 from tasks.executors.api import ApiExecutor
 from tasks.executors.code import CodeExecutor
 from tasks.http import AddressPolicy, HttpClient
@@ -47,13 +48,11 @@ class Runtime:
         self._http = make_http_client(settings)
         self._started_at = to_rfc3339(clock())
         dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
-        executors = {
+        executors: dict[str, Executor] = {
             Kind.CODE: CodeExecutor(self.sandbox, settings),
             Kind.API: ApiExecutor(self._http),
         }
-        self.runner = AttemptRunner(
-            store.tasks, dispatcher, executors, self.running, settings.lease_seconds, clock
-        )
+        self.runner = AttemptRunner(store.tasks, dispatcher, executors, self.running, settings.lease_seconds, clock)
         self.keeper = Keeper(
             store,
             self.running,
@@ -94,6 +93,7 @@ def make_sandbox(settings: Settings) -> Sandbox:
     """The sandbox as the settings want it; not started."""
     return Sandbox(
         spare_children=settings.code_concurrency,
+        memory_bytes=settings.sandbox_memory_bytes,
         require=settings.sandbox_require,
         extra_modules=settings.sandbox_extra_modules,
         max_children=4 * settings.code_concurrency + 16,

@@ -1,0 +1,164 @@
+"""Runs one program under the policy, and says what came of it."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any
+
+from sandbox.inside import guards, policy
+from sandbox.inside.report import Reporter
+
+_MAX_FRAMES = 50
+
+
+class ResultError(Exception):
+    """What the program returned can't be carried by JSON."""
+
+
+class OutputLimitError(Exception):
+    """What the program returned is too large."""
+
+
+def run_program(job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> None:
+    """Compile, run, and report a result or a failure; nothing else comes out of here."""
+    reserve = [bytes(262_144)]  # given back when memory has run out, so that there is some to say so
+    source = job["source"]
+    code, found = policy.compile_program(source, guarded=guarded)
+    if found:
+        first = found[0]
+        reporter.failure(first.type, first.message, first.line)
+        return
+    try:
+        result = _call(code, job, reporter, guarded=guarded)
+        reporter.result(_as_json(result, job["result_bytes"]))
+    except MemoryError:
+        reserve.clear()
+        reporter.failure("MemoryLimitError", "the program needed more memory than it may have")
+    except BaseException as error:
+        reserve.clear()
+        _report_exception(error, source, reporter)
+
+
+def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> Any:
+    namespace = _namespace(reporter, guarded=guarded)
+    exec(code, namespace)  # noqa: S102  (what this process is for)
+    name = job["function"]
+    if name not in namespace:
+        raise NameError(f"the code defines no {name!r}")
+    return namespace[name](*json.loads(job["args"]), **json.loads(job["kwargs"]))
+
+
+def _namespace(reporter: Reporter, *, guarded: bool) -> dict[str, Any]:
+    if not guarded:
+        return {"__name__": guards.MODULE}
+    return {
+        "__name__": guards.MODULE,
+        "__builtins__": guards.make_builtins(_printer(reporter)),
+        "_getattr_": guards.guarded_getattr,
+        "_write_": guards.guarded_write,
+    }
+
+
+def _printer(reporter: Reporter) -> Any:
+    def print(*values: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
+        """print(), to the task's own output or into a StringIO."""
+        between = " " if sep is None else sep
+        last = "\n" if end is None else end
+        if type(between) is not str or type(last) is not str:
+            raise TypeError("sep and end must be strings")
+        text = between.join([value if type(value) is str else str(value) for value in values]) + last
+        if file is None:
+            reporter.output(text)
+        else:
+            file.write(text)
+
+    return print
+
+
+def _as_json(result: Any, max_bytes: int) -> bytes:
+    """The result as JSON. Raises ResultError, OutputLimitError."""
+    try:
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_refuse)
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise ResultError("a string of the result holds half of a surrogate pair, which is no UTF-8") from None
+    except RecursionError:
+        raise ResultError("the result is nested too deeply") from None
+    except ValueError as error:
+        raise ResultError(_value_error(str(error))) from None
+    except TypeError as error:
+        raise ResultError(str(error)) from None
+    if len(data) > max_bytes:
+        raise OutputLimitError(f"the result has {len(data)} bytes as JSON; at most {max_bytes} are kept")
+    return data
+
+
+def _value_error(message: str) -> str:
+    if "Circular" in message:
+        return "the result contains itself"
+    if "JSON compliant" in message:
+        return "the result holds NaN or an infinity, which JSON has not: return None or a string instead"
+    return message
+
+
+_ADVICE = {
+    "set": "return sorted(x) or list(x)",
+    "frozenset": "return sorted(x) or list(x)",
+    "datetime": "return x.isoformat()",
+    "date": "return x.isoformat()",
+    "time": "return x.isoformat()",
+    "timedelta": "return x.total_seconds()",
+    "Decimal": "return str(x) or float(x)",
+    "Fraction": "return str(x) or float(x)",
+    "bytes": "return x.decode() or base64.b64encode(x).decode()",
+    "UUID": "return str(x)",
+    "complex": "return [x.real, x.imag]",
+    "generator": "return list(x)",
+}
+
+
+def _refuse(value: Any) -> Any:
+    name = type(value).__name__
+    advice = _ADVICE.get(name, "return a dict, list, string, number, boolean or None")
+    raise ResultError(f"a {name} can't be returned as JSON: {advice}")
+
+
+def _report_exception(error: BaseException, source: str, reporter: Reporter) -> None:
+    lines = source.splitlines()
+    frames = _own_frames(error.__traceback__)
+    line = frames[-1][0] if frames else None
+    trace = "\n".join(_frame_text(number, function, lines) for number, function in frames) or None
+    kind, message = _kind(error), _message(error)
+    if trace is not None:
+        trace = f"Traceback (most recent call last):\n{trace}\n{kind}: {message}"
+    reporter.failure(kind, message, line, trace)
+
+
+def _own_frames(traceback: TracebackType | None) -> list[tuple[int, str]]:
+    """(line, function) of the frames of the program's own source, the outermost first, the last of them."""
+    found: list[tuple[int, str]] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code.co_filename == policy.FILENAME:
+            found.append((traceback.tb_lineno, code.co_name))
+            del found[:-_MAX_FRAMES]
+        traceback = traceback.tb_next
+    return found
+
+
+def _frame_text(number: int, function: str, lines: list[str]) -> str:
+    text = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+    return f'  File "<task>", line {number}, in {function}\n    {text[:500]}'
+
+
+def _kind(error: BaseException) -> str:
+    return "MemoryLimitError" if isinstance(error, MemoryError) else str(type(error).__name__)
+
+
+def _message(error: BaseException) -> str:
+    """str(error), as far as the program's own __str__ gives one."""
+    try:
+        return str(error)
+    except BaseException as second:
+        return f"(its message could not be had: {type(second).__name__})"

@@ -1,0 +1,119 @@
+"""Which system calls a child may make: a list, as a filter of the kernel.
+
+What is not listed kills the process. Calls by which Python merely looks for a file answer "not permitted", so a
+standard module that tries to import something late raises an exception and is not killed for it. Memory that can
+be run is refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+
+from sandbox.inside import system
+
+#: name -> (number on x86-64, number on aarch64); None: the machine has no such call.
+ALLOWED: dict[str, tuple[int | None, int | None]] = {
+    "read": (0, 63),
+    "write": (1, 64),
+    "close": (3, 57),
+    "poll": (7, None),
+    "ppoll": (271, 73),
+    "munmap": (11, 215),
+    "brk": (12, 214),
+    "mremap": (25, 216),
+    "madvise": (28, 233),
+    "rt_sigprocmask": (14, 135),
+    "rt_sigreturn": (15, 139),
+    "sigaltstack": (131, 132),
+    "sched_yield": (24, 124),
+    "nanosleep": (35, 101),
+    "clock_nanosleep": (230, 115),
+    "clock_gettime": (228, 113),
+    "clock_getres": (229, 114),
+    "gettimeofday": (96, 169),
+    "time": (201, None),
+    "getrusage": (98, 165),
+    "getpid": (39, 172),
+    "gettid": (186, 178),
+    "futex": (202, 98),
+    "getrandom": (318, 278),
+    "restart_syscall": (219, 128),
+    "exit": (60, 93),
+    "exit_group": (231, 94),
+}
+#: Allowed as long as the memory is not executable.
+NOT_EXECUTABLE = {"mmap": (9, 222), "mprotect": (10, 226)}
+#: Refused with an error instead of death.
+REFUSED = {
+    "open": (2, None),
+    "stat": (4, None),
+    "fstat": (5, 80),
+    "lstat": (6, None),
+    "lseek": (8, 62),
+    "ioctl": (16, 29),
+    "access": (21, None),
+    "getcwd": (79, 17),
+    "readlink": (89, None),
+    "openat": (257, 56),
+    "newfstatat": (262, 79),
+    "readlinkat": (267, 78),
+    "faccessat": (269, 48),
+    "statx": (332, 291),
+    "prlimit64": (302, 261),
+    "sysinfo": (99, 179),
+    "uname": (63, 160),
+}
+
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_X32_BIT = 0x40000000
+_LOAD, _JUMP_EQUAL, _JUMP_SET, _JUMP_GREATER_EQUAL, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
+_KILL, _ALLOW, _EPERM = 0x80000000, 0x7FFF0000, 0x00050000 | 1
+_NUMBER, _ARCHITECTURE, _ARGUMENT_2 = 0, 4, 32
+_PROT_EXEC = 4
+_SECCOMP_SET_MODE_FILTER = 1
+
+
+def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("HBBI", code, if_true, if_false, value)
+
+
+def _numbers(table: dict[str, tuple[int | None, int | None]], column: int) -> list[int]:
+    return [numbers[column] for numbers in table.values() if numbers[column] is not None]  # type: ignore[misc]
+
+
+def program(machine: str) -> bytes:
+    """The filter. Raises NotImplementedError for a machine whose numbers are not known."""
+    if machine not in _AUDIT_ARCH:
+        raise NotImplementedError(f"is not written for {machine}")
+    column = list(_AUDIT_ARCH).index(machine)
+    kill, allow, refuse = (_instruction(_RETURN, verdict) for verdict in (_KILL, _ALLOW, _EPERM))
+    code = [
+        _instruction(_LOAD, _ARCHITECTURE),
+        _instruction(_JUMP_EQUAL, _AUDIT_ARCH[machine], 1, 0),
+        kill,
+        _instruction(_LOAD, _NUMBER),
+        _instruction(_JUMP_GREATER_EQUAL, _X32_BIT, 0, 1),
+        kill,
+    ]
+    for number in _numbers(ALLOWED, column):
+        code += [_instruction(_JUMP_EQUAL, number, 0, 1), allow]
+    for number in _numbers(dict(NOT_EXECUTABLE), column):
+        code += [
+            _instruction(_JUMP_EQUAL, number, 0, 4),
+            _instruction(_LOAD, _ARGUMENT_2),
+            _instruction(_JUMP_SET, _PROT_EXEC, 0, 1),
+            kill,
+            allow,
+        ]
+    for number in _numbers(dict(REFUSED), column):
+        code += [_instruction(_JUMP_EQUAL, number, 0, 1), refuse]
+    return b"".join([*code, kill])
+
+
+def install(filter_program: bytes) -> None:
+    """From here on this process lives by the list. Raises OSError."""
+    buffer = ctypes.create_string_buffer(filter_program)
+    prog = struct.pack("HxxxxxxP", len(filter_program) // 8, ctypes.addressof(buffer))
+    call = system.number("seccomp")
+    system.syscall(call, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(0), ctypes.c_char_p(prog))

@@ -1,0 +1,192 @@
+"""The zygote as the parent sees it: a process, a control socket, and a thread that hears of children.
+
+Messages on the control socket (SOCK_SEQPACKET, JSON):
+    parent -> zygote   {"spawn": n, "memory": bytes, "cpu": seconds}, with the child's end of its socket
+    zygote -> parent   {"ready": {layer: state}}
+                       {"born": n}, with a pidfd of the child
+                       {"died": n, "status": wait status, "cpu_ms": …, "memory_kb": …}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox.verdict import SandboxError
+
+ZYGOTE = Path(__file__).parent / "inside" / "zygote.py"
+START_SECONDS = 20.0
+BIRTH_SECONDS = 5.0
+MAX_MESSAGE_BYTES = 16_384
+_GOODBYE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a child ended, by the kernel's own account."""
+
+    status: int
+    cpu_ms: float
+    memory_kb: int
+
+
+@dataclass(slots=True)
+class Child:
+    """One child: its socket, the means to kill it, and how it died."""
+
+    socket: socket.socket
+    memory_bytes: int
+    cpu_seconds: int | None
+    pidfd: int | None = None
+    death: Death | None = None
+    kill_wanted: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    died: threading.Event = field(default_factory=threading.Event)
+
+    def kill(self) -> None:
+        """SIGKILL, now or as soon as it is born; harmless when it is dead."""
+        with self.lock:
+            self.kill_wanted = True
+            self._kill_if_born()
+
+    def born(self, pidfd: int) -> None:
+        """The zygote has forked it."""
+        with self.lock:
+            self.pidfd = pidfd
+            if self.kill_wanted:
+                self._kill_if_born()
+
+    def _kill_if_born(self) -> None:
+        if self.pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def buried(self, death: Death | None) -> None:
+        """It is dead and reaped; None: the zygote died, and so did it."""
+        with self.lock:
+            self.death = death
+            if self.pidfd is not None:
+                os.close(self.pidfd)
+                self.pidfd = None
+        self.died.set()
+
+
+class Link:
+    """A running zygote. `lost` is set when it is gone; a new Link is needed then."""
+
+    def __init__(self, options: Sequence[str]) -> None:
+        """Start it and wait until it is locked in. Raises SandboxError."""
+        self.lost = threading.Event()
+        self.layers: dict[str, str] = {}
+        self._children: dict[int, Child] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = _start(theirs, options)
+        self._control = ours
+        self._await_ready()
+        threading.Thread(target=self._listen, name="sandbox-link", daemon=True).start()
+
+    def _await_ready(self) -> None:
+        self._control.settimeout(START_SECONDS)
+        try:
+            message = self._control.recv(MAX_MESSAGE_BYTES)
+            self.layers = json.loads(message)["ready"]
+        except (OSError, ValueError, KeyError) as error:
+            self.close()
+            raise SandboxError(f"the zygote did not start: {type(error).__name__}") from error
+        self._control.settimeout(None)
+
+    def spawn(self, memory_bytes: int, cpu_seconds: int | None) -> Child:
+        """Ask for a child; its socket takes a job at once. Raises SandboxError where the zygote is gone."""
+        ours, theirs = socket.socketpair()
+        child = Child(ours, memory_bytes, cpu_seconds)
+        with self._lock:
+            number = next(self._numbers)
+            self._children[number] = child
+        message = json.dumps({"spawn": number, "memory": memory_bytes, "cpu": cpu_seconds}).encode()
+        try:
+            with theirs:
+                socket.send_fds(self._control, [message], [theirs.fileno()])
+        except OSError as error:
+            ours.close()
+            self._forget(number)
+            raise SandboxError("the zygote is gone") from error
+        if self.lost.is_set():
+            self._bury_all()
+        return child
+
+    def _forget(self, number: int) -> Child | None:
+        with self._lock:
+            return self._children.pop(number, None)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                message, fds, _, _ = socket.recv_fds(self._control, MAX_MESSAGE_BYTES, 1)
+                if not message:
+                    break
+                self._heard(json.loads(message), fds)
+        except (OSError, ValueError):
+            pass  # as good as closed: the zygote is gone, or was told to go
+        self.lost.set()
+        self._bury_all()
+
+    def _heard(self, message: dict[str, Any], fds: list[int]) -> None:
+        if "born" in message:
+            with self._lock:
+                child = self._children.get(message["born"])
+            if child is None or not fds:
+                for fd in fds:
+                    os.close(fd)
+            else:
+                child.born(fds[0])
+        elif "died" in message:
+            child = self._forget(message["died"])
+            if child is not None:
+                child.buried(Death(message["status"], message["cpu_ms"], message["memory_kb"]))
+
+    def _bury_all(self) -> None:
+        with self._lock:
+            children, self._children = list(self._children.values()), {}
+        for child in children:
+            child.buried(None)
+
+    def close(self) -> None:
+        """End the zygote, and with it all children."""
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+        try:
+            self._process.wait(_GOODBYE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._control.close()
+
+
+def _start(control: socket.socket, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A fresh interpreter by file path, without environment; -I keeps the user's own files out of its imports."""
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-B", str(ZYGOTE), str(control.fileno()), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[control.fileno()],
+            env={},
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SandboxError(f"the zygote could not be started: {error.strerror}") from error

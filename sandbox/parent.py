@@ -1,0 +1,361 @@
+"""The side that callers use. It believes no byte that comes from a child."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sandbox import protocol
+from sandbox.cancel import Cancel
+from sandbox.link import Child, Link
+from sandbox.verdict import DEFAULT_MEMORY_BYTES, Failure, Limits, Problem, Program, SandboxError, Verdict
+
+CHECK_LIMITS = Limits(wall_seconds=5.0)
+CHECKS_REMEMBERED = 1024
+TRIES = 3
+_CHUNK_BYTES = 65_536
+_DEATH_SECONDS = 2.0
+_RESTART_PAUSE_SECONDS = 0.5
+
+#: What a child that died by a signal without a word was guilty of.
+_DEATHS: dict[int, Failure] = {
+    signal.SIGSYS: Failure("SecurityError", "the program did what the sandbox forbids"),
+    signal.SIGXCPU: Failure("TimeoutError", "the program used up its processor time"),
+    signal.SIGSEGV: Failure("MemoryLimitError", "the program ran out of stack or memory"),
+    signal.SIGBUS: Failure("MemoryLimitError", "the program ran out of stack or memory"),
+    signal.SIGABRT: Failure("MemoryLimitError", "the program ran out of memory"),
+    signal.SIGKILL: Failure("MemoryLimitError", "the machine ran out of memory"),
+}
+_ENDED_ITSELF = Failure("SecurityError", "the program ended its own process")
+_TOO_MUCH = Failure("OutputLimitError", "the program sent more than it may")
+_FORGED = Failure("SecurityError", "the program sent an answer of a wrong form")
+
+
+class _ZygoteLost(Exception):
+    """The zygote died while a child ran; its program has had no effect and can be run again."""
+
+
+@dataclass(slots=True)
+class _Conversation:
+    """What a child has said so far."""
+
+    limits: Limits
+    frames: protocol.Frames
+    budget: int
+    stdout: bytearray = field(default_factory=bytearray)
+    truncated: bool = False
+    cpu_ms: float = 0.0
+    memory_kb: int = 0
+
+    def heard(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Take bytes; the last frame (RESULT, FAILURE) when it is there. Raises ValueError on nonsense."""
+        self.budget -= len(data)
+        if self.budget < 0:
+            raise ValueError("too much")
+        for letter, payload in self.frames.feed(data):
+            if letter in (protocol.RESULT, protocol.FAILURE):
+                return letter, payload
+            self._aside(letter, payload)
+        return None
+
+    def _aside(self, letter: bytes, payload: bytes) -> None:
+        if letter == protocol.OUTPUT:
+            room = self.limits.stdout_bytes - len(self.stdout)
+            self.truncated = self.truncated or len(payload) > room
+            self.stdout += payload[: max(room, 0)]
+        elif letter == protocol.METRICS:
+            self._measured(json.loads(payload))
+        else:
+            raise ValueError("unknown frame")
+
+    def _measured(self, metrics: Any) -> None:
+        self.cpu_ms = min(max(float(metrics["cpu_ms"]), 0.0), 1e9)
+        self.memory_kb = min(max(int(metrics["memory_kb"]), 0), 2**40)
+        self.truncated = self.truncated or metrics["truncated"] is True
+
+    def verdict(self, *, result: bytes | None = None, failure: Failure | None = None) -> Verdict:
+        """What became of it."""
+        text = self.stdout.decode("utf-8", "ignore" if self.truncated else "replace")
+        return Verdict(result, failure, text, self.truncated, self.cpu_ms, self.memory_kb)
+
+
+class Sandbox:
+    """Runs programs. Thread-safe: any number of runs at once, up to `max_children` of them; the others wait.
+
+    spare_children: children locked down ahead of their task.
+    require: layers without which `start` refuses.
+    extra_modules: further modules that programs may import, whole and unguarded, at the operator's own risk.
+    language_layer: False turns RestrictedPython and all guards off, to show that the other layers hold alone:
+        for tests only.
+    """
+
+    def __init__(
+        self,
+        *,
+        spare_children: int = 2,
+        require: Sequence[str] = (),
+        extra_modules: Sequence[str] = (),
+        max_children: int = 64,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        language_layer: bool = True,
+    ) -> None:
+        self._spare_children = spare_children
+        self._require = tuple(require)
+        self._options = [
+            *(f"--module={name}" for name in extra_modules),
+            *([] if language_layer else ["--unguarded"]),
+        ]
+        self._memory_bytes = memory_bytes
+        self._places = threading.BoundedSemaphore(max_children)
+        self._lock = threading.Lock()
+        self._link: Link | None = None
+        self._spares: deque[Child] = deque()
+        self._closed = False
+        self._layers: dict[str, str] = {}
+        self._checked: OrderedDict[tuple[str, str], list[Problem]] = OrderedDict()
+
+    # --- life -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the zygote. Raises SandboxError, naming it, where a required layer does not hold."""
+        link = self._live_link()
+        missing = [
+            f"{name} ({link.layers.get(name, 'unknown')})" for name in self._require if link.layers.get(name) != "on"
+        ]
+        if missing:
+            self.close()
+            raise SandboxError(f"required layers of the sandbox do not hold: {', '.join(missing)}")
+
+    def close(self) -> None:
+        """End the zygote and every child."""
+        with self._lock:
+            self._closed = True
+            link, self._link = self._link, None
+            spares, self._spares = list(self._spares), deque()
+        for child in spares:
+            child.socket.close()
+        if link is not None:
+            link.close()
+
+    @property
+    def layers(self) -> Mapping[str, str]:
+        """Layer -> "on", or why it is off. Empty before the start."""
+        return dict(self._layers)
+
+    def _live_link(self) -> Link:
+        """The zygote, started again where it has died."""
+        with self._lock:
+            if self._closed:
+                raise SandboxError("the sandbox is closed")
+            if self._link is None or self._link.lost.is_set():
+                if self._link is not None:
+                    self._link.close()
+                self._drop_spares()
+                self._link = Link(self._options)
+                self._layers = self._link.layers
+                self._refill(self._link)
+            return self._link
+
+    def _drop_spares(self) -> None:
+        while self._spares:
+            self._spares.popleft().socket.close()
+
+    def _refill(self, link: Link) -> None:
+        while len(self._spares) < self._spare_children:
+            self._spares.append(link.spawn(self._memory_bytes, None))
+
+    def _take_child(self, limits: Limits) -> Child:
+        """A spare where one fits, else one made for the limits."""
+        link = self._live_link()
+        cpu_seconds = None if limits.cpu_seconds is None else math.ceil(limits.cpu_seconds)
+        if cpu_seconds is not None or limits.memory_bytes != self._memory_bytes:
+            return link.spawn(limits.memory_bytes, cpu_seconds)
+        with self._lock:
+            child = self._spares.popleft() if self._spares else None
+        return child if child is not None else link.spawn(self._memory_bytes, None)
+
+    def _replace_spare(self) -> None:
+        with self._lock:
+            if self._link is not None and not self._link.lost.is_set():
+                try:
+                    self._refill(self._link)
+                except SandboxError:
+                    return  # the next run starts a new zygote
+
+    # --- runs -----------------------------------------------------------------------------------
+
+    def run(self, program: Program, limits: Limits, cancel: Cancel | None = None) -> Verdict:
+        """Run one program to its end. Raises SandboxError where the sandbox failed."""
+        job = {
+            "do": "run",
+            "source": program.source,
+            "function": program.function_name,
+            "args": program.args_json.decode(),
+            "kwargs": program.kwargs_json.decode(),
+            "result_bytes": limits.result_bytes,
+            "stdout_bytes": limits.stdout_bytes,
+        }
+        return self._run_job(job, limits, cancel or Cancel())
+
+    def check(self, source: str, function_name: str) -> list[Problem]:
+        """Compile without running: everything that can be seen of it, in the order of the source."""
+        key = (source, function_name)
+        with self._lock:
+            if key in self._checked:
+                self._checked.move_to_end(key)
+                return self._checked[key]
+        job = {"do": "check", "source": source, "function": function_name}
+        problems = _problems(self._run_job(job, CHECK_LIMITS, Cancel()))
+        with self._lock:
+            self._checked[key] = problems
+            while len(self._checked) > CHECKS_REMEMBERED:
+                self._checked.popitem(last=False)
+        return problems
+
+    def _run_job(self, job: dict[str, Any], limits: Limits, cancel: Cancel) -> Verdict:
+        deadline = time.monotonic() + limits.wall_seconds
+        if not self._places.acquire(timeout=limits.wall_seconds):
+            return Verdict(failure=_timeout(limits))
+        try:
+            for attempt in range(TRIES):
+                try:
+                    return self._run_in_child(job, limits, cancel, deadline)
+                except _ZygoteLost:
+                    time.sleep(_RESTART_PAUSE_SECONDS * attempt)
+            raise SandboxError("the zygote keeps dying")
+        finally:
+            self._places.release()
+
+    def _run_in_child(self, job: dict[str, Any], limits: Limits, cancel: Cancel, deadline: float) -> Verdict:
+        child = self._take_child(limits)
+        budget = limits.stdout_bytes + limits.result_bytes + protocol.SLACK_BYTES
+        # Output comes in small pieces, so a program that prints byte by byte sends many headers.
+        conversation = _Conversation(limits, protocol.Frames(budget), 8 * budget)
+        cancel.bind(child.kill)
+        try:
+            verdict = _converse(child, job, conversation, deadline)
+        finally:
+            cancel.bind(None)
+            child.kill()
+            child.socket.close()
+            self._replace_spare()
+        if verdict is None:
+            verdict = conversation.verdict(failure=_cause_of_death(child, conversation, cancel))
+        elif verdict.result_json is None and child.died.wait(_DEATH_SECONDS) and child.death is not None:
+            # It was killed in the middle, or is suspect: the kernel's figures instead of its own.
+            verdict = replace(verdict, cpu_ms=round(child.death.cpu_ms, 3), memory_kb=child.death.memory_kb)
+        if cancel.cancelled and verdict.failure is not None:
+            return Verdict(
+                None, None, verdict.stdout, verdict.stdout_truncated, verdict.cpu_ms, verdict.memory_kb, True
+            )
+        return verdict
+
+
+def _converse(child: Child, job: dict[str, Any], conversation: _Conversation, deadline: float) -> Verdict | None:
+    """Send the job, hear the child out; None where it ended without a last word."""
+    limits = conversation.limits
+    try:
+        child.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        child.socket.sendall(protocol.frame(b"j", json.dumps(job).encode()))
+        while True:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return conversation.verdict(failure=_timeout(limits))
+            child.socket.settimeout(remaining)
+            data = child.socket.recv(_CHUNK_BYTES)
+            if not data:
+                return None
+            last = conversation.heard(data)
+            if last is not None:
+                return _last_word(conversation, *last)
+    except TimeoutError:
+        return conversation.verdict(failure=_timeout(limits))
+    except (BrokenPipeError, ConnectionResetError):
+        return None
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return conversation.verdict(failure=_TOO_MUCH if conversation.budget < 0 else _FORGED)
+    except OSError as error:
+        raise SandboxError(f"the child's socket failed: {error.strerror}") from error
+
+
+def _last_word(conversation: _Conversation, letter: bytes, payload: bytes) -> Verdict:
+    if letter == protocol.RESULT:
+        if len(payload) > conversation.limits.result_bytes:
+            return conversation.verdict(failure=_TOO_MUCH)
+        json.loads(payload, parse_constant=_no_constant)
+        return conversation.verdict(result=payload)
+    return conversation.verdict(failure=_failure(json.loads(payload)))
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _failure(reply: Any) -> Failure:
+    """The child's account of its failure, if it has the right form. Raises ValueError."""
+    kind, message = reply["type"], reply["message"]
+    line, traceback = reply["line"], reply["traceback"]
+    well_formed = (
+        type(kind) is str
+        and type(message) is str
+        and protocol.is_optional(line, int)
+        and protocol.is_optional(traceback, str)
+    )
+    if not well_formed:
+        raise ValueError("wrong types")
+    cut = traceback[: protocol.MAX_TRACEBACK_CHARS] if traceback is not None else None
+    return Failure(
+        _printable(kind)[: protocol.MAX_TYPE_CHARS],
+        _printable(message)[: protocol.MAX_MESSAGE_CHARS],
+        line,
+        None if cut is None else _printable(cut),
+    )
+
+
+def _printable(text: str) -> str:
+    """Without halves of surrogate pairs, which are no UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _timeout(limits: Limits) -> Failure:
+    return Failure("TimeoutError", f"the attempt took longer than {limits.wall_seconds:g} s")
+
+
+def _cause_of_death(child: Child, conversation: _Conversation, cancel: Cancel) -> Failure:
+    """Why a child ended without a last word. Raises _ZygoteLost where that was not its own doing."""
+    if not child.died.wait(_DEATH_SECONDS) or child.death is None:
+        if cancel.cancelled:
+            return _ENDED_ITSELF
+        raise _ZygoteLost
+    conversation.cpu_ms, conversation.memory_kb = child.death.cpu_ms, child.death.memory_kb
+    number = child.death.status & 0x7F
+    return _DEATHS.get(number, _ENDED_ITSELF) if number else _ENDED_ITSELF
+
+
+def _problems(verdict: Verdict) -> list[Problem]:
+    """A check's reply. A source that breaks the checker is the source's problem."""
+    if verdict.result_json is None:
+        return [Problem("SyntaxError", "the code is too complex to be checked", None, None)]
+    try:
+        return [_problem(found) for found in json.loads(verdict.result_json)]
+    except (ValueError, KeyError, TypeError):
+        return [Problem("SecurityError", _FORGED.message, None, None)]
+
+
+def _problem(found: Any) -> Problem:
+    line, column = found["line"], found["column"]
+    if not (protocol.is_optional(line, int) and protocol.is_optional(column, int)):
+        raise ValueError("wrong types")
+    return Problem(
+        _printable(str(found["type"]))[: protocol.MAX_TYPE_CHARS],
+        _printable(str(found["message"]))[: protocol.MAX_MESSAGE_CHARS],
+        line,
+        column,
+    )

@@ -1,0 +1,56 @@
+"""The bytes between the parent and a child. Both sides import this file; it imports nothing of ours.
+
+Job, parent to child: one frame, JSON. From the child: any number of OUTPUT frames, then METRICS, then RESULT or
+FAILURE, which is the last. A frame is one letter, the length in four bytes, and so many bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+OUTPUT = b"o"  # UTF-8 text that the program printed
+METRICS = b"m"  # JSON: {"cpu_ms", "memory_kb"}, and whether output was cut: "truncated"
+RESULT = b"r"  # JSON: what the function returned (run), or the list of problems (check)
+FAILURE = b"f"  # JSON: {"type", "message", "line", "traceback"}
+
+HEADER = struct.Struct("!cI")
+MAX_JOB_BYTES = 16 * 1024 * 1024
+#: What a child may send beyond output and result: the other frames, and a traceback.
+SLACK_BYTES = 65_536
+MAX_MESSAGE_CHARS = 4_000
+MAX_TRACEBACK_CHARS = 16_000
+MAX_TYPE_CHARS = 200
+
+
+def frame(letter: bytes, payload: bytes) -> bytes:
+    """One frame."""
+    return HEADER.pack(letter, len(payload)) + payload
+
+
+class Frames:
+    """Takes bytes as they come and gives whole frames. Raises ValueError for one longer than `max_bytes`."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._buffer = bytearray()
+        self._max_bytes = max_bytes
+
+    def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
+        """The frames that `data` completes."""
+        self._buffer += data
+        frames = []
+        while len(self._buffer) >= HEADER.size:
+            letter, length = HEADER.unpack_from(self._buffer)
+            if length > self._max_bytes:
+                raise ValueError("a frame is too long")
+            end = HEADER.size + length
+            if len(self._buffer) < end:
+                break
+            frames.append((letter, bytes(self._buffer[HEADER.size : end])))
+            del self._buffer[:end]
+        return frames
+
+
+def is_optional(value: Any, kind: type) -> bool:
+    """Whether a field of a reply is null, or of that type."""
+    return value is None or type(value) is kind

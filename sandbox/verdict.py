@@ -1,0 +1,74 @@
+"""What goes into a run, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEFAULT_MEMORY_BYTES = 268_435_456
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One run: call `function_name` of `source`. The arguments are a JSON array and a JSON object, UTF-8."""
+
+    source: str
+    function_name: str
+    args_json: bytes = b"[]"
+    kwargs_json: bytes = b"{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one run.
+
+    wall_seconds: from start to end, kept from outside.
+    cpu_seconds: processor time, kept by the kernel; None: the wall clock bounds it.
+    memory_bytes: address space beyond what the child has before it runs the program.
+    result_bytes, stdout_bytes: of the result as JSON, and of the output that is kept.
+    """
+
+    wall_seconds: float
+    cpu_seconds: float | None = None
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
+    result_bytes: int = 1_048_576
+    stdout_bytes: int = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The program's failure. `line` and `traceback` speak of its own source only."""
+
+    type: str
+    message: str
+    line: int | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a run: `result_json`, or a `failure`, or `stopped` by the caller."""
+
+    result_json: bytes | None = None
+    failure: Failure | None = None
+    stdout: str = ""
+    stdout_truncated: bool = False
+    cpu_ms: float = 0.0
+    memory_kb: int = 0
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What can be seen before a run. `type`: SyntaxError, SecurityError, or NameError for the function's name.
+
+    Lines and columns count from 1.
+    """
+
+    type: str
+    message: str
+    line: int | None
+    column: int | None
+
+
+class SandboxError(Exception):
+    """The sandbox failed, not the program: it may be tried again."""

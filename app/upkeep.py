@@ -23,20 +23,28 @@ from app.store.upkeep import LostAttempt, Sendable
 logger = logging.getLogger("celeriac.upkeep")
 
 BATCH = 500
+RESEND_BATCHES = 4
 #: A countdown that is over and was not started for so long shows as queued.
 OVERDUE_MS = 500
 #: A message that was fetched has this long to be claimed, before it may count as lost.
 FETCH_GRACE_MS = 5_000
 TRIM_BATCH = 200
 TRIM_EVERY_MS = 1_000
+#: Tasks looked at in a round, so also the number per second that limits can be kept against.
+MAX_TRIMMED = 4_000
 
 
 @dataclass(slots=True)
-class TrimPosition:
-    """Where the search for old tasks goes on: an index and the seq to continue after."""
+class Position:
+    """Where searches go on in the next round.
+
+    leaf, after: for old tasks, an index and the seq to continue after.
+    queued: for lost messages, how many of the queued ones have been looked at.
+    """
 
     leaf: int = 0
     after: str = "-inf"
+    queued: int = 0
 
 
 @dataclass(slots=True)
@@ -46,7 +54,7 @@ class Upkeep:
     store: Store
     dispatcher: Dispatcher
     settings: Settings
-    position: TrimPosition = field(default_factory=TrimPosition)
+    position: Position = field(default_factory=Position)
     trimmed_ms: int = 0
 
     def run(self, now_ms: int) -> None:
@@ -65,26 +73,34 @@ class Upkeep:
         return self._send(near, now_ms)
 
     def resend_lost(self, now_ms: int) -> int:
-        """Send again what is queued and whose message is gone.
+        """Send again what is queued and whose message is gone. Returns how many.
 
         Queues are first in, first out: a message is gone when that of a younger task is next in its list, or none.
+        Looks at some batches in a round, and goes on behind them in the next: a backlog of one queue must not hide
+        what another has lost.
         """
-        queued = self.store.upkeep.queued_since(now_ms - FETCH_GRACE_MS, BATCH)
-        if not queued:
-            return 0
+        sent = 0
+        for _ in range(RESEND_BATCHES):
+            queued = self.store.upkeep.queued_since(now_ms - FETCH_GRACE_MS, BATCH, self.position.queued)
+            lost = self._lost(queued, now_ms - FETCH_GRACE_MS)
+            sent += self._send(lost, now_ms)
+            self.position.queued += len(queued) - len(lost)  # those are the youngest now
+            if len(queued) < BATCH:
+                self.position.queued = 0
+                break
+        if sent:
+            logger.warning("messages were lost; sent again", extra={"action": "messages_resent", "count": sent})
+        return sent
+
+    def _lost(self, queued: Sequence[Sendable], before_ms: int) -> list[Sendable]:
         oldest_ms = self._oldest_in_lists(queued)
-        before_ms = now_ms - FETCH_GRACE_MS
-        lost = []
-        for task in queued:
-            since_ms = self.store.upkeep.queued_ms(task.task_id)
-            oldest = oldest_ms[self._list_of(task)]
-            if since_ms is not None and since_ms <= before_ms and (oldest is None or since_ms < oldest):
-                lost.append(task)
-        if lost:
-            logger.warning(
-                "messages were lost; sent again", extra={"action": "messages_resent", "count": len(lost)}
-            )
-        return self._send(lost, now_ms)
+        # Read after the lists: what was claimed, or sent by somebody else, meanwhile is not lost.
+        since_ms = self.store.upkeep.queued_ms([task.task_id for task in queued])
+        return [
+            task
+            for task, since in zip(queued, since_ms, strict=True)
+            if since is not None and since <= before_ms and _is_before(since, oldest_ms[self._list_of(task)])
+        ]
 
     def _list_of(self, task: Sendable) -> str:
         return self.store.keys.queue(QUEUES[task.kind], celery_priority(task.priority))
@@ -94,7 +110,7 @@ class Upkeep:
         oldest: dict[str, int | None] = {}
         for key in {self._list_of(task) for task in tasks}:
             task_id = self.store.upkeep.oldest_message(key)
-            oldest[key] = None if task_id is None else self.store.upkeep.queued_ms(task_id) or 0
+            oldest[key] = None if task_id is None else self.store.upkeep.queued_ms([task_id])[0] or 0
         return oldest
 
     def _send(self, tasks: Sequence[Sendable], now_ms: int) -> int:
@@ -136,18 +152,35 @@ class Upkeep:
         return bool(status)
 
     def trim(self, now_ms: int) -> int:
-        """Look at one batch of finished tasks and remove those whose time is over. Returns how many."""
+        """Remove what is too much or too old, a bounded number of batches of it. Returns how many tasks."""
         leaves = self.store.upkeep.finished_leaves()
-        excess = max(0, self.store.upkeep.count(leaves) - self.settings.max_finished_tasks)
         before_ms = now_ms - round(self.settings.result_ttl * 1000)
-        position, removed = self.position, 0
-        for _ in leaves:
-            number, following = self.store.upkeep.trim(
-                leaves[position.leaf], position.after, TRIM_BATCH, before_ms, max(0, excess - removed)
-            )
-            removed += number
-            if following:
-                position.after = following
+        return self._trim_excess(leaves) + self._trim_expired(leaves, before_ms)
+
+    def _trim_excess(self, leaves: Sequence[str]) -> int:
+        """The oldest of all kinds and types go first."""
+        excess = min(self.store.upkeep.count(leaves) - self.settings.max_finished_tasks, MAX_TRIMMED)
+        removed = 0
+        while removed < excess:
+            removed += (number := self.store.upkeep.trim_oldest(leaves, min(TRIM_BATCH, excess - removed)))
+            if not number:
                 break
-            position.leaf, position.after = (position.leaf + 1) % len(leaves), "-inf"
         return removed
+
+    def _trim_expired(self, leaves: Sequence[str], before_ms: int) -> int:
+        """Goes round the leaves once at most, and continues where it was the last time."""
+        position, removed, turns = self.position, 0, 0
+        for _ in range(MAX_TRIMMED // TRIM_BATCH):
+            number, following = self.store.upkeep.trim(leaves[position.leaf], position.after, TRIM_BATCH, before_ms)
+            removed += number
+            position.after = following or "-inf"
+            if not following:
+                position.leaf, turns = (position.leaf + 1) % len(leaves), turns + 1
+            if turns == len(leaves):
+                break
+        return removed
+
+
+def _is_before(since_ms: int, oldest_ms: int | None) -> bool:
+    """Whether a message of `since_ms` would have been served before the one that is next."""
+    return oldest_ms is None or since_ms < oldest_ms

@@ -51,6 +51,11 @@ class Client(redis.Redis):
         found: Any = self.zrange(key, str(low), str(high), byscore=True, offset=0, num=limit, withscores=True)
         return [(str(member), int(score)) for member, score in found]
 
+    def by_rank(self, key: str, skip: int, limit: int) -> list[tuple[str, int]]:
+        """(member, score) of a ZSET, the lowest first, without the first `skip` of them."""
+        found: Any = self.zrange(key, skip, skip + limit - 1, withscores=True)
+        return [(str(member), int(score)) for member, score in found]
+
     def first(self, key: str, *, highest: bool = False) -> tuple[str, int] | None:
         """(member, score) of the lowest, or the highest, of a ZSET; None where it is empty."""
         found: Any = self.zrange(key, 0, 0, desc=highest, withscores=True)

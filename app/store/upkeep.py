@@ -52,14 +52,15 @@ class UpkeepStore:
 
     def waiting_until(self, until_ms: int, limit: int) -> list[Sendable]:
         """Waiting tasks due by `until_ms` whose message is not out yet, the first due first."""
-        return self._sendable(self._keys.due, until_ms, limit)
+        return self._sendable(self._client.by_score(self._keys.due, "-inf", until_ms, limit))
 
-    def queued_since(self, before_ms: int, limit: int) -> list[Sendable]:
-        """Queued tasks whose message has been out since before `before_ms`, the oldest first."""
-        return self._sendable(self._keys.queued, before_ms, limit)
+    def queued_since(self, before_ms: int, limit: int, skip: int = 0) -> list[Sendable]:
+        """Queued tasks whose message has been out since before `before_ms`, the oldest first but for `skip`."""
+        oldest = self._client.by_rank(self._keys.queued, skip, limit)
+        return self._sendable([(task_id, since_ms) for task_id, since_ms in oldest if since_ms <= before_ms])
 
-    def _sendable(self, index: str, until_ms: int, limit: int) -> list[Sendable]:
-        task_ids = [task_id for task_id, _ in self._client.by_score(index, "-inf", until_ms, limit)]
+    def _sendable(self, found: Sequence[tuple[str, int]]) -> list[Sendable]:
+        task_ids = [task_id for task_id, _ in found]
         records = self._records(task_ids, "k", "p", "du")
         return [
             Sendable(task_id, kind, int(priority), int(due))
@@ -82,10 +83,10 @@ class UpkeepStore:
             return None
         return str(json.loads(str(payload))["headers"]["id"])
 
-    def queued_ms(self, task_id: str) -> int | None:
-        """Since when the message of a queued task has been out."""
-        score = self._client.zscore(self._keys.queued, task_id)
-        return None if score is None else int(score)
+    def queued_ms(self, task_ids: Sequence[str]) -> list[int | None]:
+        """Of each task, since when its message has been out; None where it is not queued."""
+        scores: Any = self._client.zmscore(self._keys.queued, list(task_ids)) if task_ids else []
+        return [None if score is None else int(score) for score in scores]
 
     def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int) -> int:
         """Put messages on their queues, where the tasks still are as they were seen. Returns the number sent."""
@@ -147,11 +148,15 @@ class UpkeepStore:
                 pipeline.zcard(leaf)
             return sum(pipeline.execute())
 
-    def trim(self, leaf: str, after: str, limit: int, before_ms: int, excess: int) -> tuple[int, str]:
+    def trim(self, leaf: str, after: str, limit: int, before_ms: int) -> tuple[int, str]:
         """Look at `limit` tasks of a leaf, oldest first, from the seq `after` on ("-inf": the first).
 
-        Removes the first `excess` of them, and those finished before `before_ms`. Returns the number removed and
-        the seq to go on from, "" at the leaf's end.
+        Removes those finished before `before_ms`. Returns the number removed and the seq to go on from, "" where
+        no other can be so old.
         """
-        removed, following = self._scripts("trim", leaf, after, limit, before_ms, excess)
+        removed, following = self._scripts("trim", leaf, after, limit, before_ms)
         return int(removed), following
+
+    def trim_oldest(self, leaves: Sequence[str], limit: int) -> int:
+        """Remove the `limit` tasks of all these leaves that were created first. Returns the number removed."""
+        return int(self._scripts("trim_oldest", limit, *leaves))

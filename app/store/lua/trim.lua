@@ -1,12 +1,13 @@
 -- Removes finished tasks of one index whose time is over, oldest created first, a bounded number of them.
--- ARGV: index key, seq after which (exclusive), how many to look at, finished before ms, how many to remove
---       whatever their age
+-- ARGV: index key, seq after which (exclusive), how many to look at, finished before ms
+-- What was created later can't have finished before: nobody looks at it.
 -- Returns {number removed, seq to go on from ('' at the end)}.
-local found = redis.call('ZRANGEBYSCORE', ARGV[1], '(' .. ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3])
-local excess, removed = tonumber(ARGV[5]), 0
+local found = redis.call('ZRANGEBYSCORE', ARGV[1], '(' .. ARGV[2], '(' .. whole(tonumber(ARGV[4]) * 2048),
+                         'WITHSCORES', 'LIMIT', 0, ARGV[3])
+local removed = 0
 for i = 1, #found, 2 do
   local finished = redis.call('HGET', key(found[i]), 'fi')
-  if removed < excess or (finished and tonumber(finished) < tonumber(ARGV[4])) then
+  if finished and tonumber(finished) < tonumber(ARGV[4]) then
     erase(found[i])
     removed = removed + 1
   end

@@ -1,0 +1,12 @@
+-- Removes the finished tasks that were created first, from all the indexes together.
+-- ARGV: how many, then the index keys
+-- Returns the number removed.
+local limit, entries = tonumber(ARGV[1]), {}
+for i = 2, #ARGV do
+  local found = redis.call('ZRANGE', ARGV[i], 0, limit - 1, 'WITHSCORES')
+  for j = 1, #found, 2 do entries[#entries + 1] = {found[j], tonumber(found[j + 1])} end
+end
+table.sort(entries, function(a, b) return a[2] < b[2] end)
+local removed = math.min(limit, #entries)
+for i = 1, removed do erase(entries[i][1]) end
+return removed

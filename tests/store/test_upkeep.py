@@ -1,0 +1,254 @@
+"""What beat, or a worker without one, does for tasks: app/upkeep.py on the real store, by a virtual clock."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import redis
+
+from app.dispatch import Dispatcher
+from app.domain.status import Kind, Status, TaskType
+from app.settings import Settings
+from app.store.messages import NO_MESSAGE, Message
+from app.store.store import Store
+from app.store.tasks import MAX_LOSSES, Filters
+from app.upkeep import FETCH_GRACE_MS, MAX_TRIMMED, OVERDUE_MS, TRIM_EVERY_MS, Upkeep
+from tests.conftest import VirtualClock
+from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, claimed, created, finished
+
+HORIZON_MS = 5_000
+QUEUES = {Kind.CODE: "celeriac.code", Kind.API: "celeriac.api"}
+
+
+class Post:
+    """Writes messages that say what they were made of."""
+
+    def __init__(self, store: Store) -> None:
+        self.keys = store.keys
+
+    def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
+        payload = {"headers": {"id": task_id}, "countdown": countdown_seconds}
+        return Message(self.keys.queue(QUEUES[Kind(kind)], 9 - priority), json.dumps(payload))
+
+
+@pytest.fixture
+def upkeep(store: Store) -> Upkeep:
+    return Upkeep(store, Dispatcher(Post(store), HORIZON_MS / 1000), Settings())
+
+
+@pytest.fixture
+def post(store: Store) -> Post:
+    return Post(store)
+
+
+def status(store: Store, task_id: str) -> Status | None:
+    return store.tasks.status(task_id)
+
+
+def messages(raw: redis.Redis, store: Store, priority: int = 5) -> list[tuple[str, float | None]]:
+    """(task id, countdown) of what is on the list of code tasks, the next one first."""
+    found = raw.lrange(store.keys.queue("celeriac.code", 9 - priority), 0, -1)
+    return [(body["headers"]["id"], body["countdown"]) for body in map(json.loads, reversed(found))]
+
+
+def fetch(raw: redis.Redis, store: Store, priority: int = 5) -> None:
+    """A worker takes the next message from the list of code tasks, and dies."""
+    assert raw.rpop(store.keys.queue("celeriac.code", 9 - priority))
+
+
+# --- promotion -----------------------------------------------------------------------------------
+
+
+def test_a_delay_is_sent_as_a_countdown_once_it_is_within_the_horizon(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep
+) -> None:
+    task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
+    clock.advance(60_000 - HORIZON_MS - 1)
+    assert upkeep.promote(clock()) == 0
+    assert upkeep.promote(clock.advance(1_001)) == 1
+    assert messages(raw_redis, store) == [(task_id, 4.0)]
+    assert status(store, task_id) is Status.WAITING
+    assert upkeep.promote(clock()) == 0, "sent twice"
+
+
+def test_what_is_overdue_is_queued_without_countdown_the_first_due_first(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep
+) -> None:
+    later, sooner = (created(store, clock(), due_ms=clock() + ms, message=NO_MESSAGE) for ms in (90_000, 60_000))
+    assert upkeep.promote(clock.advance(100_000)) == 2
+    assert messages(raw_redis, store) == [(sooner, None), (later, None)]
+    task = store.tasks.get(sooner)
+    assert task is not None
+    assert (task.status, task.queued_ms) == (Status.QUEUED, task.due_ms)
+
+
+def test_a_countdown_that_nobody_starts_shows_as_queued(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
+    task_id = created(store, clock(), due_ms=clock() + 1_000)
+    upkeep.run(clock.advance(1_000 + OVERDUE_MS - 1))
+    assert status(store, task_id) is Status.WAITING
+    upkeep.run(clock.advance(1))
+    assert status(store, task_id) is Status.QUEUED
+
+
+# --- lost messages -------------------------------------------------------------------------------
+
+
+def test_a_message_that_went_with_its_worker_is_sent_again(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+) -> None:
+    task_id = created(store, clock(), message=NO_MESSAGE)
+    assert upkeep.resend_lost(clock.advance(FETCH_GRACE_MS - 1)) == 0, "it may be on its way to its worker"
+    assert upkeep.resend_lost(clock.advance(1)) == 1
+    assert messages(raw_redis, store) == [(task_id, None)]
+    assert upkeep.resend_lost(clock.advance(FETCH_GRACE_MS)) == 0, "it is on its list"
+    fetch(raw_redis, store)
+    assert upkeep.resend_lost(clock()) == 1
+
+
+def test_what_still_waits_on_its_list_is_not_sent_twice(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+) -> None:
+    ids = []
+    for _ in range(3):
+        clock.advance(10)
+        ids.append(created(store, clock(), message=NO_MESSAGE))
+    for task_id in ids:
+        raw_redis.lpush(store.keys.queue("celeriac.code", 4), post(task_id, "code", 5, None).payload)
+    assert upkeep.resend_lost(clock.advance(60_000)) == 0
+    fetch(raw_redis, store)
+    assert upkeep.resend_lost(clock()) == 1, "younger messages are next: the first one's is gone"
+    assert [task_id for task_id, _ in messages(raw_redis, store)] == [*ids[1:], ids[0]]
+
+
+def test_other_priorities_and_queues_say_nothing_of_a_lost_message(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+) -> None:
+    waiting = created(store, clock(), priority=0, message=NO_MESSAGE)
+    raw_redis.lpush(store.keys.queue("celeriac.code", 9), post(waiting, "code", 0, None).payload)
+    lost = created(store, clock.advance(1), priority=9, message=NO_MESSAGE)
+    assert upkeep.resend_lost(clock.advance(FETCH_GRACE_MS)) == 1
+    assert messages(raw_redis, store, priority=9) == [(lost, None)]
+    assert messages(raw_redis, store, priority=0) == [(waiting, None)]
+
+
+def test_a_long_backlog_does_not_hide_a_lost_message(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+) -> None:
+    """API tasks pile up, older than the code task whose worker was killed."""
+    for _ in range(1_200):
+        task_id = created(store, clock(), kind=Kind.API, message=NO_MESSAGE)
+        raw_redis.lpush(store.keys.queue("celeriac.api", 4), post(task_id, "api", 5, None).payload)
+    lost = created(store, clock.advance(1), message=NO_MESSAGE)
+    clock.advance(FETCH_GRACE_MS)
+    assert sum(upkeep.resend_lost(clock()) for _ in range(4)) == 1
+    assert messages(raw_redis, store) == [(lost, None)]
+
+
+# --- lost workers --------------------------------------------------------------------------------
+
+
+def test_an_attempt_of_a_lost_worker_runs_again(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep
+) -> None:
+    task_id = created(store, clock(), message=NO_MESSAGE)
+    attempt = claimed(store, task_id, clock(), worker="celery@gone")
+    assert upkeep.take_back_lost(clock.advance(LEASE_MS)) == 0
+    assert upkeep.take_back_lost(clock.advance(1)) == 1
+    assert upkeep.take_back_lost(clock()) == 0
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert (task.status, task.worker, task.started_ms) == (Status.QUEUED, None, None)
+    assert [(entry["attempt"], entry["worker"], entry["error"]["type"]) for entry in task.attempts] == [
+        (1, "celery@gone", "WorkerLostError")
+    ]
+    assert messages(raw_redis, store) == [(task_id, None)]
+    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "lost", "it was not dead, only silent"
+    assert claimed(store, task_id, clock()).losses == 1
+
+
+def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_time(
+    store: Store, clock: VirtualClock, upkeep: Upkeep
+) -> None:
+    task_id = created(store, clock(), max_retries=100)
+    for _ in range(MAX_LOSSES):
+        claimed(store, task_id, clock())
+        assert upkeep.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert task.status is Status.FAILED
+    assert task.error is not None
+    assert (task.error["type"], task.finished_ms) == ("WorkerLostError", clock())
+
+
+def test_a_lost_attempt_that_was_to_be_stopped_is_stopped(
+    store: Store, clock: VirtualClock, upkeep: Upkeep
+) -> None:
+    task_id = created(store, clock())
+    claimed(store, task_id, clock())
+    store.tasks.stop(task_id, clock())
+    upkeep.run(clock.advance(LEASE_MS + 1))
+    assert status(store, task_id) is Status.STOPPED
+
+
+# --- what is kept --------------------------------------------------------------------------------
+
+
+def kept(store: Store) -> list[str]:
+    return [task.id for task in reversed(store.tasks.page(Filters(), 200).items)]
+
+
+def test_what_is_finished_goes_when_its_time_is_over(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
+    upkeep.settings = replace(upkeep.settings, result_ttl=60.0)
+    running = created(store, clock())
+    attempt = claimed(store, running, clock())
+    waiting = created(store, clock(), due_ms=clock() + 10_000_000, message=NO_MESSAGE)
+    for kind in Kind:
+        for task_type in TaskType:
+            for outcome in (SUCCEEDED, FAILED):
+                finished(store, clock(), outcome, kind=kind, task_type=task_type)
+    assert upkeep.trim(clock.advance(60_000)) == 0
+    late = finished(store, clock())
+    store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)  # created early, finished late
+    assert upkeep.trim(clock.advance(1)) == 12
+    assert kept(store) == [running, waiting, late]
+    assert upkeep.trim(clock.advance(60_000)) == 2
+    assert kept(store) == [waiting]
+
+
+def test_of_too_many_the_oldest_go_first_whatever_they_are(
+    store: Store, clock: VirtualClock, upkeep: Upkeep
+) -> None:
+    upkeep.settings = replace(upkeep.settings, max_finished_tasks=4)
+    old = [finished(store, clock.advance(1), SUCCEEDED) for _ in range(4)]
+    young = [finished(store, clock.advance(1), FAILED) for _ in range(3)]
+    queued = created(store, clock())
+    assert upkeep.trim(clock()) == 3
+    assert kept(store) == [old[3], *young, queued]
+    assert upkeep.trim(clock()) == 0
+
+
+def test_a_round_of_trimming_is_bounded_and_goes_on_in_the_next(
+    store: Store, clock: VirtualClock, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.upkeep.MAX_TRIMMED", 20)
+    monkeypatch.setattr("app.upkeep.TRIM_BATCH", 10)
+    assert MAX_TRIMMED == 4_000
+    for _ in range(50):
+        finished(store, clock())
+    clock.advance(round(upkeep.settings.result_ttl * 1000) + 1)
+    rounds = [upkeep.trim(clock()) for _ in range(4)]
+    assert max(rounds) == 20
+    assert (sum(rounds), kept(store)) == (50, [])
+
+
+def test_trimming_takes_place_once_a_second(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
+    upkeep.settings = replace(upkeep.settings, max_finished_tasks=1)
+    upkeep.run(clock())
+    for _ in range(2):
+        finished(store, clock())
+    upkeep.run(clock.advance(TRIM_EVERY_MS - 1))
+    assert len(kept(store)) == 2
+    upkeep.run(clock.advance(1))
+    assert len(kept(store)) == 1

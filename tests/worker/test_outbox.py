@@ -1,0 +1,178 @@
+"""The outbox's messages are Celery's own: an unmodified worker takes them, and kombu would have written the same."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from kombu import Connection, Exchange, Queue
+
+from app.outbox import Outbox
+from app.queues import EXECUTE, QUEUES, celery_priority
+from app.store.keys import PREFIX, Keys
+from app.store.messages import Message
+from celery_app import TRANSPORT_OPTIONS, celery
+from tests.servers import CeleryProcess, wait_until
+
+#: A plain Celery app: nothing of ours but the broker's options.
+PLAIN_APP = """
+import os, time
+import redis
+from celery import Celery
+from kombu import Exchange, Queue
+
+app = Celery("plain", broker=os.environ["BROKER"])
+app.conf.update(
+    broker_transport_options={options!r},
+    task_ignore_result=True,
+    task_queues=[Queue(name, Exchange(""), routing_key=name) for name in {queues!r}],
+    worker_prefetch_multiplier=1,
+    task_acks_late=True,
+)
+client = redis.Redis.from_url(os.environ["REDIS_URL"])
+
+@app.task(name={name!r}, bind=True)
+def execute(self, task_id):
+    assert self.request.id == task_id
+    client.rpush("ran", f"{{task_id}} {{time.time()}}")
+"""
+
+
+def broker_url(redis_url: str) -> str:
+    return "redis+socket://" + redis_url.removeprefix("unix://").partition("?")[0]
+
+
+@pytest.fixture
+def outbox(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Outbox:
+    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration asks for a broker before it is used
+    return Outbox(Keys())
+
+
+def send(raw: redis.Redis, message: Message) -> None:
+    raw.lpush(message.queue_key, message.payload)
+
+
+def ran(raw: redis.Redis) -> dict[str, float]:
+    """task id -> when, in the order in which they ran."""
+    return {task_id: float(at) for task_id, at in (entry.split() for entry in raw.lrange("ran", 0, -1))}
+
+
+@pytest.fixture(params=["threads", "prefork"])
+def plain_worker(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Iterator[Any]:
+    """Starts an unmodified worker that runs one task at a time."""
+    started: list[CeleryProcess] = []
+
+    def start() -> CeleryProcess:
+        source = PLAIN_APP.format(options=TRANSPORT_OPTIONS, queues=list(QUEUES.values()), name=EXECUTE)
+        (tmp_path / "plain_app.py").write_text(source)
+        words = ("worker", "--loglevel=info", "--pool", request.param, "--concurrency", "1")
+        worker = CeleryProcess(tmp_path, redis_url, *words, app="plain_app:app", BROKER=broker_url(redis_url))
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        worker.kill()
+
+
+def test_an_unmodified_worker_takes_every_message_in_the_order_of_priority(
+    raw_redis: redis.Redis, outbox: Outbox, plain_worker: Any
+) -> None:
+    sent = {}
+    for kind in QUEUES:
+        for priority in (3, 9, 0, 5, 1, 7, 2, 8, 4, 6):
+            for _ in range(2):
+                task_id = str(uuid.uuid4())
+                sent[task_id] = kind, priority
+                send(raw_redis, outbox(task_id, kind, priority, None))
+    plain_worker()
+    wait_until(lambda: len(ran(raw_redis)) == len(sent), 30, "all messages")
+    order = list(ran(raw_redis))
+    assert sorted(order) == sorted(sent)
+    for kind in QUEUES:
+        served = [task_id for task_id in order if sent[task_id][0] == kind]
+        expected = sorted((t for t in sent if sent[t][0] == kind), key=lambda task_id: -sent[task_id][1])
+        assert served == expected, "the highest first, and within one priority first in, first out"
+    assert raw_redis.keys(f"{PREFIX}*unacked*") == []
+
+
+def test_an_unmodified_worker_keeps_a_countdown(raw_redis: redis.Redis, outbox: Outbox, plain_worker: Any) -> None:
+    worker = plain_worker()
+    worker.wait_for(" ready.")
+    began, countdowns = time.time(), (0.4, 1.2)
+    sent = {}
+    for countdown in countdowns:
+        task_id = str(uuid.uuid4())
+        sent[task_id] = countdown
+        send(raw_redis, outbox(task_id, "code", 5, countdown))
+    wait_until(lambda: len(ran(raw_redis)) == len(sent), 20, "all messages")
+    late = {task_id: at - began - sent[task_id] for task_id, at in ran(raw_redis).items()}
+    assert all(0 <= seconds < 1 for seconds in late.values()), late
+
+
+# --- the form ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def published(redis_url: str, raw_redis: redis.Redis) -> Any:
+    """What kombu itself writes for the same call: (key of the list, message)."""
+
+    def publish(task_id: str, kind: str, priority: int, countdown: float | None) -> tuple[str, dict[str, Any]]:
+        name = QUEUES[kind]
+        with Connection(broker_url(redis_url), transport_options=TRANSPORT_OPTIONS) as connection:
+            Queue(name, Exchange(""), routing_key=name, channel=connection.default_channel).declare()
+            producer = celery.amqp.Producer(connection.default_channel, auto_declare=False)
+            celery.signature(EXECUTE).apply_async(
+                (task_id,),
+                task_id=task_id,
+                queue=name,
+                countdown=countdown,
+                priority=celery_priority(priority),
+                producer=producer,
+                argsrepr="",
+                kwargsrepr="",
+            )
+        (key,) = raw_redis.keys(f"{PREFIX}celeriac.*")
+        message = json.loads(raw_redis.lindex(key, 0))
+        for option in ("argsrepr", "kwargsrepr"):  # a worker reads them from the headers
+            del message["properties"][option]
+        return key, message
+
+    return publish
+
+
+def shape(value: Any) -> Any:
+    """Names and types, all the way down."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return type(value).__name__
+
+
+@pytest.mark.parametrize("countdown", [None, 2.5])
+@pytest.mark.parametrize(("kind", "priority"), [("code", 9), ("code", 5), ("api", 0)])
+def test_a_message_has_the_list_the_names_and_the_body_that_kombu_gives_it(
+    outbox: Outbox,
+    published: Any,
+    kind: str,
+    priority: int,
+    countdown: float | None,
+) -> None:
+    task_id = str(uuid.uuid4())
+    ours = outbox(task_id, kind, priority, countdown)
+    key, theirs = published(task_id, kind, priority, countdown)
+    assert ours.queue_key == key
+    mine = json.loads(ours.payload)
+    assert shape(mine) == shape(theirs)
+    assert base64.b64decode(mine["body"]) == base64.b64decode(theirs["body"])
+    varying = {"eta", "origin", "delivery_tag", "reply_to"}
+    for part in ("headers", "properties"):
+        for name in mine[part].keys() - varying:
+            assert mine[part][name] == theirs[part][name], name
+    assert (mine["content-type"], mine["content-encoding"]) == (theirs["content-type"], theirs["content-encoding"])

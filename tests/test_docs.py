@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib.util
+import itertools
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,7 +19,8 @@ import start
 from app.api import problems
 from app.api.context import Context
 from app.api.web import create_web
-from app.domain.status import ScheduleStatus, Status, TaskType
+from app.domain.spec import parse_schedule, parse_task
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.settings import SANDBOX_LAYERS, Settings
 from tasks.http.errors import CallError
 
@@ -26,6 +29,8 @@ README = (ROOT / "README.md").read_text()
 ERRORS = (ROOT / "docs" / "errors.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
+
+NOW_MS = 1_795_000_000_000
 
 #: Defaults that differ from machine to machine, in words.
 DEFAULT_WORDS = {"code_concurrency": "two per core", "var_dir": "`var`, in Celeriac's folder"}
@@ -113,7 +118,7 @@ def _types_in(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Failure":
             given = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "type")]
-            yield from (value.value for value in given if isinstance(value, ast.Constant))
+            yield from (str(value.value) for value in given if isinstance(value, ast.Constant))
 
 
 def test_every_error_type_of_a_task_is_documented() -> None:
@@ -126,10 +131,19 @@ def test_every_error_type_of_a_task_is_documented() -> None:
 
 
 def _commands(text: str) -> list[str]:
-    """The command lines of the bash blocks, continued ones joined, without comments."""
-    blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", "").splitlines()
-    return [line for line in lines if line.strip() and not line.startswith("#")]
+    """The commands of the bash blocks, without comments; one in quotes may go over several lines."""
+    commands, pending = [], ""
+    for line in "".join(re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)).splitlines():
+        pending += line
+        try:
+            words = shlex.split(pending, comments=True)
+        except ValueError:  # a quote is still open
+            pending += "\n"
+            continue
+        commands += [pending] if words else []
+        pending = ""
+    assert pending == "", "a quote is never closed"
+    return commands
 
 
 def _words(path: Path) -> list[list[str]]:
@@ -186,6 +200,24 @@ def test_ci_runs_the_readmes_test_command_and_nothing_else() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     commands = [line for line in lines if line and not line.startswith("#")]
     assert commands == ['cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1', _commands(README)[1]]
+
+
+def _bodies() -> list[tuple[str, dict[str, Any]]]:
+    """(path, body) of every curl example of the README."""
+    found = []
+    for words in _words(ROOT / "README.md"):
+        if words[0] == "curl" and "-d" in words:
+            url = next(word for word in words if word.startswith("http"))
+            found.append((url.removeprefix("http://localhost:5001"), json.loads(words[words.index("-d") + 1])))
+    return found
+
+
+def test_the_six_examples_are_valid_and_cover_both_kinds_and_three_types() -> None:
+    cells = []
+    for path, body in _bodies()[:6]:
+        spec = parse_schedule(body, lambda _: []) if "scheduled" in path else parse_task(body, NOW_MS, lambda _: [])
+        cells.append((spec.kind, TaskType(spec.task_type)))
+    assert sorted(cells) == sorted(itertools.product(Kind, TaskType))
 
 
 # --- links and requirements ------------------------------------------------------------------------

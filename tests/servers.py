@@ -72,9 +72,7 @@ class RedisServer:
 class CeleryProcess:
     """`celery -A celery_app WORDS` as a user starts it, on the Redis at `redis_url`; its output in a file."""
 
-    def __init__(
-        self, folder: Path, redis_url: str, *words: str, app: str = "celery_app", **settings: str
-    ) -> None:
+    def __init__(self, folder: Path, redis_url: str, *words: str, app: str = "celery_app", **settings: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / "output.log"
         env = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, **settings}
@@ -101,12 +99,22 @@ class CeleryProcess:
                 pytest.fail(f"{text!r} was not said; status {self.process.poll()}; the output:\n{self.output}")
             time.sleep(0.02)
 
+    def left_nothing(self) -> bool:
+        """Whether it is gone, and all that it started."""
+        if self.process.poll() is None:
+            return False
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the main process alone."""
         self.process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL to it and to all that it started."""
-        if self.process.poll() is None:
+        if not self.left_nothing():
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)

@@ -1,0 +1,70 @@
+"""Services as the API composes them, and real workers and beats on the test's Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.clock import system_clock
+from app.dispatch import Dispatcher
+from app.outbox import Outbox
+from app.schedules import ScheduleService
+from app.service import TaskService
+from app.store.store import Store
+from tests.servers import CeleryProcess
+
+Start = Callable[..., CeleryProcess]
+HORIZON_SECONDS = 2.0
+
+
+def unchecked(source: str, function_name: str) -> list[Any]:
+    """These tests post no bad programs."""
+    return []
+
+
+@pytest.fixture
+def dispatcher(store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Dispatcher:
+    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration asks for a broker before it is used
+    return Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
+
+
+@pytest.fixture
+def service(store: Store, dispatcher: Dispatcher) -> TaskService:
+    return TaskService(store, dispatcher, unchecked, system_clock)
+
+
+@pytest.fixture
+def schedules(store: Store, dispatcher: Dispatcher) -> ScheduleService:
+    return ScheduleService(store, dispatcher, unchecked, system_clock, "UTC")
+
+
+@pytest.fixture
+def start(tmp_path: Path, redis_url: str) -> Iterator[Start]:
+    """Starts `celery -A celery_app WORDS`; whatever still runs after the test is killed."""
+    started: list[CeleryProcess] = []
+
+    def start(*words: str, **settings: str) -> CeleryProcess:
+        folder = tmp_path / f"process-{len(started)}"
+        shared = {"LEASE_SECONDS": "1", "COUNTDOWN_HORIZON": str(HORIZON_SECONDS), "API_CONCURRENCY": "4"}
+        process = CeleryProcess(folder, redis_url, *words, "--loglevel=info", **{**shared, **settings})
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def start_worker(start: Start) -> Start:
+    """Starts a worker, and waits until it is ready."""
+
+    def start_worker(name: str = "one", *words: str, **settings: str) -> CeleryProcess:
+        worker = start("worker", "-n", f"{name}@test", *words, **settings)
+        worker.wait_for("worker ready")
+        return worker
+
+    return start_worker

@@ -1,0 +1,52 @@
+"""Real beats: each firing once, however many there are."""
+
+from __future__ import annotations
+
+import signal
+from itertools import pairwise
+
+from app.domain.ids import firing_id
+from app.domain.status import Status
+from app.schedules import ScheduleService
+from app.service import TaskService
+from app.store.record import Task
+from app.store.store import Store
+from app.store.tasks import Filters
+from tests.servers import wait_until
+from tests.worker.conftest import Start
+
+CODE = {"name": "tick", "function_code": "def f(): return 1", "function_name": "f"}
+EVERY_SECOND = {**CODE, "cron_expression": "* * * * * *"}
+
+
+def tasks_of(store: Store, schedule_id: str) -> list[Task]:
+    """The tasks that a schedule created, the oldest first."""
+    return list(reversed(store.tasks.page(Filters(scheduled_task_id=schedule_id), 200).items))
+
+
+def test_two_beats_create_one_task_for_each_second(store: Store, schedules: ScheduleService, start: Start) -> None:
+    beats = [start("beat") for _ in range(2)]
+    for beat in beats:
+        beat.wait_for("beat: Starting...")
+    wait_until(lambda: store.liveness.last_beat(), 15, "a tick")
+    schedule = schedules.create(EVERY_SECOND)
+    wait_until(lambda: len(tasks_of(store, schedule.id)) >= 4, 15, "four firings")
+    for beat in beats:
+        beat.signal(signal.SIGTERM)
+        assert beat.process.wait(10) == 0, beat.output
+    tasks = tasks_of(store, schedule.id)
+    due_ms = [task.due_ms for task in tasks]
+    assert due_ms[0] == schedule.next_run_ms, "the first firing was missed"
+    assert all(later - earlier == 1_000 for earlier, later in pairwise(due_ms)), due_ms
+    assert [task.id for task in tasks] == [firing_id(schedule.id, due) for due in due_ms]
+    assert all(task.created_ms - task.due_ms < 800 for task in tasks), "late by more than a wake-up"
+    assert schedules.get(schedule.id).run_count == len(tasks)
+    assert store.liveness.last_beat() is None, "a beat that ends says so"
+
+
+def test_a_beat_sends_a_delay_when_it_is_near(store: Store, service: TaskService, start: Start) -> None:
+    task = service.create({**CODE, "task_type": "delayed", "delay_seconds": 2.5})
+    assert store.upkeep.waiting_until(task.due_ms, 10)
+    start("beat")
+    wait_until(lambda: not store.upkeep.waiting_until(task.due_ms, 10), 15, "the message")
+    assert service.get(task.id).status in (Status.WAITING, Status.QUEUED)

@@ -1,0 +1,222 @@
+"""Real workers: both kinds run, retry, stop, and survive the death of a worker."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from app.domain.status import Status
+from app.service import TaskService
+from app.store.record import Task
+from app.store.store import Store
+from tests.servers import wait_until
+from tests.worker.conftest import Start
+
+LONG = "def f():\n    while True:\n        pass\n"
+
+
+class Target(http.server.ThreadingHTTPServer):
+    """An HTTP server that answers 500 to the first `failures` calls, then 200; it keeps the requests' headers."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), TargetHandler)
+        self.failures = 0
+        self.calls: list[dict[str, str]] = []
+        self.release = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class TargetHandler(http.server.BaseHTTPRequestHandler):
+    server: Target
+
+    def do_GET(self) -> None:
+        self.server.calls.append(dict(self.headers))
+        if self.path == "/hang":
+            self.server.release.wait(30)
+        fails = len(self.server.calls) <= self.server.failures
+        body = json.dumps({"call": len(self.server.calls)}).encode()
+        self.send_response(500 if fails else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Silent."""
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    with Target() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.release.set()
+        server.shutdown()
+        thread.join(5)
+
+
+def code(source: str, **more: Any) -> dict[str, Any]:
+    return {"name": "n", "function_code": source, "function_name": "f", **more}
+
+
+def run(service: TaskService, raw: dict[str, Any], seconds: float = 20) -> Task:
+    """The task, finished."""
+    task = service.create(raw, wait_seconds=seconds)
+    assert task.status.finished, task
+    return task
+
+
+def when_running(service: TaskService, task: Task) -> Task:
+    wait_until(lambda: service.get(task.id).status is Status.RUNNING, 10, "a worker starts the task")
+    return service.get(task.id)
+
+
+def test_both_kinds_run_in_one_worker(service: TaskService, start_worker: Start, target: Target) -> None:
+    start_worker()
+    done = run(service, code("def f(a, b=0):\n    print('hello')\n    return a + b * 3", args=[1], kwargs={"b": 2}))
+    assert (done.status, done.result_json, done.stdout) == (Status.SUCCEEDED, "7", "hello\n")
+    assert (done.worker, done.attempt, done.error) == ("one@test", 1, None)
+    assert done.queued_ms is not None
+    assert done.started_ms is not None
+    assert done.finished_ms is not None
+    assert done.created_ms <= done.started_ms <= done.finished_ms
+
+    failed = run(service, code("def f():\n    return 1 / 0"))
+    assert failed.status is Status.FAILED
+    assert failed.error is not None
+    assert (failed.error["type"], failed.error["line"]) == ("ZeroDivisionError", 2)
+
+    called = run(service, {"name": "n", "api_url": f"{target.url}/x"})
+    assert called.status is Status.SUCCEEDED, called
+    result = json.loads(called.result_json or "null")
+    assert (result["status_code"], result["body"]) == (200, {"call": 1})
+    assert target.calls[0]["Celeriac-Task-Id"] == target.calls[0]["Idempotency-Key"] == called.id
+
+
+def test_a_retry_is_the_next_attempt_and_each_is_recorded(
+    service: TaskService, start_worker: Start, target: Target
+) -> None:
+    target.failures = 2
+    start_worker()
+    raw = {"name": "n", "api_url": target.url, "max_retries": 2, "retry_delay": 0.1}
+    task = run(service, raw)
+    assert (task.status, task.attempt) == (Status.SUCCEEDED, 3)
+    assert [(entry["attempt"], entry["worker"], entry["error"]["type"]) for entry in task.attempts] == [
+        (1, "one@test", "HTTPStatusError"),
+        (2, "one@test", "HTTPStatusError"),
+    ]
+    assert [call["Celeriac-Attempt"] for call in target.calls] == ["1", "2", "3"]
+
+    target.failures = 99
+    task = run(service, {**raw, "max_retries": 1})
+    assert (task.status, task.attempt, len(task.attempts)) == (Status.FAILED, 2, 1)
+    assert json.loads(task.result_json or "null")["status_code"] == 500, "kept beside the error"
+
+
+def test_a_running_task_of_either_kind_is_stopped_within_a_second(
+    service: TaskService, start_worker: Start, target: Target
+) -> None:
+    start_worker()
+    for raw in (code(LONG), {"name": "n", "api_url": f"{target.url}/hang"}):
+        task = when_running(service, service.create(raw))
+        began = time.monotonic()
+        stopped = service.stop(task.id)
+        assert time.monotonic() - began < 1
+        assert stopped.status is Status.STOPPED
+        assert stopped.duration_ms is not None, "the worker itself ended it; its record was not just closed"
+    assert run(service, code("def f():\n    return 1")).status is Status.SUCCEEDED, "the worker goes on"
+
+
+def test_a_timeout_ends_one_attempt(service: TaskService, start_worker: Start, target: Target) -> None:
+    start_worker()
+    for raw in (code(LONG, timeout=0.3), {"name": "n", "api_url": f"{target.url}/hang", "timeout": 0.3}):
+        task = run(service, raw)
+        assert task.error is not None
+        assert task.error["type"] == "TimeoutError"
+        assert task.duration_ms is not None
+        assert 300 <= task.duration_ms < 2_000
+
+
+def test_delays_are_kept_without_any_beat(service: TaskService, start_worker: Start) -> None:
+    """One within the countdown's horizon, one beyond it: a worker promotes that, since no beat is alive."""
+    start_worker()
+    tasks = [
+        service.create(code("def f():\n    return 1", task_type="delayed", delay_seconds=seconds))
+        for seconds in (0.5, 3)
+    ]
+    assert [task.status for task in tasks] == [Status.WAITING, Status.WAITING]
+    for task in tasks:
+        done = service.get(task.id, wait_seconds=20)
+        assert done.status is Status.SUCCEEDED
+        assert done.started_ms is not None
+        assert 0 <= done.started_ms - done.due_ms < 1_000
+
+
+def test_what_a_killed_worker_ran_and_held_is_done_by_another(
+    service: TaskService, store: Store, raw_redis: redis.Redis, start_worker: Start
+) -> None:
+    worker = start_worker("doomed", "--concurrency", "1")
+    running = when_running(service, service.create(code(LONG, timeout=3)))
+    held = service.create(code("def f():\n    return 1"))
+    gone = service.create(code("def f():\n    return 2"))
+    # The doomed worker may hold one message; the other's is taken from its list as if it held that too.
+    wait_until(lambda: _take(raw_redis, store, gone.id), 5, "the message on its list")
+    worker.signal(signal.SIGKILL)
+    wait_until(worker.left_nothing, 5, "the end of the sandbox's processes with their worker")
+    start_worker("heir", CODE_CONCURRENCY="2")
+    taken_back = service.get(running.id, wait_seconds=20)
+    assert [(entry["worker"], entry["error"]["type"]) for entry in taken_back.attempts] == [
+        ("doomed@test", "WorkerLostError")
+    ]
+    assert (taken_back.worker, taken_back.attempt) == ("heir@test", 2)
+    for task, result in ((held, "1"), (gone, "2")):
+        done = service.get(task.id, wait_seconds=20)
+        assert (done.status, done.result_json, done.worker) == (Status.SUCCEEDED, result, "heir@test")
+
+
+def _take(raw: redis.Redis, store: Store, task_id: str) -> bool:
+    """Take the message of `task_id` from its list."""
+    key = store.keys.queue("celeriac.code", 4)
+    found = [entry for entry in raw.lrange(key, 0, -1) if json.loads(entry)["headers"]["id"] == task_id]
+    return bool(found and raw.lrem(key, 1, found[0]))
+
+
+def test_sigterm_lets_the_running_attempt_finish_and_hands_back_the_rest(
+    service: TaskService, start_worker: Start, target: Target
+) -> None:
+    worker = start_worker("leaving", "--concurrency", "1")
+    running = when_running(service, service.create({"name": "n", "api_url": f"{target.url}/hang"}))
+    waiting = service.create(code("def f():\n    return 1"))
+    worker.signal(signal.SIGTERM)
+    worker.wait_for("Warm shutdown")
+    target.release.set()
+    assert worker.process.wait(15) == 0, worker.output
+    done = service.get(running.id)
+    assert (done.status, done.worker, done.attempts) == (Status.SUCCEEDED, "leaving@test", [])
+    start_worker("next")
+    done = service.get(waiting.id, wait_seconds=20)
+    assert (done.status, done.worker) == (Status.SUCCEEDED, "next@test")
+
+
+def test_the_prefork_pool_works_too(service: TaskService, start_worker: Start, target: Target) -> None:
+    worker = start_worker("forked", "--pool", "prefork", "--concurrency", "2")
+    assert run(service, code("def f():\n    return 1")).result_json == "1"
+    assert run(service, {"name": "n", "api_url": target.url}).status is Status.SUCCEEDED
+    task = when_running(service, service.create(code(LONG)))
+    assert service.stop(task.id).status is Status.STOPPED
+    worker.signal(signal.SIGTERM)
+    assert worker.process.wait(15) == 0, worker.output

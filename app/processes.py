@@ -62,9 +62,7 @@ def die_with_parent() -> None:
     parent_pid = int(text)
     # The order matters: a parent that died before the kernel was asked shows in getppid() afterwards.
     told_by_kernel = _ask_kernel_for_sigterm() and os.getppid() == parent_pid
-    threading.Thread(
-        target=_watch_parent, args=(parent_pid, told_by_kernel), name="parent-watch", daemon=True
-    ).start()
+    threading.Thread(target=_watch_parent, args=(parent_pid, told_by_kernel), name="parent-watch", daemon=True).start()
 
 
 def _ask_kernel_for_sigterm() -> bool:

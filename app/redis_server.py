@@ -315,9 +315,7 @@ class EmbeddedServer:
             now = time.monotonic()
             limit = LOAD_SECONDS if answer is Answer.LOADING else START_SECONDS
             if now - began > limit:
-                raise RedisServerError(
-                    f"{self.words} does not serve after {limit:g} s; see {self.folder}/redis.log"
-                )
+                raise RedisServerError(f"{self.words} does not serve after {limit:g} s; see {self.folder}/redis.log")
             if now - said_at > SAY_EVERY_SECONDS:
                 said_at = now
                 self._say(f"{self.words} has been reading its data for {now - began:.0f} s")

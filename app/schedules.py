@@ -26,9 +26,7 @@ _FIRST_LOOK_BACK = timedelta(seconds=60)
 class ScheduleService:
     """What can be done with scheduled tasks. Raises the errors of app/domain/errors.py."""
 
-    def __init__(
-        self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, clock: Clock, timezone: str
-    ) -> None:
+    def __init__(self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, clock: Clock, timezone: str) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._checker = checker

@@ -159,9 +159,7 @@ class Settings:
         partial(_number, low=1, high=256),
         "Code tasks that one worker runs at once. Default: two per core.",
     )
-    api_concurrency: int = _setting(
-        200, partial(_number, low=1, high=2000), "API tasks that one worker runs at once."
-    )
+    api_concurrency: int = _setting(200, partial(_number, low=1, high=2000), "API tasks that one worker runs at once.")
     countdown_horizon: float = _setting(
         5.0,
         partial(_number, low=1, high=60, whole=False),

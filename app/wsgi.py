@@ -50,9 +50,7 @@ def build() -> Flask:
     if found is None:
         raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
     store = Store.at(found[0], max_connections=settings.api_threads)
-    sandbox = Sandbox(
-        spare_children=1, require=settings.sandbox_require, extra_modules=settings.sandbox_extra_modules
-    )
+    sandbox = Sandbox(spare_children=1, require=settings.sandbox_require, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()
     atexit.register(sandbox.close)
     return create_web(build_context(settings, store, sandbox.check))

@@ -50,9 +50,7 @@ class AttemptRunner:
         now_ms = self._clock()
         claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms)
         if isinstance(claimed, str):
-            logger.debug(
-                "nothing to start", extra={"action": "claim_refused", "task_id": task_id, "status": claimed}
-            )
+            logger.debug("nothing to start", extra={"action": "claim_refused", "task_id": task_id, "status": claimed})
             return
         self._run_attempt(claimed, worker, now_ms)
 
@@ -89,9 +87,7 @@ class AttemptRunner:
         priority = attempt.priority
         message = self._dispatcher.message(attempt.task_id, attempt.kind, priority, due_ms, now_ms)
         entry = _entry(attempt, outcome, worker, started_ms, now_ms, duration_ms)
-        return self._store.run_again(
-            attempt, outcome, now_ms, duration_ms, due_ms, message, counts=counts, entry=entry
-        )
+        return self._store.run_again(attempt, outcome, now_ms, duration_ms, due_ms, message, counts=counts, entry=entry)
 
     def _pause_ms(self, attempt: Attempt, outcome: Outcome, counts: Counts) -> int | None:
         """ms until it runs again; None where it is finished."""

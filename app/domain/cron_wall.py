@@ -31,9 +31,7 @@ class WallClock:
 
     @classmethod
     def of(cls, fields: Fields) -> WallClock:
-        days = tuple(
-            tuple(_matching_days(fields, first, length) for length in range(28, 32)) for first in range(7)
-        )
+        days = tuple(tuple(_matching_days(fields, first, length) for length in range(28, 32)) for first in range(7))
         return cls(fields.seconds, fields.minutes, fields.hours, fields.months, days, fields.real_time)
 
     def ever_matches(self) -> bool:

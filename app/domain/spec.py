@@ -114,9 +114,7 @@ class TaskSpec(TaskFields):
     delay_seconds: float | None = Field(
         None, gt=0, le=MAX_DELAY_SECONDS, allow_inf_nan=False, description="Delayed: seconds from now."
     )
-    run_at: Time | None = Field(
-        None, description="Delayed: an RFC 3339 time with an offset; in the past means now."
-    )
+    run_at: Time | None = Field(None, description="Delayed: an RFC 3339 time with an offset; in the past means now.")
 
     def due_ms(self, now_ms: int) -> int:
         """When it is due, never before now."""

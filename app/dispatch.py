@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.domain.retry import RetryPolicy
-from app.domain.spec import BODY_FIELDS, TaskFields
+from app.domain.spec import BODY_FIELDS, ScheduleSpec, TaskFields
 from app.domain.status import TaskType
 from app.store.messages import NO_MESSAGE, Message, MessageMaker
 from app.store.schedules import Schedule
@@ -14,6 +14,8 @@ from app.store.tasks import NewTask
 RETRY_FIELDS = ("retry_delay", "retry_max_delay")
 #: What a scheduled task keeps of a spec: everything its tasks are made of.
 TEMPLATE_FIELDS = ("timeout", "max_retries", "priority", *RETRY_FIELDS)
+#: How a scheduled task fires, beside its expression.
+FIRING_FIELDS = ("start_at", "end_at", "max_runs", "catch_up", "jitter_seconds", "overlap")
 
 
 def body_of(spec: TaskFields) -> dict[str, Any]:
@@ -21,9 +23,10 @@ def body_of(spec: TaskFields) -> dict[str, Any]:
     return {name: getattr(spec, name) for name in (*BODY_FIELDS[spec.kind], *RETRY_FIELDS)}
 
 
-def template_of(spec: TaskFields) -> dict[str, Any]:
+def template_of(spec: ScheduleSpec) -> dict[str, Any]:
     """What a scheduled task keeps of a spec."""
-    return {name: getattr(spec, name) for name in (*BODY_FIELDS[spec.kind], *TEMPLATE_FIELDS)}
+    names = (*BODY_FIELDS[spec.kind], *TEMPLATE_FIELDS, *FIRING_FIELDS)
+    return {name: getattr(spec, name) for name in names}
 
 
 def retry_policy(body: dict[str, Any], max_retries: int) -> RetryPolicy:

@@ -54,6 +54,11 @@ class HealthService:
             "sandbox": _sandbox(workers),
         }
 
+    def _lag_ms(self, now_ms: int) -> int:
+        """How long the oldest due item has waited to be taken: a firing, or a delay without its message."""
+        times = (self._store.schedules.next_due_ms(), self._store.upkeep.next_due_ms())
+        return max(0, now_ms - min((ms for ms in times if ms is not None), default=now_ms))
+
     def _beat(self, now_ms: int) -> Part:
         beat = self._store.liveness.last_beat()
         if beat is None:
@@ -68,6 +73,7 @@ class HealthService:
             "name": beat.name,
             "last_tick_at": to_rfc3339(beat.tick_ms),
             "age_seconds": age_ms / 1000,
+            "lag_seconds": self._lag_ms(now_ms) / 1000,
         }
         if age_ms >= SILENCE_MS:
             part |= {"status": "down", "detail": "beat does not tick: scheduled tasks do not fire"}

@@ -1,9 +1,9 @@
-"""Use cases of scheduled tasks, and the taking of their firings."""
+"""Use cases of scheduled tasks. Taking their firings: app/firing.py."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
 from app.clock import Clock
@@ -11,16 +11,18 @@ from app.code_check import CodeChecker, code_problems
 from app.dispatch import Dispatcher, template_of
 from app.domain.cron import Cron, CronError, CronZoneError
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
-from app.domain.ids import firing_id, is_id, new_id
-from app.domain.spec import parse_preview, parse_schedule
+from app.domain.firings import Rule
+from app.domain.ids import is_id, new_id
+from app.domain.spec import ScheduleSpec, merged, parse_preview, parse_schedule
 from app.domain.status import ScheduleStatus
-from app.domain.times import to_datetime, to_ms
+from app.domain.times import parse_rfc3339, to_datetime
 from app.store.record import Task
-from app.store.schedules import Firing, Schedule, ScheduleFilters, SchedulePage
+from app.store.schedules import FiringNote, Schedule, ScheduleFilters, SchedulePage
 from app.store.store import Store
 
-#: How far back the newest missed firing is looked for at first; eight times as far with each further try.
-_FIRST_LOOK_BACK = timedelta(seconds=60)
+MAX_KEY_LENGTH = 200
+#: A change that meets another, or a firing, in the middle is made again on what it finds then.
+_TRIES = 20
 
 
 class ScheduleService:
@@ -33,35 +35,85 @@ class ScheduleService:
         self._clock = clock
         self._timezone = timezone
 
-    def create(self, raw: Any) -> Schedule:
-        """Create the scheduled task that the JSON value `raw` describes."""
+    # --- create and change ----------------------------------------------------------------------
+
+    def create(self, raw: Any, key: str | None = None) -> Schedule:
+        """Create the scheduled task that the JSON value `raw` describes.
+
+        With a key that another one has already, that one is returned, unchanged.
+        """
         now_ms = self._clock()
-        spec = parse_schedule(raw, lambda fields: self._problems(fields, now_ms))
-        cron = Cron(spec.cron_expression.strip(), spec.timezone or self._timezone)
+        spec = self._parse(raw, now_ms)
+        schedule = self._made_of(spec, new_id(now_ms), now_ms)
+        return self.get(self._store.schedules.create(replace(schedule, key=key), now_ms))
+
+    def put(self, key: str, raw: Any) -> tuple[Schedule, bool]:
+        """Create the scheduled task with this key, or change it to `raw`. Returns it, and whether it is new."""
+        if not 1 <= len(key) <= MAX_KEY_LENGTH:
+            raise InvalidSpec([Problem("key", f"must have 1 to {MAX_KEY_LENGTH} characters")])
+        for _ in range(_TRIES):
+            existing_id = self._store.schedules.id_of_key(key)
+            if existing_id is not None:
+                return self._change(existing_id, lambda _: raw), False
+            schedule = self.create(raw, key)
+            if schedule.created_ms == schedule.updated_ms and schedule.run_count == 0:
+                return schedule, True
+        raise Conflict("the scheduled task keeps changing; try again", ScheduleStatus.ACTIVE)
+
+    def patch(self, schedule_id: str, changes: Any) -> Schedule:
+        """Change some fields. A changed expression or zone counts from now; null gives a field its default."""
+        return self._change(schedule_id, lambda schedule: merged(raw_of(schedule), changes))
+
+    def _change(self, schedule_id: str, raw_for: Any) -> Schedule:
+        for _ in range(_TRIES):
+            seen, now_ms = self.get(schedule_id), self._clock()
+            spec = self._parse(raw_for(seen), now_ms)
+            changed = self._changed(seen, self._made_of(spec, seen.id, now_ms))
+            if self._store.schedules.change(seen, changed, now_ms):
+                return self.get(schedule_id)
+        raise Conflict("the scheduled task keeps changing; try again", seen.status)
+
+    def _changed(self, seen: Schedule, made: Schedule) -> Schedule:
+        """`made` in the place of `seen`: it keeps its next firing where nothing about time has changed."""
+        if seen.status is ScheduleStatus.PAUSED:
+            return replace(made, status=ScheduleStatus.PAUSED, next_run_ms=None)
+        if seen.next_run_ms is not None and rule_of(seen) == rule_of(made):
+            return replace(made, next_run_ms=seen.next_run_ms)
+        return made
+
+    def _made_of(self, spec: ScheduleSpec, schedule_id: str, now_ms: int) -> Schedule:
         schedule = Schedule(
-            id=new_id(now_ms),
+            id=schedule_id,
             name=spec.name,
             kind=spec.kind,
             status=ScheduleStatus.ACTIVE,
-            cron_expression=cron.expression,
-            timezone=cron.timezone,
+            cron_expression=spec.cron_expression.strip(),
+            timezone=spec.timezone or self._timezone,
             created_ms=now_ms,
             updated_ms=now_ms,
-            next_run_ms=next_run_ms(cron, now_ms),
+            next_run_ms=None,
             tags=spec.tags,
             spec=template_of(spec),
         )
-        self._store.schedules.create(schedule, now_ms)
-        return self.get(schedule.id)
+        return replace(schedule, next_run_ms=rule_of(schedule).next_after(now_ms))
+
+    def _parse(self, raw: Any, now_ms: int) -> ScheduleSpec:
+        return parse_schedule(raw, lambda fields: self._problems(fields, now_ms))
+
+    def _problems(self, fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
+        problems = self._cron_problems(fields, now_ms)
+        if not problems:
+            problems = self._range_problems(fields, now_ms)
+        return [*problems, *code_problems(fields, self._checker)]
 
     def _cron_problems(self, fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
         """What is wrong with the expression, and with the zone, each by itself."""
         expression, timezone = fields.get("cron_expression"), fields.get("timezone", self._timezone)
-        now, problems = to_datetime(now_ms), []
+        problems: list[Problem] = []
         if not isinstance(timezone, str) or not isinstance(expression, str):
             return []  # the model says so
         try:
-            Cron.parse(expression, timezone, now=now)
+            Cron.parse(expression, timezone, now=to_datetime(now_ms))
         except CronZoneError as error:
             problems.append(Problem("timezone", str(error)))
             problems += self._cron_problems({"cron_expression": expression, "timezone": "UTC"}, now_ms)
@@ -69,15 +121,27 @@ class ScheduleService:
             problems.append(Problem("cron_expression", str(error)))
         return problems
 
-    def _problems(self, fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
-        return [*self._cron_problems(fields, now_ms), *code_problems(fields, self._checker)]
+    def _range_problems(self, fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
+        """No firing between start_at and end_at: such a scheduled task would be ended before it began."""
+        expression, timezone = fields.get("cron_expression"), fields.get("timezone", self._timezone)
+        try:
+            start_ms, end_ms = _time_of(fields, "start_at"), _time_of(fields, "end_at")
+        except ValueError:
+            return []  # the model says so
+        if not isinstance(expression, str) or (start_ms is None and end_ms is None):
+            return []
+        if Rule(Cron(expression.strip(), timezone), start_ms, end_ms).next_after(now_ms) is None:
+            return [Problem("start_at" if end_ms is None else "end_at", "leaves no firing from now on")]
+        return []
+
+    # --- read -----------------------------------------------------------------------------------
 
     def preview(self, raw: Any) -> tuple[str, list[int]]:
         """The expression in words, and its next firings; creates nothing."""
         now_ms = self._clock()
         spec = parse_preview(raw, lambda fields: self._cron_problems(fields, now_ms))
         cron = Cron(spec.cron_expression.strip(), spec.timezone or self._timezone)
-        return cron.describe(), upcoming_ms(cron, now_ms, spec.count)
+        return cron.describe(), Rule(cron).upcoming(now_ms, spec.count)
 
     def get(self, schedule_id: str) -> Schedule:
         """One scheduled task."""
@@ -86,12 +150,22 @@ class ScheduleService:
             raise NotFound("there is no such scheduled task")
         return schedule
 
-    def list(self, filters: ScheduleFilters, limit: int, cursor: str | None) -> SchedulePage:
+    def page(self, filters: ScheduleFilters, limit: int, cursor: str | None) -> SchedulePage:
         """A page, newest first."""
         try:
             return self._store.schedules.page(filters, limit, cursor)
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
+
+    def firings(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringNote], str | None]:
+        """What became of its firings, newest first."""
+        self.get(schedule_id)
+        try:
+            return self._store.schedules.firings(schedule_id, limit, cursor)
+        except ValueError as error:
+            raise InvalidSpec([Problem("cursor", str(error))]) from error
+
+    # --- status ---------------------------------------------------------------------------------
 
     def pause(self, schedule_id: str) -> Schedule:
         """No firing until it is resumed. Pausing a paused one changes nothing."""
@@ -103,12 +177,12 @@ class ScheduleService:
 
     def _move(self, schedule_id: str, before: ScheduleStatus, after: ScheduleStatus) -> Schedule:
         schedule, now_ms = self.get(schedule_id), self._clock()
-        cron = Cron(schedule.cron_expression, schedule.timezone)
-        following = next_run_ms(cron, now_ms) if after is ScheduleStatus.ACTIVE else None
-        _, status = self._store.schedules.move(schedule_id, now_ms, before, after, following)
+        following = rule_of(schedule).next_after(now_ms) if after is ScheduleStatus.ACTIVE else None
+        goal = ScheduleStatus.ENDED if after is ScheduleStatus.ACTIVE and following is None else after
+        _, status = self._store.schedules.move(schedule_id, now_ms, before, goal, following)
         if status == "":
             raise NotFound("there is no such scheduled task")
-        if status != after:
+        if status not in (after, goal):
             raise Conflict(f"the scheduled task is {status}", status)
         return self.get(schedule_id)
 
@@ -128,61 +202,32 @@ class ScheduleService:
             raise NotFound("the task was deleted")
         return created
 
-    def fire_due(self, limit: int) -> int:
-        """Take up to `limit` due firings, each once whoever else does the same. Returns how many were due.
 
-        A schedule that missed firings (nobody fired for a while) fires once, for the newest of them.
-        """
-        now_ms = self._clock()
-        due = self._store.schedules.due(now_ms, limit)
-        if not due:
-            return 0
-        schedules = self._store.schedules.get_many([schedule_id for schedule_id, _ in due])
-        firings = [
-            self._firing(schedule, seen_ms, now_ms)
-            for schedule, (_, seen_ms) in zip(schedules, due, strict=True)
-            if schedule is not None
-        ]
-        if firings:
-            self._store.schedules.fire(firings, now_ms)
-        return len(due)
-
-    def _firing(self, schedule: Schedule, seen_ms: int, now_ms: int) -> Firing:
-        cron = Cron(schedule.cron_expression, schedule.timezone)
-        following = next_run_ms(cron, seen_ms)
-        firing_ms = seen_ms
-        if following is not None and following <= now_ms:
-            firing_ms = newest_run_ms(cron, seen_ms, now_ms)
-            following = next_run_ms(cron, now_ms)
-        task_id = firing_id(schedule.id, firing_ms)
-        task = self._dispatcher.from_schedule(schedule, task_id, firing_ms, now_ms)
-        return Firing(schedule.id, seen_ms, following, task)
+def rule_of(schedule: Schedule) -> Rule:
+    """When a scheduled task fires."""
+    return Rule(
+        Cron(schedule.cron_expression, schedule.timezone),
+        _time_of(schedule.spec, "start_at"),
+        _time_of(schedule.spec, "end_at"),
+    )
 
 
-def next_run_ms(cron: Cron, after_ms: int) -> int | None:
-    """The first firing strictly after `after_ms`."""
-    following = cron.next_after(to_datetime(after_ms))
-    return None if following is None else to_ms(following)
+def raw_of(schedule: Schedule) -> dict[str, Any]:
+    """The spec that a scheduled task was made of, for a change of some of it."""
+    own = {
+        "name": schedule.name,
+        "cron_expression": schedule.cron_expression,
+        "timezone": schedule.timezone,
+        "tags": list(schedule.tags),
+    }
+    return {**schedule.spec, **own}
 
 
-def upcoming_ms(cron: Cron, after_ms: int, count: int) -> list[int]:
-    """The next `count` firings after `after_ms`."""
-    return [to_ms(firing) for firing in cron.upcoming(to_datetime(after_ms), count)]
-
-
-def newest_run_ms(cron: Cron, first_ms: int, now_ms: int) -> int:
-    """The newest firing at or before `now_ms`; `first_ms` is one.
-
-    Looks back from now in growing steps, so the work stays small however long nobody fired.
-    """
-    now, first = to_datetime(now_ms), to_datetime(first_ms)
-    look_back = _FIRST_LOOK_BACK
-    while True:
-        start = max(first, now - look_back)
-        newest = first if start == first else None
-        following = cron.next_after(start)
-        while following is not None and following <= now:
-            newest, following = following, cron.next_after(following)
-        if newest is not None:
-            return to_ms(newest)
-        look_back *= 8
+def _time_of(fields: Mapping[str, Any], name: str) -> int | None:
+    """An RFC 3339 field in ms. Raises ValueError where it is none."""
+    text = fields.get(name)
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise ValueError("is not a time")
+    return parse_rfc3339(text)

@@ -10,8 +10,9 @@ from app.code_check import CodeChecker, code_problems
 from app.dispatch import Dispatcher
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
 from app.domain.ids import is_id, new_id
-from app.domain.spec import TaskSpec, parse_task
+from app.domain.spec import TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
+from app.domain.times import to_rfc3339
 from app.store.record import Task
 from app.store.store import Store
 from app.store.subscriber import Watch
@@ -71,12 +72,39 @@ class TaskService:
                 return task
             watch.wait(remaining)
 
-    def list(self, filters: Filters, limit: int, cursor: str | None) -> Page:
+    def page(self, filters: Filters, limit: int, cursor: str | None) -> Page:
         """A page, newest first."""
         try:
             return self._store.tasks.page(filters, limit, cursor)
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
+
+    def patch(self, task_id: str, changes: Any) -> Task:
+        """Change a waiting task: name, tags, priority, its time (counted from now), and the spec.
+
+        Null gives a field its default. Raises Conflict once it is queued.
+        """
+        for _ in range(_TRIES):
+            seen, now_ms = self.get(task_id), self._clock()
+            if seen.status is not Status.WAITING:
+                raise Conflict(f"only a waiting task can be changed; this one is {seen.status}", seen.status)
+            spec, due_ms = self._changed(seen, changes, now_ms)
+            task_type = TaskType.DELAYED if "delay_seconds" in changes or "run_at" in changes else seen.task_type
+            task = self._dispatcher.from_spec(spec, task_id, task_type, due_ms, now_ms)
+            status = self._store.tasks.change(seen, task, now_ms)
+            if status in (Status.WAITING, Status.QUEUED):
+                return self.get(task_id)
+        raise Conflict("the task keeps changing; try again", seen.status)
+
+    def _changed(self, seen: Task, changes: Any, now_ms: int) -> tuple[TaskSpec, int]:
+        """The spec with the changes, and when it is due: by a new delay, or as before."""
+        raw = merged(_raw_of(seen), changes)
+        given = {name for name in ("delay_seconds", "run_at") if raw.get(name) is not None}
+        if not given:  # its time stays; any will do for the rules between the fields
+            raw["run_at"] = to_rfc3339(seen.due_ms)
+        raw["task_type"] = TaskType.DELAYED if raw.get("task_type") is None else raw["task_type"]
+        spec = parse_task(raw, now_ms, lambda fields: code_problems(fields, self._checker))
+        return spec, spec.due_ms(now_ms) if given else seen.due_ms
 
     def stop(self, task_id: str) -> Task:
         """Never let it start, or end it while it runs; returns when it is stopped.
@@ -131,3 +159,15 @@ class TaskService:
 
 def _past(status: str) -> str:
     return f"was {status}" if status == Status.STOPPED else status
+
+
+def _raw_of(task: Task) -> dict[str, Any]:
+    """The spec that a task was made of, without its time, for a change of some of it."""
+    own = {
+        "name": task.name,
+        "tags": list(task.tags),
+        "priority": task.priority,
+        "timeout": task.timeout,
+        "max_retries": task.max_retries,
+    }
+    return {**task.spec, **own}

@@ -19,8 +19,8 @@ from celery.beat import Scheduler
 from app.clock import system_clock
 from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
+from app.firing import FiringService
 from app.outbox import Outbox
-from app.schedules import ScheduleService
 from app.settings import read_settings
 from app.store.subscriber import Watch
 from app.upkeep import Upkeep
@@ -41,7 +41,7 @@ class StoreScheduler(Scheduler):
         settings = read_settings()
         self._store = open_store(settings, max_connections=4)
         dispatcher = Dispatcher(Outbox(self._store.keys), settings.countdown_horizon)
-        self._schedules = ScheduleService(self._store, dispatcher, _no_checks, system_clock, settings.timezone)
+        self._firing = FiringService(self._store, dispatcher, system_clock)
         self._upkeep = Upkeep(self._store, dispatcher, settings)
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
         self._watch = Watch()
@@ -66,7 +66,7 @@ class StoreScheduler(Scheduler):
     def _work(self) -> None:
         self._store.liveness.beat_ticked(self._name, system_clock())
         for _ in range(BATCHES_PER_TICK):
-            if self._schedules.fire_due(FIRINGS_PER_BATCH) < FIRINGS_PER_BATCH:
+            if self._firing.fire_due(FIRINGS_PER_BATCH) < FIRINGS_PER_BATCH:
                 break
         self._upkeep.run(system_clock())
         self._watch.wait(self._seconds_to_next())
@@ -92,8 +92,3 @@ class StoreScheduler(Scheduler):
     def info(self) -> str:
         """For Celery's banner."""
         return "    . store -> app/store/schedules.py"
-
-
-def _no_checks(source: str, function_name: str) -> list[Any]:
-    """Beat creates no scheduled tasks, so it checks no programs."""
-    return []

@@ -6,7 +6,8 @@ from flask import Blueprint, Response, request
 
 from app.api.context import context
 from app.api.parsing import Query, json_body, name_filter
-from app.api.shapes import answer, schedule_summary, whole_schedule, whole_task
+from app.api.shapes import answer, firing_note, schedule_summary, whole_schedule, whole_task
+from app.api.tasks import task_page
 from app.domain.status import Kind, ScheduleStatus
 from app.store.schedules import Schedule, ScheduleFilters
 
@@ -34,7 +35,7 @@ def list_schedules() -> Response:
     )
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
-    page = context().schedules.list(filters, limit, cursor)
+    page = context().schedules.page(filters, limit, cursor)
     return answer({"items": [schedule_summary(item) for item in page.items], "next_cursor": page.cursor})
 
 
@@ -42,6 +43,38 @@ def list_schedules() -> Response:
 def get(schedule_id: str) -> Response:
     """One scheduled task, with its next five firings."""
     return _whole(context().schedules.get(schedule_id))
+
+
+@blueprint.patch("/<schedule_id>")
+def patch(schedule_id: str) -> Response:
+    """Change any field; a changed cron expression or timezone counts from now."""
+    return _whole(context().schedules.patch(schedule_id, json_body()))
+
+
+@blueprint.put("/by-key/<key>")
+def put_by_key(key: str) -> Response:
+    """Create it, or change it to this."""
+    schedule, is_new = context().schedules.put(key, json_body())
+    if is_new:
+        return _whole(schedule, 201, Location=f"/api/scheduled-tasks/{schedule.id}")
+    return _whole(schedule)
+
+
+@blueprint.get("/<schedule_id>/tasks")
+def list_tasks(schedule_id: str) -> Response:
+    """The tasks it created, newest first."""
+    context().schedules.get(schedule_id)
+    return task_page(Query(request.args), schedule_id)
+
+
+@blueprint.get("/<schedule_id>/firings")
+def list_firings(schedule_id: str) -> Response:
+    """What became of its firings, newest first."""
+    query = Query(request.args)
+    limit, cursor = query.limit(), query.text("cursor")
+    query.done()
+    notes, next_cursor = context().schedules.firings(schedule_id, limit, cursor)
+    return answer({"items": [firing_note(note) for note in notes], "next_cursor": next_cursor})
 
 
 @blueprint.delete("/<schedule_id>")
@@ -71,4 +104,4 @@ def run(schedule_id: str) -> Response:
 
 
 def _whole(schedule: Schedule, status: int = 200, **headers: str) -> Response:
-    return answer(whole_schedule(schedule, context().clock()), status, **headers)
+    return answer(whole_schedule(schedule), status, **headers)

@@ -8,14 +8,13 @@ from typing import Any
 
 from flask import Response
 
-from app.domain.cron import Cron
-from app.domain.status import ScheduleStatus
 from app.domain.times import to_rfc3339
-from app.schedules import upcoming_ms
+from app.schedules import rule_of
 from app.store.record import Task
-from app.store.schedules import Schedule
+from app.store.schedules import FiringNote, Schedule
 
 UPCOMING = 5
+HIDDEN = "***"
 
 
 def answer(value: Any, status: int = 200, **headers: str) -> Response:
@@ -27,6 +26,13 @@ def answer(value: Any, status: int = 200, **headers: str) -> Response:
 def time_or_none(ms: int | None) -> str | None:
     """RFC 3339, or null."""
     return None if ms is None else to_rfc3339(ms)
+
+
+def shown_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    """A spec as answers show it: the headers that a task sends may be credentials, so only by name."""
+    if "headers" not in spec:
+        return spec
+    return {**spec, "headers": dict.fromkeys(spec["headers"], HIDDEN)}
 
 
 def task_summary(task: Task) -> dict[str, Any]:
@@ -59,7 +65,7 @@ def whole_task(task: Task) -> dict[str, Any]:
     """One task with everything."""
     return {
         **task_summary(task),
-        **task.spec,
+        **shown_spec(task.spec),
         "result": None if task.result_json is None else json.loads(task.result_json),
         "stdout": task.stdout,
         "stdout_truncated": task.stdout_truncated,
@@ -102,18 +108,25 @@ def schedule_summary(schedule: Schedule) -> dict[str, Any]:
         "next_run_at": time_or_none(schedule.next_run_ms),
         "last_task_id": schedule.last_task_id,
         "run_count": schedule.run_count,
+        "skipped_count": schedule.skipped_count,
+        "missed_count": schedule.missed_count,
+        "key": schedule.key,
     }
 
 
-def whole_schedule(schedule: Schedule, now_ms: int) -> dict[str, Any]:
+def whole_schedule(schedule: Schedule) -> dict[str, Any]:
     """One scheduled task with everything; `next_runs` are empty while it does not fire."""
     upcoming: list[int] = []
-    if schedule.status is ScheduleStatus.ACTIVE:
-        cron = Cron(schedule.cron_expression, schedule.timezone)
-        first = min(now_ms, schedule.next_run_ms or now_ms + 1) - 1
-        upcoming = [ms for ms in upcoming_ms(cron, first, UPCOMING + 1) if ms >= (schedule.next_run_ms or 0)]
+    if schedule.next_run_ms is not None:
+        rest = rule_of(schedule).upcoming(schedule.next_run_ms, UPCOMING - 1)
+        upcoming = [schedule.next_run_ms, *rest]
     return {
         **schedule_summary(schedule),
-        **schedule.spec,
-        "next_runs": [to_rfc3339(ms) for ms in upcoming[:UPCOMING]],
+        **shown_spec(schedule.spec),
+        "next_runs": [to_rfc3339(ms) for ms in upcoming],
     }
+
+
+def firing_note(note: FiringNote) -> dict[str, Any]:
+    """What became of a firing."""
+    return {"at": to_rfc3339(note.at_ms), "outcome": note.outcome, "task_id": note.task_id}

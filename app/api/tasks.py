@@ -21,7 +21,7 @@ def create() -> Response:
     if is_schedule(raw):
         schedule = context().schedules.create(raw)
         location = f"/api/scheduled-tasks/{schedule.id}"
-        return answer(whole_schedule(schedule, context().clock()), 201, Location=location)
+        return answer(whole_schedule(schedule), 201, Location=location)
     wait_seconds = preferred_wait_seconds()
     task = context().tasks.create(raw, wait_seconds)
     response = answer(whole_task(task), 201, Location=f"/api/tasks/{task.id}")
@@ -33,7 +33,11 @@ def create() -> Response:
 @blueprint.get("")
 def list_tasks() -> Response:
     """Newest first, with filters and a cursor."""
-    query = Query(request.args)
+    return task_page(Query(request.args))
+
+
+def task_page(query: Query, schedule_id: str | None = None) -> Response:
+    """The page of tasks that the query asks for; with `schedule_id` of those that a scheduled task created."""
     name, name_is_prefix = name_filter(query.text("name"))
     filters = Filters(
         status=query.choice("status", Status),
@@ -42,13 +46,13 @@ def list_tasks() -> Response:
         name=name,
         name_is_prefix=name_is_prefix,
         tag=query.text("tag"),
-        scheduled_task_id=query.text("scheduled_task_id"),
+        scheduled_task_id=schedule_id or query.text("scheduled_task_id"),
         created_after_ms=query.time_ms("created_after"),
         created_before_ms=query.time_ms("created_before"),
     )
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
-    page = context().tasks.list(filters, limit, cursor)
+    page = context().tasks.page(filters, limit, cursor)
     return answer({"items": [task_summary(task) for task in page.items], "next_cursor": page.cursor})
 
 
@@ -65,6 +69,12 @@ def get(task_id: str) -> Response:
     wait_seconds = query.wait_seconds()
     query.done(strict=False)
     return answer(whole_task(context().tasks.get(task_id, wait_seconds)))
+
+
+@blueprint.patch("/<task_id>")
+def patch(task_id: str) -> Response:
+    """Change a waiting task."""
+    return answer(whole_task(context().tasks.patch(task_id, json_body())))
 
 
 @blueprint.delete("/<task_id>")

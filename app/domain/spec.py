@@ -133,6 +133,18 @@ class ScheduleSpec(TaskFields):
         min_length=1, max_length=200, description="Five fields, six with seconds first, or @hourly … @yearly."
     )
     timezone: str | None = Field(None, max_length=64, description="IANA name; default: the service's.")
+    start_at: Time | None = Field(None, description="RFC 3339 time with an offset: no firing before it.")
+    end_at: Time | None = Field(None, description="RFC 3339 time with an offset: no firing after it.")
+    max_runs: int | None = Field(None, ge=1, le=1_000_000_000, description="Firings in all; then it is ended.")
+    catch_up: Literal["none", "latest", "all"] = Field(
+        "latest", description="Firings missed while the service was down: none, the newest, or all (at most 1,000)."
+    )
+    jitter_seconds: float = Field(
+        0, ge=0, le=86_400, allow_inf_nan=False, description="Each firing is put off by a random 0..n seconds."
+    )
+    overlap: Literal["allow", "skip", "stop_previous"] = Field(
+        "allow", description="What a firing does when the last task of the schedule is not finished."
+    )
 
 
 # --- the rules between the fields ------------------------------------------------------------------
@@ -163,6 +175,20 @@ def parse_task(raw: Any, now_ms: int, inspect: Rules) -> TaskSpec:
 def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
     """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
     return _parse(ScheduleSpec, raw, lambda fields: [*_kind_problems(fields), *inspect(fields)])
+
+
+def merged(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
+    """A spec with some of its fields changed; null gives a field its default.
+
+    Changing to the other kind takes the fields of the old one away. Raises InvalidSpec where `changes` is no object.
+    """
+    if not isinstance(changes, dict):
+        raise InvalidSpec([Problem("", "must be a JSON object")])
+    if "api_url" in changes and "function_code" not in changes and "function_code" in raw:
+        raw = {name: value for name, value in raw.items() if name not in BODY_FIELDS[Kind.CODE]}
+    elif "function_code" in changes and "api_url" not in changes and "api_url" in raw:
+        raw = {name: value for name, value in raw.items() if name not in BODY_FIELDS[Kind.API]}
+    return {**raw, **changes}
 
 
 def is_schedule(raw: Any) -> bool:

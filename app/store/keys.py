@@ -38,12 +38,17 @@ class Keys:
         return f"{self.prefix}by:{schedule_id}"
 
     def schedule(self, schedule_id: str) -> str:
-        """HASH: a scheduled task. Its body is `:spec` behind it."""
+        """HASH: a scheduled task. Its body is `:spec` behind it, its newest firings
+        (ZSET "at:outcome:task" by ms) `:firings`."""
         return f"{self.prefix}s:{schedule_id}"
 
     def schedule_leaf(self, kind: Kind, status: ScheduleStatus) -> str:
         """ZSET id by seq: the index in which a scheduled task of these two sits."""
         return f"{self.prefix}sx:{kind}:{status}"
+
+    def keyed(self, key: str) -> str:
+        """STRING: the id of the scheduled task with this key."""
+        return f"{self.prefix}keyed:{key}"
 
     @property
     def cron(self) -> str:

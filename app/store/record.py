@@ -40,6 +40,7 @@ class Task:
     stdout_truncated: bool = False
     cpu_ms: float | None = None
     memory_kb: int | None = None
+    revision: str = ""
     spec: dict[str, Any] = field(default_factory=dict)
     result_json: str | None = None
     stdout: str = ""
@@ -72,6 +73,7 @@ def read_task(task_id: str, fields: dict[str, str]) -> Task:
         stdout_truncated=fields.get("ot") == "1",
         cpu_ms=_float(fields.get("cpu")),
         memory_kb=_int(fields.get("mem")),
+        revision=fields.get("rv", ""),
     )
 
 

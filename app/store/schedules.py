@@ -18,7 +18,10 @@ from app.store.tasks import SCAN_PER_CALL, NewTask, creation_args
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A scheduled task as it stood when it was read. Times are ms since 1970."""
+    """A scheduled task as it stood when it was read. Times are ms since 1970.
+
+    `spec` is what its tasks are made of and how it fires; `revision` counts its changes.
+    """
 
     id: str
     name: str
@@ -30,8 +33,12 @@ class Schedule:
     updated_ms: int
     next_run_ms: int | None
     run_count: int = 0
+    skipped_count: int = 0
+    missed_count: int = 0
     last_task_id: str | None = None
+    key: str | None = None
     tags: Sequence[str] = ()
+    revision: str = "1"
     spec: dict[str, Any] = field(default_factory=dict)
 
 
@@ -55,13 +62,27 @@ class SchedulePage:
 
 
 @dataclass(frozen=True, slots=True)
-class Firing:
-    """One firing to be taken: the next-firing time that was seen, the one after it, and the task it creates."""
+class Firings:
+    """The due firings of one schedule: what was seen of it, and what is to be done.
 
-    schedule_id: str
-    seen_ms: int
+    `tasks`: (ms of the firing, the task that it creates). `missed`: ms of firings that are only written down.
+    """
+
+    schedule: Schedule
     following_ms: int | None
-    task: NewTask
+    overlap: str
+    max_runs: int | None
+    missed: Sequence[int]
+    tasks: Sequence[tuple[int, NewTask]]
+
+
+@dataclass(frozen=True, slots=True)
+class FiringNote:
+    """What became of a firing: `created`, `skipped_overlap` or `missed`."""
+
+    at_ms: int
+    outcome: str
+    task_id: str | None
 
 
 class ScheduleStore:
@@ -72,20 +93,51 @@ class ScheduleStore:
         self._keys = keys
         self._scripts = scripts
 
-    def create(self, schedule: Schedule, now_ms: int) -> None:
-        """Write an active scheduled task; its first firing is `next_run_ms`."""
-        fields = {"n": schedule.name, "ce": schedule.cron_expression, "tz": schedule.timezone}
-        self._scripts(
-            "schedule_put",
-            schedule.id,
-            now_ms,
-            schedule.kind,
-            schedule.next_run_ms,
-            dump_json(schedule.spec),
-            dump_json(list(schedule.tags)) if schedule.tags else "",
-            len(fields),
-            *flat(fields),
+    def create(self, schedule: Schedule, now_ms: int) -> str:
+        """Write an active scheduled task; its first firing is `next_run_ms`.
+
+        Returns its id, or that of the scheduled task which has its key already (then nothing was written).
+        """
+        fields = _fields(schedule)
+        return str(
+            self._scripts(
+                "schedule_put",
+                schedule.id,
+                now_ms,
+                schedule.kind,
+                schedule.next_run_ms,
+                schedule.key or "",
+                dump_json(schedule.spec),
+                dump_json(list(schedule.tags)) if schedule.tags else "",
+                len(fields),
+                *flat(fields),
+            )
         )
+
+    def change(self, seen: Schedule, changed: Schedule, now_ms: int) -> bool:
+        """seen -> changed; False where it is no longer as it was seen (another change, or a firing, was first)."""
+        fields = _fields(changed)
+        return bool(
+            self._scripts(
+                "schedule_change",
+                seen.id,
+                now_ms,
+                seen.revision,
+                _or_empty(seen.next_run_ms),
+                changed.status,
+                changed.kind,
+                _or_empty(changed.next_run_ms),
+                dump_json(changed.spec),
+                dump_json(list(changed.tags)),
+                len(fields),
+                *flat(fields),
+            )
+        )
+
+    def id_of_key(self, key: str) -> str | None:
+        """The id of the scheduled task with this key."""
+        found = self._client.get(self._keys.keyed(key))
+        return None if found is None else str(found)
 
     def get(self, schedule_id: str) -> Schedule | None:
         """One, or None."""
@@ -160,22 +212,49 @@ class ScheduleStore:
         first = self._client.first(self._keys.cron)
         return first[1] if first else None
 
-    def fire(self, firings: Sequence[Firing], now_ms: int) -> int:
-        """Take firings, each only if nobody else has. Returns the number taken."""
-        args: list[Any] = [now_ms, len(firings)]
-        for firing in firings:
-            following = "" if firing.following_ms is None else firing.following_ms
+    def fire(self, due: Sequence[Firings], now_ms: int) -> int:
+        """Take firings, each only if nobody else has and nobody changed the schedule. Returns the schedules taken."""
+        args: list[Any] = [now_ms, len(due)]
+        for firings in due:
             args += [
-                firing.schedule_id,
-                firing.seen_ms,
-                following,
-                *creation_args(firing.task, now_ms),
+                firings.schedule.id,
+                firings.schedule.next_run_ms,
+                firings.schedule.revision,
+                _or_empty(firings.following_ms),
+                firings.overlap,
+                _or_empty(firings.max_runs),
+                len(firings.missed),
+                len(firings.tasks),
+                *firings.missed,
             ]
+            for at_ms, task in firings.tasks:
+                args += [at_ms, *creation_args(task, now_ms)]
         return int(self._scripts("fire", *args))
+
+    def firings(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringNote], str | None]:
+        """What became of the newest firings, newest first, and a cursor, None at the end."""
+        offset = int(checked_cursor(cursor) or "0")
+        key = f"{self._keys.schedule(schedule_id)}:firings"
+        found: Any = self._client.zrange(key, offset, offset + limit, desc=True)
+        notes = [_note(str(member)) for member in found[:limit]]
+        return notes, str(offset + limit) if len(found) > limit else None
 
     def run_now(self, schedule_id: str, task: NewTask, now_ms: int) -> bool:
         """One firing beside the schedule; False where it is gone."""
         return bool(self._scripts("run_now", now_ms, schedule_id, *creation_args(task, now_ms)))
+
+
+def _or_empty(number: int | None) -> int | str:
+    return "" if number is None else number
+
+
+def _fields(schedule: Schedule) -> dict[str, Any]:
+    return {"n": schedule.name, "ce": schedule.cron_expression, "tz": schedule.timezone}
+
+
+def _note(member: str) -> FiringNote:
+    at_ms, outcome, task_id = member.split(":", 2)
+    return FiringNote(int(at_ms), outcome, task_id or None)
 
 
 def _read(schedule_id: str, fields: dict[str, str], spec: str | None) -> Schedule:
@@ -190,6 +269,10 @@ def _read(schedule_id: str, fields: dict[str, str], spec: str | None) -> Schedul
         updated_ms=int(fields["up"]),
         next_run_ms=int(fields["nx"]) if fields["nx"] else None,
         run_count=int(fields["runs"]),
+        skipped_count=int(fields.get("skipped", 0)),
+        missed_count=int(fields.get("missed", 0)),
+        key=fields.get("key"),
+        revision=fields["rv"],
         last_task_id=fields.get("last"),
         tags=json.loads(fields.get("tg", "[]")),
         spec=json.loads(spec or "{}"),

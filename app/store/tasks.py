@@ -276,6 +276,35 @@ class TaskStore:
             )
         )
 
+    def change(self, seen: Task, changed: NewTask, now_ms: int) -> str:
+        """waiting -> waiting (or queued, when it is due now) with another spec.
+
+        Returns the status: waiting or queued when it was changed, another where that forbids it, "" where it is
+        gone, "other" where it was changed meanwhile.
+        """
+        id_, kind, task_type, status, due_ms, queue_key, payload, spec, tags, _, number, *fields = creation_args(
+            changed, now_ms
+        )
+        return str(
+            self._scripts(
+                "task_change",
+                id_,
+                now_ms,
+                seen.due_ms,
+                seen.revision,
+                status,
+                due_ms,
+                queue_key,
+                payload,
+                kind,
+                task_type,
+                spec,
+                tags or "[]",
+                number,
+                *fields,
+            )
+        )
+
     def stop(self, task_id: str, now_ms: int, *, force: bool = False) -> tuple[str, str]:
         """Stop a task that waits or is queued; tell the worker of one that runs, or with `force` end its record.
 

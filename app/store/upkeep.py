@@ -54,6 +54,11 @@ class UpkeepStore:
         """Waiting tasks due by `until_ms` whose message is not out yet, the first due first."""
         return self._sendable(self._client.by_score(self._keys.due, "-inf", until_ms, limit))
 
+    def next_due_ms(self) -> int | None:
+        """When the first of the waiting tasks whose message is not out is due, or None."""
+        first = self._client.first(self._keys.due)
+        return first[1] if first else None
+
     def queued_since(self, before_ms: int, limit: int, skip: int = 0) -> list[Sendable]:
         """Queued tasks whose message has been out since before `before_ms`, the oldest first but for `skip`."""
         oldest = self._client.by_rank(self._keys.queued, skip, limit)

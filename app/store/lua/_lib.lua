@@ -6,6 +6,8 @@
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
 --   due ZSET id by due ms, no message sent · sent ZSET id by due ms, a worker holds it by countdown
 --   queued ZSET id by ms since when its message has been out · leases ZSET id by ms of expiry
+--   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
+--   sx:KIND:STATUS ZSET schedule id by seq: each scheduled task in exactly one · keyed:KEY STRING schedule id
 --   minute:N HASH counters of that minute · seq STRING last sequence number
 local P = '$PREFIX'
 
@@ -124,4 +126,44 @@ local function create(now, at)
   redis.call('ZADD', leaf(kind, task_type, status), seq, id)
   enqueue(id, status, due, now, queue, message)
   return after, true
+end
+
+-- Stops a task: at once where it waits or is queued; where it runs, the wish is stored and the workers are told.
+-- With `force` the record of a running one is ended too. Returns the status before ('' for no such task), and now.
+local function stop(id, now, force)
+  local status = redis.call('HGET', key(id), 'st')
+  if not status then return '', '' end
+  if status == 'waiting' or status == 'queued' or (status == 'running' and force) then
+    finish(id, 'stopped', now)
+    if status == 'running' then redis.call('PUBLISH', P .. 'stop', id) end
+    return status, 'stopped'
+  end
+  if status == 'running' then
+    redis.call('HSET', key(id), 'stop', now)
+    redis.call('PUBLISH', P .. 'stop', id)
+  end
+  return status, status
+end
+
+local FINISHED = {succeeded = true, failed = true, stopped = true}
+
+-- Writes down what became of a firing; the newest 1,000 are kept.
+local function note_firing(schedule, at, outcome, task)
+  local k = P .. 's:' .. schedule .. ':firings'
+  redis.call('ZADD', k, at, at .. ':' .. outcome .. ':' .. task)
+  redis.call('ZREMRANGEBYRANK', k, 0, -1001)
+end
+
+-- Moves a scheduled task to another leaf, and its record to that status; `following` is its next firing, '' for none.
+local function move_schedule(id, status, following)
+  local k = P .. 's:' .. id
+  local r = redis.call('HMGET', k, 'k', 'st', 'q')
+  redis.call('ZREM', P .. 'sx:' .. r[1] .. ':' .. r[2], id)
+  redis.call('ZADD', P .. 'sx:' .. r[1] .. ':' .. status, r[3], id)
+  redis.call('HSET', k, 'st', status, 'nx', following)
+  if following == '' then
+    redis.call('ZREM', P .. 'cron', id)
+  else
+    redis.call('ZADD', P .. 'cron', following, id)
+  end
 end

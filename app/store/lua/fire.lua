@@ -1,29 +1,63 @@
--- Takes due firings, each once whoever asks: only one whose next firing still is what the caller saw.
--- ARGV: now ms, number of firings, then of each: schedule id, next firing ms that was seen,
---       following firing ms ('' when none is left), and the task that it creates, as `create` of _lib.lua reads it
--- Returns the number of firings taken.
+-- Takes due firings, each once whoever asks: only of a schedule that still is as the caller saw it.
+-- ARGV: now ms, number of schedules, then of each: id, next firing ms and revision that were seen,
+--       following firing ms ('' when none is left), overlap (allow, skip, stop_previous), firings it may have in all
+--       (max_runs, '' for any number), number of missed firings, number of firings, the missed ones' ms,
+--       then of each firing: its ms, and the task that it creates, as `create` of _lib.lua reads it
+-- Returns the number of schedules whose firings were taken.
 local now, at, taken = ARGV[1], 3, 0
+
+local function after_task(place) return place + 11 + 2 * tonumber(ARGV[place + 10]) end
+
+-- Whether the firing creates its task, by what the schedule's last one is doing.
+local function may_start(k, overlap)
+  if overlap == 'allow' then return true end
+  local last = redis.call('HGET', k, 'last')
+  local status = last and redis.call('HGET', key(last), 'st')
+  if not status or FINISHED[status] then return true end
+  if overlap == 'skip' then return false end
+  stop(last, now, false)
+  return true
+end
+
 for _ = 1, tonumber(ARGV[2]) do
-  local id, seen, following = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local id, seen, revision, following = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local overlap, most = ARGV[at + 4], tonumber(ARGV[at + 5])
+  local missed, firings = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
   local k = P .. 's:' .. id
   local score = redis.call('ZSCORE', P .. 'cron', id)
-  if score and tonumber(score) == tonumber(seen) then
-    local task = ARGV[at + 3]
-    at = create(now, at + 3)
-    redis.call('HINCRBY', k, 'runs', 1)
-    redis.call('HSET', k, 'last', task, 'nx', following)
-    if following == '' then
-      local r = redis.call('HMGET', k, 'k', 'st', 'q')
-      redis.call('ZREM', P .. 'cron', id)
-      redis.call('ZREM', P .. 'sx:' .. r[1] .. ':' .. r[2], id)
-      redis.call('ZADD', P .. 'sx:' .. r[1] .. ':ended', r[3], id)
-      redis.call('HSET', k, 'st', 'ended')
+  local own = score and tonumber(score) == tonumber(seen) and redis.call('HGET', k, 'rv') == revision
+  at = at + 8
+  for i = at, at + missed - 1 do
+    if own then note_firing(id, ARGV[i], 'missed', '') end
+  end
+  at = at + missed
+  if own and missed > 0 then redis.call('HINCRBY', k, 'missed', missed) end
+  for _ = 1, firings do
+    local fired = tonumber(redis.call('HGET', k, 'fired') or '0')
+    if not own or (most and fired >= most) then
+      at = after_task(at + 1)
+    elseif may_start(k, overlap) then
+      local moment, task = ARGV[at], ARGV[at + 1]
+      at = create(now, at + 1)
+      note_firing(id, moment, 'created', task)
+      redis.call('HINCRBY', k, 'runs', 1)
+      redis.call('HINCRBY', k, 'fired', 1)
+      redis.call('HSET', k, 'last', task)
     else
+      note_firing(id, ARGV[at], 'skipped_overlap', '')
+      redis.call('HINCRBY', k, 'skipped', 1)
+      at = after_task(at + 1)
+    end
+  end
+  if own then
+    taken = taken + 1
+    if most and tonumber(redis.call('HGET', k, 'fired') or '0') >= most then following = '' end
+    if following == '' then
+      move_schedule(id, 'ended', '')
+    else
+      redis.call('HSET', k, 'nx', following)
       redis.call('ZADD', P .. 'cron', following, id)
     end
-    taken = taken + 1
-  else
-    at = at + 14 + 2 * tonumber(ARGV[at + 13])
   end
 end
 return taken

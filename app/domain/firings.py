@@ -1,0 +1,116 @@
+"""Which firings of a schedule are due, which were missed, and when the next one is. Pure: time comes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from app.domain.cron import Cron
+from app.domain.times import to_datetime, to_ms
+
+#: A firing that is later than this was missed, as far as `catch_up: none` goes. A busy beat is never so late.
+MISSED_AFTER_MS = 60_000
+#: The newest missed firings that are caught up, or written down; what is older is only passed over.
+MAX_CAUGHT_UP = 1_000
+#: Firings of one schedule that are taken in one step.
+FIRINGS_PER_STEP = 100
+
+_FIRST_LOOK_BACK = timedelta(seconds=60)
+
+
+class CatchUp(StrEnum):
+    """What to do with firings that nobody took in time."""
+
+    NONE = "none"
+    LATEST = "latest"  # one, the newest
+    ALL = "all"  # oldest first, at most 1,000
+
+
+class Overlap(StrEnum):
+    """What a firing does when the schedule's last task is not finished."""
+
+    ALLOW = "allow"
+    SKIP = "skip"
+    STOP_PREVIOUS = "stop_previous"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When a schedule fires. Times are ms since 1970; start and end are inclusive, None: open."""
+
+    cron: Cron
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+    def next_after(self, after_ms: int) -> int | None:
+        """The first firing strictly after `after_ms`, None where none is left."""
+        if self.start_ms is not None:
+            after_ms = max(after_ms, self.start_ms - 1)
+        following = self.cron.next_after(to_datetime(after_ms))
+        if following is None or (self.end_ms is not None and to_ms(following) > self.end_ms):
+            return None
+        return to_ms(following)
+
+    def upcoming(self, after_ms: int, count: int) -> list[int]:
+        """The next `count` firings after `after_ms`, or as many as there are."""
+        firings: list[int] = []
+        following = self.next_after(after_ms)
+        while following is not None and len(firings) < count:
+            firings.append(following)
+            following = self.next_after(following)
+        return firings
+
+    def newest(self, first_ms: int, now_ms: int, limit: int) -> list[int]:
+        """The newest firings, at most `limit`, from `first_ms` (which is one) to `now_ms`, oldest first.
+
+        Looks back from now in growing steps, so the work stays small however long nobody fired.
+        """
+        look_back = _FIRST_LOOK_BACK
+        while True:
+            start_ms = max(first_ms, now_ms - look_back // timedelta(milliseconds=1))
+            found = self._between(start_ms - 1, now_ms)
+            if start_ms == first_ms or len(found) >= limit:
+                return found[-limit:]
+            look_back *= 8
+
+    def _between(self, after_ms: int, until_ms: int) -> list[int]:
+        found: list[int] = []
+        following = self.next_after(after_ms)
+        while following is not None and following <= until_ms:
+            found.append(following)
+            following = self.next_after(following)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with a schedule that is due: firings to take, firings that were missed, the next firing."""
+
+    firings: list[int]
+    missed: list[int]
+    following_ms: int | None
+
+
+def plan(rule: Rule, seen_ms: int, now_ms: int, catch_up: CatchUp) -> Plan:
+    """The plan for a schedule whose next firing `seen_ms` has come (seen_ms <= now_ms)."""
+    following_ms = rule.next_after(seen_ms)
+    if following_ms is None or following_ms > now_ms:
+        due = [seen_ms]
+    else:
+        due = rule.newest(seen_ms, now_ms, MAX_CAUGHT_UP)
+        following_ms = rule.next_after(now_ms)
+    if catch_up is CatchUp.ALL:
+        step, rest = due[:FIRINGS_PER_STEP], due[FIRINGS_PER_STEP:]
+        return Plan(step, [], rest[0] if rest else following_ms)
+    if catch_up is CatchUp.NONE and now_ms - due[-1] > MISSED_AFTER_MS:
+        return Plan([], due, following_ms)
+    return Plan(due[-1:], due[:-1], following_ms)
+
+
+def jitter_ms(jitter_seconds: float, firing_ms: int, following_ms: int | None, spread: float) -> int:
+    """How long a firing is put off: `spread` (0..1) of the jitter, which is at most half the way to the next one."""
+    bound_ms = jitter_seconds * 1000
+    if following_ms is not None:
+        bound_ms = min(bound_ms, max(0, following_ms - firing_ms) / 2)
+    return round(bound_ms * spread)

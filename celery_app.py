@@ -6,9 +6,11 @@ module is imported by the API too, which runs none of them. Importing it connect
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 from kombu import Exchange, Queue
 
@@ -68,6 +70,9 @@ def configuration() -> dict[str, Any]:
         "enable_utc": True,
     }
 
+
+# Programs run as nobody in the sandbox, whoever runs the worker; in a container that is often root.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 celery = Celery("celeriac")
 celery.add_defaults(configuration)

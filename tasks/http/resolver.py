@@ -1,0 +1,130 @@
+"""Name lookups that can be given up: getaddrinfo knows no timeout, and may hang for minutes."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+from tasks.http.errors import Cancelled, ConnectionError_
+from tasks.http.exchange import Exchange
+
+SocketAddress = tuple[str, int] | tuple[str, int, int, int]
+Endpoint = tuple[socket.AddressFamily, SocketAddress]
+Resolve = Callable[[str, int], Sequence[Endpoint]]
+
+MAX_LOOKUPS_AT_ONCE = 32
+IDLE_THREAD_SECONDS = 30.0
+
+
+def system_lookup(host: str, port: int, flags: int = 0) -> list[Endpoint]:
+    """All addresses of an ASCII host, in the system's order. Blocks; raises OSError."""
+    # bytes: a str would go through Python's own, older, IDNA codec
+    found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=flags)
+    return [(family, sockaddr) for family, _, _, _, sockaddr in found]  # type: ignore[misc]
+
+
+def literal_endpoints(host: str, port: int) -> list[Endpoint]:
+    """The address that the host spells out, if it does; in every form the system's resolver reads as one:
+    also 0x7f.1, 2130706433, 0177.0.0.1. Asks nobody."""
+    try:
+        return system_lookup(host, port, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        return []
+
+
+class _Lookup:
+    """One question, and where its answer goes. `done` is also set when the asker was cancelled."""
+
+    __slots__ = ("answer", "asked", "done", "failure", "host", "port")
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self.asked = True
+        self.done = threading.Event()
+        self.answer: Sequence[Endpoint] = ()
+        self.failure: OSError | None = None
+
+
+class Resolver:
+    """Looks names up in at most MAX_LOOKUPS_AT_ONCE threads; keeps no answer beyond the call.
+
+    A lookup that hangs costs its thread until the system gives it up. While all of them hang, other
+    lookups wait for one, each no longer than its own deadline. The threads are daemons: a hung one does
+    not keep the process from ending.
+    """
+
+    def __init__(self, resolve: Resolve = system_lookup) -> None:
+        self._resolve = resolve
+        self._lookups: queue.SimpleQueue[_Lookup | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._idle = 0
+
+    def endpoints(self, host: str, port: int, exchange: Exchange) -> Sequence[Endpoint]:
+        """At least one address. Raises ConnectionError_, TimeoutError_ or Cancelled."""
+        found = literal_endpoints(host, port) or self._ask(host, port, exchange)
+        if not found:
+            raise ConnectionError_(f"the name {host} could not be resolved")
+        return found
+
+    def close(self) -> None:
+        """Ends the threads that wait; one that hangs ends when its lookup does."""
+        with self._lock:
+            for _ in range(self._threads):
+                self._lookups.put(None)
+
+    def _ask(self, host: str, port: int, exchange: Exchange) -> Sequence[Endpoint]:
+        lookup = _Lookup(host, port)
+        exchange.cancel.attach(lookup, lookup.done.set)
+        try:
+            self._submit(lookup)
+            answered = lookup.done.wait(exchange.remaining())
+        finally:
+            lookup.asked = False
+            exchange.cancel.detach(lookup)
+        if exchange.cancel.cancelled:
+            raise Cancelled
+        if not answered:
+            raise exchange.timed_out()
+        if lookup.failure is not None:
+            raise ConnectionError_(f"the name {host} could not be resolved")
+        return lookup.answer
+
+    def _submit(self, lookup: _Lookup) -> None:
+        with self._lock:
+            self._lookups.put(lookup)
+            if self._idle < self._lookups.qsize() and self._threads < MAX_LOOKUPS_AT_ONCE:
+                self._threads += 1
+                threading.Thread(target=self._serve, name="http-dns", daemon=True).start()
+
+    def _serve(self) -> None:
+        while (lookup := self._next()) is not None:
+            if not lookup.asked:
+                continue
+            try:
+                lookup.answer = self._resolve(lookup.host, lookup.port)
+            except OSError as error:
+                lookup.failure = error
+            except UnicodeError as error:
+                lookup.failure = OSError(str(error))
+            finally:
+                lookup.done.set()
+
+    def _next(self) -> _Lookup | None:
+        """The next lookup; None when this thread is no longer needed, which is then already counted."""
+        with self._lock:
+            self._idle += 1
+        try:
+            lookup = self._lookups.get(timeout=IDLE_THREAD_SECONDS)
+        except queue.Empty:
+            lookup = None
+        with self._lock:
+            self._idle -= 1
+            if lookup is None and not self._lookups.empty():
+                lookup = self._lookups.get_nowait()  # one came between the timeout and the lock
+            if lookup is None:
+                self._threads -= 1
+        return lookup

@@ -1,0 +1,132 @@
+"""Sockets that ask their exchange before they block, so that no operation outlives the call."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import certifi
+
+from tasks.http.exchange import Exchange
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+
+class WatchedSocket(socket.socket):
+    """A TCP socket bound to one exchange at a time.
+
+    requests' own timeout is per read, which a target that drips a byte a second never trips. Here each
+    operation gets what is left of the whole, and raises TimeoutError_ or Cancelled itself; neither is an
+    OSError, so that no layer above takes it for a broken connection.
+    """
+
+    exchange: Exchange | None = None
+
+    def watch(self, exchange: Exchange) -> None:
+        """From now on this exchange's time counts, and its cancel shuts the socket down."""
+        exchange.cancel.attach(self, partial(_shut_down, self))
+        self.exchange = exchange
+
+    def unwatch(self) -> None:
+        if self.exchange is not None:
+            self.exchange.cancel.detach(self)
+            self.exchange = None
+
+    def _arm(self) -> Exchange:
+        if self.exchange is None:
+            raise RuntimeError("the socket is used outside an exchange")
+        self.settimeout(self.exchange.remaining())
+        return self.exchange
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = 0, flags: int = 0) -> int:
+        exchange = self._arm()
+        try:
+            size_bytes = super().recv_into(buffer, nbytes or 0, flags)
+        except TimeoutError:
+            raise exchange.timed_out() from None
+        exchange.received(size_bytes)
+        return size_bytes
+
+    def recv(self, bufsize: int = 1024, flags: int = 0) -> bytes:
+        exchange = self._arm()
+        try:
+            data = super().recv(bufsize, flags)
+        except TimeoutError:
+            raise exchange.timed_out() from None
+        exchange.received(len(data))
+        return data
+
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        exchange = self._arm()
+        try:
+            return super().send(data, flags)
+        except TimeoutError:
+            raise exchange.timed_out() from None
+
+    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+        exchange = self._arm()
+        try:
+            super().sendall(data, flags)
+        except TimeoutError:
+            raise exchange.timed_out() from None
+
+    def _real_close(self, *args: Any) -> None:
+        # Before the descriptor's number can be given away: a late cancel must not shut down a stranger.
+        self.unwatch()
+        super()._real_close(*args)  # type: ignore[misc]  # socket.close() and makefile() end here
+
+
+class WatchedTLSSocket(WatchedSocket, ssl.SSLSocket):
+    """The same with TLS around it."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        exchange = self._arm()
+        try:
+            super().do_handshake(block)
+        except TimeoutError:
+            raise exchange.timed_out() from None
+
+
+class WatchedTLSContext(ssl.SSLContext):
+    """Makes TLS sockets that belong to the exchange of the plain socket they wrap, handshake included."""
+
+    sslsocket_class = WatchedTLSSocket
+
+    def wrap_socket(self, sock: socket.socket, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        exchange = sock.exchange if isinstance(sock, WatchedSocket) else None
+        if exchange is None:
+            raise RuntimeError("TLS outside an exchange")
+        kwargs["do_handshake_on_connect"] = False  # the handshake must find its exchange in place
+        wrapped = super().wrap_socket(sock, *args, **kwargs)
+        exchange.cancel.detach(sock)
+        try:
+            wrapped.watch(exchange)  # type: ignore[attr-defined]  # sslsocket_class says which it is
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
+        return wrapped
+
+
+def tls_context(ca_bundle: str | None) -> WatchedTLSContext:
+    """Verifies against certifi's roots, and against the CA in `ca_bundle` (a PEM file) beside them.
+
+    There is no way to turn verification off. Raises OSError or ssl.SSLError for a bad bundle.
+    """
+    context = WatchedTLSContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(certifi.where())
+    if ca_bundle:
+        context.load_verify_locations(ca_bundle)
+    return context
+
+
+def _shut_down(sock: socket.socket) -> None:
+    # Not SSLSocket.shutdown: it drops the TLS layer first, and the calling thread, in the middle of a
+    # send, would go on in plain text.
+    with contextlib.suppress(OSError):  # not connected yet, or gone already: the flag is set all the same
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -305,7 +305,11 @@ def test_a_scheduled_task_may_leave_out_its_type_and_zone() -> None:
         ({"delay_seconds": 5}, "delay_seconds", "is not a field"),
         ({"run_at": "2026-11-24T00:00:00Z"}, "run_at", "is not a field"),
         ({"method": "GET"}, "method", "is for API tasks only"),
-        ({"start_at": "2026-11-24T00:00:00Z"}, "start_at", "is not a field"),
+        ({"start_at": "2026-11-24"}, "start_at", "must be an RFC 3339 time with an offset, like 2026-11-23T08:30:00Z"),
+        ({"max_runs": 0}, "max_runs", "should be greater than or equal to 1"),
+        ({"overlap": "queue"}, "overlap", "should be 'allow', 'skip' or 'stop_previous'"),
+        ({"catch_up": "some"}, "catch_up", "should be 'none', 'latest' or 'all'"),
+        ({"jitter_seconds": -1}, "jitter_seconds", "should be greater than or equal to 0"),
     ],
 )
 def test_one_wrong_field_of_a_scheduled_task(change: dict[str, Any], field: str, message: str) -> None:

@@ -83,9 +83,7 @@ def test_a_task_that_is_due_is_queued_at_once(store: Store, clock: VirtualClock)
     assert (task.status, task.queued_ms, task.due_ms) == (Status.QUEUED, clock(), clock())
 
 
-def test_record_and_message_are_written_together(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock
-) -> None:
+def test_record_and_message_are_written_together(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     assert raw_redis.lrange(MESSAGE.queue_key, 0, -1) == [message_for(task_id).payload]
     created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
@@ -198,9 +196,7 @@ def test_the_end_of_an_attempt_is_written_once(store: Store, clock: VirtualClock
     assert read(store, task_id) == before
 
 
-@pytest.mark.parametrize(
-    ("pause_ms", "status", "queued"), [(0, Status.QUEUED, True), (60_000, Status.WAITING, False)]
-)
+@pytest.mark.parametrize(("pause_ms", "status", "queued"), [(0, Status.QUEUED, True), (60_000, Status.WAITING, False)])
 def test_a_retry_is_another_attempt_of_the_same_task(
     store: Store, clock: VirtualClock, pause_ms: int, status: Status, queued: bool
 ) -> None:
@@ -286,15 +282,11 @@ def test_a_running_one_is_told_and_a_retry_of_it_becomes_its_stop(store: Store, 
         assert store.tasks.stop(task_id, clock()) == ("running", "running")
         assert watch.wait(5), "the workers were not told"
     assert store.tasks.renew([attempt], clock() + LEASE_MS) == [False]
-    answer = store.tasks.run_again(
-        attempt, FAILED, clock(), 1.0, clock() + 1, MESSAGE, counts="counts", entry=ENTRY
-    )
+    answer = store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock() + 1, MESSAGE, counts="counts", entry=ENTRY)
     assert answer == read(store, task_id).status == "stopped"
 
 
-def test_force_ends_the_record_and_what_the_worker_says_later_is_refused(
-    store: Store, clock: VirtualClock
-) -> None:
+def test_force_ends_the_record_and_what_the_worker_says_later_is_refused(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     assert store.tasks.stop(task_id, clock(), force=True) == ("running", "stopped")

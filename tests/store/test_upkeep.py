@@ -182,9 +182,7 @@ def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_tim
     assert (task.error["type"], task.finished_ms) == ("WorkerLostError", clock())
 
 
-def test_a_lost_attempt_that_was_to_be_stopped_is_stopped(
-    store: Store, clock: VirtualClock, upkeep: Upkeep
-) -> None:
+def test_a_lost_attempt_that_was_to_be_stopped_is_stopped(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
     task_id = created(store, clock())
     claimed(store, task_id, clock())
     store.tasks.stop(task_id, clock())
@@ -217,9 +215,7 @@ def test_what_is_finished_goes_when_its_time_is_over(store: Store, clock: Virtua
     assert kept(store) == [waiting]
 
 
-def test_of_too_many_the_oldest_go_first_whatever_they_are(
-    store: Store, clock: VirtualClock, upkeep: Upkeep
-) -> None:
+def test_of_too_many_the_oldest_go_first_whatever_they_are(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
     upkeep.settings = replace(upkeep.settings, max_finished_tasks=4)
     old = [finished(store, clock.advance(1), SUCCEEDED) for _ in range(4)]
     young = [finished(store, clock.advance(1), FAILED) for _ in range(3)]

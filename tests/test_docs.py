@@ -71,12 +71,16 @@ def _section(title: str) -> str:
 # --- endpoints -------------------------------------------------------------------------------------
 
 
+_PARAMETER = re.compile(r"<(?:[a-z]+_)?([a-z]+)>")
+_BRACED = r"{\1}"
+
+
 def _endpoints() -> set[str]:
     """`METHOD /path` of every route, ids as `{id}`, keys as `{key}`; without the files that pages load."""
     nobody = cast(Any, None)
     web = create_web(Context(Settings(), nobody, nobody, nobody, nobody, nobody))
     return {
-        f"{method} {re.sub(r'<(?:[a-z]+_)?([a-z]+)>', r'{\1}', rule.rule)}"
+        f"{method} {_PARAMETER.sub(_BRACED, rule.rule)}"
         for rule in web.url_map.iter_rules()
         if "static" not in rule.rule
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

@@ -124,9 +124,7 @@ class GuardedAdapter(BaseAdapter):
             connection.close()
             raise
 
-    def _readable(
-        self, connection: Connection, request: requests.PreparedRequest, target: Target
-    ) -> HTTPResponse:
+    def _readable(self, connection: Connection, request: requests.PreparedRequest, target: Target) -> HTTPResponse:
         """urllib3 reads the body, and hands the connection back when it is read to its end."""
         answer = connection.answer()
         return HTTPResponse(

@@ -30,7 +30,6 @@ class FinalResponse(http.client.HTTPResponse):
 class _Guarded:
     """What both kinds of connection have: a dialer, and the exchange that uses them now."""
 
-    response_class = FinalResponse
     dialer: Dialer
     exchange: Exchange | None = None
     sent_whole = True  # False: the target stopped listening, so nothing more can be sent
@@ -62,9 +61,13 @@ class _Guarded:
 class GuardedHTTPConnection(_Guarded, HTTPConnection):
     """http, direct or through a forwarding proxy."""
 
+    response_class = FinalResponse
+
 
 class GuardedHTTPSConnection(_Guarded, HTTPSConnection):
     """https, direct or through a tunnel."""
+
+    response_class = FinalResponse
 
     def connect(self) -> None:
         super().connect()

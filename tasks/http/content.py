@@ -62,10 +62,7 @@ def _media_type(content_type: str | None) -> tuple[str | None, str | None]:
 
 def _text(body: bytes, charset: str | None, *, is_whole: bool, must_be: bool) -> str | None:
     """Decoded text; None only if it `must_be` valid UTF-8 without NUL, and is not."""
-    for mark, encoding in _BOMS:
-        if body.startswith(mark):
-            return _decode(body, encoding, is_whole=is_whole, errors="replace")
-    encoding = _known_charset(charset)
+    encoding = _marked(body) or _known_charset(charset)
     if encoding is not None:
         return _decode(body, encoding, is_whole=is_whole, errors="replace")
     try:
@@ -73,6 +70,11 @@ def _text(body: bytes, charset: str | None, *, is_whole: bool, must_be: bool) ->
     except UnicodeDecodeError:
         return None if must_be else _decode(body, "windows-1252", is_whole=is_whole, errors="replace")
     return None if must_be and "\0" in text else text
+
+
+def _marked(body: bytes) -> str | None:
+    """The encoding that the body's first bytes declare, which goes before the header."""
+    return next((encoding for mark, encoding in _BOMS if body.startswith(mark)), None)
 
 
 def _decode(body: bytes, encoding: str, *, is_whole: bool, errors: str) -> str:

@@ -29,8 +29,7 @@ _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EAD
 
 def open_socket(endpoint: Endpoint, exchange: Exchange, limit_seconds: float) -> WatchedSocket:
     """A connected socket of this exchange. Raises OSError after `limit_seconds`, TimeoutError_, Cancelled."""
-    family, address = endpoint
-    sock = WatchedSocket(family, socket.SOCK_STREAM)
+    sock = WatchedSocket(endpoint[0], socket.SOCK_STREAM)
     try:
         sock.watch(exchange)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -46,9 +46,7 @@ def prepare(request: Request) -> requests.PreparedRequest:
     if content_type is not None and not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = content_type
     try:
-        return requests.Request(
-            method, request.url, headers=headers, params=dict(request.params), data=body
-        ).prepare()
+        return requests.Request(method, request.url, headers=headers, params=dict(request.params), data=body).prepare()
     except (requests.RequestException, UnicodeError):
         raise InvalidURL("the URL or its parameters can't be sent") from None
 

@@ -1,0 +1,123 @@
+"""Which firings are taken, which are missed: the arithmetic, under clocks that pause and step."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.cron import Cron
+from app.domain.firings import (
+    FIRINGS_PER_STEP,
+    MAX_CAUGHT_UP,
+    MISSED_AFTER_MS,
+    CatchUp,
+    Rule,
+    jitter_ms,
+    plan,
+)
+from app.domain.times import to_ms
+
+MINUTE = 60_000
+START = to_ms(datetime(2026, 11, 24, 12, 0, tzinfo=UTC))
+EVERY_MINUTE = Rule(Cron("* * * * *", "UTC"))
+EVERY_SECOND = Rule(Cron("* * * * * *", "UTC"))
+
+
+def walk(rule: Rule, catch_up: CatchUp, clocks: list[int]) -> tuple[list[int], list[int], int | None]:
+    """(firings taken, firings missed, next firing) of a beat that looks at the times `clocks`."""
+    taken: list[int] = []
+    missed: list[int] = []
+    following = rule.next_after(START)
+    for now_ms in clocks:
+        while following is not None and following <= now_ms:
+            found = plan(rule, following, now_ms, catch_up)
+            taken += found.firings
+            missed += found.missed
+            following = found.following_ms
+    return taken, missed, following
+
+
+@pytest.mark.parametrize("catch_up", list(CatchUp))
+def test_a_beat_that_is_in_time_takes_each_firing(catch_up: CatchUp) -> None:
+    clocks = list(range(START, START + 10 * MINUTE + 1, 500))
+    taken, missed, following = walk(EVERY_MINUTE, catch_up, clocks)
+    assert taken == [START + n * MINUTE for n in range(1, 11)]
+    assert missed == []
+    assert following == START + 11 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "taken", "missed"),
+    [
+        (CatchUp.NONE, [5], [1, 2, 3, 4]),  # the fifth is only 30 s late, so it was not missed
+        (CatchUp.LATEST, [5], [1, 2, 3, 4]),
+        (CatchUp.ALL, [1, 2, 3, 4, 5], []),
+    ],
+)
+def test_a_beat_that_was_away_for_five_firings(catch_up: CatchUp, taken: list[int], missed: list[int]) -> None:
+    found = walk(EVERY_MINUTE, catch_up, [START + 5 * MINUTE + 30_000])
+    assert found[:2] == ([START + n * MINUTE for n in taken], [START + n * MINUTE for n in missed])
+
+
+def test_without_catch_up_a_firing_is_missed_when_it_is_over_a_minute_late() -> None:
+    daily = Rule(Cron("0 13 * * *", "UTC"))
+    due = START + 60 * MINUTE
+    assert walk(daily, CatchUp.NONE, [due + MISSED_AFTER_MS])[:2] == ([due], [])
+    assert walk(daily, CatchUp.NONE, [due + MISSED_AFTER_MS + 1])[:2] == ([], [due])
+    assert walk(daily, CatchUp.LATEST, [due + 5 * 60 * MINUTE])[:2] == ([due], [])
+
+
+def test_all_takes_the_newest_thousand_oldest_first_in_steps() -> None:
+    now_ms = START + 5_000_000
+    first = plan(EVERY_SECOND, START + 1000, now_ms, CatchUp.ALL)
+    assert len(first.firings) == FIRINGS_PER_STEP
+    assert first.firings[0] == now_ms - (MAX_CAUGHT_UP - 1) * 1000
+    taken = walk(EVERY_SECOND, CatchUp.ALL, [now_ms])[0]
+    assert taken == list(range(first.firings[0], now_ms + 1, 1000))
+
+
+def test_the_firings_written_down_as_missed_are_bounded() -> None:
+    found = plan(EVERY_SECOND, START + 1000, START + 86_400_000, CatchUp.LATEST)
+    assert found.firings == [START + 86_400_000]
+    assert len(found.missed) == MAX_CAUGHT_UP - 1
+
+
+def test_start_and_end_are_inclusive() -> None:
+    rule = Rule(EVERY_MINUTE.cron, START + 2 * MINUTE, START + 4 * MINUTE)
+    assert rule.upcoming(START - MINUTE, 10) == [START + n * MINUTE for n in (2, 3, 4)]
+    assert plan(rule, START + 4 * MINUTE, START + 4 * MINUTE, CatchUp.LATEST).following_ms is None
+
+
+@given(
+    pauses=st.lists(st.integers(-300_000, 900_000), min_size=1, max_size=40),
+    catch_up=st.sampled_from(list(CatchUp)),
+)
+@settings(deadline=None)
+def test_no_firing_is_lost_or_doubled_however_the_clock_steps(pauses: list[int], catch_up: CatchUp) -> None:
+    clocks, now_ms = [], START
+    for pause in pauses:
+        now_ms += pause
+        clocks.append(now_ms)
+    taken, missed, following = walk(EVERY_MINUTE, catch_up, clocks)
+    settled = taken + missed
+    assert len(settled) == len(set(settled))
+    assert taken == sorted(taken)
+    latest = max([START, *clocks])
+    assert sorted(settled) == list(range(START + MINUTE, latest - latest % MINUTE + 1, MINUTE))
+    assert following == latest - latest % MINUTE + MINUTE
+
+
+@given(
+    jitter=st.floats(0, 86_400),
+    distance=st.one_of(st.none(), st.integers(1, 10**9)),
+    spread=st.floats(0, 1),
+)
+def test_jitter_is_at_most_half_the_way_to_the_next_firing(jitter: float, distance: int | None, spread: float) -> None:
+    following = None if distance is None else START + distance
+    late = jitter_ms(jitter, START, following, spread)
+    assert 0 <= late <= jitter * 1000 + 0.5
+    if distance is not None:
+        assert late <= distance / 2 + 0.5

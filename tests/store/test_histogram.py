@@ -1,0 +1,52 @@
+"""Percentiles from counted buckets: exact to one bucket, 15 %."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.store.histogram import GROWTH, percentiles_ms, upper_bound_ms
+from app.store.store import Store
+from tests.conftest import VirtualClock
+from tests.store.making import SUCCEEDED, claimed, created
+
+SHARES = (0.5, 0.95, 0.99, 1.0)
+
+
+def test_bounds_grow_by_15_percent_from_a_tenth_of_a_millisecond() -> None:
+    assert upper_bound_ms(0) == 0.1
+    assert upper_bound_ms(1) == pytest.approx(0.115)
+    assert upper_bound_ms(100) == pytest.approx(0.1 * 1.15**100)
+
+
+def test_nothing_counted_has_no_percentiles() -> None:
+    assert percentiles_ms({}, SHARES) == [None, None, None, None]
+
+
+def test_a_percentile_is_the_bound_below_which_that_share_lies() -> None:
+    counts = {10: 50, 20: 45, 30: 4, 40: 1}
+    bounds = [round(upper_bound_ms(bucket), 3) for bucket in (10, 20, 30, 40)]
+    assert percentiles_ms(counts, SHARES) == bounds
+
+
+@given(st.lists(st.floats(0.01, 3_600_000), min_size=1, max_size=12))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_lua_counts_is_read_back_within_one_bucket(
+    store: Store, raw_redis: redis.Redis, durations: list[float]
+) -> None:
+    raw_redis.flushdb()
+    clock = VirtualClock()
+    for duration in durations:
+        store.tasks.finish(claimed(store, created(store, clock()), clock()), SUCCEEDED, clock(), duration)
+    counts: Counter[int] = store.stats.read((), clock()).durations
+    assert counts.total() == len(durations)
+    kept = sorted(round(duration, 2) for duration in durations)  # the record's own precision
+    for share, found in zip(SHARES, percentiles_ms(counts, SHARES), strict=True):
+        exact = max(kept[math.ceil(share * len(kept)) - 1], 0.1)
+        assert found is not None
+        assert exact * 0.99 <= found <= exact * GROWTH * 1.01

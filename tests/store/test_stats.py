@@ -1,0 +1,94 @@
+"""Counts and timings equal a recount."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import redis
+
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.messages import NO_MESSAGE
+from app.store.store import Store
+from app.store.tasks import Filters
+from tests.conftest import VirtualClock
+from tests.store.making import FAILED, SUCCEEDED, claimed, created, finished, message_for, scheduled
+
+QUEUE_NAMES = ("celeriac.code", "celeriac.api")
+
+
+def test_an_empty_service_counts_nothing(store: Store, clock: VirtualClock) -> None:
+    stats = store.stats.read(QUEUE_NAMES, clock())
+    assert set(stats.tasks.values()) == {0}
+    assert len(stats.tasks) == len(Kind) * len(TaskType) * len(Status)
+    assert stats.schedules == dict.fromkeys(ScheduleStatus, 0)
+    assert stats.queues == dict.fromkeys(QUEUE_NAMES, 0)
+    assert (stats.waiting, stats.next_due_ms, len(stats.minutes)) == (0, None, 60)
+
+
+def test_counts_equal_a_recount(store: Store, clock: VirtualClock) -> None:
+    chance = random.Random(4)
+    for _ in range(120):
+        kind, task_type = chance.choice(list(Kind)), chance.choice(list(TaskType))
+        due_ms = clock() + chance.choice([0, 60_000])
+        task_id = created(store, clock.advance(1), kind=kind, task_type=task_type, due_ms=due_ms)
+        if chance.random() < 0.3:
+            store.tasks.stop(task_id, clock())
+        elif chance.random() < 0.5 and due_ms <= clock():
+            attempt = claimed(store, task_id, clock())
+            if chance.random() < 0.7:
+                store.tasks.finish(attempt, chance.choice([SUCCEEDED, FAILED]), clock(), 1.0)
+        elif chance.random() < 0.3:
+            store.tasks.delete(task_id)
+    everything = store.tasks.page(Filters(), 200).items
+    recount = Counter((task.kind, task.task_type, task.status) for task in everything)
+    stats = store.stats.read(QUEUE_NAMES, clock())
+    assert {leaf: number for leaf, number in stats.tasks.items() if number} == recount
+    assert stats.waiting == sum(task.status is Status.WAITING for task in everything)
+    assert stats.next_due_ms == min(task.due_ms for task in everything if task.status is Status.WAITING)
+
+
+def test_queues_are_as_deep_as_all_their_priorities(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    for priority in range(10):
+        raw_redis.lpush(store.keys.queue("celeriac.api", priority), message_for("x").payload)
+    assert store.stats.read(QUEUE_NAMES, clock()).queues == {"celeriac.code": 0, "celeriac.api": 10}
+
+
+def test_the_next_due_is_the_first_of_what_waits_here_and_what_a_worker_holds(
+    store: Store, clock: VirtualClock
+) -> None:
+    created(store, clock(), due_ms=clock() + 9_000, message=NO_MESSAGE)
+    assert store.stats.read((), clock()).next_due_ms == clock() + 9_000
+    created(store, clock(), due_ms=clock() + 3_000)
+    assert store.stats.read((), clock()).next_due_ms == clock() + 3_000
+
+
+def test_the_last_hour_is_told_by_the_minute(store: Store, clock: VirtualClock) -> None:
+    for outcome in (SUCCEEDED, SUCCEEDED, FAILED):
+        finished(store, clock(), outcome)
+    store.tasks.stop(created(store, clock()), clock())
+    clock.advance(59 * 60_000)
+    finished(store, clock())
+    minutes = store.stats.read((), clock()).minutes
+    assert (minutes[0].succeeded, minutes[0].failed, minutes[0].stopped) == (2, 1, 1)
+    assert (minutes[-1].succeeded, minutes[-1].failed, minutes[-1].stopped) == (1, 0, 0)
+    assert minutes[0].at_ms == (clock() // 60_000 - 59) * 60_000
+    later = store.stats.read((), clock.advance(60_000)).minutes
+    assert sum(minute.succeeded + minute.failed + minute.stopped for minute in later) == 1
+
+
+def test_waits_are_from_due_to_started_and_stops_have_no_duration(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    attempt = claimed(store, task_id, clock.advance(1_000))
+    store.tasks.stop(task_id, clock(), force=True)
+    store.tasks.finish(attempt, SUCCEEDED, clock(), 5.0)
+    stats = store.stats.read((), clock())
+    assert (stats.durations.total(), stats.waits.total()) == (0, 1)
+
+
+def test_schedules_are_counted_by_status(store: Store, clock: VirtualClock) -> None:
+    for status in (ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED, ScheduleStatus.PAUSED):
+        schedule = scheduled(store, clock())
+        if status is not ScheduleStatus.ACTIVE:
+            store.schedules.move(schedule.id, clock(), ScheduleStatus.ACTIVE, status, None)
+    assert store.stats.read((), clock()).schedules == {"active": 1, "paused": 2, "ended": 0}

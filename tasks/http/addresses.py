@@ -96,6 +96,7 @@ SPECIAL_IPV6: tuple[tuple[IPv6Network, str], ...] = (
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 
+_HOLDS_IPV4_LAST = (*TRANSPARENT, IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"))
 _ISATAP_MARKS = (0x00005EFE, 0x02005EFE)
 
 
@@ -175,7 +176,7 @@ def embedded_ipv4(address: Address) -> tuple[IPv4Address, ...]:
         return ()
     number = int(address)
     found: list[int] = []
-    if any(address in net for net in (*TRANSPARENT, IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"))):
+    if number > 1 and any(address in net for net in _HOLDS_IPV4_LAST):  # :: and ::1 hold none
         found.append(number & 0xFFFFFFFF)
     elif address in IPv6Network("64:ff9b:1::/48"):
         found.extend(_local_nat64(number))

@@ -77,7 +77,9 @@ def _check_authority(url: str) -> None:
     authority = match[1]
     if "@" in authority:
         raise InvalidURL("the URL may not hold user:password@")
-    if not authority or "\\" in authority or any(character.isspace() for character in authority):
+    # A name needs no percent signs: one that has them would be read differently from layer to layer.
+    is_odd = "\\" in authority or ("%" in authority and not authority.startswith("["))
+    if not authority or is_odd or any(character.isspace() for character in authority):
         raise InvalidURL("the URL has no valid host")
 
 

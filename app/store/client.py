@@ -74,7 +74,9 @@ def connect(url: str, max_connections: int = 64) -> Client:
         decode_responses=True,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_timeout=REPLY_TIMEOUT_SECONDS,
-        retry=Retry(ConstantBackoff(0.05), 1),  # a connection that Redis closed while it was idle
+        # Once more on a connection that Redis closed while it was idle. Not after a timeout: that would double the
+        # patience, and make a call twice that may have been carried out.
+        retry=Retry(ConstantBackoff(0.05), 1, supported_errors=(ConnectionError,)),
         health_check_interval=0,
     )
     return Client(connection_pool=pool)

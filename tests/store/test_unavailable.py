@@ -1,0 +1,161 @@
+"""Redis is away: every call of the store says so, with one error, within 2 seconds."""
+
+from __future__ import annotations
+
+import inspect
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain.errors import Unavailable
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.record import Task
+from app.store.schedules import ScheduleFilters
+from app.store.store import Store
+from app.store.tasks import Attempt, Filters
+from app.store.upkeep import LostAttempt, Sendable
+from tests.servers import RedisServer
+from tests.store.making import ENTRY, FAILED, MESSAGE, SUCCEEDED, new_schedule, new_task
+
+LIMIT_SECONDS = 2.0
+ID = "01a20786-bb40-7dea-8c0d-e64779664cff"
+ATTEMPT = Attempt(ID, 1, 1, Kind.CODE, "n", {}, 0, 30, 0, 5)
+TASK = Task(ID, "n", TaskType.DELAYED, Kind.CODE, Status.WAITING, 0, 0)
+LOST = LostAttempt(ID, "code", 5, 1, 1, 0, "w")
+ACTIVE, PAUSED = ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED
+
+CALLS: dict[str, Callable[[Store], Any]] = {
+    "tasks.create": lambda store: store.tasks.create([new_task(0)], 0),
+    "tasks.get": lambda store: store.tasks.get(ID),
+    "tasks.status": lambda store: store.tasks.status(ID),
+    "tasks.page": lambda store: store.tasks.page(Filters(), 10),
+    "tasks.claim": lambda store: store.tasks.claim(ID, "w", 0, 1),
+    "tasks.finish": lambda store: store.tasks.finish(ATTEMPT, SUCCEEDED, 0, 1.0),
+    "tasks.run_again": lambda store: store.tasks.run_again(
+        ATTEMPT, FAILED, 0, 1.0, 0, MESSAGE, counts="counts", entry=ENTRY
+    ),
+    "tasks.change": lambda store: store.tasks.change(TASK, new_task(0), 0),
+    "tasks.stop": lambda store: store.tasks.stop(ID, 0),
+    "tasks.delete": lambda store: store.tasks.delete(ID),
+    "tasks.renew": lambda store: store.tasks.renew([ATTEMPT], 0),
+    "schedules.create": lambda store: store.schedules.create(new_schedule(0), 0),
+    "schedules.change": lambda store: store.schedules.change(new_schedule(0), new_schedule(0), 0),
+    "schedules.id_of_key": lambda store: store.schedules.id_of_key("k"),
+    "schedules.get": lambda store: store.schedules.get(ID),
+    "schedules.get_many": lambda store: store.schedules.get_many([ID]),
+    "schedules.page": lambda store: store.schedules.page(ScheduleFilters(), 10),
+    "schedules.move": lambda store: store.schedules.move(ID, 0, ACTIVE, PAUSED, None),
+    "schedules.delete": lambda store: store.schedules.delete(ID),
+    "schedules.due": lambda store: store.schedules.due(0, 10),
+    "schedules.next_due_ms": lambda store: store.schedules.next_due_ms(),
+    "schedules.fire": lambda store: store.schedules.fire([], 0),
+    "schedules.firings": lambda store: store.schedules.firings(ID, 10, None),
+    "schedules.run_now": lambda store: store.schedules.run_now(ID, new_task(0), 0),
+    "upkeep.waiting_until": lambda store: store.upkeep.waiting_until(0, 10),
+    "upkeep.next_due_ms": lambda store: store.upkeep.next_due_ms(),
+    "upkeep.queued_since": lambda store: store.upkeep.queued_since(0, 10),
+    "upkeep.oldest_message": lambda store: store.upkeep.oldest_message("q"),
+    "upkeep.queued_ms": lambda store: store.upkeep.queued_ms([ID]),
+    "upkeep.send": lambda store: store.upkeep.send([(Sendable(ID, "code", 5, 0), MESSAGE)], 0),
+    "upkeep.mark_overdue": lambda store: store.upkeep.mark_overdue(0, 0, 10),
+    "upkeep.expired_leases": lambda store: store.upkeep.expired_leases(0, 10),
+    "upkeep.take_back": lambda store: store.upkeep.take_back(LOST, 0, MESSAGE, 3, {}, ENTRY),
+    "upkeep.count": lambda store: store.upkeep.count(["x"]),
+    "upkeep.trim": lambda store: store.upkeep.trim("x", "-inf", 1, 0),
+    "upkeep.trim_oldest": lambda store: store.upkeep.trim_oldest(["x"], 1),
+    "stats.read": lambda store: store.stats.read(("q",), 0),
+    "liveness.ping": lambda store: store.liveness.ping(),
+    "liveness.worker_alive": lambda store: store.liveness.worker_alive("w", {}, 0),
+    "liveness.worker_gone": lambda store: store.liveness.worker_gone("w"),
+    "liveness.workers": lambda store: store.liveness.workers(0),
+    "liveness.beat_ticked": lambda store: store.liveness.beat_ticked("b", 0),
+    "liveness.beat_gone": lambda store: store.liveness.beat_gone("b"),
+    "liveness.last_beat": lambda store: store.liveness.last_beat(),
+}
+#: Asks Redis for nothing.
+WITHOUT_REDIS = {"upkeep.finished_leaves"}
+
+
+def test_the_sweep_knows_every_public_method(store: Store) -> None:
+    parts = {name: getattr(store, name) for name in ("tasks", "schedules", "upkeep", "stats", "liveness")}
+    public = {
+        f"{part}.{name}"
+        for part, one in parts.items()
+        for name, _ in inspect.getmembers(one, inspect.ismethod)
+        if not name.startswith("_")
+    }
+    assert public == CALLS.keys() | WITHOUT_REDIS
+
+
+def answers(store: Store) -> dict[str, tuple[str, float]]:
+    """Of each call, made all at once, the error it raised and after how many seconds."""
+
+    def measure(call: Callable[[Store], Any]) -> tuple[str, float]:
+        began = time.monotonic()
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is what the caller looks at
+            call(store)
+        return caught.type.__name__, time.monotonic() - began
+
+    with ThreadPoolExecutor(len(CALLS)) as pool:
+        return dict(zip(CALLS, pool.map(measure, CALLS.values()), strict=True))
+
+
+def assert_all_unavailable(store: Store) -> None:
+    found = answers(store)
+    wrong = {name: error for name, (error, _) in found.items() if error != Unavailable.__name__}
+    late = {name: round(seconds, 2) for name, (_, seconds) in found.items() if seconds > LIMIT_SECONDS}
+    assert (wrong, late) == ({}, {})
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        yield Path(folder)
+
+
+def test_nobody_listens(folder: Path) -> None:
+    store = Store.at(f"unix://{folder}/nobody.sock")
+    assert_all_unavailable(store)
+    store.close()
+
+
+def test_it_went_away_while_connections_were_open(folder: Path, redis_program_path: Path) -> None:
+    server = RedisServer(redis_program_path, folder)
+    server.start()
+    store = Store.at(server.url)
+    store.liveness.ping()
+    server.stop()
+    assert_all_unavailable(store)
+    server.start()
+    store.liveness.ping()
+    assert store.tasks.create([new_task(0)], 0) == 1, "it is back, and nothing has to be opened again"
+    store.close()
+    server.stop()
+
+
+def test_it_accepts_and_never_answers(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "silent.sock"))
+        listener.listen(128)
+        store = Store.at(f"unix://{folder}/silent.sock")
+        assert_all_unavailable(store)
+        store.close()
+
+
+def test_it_is_full(store: Store, raw_redis: Any) -> None:
+    """`noeviction`: what would need memory is refused, and nothing is written."""
+    raw_redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(Unavailable):
+            store.tasks.create([new_task(0)], 0)
+        assert store.tasks.get(ID) is None, "reading goes on"
+    finally:
+        raw_redis.config_set("maxmemory", "0")
+    assert raw_redis.dbsize() == 0

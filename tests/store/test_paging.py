@@ -46,18 +46,25 @@ MADE = st.builds(
     st.none() | st.sampled_from(SCHEDULES),
     st.sampled_from([0, 0, 0, 1, 7]),  # mostly in the same millisecond
 )
-FILTERS = st.builds(
-    Filters,
-    status=st.none() | st.sampled_from(Status),
-    task_type=st.none() | st.sampled_from(TaskType),
-    kind=st.none() | st.sampled_from(Kind),
-    name=st.none() | st.sampled_from([*NAMES, "r", "nobody"]),
-    name_is_prefix=st.booleans(),
-    tag=st.none() | st.sampled_from([*TAGS, "b", "nothing"]),
-    scheduled_task_id=st.none() | st.sampled_from(SCHEDULES),
-    created_after_ms=st.none() | st.integers(NOON_MS - 1, NOON_MS + 40),
-    created_before_ms=st.none() | st.integers(NOON_MS - 1, NOON_MS + 40),
-)
+TIMES_MS = st.integers(NOON_MS - 1, NOON_MS + 40)
+FILTERS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "status": st.builds(dict, status=st.sampled_from(Status)),
+    "task_type": st.builds(dict, task_type=st.sampled_from(TaskType)),
+    "kind": st.builds(dict, kind=st.sampled_from(Kind)),
+    "name": st.builds(dict, name=st.sampled_from([*NAMES, "r", "nobody"]), name_is_prefix=st.booleans()),
+    "tag": st.builds(dict, tag=st.sampled_from([*TAGS, "b", "nothing"])),
+    "schedule": st.builds(dict, scheduled_task_id=st.sampled_from(SCHEDULES)),
+    "after": st.builds(dict, created_after_ms=TIMES_MS),
+    "before": st.builds(dict, created_before_ms=TIMES_MS),
+}
+
+
+@st.composite
+def mixtures_of_filters(draw: st.DrawFn) -> Filters:
+    """Three at most: under more hardly anything is left to be found."""
+    chosen = draw(st.lists(st.sampled_from(sorted(FILTERS)), max_size=3, unique=True))
+    parts = [draw(FILTERS[name]) for name in chosen]
+    return Filters(**{name: value for part in parts for name, value in part.items()})
 
 
 def make(store: Store, clock: VirtualClock, made: Made) -> None:
@@ -113,7 +120,9 @@ def walk(store: Store, filters: Filters, limit: int) -> list[Task]:
         cursor = page.cursor
 
 
-@given(made=st.lists(MADE, max_size=25), mixtures=st.lists(FILTERS, min_size=1, max_size=8), data=st.data())
+@given(
+    made=st.lists(MADE, max_size=25), mixtures=st.lists(mixtures_of_filters(), min_size=5, max_size=20), data=st.data()
+)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_walk_finds_exactly_what_matches_newest_first(
     store: Store, raw_redis: redis.Redis, made: list[Made], mixtures: list[Filters], data: st.DataObject

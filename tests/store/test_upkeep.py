@@ -146,6 +146,17 @@ def test_a_long_backlog_does_not_hide_a_lost_message(
     assert messages(raw_redis, store) == [(lost, None)]
 
 
+def test_a_message_is_not_sent_for_what_was_run_and_put_off_meanwhile(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, post: Post
+) -> None:
+    task_id = created(store, clock(), message=NO_MESSAGE)
+    (seen,) = store.upkeep.queued_since(clock(), 10)
+    attempt = claimed(store, task_id, clock.advance(1))
+    store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), NO_MESSAGE, counts="counts", entry={"attempt": 1})
+    assert store.upkeep.send([(seen, post(task_id, "code", 5, None))], clock()) == 0
+    assert messages(raw_redis, store) == []
+
+
 # --- lost workers --------------------------------------------------------------------------------
 
 
@@ -166,6 +177,14 @@ def test_an_attempt_of_a_lost_worker_runs_again(
     assert messages(raw_redis, store) == [(task_id, None)]
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "lost", "it was not dead, only silent"
     assert claimed(store, task_id, clock()).losses == 1
+
+
+def test_a_lease_that_is_renewed_after_it_was_seen_to_be_over_stays(store: Store, clock: VirtualClock) -> None:
+    attempt = claimed(store, created(store, clock()), clock())
+    (seen,) = store.upkeep.expired_leases(clock.advance(LEASE_MS + 1), 10)
+    assert store.tasks.renew([attempt], clock() + LEASE_MS) == [True]
+    assert store.upkeep.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
+    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "succeeded"
 
 
 def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_time(

@@ -13,28 +13,29 @@ def describe(expression: str) -> str:
     """English, 24-hour clock. CronError when the expression is malformed.
 
     cron-descriptor knows each field, but not how the two day fields belong together ("every 2 days, or on
-    Monday" for `*/2 * mon`, which is AND), nor lists with `L` or `#` ("on the second Monday and Friday" for
-    `1,5#2`): the days are put together here, entry by entry.
+    Monday" for `*/2 * mon`, which is AND), nor lists with `L`, `#` or a step ("on the second Monday and Friday"
+    for `1,5#2`; it breaks at `0,*/2`): the days are put together here, and such lists are taken apart.
     """
-    *times, day, month, weekday = (_without_star_lists(field) for field in split_fields(expression))
-    sentence = _words([*times, "*", "*", "*"], DescriptionTypeEnum.FULL)
-    groups = [
-        _either(_words([*times, entry, month, "*"], DescriptionTypeEnum.DAYOFMONTH) for entry in _entries(day)),
-        _either(_words([*times, "*", month, entry], DescriptionTypeEnum.DAYOFWEEK) for entry in _entries(weekday)),
+    fields = parse_fields(expression)
+    bits = (fields.seconds, fields.minutes, fields.hours, fields.days, fields.months, fields.weekdays)
+    written = (_entries(text, bits) for text, bits in zip(split_fields(expression), bits, strict=True))
+    *lists, days, months, weekdays = written
+    times = [entries[0] for entries in lists]
+    month = months[0]
+    by_day = _either(_words([*times, day, month, "*"], DescriptionTypeEnum.DAYOFMONTH) for day in days)
+    by_weekday = _either(_words([*times, "*", month, weekday], DescriptionTypeEnum.DAYOFWEEK) for weekday in weekdays)
+    parts = [
+        _words([*times, "*", "*", "*"], DescriptionTypeEnum.FULL),
+        _together(by_day, by_weekday, " and " if fields.both_days else " or "),
+        _words([*times, "*", month, "*"], DescriptionTypeEnum.MONTH),
     ]
-    days = [group for group in groups if group]
-    if len(days) == 2:
-        joint = " and " if parse_fields(expression).both_days else " or "
-        days = [joint.join(group.removeprefix("only ") for group in days)]
-    months = _words([*times, "*", month, "*"], DescriptionTypeEnum.MONTH)
-    return ", ".join(part for part in [sentence, *days, months] if part)
+    return ", ".join(part for part in parts if part)
 
 
 def _words(fields: list[str], part: DescriptionTypeEnum) -> str:
     # With a locale of its own it does not ask the environment for one.
     options = Options(use_24hour_time_format=True, locale_code="en_US")
-    words = ExpressionDescriptor(" ".join(fields), options).get_description(part)
-    words = words.removeprefix(", ")
+    words = ExpressionDescriptor(" ".join(fields), options).get_description(part).removeprefix(", ")
     return "" if words == "every day" else words
 
 
@@ -45,15 +46,19 @@ def _either(phrases: Iterable[str]) -> str:
     return " or ".join(phrase.removeprefix("only ") for phrase in alternatives)
 
 
-def _without_star_lists(field: str) -> str:
-    return "*" if "*" in field.split(",") else field.upper()
+def _together(by_day: str, by_weekday: str, joint: str) -> str:
+    if not by_day or not by_weekday:
+        return by_day or by_weekday
+    return by_day + joint + by_weekday.removeprefix("only ")
 
 
-def _entries(field: str) -> list[str]:
-    """The plain entries together, then each with `L` or `#`; nothing for a field that is `*`."""
-    if field == "*":
-        return []
-    entries = list(dict.fromkeys(field.split(",")))
+def _entries(field: str, bits: int) -> list[str]:
+    """What to ask for, one by one: the plain entries together, then each with `L` or `#`."""
+    entries = list(dict.fromkeys(field.upper().split(",")))
+    if "*" in entries:
+        return ["*"]
     special = [entry for entry in entries if "#" in entry or entry.startswith("L") or entry.endswith("L")]
     plain = [entry for entry in entries if entry not in special]
+    if len(plain) > 1 and any("/" in entry for entry in plain):
+        plain = [str(number) for number in range(bits.bit_length()) if bits >> number & 1]
     return ([",".join(plain)] if plain else []) + special

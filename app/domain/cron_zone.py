@@ -19,7 +19,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 # Two changes of one zone are never closer: 6.96 days is the least in tzdata 2026.6 (Gaza, around Ramadan).
-_SCAN_STEP_SECONDS = 3 * 86_400
+_SCAN_STEP_SECONDS = 6 * 86_400
 _MAX_NAME_LENGTH = 64
 
 
@@ -96,20 +96,26 @@ def stretches(zone_name: str, year: int) -> tuple[Stretch, ...]:
 def _changes(zone: ZoneInfo, start: int, end: int) -> list[int]:
     """The instants in start < t < end from which on the offset is another one."""
     changes = []
+    before = _offset_at(zone, start)
     for low in range(start, end, _SCAN_STEP_SECONDS):
         high = min(low + _SCAN_STEP_SECONDS, end)
-        before = _offset_at(zone, low)
-        if _offset_at(zone, high) == before:
-            continue
-        while high - low > 1:
-            middle = (low + high) // 2
-            if _offset_at(zone, middle) == before:
-                low = middle
-            else:
-                high = middle
-        if high < end:
-            changes.append(high)
-    return changes
+        after = _offset_at(zone, high)
+        if after != before:
+            changes.append(_change_between(zone, low, high))
+        before = after
+    return [change for change in changes if change < end]
+
+
+def _change_between(zone: ZoneInfo, low: int, high: int) -> int:
+    """The one in low < t ≤ high."""
+    before = _offset_at(zone, low)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset_at(zone, middle) == before:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def _offset_at(zone: ZoneInfo, instant: int) -> int:

@@ -1,10 +1,11 @@
-"""/health"""
+"""/health and /openapi.json"""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
 from app.api.context import context
+from app.api.openapi import document
 from app.api.shapes import answer
 
 blueprint = Blueprint("service", __name__)
@@ -29,3 +30,9 @@ def ready() -> Response:
     """200 when a created task would run."""
     is_ready = context().health.is_ready()
     return answer({"status": "ok" if is_ready else "unavailable"}, 200 if is_ready else 503)
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    """The document that describes every call."""
+    return answer(document())

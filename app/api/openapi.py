@@ -1,0 +1,194 @@
+"""The service's OpenAPI 3.1 document: the table of operations, and the models that validate requests."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from app.api import responses
+from app.api.operations import OPERATIONS, Answer, Operation
+from app.api.problems import PROBLEMS, RETRY_AFTER_SECONDS
+from app.domain.spec import PreviewSpec, ScheduleSpec, TaskSpec
+from app.version import VERSION
+
+Json = dict[str, Any]
+
+_SCHEMAS = "#/components/schemas/"
+_REQUESTS: tuple[type[BaseModel], ...] = (TaskSpec, ScheduleSpec, PreviewSpec)
+_RESPONSES: tuple[type[BaseModel], ...] = (
+    responses.CodeTask,
+    responses.ApiTask,
+    responses.TaskPage,
+    responses.ScheduledCodeTask,
+    responses.ScheduledApiTask,
+    responses.ScheduledTaskPage,
+    responses.FiringPage,
+    responses.Preview,
+    responses.Stats,
+    responses.Health,
+    responses.Readiness,
+    responses.Problem,
+)
+#: The rule between fields that a schema can say: one kind of task, whole.
+_ONE_KIND = [
+    {"title": "a code task", "required": ["function_code", "function_name"], "not": {"required": ["api_url"]}},
+    {"title": "an API task", "required": ["api_url"], "not": {"required": ["function_code"]}},
+]
+_HEADERS: Json = {
+    "Location": {"description": "The path of what was created.", "schema": {"type": "string"}},
+    "Preference-Applied": {"description": "`wait=N`, where one was asked for.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS}},
+    "WWW-Authenticate": {"description": "How to send a key.", "schema": {"type": "string"}},
+}
+_PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_SECURITY: list[Json] = [{"bearer": []}, {"key": []}, {}]  # the last: where no key is configured, none is needed
+_DESCRIPTION = """\
+Run this code, or call this URL: now, later or on a cron.
+
+Bodies are JSON in UTF-8; times are RFC 3339 in UTC with milliseconds; durations are seconds unless a name says
+otherwise. Every error is `application/problem+json` (RFC 9457) and names every wrong field. Unknown fields and
+parameters are refused. A service that has keys wants one with every call: `read` may GET, `write` may change."""
+
+
+@cache
+def document() -> Json:
+    """The whole document. It depends on nothing but the code; don't change what is returned."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Celeriac",
+            "version": VERSION,
+            "summary": "Tasks: code and HTTP calls, immediate, delayed and scheduled.",
+            "description": _DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "This service"}],
+        "tags": [{"name": "Tasks"}, {"name": "Scheduled tasks"}, {"name": "Service"}],
+        "security": _SECURITY,
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "responses": {_problem_name(status): _problem(status) for status in PROBLEMS},
+            "headers": _HEADERS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer <key>"},
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+    }
+
+
+def _paths() -> Json:
+    paths: Json = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return paths
+
+
+def _operation(operation: Operation) -> Json:
+    described: Json = {
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "responses": {
+            **{str(status): _answer(answer) for status, answer in operation.answers.items()},
+            **{str(status): _problem_of(operation, status) for status in sorted(operation.problems)},
+        },
+    }
+    if operation.description:
+        described["description"] = operation.description
+    if operation.parameters:
+        described["parameters"] = list(operation.parameters)
+    if operation.body:
+        described["requestBody"] = _body(operation)
+    if operation.is_open:
+        described["security"] = []
+    return described
+
+
+def _problem_of(operation: Operation, status: int) -> Json:
+    assert status not in operation.answers, f"{operation.id}: {status} is an answer already"
+    return {"$ref": f"#/components/responses/{_problem_name(status)}"}
+
+
+def _body(operation: Operation) -> Json:
+    schemas = [{"$ref": _SCHEMAS + name} for name in operation.body]
+    examples = {name: {"value": value} for name, value in operation.examples.items()}
+    schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+    return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
+
+
+def _answer(answer: Answer) -> Json:
+    described: Json = {"description": answer.description}
+    if answer.model is not None:
+        described["content"] = {answer.media_type: {"schema": {"$ref": _SCHEMAS + answer.model}}}
+    elif answer.media_type != "application/json":
+        described["content"] = {answer.media_type: {"schema": {"type": "string"}}}
+    if answer.headers:
+        described["headers"] = {name: _header(name) for name in answer.headers}
+    return described
+
+
+def _header(name: str) -> Json:
+    return {"$ref": f"#/components/headers/{name}"}
+
+
+def _problem_name(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _problem(status: int) -> Json:
+    slug, title = PROBLEMS[status]
+    example = {
+        "type": f"urn:celeriac:problem:{slug}",
+        "title": title,
+        "status": status,
+        "detail": "1 field is wrong" if status == 422 else title,
+        "instance": "/api/tasks",
+        "errors": [{"field": "name", "message": "is required"}] if status == 422 else [],
+    }
+    described: Json = {
+        "description": f"{title}.",
+        "content": {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}, "example": example}},
+    }
+    if status in _PROBLEM_HEADERS:
+        described["headers"] = {name: _header(name) for name in _PROBLEM_HEADERS[status]}
+    return described
+
+
+def _schemas() -> Json:
+    requests: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in _REQUESTS]
+    answers: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in _RESPONSES]
+    _, definitions = models_json_schema([*requests, *answers], ref_template=_SCHEMAS + "{model}")
+    schemas: Json = definitions["$defs"]
+    schemas |= {
+        "TaskChange": _change_of(schemas["TaskSpec"]),
+        "ScheduleChange": _change_of(schemas["ScheduleSpec"]),
+        "Task": _either("CodeTask", "ApiTask"),
+        "ScheduledTask": _either("ScheduledCodeTask", "ScheduledApiTask"),
+        "TaskOrScheduledTask": {"anyOf": [{"$ref": f"{_SCHEMAS}Task"}, {"$ref": f"{_SCHEMAS}ScheduledTask"}]},
+        "OpenAPI": {"type": "object", "description": "An OpenAPI 3.1 document.", "required": ["openapi"]},
+    }
+    for name in ("TaskSpec", "ScheduleSpec"):
+        schemas[name] |= {"oneOf": _ONE_KIND}
+    return schemas
+
+
+def _change_of(spec: Json) -> Json:
+    """Some fields of a spec; null gives a field its default."""
+    properties = {
+        name: {"anyOf": [{key: value for key, value in schema.items() if key != "default"}, {"type": "null"}]}
+        for name, schema in spec["properties"].items()
+    }
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _either(code: str, api: str) -> Json:
+    mapping = {"code": _SCHEMAS + code, "api": _SCHEMAS + api}
+    return {
+        "oneOf": [{"$ref": reference} for reference in mapping.values()],
+        "discriminator": {"propertyName": "kind", "mapping": mapping},
+    }

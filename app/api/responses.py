@@ -1,0 +1,377 @@
+"""What the service answers, as models: the OpenAPI document is made from them.
+
+Tests hold real answers to them. Nothing is validated with them while serving: app/api/shapes.py writes answers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from app.domain.spec import HttpMethod
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+
+Time = Annotated[
+    str,
+    Field(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        description="RFC 3339, UTC, milliseconds.",
+        examples=["2026-11-23T08:30:00.000Z"],
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+Id = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        description="A UUIDv7: ids sort by creation.",
+        examples=["0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"],
+        json_schema_extra={"format": "uuid"},
+    ),
+]
+Milliseconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+StatusPattern = int | str
+
+
+Absent = SkipJsonSchema[None]
+
+
+def _drop_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def _sometimes(description: str) -> Any:
+    """A member that is left out where there is nothing to say."""
+    return Field(None, description=description, json_schema_extra=_drop_default)
+
+
+class Model(BaseModel):
+    """No member beyond those that are described."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# --- tasks -----------------------------------------------------------------------------------------
+
+
+class TaskError(Model):
+    """Why an attempt failed."""
+
+    type: str = Field(
+        description="The exception's own class name, or one of the service's: TimeoutError, MemoryLimitError, "
+        "OutputLimitError, ResultError, SecurityError, SyntaxError, HTTPStatusError, ConnectionError, TLSError, "
+        "TooManyRedirects, InvalidURL, BlockedAddressError, WorkerLostError.",
+        examples=["ZeroDivisionError"],
+    )
+    message: str = Field(examples=["division by zero"])
+    line: int | None = Field(description="Line of the task's own source, from 1.", examples=[2])
+    traceback: str | None = Field(description="Speaks of the task's own source only.")
+
+
+class Attempt(Model):
+    """One execution of a task."""
+
+    attempt: int = Field(ge=1, description="Counted from 1.")
+    started_at: Time
+    finished_at: Time | None
+    duration_ms: Milliseconds | None
+    worker: str | None = Field(examples=["code@host"])
+    error: TaskError | None
+
+
+class TaskSummary(Model):
+    """A task as lists hold it: no result, no output, no body of its spec."""
+
+    id: Id
+    name: str = Field(examples=["report"])
+    task_type: TaskType = Field(description="When it runs.")
+    kind: Kind = Field(description="code: it has function_code; api: it has api_url.")
+    status: Status = Field(description="succeeded, failed and stopped are final.")
+    scheduled_task_id: Id | None = Field(description="The scheduled task whose firing created it.")
+    retry_of: Id | None = Field(description="The task that this one runs again.")
+    tags: list[str]
+    priority: int = Field(ge=0, le=9)
+    created_at: Time
+    due_at: Time
+    queued_at: Time | None
+    started_at: Time | None
+    finished_at: Time | None
+    duration_ms: Milliseconds | None = Field(description="Of the last attempt.", examples=[3.1])
+    attempt: Count = Field(description="The current or last attempt; 0 before the first.")
+    max_retries: Count
+    timeout: float = Field(description="Seconds for one attempt.")
+    worker: str | None
+    error: TaskError | None
+
+
+class _WholeTask(TaskSummary):
+    retry_delay: float
+    retry_max_delay: float
+    stdout: str
+    stdout_truncated: bool
+    cpu_ms: Milliseconds | None
+    memory_kb: Count | None
+    attempts: list[Attempt] = Field(max_length=20, description="The last 20.")
+
+
+class _CodeFields(Model):
+    kind: Literal[Kind.CODE]
+    function_code: str
+    function_name: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+class _ApiFields(Model):
+    kind: Literal[Kind.API]
+    api_url: str
+    method: HttpMethod
+    headers: dict[str, str] = Field(description="Their names; the values are never shown: `***`.")
+    params: dict[str, str]
+    data: Any
+    expected_status: list[StatusPattern]
+    retry_on: list[StatusPattern]
+
+
+class ApiResult(Model):
+    """What the target of an API task answered."""
+
+    status_code: int = Field(ge=100, le=599)
+    headers: dict[str, str]
+    body: Any = Field(description="Parsed JSON, or text, or base64 (then body_encoding says so).")
+    body_truncated: bool
+    body_encoding: Literal["base64"] | Absent = _sometimes("Only where the body is neither JSON nor text.")
+    url: str = Field(description="The final URL, after redirects.")
+    elapsed_ms: Milliseconds
+
+
+class CodeTask(_WholeTask, _CodeFields):
+    """A task that runs a program."""
+
+    kind: Literal[Kind.CODE]
+    result: Any = Field(description="What the function returned, as JSON.", examples=[7])
+
+
+class ApiTask(_WholeTask, _ApiFields):
+    """A task that sends an HTTP request."""
+
+    kind: Literal[Kind.API]
+    result: ApiResult | None = Field(description="Kept beside the error where the task failed.")
+
+
+class TaskPage(Model):
+    """Some of the tasks, the newest first."""
+
+    items: list[TaskSummary]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null ends the list.")
+
+
+# --- scheduled tasks -------------------------------------------------------------------------------
+
+
+class ScheduledTaskSummary(Model):
+    """A scheduled task as lists hold it."""
+
+    id: Id
+    name: str = Field(examples=["nightly"])
+    task_type: Literal[TaskType.SCHEDULED]
+    kind: Kind
+    status: ScheduleStatus = Field(description="ended: no firing is left.")
+    cron_expression: str = Field(examples=["0 3 * * *"])
+    timezone: str = Field(examples=["Europe/Berlin"])
+    tags: list[str]
+    priority: int = Field(ge=0, le=9)
+    timeout: float
+    max_retries: Count
+    created_at: Time
+    updated_at: Time
+    next_run_at: Time | None = Field(description="Null while it is paused, and when it has ended.")
+    last_task_id: Id | None
+    run_count: Count
+    skipped_count: Count = Field(description="Firings skipped because the task before was not finished.")
+    missed_count: Count = Field(description="Firings missed while nobody fired.")
+    key: str | None = Field(description="The name under which it was put, by PUT …/by-key/{key}.")
+
+
+class _WholeSchedule(ScheduledTaskSummary):
+    start_at: str | None
+    end_at: str | None
+    max_runs: Count | None
+    catch_up: Literal["none", "latest", "all"]
+    jitter_seconds: float
+    overlap: Literal["allow", "skip", "stop_previous"]
+    retry_delay: float
+    retry_max_delay: float
+    next_runs: list[Time] = Field(max_length=5, description="The next five; empty while it does not fire.")
+
+
+class ScheduledCodeTask(_WholeSchedule, _CodeFields):
+    """A scheduled task whose firings run a program."""
+
+    kind: Literal[Kind.CODE]
+
+
+class ScheduledApiTask(_WholeSchedule, _ApiFields):
+    """A scheduled task whose firings send an HTTP request."""
+
+    kind: Literal[Kind.API]
+
+
+class ScheduledTaskPage(Model):
+    """Some of the scheduled tasks, the newest first."""
+
+    items: list[ScheduledTaskSummary]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null ends the list.")
+
+
+class Firing(Model):
+    """What became of one firing."""
+
+    at: Time
+    outcome: Literal["created", "skipped_overlap", "missed"]
+    task_id: Id | None
+
+
+class FiringPage(Model):
+    """Some of the firings, the newest first."""
+
+    items: list[Firing]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null ends the list.")
+
+
+class Preview(Model):
+    """A cron expression in words, and when it fires next."""
+
+    description: str = Field(examples=["At 03:00 AM"])
+    next_runs: list[Time] = Field(max_length=100)
+
+
+# --- the service -----------------------------------------------------------------------------------
+
+
+class Percentiles(Model):
+    """Milliseconds; null where nothing was measured."""
+
+    p50: Milliseconds | None
+    p95: Milliseconds | None
+    p99: Milliseconds | None
+
+
+class Minute(Model):
+    """What finished in one minute."""
+
+    at: Time
+    succeeded: Count
+    failed: Count
+    stopped: Count
+
+
+class LastHour(Model):
+    """What finished within the last 60 minutes."""
+
+    finished: Count
+    succeeded: Count
+    failed: Count
+    stopped: Count
+    success_rate: float | None = Field(ge=0, le=1, description="Of those that succeeded or failed.")
+    duration_ms: Percentiles
+    wait_ms: Percentiles = Field(description="From due to started.")
+    per_minute: list[Minute] = Field(min_length=60, max_length=60, description="Oldest first.")
+
+
+class Waiting(Model):
+    """Tasks that are due in the future."""
+
+    count: Count
+    next_due_at: Time | None
+
+
+class Stats(Model):
+    """Counts of now, and timings of the last hour."""
+
+    total: Count
+    by_status: dict[Status, Count]
+    by_kind: dict[Kind, Count]
+    by_task_type: dict[TaskType, Count]
+    scheduled_tasks: dict[ScheduleStatus, Count]
+    queues: dict[str, Count] = Field(description="Messages that wait, by queue.")
+    waiting: Waiting
+    last_hour: LastHour
+
+
+class _Part(Model):
+    status: Literal["ok", "down"]
+    detail: str | Absent = _sometimes("Only where something is wrong: what.")
+
+
+class RedisHealth(_Part):
+    """Whether Redis answers."""
+
+    round_trip_ms: Milliseconds | Absent = _sometimes("Only where it answers.")
+
+
+class WorkersHealth(_Part):
+    """Whether each queue has a worker."""
+
+    count: Count
+    queues: dict[str, Count] = Field(description="How many workers serve each queue.")
+
+
+class BeatHealth(_Part):
+    """Whether cron schedules fire."""
+
+    name: str | Absent = _sometimes("Only where one ticked within the last minute.")
+    last_tick_at: Time | None
+    lag_seconds: float | Absent = _sometimes("How long the oldest due firing or delay has waited to be taken.")
+    age_seconds: Annotated[float, Field(ge=0)] | Absent = _sometimes("Of its last tick.")
+
+
+class SandboxHealth(_Part):
+    """Which layers of the sandbox hold: "on", or why not."""
+
+    layers: dict[str, str]
+
+
+class Health(Model):
+    """Whether all parts are there. Without Redis, nothing is known of the others."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    redis: RedisHealth
+    workers: WorkersHealth | Absent = _sometimes("Only where Redis answers.")
+    beat: BeatHealth | Absent = _sometimes("Only where Redis answers.")
+    sandbox: SandboxHealth | Absent = _sometimes("Only where Redis answers.")
+
+
+class Readiness(Model):
+    """The status alone."""
+
+    status: Literal["ok", "unavailable"]
+
+
+class WrongField(Model):
+    """One wrong field of the request."""
+
+    field: str = Field(description="Its path: `tags[2]`, `headers.X-Id`.", examples=["cron_expression"])
+    message: str
+    line: Annotated[int, Field(ge=1)] | Absent = _sometimes("Only in function_code, from 1.")
+    column: int | None = _sometimes("Only in function_code, from 1.")
+
+
+class Problem(Model):
+    """RFC 9457: every error has this shape."""
+
+    type: str = Field(examples=["urn:celeriac:problem:not-found"])
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+    instance: str = Field(description="The path that was called.")
+    errors: list[WrongField] = Field(description="Every wrong field; empty where no field is to blame.")
+    task_status: Status | ScheduleStatus | Absent = _sometimes("With 409: the status that forbids it.")
+
+
+Task = Annotated[CodeTask | ApiTask, Field(discriminator="kind")]
+ScheduledTask = Annotated[ScheduledCodeTask | ScheduledApiTask, Field(discriminator="kind")]

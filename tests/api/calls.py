@@ -1,0 +1,151 @@
+"""Calls of the API through Flask's test client; every answer is held against the document and the models."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import TypeAdapter
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
+
+from app.api import responses
+from app.api.operations import OPERATIONS, Operation
+from app.domain.outcome import Failure, Outcome
+from app.store.store import Store
+from app.store.tasks import Attempt
+from tests.conftest import VirtualClock
+
+BASE_URL = "http://localhost:5001"
+LEASE_MS = 15_000
+
+PROGRAM = {"function_code": "def main(a=1, b=2):\n    return a + b", "function_name": "main"}
+CODE: dict[str, Any] = {"name": "sum", **PROGRAM}
+CALL: dict[str, Any] = {"name": "ping", "api_url": "http://target.test/hook"}
+EVERY_MINUTE: dict[str, Any] = {"name": "minutely", "cron_expression": "* * * * *", **PROGRAM}
+UNKNOWN_ID = "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"
+
+_BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
+_UNIONS: dict[str, Any] = {
+    "Task": responses.Task,
+    "ScheduledTask": responses.ScheduledTask,
+    "TaskOrScheduledTask": responses.Task | responses.ScheduledTask,
+    "OpenAPI": dict[str, Any],
+}
+
+
+class Api:
+    """The API as a caller with these headers sees it."""
+
+    def __init__(self, web: Flask, headers: dict[str, str] | None = None) -> None:
+        self.web = web
+        self._client: FlaskClient = web.test_client()
+        self._headers = headers or {}
+
+    def call(self, method: str, path: str, **options: Any) -> TestResponse:
+        """Send it, and check that the answer is one that the document describes."""
+        headers = {**self._headers, **options.pop("headers", {})}
+        response = self._client.open(path, method=method, base_url=BASE_URL, headers=headers, **options)
+        check_answer(self.web, method, path, response)
+        return response
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> TestResponse:
+        if body is not None:
+            options["json"] = body
+        return self.call("POST", path, **options)
+
+    def patch(self, path: str, body: Any) -> TestResponse:
+        return self.call("PATCH", path, json=body)
+
+    def put(self, path: str, body: Any) -> TestResponse:
+        return self.call("PUT", path, json=body)
+
+    def delete(self, path: str) -> TestResponse:
+        return self.call("DELETE", path)
+
+    def create(self, **fields: Any) -> dict[str, Any]:
+        """Create a code task (or, with api_url, an API task), and return it."""
+        base = CALL if "api_url" in fields else CODE
+        return created(self.post("/api/tasks", {**base, **fields}))
+
+    def schedule(self, **fields: Any) -> dict[str, Any]:
+        """Create a scheduled task, and return it."""
+        return created(self.post("/api/scheduled-tasks", {**EVERY_MINUTE, **fields}))
+
+
+def created(response: TestResponse) -> dict[str, Any]:
+    """What was created."""
+    assert response.status_code == 201, response.text
+    return dict(response.get_json())
+
+
+def fields_of(response: TestResponse) -> list[str]:
+    """The wrong fields that a 422 names."""
+    assert response.status_code == 422, response.text
+    return [error["field"] for error in response.get_json()["errors"]]
+
+
+def check_answer(web: Flask, method: str, path: str, response: TestResponse) -> None:
+    """The status is one that the document lists for the call, and the body fits its model, no member more."""
+    operation = _operation(web, method, path)
+    status = response.status_code
+    answer = operation.answers.get(status) if operation else None
+    if operation and answer is None:
+        assert status in operation.problems, f"{operation.id} does not list {status}: {response.text}"
+    if answer is None:
+        assert response.content_type == "application/problem+json"
+        problem = responses.Problem.model_validate_json(response.data)
+        assert problem.status == status
+    elif answer.model:
+        assert response.content_type == "application/json"
+        TypeAdapter(_UNIONS.get(answer.model) or getattr(responses, answer.model)).validate_json(response.data)
+    elif answer.media_type == "application/json":
+        assert response.data == b""
+
+
+def _operation(web: Flask, method: str, path: str) -> Operation | None:
+    try:
+        rule, _ = web.url_map.bind("localhost").match(path.partition("?")[0], method, return_rule=True)
+    except HTTPException:  # no such path, or not with this method
+        return None
+    return _BY_ROUTE.get((method, path_of(rule.rule)))
+
+
+def path_of(rule: str) -> str:
+    """A route as the document writes it: `/api/tasks/{task_id}`."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
+
+
+class PlayedWorker:
+    """Does to the record what a worker does, when the test says so."""
+
+    def __init__(self, store: Store, clock: VirtualClock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def start(self, task_id: str) -> Attempt:
+        """Claim the task."""
+        now_ms = self._clock()
+        attempt = self._store.tasks.claim(task_id, "code@played", now_ms, now_ms + LEASE_MS)
+        assert isinstance(attempt, Attempt), attempt
+        return attempt
+
+    def succeed(self, task_id: str, result_json: bytes = b"7", stdout: str = "") -> None:
+        """Run it to its success."""
+        self._end(self.start(task_id), Outcome(result_json=result_json, stdout=stdout, cpu_ms=0.8, memory_kb=5120))
+
+    def fail(self, task_id: str) -> None:
+        """Run it to its failure."""
+        self._end(self.start(task_id), Outcome(failure=Failure("ZeroDivisionError", "division by zero", 2, "…")))
+
+    def end_stopped(self, attempt: Attempt) -> None:
+        """End an attempt as one that was told to stop."""
+        self._end(attempt, Outcome(stopped=True))
+
+    def _end(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._store.tasks.finish(attempt, outcome, self._clock(), 3.1)

@@ -1,0 +1,72 @@
+"""The API over a real Redis and the real sandbox's checker; a worker that the test plays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from app.api.context import Context
+from app.api.web import create_web
+from app.dispatch import Dispatcher
+from app.health import HealthService
+from app.outbox import Outbox
+from app.schedules import ScheduleService
+from app.service import TaskService
+from app.settings import Settings
+from app.statistics import StatisticsService
+from app.store.store import Store
+from sandbox import Sandbox
+from tests.api.calls import Api, PlayedWorker
+from tests.conftest import VirtualClock
+
+#: Makes the application as some settings want it.
+MakeWeb = Callable[[Settings], Flask]
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """One zygote for all tests: programs are checked in it, none runs."""
+    sandbox = Sandbox(spare_children=0)
+    sandbox.start()
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture
+def make_web(store: Store, clock: VirtualClock, sandbox: Sandbox) -> MakeWeb:
+    """Applications on the test's store and clock."""
+
+    def make(settings: Settings) -> Flask:
+        dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
+        return create_web(
+            Context(
+                settings=settings,
+                tasks=TaskService(store, dispatcher, sandbox.check, clock),
+                schedules=ScheduleService(store, dispatcher, sandbox.check, clock, settings.timezone),
+                statistics=StatisticsService(store.stats, clock),
+                health=HealthService(store, clock),
+                clock=clock,
+            )
+        )
+
+    return make
+
+
+@pytest.fixture
+def web(make_web: MakeWeb) -> Flask:
+    """The application with default settings: no key is needed."""
+    return make_web(Settings())
+
+
+@pytest.fixture
+def api(web: Flask) -> Api:
+    """Calls of it."""
+    return Api(web)
+
+
+@pytest.fixture
+def worker(store: Store, clock: VirtualClock) -> PlayedWorker:
+    """A worker that the test plays."""
+    return PlayedWorker(store, clock)

@@ -34,7 +34,7 @@ class TaskService:
 
     def create(self, raw: Any, wait_seconds: float = 0) -> Task:
         """Create the task that `raw` (a JSON value) describes; hold on until it is finished or time is over."""
-        now_ms = self._clock()
+        now_ms, deadline = self._clock(), time.monotonic() + wait_seconds
         spec = parse_task(raw, now_ms, lambda fields: code_problems(fields, self._checker))
         task_id = new_id(now_ms)
         if wait_seconds <= 0:
@@ -42,9 +42,11 @@ class TaskService:
             return self.get(task_id)
         channel = self._store.keys.done(task_id)
         with self._store.subscriber.watch(channel) as watch:
-            self._write(spec, task_id, now_ms)
+            # Listening before there is anything to hear of: the finish can't be missed, so no look is needed first.
             self._store.subscriber.confirm(channel)
-            return self._wait(task_id, watch, wait_seconds)
+            self._write(spec, task_id, now_ms)
+            watch.wait(wait_seconds)
+            return self._wait(task_id, watch, deadline - time.monotonic())
 
     def _write(self, spec: TaskSpec, task_id: str, now_ms: int) -> None:
         task = self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)

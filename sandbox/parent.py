@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -240,12 +240,11 @@ class Sandbox:
         conversation = _Conversation(limits, protocol.Frames(budget), 8 * budget)
         cancel.bind(child.kill)
         try:
-            verdict = _converse(child, job, conversation, deadline)
+            verdict = _converse(child, job, conversation, deadline, self._replace_spare)
         finally:
             cancel.bind(None)
             child.kill()
             child.socket.close()
-            self._replace_spare()
         if verdict is None:
             verdict = conversation.verdict(failure=_cause_of_death(child, conversation, cancel))
         elif verdict.result_json is None and child.died.wait(_DEATH_SECONDS) and child.death is not None:
@@ -258,12 +257,15 @@ class Sandbox:
         return verdict
 
 
-def _converse(child: Child, job: dict[str, Any], conversation: _Conversation, deadline: float) -> Verdict | None:
+def _converse(
+    child: Child, job: dict[str, Any], conversation: _Conversation, deadline: float, meanwhile: Callable[[], None]
+) -> Verdict | None:
     """Send the job, hear the child out; None where it ended without a last word."""
     limits = conversation.limits
     try:
         child.socket.settimeout(max(deadline - time.monotonic(), 0.001))
         child.socket.sendall(protocol.frame(b"j", json.dumps(job).encode()))
+        meanwhile()  # while the child works, the caller and the zygote have nothing else to do
         while True:
             remaining = deadline - time.monotonic()
             if remaining <= 0:

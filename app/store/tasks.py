@@ -108,19 +108,15 @@ class TaskStore:
 
     def get(self, task_id: str) -> Task | None:
         """One whole task, or None."""
-        key = self._keys.task(task_id)
-        with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.hgetall(key)
-            pipeline.mget(f"{key}:spec", f"{key}:result", f"{key}:stdout")
-            pipeline.lrange(f"{key}:attempts", 0, -1)
-            fields, (spec, result, stdout), attempts = pipeline.execute()
-        if not fields:
+        record, *rest = self._scripts("read", task_id)
+        if not record:
             return None
+        spec, result, stdout, *attempts = rest
         return replace(
-            read_task(task_id, fields),
+            read_task(task_id, pairs(record)),
             spec=json.loads(spec or "{}"),
-            result_json=result,
-            stdout=stdout or "",
+            result_json=result or None,
+            stdout=stdout,
             attempts=[json.loads(entry) for entry in attempts],
         )
 

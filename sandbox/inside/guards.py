@@ -1,340 +1,547 @@
-"""The builtins that a program gets, and the two guards that its code calls."""
+"""The guards that a program's code calls, and the builtins that it gets.
+
+Three questions decide about an attribute: is the name harmless of any object (names.py); is the object one that a
+program may look into (never a module, frame, traceback, code); and, for private and special names, does what is found
+belong to the program or to the library. A guard asks for the type of an object, never for what the object says of
+itself: `__class__` and isinstance can be made to lie, `type` can't.
+"""
 
 from __future__ import annotations
 
 import _string  # type: ignore[import-not-found]
+import abc
 import builtins
+import enum
+import functools
 import string
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sandbox.inside import modules, names
+from sandbox.inside import builtin_names, names, policy
 
-#: `__module__` of everything that a program defines: how a guard knows its own from the interpreter's.
+#: `__name__` of the program, and `__module__` of what it defines.
 MODULE = "task"
 
-#: Builtins left out, with the reason; every other is admitted by name below.
-LEFT_OUT = {
-    "open": "files",
-    "input": "nobody is there to answer",
-    "eval": "code that no policy has seen",
-    "exec": "as eval",
-    "compile": "as eval",
-    "globals": "leads to the guards",
-    "locals": "as globals",
-    "breakpoint": "starts a debugger",
-    "help": "starts a pager",
-    "exit": "ends the process",
-    "quit": "as exit",
-    "memoryview": "of no use to a program without buffers",
-    "copyright": "of the interactive mode",
-    "credits": "of the interactive mode",
-    "license": "of the interactive mode",
-}
-
-_PLAIN = [
-    "abs",
-    "all",
-    "any",
-    "ascii",
-    "bin",
-    "bool",
-    "bytearray",
-    "bytes",
-    "callable",
-    "chr",
-    "classmethod",
-    "complex",
-    "dict",
-    "divmod",
-    "enumerate",
-    "filter",
-    "float",
-    "frozenset",
-    "hash",
-    "hex",
-    "id",
-    "int",
-    "isinstance",
-    "issubclass",
-    "iter",
-    "len",
-    "list",
-    "map",
-    "max",
-    "min",
-    "next",
-    "object",
-    "oct",
-    "ord",
-    "pow",
-    "property",
-    "range",
-    "repr",
-    "reversed",
-    "round",
-    "set",
-    "slice",
-    "sorted",
-    "staticmethod",
-    "str",
-    "sum",
-    "super",
-    "tuple",
-    "zip",
-    "format",
-    "aiter",
-    "anext",
-    "NotImplemented",
-    "Ellipsis",
-    "True",
-    "False",
-    "None",
-    "__build_class__",
-    "__debug__",
-]
+_MISSING = object()
+_REFUSED_TYPES = frozenset({types.ModuleType, types.FrameType, types.CodeType, types.TracebackType})
+_mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_dict_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 
 
-class _TypeOfTypes(builtins.type):
-    """Makes the guarded `type` look like a class to isinstance."""
-
-    def __call__(cls, *args: Any) -> Any:
-        if len(args) != 1:
-            raise TypeError("type() takes one argument here")
-        return class_of(args[0])
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        return builtins.isinstance(instance, builtins.type)
-
-    def __subclasscheck__(cls, subclass: Any) -> bool:
-        return builtins.issubclass(subclass, builtins.type)
-
-    def __repr__(cls) -> str:
-        return "<class 'type'>"
+class SecurityError(AttributeError):
+    """The program used what the sandbox forbids."""
 
 
-class GuardedType(metaclass=_TypeOfTypes):
-    """`type`: with one argument, and never a class of classes, which would make classes past the policy."""
-
-    def __init_subclass__(cls) -> None:
-        raise TypeError("type can't be subclassed here")
-
-    def __class_getitem__(cls, _: Any) -> Any:
-        return cls
+class ImportSecurityError(ImportError):
+    """The program imported what the sandbox forbids."""
 
 
-GuardedType.__name__ = GuardedType.__qualname__ = "type"
-GuardedType.__module__ = "builtins"
+ImportSecurityError.__name__ = "SecurityError"
+
+
+class _State:
+    """What the guards know of the one program of this process."""
+
+    def __init__(self) -> None:
+        self.library_classes: frozenset[type] = frozenset()
+        self.library_roots: frozenset[str] = frozenset()  # top names of modules handed out whole
+        self.subclassable: frozenset[type] = frozenset()
+        self.writable: frozenset[type] = frozenset()
+        self.program: dict[str, Any] = {}
+
+
+state = _State()
+
+
+def remember_library(subclassable: Iterable[type], writable: Iterable[type], whole_modules: Iterable[str]) -> None:
+    """Call when everything is imported: each class that exists now is the library's, each later one the program's."""
+    found: set[type] = {object}
+    waiting: list[type] = [object]
+    while waiting:
+        for each in type.__subclasses__(waiting.pop()):
+            if each not in found:
+                found.add(each)
+                waiting.append(each)
+    state.library_classes = frozenset(found)
+    state.subclassable = frozenset(subclassable)
+    state.writable = frozenset(writable)
+    state.library_roots = frozenset(name.partition(".")[0] for name in whole_modules)
+
+
+# --- whose is it ------------------------------------------------------------------------------------
+
+
+def _is_class(value: Any) -> bool:
+    return issubclass(type(value), type)
+
+
+def _is_program_function(value: Any) -> bool:
+    return type(value) is types.FunctionType and value.__globals__ is state.program
+
+
+def is_programs_own(value: Any) -> bool:
+    """Whether the program made this class, this function, or the class of this object."""
+    if _is_class(value):
+        return value not in state.library_classes
+    return type(value) not in state.library_classes or _is_program_function(value)
+
+
+def _refuse(value: Any, name: str) -> SecurityError:
+    return SecurityError(f"the attribute {name!r} of a {type(value).__name__!r} object may not be used in the sandbox")
+
+
+# --- reading attributes -----------------------------------------------------------------------------
+
+
+def read_public(value: Any, name: str) -> Any:
+    """`value.name`, for a name without leading underscore."""
+    if type(value) in _REFUSED_TYPES:
+        _look_at_refused(value, name)
+    return getattr(value, name)
+
+
+def _look_at_refused(value: Any, name: str) -> None:
+    """Modules that the operator hands out whole are the exception."""
+    whole = type(value) is types.ModuleType and value.__name__.partition(".")[0] in state.library_roots
+    if not whole or name.startswith("_"):
+        raise _refuse(value, name)
+
+
+def read_private(value: Any, name: str) -> Any:
+    """`value._name` and special names that depend on the name only."""
+    if type(value) in _REFUSED_TYPES:
+        _look_at_refused(value, name)
+    if names.is_special(name):
+        return _read_harmless_special(value, name)
+    if name not in names.PRIVATE_OF_THE_LIBRARY and not _is_private_of_program(value, name):
+        raise _refuse(value, name)
+    return getattr(value, name)
+
+
+def _read_harmless_special(value: Any, name: str) -> Any:
+    if type(value) is Facade and name in ("__name__", "__doc__"):
+        return Facade.name_of(value) if name == "__name__" else None
+    return getattr(value, name)
+
+
+def _is_private_of_program(value: Any, name: str) -> bool:
+    """Whether the class in which `_name` is found is the program's, or else the object that holds it."""
+    for each in _searched_classes(value):
+        if name in _dict_of(each):
+            return each not in state.library_classes
+    return is_programs_own(value) or type(value) is super or type(value) in state.writable
+
+
+def _searched_classes(value: Any) -> tuple[type, ...]:
+    if type(value) is super:
+        mro = _mro_of(super.__getattribute__(value, "__self_class__"))
+        return mro[mro.index(super.__getattribute__(value, "__thisclass__")) + 1 :]
+    return _mro_of(value) if _is_class(value) else _mro_of(type(value))
+
+
+def read_special(value: Any, name: str) -> Any:
+    """The attributes whose value has to be looked at."""
+    if type(value) in _REFUSED_TYPES:
+        _look_at_refused(value, name)
+    return SPECIAL[name](value, name)
+
+
+def _class(value: Any, _: str) -> Any:
+    return class_of(value)
 
 
 def class_of(value: Any) -> Any:
-    """`type(value)`, and for a class the guarded `type`."""
-    found = builtins.type(value)
-    return GuardedType if builtins.issubclass(found, builtins.type) else found
+    """`type(value)`; for a class, the guarded `type` unless the program has made a class of classes itself."""
+    found = type(value)
+    if not issubclass(found, type) or found not in state.library_classes:
+        return found
+    return GuardedABCMeta if found is GuardedABCMeta else GuardedType
 
 
-def _is_own(value: Any) -> bool:
-    """Whether the program itself made this object, or its class."""
-    kind = builtins.type(value)
-    if builtins.issubclass(kind, builtins.type):
-        return bool(builtins.type.__getattribute__(value, "__module__") == MODULE)
-    if kind is types.FunctionType:
-        return bool(value.__module__ == MODULE and value.__globals__.get("__name__") == MODULE)
-    return bool(kind.__module__ == MODULE)
+def _namespace(value: Any, name: str) -> dict[str, Any]:
+    """The real dict of the program's own objects; of its classes, a copy."""
+    if not is_programs_own(value) and type(value) not in state.writable:
+        raise _refuse(value, name)
+    if _is_class(value):
+        return {key: each for key, each in _dict_of(value).items() if not names.is_special(key)}
+    found = getattr(value, name)
+    if type(found) is not dict:
+        raise _refuse(value, name)
+    return found
 
 
-def guarded_write(value: Any) -> Any:
-    """`value`, if its attributes may be set: the program's own objects, and a few made for it."""
-    if _is_own(value) or builtins.isinstance(value, modules.WRITABLE):
+def _format_method(value: Any, name: str) -> Any:
+    """`str.format`, bound or not, by our formatter; any other `format` as it is."""
+    found = getattr(value, name)
+    kind = type(found)
+    if kind is types.BuiltinMethodType and issubclass(type(found.__self__), str) and found.__name__ == name:
+        return functools.partial(_FORMATTERS[name], found.__self__)
+    if kind is types.MethodDescriptorType and found.__objclass__ is str:
+        return _FORMATTERS[name]
+    return found
+
+
+def _setter(value: Any, name: str) -> Callable[..., None]:
+    """`object.__setattr__`, `super().__setattr__` and the like, for the names and objects that permit it."""
+    found = getattr(value, name)
+    takes = 2 if name == "__setattr__" else 1
+
+    def change(*args: Any) -> None:
+        if len(args) not in (takes, takes + 1):
+            raise TypeError(f"{name} takes {takes} arguments")
+        target = args[0] if len(args) > takes else value
+        if type(target) is super:
+            target = super.__getattribute__(target, "__self__")
+        attribute = args[-takes]
+        _check_string(attribute)
+        write(target, attribute)
+        found(*args)
+
+    return change
+
+
+def _new(value: Any, name: str) -> Any:
+    """`object.__new__`, `super().__new__`; for classes of classes, with a look at what becomes the new class."""
+    found = getattr(value, name)
+
+    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        if _is_class(cls) and issubclass(cls, type):
+            if cls in state.library_classes and cls not in (GuardedType, GuardedABCMeta):
+                raise _refuse(cls, name)
+            _check_new_class(cls, *args)
+        return found(cls, *args, **kwargs)
+
+    return new
+
+
+def _wrapped(value: Any, name: str) -> Any:
+    found = getattr(value, name)
+    if not _is_program_function(found) and not is_programs_own(found):
+        raise _refuse(value, name)
+    return found
+
+
+def _annotations(value: Any, name: str) -> dict[str, Any]:
+    """A copy: dataclasses paste its keys into source code."""
+    if not is_programs_own(value):
+        raise _refuse(value, name)
+    return dict(getattr(value, name))
+
+
+def _subclasses(value: Any, name: str) -> Any:
+    if not _is_class(value):
+        return getattr(value, name)
+    if not is_programs_own(value) or issubclass(value, type):
+        raise _refuse(value, name)
+    return lambda: type.__subclasses__(value)
+
+
+def _ancestors(value: Any, name: str) -> Any:
+    if not _is_class(value):
+        return getattr(value, name)
+    if issubclass(value, type):
+        raise _refuse(value, name)
+    return (lambda: list(_mro_of(value))) if name == "mro" else getattr(value, name)
+
+
+def _descriptor_setter(value: Any, name: str) -> Any:
+    """A slot of a class of the library sets what `write` would refuse."""
+    if not is_programs_own(value) and type(value) not in (property, super):
+        raise _refuse(value, name)
+    return getattr(value, name)
+
+
+SPECIAL: dict[str, Callable[[Any, str], Any]] = {
+    "__set__": _descriptor_setter,
+    "__delete__": _descriptor_setter,
+    "format": _format_method,
+    "format_map": _format_method,
+    "mro": _ancestors,
+    "__class__": _class,
+    "__dict__": _namespace,
+    "__setattr__": _setter,
+    "__delattr__": _setter,
+    "__new__": _new,
+    "__wrapped__": _wrapped,
+    "__annotations__": _annotations,
+    "__subclasses__": _subclasses,
+    "__mro__": _ancestors,
+    "__bases__": _ancestors,
+    "__base__": _ancestors,
+}
+
+
+def _check_string(name: Any) -> None:
+    """A subclass of str could compare equal to one name and be another."""
+    if type(name) is not str:
+        raise TypeError("the name of an attribute must be a string")
+
+
+def guarded_getattr(value: Any, name: Any, default: Any = _MISSING, /) -> Any:
+    """`getattr`, under the rules for attributes."""
+    _check_string(name)
+    try:
+        return _read(value, name)
+    except AttributeError:
+        if default is _MISSING:
+            raise
+        return default
+
+
+def _read(value: Any, name: str) -> Any:
+    if not names.may_read(name):
+        raise _refuse(value, name)
+    if name in SPECIAL:
+        return read_special(value, name)
+    return read_private(value, name) if name.startswith("_") else read_public(value, name)
+
+
+# --- writing attributes -----------------------------------------------------------------------------
+
+
+def write(value: Any, name: str) -> Any:
+    """`value`, if its attribute `name` may be set or deleted."""
+    if names.may_write(name) and (
+        is_programs_own(value)
+        or (type(value) in state.writable and not name.startswith("_"))
+        or (issubclass(type(value), BaseException) and (not name.startswith("_") or names.is_special(name)))
+    ):
         return value
-    raise AttributeError(f"attributes of {builtins.type(value).__name__} objects can't be changed here")
+    raise SecurityError(f"the attribute {name!r} of a {type(value).__name__!r} object can't be changed in the sandbox")
 
 
-class _Formatter(string.Formatter):
-    """`str.format` that reads no attribute which the program itself may not read."""
+# --- classes ----------------------------------------------------------------------------------------
 
-    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
+
+def check_field_names(found: Iterable[Any]) -> None:
+    """Names that a class pattern will read without a guard, or that end up in source code. Raises SecurityError."""
+    for name in found:
+        if type(name) is not str or not name.isidentifier() or not names.may_bind(name) or names.is_special(name):
+            raise SecurityError(f"{str(name)[:100]!r} may not be the name of a field")
+
+
+def _check_namespace(namespace: Any, *, of_classes: bool) -> None:
+    if type(namespace) is not dict:
+        raise TypeError("the namespace of a class must be a dict")
+    for name in list(namespace):
+        _check_string(name)
+        allowed = names.may_bind(name) or name in ("__module__", "__qualname__", "__annotations__", "__classcell__")
+        if not allowed or (of_classes and name == "mro"):
+            raise SecurityError(f"the name {name!r} may not be defined in a class")
+    annotations, matched = namespace.get("__annotations__", {}), namespace.get("__match_args__", ())
+    if type(annotations) is not dict or type(matched) is not tuple:
+        raise TypeError("__annotations__ must be a dict, and __match_args__ a tuple")
+    check_field_names(annotations)
+    for name in matched:
+        if type(name) is not str or not names.may_match(name):
+            raise SecurityError(f"the attribute {name!r} may not be read in a pattern")
+
+
+def _check_bases(bases: Iterable[Any]) -> None:
+    for base in bases:
+        if not _is_class(base):
+            raise TypeError(f"a {type(base).__name__!r} object can't be a base of a class in the sandbox")
+        if base in state.library_classes and base not in state.subclassable:
+            raise SecurityError(f"{base.__name__!r} can't be a base of a class in the sandbox")
+
+
+def _check_new_class(kind: type, *args: Any) -> None:
+    if len(args) >= 3:
+        _, bases, namespace = args[:3]
+        _check_bases(bases)
+        _check_namespace(namespace, of_classes=any(issubclass(base, type) for base in bases))
+
+
+def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None, **keywords: Any) -> Any:
+    """`class name(*bases)`: only from classes that can be subclassed without a way around the guards."""
+    resolved = types.resolve_bases(bases)
+    _check_bases(resolved)
+    if metaclass is None:
+        return builtins.__build_class__(function, name, *bases, **keywords)
+    if not _is_class(metaclass) or not issubclass(metaclass, type) or (
+        metaclass in state.library_classes and metaclass not in (GuardedType, GuardedABCMeta)
+    ):
+        raise SecurityError("only type, ABCMeta and classes made from them can be a metaclass in the sandbox")
+    if metaclass is GuardedType and not any(type(base) is not type for base in resolved):
+        return builtins.__build_class__(function, name, *bases, **keywords)
+    return builtins.__build_class__(function, name, *bases, metaclass=metaclass, **keywords)
+
+
+class _TypeOfTypes(type):
+    """Makes the guarded `type` look like the real one."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is GuardedType and len(args) == 1 and not kwargs:
+            return class_of(args[0])
+        if cls is GuardedType and len(args) == 3:
+            _check_new_class(type, *args)
+            name, bases, namespace = args
+            return type(name, bases, {"__module__": MODULE, **namespace}, **kwargs)
+        return type.__call__(cls, *args, **kwargs)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return issubclass(type(instance), type) if cls is GuardedType else type.__instancecheck__(cls, instance)
+
+    def __subclasscheck__(cls, subclass: Any) -> bool:
+        return issubclass(subclass, type) if cls is GuardedType else type.__subclasscheck__(cls, subclass)
+
+    def __getitem__(cls, item: Any) -> Any:
+        return types.GenericAlias(cls, item)
+
+    def __repr__(cls) -> str:
+        return "<class 'type'>" if cls is GuardedType else type.__repr__(cls)
+
+
+class GuardedType(type, metaclass=_TypeOfTypes):
+    """`type`: of an object; as a class of classes, one that looks at what it makes."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
+        _check_new_class(cls, name, bases, namespace)
+        return super().__new__(cls, name, bases, namespace, **keywords)
+
+
+class GuardedABCMeta(abc.ABCMeta):
+    """`abc.ABCMeta`, which looks at what it makes."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
+        _check_new_class(cls, name, bases, namespace)
+        return super().__new__(cls, name, bases, namespace, **keywords)
+
+
+for _public, _guarded in (("type", GuardedType), ("ABCMeta", GuardedABCMeta)):
+    _guarded.__name__ = _guarded.__qualname__ = _public
+    _guarded.__module__ = "builtins" if _public == "type" else "abc"
+
+
+def guard_enums() -> None:
+    """`Enum("Name", members)` makes a class of names that no policy has seen."""
+    original = enum.EnumMeta._create_
+
+    def create(cls: Any, class_name: Any, names_: Any, *args: Any, **kwargs: Any) -> Any:
+        plain = str(names_).replace(",", " ").split() if type(names_) is str else names_
+        listed = list(plain.items()) if type(plain) is dict else list(plain)
+        members = [each if type(each) is str else tuple(each) for each in listed]
+        check_field_names(each if type(each) is str else each[0] for each in members)
+        if kwargs.get("module") is None:
+            kwargs["module"] = MODULE
+        if kwargs.get("type") is not None:
+            _check_bases([kwargs["type"]])
+        return original(cls, class_name, members, *args, **kwargs)
+
+    enum.EnumMeta._create_ = create  # type: ignore[method-assign]
+
+
+# --- formatting -------------------------------------------------------------------------------------
+
+
+def guard_formatter() -> None:
+    """`string.Formatter`, also as a base of a program's class, reads no attribute that the program may not read."""
+
+    def get_field(self: string.Formatter, field_name: str, args: Any, kwargs: Any) -> Any:
         first, rest = _string.formatter_field_name_split(field_name)
         value = self.get_value(first, args, kwargs)
         for is_attribute, key in rest:
             value = guarded_getattr(value, key) if is_attribute else value[key]
         return value, first
 
-
-def _format(template: str, /, *args: Any, **kwargs: Any) -> str:
-    return _Formatter().vformat(str(template), args, kwargs)
+    string.Formatter.get_field = get_field  # type: ignore[method-assign]
 
 
-def _format_map(template: str, mapping: Mapping[str, Any], /) -> str:
-    return _Formatter().vformat(str(template), (), mapping)
+_formatter = string.Formatter()
 
 
-_FORMATTERS: dict[str, Callable[..., str]] = {"format": _format, "format_map": _format_map}
-_MISSING = object()
+def format_string(template: Any, /, *args: Any, **kwargs: Any) -> str:
+    """`str.format`."""
+    return _formatter.vformat(str.__str__(template), args, kwargs)
 
 
-def _formatter(value: Any, name: str) -> Any:
-    """`str.format`, bound or not, by our formatter; any other `format` as it is."""
-    found = getattr(value, name)
-    if builtins.type(found) is types.BuiltinMethodType and builtins.isinstance(found.__self__, str):
-        template = found.__self__
-        return lambda *args, **kwargs: _FORMATTERS[name](template, *args, **kwargs)
-    if found is getattr(str, name):
-        return _FORMATTERS[name]
-    return found
+def format_string_map(template: Any, mapping: Mapping[str, Any], /) -> str:
+    """`str.format_map`."""
+    return _formatter.vformat(str.__str__(template), (), mapping)
 
 
-def _own_dict(value: Any) -> dict[str, Any]:
-    if builtins.isinstance(value, builtins.type) or not (
-        _is_own(value) or builtins.isinstance(value, modules.WRITABLE)
-    ):
-        raise AttributeError("__dict__ can't be read here")
-    found = value.__dict__
-    return dict(found) if builtins.type(found) is dict else {}
+_FORMATTERS: dict[str, Callable[..., str]] = {"format": format_string, "format_map": format_string_map}
 
 
-def _guarded_setter(value: Any, name: str) -> Callable[..., None]:
-    """`object.__setattr__`, `super().__setattr__` and the like, for the names and objects that permit it."""
-    found = getattr(value, name)
-
-    def change(*args: Any) -> None:
-        takes = 2 if name == "__setattr__" else 1
-        attribute = args[-takes] if len(args) >= takes else ""
-        if len(args) > takes:
-            guarded_write(args[0])
-        elif not builtins.isinstance(value, builtins.super):
-            guarded_write(value)
-        _check(attribute, names.may_write)
-        found(*args)
-
-    return change
+# --- builtins ---------------------------------------------------------------------------------------
 
 
-def _guarded_new(value: Any) -> Any:
-    """`object.__new__` and `super().__new__`, but never that of a class of classes."""
-    found = value.__new__
-
-    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        if builtins.isinstance(cls, builtins.type) and builtins.issubclass(cls, builtins.type):
-            raise TypeError("classes of classes can't be made here")
-        return found(cls, *args, **kwargs)
-
-    return new
+def _hasattr(value: Any, name: Any, /) -> bool:
+    return guarded_getattr(value, name, _MISSING_ATTRIBUTE) is not _MISSING_ATTRIBUTE
 
 
-def guarded_getattr(value: Any, name: Any, default: Any = _MISSING) -> Any:
-    """`getattr`, under the rules for attributes."""
-    if name in names.GUARDED:
-        return _guarded_special(value, name)
-    _check(name, names.may_read)
-    return getattr(value, name) if default is _MISSING else getattr(value, name, default)
+_MISSING_ATTRIBUTE = object()
 
 
-def _guarded_special(value: Any, name: str) -> Any:
-    if name == "__class__":
-        return class_of(value)
-    if name == "__dict__":
-        return _own_dict(value)
-    if name == "__new__":
-        return _guarded_new(value)
-    if name in ("__setattr__", "__delattr__"):
-        return _guarded_setter(value, name)
-    return _formatter(value, name)
+def guarded_setattr(value: Any, name: Any, new: Any, /) -> None:
+    """`setattr`, under the rules for attributes."""
+    _check_string(name)
+    setattr(write(value, name), name, new)
 
 
-def _check(name: Any, permits: Callable[[str], bool]) -> None:
-    if builtins.type(name) is not str:
-        raise TypeError("the name of an attribute must be a string")
-    if not permits(name):
-        raise AttributeError(f"the attribute {name!r} may not be used here")
+def _delattr(value: Any, name: Any, /) -> None:
+    _check_string(name)
+    delattr(write(value, name), name)
 
 
-def _hasattr(value: Any, name: str) -> bool:
-    try:
-        guarded_getattr(value, name)
-    except AttributeError:
-        return False
-    return True
+def _dir(value: Any, /) -> list[str]:
+    return [name for name in dir(value) if type(name) is str and names.may_read(name)]
 
 
-def _setattr(value: Any, name: str, new: Any) -> None:
-    _check(name, names.may_write)
-    setattr(guarded_write(value), name, new)
+def _vars(value: Any, /) -> dict[str, Any]:
+    return _namespace(value, "__dict__")
 
 
-def _delattr(value: Any, name: str) -> None:
-    _check(name, names.may_write)
-    delattr(guarded_write(value), name)
+def _exit(code: Any = None) -> None:
+    raise SystemExit(code)
 
 
-def _dir(value: Any) -> list[str]:
-    return [name for name in dir(value) if names.may_read(name)]
+class Facade:
+    """A module as programs see it: the admitted names and nothing else."""
+
+    def __init__(self, name: str, admitted: Mapping[str, Any]) -> None:
+        vars(self).update(admitted)
+        _facade_names[id(self)] = name
+
+    @staticmethod
+    def name_of(facade: Facade) -> str:
+        """The module's name; not an attribute, because `from a import b` would look up `a.b` by it."""
+        return _facade_names[id(facade)]
+
+    def __repr__(self) -> str:
+        return f"<module {_facade_names[id(self)]!r}>"
 
 
-def attrgetter(*attributes: str) -> Callable[[Any], Any]:
-    """operator.attrgetter, under the rules for attributes."""
-
-    def get(value: Any) -> Any:
-        found = tuple(_dotted(value, name) for name in attributes)
-        return found[0] if len(found) == 1 else found
-
-    return get
+_facade_names: dict[int, str] = {}
 
 
-def _dotted(value: Any, name: str) -> Any:
-    for part in name.split("."):
-        value = guarded_getattr(value, part)
-    return value
-
-
-def methodcaller(name: str, /, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
-    """operator.methodcaller, under the rules for attributes."""
-    return lambda value: guarded_getattr(value, name)(*args, **kwargs)
-
-
-def wraps(wrapped: Callable[..., Any], **_: Any) -> Callable[[Any], Any]:
-    """functools.wraps with its own list of attributes: a program's list could name any."""
-
-    def decorate(wrapper: Any) -> Any:
-        return update_wrapper(wrapper, wrapped)
-
-    return decorate
-
-
-def update_wrapper(wrapper: Any, wrapped: Any, **_: Any) -> Any:
-    """functools.update_wrapper, as `wraps`."""
-    guarded_write(wrapper)
-    for name in ("__name__", "__qualname__", "__doc__"):
-        if hasattr(wrapped, name):
-            setattr(wrapper, name, getattr(wrapped, name))
-    wrapper.__wrapped__ = wrapped
-    return wrapper
-
-
-def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-    """`import` of what is admitted."""
-    if level or not modules.is_admitted(name):
-        raise ImportError(f"the module {name!r} may not be imported")
-    return modules.facade(name if fromlist else name.partition(".")[0])
-
-
-def make_builtins(print_function: Callable[..., None]) -> dict[str, Any]:
-    """`__builtins__` of a program, made anew for each."""
-    own = {name: getattr(builtins, name) for name in _PLAIN if hasattr(builtins, name)}
-    own |= {
+def make_builtins(print_function: Callable[..., None], import_function: Callable[..., Any]) -> dict[str, Any]:
+    """`__builtins__` of a program, made anew for each, with the guards under names that no source can spell."""
+    plain = {name: getattr(builtins, name) for name in builtin_names.ADMITTED}
+    exceptions = {
         name: value
         for name, value in vars(builtins).items()
-        if builtins.isinstance(value, builtins.type) and builtins.issubclass(value, BaseException)
+        if isinstance(value, type) and issubclass(value, BaseException)
     }
-    return own | {
+    replaced = {
         "type": GuardedType,
         "getattr": guarded_getattr,
         "hasattr": _hasattr,
-        "setattr": _setattr,
+        "setattr": guarded_setattr,
         "delattr": _delattr,
         "dir": _dir,
-        "vars": _own_dict,
+        "vars": _vars,
         "print": print_function,
-        "__import__": import_guarded,
+        "exit": _exit,
+        "quit": _exit,
+        "__import__": import_function,
+        "__build_class__": build_class,
     }
+    guards = {
+        policy.READ_PUBLIC: read_public,
+        policy.READ_PRIVATE: read_private,
+        policy.READ_SPECIAL: read_special,
+        policy.WRITE: write,
+    }
+    return plain | exceptions | replaced | guards

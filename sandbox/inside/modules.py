@@ -1,170 +1,232 @@
 """What programs may import: façades with the names that somebody has read and found harmless.
 
 A public name is not a harmless one: whole families run strings as code, set attributes on any object, format
-without a guard, hand out frames or files, or change the process. So ADMITTED is a list of names by module, and
-LEFT_OUT says why the rest of a module's public names are missing.
+without a guard, hand out frames or files, or change the process. So ADMITTED is a list of names by module, LEFT_OUT
+says why the rest of a module's public names are missing, and SUBCLASSABLE which classes may be bases: the methods of
+some are called by the library in places where it trusts them.
 """
 
 from __future__ import annotations
-import __future__ as future
 
-import datetime
+import builtins
 import importlib
 import random
 import types
-import zoneinfo
 from collections.abc import Iterable
-from io import BytesIO
 from pathlib import Path
+from typing import Any
 
-_EVERYTHING = "*"  # every public name of the module that is no module itself
+from sandbox.inside import guards, replacements
 
-#: module -> the names of it that are handed out.
+_EVERYTHING = "*"  # every public name of the module that is no module itself, read once for Python 3.11 to 3.14
+
+#: module -> the names of it that are handed out. A name that this Python does not have is skipped.
 ADMITTED: dict[str, str] = {
-    "math": _EVERYTHING,
-    "cmath": _EVERYTHING,
-    "time": "time time_ns sleep monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns "
-    "gmtime localtime mktime strftime strptime asctime ctime struct_time timezone altzone daylight tzname",
-    "datetime": "date time datetime timedelta tzinfo timezone MINYEAR MAXYEAR UTC",
-    "zoneinfo": "ZoneInfo ZoneInfoNotFoundError available_timezones",
-    "calendar": "Calendar TextCalendar HTMLCalendar IllegalMonthError IllegalWeekdayError firstweekday isleap "
-    "leapdays weekday monthrange monthcalendar prmonth month prcal calendar timegm month_name month_abbr day_name "
-    "day_abbr MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY",
-    "json": "dumps loads JSONDecodeError JSONEncoder JSONDecoder",
-    "re": "compile search match fullmatch split findall finditer sub subn escape purge error Pattern Match RegexFlag "
-    "A ASCII I IGNORECASE L LOCALE M MULTILINE S DOTALL X VERBOSE U UNICODE NOFLAG",
-    "statistics": "mean fmean geometric_mean harmonic_mean median median_low median_high median_grouped mode "
-    "multimode quantiles pstdev pvariance stdev variance covariance correlation linear_regression NormalDist "
-    "StatisticsError kde",
-    "decimal": "Decimal Context DecimalTuple getcontext setcontext localcontext BasicContext ExtendedContext "
-    "DefaultContext DecimalException Clamped InvalidOperation DivisionByZero Inexact Rounded Subnormal Overflow "
-    "Underflow FloatOperation ROUND_CEILING ROUND_DOWN ROUND_FLOOR ROUND_HALF_DOWN ROUND_HALF_EVEN ROUND_HALF_UP "
-    "ROUND_UP ROUND_05UP MAX_PREC MAX_EMAX MIN_EMIN MIN_ETINY",
-    "fractions": "Fraction",
-    "random": "Random SystemRandom seed getstate setstate random uniform triangular randint choice choices sample "
-    "shuffle randrange randbytes getrandbits betavariate expovariate gammavariate gauss lognormvariate "
-    "normalvariate paretovariate vonmisesvariate weibullvariate",
-    "collections": "Counter OrderedDict defaultdict deque namedtuple ChainMap UserDict UserList",
-    "collections.abc": _EVERYTHING,
-    "itertools": _EVERYTHING,
-    "functools": "reduce partial partialmethod lru_cache cache cached_property cmp_to_key total_ordering "
-    "wraps update_wrapper",
-    "operator": _EVERYTHING,
-    "string": "ascii_letters ascii_lowercase ascii_uppercase digits hexdigits octdigits punctuation printable "
-    "whitespace capwords Template",
-    "textwrap": "TextWrapper wrap fill dedent indent shorten",
-    "hashlib": "md5 sha1 sha224 sha256 sha384 sha512 sha3_224 sha3_256 sha3_384 sha3_512 shake_128 shake_256 blake2b "
-    "blake2s new pbkdf2_hmac scrypt algorithms_available algorithms_guaranteed",
-    "hmac": "new compare_digest digest HMAC",
+    "abc": "ABC ABCMeta abstractmethod abstractclassmethod abstractstaticmethod abstractproperty",
+    "array": "array typecodes ArrayType",
     "base64": "b64encode b64decode standard_b64encode standard_b64decode urlsafe_b64encode urlsafe_b64decode "
     "b32encode b32decode b32hexencode b32hexdecode b16encode b16decode a85encode a85decode b85encode b85decode "
-    "encodebytes decodebytes",
+    "encodebytes decodebytes z85encode z85decode",
     "binascii": _EVERYTHING,
-    "uuid": "UUID uuid3 uuid4 uuid5 SafeUUID NAMESPACE_DNS NAMESPACE_URL NAMESPACE_OID NAMESPACE_X500",
-    "csv": "reader writer DictReader DictWriter Dialect excel excel_tab unix_dialect Error field_size_limit QUOTE_ALL "
-    "QUOTE_MINIMAL QUOTE_NONNUMERIC QUOTE_NONE list_dialects get_dialect register_dialect Sniffer",
-    "io": "StringIO BytesIO",
-    "urllib": "",
-    "urllib.parse": "urlparse urlunparse urljoin urldefrag urlsplit urlunsplit urlencode parse_qs parse_qsl quote "
-    "quote_plus quote_from_bytes unquote unquote_plus unquote_to_bytes",
-    "heapq": "heappush heappop heapify heapreplace merge nlargest nsmallest heappushpop",
     "bisect": "bisect bisect_left bisect_right insort insort_left insort_right",
-    "copy": "copy deepcopy Error error",
-    "html": "escape unescape",
-    "unicodedata": _EVERYTHING,
-    "difflib": "SequenceMatcher Differ get_close_matches ndiff restore unified_diff context_diff diff_bytes "
+    "calendar": "Calendar TextCalendar HTMLCalendar IllegalMonthError IllegalWeekdayError Month Day firstweekday "
+    "setfirstweekday isleap leapdays weekday monthrange monthcalendar prmonth month prcal calendar timegm "
+    "month_name month_abbr day_name day_abbr error EPOCH MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY "
+    "JANUARY FEBRUARY MARCH APRIL MAY JUNE JULY AUGUST SEPTEMBER OCTOBER NOVEMBER DECEMBER",
+    "cmath": _EVERYTHING,
+    "collections": "Counter OrderedDict defaultdict deque namedtuple ChainMap UserDict UserList UserString",
+    "collections.abc": _EVERYTHING,
+    "colorsys": "rgb_to_yiq yiq_to_rgb rgb_to_hls hls_to_rgb rgb_to_hsv hsv_to_rgb",
+    "contextlib": "contextmanager suppress nullcontext closing ExitStack AbstractContextManager ContextDecorator "
+    "redirect_stdout",
+    "copy": "copy deepcopy replace Error error",
+    "csv": "reader writer DictReader DictWriter Dialect excel excel_tab unix_dialect Error field_size_limit QUOTE_ALL "
+    "QUOTE_MINIMAL QUOTE_NONNUMERIC QUOTE_NONE QUOTE_STRINGS QUOTE_NOTNULL list_dialects get_dialect "
+    "register_dialect unregister_dialect Sniffer",
+    "dataclasses": "dataclass field fields asdict astuple replace is_dataclass make_dataclass FrozenInstanceError "
+    "InitVar KW_ONLY MISSING",
+    "datetime": "date time datetime timedelta tzinfo timezone MINYEAR MAXYEAR UTC",
+    "decimal": _EVERYTHING,
+    "difflib": "SequenceMatcher Differ Match get_close_matches ndiff restore unified_diff context_diff diff_bytes "
     "IS_LINE_JUNK IS_CHARACTER_JUNK HtmlDiff",
-    "dataclasses": "dataclass field fields asdict astuple replace is_dataclass FrozenInstanceError InitVar KW_ONLY "
-    "MISSING",
-    "enum": "Enum IntEnum StrEnum Flag IntFlag unique auto verify UNIQUE CONTINUOUS NAMED_FLAGS property member "
-    "nonmember FlagBoundary STRICT CONFORM EJECT KEEP ReprEnum",
+    "enum": "Enum IntEnum StrEnum Flag IntFlag ReprEnum unique auto verify UNIQUE CONTINUOUS NAMED_FLAGS property "
+    "member nonmember FlagBoundary STRICT CONFORM EJECT KEEP",
+    "fractions": "Fraction",
+    "functools": "reduce partial partialmethod lru_cache cache cached_property cmp_to_key total_ordering wraps "
+    "update_wrapper singledispatch singledispatchmethod",
+    "graphlib": "TopologicalSorter CycleError",
+    "hashlib": "md5 sha1 sha224 sha256 sha384 sha512 sha3_224 sha3_256 sha3_384 sha3_512 shake_128 shake_256 blake2b "
+    "blake2s new pbkdf2_hmac scrypt algorithms_available algorithms_guaranteed",
+    "heapq": "heappush heappop heapify heapreplace merge nlargest nsmallest heappushpop",
+    "hmac": "new compare_digest digest HMAC",
+    "html": "escape unescape",
+    "io": "StringIO BytesIO",
+    "itertools": _EVERYTHING,
+    "json": "dumps loads dump load JSONDecodeError JSONEncoder JSONDecoder",
+    "keyword": "iskeyword kwlist issoftkeyword softkwlist",
+    "math": _EVERYTHING,
+    "numbers": "Number Complex Real Rational Integral",
+    "operator": _EVERYTHING,
+    "pprint": "pformat pprint pp saferepr isreadable isrecursive",
+    "random": "Random SystemRandom seed getstate setstate random uniform triangular randint choice choices sample "
+    "shuffle randrange randbytes getrandbits betavariate expovariate gammavariate gauss lognormvariate "
+    "normalvariate paretovariate vonmisesvariate weibullvariate binomialvariate",
+    "re": "compile search match fullmatch split findall finditer sub subn escape purge error PatternError Pattern "
+    "Match RegexFlag A ASCII I IGNORECASE L LOCALE M MULTILINE S DOTALL X VERBOSE U UNICODE NOFLAG DEBUG",
+    "reprlib": "Repr repr recursive_repr aRepr",
+    "secrets": "token_bytes token_hex token_urlsafe choice randbelow randbits compare_digest SystemRandom",
+    "statistics": "mean fmean geometric_mean harmonic_mean median median_low median_high median_grouped mode "
+    "multimode quantiles pstdev pvariance stdev variance covariance correlation linear_regression NormalDist "
+    "StatisticsError LinearRegression kde kde_random",
+    "string": "ascii_letters ascii_lowercase ascii_uppercase digits hexdigits octdigits punctuation printable "
+    "whitespace capwords Template Formatter",
+    "struct": "pack unpack pack_into unpack_from iter_unpack calcsize Struct error",
+    "textwrap": "TextWrapper wrap fill dedent indent shorten",
+    "time": "time time_ns sleep monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns "
+    "thread_time thread_time_ns gmtime localtime mktime strftime strptime asctime ctime struct_time timezone "
+    "altzone daylight tzname",
+    "types": "SimpleNamespace MappingProxyType NoneType",
     "typing": "Any Union Optional List Dict Set FrozenSet Tuple Callable Iterable Iterator Generator Sequence "
     "MutableSequence Mapping MutableMapping Hashable Sized Collection Container Reversible TypeVar Generic Protocol "
-    "NamedTuple TypedDict Literal Final ClassVar Annotated NoReturn Never Self TypeAlias TypeGuard Concatenate "
-    "ParamSpec Deque DefaultDict OrderedDict Counter ChainMap AbstractSet ByteString Text AnyStr IO SupportsInt "
-    "SupportsFloat SupportsIndex SupportsAbs SupportsRound cast overload final override runtime_checkable "
-    "no_type_check NewType TYPE_CHECKING assert_never assert_type reveal_type LiteralString Required NotRequired "
-    "Unpack TypeVarTuple dataclass_transform Type Pattern Match Awaitable Coroutine AsyncIterator AsyncIterable",
-    "types": "SimpleNamespace MappingProxyType NoneType",
-    "contextlib": "contextmanager suppress nullcontext closing ExitStack AbstractContextManager ContextDecorator",
-    "abc": "ABC abstractmethod abstractclassmethod abstractstaticmethod abstractproperty",
-    "numbers": "Number Complex Real Rational Integral",
-    "struct": "pack unpack pack_into unpack_from iter_unpack calcsize Struct error",
-    "zlib": "compress decompress compressobj decompressobj adler32 crc32 error DEFLATED MAX_WBITS "
-    "Z_BEST_COMPRESSION Z_BEST_SPEED Z_DEFAULT_COMPRESSION Z_NO_COMPRESSION",
-    "secrets": "token_bytes token_hex token_urlsafe choice randbelow randbits compare_digest SystemRandom",
-    "__future__": "annotations division absolute_import print_function unicode_literals generators nested_scopes "
-    "with_statement generator_stop barry_as_FLUFL",
+    "NamedTuple TypedDict Literal Final ClassVar Annotated NoReturn Never Self TypeAlias TypeGuard TypeIs "
+    "Concatenate ParamSpec Deque DefaultDict OrderedDict Counter ChainMap AbstractSet MutableSet KeysView ItemsView "
+    "ValuesView MappingView ByteString Text AnyStr IO TextIO BinaryIO SupportsInt SupportsFloat SupportsIndex "
+    "SupportsAbs SupportsRound SupportsBytes SupportsComplex cast overload final override runtime_checkable "
+    "no_type_check NewType TYPE_CHECKING assert_never assert_type LiteralString Required NotRequired ReadOnly Unpack "
+    "TypeVarTuple Type Pattern Match Awaitable Coroutine AsyncIterator AsyncIterable AsyncGenerator ContextManager "
+    "get_type_hints get_origin get_args is_typeddict",
+    "unicodedata": _EVERYTHING,
+    "urllib": "",
+    "urllib.parse": "urlparse urlunparse urljoin urldefrag urlsplit urlunsplit urlencode parse_qs parse_qsl quote "
+    "quote_plus quote_from_bytes unquote unquote_plus unquote_to_bytes ParseResult SplitResult",
+    "uuid": "UUID uuid1 uuid3 uuid4 uuid5 uuid6 uuid7 uuid8 getnode SafeUUID NAMESPACE_DNS NAMESPACE_URL "
+    "NAMESPACE_OID NAMESPACE_X500 RESERVED_NCS RFC_4122 RESERVED_MICROSOFT RESERVED_FUTURE",
+    "zlib": "compress decompress compressobj decompressobj adler32 crc32 error DEFLATED MAX_WBITS DEF_MEM_LEVEL "
+    "Z_BEST_COMPRESSION Z_BEST_SPEED Z_DEFAULT_COMPRESSION Z_NO_COMPRESSION Z_DEFAULT_STRATEGY Z_FINISH "
+    "Z_SYNC_FLUSH Z_FULL_FLUSH Z_NO_FLUSH Z_FILTERED Z_HUFFMAN_ONLY Z_RLE Z_FIXED Z_BLOCK Z_PARTIAL_FLUSH",
+    "zoneinfo": "ZoneInfo ZoneInfoNotFoundError InvalidTZPathWarning available_timezones",
 }
 
-#: Public names that are missing, with the reason.
+#: Public names that are missing, with the reason; and whole modules that people ask for.
 LEFT_OUT = {
+    "abc.get_cache_token": "of no use to a program",
+    "abc.update_abstractmethods": "sets an attribute on any class",
     "calendar.LocaleTextCalendar": "changes the process' locale",
-    "calendar.LocaleHTMLCalendar": "as LocaleTextCalendar",
-    "collections.UserString": "formats without a guard",
-    "dataclasses.make_dataclass": "pastes what it is given into source code",
-    "enum.EnumType": "a class of classes",
-    "enum.EnumMeta": "as EnumType",
-    "functools.singledispatch": "evaluates annotations that are strings as code",
-    "functools.singledispatchmethod": "as singledispatch",
-    "functools.update_wrapper": "copies any attribute; ours copies a fixed list",
-    "hashlib.file_digest": "reads files",
-    "json.load": "reads files; loads does the rest",
-    "json.dump": "writes files; dumps does the rest",
-    "operator.attrgetter": "reads any attribute; ours asks the guard",
-    "operator.methodcaller": "calls any method; ours asks the guard",
-    "string.Formatter": "reads any attribute",
-    "types.FunctionType": "makes functions of code that no policy has seen",
-    "types.CodeType": "as FunctionType",
-    "types.new_class": "makes classes past the policy",
-    "typing.get_type_hints": "evaluates annotations that are strings as code",
-    "typing.ForwardRef": "as get_type_hints",
-    "typing.get_origin": "hands out the class of classes",
-    "uuid.uuid1": "starts programs to find the network card",
-    "uuid.getnode": "as uuid1",
-    "contextlib.redirect_stdout": "changes the process' own output",
+    "calendar.LocaleHTMLCalendar": "changes the process' locale",
+    "calendar.different_locale": "changes the process' locale",
+    "calendar.main": "reads the command line and ends the process",
     "contextlib.chdir": "changes the process",
-    "abc.ABCMeta": "a class of classes",
-    "random.seed": "admitted: each child has a state of its own",
+    "contextlib.redirect_stderr": "there is no standard error",
+    "dataclasses.Field": "the library pastes what a field says of itself into source code; field() makes one",
+    "enum.EnumType": "a class of classes, which makes classes that no policy has seen",
+    "enum.EnumMeta": "a class of classes, which makes classes that no policy has seen",
+    "enum.global_enum": "puts names into a module",
+    "hashlib.file_digest": "reads files",
+    "io.open": "there are no files",
+    "io.FileIO": "there are no files",
+    "io.TextIOWrapper": "wraps files",
+    "json.codecs": "json.codecs.builtins is every builtin, unguarded",
+    "typing.ForwardRef": "evaluates a string as code, unguarded",
+    "typing.reveal_type": "writes to the process' own standard error",
+    "typing.dataclass_transform": "sets an attribute on any object",
+    "typing.get_overloads": "of no use to a program",
+    "types.FunctionType": "makes functions of code that no policy has seen",
+    "types.CodeType": "makes code that no policy has seen",
+    "types.ModuleType": "of no use to a program",
+    "types.new_class": "makes classes that no policy has seen",
+    "types.GenericAlias": "of no use to a program",
+    "urllib.request": "there is no network: use an API task",
+    "zoneinfo.reset_tzpath": "changes the process",
+    "os": "there are no files, processes or environment",
+    "sys": "it leads to frames and to every module",
+    "subprocess": "there are no processes",
+    "socket": "there is no network: use an API task",
+    "requests": "there is no network: use an API task",
+    "http": "there is no network: use an API task",
+    "pathlib": "there are no files",
+    "shutil": "there are no files",
+    "tempfile": "there are no files",
+    "threading": "a program has one thread",
+    "asyncio": "a program has one thread and no network",
+    "multiprocessing": "there are no processes",
+    "ctypes": "it leads past Python",
+    "inspect": "it leads to frames and code",
+    "pickle": "it runs what it reads",
+    "importlib": "it imports without a guard",
+    "builtins": "the unguarded builtins",
+    "logging": "formats without a guard and writes files: use print",
 }
 
-#: Classes of the interpreter whose instances a program may set attributes on.
-WRITABLE: tuple[type, ...] = (types.SimpleNamespace, BaseException)
+#: Classes of the library that may be bases of a program's class. Exceptions may all.
+SUBCLASSABLE = (
+    "builtins: object bool int float complex str bytes bytearray list tuple dict set frozenset property staticmethod "
+    "classmethod "
+    "abc: ABC "
+    "calendar: Calendar TextCalendar HTMLCalendar "
+    "collections: Counter OrderedDict defaultdict deque ChainMap UserDict UserList UserString "
+    "contextlib: AbstractContextManager ContextDecorator ExitStack "
+    "csv: Dialect excel excel_tab unix_dialect DictReader DictWriter "
+    "datetime: date time datetime timedelta tzinfo "
+    "decimal: Decimal Context "
+    "difflib: SequenceMatcher Differ HtmlDiff "
+    "enum: Enum IntEnum StrEnum Flag IntFlag ReprEnum auto property "
+    "fractions: Fraction "
+    "functools: partial cached_property "
+    "io: StringIO BytesIO "
+    "json: JSONEncoder JSONDecoder "
+    "numbers: Number Complex Real Rational Integral "
+    "random: Random SystemRandom "
+    "statistics: NormalDist "
+    "string: Template Formatter "
+    "textwrap: TextWrapper "
+    "types: SimpleNamespace "
+    "typing: Any Generic Protocol _NamedTuple NamedTuple _TypedDict SupportsInt SupportsFloat SupportsIndex "
+    "SupportsAbs SupportsRound SupportsBytes SupportsComplex IO TextIO BinaryIO "
+    "uuid: UUID"
+)
 
-_facades: dict[str, types.ModuleType] = {}
-_zones: dict[str, bytes] = {}
+#: Classes of the library on whose instances a program may set attributes.
+WRITABLE = (
+    "types: SimpleNamespace "
+    "decimal: Context "
+    "textwrap: TextWrapper "
+    "calendar: Calendar TextCalendar HTMLCalendar "
+    "functools: partial _lru_cache_wrapper "
+    "json: JSONEncoder JSONDecoder "
+    "reprlib: Repr "
+    "difflib: SequenceMatcher"
+)
+
+_facades: dict[str, Any] = {}
 
 
 def admit(extra: Iterable[str] = ()) -> None:
-    """Import everything and make the façades. Called once, before the zygote locks itself in."""
-    global WRITABLE
-    from decimal import Context
-    from textwrap import TextWrapper
+    """Import everything, guard the library, and make the façades. Once, before the zygote locks itself in.
 
-    WRITABLE = (*WRITABLE, Context, TextWrapper)
+    extra: modules that are handed out whole and unguarded, at the operator's own risk.
+    """
+    extra = tuple(extra)
+    replacements.guard_library()
+    replacements.remember_zones(_zone_files())
     for name, admitted in ADMITTED.items():
-        _facades[name] = _facade(name, admitted)
+        _facades[name] = guards.Facade(name, _admitted_of(name, admitted))
     for name in list(_facades):
         parent, _, child = name.rpartition(".")
         if parent:
-            setattr(_facades[parent], child, _facades[name])
+            vars(_facades[parent])[child] = _facades[name]
     for name in extra:
         _facades[name] = importlib.import_module(name)
-    _replace_what_needs_a_guard()
-    _load_zones()
+        _facades.setdefault(name.partition(".")[0], importlib.import_module(name.partition(".")[0]))
+    _tell_guards(extra)
 
 
-def _facade(name: str, admitted: str) -> types.ModuleType:
-    real = future if name == "__future__" else importlib.import_module(name)
+def _admitted_of(name: str, admitted: str) -> dict[str, Any]:
+    real = importlib.import_module(name)
     wanted = _public(real) if admitted == _EVERYTHING else admitted.split()
-    facade = types.ModuleType(name)
-    facade.__doc__ = None
-    facade.__dict__.pop("__loader__", None)
-    facade.__dict__.pop("__spec__", None)
-    for wanted_name in wanted:
-        if hasattr(real, wanted_name):
-            setattr(facade, wanted_name, getattr(real, wanted_name))
-    return facade
+    found = {each: getattr(real, each) for each in wanted if hasattr(real, each)}
+    return found | {
+        each: value for each, value in replacements.REPLACED.get(name, {}).items() if hasattr(real, each)
+    }
 
 
 def _public(module: types.ModuleType) -> list[str]:
@@ -175,36 +237,44 @@ def _public(module: types.ModuleType) -> list[str]:
     ]
 
 
-def _replace_what_needs_a_guard() -> None:
-    from sandbox.inside import guards
+def _tell_guards(extra: tuple[str, ...]) -> None:
+    exceptions = {
+        value for value in vars(builtins).values() if isinstance(value, type) and issubclass(value, BaseException)
+    }
+    admitted = {
+        value
+        for facade in list(_facades.values())
+        for value in vars(facade).values()
+        if isinstance(value, type) and (issubclass(value, BaseException) or value.__module__ == "collections.abc")
+    }
+    subclassable = {*_classes(SUBCLASSABLE), *exceptions, *admitted, guards.GuardedType, guards.GuardedABCMeta}
+    guards.remember_library(subclassable, _classes(WRITABLE), extra)
 
-    _facades["operator"].attrgetter = guards.attrgetter  # type: ignore[attr-defined]
-    _facades["operator"].methodcaller = guards.methodcaller  # type: ignore[attr-defined]
-    _facades["functools"].wraps = guards.wraps  # type: ignore[attr-defined]
-    _facades["functools"].update_wrapper = guards.update_wrapper  # type: ignore[attr-defined]
-    _facades["typing"].Type = guards.GuardedType  # type: ignore[attr-defined]
-    _facades["zoneinfo"].ZoneInfo = _zone  # type: ignore[attr-defined]
-    _facades["zoneinfo"].available_timezones = lambda: set(_zones)  # type: ignore[attr-defined]
+
+def _classes(listed: str) -> list[type]:
+    found = []
+    module: Any = builtins
+    for word in listed.split():
+        if word.endswith(":"):
+            module = importlib.import_module(word[:-1])
+        elif isinstance(getattr(module, word, None), type):
+            found.append(getattr(module, word))
+    return found
 
 
-def _load_zones() -> None:
-    """Every time zone's file, in memory: a child can't read one."""
-    folder = Path(importlib.import_module("tzdata").__path__[0]) / "zoneinfo"
+def _zone_files() -> dict[str, bytes]:
+    """Every time zone, from the tzdata package or the system's folder."""
+    try:
+        folder = Path(importlib.import_module("tzdata").__path__[0]) / "zoneinfo"
+    except ImportError:
+        folder = Path("/usr/share/zoneinfo")
+    found = {}
     for path in folder.rglob("*"):
-        if path.is_file() and path.suffix == "" and path.read_bytes()[:4] == b"TZif":
-            _zones[path.relative_to(folder).as_posix()] = path.read_bytes()
-
-
-_made_zones: dict[str, datetime.tzinfo] = {}
-
-
-def _zone(key: str) -> datetime.tzinfo:
-    """`ZoneInfo(key)`."""
-    if key not in _made_zones:
-        if key not in _zones:
-            raise zoneinfo.ZoneInfoNotFoundError(f"No time zone found with key {key}")
-        _made_zones[key] = zoneinfo.ZoneInfo.from_file(BytesIO(_zones[key]), key=key)
-    return _made_zones[key]
+        if path.suffix == "" and path.is_file() and path.parts[len(folder.parts)] not in ("posix", "right"):
+            content = path.read_bytes()
+            if content.startswith(b"TZif"):
+                found[path.relative_to(folder).as_posix()] = content
+    return found
 
 
 def is_admitted(name: str) -> bool:
@@ -214,12 +284,28 @@ def is_admitted(name: str) -> bool:
 
 def has_name(module: str, name: str) -> bool:
     """Whether `from module import name` gives something."""
-    return hasattr(_facades[module], name) and not name.startswith("__")
+    return name in vars(_facades[module]) and not name.startswith("_")
 
 
-def facade(name: str) -> types.ModuleType:
-    """The façade of an admitted module."""
-    return _facades[name]
+def public_names(module: str) -> list[str]:
+    """What `from module import *` gives."""
+    return [name for name in vars(_facades[module]) if not name.startswith("_")]
+
+
+def why_not(module: str, name: str | None = None) -> str:
+    """The sentence for a program that wants what there is not."""
+    if name is not None:
+        reason = LEFT_OUT.get(f"{module}.{name}")
+        return f"{name!r} can't be imported from {module!r} in the sandbox" + (f": {reason}" if reason else "")
+    reason = LEFT_OUT.get(module) or LEFT_OUT.get(module.partition(".")[0])
+    return f"the module {module!r} can't be imported in the sandbox" + (f": {reason}" if reason else "")
+
+
+def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+    """`import` of what is admitted."""
+    if level or not is_admitted(name):
+        raise guards.ImportSecurityError(why_not(name), name=name)
+    return _facades[name if fromlist else name.partition(".")[0]]
 
 
 def reseed() -> None:

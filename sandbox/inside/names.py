@@ -4,128 +4,81 @@ from __future__ import annotations
 
 from RestrictedPython.transformer import INSPECT_ATTRIBUTES
 
-#: Names under which guards are called; a program that bound one would replace a guard.
-GUARDS = frozenset({"_getattr_", "_write_"})
-
 #: Special methods that a program may define, call and read. What each does concerns the program's own objects only.
 METHODS = frozenset(
     f"__{name}__"
-    for name in [
-        "init",
-        "new",
-        "post_init",
-        "init_subclass",
-        "set_name",
-        "class_getitem",
-        "del",
-        "call",
-        "repr",
-        "str",
-        "bytes",
-        "format",
-        "bool",
-        "hash",
-        "len",
-        "length_hint",
-        "iter",
-        "next",
-        "reversed",
-        "contains",
-        "getitem",
-        "setitem",
-        "delitem",
-        "missing",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "add",
-        "sub",
-        "mul",
-        "matmul",
-        "truediv",
-        "floordiv",
-        "mod",
-        "divmod",
-        "pow",
-        "lshift",
-        "rshift",
-        "and",
-        "or",
-        "xor",
-        "neg",
-        "pos",
-        "abs",
-        "invert",
-        "radd",
-        "rsub",
-        "rmul",
-        "rmatmul",
-        "rtruediv",
-        "rfloordiv",
-        "rmod",
-        "rdivmod",
-        "rpow",
-        "rlshift",
-        "rrshift",
-        "rand",
-        "ror",
-        "rxor",
-        "iadd",
-        "isub",
-        "imul",
-        "imatmul",
-        "itruediv",
-        "ifloordiv",
-        "imod",
-        "ipow",
-        "ilshift",
-        "irshift",
-        "iand",
-        "ior",
-        "ixor",
-        "int",
-        "float",
-        "complex",
-        "index",
-        "round",
-        "trunc",
-        "floor",
-        "ceil",
-        "enter",
-        "exit",
-        "getattr",
-        "setattr",
-        "delattr",
-        "get",
-        "set",
-        "delete",
-        "copy",
-        "deepcopy",
-    ]
+    for name in (
+        "init new post_init init_subclass set_name class_getitem del call repr str bytes format bool hash dir sizeof "
+        "len length_hint iter next reversed contains getitem setitem delitem missing "
+        "eq ne lt le gt ge "
+        "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor neg pos abs invert "
+        "radd rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rlshift rrshift rand ror rxor "
+        "iadd isub imul imatmul itruediv ifloordiv imod ipow ilshift irshift iand ior ixor "
+        "int float complex index round trunc floor ceil fspath "
+        "enter exit getattr setattr delattr get set delete copy deepcopy replace instancecheck subclasscheck "
+        "subclasshook"
+    ).split()
 )
 
-#: Assigned in a class; read nowhere else.
-CLASS_VARIABLES = frozenset({"__slots__", "__hash__", "__doc__"})
+#: Assigned in a class, beside methods. (`__match_args__`: as a plain tuple of harmless names.)
+CLASS_VARIABLES = frozenset({"__slots__", "__hash__", "__doc__", "__match_args__", "__test__"})
 
-#: Attributes that may be read as they are.
-READABLE = METHODS - {"__setattr__", "__delattr__", "__new__"} | {
+#: What people write at the top of a module.
+MODULE_VARIABLES = frozenset(
+    f"__{name}__"
+    for name in "version author all doc license copyright credits date email maintainer status".split()
+)
+
+#: Variables that may be read beside those that may be assigned.
+READABLE_VARIABLES = frozenset({"__name__", "__debug__", "__class__"})
+
+#: Special attributes that are read as they are.
+READABLE = (METHODS - {"__setattr__", "__delattr__", "__new__", "__set__", "__delete__", "__instancecheck__", "__subclasscheck__"}) | {
     "__name__",
     "__qualname__",
     "__doc__",
     "__module__",
+    "__slots__",
+    "__match_args__",
+    "__abstractmethods__",
     "__cause__",
     "__context__",
-    "__notes__",
     "__suppress_context__",
+    "__notes__",
     "__members__",
-    "__wrapped__",
+    "__version__",
 }
 
-#: Attributes that are read through `_getattr_`, which looks at the object before it answers.
-GUARDED = frozenset({"format", "format_map", "__class__", "__dict__", "__setattr__", "__delattr__", "__new__"})
+#: Attributes that are read through a guard of their own (guards.SPECIAL), which looks at the object and at the answer.
+GUARDED = frozenset(
+    {
+        "format",
+        "format_map",
+        "mro",
+        "__class__",
+        "__dict__",
+        "__setattr__",
+        "__delattr__",
+        "__new__",
+        "__wrapped__",
+        "__annotations__",
+        "__subclasses__",
+        "__mro__",
+        "__bases__",
+        "__base__",
+        "__set__",
+        "__delete__",
+    }
+)
+
+#: Special attributes that may be set on a program's own objects.
+WRITABLE = frozenset({"__doc__", "__name__", "__qualname__", "__cause__", "__context__", "__suppress_context__"})
+
+#: Attributes with a leading underscore that belong to the standard library, and are documented.
+PRIVATE_OF_THE_LIBRARY = frozenset(
+    "_asdict _replace _make _fields _field_defaults _name_ _value_ _missing_ _generate_next_value_ _ignore_ _order_ "
+    "_member_names_ _member_map_ _value2member_map_ _member_type_ _iter_member_".split()
+)
 
 #: Left out, with the reason.
 LEFT_OUT = {
@@ -133,24 +86,21 @@ LEFT_OUT = {
     "__builtins__": "the unguarded builtins",
     "__code__": "code that no policy has seen",
     "__closure__": "cells of the guards' own functions",
+    "__defaults__": "a guard's could be replaced",
+    "__kwdefaults__": "as __defaults__",
     "__self__": "a builtin function's is the builtins module",
     "__func__": "a function under its guard",
-    "__subclasses__": "every class of the interpreter",
-    "__bases__": "a way up to object and down again",
-    "__base__": "as __bases__",
-    "__mro__": "as __bases__",
-    "__mro_entries__": "puts any class into the bases of another",
-    "__getattribute__": "object's reads any attribute, unguarded",
-    "__reduce__": "runs any function with any arguments when copied",
+    "__getattribute__": "object's reads any attribute, unguarded; one of the program's own lies to the library",
+    "__reduce__": "runs any function with any arguments when copied, and sets attributes on what it gives",
     "__reduce_ex__": "as __reduce__",
     "__getstate__": "as __reduce__",
     "__setstate__": "as __reduce__",
-    "__instancecheck__": "makes a pattern match what it is not",
-    "__subclasscheck__": "as __instancecheck__",
-    "__subclasshook__": "as __instancecheck__",
+    "__getnewargs__": "as __reduce__",
+    "__getnewargs_ex__": "as __reduce__",
+    "__mro_entries__": "puts any class into the bases of another",
     "__prepare__": "a namespace of a class that is no dict",
-    "__match_args__": "a pattern reads the attributes that it names; allowed as a tuple of harmless names",
-    "__annotations__": "dataclasses paste its keys into source code",
+    "__dataclass_fields__": "dataclasses paste the names in it into source code",
+    "__orig_bases__": "aliases, and the classes behind them",
     "__traceback__": "leads to frames",
     "__loader__": "loads modules",
     "__spec__": "leads to a loader",
@@ -159,43 +109,52 @@ LEFT_OUT = {
     "__args__": "as __origin__",
     "__objclass__": "a class, unguarded",
     "__weakref__": "of no use without weakref",
-    "mro": "as __mro__",
     **dict.fromkeys(sorted(INSPECT_ATTRIBUTES), "leads to frames or code"),
 }
 
 
-def is_dunder(name: str) -> bool:
-    """Whether only the language itself gives such a name a meaning."""
-    return name.startswith("__")
+def is_special(name: str) -> bool:
+    """`__x__`: a name to which the language gives a meaning. `_`, `__` are not."""
+    return name.startswith("__") and name.endswith("__") and name.strip("_") != ""
 
 
-def is_private_mangled(name: str) -> bool:
-    """`__x` in a class becomes `_Class__x`: a program's own, and harmless."""
-    return name.startswith("__") and not name.endswith("__")
+def is_private(name: str) -> bool:
+    """`_x`, `__x`, `_`: a name that its owner keeps for itself."""
+    return name.startswith("_") and not is_special(name)
+
+
+def mangled(name: str, class_name: str | None) -> str:
+    """What the compiler makes of `__x` within a class; a string that names an attribute has to be told."""
+    if class_name is None or not name.startswith("__") or name.endswith("__"):
+        return name
+    owner = class_name.lstrip("_")
+    return f"_{owner}{name}" if owner else name
 
 
 def may_bind(name: str) -> bool:
-    """Whether a variable, argument, function, class or import may have this name."""
-    return name not in GUARDS and (not is_dunder(name) or is_private_mangled(name))
+    """Whether a variable, argument, function, class, import or dataclass field may have this name."""
+    if name in LEFT_OUT:
+        return False
+    return not is_special(name) or name in METHODS or name in CLASS_VARIABLES or name in MODULE_VARIABLES
 
 
-def may_define_method(name: str) -> bool:
-    """Whether a function or a class variable may have this name."""
-    return may_bind(name) or name in METHODS or name in CLASS_VARIABLES
+def may_load(name: str) -> bool:
+    """Whether a variable may be read."""
+    return may_bind(name) or name in READABLE_VARIABLES
 
 
 def may_read(name: str) -> bool:
-    """Whether an attribute may be read without a look at the object."""
-    if name in LEFT_OUT or name in GUARDED:
+    """Whether an attribute may be read at all; private and GUARDED ones then depend on the object."""
+    if name in LEFT_OUT:
         return False
-    return not is_dunder(name) or is_private_mangled(name) or name in READABLE
+    return not is_special(name) or name in READABLE or name in GUARDED
 
 
 def may_write(name: str) -> bool:
-    """Whether an attribute may be set or deleted (of an object that permits it)."""
-    return (may_bind(name) and name not in LEFT_OUT) or name in (
-        "__doc__",
-        "__name__",
-        "__qualname__",
-        "__cause__",
-    )
+    """Whether an attribute may be set or deleted, of an object that permits it."""
+    return name not in LEFT_OUT and (not is_special(name) or name in WRITABLE)
+
+
+def may_match(name: str) -> bool:
+    """Whether a class pattern may read the attribute: it does so without a guard, of any object."""
+    return may_read(name) and name not in GUARDED and not name.startswith("_")

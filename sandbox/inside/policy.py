@@ -1,8 +1,13 @@
 """What a program may say: RestrictedPython's transformer, opened for everyday Python.
 
-The stock policy refuses much of it (`self._x`, `+=` on items, annotations, `match`, …) and wraps every attribute,
-item and iteration in a call. Here a construct is left as it is where nothing but names decides, and those are
-checked when the program is compiled; a call remains where the object decides (`_getattr_`, `_write_` in guards.py).
+The stock policy refuses much of it (`self._x`, `+=` on items, annotations, `match`, …). Here:
+
+- every attribute that is read becomes a call of a guard, which looks at the object (guards.py);
+- every attribute that is set or deleted has its object looked at first;
+- items, iteration and calls are left alone: no object that a program can hold does harm by them;
+- names, of variables and attributes, are checked when the program is compiled.
+
+Guards have names that no source can spell, so a program can neither replace nor call them.
 """
 
 from __future__ import annotations
@@ -14,10 +19,13 @@ from typing import Any
 
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
-from sandbox.inside import modules, names
+from sandbox.inside import builtin_names, modules, names
 
 FILENAME = "<task>"
 MAX_PROBLEMS = 100
+
+#: The guards' names in the tree, by what they are for.
+READ_PUBLIC, READ_PRIVATE, READ_SPECIAL, WRITE = "<read>", "<read private>", "<read special>", "<write>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +41,13 @@ class Found:
 class Policy(RestrictingNodeTransformer):
     """Collects what is forbidden in `found`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tree: ast.Module) -> None:
         super().__init__()
         self.found: list[Found] = []
+        self._bound = _names_bound_anywhere(tree)
+        self._lazy_annotations = _has_lazy_annotations(tree)
+        self._class_names: list[str] = []
+        self._tolerant_depth = 0
 
     def error(self, node: ast.AST, info: str) -> None:
         if len(self.found) < MAX_PROBLEMS:
@@ -43,121 +55,165 @@ class Policy(RestrictingNodeTransformer):
             line = getattr(node, "lineno", None)
             self.found.append(Found("SecurityError", info, line, None if column is None else column + 1))
 
-    # --- names ----------------------------------------------------------------------------------
+    def not_allowed(self, node: ast.AST) -> None:
+        self.error(node, f"{_SPOKEN.get(type(node).__name__, type(node).__name__)} is not allowed in the sandbox")
+
+    # --- variables ------------------------------------------------------------------------------
 
     def check_name(self, node: ast.AST, name: str | None, allow_magic_methods: bool = False) -> None:
-        if name is None:
-            return
-        allowed = names.may_define_method(name) if allow_magic_methods else names.may_bind(name)
-        if not allowed:
+        if name is not None and not names.may_bind(name):
             self.error(node, f"the name {name!r} may not be used")
 
     def _keep(self, node: Any) -> Any:
         return self.node_contents_visit(node)
 
     def visit_Name(self, node: ast.Name) -> Any:
-        if isinstance(node.ctx, ast.Load):
-            if not (names.may_define_method(node.id) or node.id in ("__name__", "__debug__")):
-                self.error(node, f"the name {node.id!r} may not be used")
-        elif node.id not in ("__match_args__",):
-            self.check_name(node, node.id, allow_magic_methods=True)
-        return node
-
-    def visit_Attribute(self, node: ast.Attribute) -> Any:
-        node = self._keep(node)
         if not isinstance(node.ctx, ast.Load):
-            if not names.may_write(node.attr):
-                self.error(node, f"the attribute {node.attr!r} may not be changed")
-            node.value = self._guard("_write_", node.value)
-            return node
-        if node.attr in names.GUARDED:
-            return self._guard("_getattr_", node.value, ast.Constant(node.attr), at=node)
-        if not names.may_read(node.attr):
-            self.error(node, f"the attribute {node.attr!r} may not be read")
+            self.check_name(node, node.id)
+        elif not names.may_load(node.id):
+            self.error(node, f"the name {node.id!r} may not be used")
+        elif node.id in builtin_names.LEFT_OUT and node.id not in self._bound:
+            self.error(node, f"{node.id!r} is not available in the sandbox: {builtin_names.LEFT_OUT[node.id]}")
         return node
 
-    def _guard(self, guard: str, value: ast.expr, *more: ast.expr, at: ast.expr | None = None) -> ast.expr:
-        call = ast.Call(ast.Name(guard, ast.Load()), [value, *more], [])
-        place = at if at is not None else value
-        return ast.fix_missing_locations(ast.copy_location(call, place))
-
-    def check_import_names(self, node: Any) -> Any:
-        for alias in node.names:
-            self.check_name(node, alias.asname or alias.name.partition(".")[0])
-        return node
-
-    def visit_Import(self, node: ast.Import) -> Any:
-        for alias in node.names:
-            if not modules.is_admitted(alias.name):
-                self.error(node, f"the module {alias.name!r} may not be imported")
-        return self.check_import_names(node)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
-        module = node.module or ""
-        if node.level or not modules.is_admitted(module):
-            self.error(node, f"the module {'.' * node.level + module!r} may not be imported")
-            return node
-        for alias in node.names:
-            if alias.name == "*":
-                self.error(node, "import * is not allowed: name what you need")
-            elif not modules.has_name(module, alias.name):
-                self.error(node, f"{alias.name!r} may not be imported from {module!r}")
-        return node if module == "__future__" else self.check_import_names(node)
-
-    def visit_Global(self, node: ast.Global) -> Any:
+    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> Any:
         for name in node.names:
             self.check_name(node, name)
         return node
 
     visit_Nonlocal = visit_Global
 
-    def visit_keyword(self, node: ast.keyword) -> Any:
-        return self._keep(node)
-
-    # --- definitions ----------------------------------------------------------------------------
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
-        self.check_name(node, node.name, allow_magic_methods=True)
-        self.check_function_argument_names(node)
-        return self._keep(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
-        self.check_name(node, node.name)
-        if any(keyword.arg == "metaclass" for keyword in node.keywords):
-            self.error(node, "metaclass= is not allowed")
-        if any(keyword.arg is None for keyword in node.keywords):
-            self.error(node, "** is not allowed among the bases of a class")
-        return self._keep(node)
-
-    def visit_Module(self, node: ast.Module) -> Any:
-        return self._keep(node)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        if isinstance(node.target, ast.Name) and node.target.id == "__match_args__":
-            self.error(node, "__match_args__ must be a plain tuple of names")
-        return self._keep(node)
-
-    def visit_Assign(self, node: ast.Assign) -> Any:
-        for target in node.targets:
-            bound = [
-                part.id for part in ast.walk(target) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-            ]
-            if "__match_args__" in bound and not (isinstance(target, ast.Name) and _is_harmless_tuple(node.value)):
-                self.error(node, "__match_args__ must be a plain tuple of names")
-        return self._keep(node)
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        if isinstance(node.target, ast.Name) and names.is_dunder(node.target.id):
-            self.error(node, f"the name {node.target.id!r} may not be used")
-        return self._keep(node)
-
     def visit_NamedExpr(self, node: ast.NamedExpr) -> Any:
-        self.check_name(node, node.target.id)
         return self._keep(node)
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> Any:
         self.check_name(node, node.name)
         return self._keep(node)
+
+    # --- attributes -----------------------------------------------------------------------------
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        name = names.mangled(node.attr, self._class_names[-1] if self._class_names else None)
+        node.value = self.visit(node.value)
+        if isinstance(node.ctx, ast.Load):
+            if not names.may_read(name):
+                self.error(node, f"the attribute {node.attr!r} may not be read")
+            return self._guard(_reader(name), node, node.value, name)
+        if not names.may_write(name):
+            self.error(node, f"the attribute {node.attr!r} may not be changed")
+        node.value = self._guard(WRITE, node.value, node.value, name)
+        return node
+
+    def _guard(self, guard: str, place: ast.expr, value: ast.expr, name: str) -> ast.expr:
+        call = ast.Call(ast.Name(guard, ast.Load()), [value, ast.Constant(name)], [])
+        return ast.fix_missing_locations(ast.copy_location(call, place))
+
+    # --- imports --------------------------------------------------------------------------------
+
+    def visit_Import(self, node: ast.Import) -> Any:
+        for alias in node.names:
+            self.check_name(node, alias.asname or alias.name.partition(".")[0])
+            if not modules.is_admitted(alias.name) and not self._tolerant_depth:
+                self.error(node, modules.why_not(alias.name))
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
+        module = node.module or ""
+        if node.level:
+            self.error(node, "relative imports are not possible in the sandbox")
+        elif module == "__future__":
+            pass  # the compiler knows what there is
+        elif not modules.is_admitted(module):
+            if not self._tolerant_depth:
+                self.error(node, modules.why_not(module))
+        else:
+            node.names = [each for alias in node.names for each in self._admitted(node, module, alias)]
+        for alias in node.names:
+            self.check_name(node, alias.asname or alias.name)
+        return node
+
+    def _admitted(self, node: ast.ImportFrom, module: str, alias: ast.alias) -> list[ast.alias]:
+        """The name that is imported; for `*`, all there are."""
+        if alias.name == "*":
+            return [ast.alias(name, None, lineno=node.lineno, col_offset=node.col_offset,
+                              end_lineno=node.end_lineno, end_col_offset=node.end_col_offset)
+                    for name in modules.public_names(module)]
+        if not modules.has_name(module, alias.name) and not self._tolerant_depth:
+            self.error(node, modules.why_not(module, alias.name))
+        return [alias]
+
+    def visit_Try(self, node: ast.Try) -> Any:
+        """What is missing may be asked for by a program that is ready to do without."""
+        tolerant = any(_catches_import_error(handler.type) for handler in node.handlers)
+        self._tolerant_depth += tolerant
+        node.body = [self.visit(statement) for statement in node.body]
+        self._tolerant_depth -= tolerant
+        for part in ("handlers", "orelse", "finalbody"):
+            setattr(node, part, [self.visit(statement) for statement in getattr(node, part)])
+        return node
+
+    def visit_TryStar(self, node: ast.AST) -> Any:
+        """CVE-2025-22153: CPython confuses types in it."""
+        self.error(node, "except* is not allowed in the sandbox")
+        return node
+
+    # --- definitions ----------------------------------------------------------------------------
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        self.check_name(node, node.name)
+        self.check_function_argument_names(node)
+        if self._lazy_annotations:
+            kept, node.returns = node.returns, None
+            node = self._keep(node)
+            node.returns = kept
+            return node
+        return self._keep(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> Any:
+        self.check_function_argument_names(node)
+        return self._keep(node)
+
+    def visit_arg(self, node: ast.arg) -> Any:
+        return node if self._lazy_annotations else self._keep(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        self.check_name(node, node.name)
+        for part in ("bases", "keywords", "decorator_list"):
+            setattr(node, part, [self.visit(each) for each in getattr(node, part)])
+        self._class_names.append(node.name)
+        node.body = [self.visit(statement) for statement in node.body]
+        self._class_names.pop()
+        return node
+
+    def visit_Module(self, node: ast.Module) -> Any:
+        return self._keep(node)
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        for target in node.targets:
+            if "__match_args__" in _stored(target) and not (
+                isinstance(target, ast.Name) and _is_harmless_tuple(node.value)
+            ):
+                self._bad_match_args(node)
+        return self._keep(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        if isinstance(node.target, ast.Name) and node.target.id == "__match_args__":
+            self._bad_match_args(node)
+        if self._lazy_annotations:
+            node.target = self.visit(node.target)
+            node.value = None if node.value is None else self.visit(node.value)
+            return node
+        return self._keep(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        if "__match_args__" in _stored(node.target):
+            self._bad_match_args(node)
+        return self._keep(node)
+
+    def _bad_match_args(self, node: ast.AST) -> None:
+        self.error(node, "__match_args__ must be a plain tuple of names of public attributes")
+
+    # --- match ----------------------------------------------------------------------------------
 
     def visit_MatchAs(self, node: ast.MatchAs) -> Any:
         self.check_name(node, node.name)
@@ -169,35 +225,108 @@ class Policy(RestrictingNodeTransformer):
 
     def visit_MatchMapping(self, node: ast.MatchMapping) -> Any:
         self.check_name(node, node.rest)
-        return self._keep(node)
+        node.patterns = [self.visit(pattern) for pattern in node.patterns]
+        for key in node.keys:
+            self._check_dotted(key)
+        return node
 
     def visit_MatchClass(self, node: ast.MatchClass) -> Any:
+        self._check_dotted(node.cls)
         for attribute in node.kwd_attrs:
-            if not names.may_read(attribute):
-                self.error(node, f"the attribute {attribute!r} may not be read")
-        return self._keep(node)
+            if not names.may_match(attribute):
+                self.error(node, f"the attribute {attribute!r} may not be read in a pattern")
+        node.patterns = [self.visit(pattern) for pattern in node.patterns]
+        node.kwd_patterns = [self.visit(pattern) for pattern in node.kwd_patterns]
+        return node
+
+    def visit_MatchValue(self, node: ast.MatchValue) -> Any:
+        self._check_dotted(node.value)
+        return node
+
+    def _check_dotted(self, node: ast.expr) -> None:
+        """Names with dots in patterns: the language permits no call there, so none of a guard."""
+        for part in ast.walk(node):
+            if isinstance(part, ast.Attribute) and not names.may_match(part.attr):
+                self.error(part, f"the attribute {part.attr!r} may not be read in a pattern")
+            elif isinstance(part, ast.Name):
+                self.visit_Name(part)
 
     # --- what nothing but names decides ---------------------------------------------------------
 
     visit_Subscript = visit_Slice = visit_Call = visit_For = visit_comprehension = _keep
-    visit_With = visit_withitem = visit_Delete = _keep
-    visit_Match = visit_match_case = visit_MatchValue = visit_MatchSingleton = _keep
-    visit_MatchSequence = visit_MatchOr = _keep
+    visit_With = visit_withitem = visit_Delete = visit_keyword = _keep
+    visit_Match = visit_match_case = visit_MatchSingleton = visit_MatchSequence = visit_MatchOr = _keep
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _keep
-    visit_Try = visit_Assert = visit_Raise = visit_Starred = visit_Yield = visit_YieldFrom = _keep
+    visit_Assert = visit_Raise = visit_Starred = visit_Yield = visit_YieldFrom = _keep
 
-    def visit_Lambda(self, node: ast.Lambda) -> Any:
-        self.check_function_argument_names(node)
+    def visit_TypeVar(self, node: Any) -> Any:
+        """Python 3.12: def f[T]()."""
+        self.check_name(node, node.name)
         return self._keep(node)
 
-    def visit_TryStar(self, node: ast.AST) -> Any:
-        self.error(node, "except* is not allowed")
-        return node
+    visit_ParamSpec = visit_TypeVarTuple = visit_TypeVar
+    visit_TypeAlias = _keep
+
+
+_SPOKEN = {
+    "AsyncFunctionDef": "async def",
+    "Await": "await",
+    "AsyncFor": "async for",
+    "AsyncWith": "async with",
+}
+
+
+def _reader(name: str) -> str:
+    if name in names.GUARDED:
+        return READ_SPECIAL
+    return READ_PRIVATE if name.startswith("_") else READ_PUBLIC
+
+
+def _catches_import_error(caught: ast.expr | None) -> bool:
+    if caught is None:
+        return True
+    return any(
+        isinstance(part, ast.Name) and part.id in ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
+        for part in ast.walk(caught)
+    )
+
+
+def _has_lazy_annotations(tree: ast.Module) -> bool:
+    """With `from __future__ import annotations` they become strings, which nothing evaluates but our get_type_hints."""
+    return any(
+        isinstance(statement, ast.ImportFrom)
+        and statement.module == "__future__"
+        and any(alias.name == "annotations" for alias in statement.names)
+        for statement in tree.body
+    )
+
+
+def _names_bound_anywhere(tree: ast.Module) -> set[str]:
+    """Names that the program itself gives a meaning to, in whatever scope."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                found.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name is not None:
+            found.add(node.name)
+    return found
+
+
+def _stored(tree: ast.AST) -> set[str]:
+    """Every name that is assigned somewhere in `tree`."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _is_harmless_tuple(value: ast.expr) -> bool:
     return isinstance(value, ast.Tuple) and all(
-        isinstance(item, ast.Constant) and isinstance(item.value, str) and names.may_read(item.value)
+        isinstance(item, ast.Constant) and isinstance(item.value, str) and names.may_match(item.value)
         for item in value.elts
     )
 
@@ -212,9 +341,19 @@ def parse(source: str) -> ast.Module:
 
 def restrict(tree: ast.Module) -> list[Found]:
     """Rewrite the tree under the policy; what it forbids, in the order of the source."""
-    policy = Policy()
+    policy = Policy(tree)
     policy.visit(tree)
     return sorted(policy.found, key=lambda found: (found.line or 0, found.column or 0))
+
+
+def compile_expression(text: str) -> Any:
+    """Code of one expression under the policy (annotations that are strings). Raises SyntaxError."""
+    tree = builtins.compile(text, FILENAME, "eval", ast.PyCF_ONLY_AST, dont_inherit=True)
+    policy = Policy(ast.Module([], []))
+    policy.visit(tree)
+    if policy.found:
+        raise SyntaxError(policy.found[0].message)
+    return builtins.compile(tree, FILENAME, "eval", dont_inherit=True)
 
 
 def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
@@ -235,12 +374,12 @@ def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
 
 def _syntax_error(error: SyntaxError) -> Found:
     column = error.offset if error.offset and error.offset > 0 else None
-    return Found("SyntaxError", error.msg, error.lineno or None, column)
+    return Found("SyntaxError", str(error.msg), error.lineno or None, column)
 
 
 def binds(source: str, name: str) -> bool:
     """Whether the module's own level binds `name` somewhere: def, class, assignment or import."""
-    return any(name in _bound(statement) for statement in _own_level(parse(source).body))
+    return any(name in _bound_by(statement) for statement in _own_level(parse(source).body))
 
 
 def _own_level(statements: list[ast.stmt]) -> list[ast.stmt]:
@@ -260,14 +399,13 @@ def _own_level(statements: list[ast.stmt]) -> list[ast.stmt]:
     return found
 
 
-def _bound(statement: ast.stmt) -> set[str]:
+def _bound_by(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
-    if isinstance(statement, ast.Import | ast.ImportFrom):
+    if isinstance(statement, ast.Import):
         return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.ImportFrom):
+        star = any(alias.name == "*" for alias in statement.names) and modules.is_admitted(statement.module or "")
+        stars = set(modules.public_names(statement.module or "")) if star else set()
+        return stars | {alias.asname or alias.name for alias in statement.names}
     return _stored(statement)
-
-
-def _stored(tree: ast.AST) -> set[str]:
-    """Every name that is assigned somewhere in `tree`."""
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}

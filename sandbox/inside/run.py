@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from types import TracebackType
 from typing import Any
 
-from sandbox.inside import guards, policy
+from sandbox.inside import guards, modules, policy
 from sandbox.inside.report import Reporter
 
 _MAX_FRAMES = 50
@@ -41,7 +43,8 @@ def run_program(job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> No
 
 
 def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> Any:
-    namespace = _namespace(reporter, guarded=guarded)
+    sys.stdout = Output(reporter)
+    namespace = _namespace(guarded=guarded)
     exec(code, namespace)  # noqa: S102  (what this process is for)
     name = job["function"]
     if name not in namespace:
@@ -49,31 +52,35 @@ def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) 
     return namespace[name](*json.loads(job["args"]), **json.loads(job["kwargs"]))
 
 
-def _namespace(reporter: Reporter, *, guarded: bool) -> dict[str, Any]:
-    if not guarded:
-        return {"__name__": guards.MODULE}
-    return {
-        "__name__": guards.MODULE,
-        "__builtins__": guards.make_builtins(_printer(reporter)),
-        "_getattr_": guards.guarded_getattr,
-        "_write_": guards.guarded_write,
-    }
+def _namespace(*, guarded: bool) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__name__": guards.MODULE}
+    if guarded:
+        namespace["__builtins__"] = guards.make_builtins(_print, modules.import_guarded)
+    guards.state.program = namespace
+    return namespace
 
 
-def _printer(reporter: Reporter) -> Any:
-    def print(*values: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
-        """print(), to the task's own output or into a StringIO."""
-        between = " " if sep is None else sep
-        last = "\n" if end is None else end
-        if type(between) is not str or type(last) is not str:
-            raise TypeError("sep and end must be strings")
-        text = between.join([value if type(value) is str else str(value) for value in values]) + last
-        if file is None:
-            reporter.output(text)
-        else:
-            file.write(text)
+class Output(io.TextIOBase):
+    """The program's sys.stdout, also for what the library prints."""
 
-    return print
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__()
+        self._send = reporter.output
+
+    def write(self, text: str) -> int:
+        """At once: it must be there even if the program never ends."""
+        self._send(str.__str__(text))
+        return len(text)
+
+
+def _print(*values: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
+    """print(), in one piece."""
+    between = " " if sep is None else sep
+    last = "\n" if end is None else end
+    if not isinstance(between, str) or not isinstance(last, str):
+        raise TypeError("sep and end must be strings")
+    text = between.join([value if type(value) is str else str(value) for value in values]) + last
+    (sys.stdout if file is None else file).write(text)
 
 
 def _as_json(result: Any, max_bytes: int) -> bytes:

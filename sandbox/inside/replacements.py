@@ -1,0 +1,284 @@
+"""What the standard library does without a guard, done with one.
+
+Two ways: a function that programs get instead of the library's (`REPLACED`), and changes to the library itself where
+it calls the dangerous one on its own (`guard_library`). The zygote serves programs only, so nobody else is there to
+notice.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import copy
+import dataclasses
+import functools
+import inspect  # noqa: F401  (dataclasses imports it late; a child can't)
+import random
+import types
+import typing
+import uuid
+import zoneinfo
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from sandbox.inside import guards, names, policy
+
+# --- operator, functools ----------------------------------------------------------------------------
+
+
+def attrgetter(attribute: str, /, *more: str) -> Callable[[Any], Any]:
+    """operator.attrgetter, under the rules for attributes."""
+    attributes = (attribute, *more)
+    if any(type(each) is not str for each in attributes):
+        raise TypeError("attribute name must be a string")
+
+    def get(value: Any, /) -> Any:
+        found = tuple(_dotted(value, each) for each in attributes)
+        return found[0] if len(found) == 1 else found
+
+    return get
+
+
+def _dotted(value: Any, name: str) -> Any:
+    for part in name.split("."):
+        value = guards.guarded_getattr(value, part)
+    return value
+
+
+def methodcaller(name: str, /, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+    """operator.methodcaller, under the rules for attributes."""
+    return lambda value, /: guards.guarded_getattr(value, name)(*args, **kwargs)
+
+
+def update_wrapper(wrapper: Any, wrapped: Any, *_: Any, **__: Any) -> Any:
+    """functools.update_wrapper with its own list of attributes: a program's list could name any."""
+    if not guards.is_programs_own(wrapper):
+        return wrapper
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        with contextlib.suppress(AttributeError):
+            setattr(wrapper, name, getattr(wrapped, name))
+    if type(wrapper) is types.FunctionType:
+        if type(wrapped) is types.FunctionType and guards.is_programs_own(wrapped):
+            wrapper.__annotations__ = dict(wrapped.__annotations__)
+            vars(wrapper).update(vars(wrapped))
+        wrapper.__wrapped__ = wrapped  # type: ignore[attr-defined]
+    return wrapper
+
+
+def wraps(wrapped: Any, *_: Any, **__: Any) -> Callable[[Any], Any]:
+    """functools.wraps, as update_wrapper."""
+    return lambda wrapper: update_wrapper(wrapper, wrapped)
+
+
+# --- typing -----------------------------------------------------------------------------------------
+
+
+def get_type_hints(value: Any, *_: Any, **__: Any) -> dict[str, Any]:
+    """typing.get_type_hints; annotations that are strings are compiled under the policy, like the rest."""
+    found: dict[str, Any] = {}
+    holders = reversed(type.mro(value)) if isinstance(value, type) else [value]
+    for holder in holders:
+        if guards.is_programs_own(holder):
+            annotations = getattr(holder, "__annotations__", {})
+            found |= {str(name): _resolved(each) for name, each in dict(annotations).items()}
+    return found
+
+
+def _resolved(annotation: Any) -> Any:
+    if annotation is None:
+        return types.NoneType
+    if type(annotation) is not str:
+        return annotation
+    return eval(policy.compile_expression(annotation), guards.state.program)  # noqa: S307  (compiled under the policy)
+
+
+def get_origin(alias: Any) -> Any:
+    """typing.get_origin; of `type[x]` the guarded `type`."""
+    found = _get_origin(alias)
+    return guards.GuardedType if found is type else found
+
+
+_get_origin = typing.get_origin
+
+
+def unchanged(value: Any) -> Any:
+    """Decorators of typing that mean nothing at run time but set an attribute on whatever they get."""
+    return value
+
+
+# --- collections, dataclasses, copy -----------------------------------------------------------------
+
+_namedtuple = collections.namedtuple
+
+
+def namedtuple(typename: Any, field_names: Any, **options: Any) -> Any:
+    """collections.namedtuple; its fields end up in `__match_args__`, by which a pattern reads without a guard."""
+    split = str(field_names).replace(",", " ").split() if isinstance(field_names, str) else field_names
+    listed = [str(each) for each in split]
+    if not options.get("rename"):
+        guards.check_field_names([each for each in listed if each.isidentifier()])
+    options["module"] = guards.MODULE
+    made: Any = _namedtuple(str(typename), listed, **options)
+    return _harmless_to_match(made)
+
+
+def _harmless_to_match(made: Any) -> Any:
+    """A class pattern may bind the fields up to the first that it may not read."""
+    matched = made.__dict__.get("__match_args__", ())
+    harmful = [position for position, name in enumerate(matched) if not names.may_match(name)]
+    if harmful:
+        made.__match_args__ = tuple(matched[: harmful[0]])
+    return made
+
+
+def dataclass(cls: Any = None, /, **options: Any) -> Any:
+    """dataclasses.dataclass; the library pastes the fields' names into source code."""
+    if cls is None:
+        return lambda decorated: dataclass(decorated, **options)
+    if not isinstance(cls, type) or not guards.is_programs_own(cls):
+        raise guards.SecurityError("only a class of the program can become a dataclass")
+    for each in type.mro(cls):
+        if any("__getattr__" in vars(kind) for kind in type.mro(type(each))):
+            raise guards.SecurityError("a class whose metaclass has __getattr__ can't become a dataclass")
+    return _harmless_to_match(dataclasses.dataclass(cls, **options))
+
+
+def make_dataclass(cls_name: str, fields: Any, *, bases: Any = (), namespace: Any = None, **options: Any) -> Any:
+    """dataclasses.make_dataclass, from names that could stand in a program."""
+    annotations: dict[str, Any] = {}
+    body: dict[str, Any] = dict(namespace or {})
+    for each in fields:
+        name, kind, default = (each, Any, ()) if isinstance(each, str) else (each[0], each[1], each[2:])
+        annotations[name] = kind
+        if default:
+            body[name] = default[0]
+    made = guards.GuardedType(str(cls_name), tuple(bases), {**body, "__annotations__": annotations})
+    return dataclass(made, **options)
+
+
+def _guard_dataclass_fields() -> None:
+    original = dataclasses._get_field  # type: ignore[attr-defined]
+
+    def get_field(cls: Any, name: Any, *args: Any) -> Any:
+        guards.check_field_names([name])
+        found = original(cls, name, *args)
+        if type(found) is not dataclasses.Field:
+            raise guards.SecurityError("a field of a dataclass must be made by field()")
+        return found
+
+    dataclasses._get_field = get_field  # type: ignore[attr-defined]
+
+
+def _reconstruct(
+    x: Any,
+    memo: Any,
+    func: Any,
+    args: Any,
+    state: Any = None,
+    listiter: Any = None,
+    dictiter: Any = None,
+    *,
+    deepcopy: Callable[..., Any] = copy.deepcopy,
+) -> Any:
+    """copy's own, but what it sets attributes on must permit it: a program may have had a say in `func`."""
+    deep = memo is not None
+    if deep and args:
+        args = (deepcopy(arg, memo) for arg in args)
+    made = func(*args)
+    if deep:
+        memo[id(x)] = made
+    if state is not None:
+        _set_state(made, deepcopy(state, memo) if deep else state)
+    for item in listiter or ():
+        made.append(deepcopy(item, memo) if deep else item)
+    for key, value in dictiter or ():
+        made[deepcopy(key, memo) if deep else key] = deepcopy(value, memo) if deep else value
+    return made
+
+
+def _set_state(made: Any, state: Any) -> None:
+    setter = getattr(made, "__setstate__", None)
+    if setter is not None:
+        setter(state)
+        return
+    both = type(state) is tuple and len(state) == 2
+    attributes, slots = state if both else (state, None)
+    for name, value in [*(attributes or {}).items(), *(slots or {}).items()]:
+        guards.guarded_setattr(made, name, value)
+
+
+def _guard_user_string() -> None:
+    collections.UserString.format = (  # type: ignore[method-assign]
+        lambda self, /, *args, **kwargs: guards.format_string(self.data, *args, **kwargs)
+    )
+    collections.UserString.format_map = (  # type: ignore[method-assign]
+        lambda self, mapping: guards.format_string_map(self.data, mapping)
+    )
+
+
+# --- uuid, zoneinfo -------------------------------------------------------------
+
+
+def uuid1(node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
+    """uuid.uuid1 with a random node: the library's runs programs to find the network card's."""
+    chosen = node if node is not None else random.SystemRandom().getrandbits(48) | 1 << 40
+    return uuid.uuid1(chosen, clock_seq if clock_seq is not None else random.SystemRandom().getrandbits(14))
+
+
+def getnode() -> int:
+    """uuid.getnode: a random one, the same for the life of the program."""
+    return _node[0] if _node else _node.append(random.SystemRandom().getrandbits(48) | 1 << 40) or _node[0]
+
+
+_node: list[int] = []
+_zones: dict[str, bytes] = {}
+
+
+def remember_zones(zones: dict[str, bytes]) -> None:
+    """`ZoneInfo(key)` from memory: a child has no files."""
+    _zones.update(zones)
+    zoneinfo.reset_tzpath(())
+
+    def load_tzdata(key: str) -> BytesIO:
+        try:
+            return BytesIO(_zones[key])
+        except KeyError:
+            raise zoneinfo.ZoneInfoNotFoundError(f"No time zone found with key {key}") from None
+
+    zoneinfo._common.load_tzdata = load_tzdata  # type: ignore[attr-defined]
+
+
+def available_timezones() -> set[str]:
+    """zoneinfo.available_timezones."""
+    return set(_zones)
+
+
+REPLACED: dict[str, dict[str, Any]] = {
+    "operator": {"attrgetter": attrgetter, "methodcaller": methodcaller},
+    "functools": {"update_wrapper": update_wrapper, "wraps": wraps},
+    "typing": {
+        "Type": guards.GuardedType,
+        "get_type_hints": get_type_hints,
+        "get_origin": get_origin,
+        "final": unchanged,
+        "override": unchanged,
+        "no_type_check": unchanged,
+    },
+    "collections": {"namedtuple": namedtuple},
+    "dataclasses": {"dataclass": dataclass, "make_dataclass": make_dataclass},
+    "uuid": {"uuid1": uuid1, "getnode": getnode},
+    "zoneinfo": {"available_timezones": available_timezones},
+    "abc": {"ABCMeta": guards.GuardedABCMeta},
+}
+
+
+def guard_library() -> None:
+    """Change the library where it would do the unguarded thing for a program. Once, in the zygote."""
+    collections.namedtuple = namedtuple
+    typing.get_type_hints = get_type_hints  # functools.singledispatch calls it
+    copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
+    _guard_dataclass_fields()
+    _guard_user_string()
+    guards.guard_enums()
+    guards.guard_formatter()

@@ -5,6 +5,11 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Mapping
+from email.errors import (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -12,6 +17,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from tasks.http.dialer import Dialer
 from tasks.http.exchange import Exchange
 from tasks.http.sockets import WatchedSocket
+
+_LOST_HEADERS = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect, MisplacedEnvelopeHeaderDefect)
+"""Python's parser drops what follows such a line, the body's length among it."""
 
 
 class FinalResponse(http.client.HTTPResponse):
@@ -25,6 +33,11 @@ class FinalResponse(http.client.HTTPResponse):
             if not 100 <= status < 200:
                 return version, status, reason
             http.client._read_headers(self.fp)  # type: ignore[attr-defined]
+
+    def _safe_read(self, amt: int) -> bytes:
+        if amt < 0:  # a chunk of size "-5", which int() reads without blinking
+            raise http.client.HTTPException("negative length")
+        return super()._safe_read(amt)  # type: ignore[misc,no-any-return]
 
 
 class _Guarded:
@@ -55,7 +68,10 @@ class _Guarded:
     def answer(self: Any) -> http.client.HTTPResponse:
         """Waits for the final answer's head. urllib3's getresponse would do it too, and would write the
         URL, which may hold a secret, to the log whenever a header is odd."""
-        return http.client.HTTPConnection.getresponse(self)
+        answer = http.client.HTTPConnection.getresponse(self)
+        if any(isinstance(defect, _LOST_HEADERS) for defect in answer.msg.defects):
+            raise http.client.HTTPException("headers that can't be read")
+        return answer
 
 
 class GuardedHTTPConnection(_Guarded, HTTPConnection):

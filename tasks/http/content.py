@@ -21,7 +21,7 @@ _BOMS = (
 )
 
 _NOT_CHARSETS = frozenset(
-    {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined", "mbcs", "oem"}
+    {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "utf_7", "undefined", "mbcs", "oem"}
 )
 """Python codecs that are text encodings and no charset of the web: slow, or able to make lone surrogates."""
 
@@ -90,7 +90,7 @@ def _known_charset(charset: str | None) -> str | None:
     except (LookupError, ValueError):
         return None
     is_text = getattr(info, "_is_text_encoding", False) and info.incrementaldecoder is not None
-    if not is_text or info.name in _NOT_CHARSETS:
+    if not is_text or info.name.replace("-", "_") in _NOT_CHARSETS:
         return None
     return "windows-1252" if info.name == "iso8859-1" else info.name  # as browsers do (WHATWG)
 

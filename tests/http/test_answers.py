@@ -68,7 +68,6 @@ BODIES = {
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\n"
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + http(b"hello", TEXT)
     ),
-    "a header line that is none": answering(http(b"hello", TEXT, "nonsense")),
 }
 
 
@@ -120,6 +119,7 @@ NONSENSE: dict[str, tuple[Script, str]] = {
     "HTTP/0.9": (closing_after(b"<html>hi</html>"), "not valid HTTP"),
     "HTTP/3.0": (closing_after(b"HTTP/3.0 200 OK\r\n\r\n"), "not valid HTTP"),
     "a status of four digits": (closing_after(b"HTTP/1.1 2000 OK\r\n\r\n"), "not valid HTTP"),
+    "a header line that is none": (answering(http(b"hello", TEXT, "nonsense")), "not valid HTTP"),
     "binary": (closing_after(bytes(range(256)) * 4), "not valid HTTP"),
     "switches protocols": (answering(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"), "not valid HTTP"),
     "a status line without end": (closing_after(b"HTTP/1.1 200 " + b"x" * 70000), "not valid HTTP"),

@@ -74,7 +74,7 @@ def test_headers_of_the_task_arrive_and_have_defaults(client: HttpClient) -> Non
         ("Content-Length", "100"),
         ("Transfer-Encoding", "chunked"),
         ("Connection", "close, X-Key"),
-        ("Keep-Alive", "1"),
+        ("Keep-Alive", "timeout=77"),
         ("TE", "trailers"),
         ("Upgrade", "h2c"),
         ("HTTP2-Settings", "AAMAAABkAAQ"),

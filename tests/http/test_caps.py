@@ -1,0 +1,111 @@
+"""A body costs what is kept of it."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from tasks.http import AddressPolicy, HttpClient
+from tests.http.target import Script, Target, Wire, answering, chunked, get, http
+
+CAP_BYTES = 10_000
+TEXT = "Content-Type: text/plain"
+
+
+@pytest.fixture
+def capped() -> Iterator[HttpClient]:
+    made = HttpClient(AddressPolicy(allow_private=True), max_body_bytes=CAP_BYTES)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("size", [CAP_BYTES - 1, CAP_BYTES])
+def test_a_body_up_to_the_cap_is_whole(capped: HttpClient, size: int) -> None:
+    with Target(answering(http(b"x" * size, TEXT), chunked(b"x" * size, TEXT))) as target:
+        for _ in range(2):
+            response = capped.call(get(target.url))
+            assert (response.body, response.body_truncated) == ("x" * size, False)
+        assert target.connections == 1
+
+
+def flooding(head: bytes, piece: bytes) -> Script:
+    def script(wire: Wire) -> None:
+        wire.request()
+        wire.send(head)
+        wire.flood(piece)
+
+    return script
+
+
+def squeezed(data: bytes, wbits: int) -> bytes:
+    squeezer = zlib.compressobj(9, wbits=wbits)
+    return squeezer.compress(data) + squeezer.flush()
+
+
+ZEROS = b"0" * 50_000_000
+BOMB = squeezed(ZEROS, 31)
+
+TOO_MUCH: dict[str, Script] = {
+    "one byte more": answering(http(b"x" * (CAP_BYTES + 1), TEXT)),
+    "more in chunks": answering(chunked(b"x" * (CAP_BYTES + 1), TEXT, size=7)),
+    "an endless body": flooding(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", b"x" * 4096),
+    "a gzip bomb": answering(http(BOMB, TEXT, "Content-Encoding: gzip")),
+    "a gzip bomb in gzip": answering(http(gzip.compress(BOMB), TEXT, "Content-Encoding: gzip, gzip")),
+    "a deflate bomb": answering(http(squeezed(ZEROS, 15), TEXT, "Content-Encoding: deflate")),
+    "a bare deflate bomb": answering(http(squeezed(ZEROS, -15), TEXT, "Content-Encoding: deflate")),
+}
+
+
+@pytest.mark.parametrize("way", sorted(TOO_MUCH))
+def test_more_than_the_cap_is_cut_there(capped: HttpClient, way: str) -> None:
+    with Target(TOO_MUCH[way]) as target:
+        response = capped.call(get(target.url))
+        assert response.body_truncated
+        assert len(str(response.body)) == CAP_BYTES
+        assert set(str(response.body)) <= {"x", "0"}
+
+
+@pytest.mark.parametrize("way", ["an endless body", "more in chunks"])
+def test_what_is_left_of_a_body_never_meets_the_next_call(capped: HttpClient, way: str) -> None:
+    with Target(TOO_MUCH[way]) as target:
+        for _ in range(2):
+            assert str(capped.call(get(target.url)).body)[:1] == "x"
+        assert target.connections == 2
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+def test_a_bomb_that_cant_be_undone_is_cut_as_it_is(capped: HttpClient, coding: str) -> None:
+    with Target(answering(http(b"\x28" * 100_000, TEXT, f"Content-Encoding: {coding}"))) as target:
+        response = capped.call(get(target.url))
+    assert (response.body_truncated, response.body_encoding) == (True, "base64")
+    assert len(str(response.body)) <= CAP_BYTES * 4 / 3 + 4
+
+
+EMPTY_GZIP = gzip.compress(b"")
+NOTHING: dict[str, Script] = {
+    "empty gzip members": flooding(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", EMPTY_GZIP * 200),
+    "chunk extensions": flooding(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;" + b"x" * 8000 + b"\r\nx\r\n"
+    ),
+    "padding after gzip": flooding(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + EMPTY_GZIP, b"\x00" * 4096),
+}
+
+
+@pytest.mark.parametrize("way", sorted(NOTHING))
+def test_much_that_carries_nothing_is_cut_too(capped: HttpClient, way: str) -> None:
+    with Target(NOTHING[way]) as target:
+        assert capped.call(get(target.url, 10)).body_truncated
+
+
+def test_a_bomb_takes_no_memory(capped: HttpClient) -> None:
+    with Target(answering(http(BOMB, TEXT, "Content-Encoding: gzip"))) as target:
+        capped.call(get(target.url))
+        tracemalloc.start()
+        capped.call(get(target.url))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak_bytes < 2_000_000  # the target's own copies are in it

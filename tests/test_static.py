@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 600
 CHECKS = {
     "lint": ("ruff", "check", "--no-cache", "."),
     "form": ("ruff", "format", "--check", "--no-cache", "."),
-    "types": ("mypy", "--strict"),  # pyproject.toml names the files
+    "types": ("mypy",),  # strict, by pyproject.toml; the flag here would undo its exceptions
 }
 
 

@@ -255,9 +255,7 @@ def test_write_cut_off_by_a_kill_does_not_prevent_the_start(server: EmbeddedServ
         assert client.get("b") is None
 
 
-def test_second_server_in_the_folder_is_refused_and_says_who_has_it(
-    server: EmbeddedServer, settings: Settings
-) -> None:
+def test_second_server_in_the_folder_is_refused_and_says_who_has_it(server: EmbeddedServer, settings: Settings) -> None:
     with pytest.raises(FolderInUse) as refused:
         EmbeddedServer(settings, say=print).start()
     assert str(refused.value) == (

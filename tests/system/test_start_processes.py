@@ -338,9 +338,7 @@ def test_stop_of_deaf_children_takes_one_grace_for_all(tmp_path: Path) -> None:
     supervisor = Supervisor(said.append)
     ready = [tmp_path / name for name in ("a", "b")]
     for path in ready:
-        script = f"import pathlib; {DEAF}".replace(
-            "print('up', flush=True)", f"pathlib.Path({str(path)!r}).touch()"
-        )
+        script = f"import pathlib; {DEAF}".replace("print('up', flush=True)", f"pathlib.Path({str(path)!r}).touch()")
         supervisor.start(Command(path.name, (sys.executable, "-c", script), dict(os.environ)))
     wait_until(lambda: all(path.exists() for path in ready), 10, "both children are up")
     began = time.monotonic()

@@ -24,6 +24,7 @@ def lock_down(job_fd: int, memory_bytes: int, cpu_seconds: int | None) -> None:
 
 def _keep_only(job_fd: int) -> None:
     """No descriptor but the job's socket (and /dev/null as 0, 1, 2)."""
+    os.dup2(1, 2)  # the zygote keeps its parent's, to say why it could not start
     os.dup2(job_fd, JOB_FD, inheritable=False)
     os.closerange(JOB_FD + 1, 1024)
 

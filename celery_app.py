@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from celery import Celery
 from celery.platforms import SecurityWarning
@@ -40,8 +41,19 @@ def broker_url(settings: Settings) -> str:
     found = find_redis_url(settings)
     if found is None:
         raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
-    url, _ = found
-    return f"redis+socket://{url.removeprefix('unix://')}" if url.startswith("unix://") else url
+    return kombu_url(found[0])
+
+
+def kombu_url(url: str) -> str:
+    """redis-py's URL as kombu reads it: another scheme for a socket, and another place for the database's number."""
+    parts = urlsplit(url)
+    database = dict(parse_qsl(parts.query)).get("db")
+    if parts.scheme == "unix":
+        host = f"redis+socket://{parts.path}"
+        return f"{host}?virtual_host={database}" if database else host
+    if database and parts.path in ("", "/"):
+        return urlunsplit(parts._replace(path=f"/{database}", query=""))
+    return url
 
 
 def configuration() -> dict[str, Any]:

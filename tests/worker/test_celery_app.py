@@ -1,0 +1,35 @@
+"""Celery speaks to the very database that the store does."""
+
+from __future__ import annotations
+
+import pytest
+from kombu import Connection
+
+from app.store.client import connect
+from celery_app import kombu_url
+
+
+@pytest.mark.parametrize(
+    ("url", "database"),
+    [
+        ("redis://localhost:6379/0", 0),
+        ("redis://localhost:6379/3", 3),
+        ("redis://localhost:6379?db=4", 4),
+        ("redis://:secret@localhost:6379/?db=4", 4),
+        ("rediss://user:secret@localhost:6380/5", 5),
+    ],
+)
+def test_both_use_the_same_database(url: str, database: int) -> None:
+    ours = connect(url)
+    assert int(ours.connection_pool.connection_kwargs.get("db") or 0) == database
+    with Connection(kombu_url(url)) as theirs:
+        assert int(theirs.virtual_host or 0) == database
+
+
+@pytest.mark.parametrize("database", [0, 2])
+def test_on_a_socket_too(redis_url: str, database: int) -> None:
+    url = f"{redis_url.partition('?')[0]}?db={database}"
+    with Connection(kombu_url(url)) as theirs, theirs.SimpleQueue("same-database") as queue:
+        queue.put("hello")
+        assert connect(url).llen("same-database") == 1
+        queue.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Mapping
 from typing import Any, cast
@@ -127,6 +128,19 @@ class GuardedAdapter(BaseAdapter):
     def _readable(self, connection: Connection, request: requests.PreparedRequest, target: Target) -> HTTPResponse:
         """urllib3 reads the body, and hands the connection back when it is read to its end."""
         answer = connection.answer()
+        try:
+            return self._response(answer, connection, request, target)
+        except BaseException:
+            answer.close()  # it may hold the socket alone: of an answer that closes, the connection lets go
+            raise
+
+    def _response(
+        self,
+        answer: http.client.HTTPResponse,
+        connection: Connection,
+        request: requests.PreparedRequest,
+        target: Target,
+    ) -> HTTPResponse:
         return HTTPResponse(
             body=answer,
             headers=HTTPHeaderDict(answer.msg.items()),

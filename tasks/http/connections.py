@@ -70,6 +70,7 @@ class _Guarded:
         URL, which may hold a secret, to the log whenever a header is odd."""
         answer = http.client.HTTPConnection.getresponse(self)
         if any(isinstance(defect, _LOST_HEADERS) for defect in answer.msg.defects):
+            answer.close()
             raise http.client.HTTPException("headers that can't be read")
         return answer
 

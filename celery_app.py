@@ -57,10 +57,14 @@ def kombu_url(url: str) -> str:
 
 
 def configuration() -> dict[str, Any]:
-    """Celery's configuration, read when it is first needed."""
-    settings = read_settings()
+    """Celery's configuration, read when it is first needed. Ends the process, in a sentence, where there is none."""
+    try:
+        settings = read_settings()
+        url = broker_url(settings)
+    except SettingsError as error:
+        raise SystemExit(f"celeriac can't start: {error}") from None
     return {
-        "broker_url": broker_url(settings),
+        "broker_url": url,
         "broker_transport_options": TRANSPORT_OPTIONS,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,

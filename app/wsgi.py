@@ -25,7 +25,7 @@ from app.service import TaskService
 from app.settings import Settings, SettingsError, read_settings
 from app.statistics import StatisticsService
 from app.store.store import Store
-from sandbox import Sandbox
+from sandbox import Sandbox, SandboxError
 
 
 def build_context(settings: Settings, store: Store, checker: CodeChecker) -> Context:
@@ -57,4 +57,7 @@ def build() -> Flask:
 
 
 die_with_parent()
-web = build()
+try:
+    web = build()
+except (SettingsError, SandboxError) as error:
+    raise SystemExit(f"the API can't start: {error}") from None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from kombu import Connection
 
 from app.store.client import connect
 from celery_app import kombu_url
+from tests.servers import ROOT
 
 
 @pytest.mark.parametrize(
@@ -33,3 +39,14 @@ def test_on_a_socket_too(redis_url: str, database: int) -> None:
         queue.put("hello")
         assert connect(url).llen("same-database") == 1
         queue.clear()
+
+
+@pytest.mark.parametrize("role", ["worker", "beat"])
+def test_without_a_redis_it_ends_in_a_sentence(tmp_path: Path, role: str) -> None:
+    env = {**os.environ, "REDIS_URL": "", "VAR_DIR": str(tmp_path / "var"), "API_KEYS": "short"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "celery_app", role], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert ended.returncode == 1
+    assert "celeriac can't start: API_KEYS entry 1 is not name:scope:key" in ended.stderr
+    assert "Traceback" not in ended.stderr

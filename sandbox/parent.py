@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import signal
@@ -23,6 +24,7 @@ TRIES = 3
 _CHUNK_BYTES = 65_536
 _DEATH_SECONDS = 2.0
 _RESTART_PAUSE_SECONDS = 0.5
+_PLACE_LOOK_SECONDS = 0.1
 
 #: What a child that died by a signal without a word was guilty of.
 _DEATHS: dict[int, Failure] = {
@@ -119,7 +121,7 @@ class Sandbox:
         self._spares: deque[Child] = deque()
         self._closed = False
         self._layers: dict[str, str] = {}
-        self._checked: OrderedDict[tuple[str, str], list[Problem]] = OrderedDict()
+        self._checked: OrderedDict[bytes, list[Problem]] = OrderedDict()
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class Sandbox:
 
     def check(self, source: str, function_name: str) -> list[Problem]:
         """Compile without running: everything that can be seen of it, in the order of the source."""
-        key = (source, function_name)
+        key = hashlib.sha256(f"{function_name}\0{source}".encode("utf-8", "surrogatepass")).digest()
         with self._lock:
             if key in self._checked:
                 self._checked.move_to_end(key)
@@ -220,9 +222,9 @@ class Sandbox:
         return problems
 
     def _run_job(self, job: dict[str, Any], limits: Limits, cancel: Cancel) -> Verdict:
+        if not self._take_place(cancel):
+            return Verdict(stopped=True)
         deadline = time.monotonic() + limits.wall_seconds
-        if not self._places.acquire(timeout=limits.wall_seconds):
-            return Verdict(failure=_timeout(limits))
         try:
             for attempt in range(TRIES):
                 try:
@@ -232,6 +234,13 @@ class Sandbox:
             raise SandboxError("the zygote keeps dying")
         finally:
             self._places.release()
+
+    def _take_place(self, cancel: Cancel) -> bool:
+        """Wait for one of the `max_children` places; the run's clock starts when it has one. False: cancelled."""
+        while not self._places.acquire(timeout=_PLACE_LOOK_SECONDS):
+            if cancel.cancelled:
+                return False
+        return True
 
     def _run_in_child(self, job: dict[str, Any], limits: Limits, cancel: Cancel, deadline: float) -> Verdict:
         child = self._take_child(limits)

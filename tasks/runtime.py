@@ -96,7 +96,7 @@ def make_sandbox(settings: Settings) -> Sandbox:
         memory_bytes=settings.sandbox_memory_bytes,
         require=settings.sandbox_require,
         extra_modules=settings.sandbox_extra_modules,
-        max_children=4 * settings.code_concurrency + 16,
+        max_children=settings.code_concurrency,  # where one worker serves both queues, its threads are many more
     )
 
 

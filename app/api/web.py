@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from app.api import cron, problems, scheduled_tasks, service, tasks
+from app import console
+from app.api import cron, docs, problems, scheduled_tasks, service, tasks
 from app.api.context import EXTENSION, Context
 from app.api.guard import Guard
+from app.api.pages import CONTENT_SECURITY_POLICY
 from app.api.problems import Refused
 
-#: What a page may load: its own scripts and styles, and nothing else.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -32,7 +29,7 @@ def create_web(context: Context) -> Flask:
     Guard(context.settings).install(web)
     web.before_request(_check_accept)
     web.after_request(_add_headers)
-    for module in (tasks, scheduled_tasks, cron, service):
+    for module in (tasks, scheduled_tasks, cron, service, docs, console):
         web.register_blueprint(module.blueprint)
     return web
 

@@ -35,8 +35,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def make_web(store: Store, clock: VirtualClock, sandbox: Sandbox) -> MakeWeb:
+def make_web(
+    store: Store, clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> MakeWeb:
     """Applications on the test's store and clock."""
+    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery, which writes the messages, finds its Redis by itself
 
     def make(settings: Settings) -> Flask:
         dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)

@@ -1,0 +1,59 @@
+// Loads the document, asks for a key where one is needed, and hands both to Swagger UI.
+
+const KEY = "celeriac.key"; // the console's, too: asked for once
+
+const form = document.getElementById("key-form");
+const place = document.getElementById("docs");
+
+async function load() {
+  const key = sessionStorage.getItem(KEY);
+  const response = await fetch("/openapi.json", { headers: key ? { Authorization: `Bearer ${key}` } : {} });
+  if (response.status === 401) return ask(key ? "That key is not known here." : "");
+  if (!response.ok) return say(`The document could not be loaded (${response.status}).`);
+  form.hidden = true;
+  show(await response.json(), key);
+}
+
+function ask(problem) {
+  sessionStorage.removeItem(KEY);
+  place.replaceChildren();
+  document.getElementById("key-problem").textContent = problem;
+  form.hidden = false;
+  document.getElementById("key").focus();
+}
+
+function say(sentence) {
+  const line = document.createElement("p");
+  line.className = "loading";
+  line.setAttribute("role", "alert");
+  line.textContent = sentence;
+  place.replaceChildren(line);
+}
+
+function show(spec, key) {
+  place.replaceChildren();
+  const ui = window.SwaggerUIBundle({
+    spec,
+    domNode: place,
+    deepLinking: true,
+    docExpansion: "list",
+    defaultModelsExpandDepth: 0,
+    tryItOutEnabled: true,
+    validatorUrl: null, // nothing leaves this machine
+    onComplete: () => {
+      if (key) ui.preauthorizeApiKey("key", key);
+    },
+  });
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(KEY, document.getElementById("key").value.trim());
+  start();
+});
+
+function start() {
+  load().catch(() => say("The service can't be reached."));
+}
+
+start();

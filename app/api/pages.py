@@ -1,0 +1,40 @@
+"""Pages and the files that they load: what a browser may do with them, and how long it may keep them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Response, send_file
+
+from app.api.problems import Refused
+
+#: What a page may load: its own scripts and styles, and nothing else.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+WEEK_SECONDS = 604_800
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+
+
+def send_page_file(folder: Path, name: str, *, max_age_seconds: int = 0) -> Response:
+    """A file of a page, with an ETag. Without a maximum age, browsers ask each time whether it has changed."""
+    response = send_file(folder / name, mimetype=TYPES[Path(name).suffix], max_age=max_age_seconds)
+    response.headers["Cache-Control"] = f"public, max-age={max_age_seconds}" if max_age_seconds else "no-cache"
+    return response
+
+
+def names_in(folder: Path) -> frozenset[str]:
+    """The files that may be served: only a name that is listed here is ever joined to a path."""
+    return frozenset(path.name for path in folder.iterdir() if path.suffix in TYPES)
+
+
+def no_such_file() -> Refused:
+    """The error for a file that is not served."""
+    return Refused(404, "there is no such file")

@@ -1,0 +1,79 @@
+// What both lists have: filters that live in the address, pages by cursor.
+
+import { get, query } from "./api.js";
+import { h, show } from "./dom.js";
+
+/**
+ * filters: [{name, label, choices?, placeholder?}]; row(item) → <tr>; columns: headings.
+ * `read` and `write` get and set the filters as an object.
+ */
+export function list({ path, title, filters, columns, row, empty, read, write, toQuery = (fields) => fields }) {
+  const pages = [null]; // cursors of the pages up to this one
+  let next = null;
+  const body = h("tbody");
+  const nothing = h("p", { class: "empty", hidden: true });
+  const older = h("button", { type: "button", class: "button", onclick: () => turn(() => pages.push(next)) }, "Older");
+  const newer = h("button", { type: "button", class: "button", onclick: () => turn(() => pages.pop()) }, "Newer");
+  const page = h("span", { class: "muted" });
+  const form = filterForm(filters, read(), (fields) => {
+    pages.length = 1;
+    write(fields);
+    refresh();
+  });
+
+  async function refresh() {
+    const fields = { ...toQuery(read()), cursor: pages.at(-1), limit: 25 };
+    const answer = await get(path + query(fields));
+    next = answer.next_cursor;
+    show(body, answer.items, () => answer.items.map(row));
+    nothing.hidden = answer.items.length > 0;
+    nothing.textContent = next ? "Nothing that matches on this page; there may be more on the next." : empty(read());
+    older.disabled = !next;
+    newer.disabled = pages.length === 1;
+    page.textContent = `Page ${pages.length}`;
+  }
+
+  function turn(move) {
+    move();
+    refresh();
+  }
+
+  const element = h(
+    "section",
+    { class: "panel list", "aria-label": title },
+    form,
+    h("div", { class: "scroll" },
+      h("table", {}, h("caption", { class: "hidden" }, title), h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))), body)),
+    nothing,
+    h("nav", { class: "pager", "aria-label": "Pages of the list" }, newer, page, older),
+  );
+  return { element, refresh };
+}
+
+function filterForm(filters, values, changed) {
+  const form = h("form", { class: "filters", role: "search" }, filters.map((filter) => field(filter, values[filter.name] ?? "")));
+  const fields = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
+  form.append(h("button", { type: "reset", class: "button quiet" }, "Clear"));
+  let typing = 0;
+  form.addEventListener("change", () => changed(fields()));
+  form.addEventListener("input", (event) => {
+    if (event.target.tagName !== "INPUT") return;
+    clearTimeout(typing);
+    typing = setTimeout(() => changed(fields()), 300);
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    for (const control of form.elements) if (control.name) control.value = "";
+    changed(fields());
+  });
+  return form;
+}
+
+function field({ name, label, choices, placeholder }, value) {
+  const id = `filter-${name}`;
+  const control = choices
+    ? h("select", { id, name }, h("option", { value: "" }, "any"), choices.map((choice) => h("option", { value: choice, selected: choice === value }, choice)))
+    : h("input", { id, name, type: "search", placeholder, value, autocomplete: "off", maxlength: 190 });
+  return h("div", {}, h("label", { for: id }, label), control);
+}

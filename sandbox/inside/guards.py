@@ -305,6 +305,7 @@ def write(value: Any, name: str) -> Any:
     if names.may_write(name) and (
         is_programs_own(value)
         or (type(value) in state.writable and not name.startswith("_"))
+        or type(value) is types.SimpleNamespace
         or (issubclass(type(value), BaseException) and (not name.startswith("_") or names.is_special(name)))
     ):
         return value

@@ -11,6 +11,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import random
+import sys
 import types
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,8 @@ _EVERYTHING = "*"  # every public name of the module that is no module itself, r
 
 #: module -> the names of it that are handed out. A name that this Python does not have is skipped.
 ADMITTED: dict[str, str] = {
+    "__future__": "annotations division absolute_import print_function unicode_literals generators nested_scopes "
+    "with_statement generator_stop",
     "abc": "ABC ABCMeta abstractmethod abstractclassmethod abstractstaticmethod abstractproperty",
     "array": "array typecodes ArrayType",
     "base64": "b64encode b64decode standard_b64encode standard_b64decode urlsafe_b64encode urlsafe_b64decode "
@@ -197,6 +200,15 @@ WRITABLE = (
     "difflib: SequenceMatcher"
 )
 
+#: What the library imports when it is first needed; in a child there is no file to import from.
+_LATE = (
+    "_strptime encodings.idna encodings.latin_1 encodings.ascii encodings.utf_16 encodings.utf_32 encodings.utf_8_sig "
+    "encodings.cp1252 encodings.punycode encodings.unicode_escape encodings.raw_unicode_escape encodings.hex_codec "
+    "encodings.base64_codec encodings.rot_13 encodings.gbk encodings.gb18030 encodings.big5 encodings.shift_jis "
+    "encodings.euc_jp encodings.euc_kr encodings.iso8859_1 encodings.iso8859_15 "
+    "locale ast quopri"
+).split()
+
 _facades: dict[str, Any] = {}
 
 
@@ -206,6 +218,8 @@ def admit(extra: Iterable[str] = ()) -> None:
     extra: modules that are handed out whole and unguarded, at the operator's own risk.
     """
     extra = tuple(extra)
+    for name in _LATE:
+        importlib.import_module(name)
     replacements.guard_library()
     replacements.remember_zones(_zone_files())
     for name, admitted in ADMITTED.items():
@@ -302,7 +316,13 @@ def why_not(module: str, name: str | None = None) -> str:
 
 
 def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-    """`import` of what is admitted."""
+    """`import` of what is admitted.
+
+    The library's own C code asks here too (for `_strptime`, say), because a program's frame is the nearest: by a list
+    of names, where the compiler makes a tuple or None.
+    """
+    if type(fromlist) is list and name in sys.modules:
+        return sys.modules[name]
     if level or not is_admitted(name):
         raise guards.ImportSecurityError(why_not(name), name=name)
     return _facades[name if fromlist else name.partition(".")[0]]

@@ -88,6 +88,8 @@ def get_type_hints(value: Any, *_: Any, **__: Any) -> dict[str, Any]:
 def _resolved(annotation: Any) -> Any:
     if annotation is None:
         return types.NoneType
+    if type(annotation) is typing.ForwardRef:
+        annotation = annotation.__forward_arg__
     if type(annotation) is not str:
         return annotation
     return eval(policy.compile_expression(annotation), guards.state.program)  # noqa: S307  (compiled under the policy)

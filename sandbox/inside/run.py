@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import types
 from types import TracebackType
 from typing import Any
 
@@ -53,7 +54,9 @@ def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) 
 
 
 def _namespace(*, guarded: bool) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"__name__": guards.MODULE}
+    module = types.ModuleType(guards.MODULE)
+    sys.modules[guards.MODULE] = module  # dataclasses looks up where a class comes from
+    namespace = vars(module)
     if guarded:
         namespace["__builtins__"] = guards.make_builtins(_print, modules.import_guarded)
     guards.state.program = namespace

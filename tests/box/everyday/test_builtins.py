@@ -1,0 +1,63 @@
+"""Builtins. Each program stands beside what it returns, in the sandbox and in plain CPython."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox import Sandbox
+from tests.box.everyday.programs import Table, check, each
+
+PROGRAMS: Table = {
+    "everyday builtins": (
+        """
+def main():
+    n = [3, 1, 2]
+    return [sorted(n, reverse=True), sorted("bA", key=str.lower), min(n, key=lambda x: -x), max(1, 5, 2), max([], default=0), sum(n, 10), any(n), all([]),
+            list(zip(n, "abc")), list(map(lambda a, b: a + b, n, n)), list(filter(None, [0, 1])), list(enumerate("ab", 5)), list(reversed(n)),
+            abs(-2), round(2.567, 2), divmod(7, 3), pow(2, 10, 1000), bin(5), hex(255), oct(8), ord("a"), chr(98), ascii("é"), len({1, 2}),
+            isinstance(n, (list, tuple)), issubclass(bool, int), callable(len), hash(1), int("ff", 16), float("1.5"), complex(1, 2).imag, bool([]),
+            str(1), bytes([65]).decode(), bytearray(b"x").hex(), list(range(0, 10, 3)), list(slice(1, 2).indices(5)), frozenset([1]) == {1},
+            next(iter("q")), repr("a"), format(3.14159, ".2f"), dict(a=1), dict([("b", 2)]), tuple("ab"), set([1, 1]) == {1}, type(1).__name__,
+            getattr("a", "upper")(), hasattr([], "append"), Ellipsis is ..., NotImplemented is None, list(memoryview(b"ab")), "upper" in dir("")]
+""",
+        [[3, 2, 1], ['A', 'b'], 3, 5, 0, 16, True, True, [[3, 'a'], [1, 'b'], [2, 'c']], [6, 2, 4], [1], [[5, 'a'], [6, 'b']], [2, 1, 3], 2, 2.57, [2, 1], 24, '0b101', '0xff', '0o10', 97, 'b', "'\\xe9'", 2, True, True, True, 1, 255, 1.5, 2.0, False, '1', 'A', '78', [0, 3, 6, 9], [1, 2, 1], True, 'q', "'a'", '3.14', {'a': 1}, {'b': 2}, ['a', 'b'], True, 'int', 'A', True, True, False, [97, 98], True],
+    ),
+    "strings": (
+        """
+def main():
+    s = "Hello, World"
+    return [s.lower(), s.split(", "), s.replace("l", "L", 1), s[::-1], s[1:4], s.find("o"), s.startswith("He"), ",".join(["a", "b"]), " x ".strip(), "a1".isalnum(),
+            s.count("l"), s.title(), s.swapcase(), "x".zfill(3), "abc".center(7, "*"), s.partition(","), "a\\tb".expandtabs(2), "é".encode().hex(), "ab" * 2, "a" in s,
+            "x=1;y=2".split(";"), "abc".translate(str.maketrans("a", "z")), "%s" % s.casefold(), "line1\\nline2".splitlines(), "ß".upper(), ord("中")]
+""",
+        ['hello, world', ['Hello', 'World'], 'HeLlo, World', 'dlroW ,olleH', 'ell', 4, True, 'a,b', 'x', True, 3, 'Hello, World', 'hELLO, wORLD', '00x', '**abc**', ['Hello', ',', ' World'], 'a b', 'c3a9', 'abab', False, ['x=1', 'y=2'], 'zbc', 'hello, world', ['line1', 'line2'], 'SS', 20013],
+    ),
+    "collections": (
+        """
+def main():
+    d = {"a": 1, **{"b": 2}}
+    l = [x ** 2 for x in range(5) if x % 2 == 0]
+    m = [[i * j for j in range(3)] for i in range(2)]
+    s = {c for c in "hello"}
+    l2 = l[:]; l2.insert(0, 9); l2.extend([1]); l2.sort(); l2.remove(9)
+    return [d, l, m, sorted(s), {k: v for k, v in zip("ab", [1, 2])}, d.get("z", 0), list(d), d.pop("a"), d.setdefault("q", 5), sorted(s & {"h", "x"}), sorted({1, 2} ^ {2, 3}), l2,
+            [1, 2] + [3], [1, 2] < [1, 3], (1, 2)[0], {"a": {"b": [1]}}["a"]["b"][0], [1, 2, 3][-2:], list({1: 2}.items()), sum(sum(r) for r in m)]
+""",
+        [{'b': 2, 'q': 5}, [0, 4, 16], [[0, 0, 0], [0, 1, 2]], ['e', 'h', 'l', 'o'], {'a': 1, 'b': 2}, 0, ['a', 'b'], 1, 5, ['h'], [1, 3], [0, 1, 4, 16], [1, 2, 3], True, 1, 1, [2, 3], [[1, 2]], 3],
+    ),
+    "user defined names of builtins": (
+        """
+def open(x): return x + 1
+class input: pass
+def main(list=[1], id=3, type="t"):
+    eval = 4
+    return [open(1), list, id, type, eval]
+""",
+        [2, [1], 3, 't', 4],
+    ),
+}
+
+
+@each(PROGRAMS)
+def test_a_program_returns_what_plain_python_does(box: Sandbox, program: str, expected: Any) -> None:
+    check(box, program, expected)

@@ -1,0 +1,40 @@
+"""One sandbox for all tests of this folder that do not need one of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox import Sandbox
+from tests.box.programs import Runner
+
+
+@pytest.fixture(scope="session")
+def box() -> Iterator[Sandbox]:
+    """A started sandbox with every layer that the machine gives."""
+    sandbox = Sandbox(spare_children=2)
+    sandbox.start()
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture(scope="session")
+def bare_box() -> Iterator[Sandbox]:
+    """A sandbox whose language layer is off: what holds here holds without RestrictedPython."""
+    sandbox = Sandbox(spare_children=2, language_layer=False)
+    sandbox.start()
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture(scope="session")
+def run(box: Sandbox) -> Runner:
+    """Runs programs in the shared sandbox."""
+    return Runner(box)
+
+
+@pytest.fixture(scope="session")
+def run_bare(bare_box: Sandbox) -> Runner:
+    """Runs programs with the language layer off."""
+    return Runner(bare_box)

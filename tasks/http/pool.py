@@ -35,8 +35,9 @@ class IdleConnections:
 
     def take(self, key: Hashable) -> Connection | None:
         """An open connection to that target, or None."""
-        while (connection := self._pop(key)) is not None:
-            if connection.is_connected:
+        while (found := self._pop(key)) is not None:
+            connection, idle_seconds = found
+            if idle_seconds <= self._max_idle_seconds and connection.is_connected:
                 return connection
             connection.close()
         return None
@@ -60,14 +61,15 @@ class IdleConnections:
     def __len__(self) -> int:
         return len(self._by_age)
 
-    def _pop(self, key: Hashable) -> Connection | None:
+    def _pop(self, key: Hashable) -> tuple[Connection, float] | None:
         with self._lock:
             waiting = self._by_key.get(key)
             if not waiting:
                 return None
             connection = waiting[-1]
+            _, since = self._by_age[connection]
             self._remove(connection)
-            return connection
+            return connection, self._clock() - since
 
     def _insert(self, key: Hashable, connection: Connection) -> list[Connection]:
         now = self._clock()

@@ -81,7 +81,7 @@ class SampleCron:
 
 @st.composite
 def plain_entries(draw: st.DrawFn, low: int, high: int, wrapping: bool = True) -> Sample:
-    """`*`, a number, a range (wrapping or not), each perhaps with a step."""
+    """`*`, a number, a range (with `wrapping` also from high to low, or to itself), each perhaps with a step."""
     shape = draw(st.sampled_from(["*", "*/", "n", "n", "-", "-/"]))
     everything = range(low, high + 1)
     step = draw(st.integers(1, high)) if "/" in shape else 1
@@ -89,9 +89,9 @@ def plain_entries(draw: st.DrawFn, low: int, high: int, wrapping: bool = True) -
     if shape.startswith("*"):
         return Sample(f"*{suffix}", frozenset(everything[::step]))
     first = draw(st.sampled_from(everything))
-    if shape == "n":
+    if shape == "n" or (first == high and not wrapping):
         return Sample(str(first), frozenset([first]))
-    last = draw(st.sampled_from(everything if wrapping else range(first, high + 1)))
+    last = draw(st.sampled_from(everything if wrapping else range(first + 1, high + 1)))
     cycle = [*range(first, high + 1), *range(low, last + 1)] if last < first else list(range(first, last + 1))
     return Sample(f"{first}-{last}{suffix}", frozenset(cycle[::step]))
 
@@ -134,14 +134,12 @@ ANY_MONTH = Sample("*", frozenset(range(1, 13)))
 ANY_WEEKDAY = Sample("*", frozenset(range(7)))
 NO_SECOND = Sample("", frozenset([0]))  # five fields: second 0
 
-seconds = st.one_of(st.just(NO_SECOND), fields(0, 59))
-
 
 @st.composite
 def crons(draw: st.DrawFn, wrapping: bool = True, with_seconds: bool = True, last_first: bool = True) -> SampleCron:
     """Any expression. Days are left open half of the time, or next to nothing would match in a short window."""
     return SampleCron(
-        second=draw(seconds) if with_seconds else NO_SECOND,
+        second=draw(st.one_of(st.just(NO_SECOND), fields(0, 59, wrapping))) if with_seconds else NO_SECOND,
         minute=draw(fields(0, 59, wrapping)),
         hour=draw(fields(0, 23, wrapping)),
         day=draw(st.one_of(st.just(ANY_DAY), day_fields(wrapping))),

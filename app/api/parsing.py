@@ -12,6 +12,7 @@ from flask import request
 from pydantic_core import from_json
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.api.context import context
 from app.api.problems import Refused
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.times import parse_rfc3339
@@ -31,13 +32,23 @@ def json_body() -> Any:
     if request.mimetype != "application/json":
         raise Refused(415, "send the body with Content-Type: application/json")
     try:
-        body = request.get_data(cache=False)
+        body = _body() if request.content_length is None else request.get_data(cache=False)
     except RequestEntityTooLarge:
-        raise Refused(413, "the body is larger than this service takes") from None
+        raise Refused(413, f"the body may have at most {context().settings.max_body_bytes} bytes") from None
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise Refused(400, f"the body is not JSON: {str(error)[:200]}") from None
+
+
+def _body() -> bytes:
+    """A body whose length was not said (chunked): werkzeug would cut it at the limit, and say nothing."""
+    limit, body = context().settings.max_body_bytes, bytearray()
+    while chunk := request.environ["wsgi.input"].read(limit + 1 - len(body)):
+        body += chunk
+        if len(body) > limit:
+            raise RequestEntityTooLarge
+    return bytes(body)
 
 
 def preferred_wait_seconds() -> float:

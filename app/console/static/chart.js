@@ -3,21 +3,22 @@
 import { svg } from "./dom.js";
 import { number } from "./format.js";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [640, 132, 34, 20, 8];
+const [HEIGHT, LEFT, BOTTOM, TOP] = [136, 34, 20, 8];
 const KINDS = ["succeeded", "failed", "stopped"];
 
-export function chart(minutes) {
+/** `width` in pixels, so that its words have the size of all others. */
+export function chart(minutes, width) {
   const most = niceTop(Math.max(...minutes.map(sum)));
   const total = (kind) => number(minutes.reduce((all, minute) => all + minute[kind], 0));
-  const step = (WIDTH - LEFT) / minutes.length;
+  const step = (width - LEFT) / minutes.length;
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / most);
   const words = `Finished tasks per minute in the last hour: ${KINDS.map((kind) => `${total(kind)} ${kind}`).join(", ")}.`;
   return svg(
     "svg",
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": words },
-    [0, most / 2, most].map((value) => line(value, y(value))),
+    { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": words },
+    [0, most / 2, most].map((value) => line(value, y(value), width)),
     minutes.map((minute, index) => bar(minute, LEFT + index * step, step, y)),
-    ["60 min ago", "30", "now"].map((text, index) => label(text, index)),
+    ["60 min ago", "30 min", "now"].map((text, index) => label(text, index, width)),
   );
 }
 
@@ -30,17 +31,17 @@ function niceTop(value) {
   }
 }
 
-function line(value, at) {
+function line(value, at, width) {
   return svg(
     "g",
     {},
-    svg("line", { class: "grid", x1: LEFT, x2: WIDTH, y1: at, y2: at }),
+    svg("line", { class: "grid", x1: LEFT, x2: width, y1: at, y2: at }),
     svg("text", { x: LEFT - 6, y: at + 4, "text-anchor": "end" }, number(value)),
   );
 }
 
-function label(text, index) {
-  const at = LEFT + ((WIDTH - LEFT) * index) / 2;
+function label(text, index, width) {
+  const at = LEFT + ((width - LEFT) * index) / 2;
   return svg("text", { x: at, y: HEIGHT - 4, "text-anchor": ["start", "middle", "end"][index] }, text);
 }
 

@@ -9,7 +9,7 @@ function fill(element, attributes, children) {
     else if (name === "value") element.value = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -36,7 +36,7 @@ export function show(place, data, build) {
   shown.set(place, text);
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const open = new Set([...place.querySelectorAll("details[open]")].map((each) => each.dataset.key));
-  place.replaceChildren(...[build()].flat().filter(Boolean));
+  place.replaceChildren(...[build()].flat(Infinity).filter(Boolean));
   for (const details of place.querySelectorAll("details")) {
     if (open.has(details.dataset.key)) details.open = true;
   }

@@ -53,19 +53,27 @@ export function list({ path, title, filters, columns, row, empty, read, write, t
 function filterForm(filters, values, changed) {
   const form = h("form", { class: "filters", role: "search" }, filters.map((filter) => field(filter, values[filter.name] ?? "")));
   const fields = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
-  form.append(h("button", { type: "reset", class: "button quiet" }, "Clear"));
+  const clear = h("button", { type: "reset", class: "button quiet" }, "Clear");
+  const isFiltered = () => Object.values(fields()).some(Boolean);
+  clear.hidden = !isFiltered();
+  form.append(clear);
   let typing = 0;
-  form.addEventListener("change", () => changed(fields()));
+  const tell = () => {
+    clear.hidden = !isFiltered();
+    changed(fields());
+  };
+  form.addEventListener("change", tell);
   form.addEventListener("input", (event) => {
     if (event.target.tagName !== "INPUT") return;
     clearTimeout(typing);
-    typing = setTimeout(() => changed(fields()), 300);
+    typing = setTimeout(tell, 300);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", (event) => {
     event.preventDefault();
     for (const control of form.elements) if (control.name) control.value = "";
-    changed(fields());
+    tell();
+    form.elements[0].focus();
   });
   return form;
 }

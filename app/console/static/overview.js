@@ -11,7 +11,9 @@ export async function refreshOverview() {
   const stats = await get("/api/tasks/stats");
   const chosen = new URLSearchParams(location.hash.split("?")[1]).get("status");
   show(byId("counts"), [stats.by_status, chosen], () => STATUSES.map((status) => count(status, stats, chosen)));
-  show(byId("chart"), stats.last_hour, () => [caption(stats.last_hour), chart(stats.last_hour.per_minute)]);
+  const place = byId("chart");
+  const width = Math.max(place.clientWidth - 32, 240);
+  show(place, [stats.last_hour, width], () => [caption(stats.last_hour), chart(stats.last_hour.per_minute, width)]);
 }
 
 function count(status, stats, chosen) {

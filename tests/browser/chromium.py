@@ -1,0 +1,185 @@
+"""A headless Chromium, driven by its DevTools protocol over two pipes: no driver, no port, no package."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ANSWER_SECONDS = 15.0
+POLL_SECONDS = 0.05
+
+#: It reads commands from file descriptor 3 and writes answers to 4.
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--remote-debugging-pipe",
+)
+
+
+class PageError(AssertionError):
+    """The page, or the browser, did not do what was asked."""
+
+
+class Chromium:
+    """One browser with one page. What the page complains about is collected in `complaints`."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        commands, self._commands = os.pipe()
+        self._answers, answers = os.pipe()
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (commands, answers)]
+
+        def place_pipes() -> None:
+            os.dup2(high[0], 3)
+            os.dup2(high[1], 4)
+
+        self._process = subprocess.Popen(
+            [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            pass_fds=(3, 4),
+            preexec_fn=place_pipes,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for fd in (commands, answers, *high):
+            os.close(fd)
+        self._heard = b""
+        self._last_id = 0
+        self._session: str | None = None
+        self.complaints: list[str] = []
+        self._open_page()
+
+    def _open_page(self) -> None:
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.send(f"{domain}.enable")
+
+    def close(self) -> None:
+        """End it."""
+        self._session = None
+        try:
+            self.send("Browser.close")
+        finally:
+            os.close(self._commands)
+            os.close(self._answers)
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, 9)
+                self._process.wait(5)
+
+    # --- the protocol -----------------------------------------------------------------------------
+
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send a command and return its result."""
+        self._last_id += 1
+        message: dict[str, Any] = {"id": self._last_id, "method": method, "params": parameters}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        os.write(self._commands, json.dumps(message).encode() + b"\0")
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            answer = self._next(deadline, method)
+            if answer.get("id") == self._last_id:
+                if "error" in answer:
+                    raise PageError(f"{method}: {answer['error']}")
+                return dict(answer["result"])
+            self._note(answer)
+
+    def _next(self, deadline: float, method: str) -> dict[str, Any]:
+        while b"\0" not in self._heard:
+            if not select.select([self._answers], [], [], max(0, deadline - time.monotonic()))[0]:
+                raise PageError(f"no answer to {method} within {ANSWER_SECONDS:g} s")
+            data = os.read(self._answers, 1 << 20)
+            if not data:
+                raise PageError("the browser has ended")
+            self._heard += data
+        message, _, self._heard = self._heard.partition(b"\0")
+        return dict(json.loads(message))
+
+    def _note(self, event: dict[str, Any]) -> None:
+        method, details = event.get("method"), event.get("params", {})
+        if method == "Runtime.exceptionThrown":
+            self.complaints.append(str(details["exceptionDetails"].get("exception", details)))
+        elif method == "Log.entryAdded" and details["entry"]["level"] == "error":
+            self.complaints.append(f"{details['entry']['text']} {details['entry'].get('url', '')}")
+        elif method == "Runtime.consoleAPICalled" and details["type"] in ("error", "warning"):
+            self.complaints.append(str(details["args"]))
+
+    # --- what a person does -----------------------------------------------------------------------
+
+    def open(self, url: str) -> None:
+        """Go to a page of its own: nothing of the page before is left but the browser's storage."""
+        self.send("Page.navigate", url="about:blank")
+        self.send("Page.navigate", url=url)
+
+    def look(self, width: int, height: int, scheme: str = "light") -> None:
+        """The window's size in pixels, and the colours that the person prefers."""
+        self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def evaluate(self, script: str) -> Any:
+        """The value of a JavaScript expression; a promise is waited for."""
+        answer = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise PageError(str(answer["exceptionDetails"].get("exception", answer)))
+        return answer["result"].get("value")
+
+    def wait_for(self, condition: str, seconds: float = 10) -> Any:
+        """Wait until a JavaScript expression is true; its value."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.evaluate(condition)):
+            if time.monotonic() > deadline:
+                text = self.evaluate("document.body.innerText")
+                raise PageError(f"not within {seconds:g} s: {condition}\n{self.complaints}\n{text}")
+            time.sleep(POLL_SECONDS)
+        return value
+
+    def wait_for_text(self, text: str, selector: str = "body") -> None:
+        """Wait until an element shows the text."""
+        self.wait_for(f"document.querySelector({json.dumps(selector)})?.innerText.includes({json.dumps(text)})")
+
+    def click(self, selector: str) -> None:
+        """Click the first element, once it is there and can be used."""
+        element = f"document.querySelector({json.dumps(selector)})"
+        self.wait_for(f"{element} && !{element}.disabled")
+        self.evaluate(f"{element}.click()")
+
+    def fill(self, selector: str, text: str) -> None:
+        """Put text into a field as if it was typed."""
+        element = f"document.querySelector({json.dumps(selector)})"
+        self.wait_for(f"!!{element}")
+        events = "".join(
+            f"{element}.dispatchEvent(new Event('{name}', {{bubbles: true}}));" for name in ("input", "change")
+        )
+        self.evaluate(f"{element}.focus(); {element}.value = {json.dumps(text)}; {events}")
+
+    def press(self, keys: Iterable[str]) -> None:
+        """Press keys, one after the other: `Tab`, `Enter`, `Escape`, or a letter."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27}
+        for key in keys:
+            text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+            pressed = {"key": key, "windowsVirtualKeyCode": codes.get(key, ord(key[0])), "text": text}
+            self.send("Input.dispatchKeyEvent", type="keyDown", **pressed)
+            self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def screenshot(self, path: Path, *, whole: bool = False) -> None:
+        """A PNG of what is seen, or of the whole page."""
+        data = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
+        path.write_bytes(base64.b64decode(data))

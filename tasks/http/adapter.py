@@ -55,10 +55,9 @@ class GuardedAdapter(BaseAdapter):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
         self._policy = policy
-        self._resolver = Resolver(resolve)
-        self._dialer = Dialer(policy, self._resolver, connect)
+        dialer = Dialer(policy, Resolver(resolve), connect)
         tls = tls_context(ca_bundle)
-        self._route = ProxyRoute(self._dialer, tls, proxy_url) if proxy_url else DirectRoute(self._dialer, tls)
+        self._route = ProxyRoute(dialer, tls, proxy_url) if proxy_url else DirectRoute(dialer, tls)
         self._idle = IdleConnections()
 
     def send(
@@ -90,7 +89,6 @@ class GuardedAdapter(BaseAdapter):
 
     def close(self) -> None:
         self._idle.close()
-        self._resolver.close()
 
     def _check_before_dialling(self, target: Target) -> None:
         """Names of cloud metadata; and through a proxy, which dials for us, whatever the URL spells out."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from tasks.http.errors import Cancelled, ConnectionError_
@@ -15,7 +15,7 @@ Endpoint = tuple[socket.AddressFamily, SocketAddress]
 Resolve = Callable[[str, int], Sequence[Endpoint]]
 
 MAX_LOOKUPS_AT_ONCE = 32
-IDLE_THREAD_SECONDS = 30.0
+IDLE_THREAD_SECONDS = 5.0
 
 
 def system_lookup(host: str, port: int, flags: int = 0) -> list[Endpoint]:
@@ -37,7 +37,7 @@ def literal_endpoints(host: str, port: int) -> list[Endpoint]:
 class _Lookup:
     """One question, and where its answer goes. `done` is also set when the asker was cancelled."""
 
-    __slots__ = ("answer", "asked", "done", "failure", "host", "port")
+    __slots__ = ("answer", "asked", "done", "has_failed", "host", "port")
 
     def __init__(self, host: str, port: int) -> None:
         self.host = host
@@ -45,7 +45,7 @@ class _Lookup:
         self.asked = True
         self.done = threading.Event()
         self.answer: Sequence[Endpoint] = ()
-        self.failure: OSError | None = None
+        self.has_failed = False
 
 
 class Resolver:
@@ -58,8 +58,8 @@ class Resolver:
 
     def __init__(self, resolve: Resolve = system_lookup) -> None:
         self._resolve = resolve
-        self._lookups: queue.SimpleQueue[_Lookup | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._waiting: deque[_Lookup] = deque()
+        self._changed = threading.Condition()  # guards all three
         self._threads = 0
         self._idle = 0
 
@@ -69,12 +69,6 @@ class Resolver:
         if not found:
             raise ConnectionError_(f"the name {host} could not be resolved")
         return found
-
-    def close(self) -> None:
-        """Ends the threads that wait; one that hangs ends when its lookup does."""
-        with self._lock:
-            for _ in range(self._threads):
-                self._lookups.put(None)
 
     def _ask(self, host: str, port: int, exchange: Exchange) -> Sequence[Endpoint]:
         lookup = _Lookup(host, port)
@@ -89,14 +83,15 @@ class Resolver:
             raise Cancelled
         if not answered:
             raise exchange.timed_out()
-        if lookup.failure is not None:
+        if lookup.has_failed:
             raise ConnectionError_(f"the name {host} could not be resolved")
         return lookup.answer
 
     def _submit(self, lookup: _Lookup) -> None:
-        with self._lock:
-            self._lookups.put(lookup)
-            if self._idle < self._lookups.qsize() and self._threads < MAX_LOOKUPS_AT_ONCE:
+        with self._changed:
+            self._waiting.append(lookup)
+            self._changed.notify()
+            if self._idle < len(self._waiting) and self._threads < MAX_LOOKUPS_AT_ONCE:
                 self._threads += 1
                 threading.Thread(target=self._serve, name="http-dns", daemon=True).start()
 
@@ -106,25 +101,18 @@ class Resolver:
                 continue
             try:
                 lookup.answer = self._resolve(lookup.host, lookup.port)
-            except OSError as error:
-                lookup.failure = error
-            except UnicodeError as error:
-                lookup.failure = OSError(str(error))
+            except (OSError, UnicodeError):
+                lookup.has_failed = True
             finally:
                 lookup.done.set()
 
     def _next(self) -> _Lookup | None:
-        """The next lookup; None when this thread is no longer needed, which is then already counted."""
-        with self._lock:
+        """The next lookup; None when this thread is no longer needed, and no longer counted."""
+        with self._changed:
             self._idle += 1
-        try:
-            lookup = self._lookups.get(timeout=IDLE_THREAD_SECONDS)
-        except queue.Empty:
-            lookup = None
-        with self._lock:
+            self._changed.wait_for(lambda: self._waiting, IDLE_THREAD_SECONDS)
             self._idle -= 1
-            if lookup is None and not self._lookups.empty():
-                lookup = self._lookups.get_nowait()  # one came between the timeout and the lock
-            if lookup is None:
-                self._threads -= 1
-        return lookup
+            if self._waiting:
+                return self._waiting.popleft()
+            self._threads -= 1
+            return None

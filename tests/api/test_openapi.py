@@ -30,9 +30,7 @@ def test_every_route_is_in_the_document_and_the_other_way_round(web: Flask) -> N
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if path_of(rule.rule) not in FILES
     }
-    described = {
-        (method.upper(), path) for path, methods in document()["paths"].items() for method in methods
-    }
+    described = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
     assert routes == described
 
 

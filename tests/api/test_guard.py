@@ -1,0 +1,97 @@
+"""Who may call: keys of every scope, wrong ones, none; the Host header; pages of other sites."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.settings import ApiKey, Settings
+from tests.api.calls import BASE_URL, CODE, UNKNOWN_ID, Api
+from tests.api.conftest import MakeWeb
+
+KEYS = {scope: f"{scope}-key-0123456789abcdef0123456789abcdef" for scope in ("read", "write", "admin")}
+GUARDED = Settings(api_keys=tuple(ApiKey(scope, scope, secret) for scope, secret in KEYS.items()))
+READS = [
+    "/api/tasks",
+    "/api/tasks/stats",
+    f"/api/tasks/{UNKNOWN_ID}",
+    "/api/scheduled-tasks",
+    "/health",
+    "/openapi.json",
+]
+OPEN = ["/health/live", "/health/ready", "/", "/docs", "/static/main.js"]
+
+
+@pytest.mark.parametrize("path", [*READS, "/openapi.json", "/api/nothing", "/nothing"])
+def test_without_a_key_nothing_is_told(make_web: MakeWeb, path: str) -> None:
+    client = make_web(GUARDED).test_client()
+    response = client.get(path, base_url=BASE_URL)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert response.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_life_and_pages_need_no_key(make_web: MakeWeb, path: str) -> None:
+    client = make_web(GUARDED).test_client()
+    with client.get(path, base_url=BASE_URL) as response:
+        assert response.status_code in (200, 503)
+
+
+def test_readiness_tells_its_status_only(make_web: MakeWeb) -> None:
+    client = make_web(GUARDED).test_client()
+    assert list(client.get("/health/ready", base_url=BASE_URL).get_json()) == ["status"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": KEYS["admin"]},
+        {"Authorization": f"Basic {KEYS['admin']}"},
+        {"X-API-Key": ""},
+        {"X-API-Key": KEYS["admin"] + "x"},
+        {"X-API-Key": "\xe9" * 40},
+    ],
+)
+def test_a_wrong_key_is_none(make_web: MakeWeb, headers: dict[str, str]) -> None:
+    client = make_web(GUARDED).test_client()
+    assert client.get("/api/tasks", base_url=BASE_URL, headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("scope", list(KEYS))
+@pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
+def test_each_scope_may_do_what_it_may(make_web: MakeWeb, scope: str, header: str) -> None:
+    key = f"Bearer {KEYS[scope]}" if header == "Authorization" else KEYS[scope]
+    api = Api(make_web(GUARDED), {header: key})
+    assert api.get("/api/tasks").status_code == 200
+    writes = 403 if scope == "read" else 201
+    assert api.post("/api/tasks", CODE).status_code == writes
+    assert api.delete(f"/api/tasks/{UNKNOWN_ID}").status_code == (403 if scope == "read" else 404)
+
+
+@pytest.mark.parametrize("host", ["localhost:5001", "127.0.0.1:5001", "[::1]:5001", "LOCALHOST", "localhost."])
+def test_without_keys_names_of_this_machine_are_served(make_web: MakeWeb, host: str) -> None:
+    client = make_web(Settings()).test_client()
+    assert client.get("/api/tasks", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[", "10.0.0.1"])
+def test_a_name_that_was_rebound_is_not(make_web: MakeWeb, host: str) -> None:
+    client = make_web(Settings()).test_client()
+    response = client.get("/api/tasks", headers={"Host": host})
+    assert response.status_code == 403
+    assert response.content_type == "application/problem+json"
+
+
+def test_with_keys_any_name_is_served(make_web: MakeWeb) -> None:
+    client = make_web(GUARDED).test_client()
+    headers = {"Host": "celeriac.example", "X-API-Key": KEYS["read"]}
+    assert client.get("/api/tasks", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_site_changes_nothing(api: Api, site: str) -> None:
+    response = api.post(f"/api/tasks/{UNKNOWN_ID}/stop", headers={"Sec-Fetch-Site": site})
+    assert response.status_code == 403
+    own = api.post(f"/api/tasks/{UNKNOWN_ID}/stop", headers={"Sec-Fetch-Site": "same-origin"})
+    assert own.status_code == 404

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Response, send_file
+from flask import Response, request
 
 from app.api.problems import Refused
 
@@ -25,8 +25,11 @@ TYPES = {
 
 def send_page_file(folder: Path, name: str, *, max_age_seconds: int = 0) -> Response:
     """A file of a page, with an ETag. Without a maximum age, browsers ask each time whether it has changed."""
-    response = send_file(folder / name, mimetype=TYPES[Path(name).suffix], max_age=max_age_seconds)
+    path = folder / name
+    response = Response(path.read_bytes(), content_type=TYPES[path.suffix])
     response.headers["Cache-Control"] = f"public, max-age={max_age_seconds}" if max_age_seconds else "no-cache"
+    response.add_etag()
+    response.make_conditional(request)
     return response
 
 

@@ -34,6 +34,19 @@ def sandbox() -> Iterator[Sandbox]:
     sandbox.close()
 
 
+def context_of(store: Store, clock: VirtualClock, sandbox: Sandbox, settings: Settings) -> Context:
+    """The services over one store."""
+    dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
+    return Context(
+        settings=settings,
+        tasks=TaskService(store, dispatcher, sandbox.check, clock),
+        schedules=ScheduleService(store, dispatcher, sandbox.check, clock, settings.timezone),
+        statistics=StatisticsService(store.stats, clock),
+        health=HealthService(store, clock),
+        clock=clock,
+    )
+
+
 @pytest.fixture
 def make_web(
     store: Store, clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pytest.MonkeyPatch
@@ -41,26 +54,22 @@ def make_web(
     """Applications on the test's store and clock."""
     monkeypatch.setenv("REDIS_URL", redis_url)  # Celery, which writes the messages, finds its Redis by itself
 
-    def make(settings: Settings) -> Flask:
-        dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
-        return create_web(
-            Context(
-                settings=settings,
-                tasks=TaskService(store, dispatcher, sandbox.check, clock),
-                schedules=ScheduleService(store, dispatcher, sandbox.check, clock, settings.timezone),
-                statistics=StatisticsService(store.stats, clock),
-                health=HealthService(store, clock),
-                clock=clock,
-            )
-        )
-
-    return make
+    return lambda settings: create_web(context_of(store, clock, sandbox, settings))
 
 
 @pytest.fixture
 def web(make_web: MakeWeb) -> Flask:
     """The application with default settings: no key is needed."""
     return make_web(Settings())
+
+
+@pytest.fixture
+def away(clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application whose Redis does not answer."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    store = Store.at("redis://127.0.0.1:1/0")  # port 1: nobody listens
+    yield create_web(context_of(store, clock, sandbox, Settings()))
+    store.close()
 
 
 @pytest.fixture

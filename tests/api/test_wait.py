@@ -1,0 +1,118 @@
+"""`Prefer: wait=N` and `?wait=N`: the finish wakes who waits, and nobody asks Redis meanwhile."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.store.store import Store
+from app.store.tasks import Filters
+from tests.api.calls import CODE, Api, PlayedWorker
+from tests.servers import wait_until
+
+SOON_SECONDS = 1.0  # far below every wait in here
+
+
+def wait_for_listeners(raw_redis: redis.Redis, store: Store, task_id: str) -> None:
+    """Wait until somebody listens for the end of the task."""
+    channel = store.keys.done(task_id)
+    wait_until(lambda: dict(raw_redis.pubsub_numsub(channel)).get(channel), 5, "somebody who waits")
+
+
+def commands(raw_redis: redis.Redis) -> int:
+    """How many commands the server has carried out, apart from our own looking."""
+    stats: dict[str, Any] = raw_redis.info("commandstats")  # type: ignore[assignment]
+    return sum(int(each["calls"]) for name, each in stats.items() if not name.startswith("cmdstat_info"))
+
+
+def test_the_finish_wakes_all_who_wait(
+    web: Flask, api: Api, store: Store, raw_redis: redis.Redis, worker: PlayedWorker
+) -> None:
+    task_id = api.create()["id"]
+    with ThreadPoolExecutor(4) as pool:
+        by_query = [pool.submit(Api(web).get, f"/api/tasks/{task_id}?wait=30") for _ in range(2)]
+        by_header = [
+            pool.submit(Api(web).get, f"/api/tasks/{task_id}", headers={"Prefer": "wait=30"}) for _ in range(2)
+        ]
+        waiting: list[Future[TestResponse]] = by_query + by_header
+        wait_for_listeners(raw_redis, store, task_id)
+        began = time.monotonic()
+        worker.succeed(task_id)
+        answers = [each.result(10).get_json() for each in waiting]
+    assert time.monotonic() - began < SOON_SECONDS
+    assert [(each["status"], each["result"]) for each in answers] == [("succeeded", 7)] * 4
+
+
+@pytest.mark.parametrize(("prefer", "applied"), [("wait=30", "wait=30"), ("respond-async, wait=100", "wait=60")])
+def test_a_create_that_waits_is_answered_at_the_finish(
+    web: Flask, store: Store, raw_redis: redis.Redis, worker: PlayedWorker, prefer: str, applied: str
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(Api(web).post, "/api/tasks", CODE, headers={"Prefer": prefer})
+        wait_until(lambda: store.tasks.page(Filters(), 1).items, 5, "the task")
+        task_id = store.tasks.page(Filters(), 1).items[0].id
+        wait_for_listeners(raw_redis, store, task_id)
+        began = time.monotonic()
+        worker.succeed(task_id)
+        response = answer.result(10)
+    assert time.monotonic() - began < SOON_SECONDS
+    assert (response.status_code, response.headers["Preference-Applied"]) == (201, applied)
+    assert response.get_json()["status"] == "succeeded"
+
+
+def test_a_stop_and_a_failure_wake_too(
+    web: Flask, api: Api, store: Store, raw_redis: redis.Redis, worker: PlayedWorker
+) -> None:
+    for end in ("stopped", "failed"):
+        task_id = api.create()["id"]
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(Api(web).get, f"/api/tasks/{task_id}?wait=30")
+            wait_for_listeners(raw_redis, store, task_id)
+            if end == "stopped":
+                api.post(f"/api/tasks/{task_id}/stop")
+            else:
+                worker.fail(task_id)
+            assert answer.result(10).get_json()["status"] == end
+
+
+def test_the_number_of_commands_does_not_grow_with_the_waiting_time(api: Api, raw_redis: redis.Redis) -> None:
+    task_id = api.create()["id"]
+    api.get(f"/api/tasks/{task_id}?wait=0.05")  # the listening connection is made once
+    used = []
+    for seconds in (0.1, 1.2):
+        before = commands(raw_redis)
+        began = time.monotonic()
+        task = api.get(f"/api/tasks/{task_id}?wait={seconds}").get_json()
+        assert time.monotonic() - began >= seconds
+        assert task["status"] == "queued"
+        used.append(commands(raw_redis) - before)
+    assert used[0] == used[1]
+
+
+@pytest.mark.parametrize("query", ["", "?wait=0", "?wait="])
+def test_without_a_wait_the_answer_comes_at_once(api: Api, query: str) -> None:
+    task_id = api.create()["id"]
+    began = time.monotonic()
+    assert api.get(f"/api/tasks/{task_id}{query}").get_json()["status"] == "queued"
+    assert time.monotonic() - began < SOON_SECONDS
+
+
+@pytest.mark.parametrize("prefer", ["wait", "wait=-1", "wait=soon", "wait=1.5", "return=minimal", "x=wait=5", "wait=0"])
+def test_a_preference_that_says_nothing_is_no_error(api: Api, prefer: str) -> None:
+    response = api.post("/api/tasks", CODE, headers={"Prefer": prefer})
+    assert response.status_code == 201
+    assert "Preference-Applied" not in response.headers
+
+
+def test_a_finished_task_is_not_waited_for(api: Api, worker: PlayedWorker) -> None:
+    task_id = api.create()["id"]
+    worker.succeed(task_id)
+    began = time.monotonic()
+    assert api.get(f"/api/tasks/{task_id}?wait=60").get_json()["status"] == "succeeded"
+    assert time.monotonic() - began < SOON_SECONDS

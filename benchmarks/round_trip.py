@@ -22,24 +22,20 @@ import os
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import redis
 from celery import Celery
 
-from app.redis_server import EmbeddedServer
-from app.settings import read_settings
+from benchmarks.processes import running, server
 
-ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 20
 CALLS_PER_ROUND = 25
 WARM_UP_CALLS = 25
 READY_SECONDS = 60
-STOP_SECONDS = 15
 REPLY_SECONDS = 10
 TARGET_RATIO = 4.0
 BARE_REDIS_URL = "BENCHMARK_REDIS_URL"
@@ -91,7 +87,7 @@ def bare_celery(redis_url: str, folder: Path) -> Iterator[Call]:
         if _replies().blpop([key], timeout=REPLY_SECONDS) is None:
             raise RuntimeError("the bare worker does not answer")
 
-    with _process(words, {BARE_REDIS_URL: redis_url}, folder / "bare.log"):
+    with running(words, {BARE_REDIS_URL: redis_url}, folder / "bare.log"):
         yield call
 
 
@@ -113,7 +109,7 @@ def service(redis_url: str, folder: Path) -> Iterator[Call]:
         if task.get("result") != 7:
             raise RuntimeError(f"the service answered {json.dumps(task)[:500]}")
 
-    with _process(("start.py",), settings, folder / "service.log") as process:
+    with running(("start.py",), settings, folder / "service.log") as process:
         _wait_until_ready(connection, process, folder / "service.log")
         yield call
         connection.close()
@@ -140,24 +136,6 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextlib.contextmanager
-def _process(words: Sequence[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process in the repository's folder, ended with the block."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *words], cwd=ROOT, env={**os.environ, **env}, stdout=output, stderr=output
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
 # --- the measurement -------------------------------------------------------------------------------
 
 
@@ -165,20 +143,9 @@ def run() -> list[str]:
     """Measure both sides; lines to print."""
     with tempfile.TemporaryDirectory(prefix="celeriac-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        ours = stack.enter_context(service(stack.enter_context(_server(folder / "ours")), folder))
-        theirs = stack.enter_context(bare_celery(stack.enter_context(_server(folder / "theirs")), folder))
+        ours = stack.enter_context(service(stack.enter_context(server(folder / "ours")), folder))
+        theirs = stack.enter_context(bare_celery(stack.enter_context(server(folder / "theirs")), folder))
         return _report(_in_turns({"service": ours, "bare Celery": theirs}))
-
-
-@contextlib.contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    """The URL of a server of its own: the same program and options as the embedded one, on a unix socket."""
-    server = EmbeddedServer(read_settings({}, var_dir=folder), functools.partial(print, flush=True))
-    server.start()
-    try:
-        yield server.url
-    finally:
-        server.stop()
 
 
 def _in_turns(sides: dict[str, Call]) -> dict[str, list[float]]:

@@ -10,7 +10,7 @@ One `Exchange` accompanies a call. It holds the deadline, the receive budget and
 socket operation (DNS wait, connect, handshake, each send and each receive) asks it first: a target can
 drip, stall or flood, but not outlive it. `Cancel.cancel` shuts down the socket that is in use.
 
-Order of imports, nothing points upwards: errors, status · addresses, urls, exchange, codings, content ·
+Order of imports, nothing points upwards: errors · addresses, urls, exchange, codings, content ·
 sockets, resolver · dialer, connections, pool · adapter · outgoing, redirects, body · client.
 
 Nothing here may import redis, flask, celery, `app` or the rest of `tasks`. One `HttpClient` per process:
@@ -31,7 +31,6 @@ from tasks.http.errors import (
 )
 from tasks.http.exchange import Cancel
 from tasks.http.messages import Request, Response
-from tasks.http.status import is_expected
 from tasks.http.urls import check_url
 
 __all__ = [
@@ -49,5 +48,4 @@ __all__ = [
     "TimeoutError_",
     "TooManyRedirects",
     "check_url",
-    "is_expected",
 ]

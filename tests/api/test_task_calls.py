@@ -139,7 +139,8 @@ def test_delete_leaves_no_trace(api: Api, worker: PlayedWorker, raw_redis: redis
     for task in (finished, running, waiting):
         assert api.delete(f"/api/tasks/{task['id']}").status_code == 204
         assert api.get(f"/api/tasks/{task['id']}").status_code == 404
-    assert [key for key in raw_redis if any(task["id"] in str(key) for task in (finished, running, waiting))] == []
+    left = [str(key) for key in raw_redis.scan_iter()]
+    assert [key for key in left if any(task["id"] in key for task in (finished, running, waiting))] == []
 
 
 def test_a_waiting_task_can_be_changed(api: Api, worker: PlayedWorker) -> None:

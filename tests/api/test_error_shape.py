@@ -1,0 +1,235 @@
+"""Every error, in the one shape; and over a real server, where bodies come in pieces and logs are written.
+
+The statuses of bad input are in test_bad_input.py, those of keys in test_guard.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.api.problems import PROBLEMS
+from app.settings import ApiKey, Settings
+from tests.api.calls import CALL, CODE, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker
+from tests.api.conftest import MakeWeb
+from tests.servers import ROOT, wait_until
+
+MEMBERS = ["type", "title", "status", "detail", "instance", "errors"]
+LIMIT_BYTES = 1_048_576
+READ_KEY = "read-key-0123456789abcdef0123456789abcdef"
+LEAKS = ("Traceback", str(ROOT), "site-packages", '.py"', "line 1, in")
+
+
+def check_problem(status: int, content_type: str | None, text: str, path: str) -> dict[str, Any]:
+    """It is a whole problem document, and tells nothing of the inside."""
+    assert content_type == "application/problem+json"
+    problem: dict[str, Any] = json.loads(text)
+    assert [name for name in MEMBERS if name in problem] == MEMBERS
+    assert (problem["status"], problem["instance"]) == (status, path)
+    assert problem["type"].startswith("urn:celeriac:problem:")
+    assert problem["title"]
+    assert problem["detail"]
+    assert [leak for leak in LEAKS if leak in text] == []
+    return problem
+
+
+# --- each status of the contract's table -----------------------------------------------------------
+
+
+def test_each_status_of_the_table_has_the_shape(make_web: MakeWeb, api: Api, worker: PlayedWorker) -> None:
+    finished = api.create()["id"]
+    worker.succeed(finished)
+    guarded = make_web(Settings(api_keys=(ApiKey("r", "read", READ_KEY),)))
+    reader = Api(guarded, {"X-API-Key": READ_KEY})
+    as_json = {"content_type": "application/json"}
+    seen = {
+        400: ("/api/tasks", api.call("POST", "/api/tasks", data=b"{", **as_json)),
+        401: ("/api/tasks", Api(guarded).get("/api/tasks")),
+        403: ("/api/tasks", reader.post("/api/tasks", CODE)),
+        404: (f"/api/tasks/{UNKNOWN_ID}", api.get(f"/api/tasks/{UNKNOWN_ID}")),
+        405: ("/api/tasks", api.call("PUT", "/api/tasks")),
+        406: ("/api/tasks", api.get("/api/tasks", headers={"Accept": "text/html"})),
+        409: (f"/api/tasks/{finished}/stop", api.post(f"/api/tasks/{finished}/stop")),
+        413: ("/api/tasks", api.call("POST", "/api/tasks", data=b" " * (LIMIT_BYTES + 1), **as_json)),
+        415: ("/api/tasks", api.call("POST", "/api/tasks", data=b"{}", content_type="text/plain")),
+        422: ("/api/tasks", api.post("/api/tasks", {})),
+    }
+    for status, (path, response) in seen.items():
+        assert response.status_code == status
+        check_problem(status, response.content_type, response.text, path)
+    # The rest of the table: 503 and 500 below; 429 is not given by any call yet.
+    assert set(PROBLEMS) - set(seen) == {429, 500, 503}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/tasks", CODE),
+        ("POST", "/api/tasks", {**EVERY_MINUTE, "task_type": "scheduled"}),
+        ("GET", "/api/tasks", None),
+        ("GET", "/api/tasks/stats", None),
+        ("GET", f"/api/tasks/{UNKNOWN_ID}", None),
+        ("PATCH", f"/api/tasks/{UNKNOWN_ID}", {"name": "x"}),
+        ("DELETE", f"/api/tasks/{UNKNOWN_ID}", None),
+        ("POST", f"/api/tasks/{UNKNOWN_ID}/stop", None),
+        ("POST", "/api/scheduled-tasks", EVERY_MINUTE),
+        ("GET", "/api/scheduled-tasks", None),
+        ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}", None),
+        ("PATCH", f"/api/scheduled-tasks/{UNKNOWN_ID}", {"name": "x"}),
+        ("PUT", "/api/scheduled-tasks/by-key/mine", EVERY_MINUTE),
+        ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}/tasks", None),
+        ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}/firings", None),
+        ("DELETE", f"/api/scheduled-tasks/{UNKNOWN_ID}", None),
+        ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/pause", None),
+        ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/resume", None),
+        ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/run", None),
+    ],
+)
+def test_without_redis_every_call_is_503_with_retry_after(away: Flask, method: str, path: str, body: Any) -> None:
+    response = Api(away).call(method, path, json=body) if body is not None else Api(away).call(method, path)
+    assert response.status_code == 503
+    check_problem(503, response.content_type, response.text, path)
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def test_our_own_failure_is_500_is_logged_and_tells_nothing(
+    web: Flask, api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("/secret/path")
+
+    web.before_request_funcs.setdefault(None, []).append(broken)  # type: ignore[arg-type]
+    response = api.get("/api/tasks")
+    assert response.status_code == 500
+    check_problem(500, response.content_type, response.text, "/api/tasks")
+    assert "secret" not in response.text
+    assert [record.message for record in caplog.records if record.exc_info] == ["unexpected error"]
+
+
+# --- over a real server ----------------------------------------------------------------------------
+
+
+class Server:
+    """`start.py api` on a port of its own, on the test's Redis; its log in a file."""
+
+    def __init__(self, folder: Path, redis_url: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._log = folder / "log"
+        env = {name: value for name, value in os.environ.items() if name not in ("API_KEYS", "HOST")}
+        env |= {"REDIS_URL": redis_url, "VAR_DIR": str(folder / "var"), "PORT": str(self.port)}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(ROOT / "start.py"), "api"], env=env, stdout=log, stderr=subprocess.STDOUT
+            )
+        wait_until(self._lives, 20, "a server that serves")
+
+    def _lives(self) -> bool:
+        assert self._process.poll() is None, self.log
+        try:
+            return self.send(b"GET /health/live HTTP/1.1\r\n" + self._head(b""))[0] == 200
+        except OSError:
+            return False
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(15)
+
+    def _head(self, more: bytes) -> bytes:
+        return b"Host: localhost:%d\r\nConnection: close\r\n" % self.port + more + b"\r\n"
+
+    def post(self, more: bytes, body: bytes, content_type: bytes = b"application/json") -> tuple[int, str, str]:
+        """Status, content type and text that a POST to /api/tasks is answered with."""
+        head = self._head(b"Content-Type: " + content_type + b"\r\n" + more)
+        return self.send(b"POST /api/tasks HTTP/1.1\r\n" + head + body)
+
+    def send(self, request: bytes) -> tuple[int, str, str]:
+        """Send bytes as they are, and read until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            answer = b""
+            while data := connection.recv(65536):
+                answer += data
+        head, _, body = answer.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+        return int(lines[0].split()[1]), headers.get("content-type", ""), body.decode()
+
+
+@pytest.fixture(scope="module")
+def server(redis_url: str) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        server = Server(Path(folder), redis_url)
+        yield server
+        server.stop()
+        assert "Traceback" not in server.log
+        assert "ERROR" not in server.log
+
+
+def chunked(body: bytes) -> bytes:
+    """The body in chunks of 64 KiB."""
+    pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def task_of(size: int) -> bytes:
+    """A valid task whose JSON has so many bytes."""
+    empty = json.dumps({**CODE, "args": [""]})
+    filler = " " * (size - len(empty))
+    return (empty + filler).encode()
+
+
+def test_a_body_of_the_limit_is_taken(server: Server) -> None:
+    body = task_of(LIMIT_BYTES)
+    assert server.post(b"Content-Length: %d\r\n" % len(body), body)[0] == 201
+    assert server.post(b"Transfer-Encoding: chunked\r\n", chunked(body))[0] == 201
+
+
+@pytest.mark.parametrize("extra", [1, 2_000_000])
+def test_a_body_over_the_limit_is_413_with_a_length_and_without(server: Server, extra: int) -> None:
+    body = task_of(LIMIT_BYTES + extra)
+    for more, sent in (
+        (b"Content-Length: %d\r\n" % len(body), body),
+        (b"Transfer-Encoding: chunked\r\n", chunked(body)),
+    ):
+        status, content_type, text = server.post(more, sent)
+        assert status == 413
+        check_problem(413, content_type, text, "/api/tasks")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"", 400),
+        (b"[" * 200_000, 400),
+        (b'{"name": "\xff"}', 400),
+        (b"[]", 422),
+        (json.dumps({**CODE, **CALL}).encode(), 422),
+        (json.dumps({**CODE, "function_code": "def main(:"}).encode(), 422),
+        (json.dumps({**CODE, "function_code": "(" * 5_000}).encode(), 422),
+        (json.dumps({**CODE, "function_code": "\0"}).encode(), 422),
+        (json.dumps({**CALL, "api_url": "http://[::1"}).encode(), 422),
+        (json.dumps({**EVERY_MINUTE, "task_type": "scheduled", "cron_expression": "0 0 30 2 *"}).encode(), 422),
+    ],
+)
+def test_bad_input_leaves_the_log_without_a_traceback(server: Server, body: bytes, status: int) -> None:
+    found, content_type, text = server.post(b"Content-Length: %d\r\n" % len(body), body)
+    assert found == status, text
+    check_problem(status, content_type, text, "/api/tasks")

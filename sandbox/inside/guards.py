@@ -121,7 +121,7 @@ def read_private(value: Any, name: str) -> Any:
 
 def _read_harmless_special(value: Any, name: str) -> Any:
     if type(value) is Facade and name in ("__name__", "__doc__"):
-        return Facade.name_of(value) if name == "__name__" else None
+        return _facade_names[id(value)] if name == "__name__" else None
     return getattr(value, name)
 
 
@@ -230,6 +230,8 @@ def _annotations(value: Any, name: str) -> dict[str, Any]:
 
 
 def _subclasses(value: Any, name: str) -> Any:
+    if type(value) is super:
+        raise _refuse(value, name)  # super(type, M).__subclasses__ would be type's own, of any class
     if not _is_class(value):
         return getattr(value, name)
     if not is_programs_own(value) or issubclass(value, type):
@@ -238,6 +240,8 @@ def _subclasses(value: Any, name: str) -> Any:
 
 
 def _ancestors(value: Any, name: str) -> Any:
+    if type(value) is super:
+        raise _refuse(value, name)  # as in _subclasses; and `type` is an ancestor of every class of classes
     if not _is_class(value):
         return getattr(value, name)
     if issubclass(value, type):
@@ -252,7 +256,16 @@ def _descriptor_setter(value: Any, name: str) -> Any:
     return getattr(value, name)
 
 
+def _getattr_method(value: Any, name: str) -> Any:
+    """The program's own only: typing's reads any attribute of the class behind an alias (`Annotated[str, 1]`)."""
+    found = getattr(value, name)
+    if not _is_program_function(found.__func__ if type(found) is types.MethodType else found):
+        raise _refuse(value, name)
+    return found
+
+
 SPECIAL: dict[str, Callable[[Any, str], Any]] = {
+    "__getattr__": _getattr_method,
     "__set__": _descriptor_setter,
     "__delete__": _descriptor_setter,
     "format": _format_method,
@@ -302,6 +315,8 @@ def _read(value: Any, name: str) -> Any:
 
 def write(value: Any, name: str) -> Any:
     """`value`, if its attribute `name` may be set or deleted."""
+    if name in names.NOT_OF_CLASSES and _is_class(value) and issubclass(value, type):
+        raise SecurityError(_NOT_OF_CLASSES.format(name))
     if names.may_write(name) and (
         is_programs_own(value)
         or (type(value) in state.writable and not name.startswith("_"))
@@ -314,6 +329,31 @@ def write(value: Any, name: str) -> Any:
 
 # --- classes ----------------------------------------------------------------------------------------
 
+_NOT_OF_CLASSES = "a class of classes may not define {!r} in the sandbox"
+
+
+def hide_type(function: Any) -> Any:
+    """Wraps a method that is handed classes (names.CLASS_HOOKS): for the real `type` it gets the guarded one."""
+
+    def hook(*args: Any) -> Any:
+        return function(*[_without_type(each) for each in args])
+
+    return hook
+
+
+_HOOK_CODE = hide_type(None).__code__
+
+
+def _without_type(value: Any) -> Any:
+    if _is_class(value) and issubclass(value, type) and value in state.library_classes:
+        return GuardedABCMeta if issubclass(value, abc.ABCMeta) else GuardedType
+    return value
+
+
+def _is_hook(value: Any) -> bool:
+    function = value.__func__ if type(value) is classmethod else value
+    return type(function) is types.FunctionType and function.__code__ is _HOOK_CODE
+
 
 def check_field_names(found: Iterable[Any]) -> None:
     """Names that a class pattern will read without a guard, or that end up in source code. Raises SecurityError."""
@@ -322,14 +362,19 @@ def check_field_names(found: Iterable[Any]) -> None:
             raise SecurityError(f"{str(name)[:100]!r} may not be the name of a field")
 
 
+_OF_A_NAMESPACE = frozenset({"__module__", "__qualname__", "__annotations__", "__classcell__", "__match_args__"})
+
+
 def _check_namespace(namespace: Any, *, of_classes: bool) -> None:
     if type(namespace) is not dict:
         raise TypeError("the namespace of a class must be a dict")
     for name in list(namespace):
         _check_string(name)
-        allowed = names.may_bind(name) or name in ("__module__", "__qualname__", "__annotations__", "__classcell__")
-        if not allowed or (of_classes and name == "mro"):
+        hook = name in names.CLASS_HOOKS and _is_hook(namespace[name])
+        if not (names.may_bind(name) or name in _OF_A_NAMESPACE or hook):
             raise SecurityError(f"the name {name!r} may not be defined in a class")
+        if of_classes and name in names.NOT_OF_CLASSES:
+            raise SecurityError(_NOT_OF_CLASSES.format(name))
     annotations, matched = namespace.get("__annotations__", {}), namespace.get("__match_args__", ())
     if type(annotations) is not dict or type(matched) is not tuple:
         raise TypeError("__annotations__ must be a dict, and __match_args__ a tuple")
@@ -350,8 +395,13 @@ def _check_bases(bases: Iterable[Any]) -> None:
 def _check_new_class(kind: type, *args: Any) -> None:
     if len(args) >= 3:
         _, bases, namespace = args[:3]
+        if type(bases) is not tuple:
+            raise TypeError("the bases of a class must be a tuple")  # a subclass' __iter__ shows others than it holds
         _check_bases(bases)
-        _check_namespace(namespace, of_classes=any(issubclass(base, type) for base in bases))
+        of_classes = [issubclass(base, type) for base in bases]
+        if any(of_classes) and not all(of_classes):
+            raise SecurityError("a class of classes can have no other bases in the sandbox")
+        _check_namespace(namespace, of_classes=any(of_classes))
 
 
 def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None, **keywords: Any) -> Any:
@@ -370,7 +420,12 @@ def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None,
 
 
 class _TypeOfTypes(type):
-    """Makes the guarded `type` look like the real one."""
+    """Makes the guarded `type` look like the real one, and looks at each class of classes that is made from it."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
+        if state.library_classes:  # ours are made before
+            _check_new_class(mcs, name, bases, namespace)
+        return super().__new__(mcs, name, bases, namespace, **keywords)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is GuardedType and len(args) == 1 and not kwargs:
@@ -402,7 +457,7 @@ class GuardedType(type, metaclass=_TypeOfTypes):
         return super().__new__(cls, name, bases, namespace, **keywords)
 
 
-class GuardedABCMeta(abc.ABCMeta):
+class GuardedABCMeta(abc.ABCMeta, metaclass=_TypeOfTypes):
     """`abc.ABCMeta`, which looks at what it makes."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
@@ -499,22 +554,22 @@ def _exit(code: Any = None) -> None:
 
 
 class Facade:
-    """A module as programs see it: the admitted names and nothing else."""
-
-    def __init__(self, name: str, admitted: Mapping[str, Any]) -> None:
-        vars(self).update(admitted)
-        _facade_names[id(self)] = name
-
-    @staticmethod
-    def name_of(facade: Facade) -> str:
-        """The module's name; not an attribute, because `from a import b` would look up `a.b` by it."""
-        return _facade_names[id(facade)]
+    """A module as programs see it: the admitted names and nothing else. No method of it changes it."""
 
     def __repr__(self) -> str:
         return f"<module {_facade_names[id(self)]!r}>"
 
 
+#: Not an attribute, because `from a import b` would look up the real module `a.b` by it.
 _facade_names: dict[int, str] = {}
+
+
+def make_facade(name: str, admitted: Mapping[str, Any]) -> Facade:
+    """The façade of one module."""
+    facade = Facade()
+    vars(facade).update(admitted)
+    _facade_names[id(facade)] = name
+    return facade
 
 
 def make_builtins(print_function: Callable[..., None], import_function: Callable[..., Any]) -> dict[str, Any]:
@@ -544,5 +599,6 @@ def make_builtins(print_function: Callable[..., None], import_function: Callable
         policy.READ_PRIVATE: read_private,
         policy.READ_SPECIAL: read_special,
         policy.WRITE: write,
+        policy.HOOK: hide_type,
     }
     return plain | exceptions | replaced | guards

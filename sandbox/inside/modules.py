@@ -223,7 +223,7 @@ def admit(extra: Iterable[str] = ()) -> None:
     replacements.guard_library()
     replacements.remember_zones(_zone_files())
     for name, admitted in ADMITTED.items():
-        _facades[name] = guards.Facade(name, _admitted_of(name, admitted))
+        _facades[name] = guards.make_facade(name, _admitted_of(name, admitted))
     for name in list(_facades):
         parent, _, child = name.rpartition(".")
         if parent:

@@ -15,13 +15,20 @@ METHODS = frozenset(
         "radd rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rlshift rrshift rand ror rxor "
         "iadd isub imul imatmul itruediv ifloordiv imod ipow ilshift irshift iand ior ixor "
         "int float complex index round trunc floor ceil fspath "
-        "enter exit getattr setattr delattr get set delete copy deepcopy replace instancecheck subclasscheck "
-        "subclasshook"
+        "enter exit getattr setattr delattr get set delete copy deepcopy replace instancecheck"
     ).split()
 )
 
-#: Assigned in a class, beside methods. (`__match_args__`: as a plain tuple of harmless names.)
-CLASS_VARIABLES = frozenset({"__slots__", "__hash__", "__doc__", "__match_args__", "__test__"})
+#: Methods that are handed classes, the real `type` among them: each is wrapped where it is defined, and by `def` only.
+CLASS_HOOKS = frozenset({"__subclasshook__", "__subclasscheck__"})
+
+#: Assigned in a class, beside methods. (`__match_args__` too, as a plain tuple of harmless names: policy.visit_Assign.)
+CLASS_VARIABLES = frozenset({"__slots__", "__hash__", "__doc__", "__test__"})
+
+#: What a class of classes may not define. The library looks classes up in its tables, so `__eq__` and `__hash__` of one
+#: would be handed the classes in there (`type`, the class of code objects); `__getattr__` would answer for
+#: `__match_args__` and its like; `mro` decides who the ancestors are.
+NOT_OF_CLASSES = frozenset({"__eq__", "__hash__", "__getattr__", "__match_args__", "mro"})
 
 #: What people write at the top of a module.
 MODULE_VARIABLES = frozenset(
@@ -33,7 +40,11 @@ MODULE_VARIABLES = frozenset(
 READABLE_VARIABLES = frozenset({"__name__", "__debug__", "__class__"})
 
 #: Special attributes that are read as they are.
-READABLE = (METHODS - {"__setattr__", "__delattr__", "__new__", "__set__", "__delete__", "__instancecheck__", "__subclasscheck__"}) | {
+READABLE = (
+    METHODS
+    - {"__setattr__", "__delattr__", "__new__", "__set__", "__delete__", "__instancecheck__", "__getattr__"}
+) | {
+    "__subclasshook__",
     "__name__",
     "__qualname__",
     "__doc__",
@@ -68,6 +79,7 @@ GUARDED = frozenset(
         "__base__",
         "__set__",
         "__delete__",
+        "__getattr__",
     }
 )
 

@@ -25,7 +25,7 @@ FILENAME = "<task>"
 MAX_PROBLEMS = 100
 
 #: The guards' names in the tree, by what they are for.
-READ_PUBLIC, READ_PRIVATE, READ_SPECIAL, WRITE = "<read>", "<read private>", "<read special>", "<write>"
+READ_PUBLIC, READ_PRIVATE, READ_SPECIAL, WRITE, HOOK = "<read>", "<read private>", "<read special>", "<write>", "<hook>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +160,15 @@ class Policy(RestrictingNodeTransformer):
     # --- definitions ----------------------------------------------------------------------------
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
-        self.check_name(node, node.name)
+        if node.name not in names.CLASS_HOOKS:
+            self.check_name(node, node.name)
         self.check_function_argument_names(node)
+        node = self._visit_function(node)
+        if node.name in names.CLASS_HOOKS:
+            node.decorator_list.append(ast.copy_location(ast.Name(HOOK, ast.Load()), node))
+        return node
+
+    def _visit_function(self, node: ast.FunctionDef) -> Any:
         if self._lazy_annotations:
             kept, node.returns = node.returns, None
             node = self._keep(node)
@@ -189,16 +196,13 @@ class Policy(RestrictingNodeTransformer):
         return self._keep(node)
 
     def visit_Assign(self, node: ast.Assign) -> Any:
-        for target in node.targets:
-            if "__match_args__" in _stored(target) and not (
-                isinstance(target, ast.Name) and _is_harmless_tuple(node.value)
-            ):
-                self._bad_match_args(node)
+        if _is_match_args(node.targets):
+            if not (self._class_names and _is_harmless_tuple(node.value)):
+                self.error(node, "__match_args__ must be a plain tuple of names of public attributes")
+            return node
         return self._keep(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        if isinstance(node.target, ast.Name) and node.target.id == "__match_args__":
-            self._bad_match_args(node)
         if self._lazy_annotations:
             node.target = self.visit(node.target)
             node.value = None if node.value is None else self.visit(node.value)
@@ -206,12 +210,7 @@ class Policy(RestrictingNodeTransformer):
         return self._keep(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        if "__match_args__" in _stored(node.target):
-            self._bad_match_args(node)
         return self._keep(node)
-
-    def _bad_match_args(self, node: ast.AST) -> None:
-        self.error(node, "__match_args__ must be a plain tuple of names of public attributes")
 
     # --- match ----------------------------------------------------------------------------------
 
@@ -322,6 +321,10 @@ def _names_bound_anywhere(tree: ast.Module) -> set[str]:
 def _stored(tree: ast.AST) -> set[str]:
     """Every name that is assigned somewhere in `tree`."""
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _is_match_args(targets: list[ast.expr]) -> bool:
+    return len(targets) == 1 and isinstance(targets[0], ast.Name) and targets[0].id == "__match_args__"
 
 
 def _is_harmless_tuple(value: ast.expr) -> bool:

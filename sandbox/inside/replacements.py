@@ -71,6 +71,36 @@ def wraps(wrapped: Any, *_: Any, **__: Any) -> Callable[[Any], Any]:
     return lambda wrapper: update_wrapper(wrapper, wrapped)
 
 
+class cached_property:  # noqa: N801  (the library's name)
+    """functools.cached_property; the library's reads and writes `__dict__` of whatever its `__get__` is given."""
+
+    def __init__(self, func: Callable[[Any], Any]) -> None:
+        self.func = func
+        self.attrname: str | None = None
+        self.__doc__ = func.__doc__
+
+    def __set_name__(self, owner: Any, name: str) -> None:
+        if self.attrname is None:
+            self.attrname = name
+        elif name != self.attrname:
+            raise TypeError(
+                "Cannot assign the same cached_property to two different names "
+                f"({self.attrname!r} and {name!r})."
+            )
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        if self.attrname is None:
+            raise TypeError("Cannot use cached_property instance without calling __set_name__ on it.")
+        if isinstance(instance, type) or not hasattr(instance, "__dict__"):
+            raise TypeError(f"No '__dict__' attribute on {type(instance).__name__!r} instance to cache it.")
+        cache = vars(guards.write(instance, self.attrname))
+        if self.attrname not in cache:
+            cache[self.attrname] = self.func(instance)
+        return cache[self.attrname]
+
+
 # --- typing -----------------------------------------------------------------------------------------
 
 
@@ -278,6 +308,7 @@ REPLACED: dict[str, dict[str, Any]] = {
 def guard_library() -> None:
     """Change the library where it would do the unguarded thing for a program. Once, in the zygote."""
     collections.namedtuple = namedtuple
+    functools.cached_property = cached_property  # type: ignore[assignment,misc]
     typing.get_type_hints = get_type_hints  # functools.singledispatch calls it
     copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
     _guard_dataclass_fields()

@@ -92,12 +92,28 @@ class Link:
         self._children: dict[int, Child] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = _start(theirs, options)
-        self._control = ours
-        self._await_ready()
-        threading.Thread(target=self._listen, name="sandbox-link", daemon=True).start()
+        self._control, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._failure: SandboxError | None = None
+        self._tried = threading.Event()
+        threading.Thread(target=self._live, args=(options,), name="sandbox-link", daemon=True).start()
+        self._tried.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def _live(self, options: Sequence[str]) -> None:
+        """The kernel kills the zygote when the thread that started it ends, so that is one which lives as long."""
+        try:
+            with self._theirs:
+                self._process = _start(self._theirs, options)
+            self._await_ready()
+        except SandboxError as failure:
+            self._failure = failure
+            self.lost.set()
+            return
+        finally:
+            self._tried.set()
+        self._listen()
 
     def _await_ready(self) -> None:
         self._control.settimeout(START_SECONDS)
@@ -168,12 +184,21 @@ class Link:
         """End the zygote, and with it all children."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
-        try:
-            self._process.wait(_GOODBYE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process is not None:
+            try:
+                self._process.wait(_GOODBYE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         self._control.close()
+
+    def abandon(self) -> None:
+        """In a process that was forked from the one that started it: let go of it, and leave it alive."""
+        self._control.close()
+        for child in self._children.values():
+            child.socket.close()
+        if self._process is not None:
+            self._process.returncode = 0  # not ours to wait for
 
 
 def _start(control: socket.socket, options: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import signal
 import threading
 import time
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -115,8 +117,10 @@ class Sandbox:
             *([] if language_layer else ["--unguarded"]),
         ]
         self._memory_bytes = memory_bytes
+        self._max_children = max_children
         self._places = threading.BoundedSemaphore(max_children)
         self._lock = threading.Lock()
+        self._knows_forks = False
         self._link: Link | None = None
         self._spares: deque[Child] = deque()
         self._closed = False
@@ -151,9 +155,32 @@ class Sandbox:
         """Layer -> "on", or why it is off. Empty before the start."""
         return dict(self._layers)
 
+    def _watch_forks(self) -> None:
+        """A process that is forked from this one (a prefork worker) starts a zygote of its own."""
+        if not self._knows_forks and hasattr(os, "register_at_fork"):
+            self._knows_forks = True
+            myself = weakref.ref(self)
+
+            def after_fork() -> None:
+                sandbox = myself()
+                if sandbox is not None:
+                    sandbox._start_anew()
+
+            os.register_at_fork(after_in_child=after_fork)
+
+    def _start_anew(self) -> None:
+        """In the forked process: other threads are gone, with whatever they held."""
+        self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(self._max_children)
+        link, self._link = self._link, None
+        self._drop_spares()
+        if link is not None:
+            link.abandon()
+
     def _live_link(self) -> Link:
         """The zygote, started again where it has died."""
         with self._lock:
+            self._watch_forks()
             if self._closed:
                 raise SandboxError("the sandbox is closed")
             if self._link is None or self._link.lost.is_set():

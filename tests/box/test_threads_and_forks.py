@@ -1,0 +1,71 @@
+"""The zygote belongs to a process, not to the thread that happened to start it, nor to a process forked later."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox import Limits, Program, Sandbox
+
+ONE = Program("def main():\n    return 1\n", "main", b"[]", b"{}")
+LIMITS = Limits(wall_seconds=10)
+
+
+@pytest.fixture
+def fresh() -> Iterator[Sandbox]:
+    sandbox = Sandbox(spare_children=1)
+    yield sandbox
+    sandbox.close()
+
+
+def test_the_zygote_outlives_the_thread_that_started_it(fresh: Sandbox) -> None:
+    starter = threading.Thread(target=fresh.start)
+    starter.start()
+    starter.join()
+    link = fresh._link
+    assert link is not None
+    # The kernel would have sent the signal when the thread ended; a run is more than time enough for it to arrive.
+    for _ in range(3):
+        assert fresh.run(ONE, LIMITS).result_json == b"1"
+    assert fresh._link is link
+    assert not link.lost.is_set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_starts_a_zygote_of_its_own(fresh: Sandbox) -> None:
+    fresh.start()
+    link = fresh._link
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            same = [fresh.run(ONE, LIMITS).result_json for _ in range(3)] == [b"1"] * 3
+            status = 0 if same and fresh._link is not link else 1
+            fresh.close()
+        finally:
+            os._exit(status)
+    results = [fresh.run(ONE, LIMITS).result_json for _ in range(3)]
+    _, status = os.waitpid(pid, 0)
+    assert (results, status) == ([b"1"] * 3, 0)
+    assert fresh.run(ONE, LIMITS).result_json == b"1"
+    assert fresh._link is link
+
+
+def test_many_threads_run_at_once(fresh: Sandbox) -> None:
+    found: list[bytes | None] = []
+    source = "def main(n):\n    return n * n\n"
+
+    def work(number: int) -> None:
+        for _ in range(3):
+            program = Program(source, "main", f"[{number}]".encode(), b"{}")
+            found.append(fresh.run(program, LIMITS).result_json)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found, key=str) == sorted([str(n * n).encode() for n in range(6)] * 3, key=str)

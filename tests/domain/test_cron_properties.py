@@ -17,6 +17,8 @@ MINUTE = timedelta(minutes=1)
 WINDOW = timedelta(hours=30)
 CHANGES = [
     ("Pacific/Apia", "2011-12-30T10:00Z"),
+    ("Pacific/Kiritimati", "1994-12-31T10:00Z"),  # a year without its last day
+    ("Asia/Dhaka", "2009-12-31T17:00Z"),  # the last hour of a year, twice
     ("America/Sao_Paulo", "2018-02-18T02:00Z"),  # back, at midnight
     ("America/Sao_Paulo", "2018-11-04T03:00Z"),  # forward, at midnight
     ("Africa/Casablanca", "2026-02-15T02:00Z"),

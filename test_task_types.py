@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,7 @@ class Smoke:
             self.session.headers["Authorization"] = f"Bearer {key}"
         self.results: list[bool] = []
         self.made: list[str] = []
+        self.tag = f"smoke-{uuid.uuid4()}"  # of this run alone: what it removes at the end is its own
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Target)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.target = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -71,7 +73,7 @@ class Smoke:
     def create(self, path: str = "/api/tasks", wait: int = 0, **spec: Any) -> Any:
         """A task or scheduled task that is removed at the end; its JSON."""
         headers = {"Prefer": f"wait={wait}"} if wait else {}
-        status, body = self.call("POST", path, {"name": "smoke", "tags": ["smoke"], **spec}, **headers)
+        status, body = self.call("POST", path, {"name": "smoke", "tags": [self.tag], **spec}, **headers)
         if status != 201:
             raise AssertionError(f"201 expected, {status} seen: {body}")
         place = "/api/scheduled-tasks/" if "cron_expression" in body else "/api/tasks/"
@@ -95,14 +97,18 @@ class Smoke:
             raise AssertionError(f"a finished task expected, {task['status']} seen")
         return task
 
-    def clean_up(self) -> None:
+    def clean_up(self) -> str:
         """Remove everything that was made, tasks that schedules created included."""
         for path in self.made:
             if path.startswith("/api/scheduled-tasks/"):
                 self.call("DELETE", path)
-        for task in self.call("GET", "/api/tasks?tag=smoke&limit=200")[1]["items"]:
+        for task in self.call("GET", f"/api/tasks?tag={self.tag}&limit=200")[1]["items"]:
             self.call("DELETE", f"/api/tasks/{task['id']}")
         self.server.shutdown()
+        left = self.call("GET", f"/api/tasks?tag={self.tag}")[1]["items"]
+        left += self.call("GET", f"/api/scheduled-tasks?tag={self.tag}")[1]["items"]
+        expect(left, [])
+        return "nothing is left of this run"
 
 
 def expect(seen: Any, expected: Any) -> None:
@@ -272,7 +278,7 @@ def main() -> int:
     try:
         run_checks(smoke)
     finally:
-        smoke.clean_up()
+        smoke.check("clean-up", smoke.clean_up)
     passed = sum(smoke.results)
     print(f"{passed} of {len(smoke.results)} checks passed")
     return 0 if passed == len(smoke.results) else 1

@@ -273,7 +273,7 @@ def main() -> int:
     try:
         smoke.call("GET", "/health/live")
     except requests.RequestException:
-        print(f"✗ nothing answers at {options.url}: start it with `python start.py`")
+        print(f"✗ no Celeriac answers at {options.url}: start it with `python start.py`")
         return 1
     try:
         run_checks(smoke)

@@ -34,19 +34,24 @@ class TaskService:
 
     def create(self, raw: Any, wait_seconds: float = 0) -> Task:
         """Create the task that `raw` (a JSON value) describes; hold on until it is finished or time is over."""
-        now_ms, deadline = self._clock(), time.monotonic() + wait_seconds
-        spec = parse_task(raw, now_ms, lambda fields: code_problems(fields, self._checker))
+        now_ms = self._clock()
         task_id = new_id(now_ms)
         if wait_seconds <= 0:
-            self._write(spec, task_id, now_ms)
+            self._write(self._parse(raw, now_ms), task_id, now_ms)
             return self.get(task_id)
-        channel = self._store.keys.done(task_id)
+        deadline, channel = time.monotonic() + wait_seconds, self._store.keys.done(task_id)
         with self._store.subscriber.watch(channel) as watch:
-            # Listening before there is anything to hear of: the finish can't be missed, so no look is needed first.
-            self._store.subscriber.confirm(channel)
+            spec = self._parse(raw, now_ms)  # meanwhile Redis hears of the subscription
+            listens = self._store.subscriber.is_confirmed(channel)
             self._write(spec, task_id, now_ms)
-            watch.wait(wait_seconds)
+            if listens:  # before there was anything to hear of: the finish can't be missed, so no look is needed
+                watch.wait(wait_seconds)
+            else:
+                self._store.subscriber.confirm(channel)
             return self._wait(task_id, watch, deadline - time.monotonic())
+
+    def _parse(self, raw: Any, now_ms: int) -> TaskSpec:
+        return parse_task(raw, now_ms, lambda fields: code_problems(fields, self._checker))
 
     def _write(self, spec: TaskSpec, task_id: str, now_ms: int) -> None:
         task = self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
@@ -105,7 +110,7 @@ class TaskService:
         if not given:  # its time stays; any will do for the rules between the fields
             raw["run_at"] = to_rfc3339(seen.due_ms)
         raw["task_type"] = TaskType.DELAYED if raw.get("task_type") is None else raw["task_type"]
-        spec = parse_task(raw, now_ms, lambda fields: code_problems(fields, self._checker))
+        spec = self._parse(raw, now_ms)
         return spec, spec.due_ms(now_ms) if given else seen.due_ms
 
     def stop(self, task_id: str) -> Task:

@@ -88,6 +88,12 @@ class Subscriber:
         finally:
             self.unsubscribe(channel, watch.notify)
 
+    def is_confirmed(self, channel: str) -> bool:
+        """Whether Redis has confirmed the subscription: whatever is said from now on will be heard."""
+        with self._lock:
+            confirmed = self._confirmed.get(channel)
+        return confirmed is not None and confirmed.is_set()
+
     def confirm(self, channel: str) -> bool:
         """Wait until Redis has confirmed the subscription; False when it does not answer in time."""
         with self._lock:

@@ -126,12 +126,11 @@ class Chromium:
         """Go to a page of its own: nothing of the page before is left but the browser's storage."""
         self.send("Page.navigate", url="about:blank")
         self.send("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def look(self, width: int, height: int, scheme: str = "light") -> None:
         """The window's size in pixels, and the colours that the person prefers."""
-        self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def evaluate(self, script: str) -> Any:
@@ -141,15 +140,14 @@ class Chromium:
             raise PageError(str(answer["exceptionDetails"].get("exception", answer)))
         return answer["result"].get("value")
 
-    def wait_for(self, condition: str, seconds: float = 10) -> Any:
-        """Wait until a JavaScript expression is true; its value."""
+    def wait_for(self, condition: str, seconds: float = 10) -> None:
+        """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + seconds
-        while not (value := self.evaluate(condition)):
+        while not self.evaluate(f"Boolean({condition})"):
             if time.monotonic() > deadline:
                 text = self.evaluate("document.body.innerText")
                 raise PageError(f"not within {seconds:g} s: {condition}\n{self.complaints}\n{text}")
             time.sleep(POLL_SECONDS)
-        return value
 
     def wait_for_text(self, text: str, selector: str = "body") -> None:
         """Wait until an element shows the text."""

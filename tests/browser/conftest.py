@@ -1,0 +1,80 @@
+"""A real browser on the whole system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.system import Started
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+KEY = "browser-key-0123456789abcdef0123456789abcdef"
+
+
+def installed() -> str | None:
+    """The browser's program."""
+    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium_program() -> str:
+    """Chromium. Without one: skipped on a laptop; in CI it is installed, or the test fails."""
+    if program := installed():
+        return program
+    if not os.environ.get("CI"):
+        pytest.skip("there is no Chromium: install it (Debian: apt-get install chromium) to run the browser tests")
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        pytest.fail("there is no Chromium, and it can't be installed: that takes root and apt-get")
+    subprocess.run(["apt-get", "update", "-qq"], check=True, timeout=120)
+    subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], check=True, timeout=600)
+    program = installed()
+    assert program is not None, "apt-get installed chromium, and no program came of it"
+    return program
+
+
+@pytest.fixture(scope="session")
+def system(redis_url: str) -> Iterator[Started]:
+    """API, workers and beat, without a key."""
+    yield from _started(redis_url, "all", "/health/ready")
+
+
+@pytest.fixture
+def guarded(redis_url: str) -> Iterator[Started]:
+    """An API that wants a key, on the same Redis."""
+    yield from _started(redis_url, "api", "/health/live", API_KEYS=f"browser:write:{KEY}")
+
+
+def _started(redis_url: str, role: str, path: str, **settings: str) -> Iterator[Started]:
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        started = Started(Path(folder), role, REDIS_URL=redis_url, **settings)
+        try:
+            started.wait_until_ready(path)
+            yield started
+            started.end(signal.SIGTERM)
+        finally:
+            started.clean_up()
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """The browser, for all tests: it takes a while to start."""
+    browser = Chromium(chromium_program, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(chromium: Chromium) -> Iterator[Chromium]:
+    """The browser with an empty session; the page must not have complained in the end."""
+    chromium.look(1440, 900)
+    chromium.complaints.clear()
+    yield chromium
+    assert chromium.complaints == []

@@ -9,7 +9,7 @@ import types
 from types import TracebackType
 from typing import Any
 
-from sandbox.inside import guards, modules, policy
+from sandbox.inside import evaluation, guards, modules, policy
 from sandbox.inside.report import Reporter
 
 _MAX_FRAMES = 50
@@ -58,7 +58,7 @@ def _namespace(*, guarded: bool) -> dict[str, Any]:
     sys.modules[guards.MODULE] = module  # dataclasses looks up where a class comes from
     namespace = vars(module)
     if guarded:
-        namespace["__builtins__"] = guards.make_builtins(_print, modules.import_guarded)
+        namespace["__builtins__"] = guards.make_builtins(_print, modules.import_guarded) | evaluation.BUILTINS
     guards.state.program = namespace
     return namespace
 

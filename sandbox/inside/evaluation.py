@@ -1,0 +1,67 @@
+"""`eval`, `globals` and `locals`, as far as they are harmless: expressions under the policy, and copies to look at.
+
+The names of guards can't be spelled in a source, but they can in a dict, so no other name than an identifier gets from
+a program's dict into a namespace. Statements (`exec`) stay out: a program that builds programs can be written plainly.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.inside import guards, policy
+
+
+def _identifiers(namespace: Mapping[Any, Any]) -> dict[str, Any]:
+    """A plain copy without what no program could have written."""
+    return {
+        str(name): value
+        for name, value in dict(namespace).items()
+        if type(name) is str and name.isidentifier() and name != "__builtins__"
+    }
+
+
+def _callers_locals(frame: types.FrameType) -> dict[str, Any]:
+    """The variables of the program's frame that calls; none where the library calls (`map(eval, …)`)."""
+    return _identifiers(frame.f_locals) if frame.f_globals is guards.state.program else {}
+
+
+def guarded_eval(source: Any, globals: Any = None, locals: Any = None, /) -> Any:
+    """`eval` of an expression, compiled under the policy like the program itself."""
+    if type(source) is bytes:
+        source = source.decode()
+    if type(source) is not str:
+        raise TypeError("eval() takes a string in the sandbox")
+    code = policy.compile_expression(source.strip(" \t"))
+    program = guards.state.program
+    namespace = {**_identifiers(program if globals is None else globals), "__builtins__": program["__builtins__"]}
+    if globals is None and locals is None:
+        locals = _callers_locals(sys._getframe(1))
+    if locals is not None:
+        namespace |= _identifiers(locals)  # one namespace, so that comprehensions and lambdas see them too
+    return eval(code, namespace)  # noqa: S307  (compiled under the policy)
+
+
+def guarded_globals() -> Mapping[str, Any]:
+    """The module's variables, to look at."""
+    return types.MappingProxyType(_identifiers(guards.state.program))
+
+
+def guarded_locals() -> dict[str, Any]:
+    """A copy of the caller's variables, as in CPython's functions."""
+    return _callers_locals(sys._getframe(1))
+
+
+def guarded_vars(*values: Any) -> dict[str, Any]:
+    """`vars`."""
+    return guards.guarded_getattr(*values, "__dict__") if values else _callers_locals(sys._getframe(1))
+
+
+BUILTINS: dict[str, Any] = {
+    "eval": guarded_eval,
+    "globals": guarded_globals,
+    "locals": guarded_locals,
+    "vars": guarded_vars,
+}

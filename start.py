@@ -162,15 +162,19 @@ def _child_env(settings: Settings, redis_url: str) -> dict[str, str]:
 
 
 def _stop_on_signals() -> threading.Event:
-    """An event that Ctrl-C, SIGTERM and the terminal's end set."""
+    """An event that Ctrl-C, SIGTERM and the terminal's end set; the last not under nohup.
+
+    A shell script starts what it puts into the background with SIGINT ignored; who sends one all the same means it.
+    """
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopping.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            signal.signal(number, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, stop)
     return stopping
 
 

@@ -16,6 +16,7 @@ from app.settings import SCOPES, ApiKey, Settings
 OPEN_PATHS = frozenset({"/", "/docs", "/health/live", "/health/ready"})
 OPEN_PREFIXES = ("/static/", "/docs/static/")
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_NOT_IN_HOST = frozenset("@/?#\\")  # would let `evil.test@localhost` pass for a local name
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -47,8 +48,9 @@ class Guard:
 
     def _check_host(self) -> None:
         """Without keys only names of this machine are served: a page that rebinds its name to it is not."""
+        host = request.headers.get("Host", "")
         try:
-            name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+            name = "" if _NOT_IN_HOST & set(host) else urlsplit(f"//{host}").hostname or ""
         except ValueError:
             name = ""
         if name.rstrip(".") not in self._host_names:

@@ -22,6 +22,7 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 MAX_FILTER_LENGTH = 200
 
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)  # float() takes 1_0, 1e2 and digits of every script
 Choice = TypeVar("Choice", bound=StrEnum)
 Value = TypeVar("Value")
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
@@ -32,13 +33,21 @@ def json_body() -> Any:
     if request.mimetype != "application/json":
         raise Refused(415, "send the body with Content-Type: application/json")
     try:
-        body = _body() if request.content_length is None else request.get_data(cache=False)
+        body = _body() if request.content_length is None else _whole_body(request.content_length)
     except RequestEntityTooLarge:
         raise Refused(413, f"the body may have at most {context().settings.max_body_bytes} bytes") from None
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise Refused(400, f"the body is not JSON: {str(error)[:200]}") from None
+
+
+def _whole_body(length: int) -> bytes:
+    """A body of a length that was said. What a connection lost on its way must not pass for the whole."""
+    body = request.get_data(cache=False)
+    if len(body) < length:
+        raise Refused(400, "the body ended before its Content-Length")
+    return body
 
 
 def _body() -> bytes:
@@ -121,10 +130,7 @@ def _checked_choice(text: str, choices: type[Choice]) -> Choice:
 
 
 def _checked_number(text: str, low: float, high: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
     whole_needed = low >= 1
     if not low <= number <= high or (whole_needed and number != int(number)):
         raise ValueError(f"must be a {'whole ' if whole_needed else ''}number from {low:g} to {high:g}")

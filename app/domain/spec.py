@@ -167,14 +167,18 @@ def parse_task(raw: Any, now_ms: int, inspect: Rules) -> TaskSpec:
     """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
 
     def rules(fields: dict[str, Any]) -> list[Problem]:
-        return [*_kind_problems(fields), *_delay_problems(fields, now_ms), *inspect(fields)]
+        return [*_kind_problems(fields), *_number_problems(fields), *_delay_problems(fields, now_ms), *inspect(fields)]
 
     return _parse(TaskSpec, raw, rules)
 
 
 def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
     """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
-    return _parse(ScheduleSpec, raw, lambda fields: [*_kind_problems(fields), *inspect(fields)])
+
+    def rules(fields: dict[str, Any]) -> list[Problem]:
+        return [*_kind_problems(fields), *_number_problems(fields), *inspect(fields)]
+
+    return _parse(ScheduleSpec, raw, rules)
 
 
 def merged(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
@@ -264,6 +268,20 @@ def _arguments_problems(fields: Mapping[str, Any]) -> list[Problem]:
         return []
     message = f"args and kwargs together must have at most {MAX_ARGS_BYTES} bytes as JSON"
     return [Problem(name, message) for name in ("args", "kwargs") if name in fields]
+
+
+def _number_problems(fields: Mapping[str, Any]) -> list[Problem]:
+    """JSON may write 1e999, which becomes an infinity here; as that it could never be told back as JSON."""
+    message = "holds a number that is too large"
+    return [Problem(name, message) for name in ("args", "kwargs", "data") if not _is_finite(fields.get(name))]
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _delay_problems(fields: Mapping[str, Any], now_ms: int) -> list[Problem]:

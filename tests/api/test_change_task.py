@@ -1,0 +1,32 @@
+"""`PATCH /api/tasks/{id}` and `GET /api/tasks/stats`."""
+
+from __future__ import annotations
+
+from tests.api.calls import CALL, Api, PlayedWorker
+
+
+def test_a_waiting_task_can_be_changed(api: Api, worker: PlayedWorker) -> None:
+    task = api.create(task_type="delayed", delay_seconds=3600, tags=["old"])
+    changed = api.patch(f"/api/tasks/{task['id']}", {"name": "new", "tags": ["new"], "args": [5]}).get_json()
+    assert (changed["name"], changed["args"], changed["due_at"]) == ("new", [5], task["due_at"])
+    assert api.get("/api/tasks?tag=old").get_json()["items"] == []
+    sooner = api.patch(f"/api/tasks/{task['id']}", {"delay_seconds": 60}).get_json()
+    assert sooner["due_at"] == "2026-11-23T08:31:00.000Z"
+    now = api.patch(f"/api/tasks/{task['id']}", {"run_at": "2020-01-01T00:00:00Z"}).get_json()
+    assert now["status"] == "queued"
+    assert api.patch(f"/api/tasks/{task['id']}", {"name": "late"}).status_code == 409
+    worker.succeed(task["id"])
+
+
+def test_stats_count_what_there_is(api: Api, worker: PlayedWorker) -> None:
+    worker.succeed(api.create()["id"])
+    worker.fail(api.create()["id"])
+    api.create(api_url=CALL["api_url"], task_type="delayed", delay_seconds=60)
+    stats = api.get("/api/tasks/stats").get_json()
+    assert stats["total"] == 3
+    assert stats["by_status"] == {"waiting": 1, "queued": 0, "running": 0, "succeeded": 1, "failed": 1, "stopped": 0}
+    assert stats["by_kind"] == {"code": 2, "api": 1}
+    assert stats["waiting"] == {"count": 1, "next_due_at": "2026-11-23T08:31:00.000Z"}
+    hour = stats["last_hour"]
+    assert (hour["finished"], hour["success_rate"], len(hour["per_minute"])) == (2, 0.5, 60)
+    assert 2.5 <= hour["duration_ms"]["p50"] <= 3.7

@@ -31,7 +31,6 @@ _PLACE_LOOK_SECONDS = 0.1
 #: What a child that died by a signal without a word was guilty of.
 _DEATHS: dict[int, Failure] = {
     signal.SIGSYS: Failure("SecurityError", "the program did what the sandbox forbids"),
-    signal.SIGXCPU: Failure("TimeoutError", "the program used up its processor time"),
     signal.SIGSEGV: Failure("MemoryLimitError", "the program ran out of stack or memory"),
     signal.SIGBUS: Failure("MemoryLimitError", "the program ran out of stack or memory"),
     signal.SIGABRT: Failure("MemoryLimitError", "the program ran out of memory"),
@@ -201,7 +200,15 @@ class Sandbox:
             self._spares.append(link.spawn(self._memory_bytes, None))
 
     def _take_child(self, limits: Limits) -> Child:
-        """A spare where one fits, else one made for the limits."""
+        """A spare where one fits, else one made for the limits. Raises _ZygoteLost, which may be tried again."""
+        try:
+            return self._make_child(limits)
+        except SandboxError as error:
+            if self._closed:
+                raise
+            raise _ZygoteLost(str(error)) from error
+
+    def _make_child(self, limits: Limits) -> Child:
         link = self._live_link()
         cpu_seconds = None if limits.cpu_seconds is None else math.ceil(limits.cpu_seconds)
         if cpu_seconds is not None or limits.memory_bytes != self._memory_bytes:
@@ -251,14 +258,14 @@ class Sandbox:
     def _run_job(self, job: dict[str, Any], limits: Limits, cancel: Cancel) -> Verdict:
         if not self._take_place(cancel):
             return Verdict(stopped=True)
-        deadline = time.monotonic() + limits.wall_seconds
         try:
             for attempt in range(TRIES):
                 try:
-                    return self._run_in_child(job, limits, cancel, deadline)
-                except _ZygoteLost:
+                    return self._run_in_child(self._take_child(limits), job, limits, cancel)
+                except _ZygoteLost as lost:
+                    last = lost
                     time.sleep(_RESTART_PAUSE_SECONDS * attempt)
-            raise SandboxError("the zygote keeps dying")
+            raise SandboxError(str(last) or "the zygote keeps dying")
         finally:
             self._places.release()
 
@@ -269,8 +276,8 @@ class Sandbox:
                 return False
         return True
 
-    def _run_in_child(self, job: dict[str, Any], limits: Limits, cancel: Cancel, deadline: float) -> Verdict:
-        child = self._take_child(limits)
+    def _run_in_child(self, child: Child, job: dict[str, Any], limits: Limits, cancel: Cancel) -> Verdict:
+        deadline = time.monotonic() + limits.wall_seconds
         budget = limits.stdout_bytes + limits.result_bytes + protocol.SLACK_BYTES
         # Output comes in small pieces, so a program that prints byte by byte sends many headers.
         conversation = _Conversation(limits, protocol.Frames(budget), 8 * budget)
@@ -374,6 +381,10 @@ def _cause_of_death(child: Child, conversation: _Conversation, cancel: Cancel) -
         raise _ZygoteLost
     conversation.cpu_ms, conversation.memory_kb = child.death.cpu_ms, child.death.memory_kb
     number = child.death.status & 0x7F
+    allowed_ms = (conversation.limits.cpu_seconds or math.inf) * 1000
+    if number == signal.SIGKILL and child.death.cpu_ms > allowed_ms / 2:
+        # The kernel counts in ticks, so less than the limit may be on its account. Nobody else kills but for memory.
+        return Failure("CpuLimitError", f"the program used its {conversation.limits.cpu_seconds:g} s of processor time")
     return _DEATHS.get(number, _ENDED_ITSELF) if number else _ENDED_ITSELF
 
 

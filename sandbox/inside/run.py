@@ -95,6 +95,8 @@ def _as_json(result: Any, max_bytes: int) -> bytes:
         raise ResultError("a string of the result holds half of a surrogate pair, which is no UTF-8") from None
     except RecursionError:
         raise ResultError("the result is nested too deeply") from None
+    except MemoryError:
+        raise OutputLimitError("the result is too large to be written as JSON") from None
     except ValueError as error:
         raise ResultError(_value_error(str(error))) from None
     except TypeError as error:

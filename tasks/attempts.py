@@ -48,7 +48,13 @@ class AttemptRunner:
     def run(self, task_id: str, worker: str) -> None:
         """Execute the task, if it still waits for that."""
         now_ms = self._clock()
-        claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms)
+        try:
+            claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms)
+        except Unavailable as error:
+            # The message is spent, the record is not: upkeep sends another, or takes the claim back if it was made.
+            more = {"action": "claim_failed", "task_id": task_id, "reason": str(error)}
+            logger.warning("redis can't be reached; the task will be found again", extra=more)
+            return
         if isinstance(claimed, str):
             logger.debug("nothing to start", extra={"action": "claim_refused", "task_id": task_id, "status": claimed})
             return

@@ -100,7 +100,10 @@ def _conflict(error: Conflict) -> Response:
 def _unavailable(error: Unavailable) -> Response:
     logger.warning("redis can't be reached", extra={"action": "redis_away", "reason": str(error)})
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return problem(503, "Redis can't be reached; nothing was changed", headers=headers)
+    detail = "Redis can't be reached; nothing was changed"
+    if str(error) == "TimeoutError":  # it has the command, and carries it out if it only hangs
+        detail = "Redis does not answer in time; what was asked for may have been done, or be done yet"
+    return problem(503, detail, headers=headers)
 
 
 def _http(error: HTTPException) -> Response:

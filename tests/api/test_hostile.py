@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.errors import Unavailable
 from app.store.store import Store
 from app.store.tasks import Filters
 from tests.api.calls import BASE_URL, CALL, CODE, EVERY_MINUTE, Api, fields_of
@@ -66,3 +67,16 @@ def test_a_wait_may_have_a_fraction(api: Api, wait: str) -> None:
 def test_a_host_that_only_looks_local_is_refused(api: Api, host: str) -> None:
     response = api.web.test_client().get("/api/tasks", base_url=BASE_URL, headers={"Host": host})
     assert response.status_code == 403
+
+
+@pytest.mark.parametrize(("reason", "promise"), [("ConnectionError", True), ("TimeoutError", False)])
+def test_a_redis_that_hangs_is_not_said_to_have_done_nothing(
+    api: Api, store: Store, monkeypatch: pytest.MonkeyPatch, reason: str, promise: bool
+) -> None:
+    def create(*_: Any) -> None:
+        raise Unavailable(reason)
+
+    monkeypatch.setattr(store.tasks, "create", create)
+    response = api.post("/api/tasks", CODE)
+    assert response.status_code == 503
+    assert ("nothing was changed" in response.get_json()["detail"]) is promise

@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import api_worker, http_adapter, round_trip
+from benchmarks import beat, api_worker, http_adapter, round_trip
 
 #: name -> what runs it and returns lines to print. Its target, if it has one, is in benchmarks/README.md.
 BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
+    "beat": beat.run,
     "round_trip": round_trip.run,
     "http_adapter": http_adapter.run,
     "api_worker": api_worker.run,

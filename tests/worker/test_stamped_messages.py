@@ -1,0 +1,49 @@
+"""Messages made from a pattern are the ones that Celery makes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from app.domain.ids import new_id
+from app.firing import StampedMessages
+from app.outbox import Outbox
+from app.queues import QUEUES
+from app.store.keys import Keys
+from app.store.messages import Message
+from tests.conftest import NOON_MS
+
+
+@pytest.fixture
+def outbox(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Outbox:
+    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration asks for a broker before it is used
+    return Outbox(Keys())
+
+
+def without_tag(message: Message) -> tuple[str, dict[str, Any]]:
+    envelope = json.loads(message.payload)
+    assert envelope["properties"].pop("delivery_tag")
+    return message.queue_key, envelope
+
+
+@pytest.mark.parametrize("kind", QUEUES)
+@pytest.mark.parametrize("priority", [0, 5, 9])
+def test_a_stamped_message_is_the_outboxes_own(outbox: Outbox, kind: str, priority: int) -> None:
+    stamped = StampedMessages(outbox)
+    for _ in range(3):
+        task_id = new_id(NOON_MS)
+        ours, celerys = stamped(task_id, kind, priority, None), outbox(task_id, kind, priority, None)
+        assert without_tag(ours) == without_tag(celerys)
+
+
+def test_each_stamped_message_has_a_tag_of_its_own(outbox: Outbox) -> None:
+    stamped = StampedMessages(outbox)
+    messages = [json.loads(stamped(new_id(NOON_MS), "code", 5, None).payload) for _ in range(20)]
+    assert len({message["properties"]["delivery_tag"] for message in messages}) == 20
+
+
+def test_a_countdown_is_made_by_celery(outbox: Outbox) -> None:
+    message = json.loads(StampedMessages(outbox)(new_id(NOON_MS), "code", 5, 3.0).payload)
+    assert message["headers"]["eta"] is not None

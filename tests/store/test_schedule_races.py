@@ -1,0 +1,257 @@
+"""A change, a pause, a delete or another beat against a firing: one outcome or the other, never half of both.
+
+What is a race between processes is an order of Lua calls on the server. Both orders are made here, each from the
+same view; and then threads race in earnest.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from app.clock import system_clock
+from app.dispatch import Dispatcher
+from app.domain.errors import Conflict, NotFound
+from app.domain.ids import firing_id
+from app.domain.status import ScheduleStatus, TaskType
+from app.firing import FiringService
+from app.schedules import ScheduleService
+from app.store.messages import Message
+from app.store.schedules import Firings, Schedule
+from app.store.store import Store
+from app.store.tasks import Filters
+from tests.conftest import VirtualClock
+from tests.store.making import message_for, new_task, scheduled
+
+SPEC = {
+    "name": "old",
+    "cron_expression": "* * * * * *",
+    "function_code": "def f(): return 1",
+    "function_name": "f",
+}
+ROUNDS = 15
+
+
+def message(task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
+    """A message maker that needs no Celery."""
+    return message_for(task_id)
+
+
+def service_of(store: Store, clock: Callable[[], int]) -> ScheduleService:
+    return ScheduleService(store, Dispatcher(message, 5.0), lambda source, name: [], clock, "UTC")
+
+
+def beat_of(store: Store, clock: Callable[[], int]) -> FiringService:
+    return FiringService(store, Dispatcher(message, 5.0), clock)
+
+
+def due(schedule: Schedule, now_ms: int) -> Firings:
+    """What a beat that saw `schedule` asks for."""
+    assert schedule.next_run_ms is not None
+    at_ms = schedule.next_run_ms
+    task = new_task(
+        now_ms,
+        id=firing_id(schedule.id, at_ms),
+        name=schedule.name,
+        task_type=TaskType.SCHEDULED,
+        scheduled_task_id=schedule.id,
+    )
+    return Firings(schedule, at_ms + 60_000, "allow", None, (), [(at_ms, task)])
+
+
+def names_of_tasks(store: Store, schedule_id: str) -> list[str]:
+    return [task.name for task in store.tasks.page(Filters(scheduled_task_id=schedule_id), 200).items]
+
+
+def assert_whole(store: Store, raw: redis.Redis, schedule_id: str, status: ScheduleStatus) -> Schedule:
+    """Record, indexes and the list of firings agree with each other."""
+    schedule = store.schedules.get(schedule_id)
+    assert schedule is not None
+    assert schedule.status is status
+    tasks = store.tasks.page(Filters(scheduled_task_id=schedule_id), 200).items
+    notes, _ = store.schedules.firings(schedule_id, 200, None)
+    created = [note.task_id or "" for note in notes if note.outcome == "created"]
+    assert sorted(created) == sorted(task.id for task in tasks)
+    assert schedule.run_count == len(tasks)
+    assert schedule.missed_count == len(notes) - len(created)
+    score = raw.zscore(store.keys.cron, schedule_id)
+    assert score == schedule.next_run_ms, "the record and the list of due ones name different times"
+    assert (score is not None) == (status is ScheduleStatus.ACTIVE)
+    homes = [one for one in ScheduleStatus if raw.zscore(store.keys.schedule_leaf(schedule.kind, one), schedule_id)]
+    assert homes == [status]
+    return schedule
+
+
+def run_together(*jobs: Callable[[], object]) -> list[Any]:
+    """What each returned or raised; all begin at once, each in a thread."""
+    barrier, answers = threading.Barrier(len(jobs)), dict[int, Any]()
+
+    def run(number: int, job: Callable[[], object]) -> None:
+        barrier.wait(10)
+        try:
+            answers[number] = job()
+        except Exception as error:  # the test looks at it
+            answers[number] = error
+
+    threads = [threading.Thread(target=run, args=(number, job)) for number, job in enumerate(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return [answers[number] for number in range(len(jobs))]
+
+
+# --- both orders -----------------------------------------------------------------------------------
+
+
+def patched(store: Store, seen: Schedule, now_ms: int) -> bool:
+    return store.schedules.change(seen, replace(seen, name="new"), now_ms)
+
+
+def paused(store: Store, seen: Schedule, now_ms: int) -> bool:
+    active, pause = ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED
+    return store.schedules.move(seen.id, now_ms, active, pause, None) == (active, pause)
+
+
+def deleted(store: Store, seen: Schedule, now_ms: int) -> bool:
+    return store.schedules.delete(seen.id)
+
+
+@pytest.mark.parametrize("act", [patched, paused, deleted])
+def test_a_beat_whose_view_is_old_creates_nothing(store: Store, clock: VirtualClock, act: Any) -> None:
+    seen = scheduled(store, clock(), name="old")
+    now_ms = clock.advance(60_000)
+    assert act(store, seen, now_ms)
+    before = store.schedules.get(seen.id)
+    assert store.schedules.fire([due(seen, now_ms)], now_ms) == 0
+    assert names_of_tasks(store, seen.id) == []
+    assert store.schedules.firings(seen.id, 10, None) == ([], None)
+    assert store.schedules.get(seen.id) == before, "half a firing was written"
+
+
+def test_a_patch_of_an_old_view_changes_nothing_and_is_made_again(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    seen = scheduled(store, clock(), name="old")
+    now_ms = clock.advance(60_000)
+    assert store.schedules.fire([due(seen, now_ms)], now_ms) == 1
+    assert not patched(store, seen, now_ms)
+    fired = assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE)
+    assert (fired.name, fired.next_run_ms) == ("old", now_ms + 60_000)
+    assert patched(store, fired, now_ms)
+    assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE).name == "new"
+    assert names_of_tasks(store, seen.id) == ["old"]
+
+
+def test_a_pause_after_the_firing_keeps_the_firing(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    seen = scheduled(store, clock())
+    now_ms = clock.advance(60_000)
+    assert store.schedules.fire([due(seen, now_ms)], now_ms) == 1
+    assert paused(store, seen, now_ms)
+    assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.PAUSED).run_count == 1
+
+
+def test_two_beats_with_one_view_create_one_task(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    seen = scheduled(store, clock())
+    now_ms = clock.advance(60_000)
+    taken = [store.schedules.fire([due(seen, now_ms)], now_ms) for _ in range(2)]
+    assert taken == [1, 0]
+    assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE).run_count == 1
+    assert raw_redis.llen(message_for("any").queue_key) == 1
+
+
+# --- in earnest ------------------------------------------------------------------------------------
+
+
+def test_beats_with_one_view_at_once_create_one_task_each_time(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    for _ in range(ROUNDS):
+        seen = scheduled(store, clock())
+        now_ms = clock.advance(60_000)
+        taken = run_together(*[lambda: store.schedules.fire([due(seen, now_ms)], now_ms)] * 4)  # noqa: B023
+        assert sorted(taken) == [0, 0, 0, 1]
+        assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE).run_count == 1
+
+
+def test_a_patch_that_races_with_a_firing_is_whole(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    service, beat = service_of(store, clock), beat_of(store, clock)
+    for _ in range(ROUNDS):
+        schedule = service.create(SPEC)
+        clock.advance(1_000)
+        answers = run_together(lambda: service.patch(schedule.id, {"name": "new"}), lambda: beat.fire_due(10))  # noqa: B023
+        assert isinstance(answers[0], Schedule), answers
+        after = assert_whole(store, raw_redis, schedule.id, ScheduleStatus.ACTIVE)
+        assert after.name == "new", "the change was lost"
+        names = names_of_tasks(store, schedule.id)
+        assert names in (["old"], ["new"], [])
+        if not names:  # the beat lost; its next tick takes what is due then
+            assert after.next_run_ms == schedule.next_run_ms
+            assert beat.fire_due(10) == 1
+            assert names_of_tasks(store, schedule.id) == ["new"]
+        service.delete(schedule.id)
+
+
+def test_a_pause_that_races_with_a_firing_is_whole(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    service, beat = service_of(store, clock), beat_of(store, clock)
+    for _ in range(ROUNDS):
+        schedule = service.create(SPEC)
+        clock.advance(1_000)
+        run_together(lambda: service.pause(schedule.id), lambda: beat.fire_due(10))  # noqa: B023
+        after = assert_whole(store, raw_redis, schedule.id, ScheduleStatus.PAUSED)
+        assert after.run_count in (0, 1)
+        clock.advance(5_000)
+        assert beat.fire_due(10) == 0
+        assert len(names_of_tasks(store, schedule.id)) == after.run_count, "it fired while it was paused"
+
+
+def test_a_delete_that_races_with_a_firing_leaves_no_schedule(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    service, beat = service_of(store, clock), beat_of(store, clock)
+    for _ in range(ROUNDS):
+        schedule = service.create(SPEC)
+        clock.advance(1_000)
+        run_together(lambda: service.delete(schedule.id), lambda: beat.fire_due(10))  # noqa: B023
+        with pytest.raises(NotFound):
+            service.get(schedule.id)
+        assert len(names_of_tasks(store, schedule.id)) <= 1
+        assert list(raw_redis.scan_iter(f"{store.keys.schedule(schedule.id)}*")) == []
+        assert raw_redis.zcard(store.keys.cron) == 0
+
+
+def test_a_put_that_races_with_a_firing_is_whole(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    service, beat = service_of(store, clock), beat_of(store, clock)
+    schedule, _ = service.put("k", SPEC)
+    for number in range(ROUNDS):
+        clock.advance(1_000)
+        spec = {**SPEC, "name": f"n{number}"}
+        answers = run_together(lambda: service.put("k", spec), lambda: beat.fire_due(10))  # noqa: B023
+        assert not isinstance(answers[0], Exception), answers
+        after = assert_whole(store, raw_redis, schedule.id, ScheduleStatus.ACTIVE)
+        assert (after.name, after.key) == (f"n{number}", "k")
+    beat.fire_due(10)
+    assert store.schedules.id_of_key("k") == schedule.id
+
+
+def test_twenty_puts_of_one_key_make_one_schedule(store: Store, raw_redis: redis.Redis) -> None:
+    service = service_of(store, system_clock)
+    specs = [{**SPEC, "name": f"n{number}", "cron_expression": "0 0 1 1 *"} for number in range(20)]
+
+    def put(spec: Any) -> object:
+        while True:
+            try:
+                return service.put("k", spec)
+            except Conflict:  # nineteen others change it; a caller tries again
+                continue
+
+    answers = run_together(*[lambda spec=spec: put(spec) for spec in specs])
+    assert {schedule.id for schedule, _ in answers} == {store.schedules.id_of_key("k")}
+    assert raw_redis.zcard(store.keys.cron) == 1
+    (schedule_id,) = {schedule.id for schedule, _ in answers}
+    assert assert_whole(store, raw_redis, schedule_id, ScheduleStatus.ACTIVE).name in {spec["name"] for spec in specs}

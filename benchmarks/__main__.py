@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import beat, api_worker, http_adapter, round_trip
+from benchmarks import api_worker, beat, http_adapter, round_trip
 
 #: name -> what runs it and returns lines to print. Its target, if it has one, is in benchmarks/README.md.
 BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {

@@ -1,0 +1,107 @@
+"""Beat outlives its Redis; and without a beat, delays run, cron does not, and health says why."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.clock import system_clock
+from app.dispatch import Dispatcher
+from app.domain.errors import Unavailable
+from app.domain.status import Status
+from app.health import HealthService
+from app.outbox import Outbox
+from app.schedules import ScheduleService
+from app.service import TaskService
+from app.store.store import Store
+from tests.servers import CeleryProcess, RedisServer, wait_until
+from tests.worker.conftest import HORIZON_SECONDS, Start, unchecked
+
+CODE = {"name": "tick", "function_code": "def f(): return 1", "function_name": "f"}
+EVERY_SECOND = {**CODE, "cron_expression": "* * * * * *"}
+
+
+@pytest.fixture
+def own_server(redis_program_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """A Redis that this test may stop. It forgets everything when it does."""
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        server = RedisServer(redis_program_path, Path(folder))
+        server.start()
+        monkeypatch.setenv("REDIS_URL", server.url)
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def own_store(own_server: RedisServer) -> Iterator[Store]:
+    store = Store.at(own_server.url)
+    yield store
+    store.close()
+
+
+def runs_of(schedules: ScheduleService, schedule_id: str) -> Callable[[int], bool]:
+    """Whether a schedule has fired so often."""
+    return lambda count: schedules.get(schedule_id).run_count >= count
+
+
+def answers(store: Store) -> bool:
+    """Whether a store reaches its Redis."""
+    try:
+        store.liveness.ping()
+    except Unavailable:
+        return False
+    return True
+
+
+def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tmp_path: Path) -> None:
+    dispatcher = Dispatcher(Outbox(own_store.keys), HORIZON_SECONDS)
+    schedules = ScheduleService(own_store, dispatcher, unchecked, system_clock, "UTC")
+    beat = CeleryProcess(tmp_path, own_server.url, "beat", "--loglevel=info")
+    try:
+        wait_until(own_store.liveness.last_beat, 30, "a first tick")
+        before = runs_of(schedules, schedules.create(EVERY_SECOND).id)
+        wait_until(lambda: before(2), 15, "two firings")
+        own_server.stop()
+        beat.wait_for("redis can't be reached")
+        assert not answers(own_store)
+        own_server.start()
+        wait_until(lambda: answers(own_store), 10, "the store is back")
+        created = schedules.create(EVERY_SECOND)
+        after = runs_of(schedules, created.id)
+        wait_until(lambda: after(2), 8, "two firings after Redis came back")
+        beat.wait_for("redis is back")
+        assert beat.process.poll() is None
+        assert beat.output.count("redis can't be reached") == 1, "it is said once, not at each try"
+    finally:
+        beat.kill()
+
+
+def test_without_a_beat_delays_run_and_health_says_why_cron_does_not(
+    store: Store, service: TaskService, schedules: ScheduleService, start_worker: Start
+) -> None:
+    health = HealthService(store, system_clock)
+    start_worker()
+    schedule = schedules.create(EVERY_SECOND)
+    task = service.create({**CODE, "task_type": "delayed", "delay_seconds": HORIZON_SECONDS + 1})
+    wait_until(lambda: service.get(task.id).status is Status.SUCCEEDED, 20, "the delayed task")
+    assert schedules.get(schedule.id).run_count == 0
+    report = health.report()
+    assert report["status"] == "degraded"
+    assert report["beat"] == {
+        "status": "down",
+        "detail": "no beat is alive: scheduled tasks do not fire",
+        "last_tick_at": None,
+    }
+    assert report["workers"]["status"] == "ok"
+
+
+def test_with_a_beat_health_says_that_it_ticks(store: Store, start: Start) -> None:
+    health = HealthService(store, system_clock)
+    start("beat")
+    wait_until(lambda: health.report()["beat"]["status"] == "ok", 20, "a tick")
+    beat = health.report()["beat"]
+    assert beat["age_seconds"] < 10
+    assert beat["lag_seconds"] == 0

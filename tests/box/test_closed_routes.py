@@ -1,0 +1,223 @@
+"""Ways out that were found in this very sandbox, each closed.
+
+Every one says "escaped" where the language layer is off (that is checked, too: an attack that works nowhere proves
+nothing), and must not say so under the guards.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.box.programs import Runner
+
+REFUSALS = ("SecurityError", "SyntaxError", "AttributeError", "TypeError")
+
+ROUTES: dict[str, str] = {
+    "cached_property reads the dict of any class": """
+        import functools
+        def main():
+            p = functools.cached_property(lambda self: 1)
+            p.__set_name__(int, "__getattribute__")
+            return "escaped" if p.__get__(object)(main, "__globals__") else ""
+        """,
+    "cached_property writes to any object": """
+        import functools, contextlib
+        def main():
+            r = contextlib.redirect_stdout(None)
+            p = functools.cached_property(lambda self: "modules")
+            p.__set_name__(int, "_stream")
+            p.__get__(r)
+            q = functools.cached_property(lambda self: 0)
+            q.__set_name__(int, "_old_targets")
+            r.__enter__()
+            return "escaped" if "os" in q.__get__(r)[0] else ""
+        """,
+    "a tuple of bases shows others than it holds": """
+        import contextlib
+        class T(tuple):
+            def __iter__(self): return iter(())
+        def main():
+            r = type("R", T((contextlib.redirect_stdout,)), {"_stream": "modules"})(None)
+            r.__enter__()
+            return "escaped" if "os" in r._old_targets[0] else ""
+        """,
+    "a class of classes answers for __match_args__": """
+        class M(type):
+            def __instancecheck__(cls, x): return True
+            def __getattr__(cls, name):
+                if name == "__match_args__": return ("__globals__",)
+                raise AttributeError(name)
+        class K(metaclass=M): pass
+        def main():
+            match main:
+                case K(found): return "escaped" if found else ""
+        """,
+    "it learns to answer later": """
+        class M(type):
+            def __instancecheck__(cls, x): return True
+        M.__getattr__ = lambda cls, name: ("__globals__",) if name == "__match_args__" else None
+        class K(metaclass=M): pass
+        def main():
+            match main:
+                case K(found): return "escaped" if found else ""
+        """,
+    "it learns to answer from another base": """
+        class Mix:
+            def __getattr__(cls, name): return ("__globals__",) if name == "__match_args__" else None
+        class M(Mix, type):
+            def __instancecheck__(cls, x): return True
+        class K(metaclass=M): pass
+        def main():
+            match main:
+                case K(found): return "escaped" if found else ""
+        """,
+    "__match_args__ is a property of it": """
+        class M(type):
+            def __instancecheck__(cls, x): return True
+            @property
+            def __match_args__(cls): return ("__globals__",)
+        class K(metaclass=M): pass
+        def main():
+            match main:
+                case K(found): return "escaped" if found else ""
+        """,
+    "__match_args__ is bound by a for, for a class that claims another": """
+        from abc import ABC
+        class Claims(ABC):
+            for __match_args__ in [("__globals__",)]: pass
+        def main():
+            Claims.register(type(main))
+            match main:
+                case Claims(found): return "escaped" if found else ""
+        """,
+    "super() of a class of classes finds type.__subclasses__": """
+        class M(type): pass
+        def main():
+            found = super(M, M).__subclasses__
+            listed = found(object)
+            return "escaped" if [k for k in listed if k.__name__ == "code"] else ""
+        """,
+    "super() of a class of classes finds the descriptor of __mro__": """
+        class M(type): pass
+        def main(): return "escaped" if super(M, M).__mro__.__get__(M) else ""
+        """,
+    "super() of a class of classes finds the descriptor of __bases__": """
+        class M(type): pass
+        def main(): return "escaped" if super(M, M).__bases__.__get__(M) else ""
+        """,
+    "super() of a class of classes finds mro": """
+        class M(type): pass
+        def main(): return "escaped" if super(M, M).mro(M) else ""
+        """,
+    "__subclasshook__ is handed the real type": """
+        from abc import ABC
+        import contextlib
+        got = []
+        class G(ABC):
+            @classmethod
+            def __subclasshook__(cls, C): got.append(C); return NotImplemented
+        def main():
+            isinstance(int, G)
+            r = got[-1]("R", (contextlib.redirect_stdout,), {"_stream": "modules"})(None)
+            r.__enter__()
+            return "escaped" if "os" in r._old_targets[0] else ""
+        """,
+    "__subclasscheck__ is handed the real type": """
+        from abc import ABCMeta
+        import contextlib
+        got = []
+        class M(ABCMeta):
+            def __subclasscheck__(cls, C): got.append(C); return True
+        class G(metaclass=M): pass
+        def main():
+            isinstance(int, G)
+            r = got[-1]("R", (contextlib.redirect_stdout,), {"_stream": "modules"})(None)
+            r.__enter__()
+            return "escaped" if "os" in r._old_targets[0] else ""
+        """,
+    "a hook is assigned, not defined": """
+        from abc import ABC
+        got = []
+        class G(ABC):
+            __subclasshook__ = classmethod(lambda cls, C: got.append(C) or NotImplemented)
+        def main():
+            isinstance(int, G)
+            return "escaped" if got else ""
+        """,
+    "a hook is set": """
+        from abc import ABC
+        got = []
+        class G(ABC): pass
+        def main():
+            G.__subclasshook__ = classmethod(lambda cls, C: got.append(C) or NotImplemented)
+            isinstance(int, G)
+            return "escaped" if got else ""
+        """,
+    "a class hashes like one in a table of the library": """
+        import copy
+        got = []
+        class M(type):
+            def __hash__(cls): return hash(type(main))
+            def __eq__(cls, other): got.append(other); return False
+        class K(metaclass=M): pass
+        def main():
+            copy.deepcopy(K())
+            return "escaped" if got else ""
+        """,
+    "an alias' __getattr__ gives the unguarded str.format": """
+        from typing import Annotated
+        def main():
+            return "escaped" if "builtin" in Annotated[str, 1].__getattr__("format")("{0.__globals__}", main) else ""
+        """,
+}
+
+#: Closed in the library itself, which is changed for both layers.
+CHANGED_IN_THE_LIBRARY = frozenset(
+    {"cached_property reads the dict of any class", "cached_property writes to any object"}
+)
+
+#: Nothing to hold it against: without the guards there are no façades.
+FACADE = """
+    import math
+    math.__init__("math", {"__name__": "os"})
+    try:
+        from math import path
+    except ImportError:
+        path = None
+    def main(): return "escaped" if path else ""
+    """
+
+
+def _escapes(run: Runner, program: str) -> bool:
+    verdict = run.verdict(program)
+    if verdict.failure is not None:
+        assert verdict.failure.type in REFUSALS, verdict.failure
+        return False
+    return verdict.result_json == b'"escaped"'
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_a_route_that_works_without_the_guards_is_closed_by_them(run: Runner, run_bare: Runner, name: str) -> None:
+    assert _escapes(run_bare, ROUTES[name]) is (name not in CHANGED_IN_THE_LIBRARY)
+    assert not _escapes(run, ROUTES[name])
+
+
+def test_a_facade_can_not_be_made_again_under_another_name(run: Runner) -> None:
+    assert not _escapes(run, FACADE)
+
+
+def test_a_hook_gets_the_type_that_the_program_knows(run: Runner) -> None:
+    program = """
+        from abc import ABC, ABCMeta
+        got = []
+        class G(ABC):
+            @classmethod
+            def __subclasshook__(cls, C):
+                got.append(C)
+                return hasattr(C, "quack") or NotImplemented
+        class Duck:
+            def quack(self): pass
+        def main():
+            return [isinstance(Duck(), G), isinstance(1, G), isinstance(int, G), got[-1] is type]
+        """
+    assert run.answer(program) == [True, False, False, True]

@@ -37,6 +37,7 @@ _DEATHS: dict[int, Failure] = {
     signal.SIGKILL: Failure("MemoryLimitError", "the machine ran out of memory"),
 }
 _ENDED_ITSELF = Failure("SecurityError", "the program ended its own process")
+_HUNG_UP = Failure("SecurityError", "the program closed the sandbox's channel")
 _TOO_MUCH = Failure("OutputLimitError", "the program sent more than it may")
 _FORGED = Failure("SecurityError", "the program sent an answer of a wrong form")
 
@@ -316,7 +317,7 @@ def _converse(
             child.socket.settimeout(remaining)
             data = child.socket.recv(_CHUNK_BYTES)
             if not data:
-                return None
+                return None if child.died.wait(_DEATH_SECONDS) else conversation.verdict(failure=_HUNG_UP)
             last = conversation.heard(data)
             if last is not None:
                 return _last_word(conversation, *last)

@@ -56,7 +56,12 @@ def guarded_locals() -> dict[str, Any]:
 
 def guarded_vars(*values: Any) -> dict[str, Any]:
     """`vars`."""
-    return guards.guarded_getattr(*values, "__dict__") if values else _callers_locals(sys._getframe(1))
+    if len(values) > 1:
+        raise TypeError(f"vars expected at most 1 argument, got {len(values)}")
+    found: dict[str, Any] = (
+        guards.guarded_getattr(values[0], "__dict__") if values else _callers_locals(sys._getframe(1))
+    )
+    return found
 
 
 BUILTINS: dict[str, Any] = {

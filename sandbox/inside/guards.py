@@ -59,7 +59,8 @@ def remember_library(subclassable: Iterable[type], writable: Iterable[type], who
     found: set[type] = {object}
     waiting: list[type] = [object]
     while waiting:
-        for each in type.__subclasses__(waiting.pop()):
+        below: list[type] = type.__subclasses__(waiting.pop())
+        for each in below:
             if each not in found:
                 found.add(each)
                 waiting.append(each)
@@ -410,8 +411,10 @@ def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None,
     _check_bases(resolved)
     if metaclass is None:
         return builtins.__build_class__(function, name, *bases, **keywords)
-    if not _is_class(metaclass) or not issubclass(metaclass, type) or (
-        metaclass in state.library_classes and metaclass not in (GuardedType, GuardedABCMeta)
+    if (
+        not _is_class(metaclass)
+        or not issubclass(metaclass, type)
+        or (metaclass in state.library_classes and metaclass not in (GuardedType, GuardedABCMeta))
     ):
         raise SecurityError("only type, ABCMeta and classes made from them can be a metaclass in the sandbox")
     if metaclass is GuardedType and not any(type(base) is not type for base in resolved):
@@ -472,7 +475,7 @@ for _public, _guarded in (("type", GuardedType), ("ABCMeta", GuardedABCMeta)):
 
 def guard_enums() -> None:
     """`Enum("Name", members)` makes a class of names that no policy has seen."""
-    original = enum.EnumMeta._create_
+    original = enum.EnumMeta._create_  # type: ignore[attr-defined]
 
     def create(cls: Any, class_name: Any, names_: Any, *args: Any, **kwargs: Any) -> Any:
         plain = str(names_).replace(",", " ").split() if type(names_) is str else names_
@@ -485,7 +488,7 @@ def guard_enums() -> None:
             _check_bases([kwargs["type"]])
         return original(cls, class_name, members, *args, **kwargs)
 
-    enum.EnumMeta._create_ = create  # type: ignore[method-assign]
+    enum.EnumMeta._create_ = create  # type: ignore[attr-defined]
 
 
 # --- formatting -------------------------------------------------------------------------------------

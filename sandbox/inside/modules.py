@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.inside import guards, replacements
+from sandbox.inside.words import words
 
 _EVERYTHING = "*"  # every public name of the module that is no module itself, read once for Python 3.11 to 3.14
 
@@ -201,13 +202,13 @@ WRITABLE = (
 )
 
 #: What the library imports when it is first needed; in a child there is no file to import from.
-_LATE = (
-    "_strptime encodings.idna encodings.latin_1 encodings.ascii encodings.utf_16 encodings.utf_32 encodings.utf_8_sig "
-    "encodings.cp1252 encodings.punycode encodings.unicode_escape encodings.raw_unicode_escape encodings.hex_codec "
-    "encodings.base64_codec encodings.rot_13 encodings.gbk encodings.gb18030 encodings.big5 encodings.shift_jis "
-    "encodings.euc_jp encodings.euc_kr encodings.iso8859_1 encodings.iso8859_15 "
-    "locale ast quopri"
-).split()
+_LATE = words(
+    "_strptime encodings.idna encodings.latin_1 encodings.ascii encodings.utf_16 encodings.utf_32 "
+    "encodings.utf_8_sig encodings.cp1252 encodings.punycode encodings.unicode_escape "
+    "encodings.raw_unicode_escape encodings.hex_codec encodings.base64_codec encodings.rot_13 encodings.gbk "
+    "encodings.gb18030 encodings.big5 encodings.shift_jis encodings.euc_jp encodings.euc_kr "
+    "encodings.iso8859_1 encodings.iso8859_15 locale ast quopri"
+)
 
 _facades: dict[str, Any] = {}
 
@@ -238,9 +239,7 @@ def _admitted_of(name: str, admitted: str) -> dict[str, Any]:
     real = importlib.import_module(name)
     wanted = _public(real) if admitted == _EVERYTHING else admitted.split()
     found = {each: getattr(real, each) for each in wanted if hasattr(real, each)}
-    return found | {
-        each: value for each, value in replacements.REPLACED.get(name, {}).items() if hasattr(real, each)
-    }
+    return found | {each: value for each, value in replacements.REPLACED.get(name, {}).items() if hasattr(real, each)}
 
 
 def _public(module: types.ModuleType) -> list[str]:

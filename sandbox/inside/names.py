@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from RestrictedPython.transformer import INSPECT_ATTRIBUTES
 
+from sandbox.inside.words import words
+
 #: Special methods that a program may define, call and read. What each does concerns the program's own objects only.
 METHODS = frozenset(
     f"__{name}__"
-    for name in (
-        "init new post_init init_subclass set_name class_getitem del call repr str bytes format bool hash dir sizeof "
-        "len length_hint iter next reversed contains getitem setitem delitem missing "
-        "eq ne lt le gt ge "
-        "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor neg pos abs invert "
-        "radd rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rlshift rrshift rand ror rxor "
-        "iadd isub imul imatmul itruediv ifloordiv imod ipow ilshift irshift iand ior ixor "
-        "int float complex index round trunc floor ceil fspath "
-        "enter exit getattr setattr delattr get set delete copy deepcopy replace instancecheck"
-    ).split()
+    for name in words(
+        "init new post_init init_subclass set_name class_getitem del call repr str bytes format bool hash dir "
+        "sizeof len length_hint iter next reversed contains getitem setitem delitem missing eq ne lt le gt ge "
+        "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor neg pos abs invert radd "
+        "rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rlshift rrshift rand ror rxor iadd isub imul "
+        "imatmul itruediv ifloordiv imod ipow ilshift irshift iand ior ixor int float complex index round "
+        "trunc floor ceil fspath enter exit getattr setattr delattr get set delete copy deepcopy replace "
+        "instancecheck"
+    )
 )
 
 #: Methods that are handed classes, the real `type` among them: each is wrapped where it is defined, and by `def` only.
@@ -32,8 +33,7 @@ NOT_OF_CLASSES = frozenset({"__eq__", "__hash__", "__getattr__", "__match_args__
 
 #: What people write at the top of a module.
 MODULE_VARIABLES = frozenset(
-    f"__{name}__"
-    for name in "version author all doc license copyright credits date email maintainer status".split()
+    f"__{name}__" for name in words("version author all doc license copyright credits date email maintainer status")
 )
 
 #: Variables that may be read beside those that may be assigned.
@@ -41,8 +41,7 @@ READABLE_VARIABLES = frozenset({"__name__", "__debug__", "__class__"})
 
 #: Special attributes that are read as they are.
 READABLE = (
-    METHODS
-    - {"__setattr__", "__delattr__", "__new__", "__set__", "__delete__", "__instancecheck__", "__getattr__"}
+    METHODS - {"__setattr__", "__delattr__", "__new__", "__set__", "__delete__", "__instancecheck__", "__getattr__"}
 ) | {
     "__subclasshook__",
     "__name__",
@@ -88,8 +87,10 @@ WRITABLE = METHODS | {"__doc__", "__name__", "__qualname__", "__cause__", "__con
 
 #: Attributes with a leading underscore that belong to the standard library, and are documented.
 PRIVATE_OF_THE_LIBRARY = frozenset(
-    "_asdict _replace _make _fields _field_defaults _name_ _value_ _missing_ _generate_next_value_ _ignore_ _order_ "
-    "_member_names_ _member_map_ _value2member_map_ _member_type_ _iter_member_".split()
+    words(
+        "_asdict _replace _make _fields _field_defaults _name_ _value_ _missing_ _generate_next_value_ "
+        "_ignore_ _order_ _member_names_ _member_map_ _value2member_map_ _member_type_ _iter_member_"
+    )
 )
 
 #: Left out, with the reason.

@@ -135,9 +135,17 @@ class Policy(RestrictingNodeTransformer):
     def _admitted(self, node: ast.ImportFrom, module: str, alias: ast.alias) -> list[ast.alias]:
         """The name that is imported; for `*`, all there are."""
         if alias.name == "*":
-            return [ast.alias(name, None, lineno=node.lineno, col_offset=node.col_offset,
-                              end_lineno=node.end_lineno, end_col_offset=node.end_col_offset)
-                    for name in modules.public_names(module)]
+            return [
+                ast.alias(
+                    name,
+                    None,
+                    lineno=node.lineno,
+                    col_offset=node.col_offset,
+                    end_lineno=node.end_lineno,
+                    end_col_offset=node.end_col_offset,
+                )
+                for name in modules.public_names(module)
+            ]
         if not modules.has_name(module, alias.name) and not self._tolerant_depth:
             self.error(node, modules.why_not(module, alias.name))
         return [alias]
@@ -336,10 +344,8 @@ def _is_harmless_tuple(value: ast.expr) -> bool:
 
 def parse(source: str) -> ast.Module:
     """The program's tree. Raises SyntaxError, and whatever the compiler dies of on a hostile one."""
-    tree: ast.Module = builtins.compile(
-        source.removeprefix("\ufeff"), FILENAME, "exec", ast.PyCF_ONLY_AST, dont_inherit=True
-    )
-    return tree
+    tree: Any = builtins.compile(source.removeprefix("\ufeff"), FILENAME, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    return tree  # type: ignore[no-any-return]
 
 
 def restrict(tree: ast.Module) -> list[Found]:
@@ -351,7 +357,7 @@ def restrict(tree: ast.Module) -> list[Found]:
 
 def compile_expression(text: str) -> Any:
     """Code of one expression under the policy (annotations that are strings). Raises SyntaxError."""
-    tree = builtins.compile(text, FILENAME, "eval", ast.PyCF_ONLY_AST, dont_inherit=True)
+    tree: Any = builtins.compile(text, FILENAME, "eval", ast.PyCF_ONLY_AST, dont_inherit=True)
     policy = Policy(ast.Module([], []))
     policy.visit(tree)
     if policy.found:

@@ -84,8 +84,7 @@ class cached_property:  # noqa: N801  (the library's name)
             self.attrname = name
         elif name != self.attrname:
             raise TypeError(
-                "Cannot assign the same cached_property to two different names "
-                f"({self.attrname!r} and {name!r})."
+                f"Cannot assign the same cached_property to two different names ({self.attrname!r} and {name!r})."
             )
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -160,7 +159,7 @@ def _harmless_to_match(made: Any) -> Any:
     matched = made.__dict__.get("__match_args__", ())
     harmful = [position for position, name in enumerate(matched) if not names.may_match(name)]
     if harmful:
-        made.__match_args__ = tuple(matched[: harmful[0]])
+        type.__setattr__(made, "__match_args__", tuple(matched[: harmful[0]]))
     return made
 
 
@@ -260,7 +259,9 @@ def uuid1(node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
 
 def getnode() -> int:
     """uuid.getnode: a random one, the same for the life of the program."""
-    return _node[0] if _node else _node.append(random.SystemRandom().getrandbits(48) | 1 << 40) or _node[0]
+    if not _node:
+        _node.append(random.SystemRandom().getrandbits(48) | 1 << 40)
+    return _node[0]
 
 
 _node: list[int] = []
@@ -278,7 +279,7 @@ def remember_zones(zones: dict[str, bytes]) -> None:
         except KeyError:
             raise zoneinfo.ZoneInfoNotFoundError(f"No time zone found with key {key}") from None
 
-    zoneinfo._common.load_tzdata = load_tzdata  # type: ignore[attr-defined]
+    zoneinfo._common.load_tzdata = load_tzdata  # type: ignore[assignment]
 
 
 def available_timezones() -> set[str]:
@@ -309,7 +310,7 @@ def guard_library() -> None:
     """Change the library where it would do the unguarded thing for a program. Once, in the zygote."""
     collections.namedtuple = namedtuple
     functools.cached_property = cached_property  # type: ignore[assignment,misc]
-    typing.get_type_hints = get_type_hints  # functools.singledispatch calls it
+    typing.get_type_hints = get_type_hints  # type: ignore[assignment]  # functools.singledispatch calls it
     copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
     _guard_dataclass_fields()
     _guard_user_string()

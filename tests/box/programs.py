@@ -28,9 +28,7 @@ class Runner:
     def verdict(self, program: str, *args: Any, wall_seconds: float = WALL_SECONDS, **limits: Any) -> Verdict:
         """What became of main(*args)."""
         arguments = json.dumps(args).encode()
-        return self.box.run(
-            Program(source_of(program), "main", arguments), Limits(wall_seconds=wall_seconds, **limits)
-        )
+        return self.box.run(Program(source_of(program), "main", arguments), Limits(wall_seconds=wall_seconds, **limits))
 
     def answer(self, program: str, *args: Any) -> Any:
         """What main(*args) returned."""

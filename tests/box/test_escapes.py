@@ -4,6 +4,8 @@
 returns anything at all is out.
 """
 
+# ruff: noqa: E501  (programs, as their writers would have them)
+
 from __future__ import annotations
 
 import pytest
@@ -128,9 +130,15 @@ REFUSED_AT_ONCE: dict[str, tuple[str, int]] = {
         "def main():\n    match main:\n        case object(_x=g): return str(g)",
         3,
     ),
-    "str.format in a pattern": ("def main():\n    match '{0.__globals__}':\n        case str(format=f): return f(main)", 3),
+    "str.format in a pattern": (
+        "def main():\n    match '{0.__globals__}':\n        case str(format=f): return f(main)",
+        3,
+    ),
     "__match_args__ that name what is hidden": ("class A:\n    __match_args__ = ('gi_frame',)\ndef main(): pass", 2),
-    "__match_args__ that are computed": ("class A:\n    __match_args__ = tuple(['gi_' + 'frame'])\ndef main(): pass", 2),
+    "__match_args__ that are computed": (
+        "class A:\n    __match_args__ = tuple(['gi_' + 'frame'])\ndef main(): pass",
+        2,
+    ),
     "__match_args__ by unpacking": ("class A:\n    __match_args__, x = ('gi_frame',), 1\ndef main(): pass", 2),
     "__match_args__ by a loop": ("class A:\n    for __match_args__ in [('a',)]: pass\ndef main(): pass", 2),
     "__match_args__ by a walrus": ("class A:\n    (__match_args__ := ('a',))\ndef main(): pass", 2),
@@ -233,13 +241,15 @@ REFUSALS = {"SecurityError", "AttributeError", "TypeError", "SyntaxError", "Impo
 @pytest.mark.parametrize(("program", "line"), list(ADVISORIES.values()), ids=list(ADVISORIES))
 def test_published_ways_out_are_closed(run: Runner, program: str, line: int | None) -> None:
     if line is not None:
-        assert [(problem.type, problem.line) for problem in run.problems(program)][0] == ("SecurityError", line)
+        first = run.problems(program)[0]
+        assert (first.type, first.line) == ("SecurityError", line)
     assert run.failure(program).type in REFUSALS
 
 
 @pytest.mark.parametrize(("program", "line"), list(REFUSED_AT_ONCE.values()), ids=list(REFUSED_AT_ONCE))
 def test_what_the_policy_sees_is_refused_with_its_line(run: Runner, program: str, line: int) -> None:
-    assert [(problem.type, problem.line) for problem in run.problems(program)][0] == ("SecurityError", line)
+    first = run.problems(program)[0]
+    assert (first.type, first.line) == ("SecurityError", line)
     assert run.failure(program).type == "SecurityError"
 
 

@@ -56,11 +56,17 @@ GREEDY: dict[str, tuple[str, str]] = {
         "TimeoutError",
     ),
     "loops in the module's own level": ("while True: pass\ndef main(): pass", "TimeoutError"),
-    "computes for ever in one step": ("def main():\n    return len(str(10 ** 10 ** 8)) and 10 ** 10 ** 8", "TimeoutError"),
+    "computes for ever in one step": (
+        "def main():\n    return len(str(10 ** 10 ** 8)) and 10 ** 10 ** 8",
+        "TimeoutError",
+    ),
     "backtracks": ("import re\ndef main():\n    return bool(re.match(r'(a+)+$', 'a' * 60 + 'b'))", "TimeoutError"),
     "prints for ever": ("def main():\n    while True: print('x' * 1000)", "TimeoutError"),
     "allocates one great block": ("def main():\n    return len(bytearray(10 ** 12))", "MemoryLimitError"),
-    "allocates without end": ("def main():\n    x = []\n    while True: x.append('y' * 10 ** 6 + str(len(x)))", "MemoryLimitError"),
+    "allocates without end": (
+        "def main():\n    x = []\n    while True: x.append('y' * 10 ** 6 + str(len(x)))",
+        "MemoryLimitError",
+    ),
     "allocates small things without end": (
         "def main():\n    x = ()\n    while True: x = (x, [0] * 1000)",
         "MemoryLimitError",
@@ -141,7 +147,9 @@ def test_a_program_that_catches_its_memory_error_goes_on(run: Runner) -> None:
 
 def test_time_and_memory_used_are_told(run: Runner) -> None:
     small = run.verdict("def main(): return 1")
-    large = run.verdict("def main():\n    x = bytearray(30_000_000)\n    for i in range(300_000): pass\n    return len(x)")
+    large = run.verdict(
+        "def main():\n    x = bytearray(30_000_000)\n    for i in range(300_000): pass\n    return len(x)"
+    )
     assert large.memory_kb > small.memory_kb + 20_000
     assert 0 < small.cpu_ms < large.cpu_ms
 
@@ -314,5 +322,7 @@ def test_nothing_of_one_program_is_there_for_the_next(run: Runner) -> None:
     first = run.answer("import random\ndef main():\n    return [random.random(), random.getrandbits(64)]")
     second = run.answer("import random\ndef main():\n    return [random.random(), random.getrandbits(64)]")
     assert first != second
-    run.answer("import decimal, calendar\ndef main():\n    decimal.getcontext().prec = 3\n    calendar.setfirstweekday(6)")
+    run.answer(
+        "import decimal, calendar\ndef main():\n    decimal.getcontext().prec = 3\n    calendar.setfirstweekday(6)"
+    )
     assert run.answer("import decimal\ndef main():\n    return decimal.getcontext().prec") == 28

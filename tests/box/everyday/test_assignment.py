@@ -20,7 +20,7 @@ def main():
     b = 6; b |= 1; b &= 5; b ^= 2; b <<= 3; b >>= 1
     return [o.x, o._y, d, l, n, b]
 """,
-        [7, 'ab', {'a': 11, 'n': [1, 2]}, [-4, 2, 3, 9, 16], 1.0, 28],
+        [7, "ab", {"a": 11, "n": [1, 2]}, [-4, 2, 3, 9, 16], 1.0, 28],
     ),
     "unpacking": (
         """
@@ -41,7 +41,27 @@ def main():
     r = [*g, *e]; s = {**x, "c": 3}; t = (*r, 1)
     return [a, b, c, d, e, f, g, h, i is j, k, l, first, last, x, out, pairs, r, s, list(t)]
 """,
-        [2, 1, 1, 2, [3, 4], 5, [0, 1, 2], 3, True, 'x', 'y', 'a', 'f', {'a': 1, 'b': 2}, [7, 34, [2, 3]], [4, 6], [0, 1, 2, 3, 4], {'a': 1, 'b': 2, 'c': 3}, [0, 1, 2, 3, 4, 1]],
+        [
+            2,
+            1,
+            1,
+            2,
+            [3, 4],
+            5,
+            [0, 1, 2],
+            3,
+            True,
+            "x",
+            "y",
+            "a",
+            "f",
+            {"a": 1, "b": 2},
+            [7, 34, [2, 3]],
+            [4, 6],
+            [0, 1, 2, 3, 4],
+            {"a": 1, "b": 2, "c": 3},
+            [0, 1, 2, 3, 4, 1],
+        ],
     ),
     "annotations": (
         """
@@ -59,7 +79,7 @@ class C:
 def main() -> list:
     return [x, y, f(1), C.q, sorted(C.__annotations__), f.__annotations__["a"].__name__]
 """,
-        [1, [1], [1, 'b', 3], None, ['p', 'q'], 'int'],
+        [1, [1], [1, "b", 3], None, ["p", "q"], "int"],
     ),
     "future annotations": (
         """
@@ -74,7 +94,7 @@ class Node:
 def f(x: Undefined, y: datetime.date) -> Whatever: return x
 def main(): return [Node(1, next=Node(2)).next.value, f(3, 4), Node.__annotations__["next"]]
 """,
-        [2, 3, 'Node | None'],
+        [2, 3, "Node | None"],
     ),
     "global nonlocal walrus del": (
         """
@@ -102,7 +122,7 @@ def main():
     for __ in range(2): pass
     return [n, inc(), k, got, d, l, _private, __version__]
 """,
-        [2, 2, 5, [0, 4], {'b': 2}, [2], 1, '1.2'],
+        [2, 2, 5, [0, 4], {"b": 2}, [2], 1, "1.2"],
     ),
 }
 

@@ -1,5 +1,7 @@
 """Builtins. Each program stands beside what it returns, in the sandbox and in plain CPython."""
 
+# ruff: noqa: E501  (programs, as their writers would have them)
+
 from __future__ import annotations
 
 from typing import Any
@@ -20,7 +22,60 @@ def main():
             next(iter("q")), repr("a"), format(3.14159, ".2f"), dict(a=1), dict([("b", 2)]), tuple("ab"), set([1, 1]) == {1}, type(1).__name__,
             getattr("a", "upper")(), hasattr([], "append"), Ellipsis is ..., NotImplemented is None, list(memoryview(b"ab")), "upper" in dir("")]
 """,
-        [[3, 2, 1], ['A', 'b'], 3, 5, 0, 16, True, True, [[3, 'a'], [1, 'b'], [2, 'c']], [6, 2, 4], [1], [[5, 'a'], [6, 'b']], [2, 1, 3], 2, 2.57, [2, 1], 24, '0b101', '0xff', '0o10', 97, 'b', "'\\xe9'", 2, True, True, True, 1, 255, 1.5, 2.0, False, '1', 'A', '78', [0, 3, 6, 9], [1, 2, 1], True, 'q', "'a'", '3.14', {'a': 1}, {'b': 2}, ['a', 'b'], True, 'int', 'A', True, True, False, [97, 98], True],
+        [
+            [3, 2, 1],
+            ["A", "b"],
+            3,
+            5,
+            0,
+            16,
+            True,
+            True,
+            [[3, "a"], [1, "b"], [2, "c"]],
+            [6, 2, 4],
+            [1],
+            [[5, "a"], [6, "b"]],
+            [2, 1, 3],
+            2,
+            2.57,
+            [2, 1],
+            24,
+            "0b101",
+            "0xff",
+            "0o10",
+            97,
+            "b",
+            "'\\xe9'",
+            2,
+            True,
+            True,
+            True,
+            1,
+            255,
+            1.5,
+            2.0,
+            False,
+            "1",
+            "A",
+            "78",
+            [0, 3, 6, 9],
+            [1, 2, 1],
+            True,
+            "q",
+            "'a'",
+            "3.14",
+            {"a": 1},
+            {"b": 2},
+            ["a", "b"],
+            True,
+            "int",
+            "A",
+            True,
+            True,
+            False,
+            [97, 98],
+            True,
+        ],
     ),
     "strings": (
         """
@@ -30,7 +85,34 @@ def main():
             s.count("l"), s.title(), s.swapcase(), "x".zfill(3), "abc".center(7, "*"), s.partition(","), "a\\tb".expandtabs(2), "é".encode().hex(), "ab" * 2, "a" in s,
             "x=1;y=2".split(";"), "abc".translate(str.maketrans("a", "z")), "%s" % s.casefold(), "line1\\nline2".splitlines(), "ß".upper(), ord("中")]
 """,
-        ['hello, world', ['Hello', 'World'], 'HeLlo, World', 'dlroW ,olleH', 'ell', 4, True, 'a,b', 'x', True, 3, 'Hello, World', 'hELLO, wORLD', '00x', '**abc**', ['Hello', ',', ' World'], 'a b', 'c3a9', 'abab', False, ['x=1', 'y=2'], 'zbc', 'hello, world', ['line1', 'line2'], 'SS', 20013],
+        [
+            "hello, world",
+            ["Hello", "World"],
+            "HeLlo, World",
+            "dlroW ,olleH",
+            "ell",
+            4,
+            True,
+            "a,b",
+            "x",
+            True,
+            3,
+            "Hello, World",
+            "hELLO, wORLD",
+            "00x",
+            "**abc**",
+            ["Hello", ",", " World"],
+            "a b",
+            "c3a9",
+            "abab",
+            False,
+            ["x=1", "y=2"],
+            "zbc",
+            "hello, world",
+            ["line1", "line2"],
+            "SS",
+            20013,
+        ],
     ),
     "collections": (
         """
@@ -43,7 +125,27 @@ def main():
     return [d, l, m, sorted(s), {k: v for k, v in zip("ab", [1, 2])}, d.get("z", 0), list(d), d.pop("a"), d.setdefault("q", 5), sorted(s & {"h", "x"}), sorted({1, 2} ^ {2, 3}), l2,
             [1, 2] + [3], [1, 2] < [1, 3], (1, 2)[0], {"a": {"b": [1]}}["a"]["b"][0], [1, 2, 3][-2:], list({1: 2}.items()), sum(sum(r) for r in m)]
 """,
-        [{'b': 2, 'q': 5}, [0, 4, 16], [[0, 0, 0], [0, 1, 2]], ['e', 'h', 'l', 'o'], {'a': 1, 'b': 2}, 0, ['a', 'b'], 1, 5, ['h'], [1, 3], [0, 1, 4, 16], [1, 2, 3], True, 1, 1, [2, 3], [[1, 2]], 3],
+        [
+            {"b": 2, "q": 5},
+            [0, 4, 16],
+            [[0, 0, 0], [0, 1, 2]],
+            ["e", "h", "l", "o"],
+            {"a": 1, "b": 2},
+            0,
+            ["a", "b"],
+            1,
+            5,
+            ["h"],
+            [1, 3],
+            [0, 1, 4, 16],
+            [1, 2, 3],
+            True,
+            1,
+            1,
+            [2, 3],
+            [[1, 2]],
+            3,
+        ],
     ),
     "user defined names of builtins": (
         """
@@ -53,7 +155,7 @@ def main(list=[1], id=3, type="t"):
     eval = 4
     return [open(1), list, id, type, eval]
 """,
-        [2, [1], 3, 't', 4],
+        [2, [1], 3, "t", 4],
     ),
 }
 

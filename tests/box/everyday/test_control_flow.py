@@ -1,5 +1,7 @@
 """Control flow, exceptions, with. Each program stands beside what it returns, in the sandbox and in plain CPython."""
 
+# ruff: noqa: E501  (programs, as their writers would have them)
+
 from __future__ import annotations
 
 from typing import Any
@@ -47,7 +49,25 @@ def main():
     err = ValueError("n"); err.add_note("hint"); out.append(err.__notes__)
     return [out, log]
 """,
-        [['value zero', 'ZeroDivisionError division by zero', "KeyError 'x'", 'NotFound not found', "IndexError('pop from empty list')", "value invalid literal for int() with base 10: 'x'", ['a', 2], 'fine', 'inner', True, 'else', 'no error', 'sum', ['hint']], [0, 1, 2, 3, 4, 5, 6, 7, 'f', 'f', 'f']],
+        [
+            [
+                "value zero",
+                "ZeroDivisionError division by zero",
+                "KeyError 'x'",
+                "NotFound not found",
+                "IndexError('pop from empty list')",
+                "value invalid literal for int() with base 10: 'x'",
+                ["a", 2],
+                "fine",
+                "inner",
+                True,
+                "else",
+                "no error",
+                "sum",
+                ["hint"],
+            ],
+            [0, 1, 2, 3, 4, 5, 6, 7, "f", "f", "f"],
+        ],
     ),
     "loops": (
         """
@@ -70,7 +90,7 @@ def main():
     for n, c in enumerate("ab", 1): out.append(n)
     return out + [x if x else None for x in (0, 1)] + [1 < i < 5, not i, i and 2 or 3]
 """,
-        [1, 3, 4, 'else', '0x', '1x', '2x', ['p', 1], 1, 2, None, 1, True, False, 2],
+        [1, 3, 4, "else", "0x", "1x", "2x", ["p", 1], 1, 2, None, 1, True, False, 2],
     ),
     "match statements": (
         """
@@ -104,7 +124,21 @@ def f(v):
 def main():
     return [f(v) for v in (1, 500, Color.RED, Point(0, 2), Point(1, 2), Pair(Pair(1, 2), 3), [9], (1, 2, 3), {"type": "circle", "r": 1, "z": 0}, {"type": "sq"}, "abc", None, 3.5)]
 """,
-        ['small', 'big 500', 'red', 'on y 2', 'point 1 2', 'pairs 123', 'one 9', 'list 1 [2, 3]', "circle 1 {'z': 0}", 'sq', 'ABC', 'none', 'other'],
+        [
+            "small",
+            "big 500",
+            "red",
+            "on y 2",
+            "point 1 2",
+            "pairs 123",
+            "one 9",
+            "list 1 [2, 3]",
+            "circle 1 {'z': 0}",
+            "sq",
+            "ABC",
+            "none",
+            "other",
+        ],
     ),
     "the main guard is false": (
         """
@@ -115,7 +149,7 @@ if __name__ == "__main__":
 print("hello")
 def main(): return ran + [math.floor(2.5)]
 """,
-        ['module', 2],
+        ["module", 2],
     ),
     "an optional import": (
         """

@@ -1,5 +1,7 @@
 """f-strings, %, format, format_map, templates. Each program stands beside what it returns, in the sandbox and in plain CPython."""
 
+# ruff: noqa: E501  (programs, as their writers would have them)
+
 from __future__ import annotations
 
 from typing import Any
@@ -19,7 +21,23 @@ def main():
     return [f"{x:.2f}", f"{x:{w}.3f}|", f"{p.name!r:>7}", f"{d['k'][1]}", f"{p.m() + 1}", f"{p._x}", f"{1000000:,}", f"{255:#x} {5:08b}",
             f"{'a' if x > 3 else 'b'}", f"{{}}", f"{x=:.1f}", f"{datetime.date(2024, 1, 2):%d.%m.%Y}", f"{'z':*^5}", f"{0.25:.0%}", f"{-5:+d}"]
 """,
-        ['3.14', '   3.142|', "  'bob'", '2', '6', '3', '1,000,000', '0xff 00000101', 'a', '{}', 'x=3.1', '02.01.2024', '**z**', '25%', '-5'],
+        [
+            "3.14",
+            "   3.142|",
+            "  'bob'",
+            "2",
+            "6",
+            "3",
+            "1,000,000",
+            "0xff 00000101",
+            "a",
+            "{}",
+            "x=3.1",
+            "02.01.2024",
+            "**z**",
+            "25%",
+            "-5",
+        ],
     ),
     "str format": (
         """
@@ -32,7 +50,22 @@ def main():
             "{x:.{n}f}".format(x=3.14159, n=2), "{!r}".format("q"), "{0[k]}".format({"k": 1}), "{a} {b}".format(**{"a": 1, "b": 2}),
             "{a}".format_map({"a": 5}), t(1, 2), list(map("{:02d}".format, [1, 2])), str.format("{}", 3), "{{}}".format(), "{:,.2f}".format(1234.5)]
 """,
-        ['1 a', '2 1 2', 'bob:b', '    1|2    |  3  ', '3.14', "'q'", '1', '1 2', '5', '1-2', ['01', '02'], '3', '{}', '1,234.50'],
+        [
+            "1 a",
+            "2 1 2",
+            "bob:b",
+            "    1|2    |  3  ",
+            "3.14",
+            "'q'",
+            "1",
+            "1 2",
+            "5",
+            "1-2",
+            ["01", "02"],
+            "3",
+            "{}",
+            "1,234.50",
+        ],
     ),
     "percent and templates": (
         """
@@ -41,7 +74,7 @@ def main():
     return ["%s is %d and %.2f" % ("a", 3, 2.5), "%(n)05d %%" % {"n": 42}, "%-5s|" % "ab", "%x %o %e" % (255, 8, 1500.0), "%r" % ("q",),
             Template("$a ${b}").substitute(a=1, b=2), Template("$a $c").safe_substitute(a=1), Formatter().format("{0} {x}", 1, x=2)]
 """,
-        ['a is 3 and 2.50', '00042 %', 'ab   |', 'ff 10 1.500000e+03', "'q'", '1 2', '1 $c', '1 2'],
+        ["a is 3 and 2.50", "00042 %", "ab   |", "ff 10 1.500000e+03", "'q'", "1 2", "1 $c", "1 2"],
     ),
 }
 

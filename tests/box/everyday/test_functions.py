@@ -1,5 +1,7 @@
 """Functions, closures, decorators, generators. Each program stands beside what it returns, in the sandbox and in plain CPython."""
 
+# ruff: noqa: E501  (programs, as their writers would have them)
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,7 +17,7 @@ def main():
     g = lambda x, *y, z=1: (x, y, z)
     return [f(1, d=4), f(1, 2, 3, 4, d=5, x=6), f(*[1, 2], **{"d": 3}), list(g(1, 2, z=3))]
 """,
-        [[1, 2, 3, [], 4, 5, {}], [1, 2, 3, [4], 5, 5, {'x': 6}], [1, 2, 3, [], 3, 5, {}], [1, [2], 3]],
+        [[1, 2, 3, [], 4, 5, {}], [1, 2, 3, [4], 5, 5, {"x": 6}], [1, 2, 3, [], 3, 5, {}], [1, [2], 3]],
     ),
     "decorators": (
         '''
@@ -57,7 +59,7 @@ def main():
     return [add(1, 2), add.calls, add.__name__, add.__doc__, add.last >= 0, hi(3), hi.__name__, hi.__doc__, fib(50), fac(10),
             fac.cache_info().hits, add.__wrapped__(5, 6)]
 ''',
-        [3, 1, 'add', 'Adds.', True, [3, 3], 'hi_repeated', 'hi doc', 12586269025, 3628800, 0, 11],
+        [3, 1, "add", "Adds.", True, [3, 3], "hi_repeated", "hi doc", 12586269025, 3628800, 0, 11],
     ),
     "generators": (
         """
@@ -89,7 +91,7 @@ def main():
     e = (x * x for x in range(5) if x % 2)
     return [first, second, list(g), list(chain([1], "ab")), list(outer()), list(tree([1, [2, [3]]])), closed, list(e), next(iter([]), None)]
 """,
-        [0, 70, [1, 2], [1, 'a', 'b'], [1, 'done'], [1, 2, 3], [True], [1, 9], None],
+        [0, 70, [1, 2], [1, "a", "b"], [1, "done"], [1, 2, 3], [True], [1, 9], None],
     ),
     "closures and recursion": (
         """
@@ -102,7 +104,7 @@ def hanoi(n, a="A", b="B", c="C"): return 0 if n == 0 else hanoi(n - 1, a, c, b)
 def ack(m, n): return n + 1 if m == 0 else ack(m - 1, 1) if n == 0 else ack(m - 1, ack(m, n - 1))
 def main(): return [compose(str, abs, lambda x: x - 5)(2), hanoi(6), ack(2, 3), [f(2) for f in [lambda x, k=k: x * k for k in range(3)]]]
 """,
-        ['3', 63, 9, [0, 2, 4]],
+        ["3", 63, 9, [0, 2, 4]],
     ),
 }
 

@@ -59,7 +59,7 @@ def main():
             a(10), f"{a:03d}", f"{a}", repr(sum([V(1), V(2)])), len({V(1), V(1)}), [10, 20, 30][V(1)],
             [repr(v) for v in sorted([V(3), V(1)])]]
 """,
-        ['V(6)', '<15>', 'V(-5)', True, False, True, False, 10, 5, 5, 15, '005', '5', 'V(3)', 1, 20, ['V(1)', 'V(3)']],
+        ["V(6)", "<15>", "V(-5)", True, False, True, False, 10, 5, 5, 15, "005", "5", "V(3)", 1, 20, ["V(1)", "V(3)"]],
     ),
     "iterators and context managers": (
         """
@@ -83,7 +83,7 @@ def main():
         raise KeyError("x")
     return [list(Count(3)), log.lines, second.lines]
 """,
-        [[2, 1, 0], ['in', 'work', 'out'], ['in', 'out']],
+        [[2, 1, 0], ["in", "work", "out"], ["in", "out"]],
     ),
 }
 

@@ -1,0 +1,329 @@
+"""The language layer is off here: what still fails, fails by the operating system, one thing at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import Limits, Program, Sandbox, SandboxError
+from tests.box.programs import Runner
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
+
+NAMES = {"process", "user", "namespaces", "root", "seccomp", "landlock", "rlimits", "no_new_privs"}
+
+
+def layers_on(box: Sandbox) -> set[str]:
+    return {name for name, state in box.layers.items() if state == "on"}
+
+
+#: what -> a statement that must fail or kill, with `os`, `socket`, `ctypes` there
+FORBIDDEN = {
+    "read a file": "open('/etc/passwd').read()",
+    "read the own environment": "open('/proc/self/environ').read()",
+    "list the root": "os.listdir('/')",
+    "write a file": "open('/tmp/x', 'w')",
+    "write beside itself": "open('x', 'w')",
+    "make a folder": "os.mkdir('/tmp/x')",
+    "remove a file": "os.unlink('/etc/hostname')",
+    "leave the root": "os.chroot('/')",
+    "open a network socket": "socket.socket(socket.AF_INET, socket.SOCK_STREAM)",
+    "open a local socket": "socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)",
+    "make a pair of sockets": "socket.socketpair()",
+    "resolve a name": "socket.getaddrinfo('localhost', 80)",
+    "start a program": "os.execv('/bin/true', ['true'])",
+    "start a process by fork": "os.fork()",
+    "start a process by spawn": "os.posix_spawn('/bin/true', ['true'], {})",
+    "start a thread": "__import__('_thread').start_new_thread(print, ())",
+    "kill the parent": "os.kill(os.getppid(), 9)",
+    "kill everyone": "os.kill(-1, 9)",
+    "kill the first process": "os.kill(1, 9)",
+    "trace another process": "traced(16, 1)",
+    "be traced": "traced(0, 0)",
+    "become root": "os.setuid(0)",
+    "enter a namespace": "called('unshare', 0x10000000)",
+    "mount": "called('mount', b'none', b'/', b'tmpfs', 0, None)",
+    "make memory executable": "mapped(4096, 7)",
+    "raise a limit": "__import__('resource').setrlimit(__import__('resource').RLIMIT_AS, (-1, -1))",
+    "open a pipe": "os.pipe()",
+    "make a file of memory": "os.memfd_create('x')",
+    "watch files": "called('inotify_init')",
+    "load a module of the kernel": "called('init_module', None, 0, b'')",
+    "change the clock": "__import__('time').clock_settime(0, 1)",
+    "use asynchronous input": "called('syscall', 425, 8, None)",
+    "use bpf": "called('syscall', 321, 0, None, 0)",
+    "use keys of the kernel": "called('syscall', 250, 0, 0)",
+    "read another's memory": "called('process_vm_readv', 1, None, 0, None, 0, 0)",
+}
+
+PROGRAM = """
+import ctypes, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+
+def called(name, *args):
+    if getattr(libc, name)(*args) < 0:
+        raise OSError(ctypes.get_errno(), name)
+
+def traced(request, pid):
+    called("ptrace", request, pid, None, None)
+
+def mapped(size, protection):
+    libc.mmap.restype = ctypes.c_void_p
+    if libc.mmap(None, size, protection, 0x22, -1, 0) == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "mmap")
+
+def main():
+    {statement}
+    return "OUT"
+"""
+
+
+@pytest.mark.parametrize("statement", list(FORBIDDEN.values()), ids=list(FORBIDDEN))
+def test_what_leads_out_of_the_process_fails(bare_box: Sandbox, run_bare: Runner, statement: str) -> None:
+    if "seccomp" not in layers_on(bare_box):
+        pytest.skip("this machine has no seccomp")
+    failure = run_bare.failure(PROGRAM.replace("{statement}", statement))
+    assert failure.type in ("SecurityError", "PermissionError", "OSError", "gaierror", "ValueError"), failure
+
+
+def test_the_language_layer_is_off_here(run_bare: Runner) -> None:
+    assert run_bare.answer("import sys, os\ndef main():\n    return sys._getframe().f_code.co_name") == "main"
+
+
+def test_a_call_that_is_not_listed_kills(bare_box: Sandbox, run_bare: Runner) -> None:
+    if "seccomp" not in layers_on(bare_box):
+        pytest.skip("this machine has no seccomp")
+    program = "import os\ndef main():\n    try:\n        os.fork()\n    except BaseException:\n        return 'alive'"
+    failure = run_bare.failure(program)
+    assert failure.type == "SecurityError"
+
+
+def test_a_child_has_no_environment_and_one_socket(run_bare: Runner) -> None:
+    program = """
+        import os, socket
+        def main():
+            kinds = {}
+            for fd in range(64):
+                try:
+                    os.write(fd, b"")
+                    kinds[fd] = "open"
+                except OSError:
+                    pass
+            return [sorted(os.environ), sorted(kinds)]
+    """
+    environment, descriptors = run_bare.answer(program)
+    assert [name for name in environment if name != "LC_CTYPE"] == []
+    assert set(descriptors) <= {0, 1, 2, 3}
+
+
+def test_what_a_child_writes_to_its_standard_streams_goes_nowhere() -> None:
+    program = textwrap.dedent("""
+        from sandbox import Limits, Program, Sandbox
+        box = Sandbox(language_layer=False)
+        source = "import os\\ndef main():\\n    for fd in (1, 2): os.write(fd, b'LEAK')\\n    return 1"
+        verdict = box.run(Program(source, "main", b"[]", b"{}"), Limits(wall_seconds=10))
+        box.close()
+        assert verdict.result_json == b"1", verdict
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    assert b"LEAK" not in done.stdout + done.stderr
+
+
+def test_a_child_is_another_user_without_rights(bare_box: Sandbox, run_bare: Runner) -> None:
+    if "user" not in layers_on(bare_box):
+        pytest.skip("this machine gives no other user")
+    program = "import posix\ndef main():\n    return 1"
+    assert run_bare.answer(program) == 1
+    link = bare_box._link
+    assert link is not None
+    for pid in _family_of(link):
+        status = Path(f"/proc/{pid}/status").read_text()
+        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        if fields["Name"] and int(fields["NSpid"].split()[-1]) != pid:  # inside the namespace
+            assert set(fields["Uid"].split()) == {fields["Uid"].split()[0]}
+            assert fields["Uid"].split()[0] != "0"
+            assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0
+            assert fields["NoNewPrivs"].strip() == "1"
+
+
+def _family_of(link: object) -> list[int]:
+    """The zygote's processes, as the machine sees them."""
+    process = link._process  # type: ignore[attr-defined]
+    found, waiting = [], [process.pid]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        waiting += [int(word) for word in children.read_text().split()]
+    return found
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return condition()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def _open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+class TestReport:
+    def test_every_layer_is_reported_by_name(self, box: Sandbox) -> None:
+        assert set(box.layers) == NAMES
+        assert all(state for state in box.layers.values())
+
+    def test_a_required_layer_that_holds_lets_it_start(self) -> None:
+        sandbox = Sandbox(spare_children=0, require=["process"])
+        sandbox.start()
+        sandbox.close()
+
+    def test_a_required_layer_that_does_not_hold_is_named(self) -> None:
+        sandbox = Sandbox(spare_children=0, require=["process", "no such layer"])
+        with pytest.raises(SandboxError, match="no such layer"):
+            sandbox.start()
+        sandbox.close()
+
+    def test_a_closed_sandbox_runs_nothing(self) -> None:
+        sandbox = Sandbox(spare_children=0)
+        sandbox.start()
+        sandbox.close()
+        with pytest.raises(SandboxError, match="closed"):
+            sandbox.run(Program("def main(): return 1", "main", b"[]", b"{}"), Limits(wall_seconds=5))
+
+
+class TestLivesAndDeaths:
+    @pytest.fixture
+    def fresh(self) -> Iterator[Sandbox]:
+        sandbox = Sandbox(spare_children=2)
+        sandbox.start()
+        yield sandbox
+        sandbox.close()
+
+    def test_the_zygotes_death_between_two_runs_is_mended(self, fresh: Sandbox) -> None:
+        link = fresh._link
+        assert link is not None
+        for pid in _family_of(link):
+            os.kill(pid, signal.SIGKILL)
+        assert Runner(fresh).answer("1") == 1
+
+    def test_the_zygotes_death_while_a_program_runs_loses_nothing(self, fresh: Sandbox) -> None:
+        import threading
+
+        link = fresh._link
+        assert link is not None
+        family = _family_of(link)
+        found = []
+        program = "import time\ndef main():\n    time.sleep(0.5)\n    return 7"
+        thread = threading.Thread(target=lambda: found.append(Runner(fresh).answer(program)))
+        thread.start()
+        assert _wait_until(lambda: len(_family_of(link)) >= len(family))
+        os.kill(family[0], signal.SIGKILL)
+        thread.join()
+        assert found == [7]
+
+    def test_closing_leaves_no_process(self, fresh: Sandbox) -> None:
+        link = fresh._link
+        assert link is not None
+        family = _family_of(link)
+        assert len(family) >= 2
+        fresh.close()
+        assert _wait_until(lambda: not any(_is_alive(pid) for pid in family))
+
+    def test_kill_9_of_the_worker_leaves_neither_zygote_nor_child(self) -> None:
+        program = textwrap.dedent("""
+            import threading
+            from sandbox import Limits, Program, Sandbox
+            box = Sandbox(spare_children=2)
+            box.start()
+            print(box._link._process.pid, flush=True)
+            source = "def main():\\n    print('on')\\n    while True: pass"
+            box.run(Program(source, "main", b"[]", b"{}"), Limits(wall_seconds=60))
+        """)
+        worker = subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+        )
+        assert worker.stdout is not None
+        zygote = int(worker.stdout.readline())
+
+        class Link:
+            _process = type("P", (), {"pid": zygote})
+
+        assert _wait_until(lambda: len(_family_of(Link)) >= 3)
+        family = _family_of(Link)
+        worker.kill()
+        worker.wait()
+        worker.stdout.close()
+        assert _wait_until(lambda: not any(_is_alive(pid) for pid in family)), family
+
+    def test_no_program_leaves_a_process_or_a_descriptor(self, fresh: Sandbox) -> None:
+        runner = Runner(fresh)
+        runner.answer("1")
+        link = fresh._link
+        assert link is not None
+        before = _open_descriptors()
+        for _ in range(10):
+            runner.answer("1")
+            runner.failure("def main():\n    while True: pass", wall_seconds=0.05)
+        assert _wait_until(lambda: len(_family_of(link)) <= 2 + 2)
+        assert _wait_until(lambda: _open_descriptors() <= before + 2)
+
+
+#: what a child that is out of its language does to the parent: statement -> error type
+HOSTILE_CHILDREN = {
+    "floods": ("while True: os.write(3, b'x' * 65536)", {"SecurityError", "OutputLimitError"}),
+    "floods with output": (
+        "while True: os.write(3, b'o' + (1000).to_bytes(4, 'big') + b'x' * 1000)",
+        {"SecurityError", "OutputLimitError"},
+    ),
+    "sends a frame of four gigabytes": ("os.write(3, b'o' + b'\\xff' * 4)", {"SecurityError", "OutputLimitError"}),
+    "sends half a frame and stays": ("os.write(3, b'r\\0\\0'); time.sleep(60)", {"TimeoutError"}),
+    "sends half a frame and goes": ("os.write(3, b'r\\0\\0'); os._exit(0)", {"SecurityError"}),
+    "forges a result that is no JSON": ("os.write(3, b'r\\0\\0\\0\\2{]'); os._exit(0)", {"SecurityError"}),
+    "forges a result of NaN": ("os.write(3, b'r\\0\\0\\0\\3NaN'); os._exit(0)", {"SecurityError"}),
+    "forges a result that is no UTF-8": ("os.write(3, b'r\\0\\0\\0\\3\"\\xff\"'); os._exit(0)", {"SecurityError"}),
+    "forges a result of great depth": (
+        "d = b'[' * 90000 + b']' * 90000; os.write(3, b'r' + len(d).to_bytes(4, 'big') + d); os._exit(0)",
+        {"SecurityError"},
+    ),
+    "forges a failure of another form": ("os.write(3, b'f\\0\\0\\0\\2[]'); os._exit(0)", {"SecurityError"}),
+    "forges figures": ("os.write(3, b'm\\0\\0\\0\\2{}'); os._exit(0)", {"SecurityError"}),
+    "sends what nobody knows": ("os.write(3, b'?\\0\\0\\0\\0'); os._exit(0)", {"SecurityError"}),
+    "says nothing": ("time.sleep(60)", {"TimeoutError"}),
+    "goes without a word": ("os._exit(0)", {"SecurityError"}),
+    "hangs up and stays": ("os.close(3); time.sleep(60)", {"SecurityError", "TimeoutError"}),
+    "ignores signals": (
+        "import signal\n    [signal.signal(s, signal.SIG_IGN) for s in (1, 2, 15)]\n    time.sleep(60)",
+        {"SecurityError", "TimeoutError"},
+    ),
+    "crashes": ("import ctypes; ctypes.string_at(1)", {"MemoryLimitError", "CrashError"}),
+    "aborts": ("os.abort()", {"MemoryLimitError", "CrashError", "SecurityError"}),
+}
+
+
+@pytest.mark.parametrize(("statement", "errors"), list(HOSTILE_CHILDREN.values()), ids=list(HOSTILE_CHILDREN))
+def test_a_hostile_child_costs_its_own_task_only(run_bare: Runner, statement: str, errors: set[str]) -> None:
+    started = time.monotonic()
+    failure = run_bare.failure(f"import os, time\ndef main():\n    {statement}\n", wall_seconds=1.0)
+    assert failure.type in errors, failure
+    assert time.monotonic() - started < 5
+    assert run_bare.answer("1") == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Chromium
+from tests.servers import RedisServer
 from tests.system import Started
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -40,16 +41,26 @@ def chromium_program() -> str:
     return program
 
 
-@pytest.fixture(scope="session")
-def system(redis_url: str) -> Iterator[Started]:
+@pytest.fixture(scope="module")
+def own_redis(redis_program_path: Path) -> Iterator[str]:
+    """The URL of a Redis for these tests alone: whatever else is tested must not find their workers on its own."""
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        server = RedisServer(redis_program_path, Path(folder))
+        server.start()
+        yield server.url
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def system(own_redis: str) -> Iterator[Started]:
     """API, workers and beat, without a key."""
-    yield from _started(redis_url, "all", "/health/ready")
+    yield from _started(own_redis, "all", "/health/ready")
 
 
 @pytest.fixture
-def guarded(redis_url: str) -> Iterator[Started]:
+def guarded(own_redis: str) -> Iterator[Started]:
     """An API that wants a key, on the same Redis."""
-    yield from _started(redis_url, "api", "/health/live", API_KEYS=f"browser:write:{KEY}")
+    yield from _started(own_redis, "api", "/health/live", API_KEYS=f"browser:write:{KEY}")
 
 
 def _started(redis_url: str, role: str, path: str, **settings: str) -> Iterator[Started]:

@@ -31,9 +31,7 @@ def test_everything_that_is_not_finished_can_be_stopped() -> None:
 
 
 def test_only_a_running_task_can_end_by_itself() -> None:
-    assert {before for before, after in TRANSITIONS if after in (Status.SUCCEEDED, Status.FAILED)} == {
-        Status.RUNNING
-    }
+    assert {before for before, after in TRANSITIONS if after in (Status.SUCCEEDED, Status.FAILED)} == {Status.RUNNING}
 
 
 def test_every_arrow_says_what_causes_it_and_leads_elsewhere() -> None:

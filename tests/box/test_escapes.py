@@ -4,7 +4,7 @@
 returns anything at all is out.
 """
 
-# ruff: noqa: E501  (programs, as their writers would have them)
+
 
 from __future__ import annotations
 

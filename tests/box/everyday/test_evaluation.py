@@ -1,6 +1,6 @@
 """eval, globals, locals, vars: expressions, and copies to look at."""
 
-# ruff: noqa: E501  (programs, as their writers would have them)
+
 
 from __future__ import annotations
 

@@ -66,25 +66,53 @@ class _Capture:
         )
 
 
+class _Template:
+    """Celery's message for a task whose id is to be filled in: most messages differ in nothing else."""
+
+    def __init__(self, payload: str) -> None:
+        message = json.loads(payload)
+        self._body = base64.b64decode(message["body"]).decode()
+        message["body"] = _BODY
+        message["properties"]["delivery_tag"] = _TAG
+        self._text = json.dumps(message)
+
+    def fill(self, task_id: str) -> str:
+        """The message. The id is a UUID, so it is JSON as it stands."""
+        body = base64.b64encode(self._body.replace(_ID, task_id).encode()).decode()
+        return self._text.replace(_ID, task_id).replace(_BODY, body).replace(_TAG, str(uuid.uuid4()))
+
+
+_ID, _BODY, _TAG = "@task-id@", "@body@", "@delivery-tag@"
+
+
 class Outbox:
-    """Makes the message that has a task executed."""
+    """Makes the message that has a task executed. Thread-safe."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._execute = celery.signature(EXECUTE)
+        self._templates: dict[tuple[str, int], _Template] = {}
 
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
         """The message for `task_id`; a worker keeps it back for `countdown_seconds`."""
+        key = self._keys.queue(QUEUES[kind], celery_priority(priority))
+        if countdown_seconds is not None:
+            return Message(key, self._publish(task_id, kind, priority, countdown_seconds))
+        template = self._templates.get((kind, priority))
+        if template is None:
+            template = self._templates[kind, priority] = _Template(self._publish(_ID, kind, priority, None))
+        return Message(key, template.fill(task_id))
+
+    def _publish(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> str:
         capture = _Capture()
-        queue = QUEUES[kind]
         self._execute.apply_async(
             (task_id,),
             task_id=task_id,
-            queue=queue,
+            queue=QUEUES[kind],
             countdown=countdown_seconds,
             priority=celery_priority(priority),
             producer=capture,
             argsrepr="",
             kwargsrepr="",
         )
-        return Message(self._keys.queue(queue, celery_priority(priority)), capture.payload)
+        return capture.payload

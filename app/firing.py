@@ -2,70 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import random
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.clock import Clock
 from app.dispatch import Dispatcher
 from app.domain.firings import CatchUp, jitter_ms, plan
 from app.domain.ids import firing_id
 from app.schedules import rule_of
-from app.store.messages import Message, MessageMaker
 from app.store.schedules import Firings, Schedule
 from app.store.store import Store
-
-#: Stands for a task's id in a pattern. As long as one, and no id: its version is 0.
-_NO_ID = "00000000-0000-0000-0000-000000000000"
-
-
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    """A message for `_NO_ID`, and the parts of it that differ from task to task."""
-
-    message: Message
-    body: str
-    encoded_body: str
-    delivery_tag: str
-
-    @classmethod
-    def of(cls, message: Message) -> _Pattern:
-        envelope = json.loads(message.payload)
-        body = base64.b64decode(envelope["body"]).decode()
-        return cls(message, body, envelope["body"], envelope["properties"]["delivery_tag"])
-
-    def stamped(self, task_id: str) -> Message:
-        """The message for `task_id`, with a tag of its own."""
-        encoded_body = base64.b64encode(self.body.replace(_NO_ID, task_id).encode()).decode()
-        payload = (
-            self.message.payload.replace(self.encoded_body, encoded_body)
-            .replace(self.delivery_tag, str(uuid.uuid4()))
-            .replace(_NO_ID, task_id)
-        )
-        return Message(self.message.queue_key, payload)
-
-
-@dataclass(frozen=True, slots=True)
-class StampedMessages:
-    """A MessageMaker for many messages that differ in nothing but the task, for a fraction of what Celery takes.
-
-    `make` makes the first one of each kind and priority, and every one with a countdown.
-    """
-
-    make: MessageMaker
-    patterns: dict[tuple[str, int], _Pattern] = field(default_factory=dict)
-
-    def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
-        """The message that makes a worker execute `task_id`."""
-        if countdown_seconds is not None:
-            return self.make(task_id, kind, priority, countdown_seconds)
-        pattern = self.patterns.get((kind, priority))
-        if pattern is None:
-            pattern = self.patterns[kind, priority] = _Pattern.of(self.make(_NO_ID, kind, priority, None))
-        return pattern.stamped(task_id)
 
 
 @dataclass(frozen=True, slots=True)

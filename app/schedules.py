@@ -55,9 +55,10 @@ class ScheduleService:
             existing_id = self._store.schedules.id_of_key(key)
             if existing_id is not None:
                 return self._change(existing_id, lambda _: raw), False
-            schedule = self.create(raw, key)
-            if schedule.created_ms == schedule.updated_ms and schedule.run_count == 0:
-                return schedule, True
+            now_ms = self._clock()
+            made = replace(self._made_of(self._parse(raw, now_ms), new_id(now_ms), now_ms), key=key)
+            if self._store.schedules.create(made, now_ms) == made.id:
+                return made, True
         raise Conflict("the scheduled task keeps changing; try again", ScheduleStatus.ACTIVE)
 
     def patch(self, schedule_id: str, changes: Any) -> Schedule:

@@ -41,7 +41,7 @@ from app.dispatch import Dispatcher, template_of
 from app.domain.ids import new_id
 from app.domain.spec import parse_schedule
 from app.domain.status import Kind, ScheduleStatus, TaskType
-from app.firing import FiringService, StampedMessages
+from app.firing import FiringService
 from app.outbox import Outbox
 from app.queues import QUEUES, celery_priority
 from app.schedules import ScheduleService
@@ -113,7 +113,7 @@ def _store(url: str) -> Iterator[tuple[Store, Dispatcher]]:
     os.environ["REDIS_URL"] = url  # Celery's configuration asks for a broker before it is used
     store = Store.at(url)
     try:
-        yield store, Dispatcher(StampedMessages(Outbox(store.keys)), HORIZON_SECONDS)
+        yield store, Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
     finally:
         store.close()
 

@@ -19,7 +19,7 @@ from celery.beat import Scheduler
 from app.clock import system_clock
 from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
-from app.firing import FiringService, StampedMessages
+from app.firing import FiringService
 from app.outbox import Outbox
 from app.settings import read_settings
 from app.store.subscriber import Watch
@@ -40,7 +40,7 @@ class StoreScheduler(Scheduler):
         """Open the store. Called by Celery when beat starts."""
         settings = read_settings()
         self._store = open_store(settings, max_connections=4)
-        dispatcher = Dispatcher(StampedMessages(Outbox(self._store.keys)), settings.countdown_horizon)
+        dispatcher = Dispatcher(Outbox(self._store.keys), settings.countdown_horizon)
         self._firing = FiringService(self._store, dispatcher, system_clock)
         self._upkeep = Upkeep(self._store, dispatcher, settings)
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"

@@ -255,3 +255,4 @@ def test_twenty_puts_of_one_key_make_one_schedule(store: Store, raw_redis: redis
     assert raw_redis.zcard(store.keys.cron) == 1
     (schedule_id,) = {schedule.id for schedule, _ in answers}
     assert assert_whole(store, raw_redis, schedule_id, ScheduleStatus.ACTIVE).name in {spec["name"] for spec in specs}
+    assert sum(is_new for _, is_new in answers) == 1

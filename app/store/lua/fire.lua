@@ -1,9 +1,10 @@
 -- Takes due firings, each once whoever asks: only of a schedule that still is as the caller saw it.
--- ARGV: now ms, number of schedules, then of each: id, next firing ms and revision that were seen,
+-- ARGV: one JSON array of strings: now ms, number of schedules, then of each: id, next firing ms and revision that were seen,
 --       following firing ms ('' when none is left), overlap (allow, skip, stop_previous), firings it may have in all
 --       (max_runs, '' for any number), number of missed firings, number of firings, the missed ones' ms,
 --       then of each firing: its ms, and the task that it creates, as `create` of _lib.lua reads it
 -- Returns the number of schedules whose firings were taken.
+for place, argument in ipairs(cjson.decode(ARGV[1])) do ARGV[place] = argument end
 local now, at, taken = ARGV[1], 3, 0
 
 local function after_task(place) return place + 11 + 2 * tonumber(ARGV[place + 10]) end
@@ -24,8 +25,9 @@ for _ = 1, tonumber(ARGV[2]) do
   local overlap, most = ARGV[at + 4], tonumber(ARGV[at + 5])
   local missed, firings = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
   local k = P .. 's:' .. id
-  local score = redis.call('ZSCORE', P .. 'cron', id)
-  local own = score and tonumber(score) == tonumber(seen) and redis.call('HGET', k, 'rv') == revision
+  local r = redis.call('HMGET', k, 'nx', 'rv', 'fired')
+  local own = r[1] == seen and r[2] == revision
+  local fired = tonumber(r[3] or '0')
   at = at + 8
   for i = at, at + missed - 1 do
     if own then note_firing(id, ARGV[i], 'missed', '') end
@@ -33,7 +35,6 @@ for _ = 1, tonumber(ARGV[2]) do
   at = at + missed
   if own and missed > 0 then redis.call('HINCRBY', k, 'missed', missed) end
   for _ = 1, firings do
-    local fired = tonumber(redis.call('HGET', k, 'fired') or '0')
     if not own or (most and fired >= most) then
       at = after_task(at + 1)
     elseif may_start(k, overlap) then
@@ -41,8 +42,8 @@ for _ = 1, tonumber(ARGV[2]) do
       at = create(now, at + 1)
       note_firing(id, moment, 'created', task)
       redis.call('HINCRBY', k, 'runs', 1)
-      redis.call('HINCRBY', k, 'fired', 1)
-      redis.call('HSET', k, 'last', task)
+      fired = fired + 1
+      redis.call('HSET', k, 'fired', fired, 'last', task)
     else
       note_firing(id, ARGV[at], 'skipped_overlap', '')
       redis.call('HINCRBY', k, 'skipped', 1)
@@ -51,7 +52,7 @@ for _ = 1, tonumber(ARGV[2]) do
   end
   if own then
     taken = taken + 1
-    if most and tonumber(redis.call('HGET', k, 'fired') or '0') >= most then following = '' end
+    if most and fired >= most then following = '' end
     if following == '' then
       move_schedule(id, 'ended', '')
     else

@@ -121,13 +121,20 @@ class Subscriber:
         threading.Thread(target=self._read, name="subscriber", daemon=True).start()
 
     def _read(self) -> None:
+        """Until it is closed. Nothing ends this thread but that: who waits would never be woken again."""
+        lost = False
         while not self._closed.is_set():
             try:
+                if lost:
+                    self._resubscribe()
+                lost = False
                 self._read_messages()
-            except (redis.RedisError, OSError, ValueError, RuntimeError):
+            except Exception as error:
+                lost = True
                 if self._closed.wait(_RECONNECT_PAUSE_SECONDS):
-                    return
-                self._resubscribe()
+                    return  # closing pulls the connection from under the read
+                if not isinstance(error, redis.RedisError | OSError):
+                    logger.exception("the subscriber failed; it goes on", extra={"action": "subscriber_failed"})
 
     def _read_messages(self) -> None:
         assert self._pubsub is not None

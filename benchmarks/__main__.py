@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import api_worker, beat, http_adapter, round_trip
+from benchmarks import api_worker, beat, http_adapter, round_trip, sandbox
 
 #: name -> what runs it and returns lines to print. Its target, if it has one, is in benchmarks/README.md.
 BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
     "round_trip": round_trip.run,
     "http_adapter": http_adapter.run,
     "api_worker": api_worker.run,
+    "sandbox": sandbox.run,
 }
 
 

@@ -1,7 +1,5 @@
 """Idioms. Each program stands beside what it returns, in the sandbox and in plain CPython."""
 
-# ruff: noqa: E501  (programs, as their writers would have them)
-
 from __future__ import annotations
 
 from typing import Any

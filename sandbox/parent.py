@@ -249,7 +249,10 @@ class Sandbox:
                 self._checked.move_to_end(key)
                 return self._checked[key]
         job = {"do": "check", "source": source, "function": function_name}
-        problems = _problems(self._run_job(job, CHECK_LIMITS, Cancel()))
+        verdict = self._run_job(job, CHECK_LIMITS, Cancel())
+        problems = _problems(verdict)
+        if verdict.result_json is None:
+            return problems  # it broke the checker, or the machine was too busy: that need not be so the next time
         with self._lock:
             self._checked[key] = problems
             while len(self._checked) > CHECKS_REMEMBERED:

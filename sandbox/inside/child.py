@@ -14,6 +14,8 @@ from sandbox.inside.run import run_program
 
 _CHUNK_BYTES = 65_536
 _DEV_NULL = 1
+#: A busy sandbox uses its children up faster than this, and has no processor time to give away.
+_REHEARSE_AFTER_MS = 15
 _REHEARSAL = {
     "source": "def f(x=1):\n    print(x)\n    return x",
     "function": "f",
@@ -46,7 +48,7 @@ def main(job_fd: int, memory_bytes: int, cpu_seconds: int | None, *, guarded: bo
     """Everything, from the fork to the last word."""
     lockdown.lock_down(job_fd, memory_bytes, cpu_seconds)
     modules.reseed()
-    if not _job_waits():
+    if not _job_comes_soon():
         _rehearse(guarded=guarded)
     job = _receive_job()
     if job is None:
@@ -58,11 +60,11 @@ def main(job_fd: int, memory_bytes: int, cpu_seconds: int | None, *, guarded: bo
     run_program(job, reporter, guarded=guarded)
 
 
-def _job_waits() -> bool:
-    """Whether the job is there already: the child was not made ahead of it."""
+def _job_comes_soon() -> bool:
+    """Whether the job is there already, or comes so soon that a rehearsal would cost it more than it saves."""
     poll = select.poll()
     poll.register(lockdown.JOB_FD, select.POLLIN)
-    return bool(poll.poll(0))
+    return bool(poll.poll(_REHEARSE_AFTER_MS))
 
 
 def _rehearse(*, guarded: bool) -> None:

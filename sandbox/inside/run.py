@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import sys
@@ -53,12 +54,18 @@ def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) 
     return namespace[name](*json.loads(job["args"]), **json.loads(job["kwargs"]))
 
 
+@functools.cache
+def _builtins() -> dict[str, Any]:
+    """Made once, in the zygote: a child serves one program, and no program can reach the dict to change it."""
+    return guards.make_builtins(_print, modules.import_guarded) | evaluation.BUILTINS
+
+
 def _namespace(*, guarded: bool) -> dict[str, Any]:
     module = types.ModuleType(guards.MODULE)
     sys.modules[guards.MODULE] = module  # dataclasses looks up where a class comes from
     namespace = vars(module)
     if guarded:
-        namespace["__builtins__"] = guards.make_builtins(_print, modules.import_guarded) | evaluation.BUILTINS
+        namespace["__builtins__"] = _builtins()
     guards.state.program = namespace
     return namespace
 

@@ -66,7 +66,6 @@ REFUSED = {
 }
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_X32_BIT = 0x40000000
 _LOAD, _JUMP_EQUAL, _JUMP_SET, _JUMP_GREATER_EQUAL, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
 _KILL, _ALLOW, _EPERM = 0x80000000, 0x7FFF0000, 0x00050000 | 1
 _NUMBER, _ARCHITECTURE, _ARGUMENT_2 = 0, 4, 32
@@ -78,6 +77,17 @@ def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> 
     return struct.pack("HBBI", code, if_true, if_false, value)
 
 
+_KILLS = _instruction(_RETURN, _KILL)
+_ALLOWS = (_instruction(_RETURN, _ALLOW),)
+_REFUSES = (_instruction(_RETURN, _EPERM),)
+_LOOKS_FOR_EXEC = (
+    _instruction(_LOAD, _ARGUMENT_2),
+    _instruction(_JUMP_SET, _PROT_EXEC, 0, 1),
+    _KILLS,
+    *_ALLOWS,
+)
+
+
 def _numbers(table: dict[str, tuple[int | None, int | None]], column: int) -> list[int]:
     return [numbers[column] for numbers in table.values() if numbers[column] is not None]  # type: ignore[misc]
 
@@ -86,29 +96,39 @@ def program(machine: str) -> bytes:
     """The filter. Raises NotImplementedError for a machine whose numbers are not known."""
     if machine not in _AUDIT_ARCH:
         raise NotImplementedError(f"is not written for {machine}")
-    column = list(_AUDIT_ARCH).index(machine)
-    kill, allow, refuse = (_instruction(_RETURN, verdict) for verdict in (_KILL, _ALLOW, _EPERM))
-    code = [
-        _instruction(_LOAD, _ARCHITECTURE),
-        _instruction(_JUMP_EQUAL, _AUDIT_ARCH[machine], 1, 0),
-        kill,
-        _instruction(_LOAD, _NUMBER),
-        _instruction(_JUMP_GREATER_EQUAL, _X32_BIT, 0, 1),
-        kill,
-    ]
-    for number in _numbers(ALLOWED, column):
-        code += [_instruction(_JUMP_EQUAL, number, 0, 1), allow]
-    for number in _numbers(dict(NOT_EXECUTABLE), column):
-        code += [
-            _instruction(_JUMP_EQUAL, number, 0, 4),
-            _instruction(_LOAD, _ARGUMENT_2),
-            _instruction(_JUMP_SET, _PROT_EXEC, 0, 1),
-            kill,
-            allow,
+    return b"".join(
+        [
+            _instruction(_LOAD, _ARCHITECTURE),
+            _instruction(_JUMP_EQUAL, _AUDIT_ARCH[machine], 1, 0),
+            _KILLS,
+            _instruction(_LOAD, _NUMBER),
+            *_search(_ranges(list(_AUDIT_ARCH).index(machine))),
         ]
-    for number in _numbers(dict(REFUSED), column):
-        code += [_instruction(_JUMP_EQUAL, number, 0, 1), refuse]
-    return b"".join([*code, kill])
+    )
+
+
+def _ranges(column: int) -> list[tuple[int, tuple[bytes, ...]]]:
+    """(first number, what happens from there on), in order; what is not listed kills, numbers of x32 with it."""
+    decided: dict[int, tuple[bytes, ...]] = {
+        **dict.fromkeys(_numbers(ALLOWED, column), _ALLOWS),
+        **dict.fromkeys(_numbers(dict(NOT_EXECUTABLE), column), _LOOKS_FOR_EXEC),
+        **dict.fromkeys(_numbers(dict(REFUSED), column), _REFUSES),
+    }
+    found: list[tuple[int, tuple[bytes, ...]]] = []
+    for number in range(max(decided) + 2):
+        verdict = decided.get(number, (_KILLS,))
+        if not found or found[-1][1] != verdict:
+            found.append((number, verdict))
+    return found
+
+
+def _search(ranges: list[tuple[int, tuple[bytes, ...]]]) -> list[bytes]:
+    """A binary search: the kernel runs the filter once for every call it knows when it is installed, for each child."""
+    if len(ranges) == 1:
+        return list(ranges[0][1])
+    middle = len(ranges) // 2
+    below, above = _search(ranges[:middle]), _search(ranges[middle:])
+    return [_instruction(_JUMP_GREATER_EQUAL, ranges[middle][0], len(below), 0), *below, *above]
 
 
 def install(filter_program: bytes) -> None:

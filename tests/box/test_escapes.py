@@ -4,8 +4,6 @@
 returns anything at all is out.
 """
 
-
-
 from __future__ import annotations
 
 import pytest

@@ -1,7 +1,5 @@
 """Builtins. Each program stands beside what it returns, in the sandbox and in plain CPython."""
 
-
-
 from __future__ import annotations
 
 from typing import Any

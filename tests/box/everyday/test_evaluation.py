@@ -1,7 +1,5 @@
 """eval, globals, locals, vars: expressions, and copies to look at."""
 
-
-
 from __future__ import annotations
 
 from typing import Any

@@ -208,7 +208,26 @@ PROGRAMS: Table = {
             c = Child(2, ["t"], 3, name="z")
             return [Planet.EARTH.density, str(Planet.MARS), S.A == "a", S("a").value, (P.R | P.W) is P.RW, P.R in P.RW, Pri.HIGH > Pri.LOW, Auto.ONE.value, asdict(c), Child.kind, repr(V(1)), V(1) < V(2), hash(V(1)) == hash(V(1, 5)), len(Tree([Tree()]).kids), {V(1): 2}[V(1)], [p.name for p in Planet], Planet["MARS"].radius, sorted(Pri, reverse=True)[0]]
         """,
-        [0.94, "Mars", True, "a", True, True, True, "one", {"id": 6, "tags": ["t"], "name": "z"}, "base", "V(x=1, y=0)", True, True, 1, 2, ["EARTH", "MARS"], 3.39, 2],
+        [
+            0.94,
+            "Mars",
+            True,
+            "a",
+            True,
+            True,
+            True,
+            "one",
+            {"id": 6, "tags": ["t"], "name": "z"},
+            "base",
+            "V(x=1, y=0)",
+            True,
+            True,
+            1,
+            2,
+            ["EARTH", "MARS"],
+            3.39,
+            2,
+        ],
     ),
     "everything a generator can do": (
         """
@@ -246,7 +265,15 @@ PROGRAMS: Table = {
             n = iter(lambda c=[0]: c.__setitem__(0, c[0] + 1) or c[0], 4)
             return [m, r, out, first, list(Tree(1, Tree(2), Tree(3, Tree(4)))), pairs, list(n)]
         """,
-        [15.0, 6.0, ["<a>", "<b>", "bye", "</b>", "</a>"], [0, 1, 1, 2, 3, 5, 8, 13, "stopped"], [1, 2, 3, 4], [[1, 2]], [1, 2, 3]],
+        [
+            15.0,
+            6.0,
+            ["<a>", "<b>", "bye", "</b>", "</a>"],
+            [0, 1, 1, 2, 3, 5, 8, 13, "stopped"],
+            [1, 2, 3, 4],
+            [[1, 2]],
+            [1, 2, 3],
+        ],
     ),
     "errors as programs make and look at them": (
         """
@@ -294,7 +321,23 @@ PROGRAMS: Table = {
             except ExceptionGroup as g: out.append(len(g.exceptions))
             return out
         """,
-        [["ok", 2], "try", "gave up", "KeyError('k')", "LookupError", "age", "age: bad", ["age: bad"], True, "IndexError: list index out of range", "'a'", "'NoneType' object has no attribute 'x'", "name 'undefined_name' is not defined", "unsupported operand type(s) for +: 'int' and 'str'", 1],
+        [
+            ["ok", 2],
+            "try",
+            "gave up",
+            "KeyError('k')",
+            "LookupError",
+            "age",
+            "age: bad",
+            ["age: bad"],
+            True,
+            "IndexError: list index out of range",
+            "'a'",
+            "'NoneType' object has no attribute 'x'",
+            "name 'undefined_name' is not defined",
+            "unsupported operand type(s) for +: 'int' and 'str'",
+            1,
+        ],
     ),
     "copying": (
         """

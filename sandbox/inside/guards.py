@@ -15,6 +15,7 @@ import enum
 import functools
 import string
 import types
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -405,8 +406,17 @@ def _check_new_class(kind: type, *args: Any) -> None:
         _check_namespace(namespace, of_classes=any(of_classes))
 
 
+def _names_the_same_bases(base: Any) -> bool:
+    """The interpreter asks `__mro_entries__` again; the library's answer is the same then, a program's need not be."""
+    kind = type(base)
+    alias = kind is types.GenericAlias or (kind in state.library_classes and kind.__module__ == "typing")
+    return alias or base is typing.NamedTuple or base is typing.TypedDict
+
+
 def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None, **keywords: Any) -> Any:
     """`class name(*bases)`: only from classes that can be subclassed without a way around the guards."""
+    if not all(_is_class(base) or _names_the_same_bases(base) for base in bases):
+        raise SecurityError("a base must be a class or an alias of one in the sandbox")
     resolved = types.resolve_bases(bases)
     _check_bases(resolved)
     if metaclass is None:

@@ -172,7 +172,20 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
     for each in type.mro(cls):
         if any("__getattr__" in vars(kind) for kind in type.mro(type(each))):
             raise guards.SecurityError("a class whose metaclass has __getattr__ can't become a dataclass")
-    return _harmless_to_match(dataclasses.dataclass(cls, **options))
+    wanted = options.get("match_args", True)
+    made: Any = dataclasses.dataclass(cls, **{**options, "match_args": False})
+    if wanted and "__match_args__" not in vars(made):
+        # Not by the library: with slots=True it hands the new class to __init_subclass__ before we could shorten them.
+        type.__setattr__(made, "__match_args__", _positional_fields(made))
+    return _harmless_to_match(made)
+
+
+def _positional_fields(made: Any) -> tuple[str, ...]:
+    kinds = (dataclasses._FIELD, dataclasses._FIELD_INITVAR)  # type: ignore[attr-defined]
+    fields = type.__getattribute__(made, "__dataclass_fields__").values()
+    names_of = [each.name for each in fields if each._field_type in kinds and each.init and not each.kw_only]
+    harmful = [position for position, name in enumerate(names_of) if not names.may_match(name)]
+    return tuple(names_of[: harmful[0]] if harmful else names_of)
 
 
 def make_dataclass(cls_name: str, fields: Any, *, bases: Any = (), namespace: Any = None, **options: Any) -> Any:

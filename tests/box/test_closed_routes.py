@@ -204,6 +204,25 @@ ROUTES: dict[str, str] = {
             r.__enter__()
             return "escaped" if "os" in r._old_targets[0] else ""
         """,
+    "a dataclass with slots is seen before its __match_args__ are shortened": """
+        from abc import ABC
+        import typing, dataclasses
+        reference = typing.get_args(typing.List["1 + 1"])[0]
+        got = []
+        class Base(ABC):
+            def __init_subclass__(cls):
+                cls.register(type(reference))
+                try:
+                    match reference:
+                        case cls(evaluate): got.append(evaluate)
+                except TypeError:
+                    pass
+        def main():
+            @dataclasses.dataclass(slots=True)
+            class D(Base):
+                _evaluate: object = None
+            return "escaped" if got and got[0]({}, {}, frozenset()) == 2 else ""
+        """,
     "an alias' __getattr__ gives the unguarded str.format": """
         from typing import Annotated
         def main():

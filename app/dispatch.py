@@ -11,7 +11,7 @@ from app.store.messages import NO_MESSAGE, Message, MessageMaker
 from app.store.schedules import Schedule
 from app.store.tasks import NewTask
 
-RETRY_FIELDS = ("retry_delay", "retry_max_delay")
+RETRY_FIELDS = ("retry_delay", "retry_max_delay", "on_worker_lost")
 #: What a scheduled task keeps of a spec: everything its tasks are made of.
 TEMPLATE_FIELDS = ("timeout", "max_retries", "priority", *RETRY_FIELDS)
 #: How a scheduled task fires, beside its expression.
@@ -76,7 +76,10 @@ class Dispatcher:
             kind=schedule.kind,
             task_type=TaskType.SCHEDULED,
             due_ms=due_ms,
-            spec={field: template[field] for field in (*BODY_FIELDS[schedule.kind], *RETRY_FIELDS)},
+            # A schedule that an older version wrote may lack a field of a newer one.
+            spec={
+                field: template[field] for field in (*BODY_FIELDS[schedule.kind], *RETRY_FIELDS) if field in template
+            },
             max_retries=template["max_retries"],
             timeout=template["timeout"],
             priority=template["priority"],

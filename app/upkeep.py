@@ -49,18 +49,19 @@ class Position:
 
 @dataclass(slots=True)
 class Upkeep:
-    """One process' share of the work. Not thread-safe: one thread calls it."""
+    """One process' share of the work; `who` it is stands in the histories. Not thread-safe: one thread calls it."""
 
     store: Store
     dispatcher: Dispatcher
     settings: Settings
+    who: str
     position: Position = field(default_factory=Position)
     trimmed_ms: int = 0
 
     def run(self, now_ms: int) -> None:
         """Everything once. Raises Unavailable where Redis can't be reached."""
         self.promote(now_ms)
-        self.store.upkeep.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH)
+        self.store.upkeep.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.who)
         self.take_back_lost(now_ms)
         self.resend_lost(now_ms)
         if now_ms - self.trimmed_ms >= TRIM_EVERY_MS or now_ms < self.trimmed_ms:
@@ -120,7 +121,7 @@ class Upkeep:
             (task, self.dispatcher.message(task.task_id, task.kind, task.priority, task.due_ms, now_ms))
             for task in tasks
         ]
-        return self.store.upkeep.send(messages, now_ms)
+        return self.store.upkeep.send(messages, now_ms, self.who)
 
     def take_back_lost(self, now_ms: int) -> int:
         """Attempts whose worker let the lease run out go back to their queue, or fail. Returns how many."""
@@ -137,7 +138,8 @@ class Upkeep:
             "error": failure,
         }
         message = self.dispatcher.message(lost.task_id, lost.kind, lost.priority, now_ms, now_ms)
-        status = self.store.upkeep.take_back(lost, now_ms, message, MAX_LOSSES, failure, entry)
+        max_losses = MAX_LOSSES if lost.may_run_again else 1
+        status = self.store.upkeep.take_back(lost, now_ms, message, max_losses, failure, entry, self.who)
         if status:
             logger.warning(
                 "worker lost",

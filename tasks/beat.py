@@ -42,8 +42,8 @@ class StoreScheduler(Scheduler):
         self._store = open_store(settings, max_connections=4)
         dispatcher = Dispatcher(Outbox(self._store.keys), settings.countdown_horizon)
         self._firing = FiringService(self._store, dispatcher, system_clock)
-        self._upkeep = Upkeep(self._store, dispatcher, settings)
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
+        self._upkeep = Upkeep(self._store, dispatcher, settings, self._name)
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
         self._away = False

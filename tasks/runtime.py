@@ -56,7 +56,7 @@ class Runtime:
         self.keeper = Keeper(
             store,
             self.running,
-            Upkeep(store, dispatcher, settings),
+            Upkeep(store, dispatcher, settings, identity.hostname),
             identity.hostname,
             self.facts,
             settings.lease_seconds,

@@ -82,6 +82,16 @@ class Attempt(Model):
     error: TaskError | None
 
 
+class Change(Model):
+    """A change of a task's status."""
+
+    at: Time
+    from_: Status | None = Field(alias="from", description="null: it was created.")
+    to: Status
+    who: str = Field(description="api, a schedule, a worker or a beat.", examples=["code@host"])
+    why: str = Field(examples=["attempt 1 starts"])
+
+
 class TaskSummary(Model):
     """A task as lists hold it: no result, no output, no body of its spec."""
 
@@ -110,11 +120,13 @@ class TaskSummary(Model):
 class _WholeTask(TaskSummary):
     retry_delay: float
     retry_max_delay: float
+    on_worker_lost: Literal["retry", "fail"] = Field(description="What becomes of it when its worker dies.")
     stdout: str
     stdout_truncated: bool
     cpu_ms: Milliseconds | None
     memory_kb: Count | None
     attempts: list[Attempt] = Field(max_length=20, description="The last 20.")
+    history: list[Change] = Field(max_length=50, description="The last 50 changes of status, the oldest first.")
 
 
 class _CodeFields(Model):
@@ -205,6 +217,7 @@ class _WholeSchedule(ScheduledTaskSummary):
     overlap: Literal["allow", "skip", "stop_previous"]
     retry_delay: float
     retry_max_delay: float
+    on_worker_lost: Literal["retry", "fail"]
     next_runs: list[Time] = Field(max_length=5, description="The next five; empty while it does not fire.")
 
 

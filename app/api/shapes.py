@@ -10,7 +10,7 @@ from flask import Response
 
 from app.domain.times import to_rfc3339
 from app.schedules import rule_of
-from app.store.record import Task
+from app.store.record import Change, Task
 from app.store.schedules import FiringNote, Schedule
 
 UPCOMING = 5
@@ -72,6 +72,7 @@ def whole_task(task: Task) -> dict[str, Any]:
         "cpu_ms": task.cpu_ms,
         "memory_kb": task.memory_kb,
         "attempts": list(_attempts(task)),
+        "history": [_change(change) for change in task.history],
     }
 
 
@@ -87,6 +88,16 @@ def _attempts(task: Task) -> Iterable[dict[str, Any]]:
             "worker": task.worker,
             "error": task.error,
         }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "at": to_rfc3339(change.at_ms),
+        "from": change.before,
+        "to": change.after,
+        "who": change.who,
+        "why": change.why,
+    }
 
 
 def schedule_summary(schedule: Schedule) -> dict[str, Any]:

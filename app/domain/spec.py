@@ -98,6 +98,10 @@ class TaskFields(BaseModel):
     max_retries: int = Field(0, ge=0, le=100, description="Attempts after the first.")
     retry_delay: Pause = Field(5, description="Seconds before the first retry, doubled each time, jittered.")
     retry_max_delay: Pause = Field(3600, description="Seconds that a pause before a retry has at most.")
+    on_worker_lost: Literal["retry", "fail"] = Field(
+        "retry",
+        description="When the worker that runs it dies: it runs again (three deaths at most), or fails.",
+    )
     priority: int = Field(5, ge=0, le=9, description="0 (lowest) to 9.")
     tags: Tags = Field([], description="Up to 20 strings to find it by.")
 

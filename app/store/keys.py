@@ -22,7 +22,8 @@ class Keys:
     prefix: str = PREFIX
 
     def task(self, task_id: str) -> str:
-        """HASH: the record of a task. Its bodies are `:spec`, `:result`, `:stdout`, `:attempts` behind it."""
+        """HASH: the record of a task. Its bodies are `:spec`, `:result`, `:stdout`, `:attempts`,
+        `:history` behind it."""
         return f"{self.prefix}t:{task_id}"
 
     def leaf(self, kind: Kind, task_type: TaskType, status: Status) -> str:

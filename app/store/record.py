@@ -9,12 +9,25 @@ from typing import Any
 
 from app.domain.status import Kind, Status, TaskType
 
+HISTORY_LENGTH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of status: `before` is None at the creation; `who` is a worker, a beat, the API or a schedule."""
+
+    at_ms: int
+    before: Status | None
+    after: Status
+    who: str
+    why: str
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """A task as it stood when it was read. Times are ms since 1970, None where it has not come to that.
 
-    `spec`, `result_json`, `stdout` and `attempts` are read only with the whole task.
+    `spec`, `result_json`, `stdout`, `attempts` and `history` are read only with the whole task.
     """
 
     id: str
@@ -45,6 +58,7 @@ class Task:
     result_json: str | None = None
     stdout: str = ""
     attempts: Sequence[dict[str, Any]] = ()
+    history: Sequence[Change] = ()
 
 
 def read_task(task_id: str, fields: dict[str, str]) -> Task:
@@ -75,6 +89,23 @@ def read_task(task_id: str, fields: dict[str, str]) -> Task:
         memory_kb=_int(fields.get("mem")),
         revision=fields.get("rv", ""),
     )
+
+
+def read_history(task: Task, notes: Sequence[str]) -> list[Change]:
+    """The newest changes of a task, the oldest first. Each note of Lua's is "ms, from, to, who, why" between tabs.
+
+    Nothing is noted at the creation, which every task has: what it was created as, the first note tells.
+    """
+    changes = [_read_change(note) for note in notes]
+    first = changes[0].before if changes else task.status
+    who = "api" if task.scheduled_task_id is None else f"schedule {task.scheduled_task_id}"
+    creation = Change(task.created_ms, None, first or task.status, who, "created")
+    return [creation, *changes][-HISTORY_LENGTH:]
+
+
+def _read_change(note: str) -> Change:
+    at_ms, before, after, who, why = note.split("\t", 4)
+    return Change(int(at_ms), Status(before), Status(after), who, why)
 
 
 def pairs(flat: Sequence[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from app.store.arguments import checked_cursor, flat, one_or_all
 from app.store.client import Client
 from app.store.keys import Keys
 from app.store.messages import NO_MESSAGE, Message
-from app.store.record import Task, dump_json, pairs, read_task
+from app.store.record import Task, dump_json, pairs, read_history, read_task
 from app.store.scripts import Scripts
 
 #: Records one Lua call looks at for a page, and calls made for one answer: the work for an answer is bounded,
@@ -26,6 +26,8 @@ SEQ_PER_MS = 2048
 SEQ_AHEAD_MS = 1_000
 #: Attempts that cost a worker its life before a task is given up.
 MAX_LOSSES = 3
+#: Characters of a reason in the history: an exception's name may be a user's.
+MAX_WHY_LENGTH = 100
 
 #: Whether an attempt that runs again was one: "counts"; "free", it was given back; "lost", our side failed.
 Counts = Literal["counts", "free", "lost"]
@@ -111,13 +113,15 @@ class TaskStore:
         record, *rest = self._scripts("read", task_id)
         if not record:
             return None
-        spec, result, stdout, *attempts = rest
+        spec, result, stdout, attempts, history = rest
+        task = read_task(task_id, pairs(record))
         return replace(
-            read_task(task_id, pairs(record)),
+            task,
             spec=json.loads(spec or "{}"),
             result_json=result or None,
             stdout=stdout,
             attempts=[json.loads(entry) for entry in attempts],
+            history=read_history(task, history),
         )
 
     def status(self, task_id: str) -> Status | None:
@@ -227,12 +231,12 @@ class TaskStore:
         message: Message,
         *,
         counts: Counts,
-        entry: dict[str, Any],
+        entry: dict[str, Any] | None,
     ) -> str:
         """running -> waiting (due later) or queued: a retry, or an attempt that is given back.
 
-        An attempt that does not count keeps its number. Returns as `finish` does; "stopped" where a stop was
-        asked for meanwhile.
+        An attempt that does not count gives its number back; `entry` is what `attempts` shows of it.
+        Returns as `finish` does; "stopped" where a stop was asked for meanwhile.
         """
         status = Status.WAITING if due_ms > now_ms else Status.QUEUED
         return self._complete(
@@ -266,7 +270,8 @@ class TaskStore:
                 counts,
                 outcome.result_json or "",
                 outcome.stdout,
-                dump_json(entry or {}),
+                dump_json(entry) if entry else "",
+                _why(outcome, status, counts),
                 len(fields),
                 *flat(fields),
             )
@@ -301,12 +306,12 @@ class TaskStore:
             )
         )
 
-    def stop(self, task_id: str, now_ms: int, *, force: bool = False) -> tuple[str, str]:
+    def stop(self, task_id: str, now_ms: int, *, force: bool = False, who: str = "api") -> tuple[str, str]:
         """Stop a task that waits or is queued; tell the worker of one that runs, or with `force` end its record.
 
         Returns the status before and now; both "" where there is no such task.
         """
-        before, after = self._scripts("stop", task_id, now_ms, int(force))
+        before, after = self._scripts("stop", task_id, now_ms, int(force), who)
         return before, after
 
     def delete(self, task_id: str) -> str:
@@ -331,6 +336,8 @@ def creation_args(task: NewTask, now_ms: int) -> list[Any]:
     }
     if task.retry_of is not None:
         fields["ro"] = task.retry_of
+    if task.spec.get("on_worker_lost") == "fail":
+        fields["ol"] = "fail"
     return [
         task.id,
         task.kind,
@@ -345,6 +352,17 @@ def creation_args(task: NewTask, now_ms: int) -> list[Any]:
         len(fields),
         *flat(fields),
     ]
+
+
+def _why(outcome: Outcome, status: Status, counts: Counts) -> str:
+    """Why an attempt ends so, in the words of the history."""
+    if status is Status.STOPPED:
+        return "a stop was asked for"
+    if counts == "free":
+        return "its worker gives it back"
+    if outcome.failure is None:
+        return "it returned"
+    return outcome.failure.type[:MAX_WHY_LENGTH]
 
 
 def _outcome_fields(outcome: Outcome, duration_ms: float) -> dict[str, Any]:

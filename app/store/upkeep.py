@@ -18,6 +18,9 @@ from app.store.messages import Message
 from app.store.record import dump_json
 from app.store.scripts import Scripts
 
+#: Who changes a task, where the caller gives no name.
+UPKEEP = "upkeep"
+
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
@@ -40,6 +43,7 @@ class LostAttempt:
     epoch: int
     started_ms: int
     worker: str
+    may_run_again: bool
 
 
 class UpkeepStore:
@@ -93,25 +97,27 @@ class UpkeepStore:
         scores: Any = self._client.zmscore(self._keys.queued, list(task_ids)) if task_ids else []
         return [None if score is None else int(score) for score in scores]
 
-    def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int) -> int:
+    def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int, who: str = UPKEEP) -> int:
         """Put messages on their queues, where the tasks still are as they were seen. Returns the number sent."""
-        args: list[Any] = [now_ms, len(messages)]
+        args: list[Any] = [now_ms, who, len(messages)]
         for task, message in messages:
             args += [task.task_id, task.due_ms, message.queue_key, message.payload]
         return int(self._scripts("send", *args))
 
-    def mark_overdue(self, now_ms: int, before_ms: int, limit: int) -> int:
+    def mark_overdue(self, now_ms: int, before_ms: int, limit: int, who: str = UPKEEP) -> int:
         """waiting -> queued for what is out as a countdown and was due before `before_ms`."""
-        return int(self._scripts("overdue", now_ms, before_ms, limit))
+        return int(self._scripts("overdue", now_ms, before_ms, limit, who))
 
     def expired_leases(self, now_ms: int, limit: int) -> list[LostAttempt]:
         """Attempts whose lease was over before `now_ms`."""
         expired = self._client.by_score(self._keys.leases, "-inf", f"({now_ms}", limit)
         task_ids = [task_id for task_id, _ in expired]
-        records = self._records(task_ids, "k", "p", "at", "ep", "sa", "w")
+        records = self._records(task_ids, "k", "p", "at", "ep", "sa", "w", "ol")
         return [
-            LostAttempt(task_id, kind, int(priority), int(attempt), int(epoch), int(started or 0), worker or "")
-            for task_id, (kind, priority, attempt, epoch, started, worker) in zip(task_ids, records, strict=True)
+            LostAttempt(
+                task_id, kind, int(priority), int(attempt), int(epoch), int(started or 0), worker or "", fails is None
+            )
+            for task_id, (kind, priority, attempt, epoch, started, worker, fails) in zip(task_ids, records, strict=True)
             if kind is not None
         ]
 
@@ -123,6 +129,7 @@ class UpkeepStore:
         max_losses: int,
         error: dict[str, Any],
         entry: dict[str, Any],
+        who: str = UPKEEP,
     ) -> str:
         """running -> queued, or failed after `max_losses`, or stopped where that was asked for.
 
@@ -139,6 +146,7 @@ class UpkeepStore:
                 max_losses,
                 dump_json(error),
                 dump_json(entry),
+                who,
             )
         )
 

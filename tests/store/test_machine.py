@@ -289,6 +289,23 @@ class TaskMachine(RuleBasedStateMachine):
                 assert record == model.final, "a finished task changed"
 
     @invariant()
+    def the_history_leads_to_where_the_task_is_by_legal_changes(self) -> None:
+        for model in self.models.values():
+            task = self.store.tasks.get(model.id)
+            assert task is not None
+            creation, *changes = task.history
+            assert (creation.before, creation.at_ms) == (None, task.created_ms)
+            before = creation
+            for change in changes:
+                assert change.before is before.after
+                assert (change.before, change.after) in TRANSITIONS
+                assert before.at_ms <= change.at_ms <= self.clock()
+                assert change.who
+                assert change.why
+                before = change
+            assert before.after is model.status
+
+    @invariant()
     def each_task_is_in_exactly_one_leaf(self) -> None:
         found = sorted(
             (task_id, leaf) for leaf in self.raw.keys("celeriac:ix:*") for task_id in self.raw.zrange(leaf, 0, -1)

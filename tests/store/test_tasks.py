@@ -12,7 +12,7 @@ import redis
 from app.domain.outcome import Failure, Outcome
 from app.domain.status import Kind, Status, TaskType
 from app.store.messages import NO_MESSAGE
-from app.store.record import Task
+from app.store.record import Change, Task
 from app.store.store import Store
 from app.store.tasks import Attempt
 from tests.conftest import VirtualClock
@@ -75,6 +75,7 @@ def test_a_new_task_is_read_as_it_was_written(store: Store, clock: VirtualClock)
         retry_of=NOBODY,
         spec={"api_url": "http://x/", "data": ["ü", None, 1.5, {}]},
         attempts=[],
+        history=[Change(clock(), None, Status.WAITING, f"schedule {NOBODY}", "created")],
     )
 
 

@@ -27,7 +27,7 @@ LIMIT_SECONDS = 2.0
 ID = "01a20786-bb40-7dea-8c0d-e64779664cff"
 ATTEMPT = Attempt(ID, 1, 1, Kind.CODE, "n", {}, 0, 30, 0, 5)
 TASK = Task(ID, "n", TaskType.DELAYED, Kind.CODE, Status.WAITING, 0, 0)
-LOST = LostAttempt(ID, "code", 5, 1, 1, 0, "w")
+LOST = LostAttempt(ID, "code", 5, 1, 1, 0, "w", True)
 ACTIVE, PAUSED = ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED
 
 CALLS: dict[str, Callable[[Store], Any]] = {

@@ -35,7 +35,7 @@ class Post:
 
 @pytest.fixture
 def upkeep(store: Store) -> Upkeep:
-    return Upkeep(store, Dispatcher(Post(store), HORIZON_MS / 1000), Settings())
+    return Upkeep(store, Dispatcher(Post(store), HORIZON_MS / 1000), Settings(), "beat@test")
 
 
 @pytest.fixture
@@ -199,6 +199,17 @@ def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_tim
     assert task.status is Status.FAILED
     assert task.error is not None
     assert (task.error["type"], task.finished_ms) == ("WorkerLostError", clock())
+
+
+def test_a_task_that_shall_fail_with_its_worker_is_not_tried_again(
+    store: Store, clock: VirtualClock, upkeep: Upkeep
+) -> None:
+    task_id = created(store, clock(), spec={"function_code": "", "on_worker_lost": "fail"})
+    claimed(store, task_id, clock())
+    assert upkeep.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert (task.status, task.error and task.error["type"]) == (Status.FAILED, "WorkerLostError")
 
 
 def test_a_lost_attempt_that_was_to_be_stopped_is_stopped(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:

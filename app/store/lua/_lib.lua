@@ -2,7 +2,7 @@
 --
 -- Keys (listed with their types in app/store/keys.py):
 --   t:ID HASH record, fields in app/store/record.py · t:ID:spec STRING · t:ID:result STRING
---   t:ID:stdout STRING · t:ID:attempts LIST
+--   t:ID:stdout STRING · t:ID:attempts LIST · t:ID:history LIST
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
 --   due ZSET id by due ms, no message sent · sent ZSET id by due ms, a worker holds it by countdown
 --   queued ZSET id by ms since when its message has been out · leases ZSET id by ms of expiry
@@ -29,13 +29,24 @@ local function next_seq(now)
   return whole(seq)
 end
 
+local HISTORY_LENGTH = 50
+
+-- Notes a change of status, as app/store/record.py reads it; the newest are kept. A creation needs no note: the record
+-- tells it.
+local function note_change(id, from, to, now, who, why)
+  local k = key(id) .. ':history'
+  local length = redis.call('RPUSH', k, table.concat({now, from, to, who, why}, '\t'))
+  if length > HISTORY_LENGTH then redis.call('LTRIM', k, -HISTORY_LENGTH, -1) end
+end
+
 -- Moves a task to another leaf, and its record to that status.
-local function move(id, status)
+local function move(id, status, now, who, why)
   local k = key(id)
   local r = redis.call('HMGET', k, 'k', 'tt', 'st', 'q')
   redis.call('ZREM', leaf(r[1], r[2], r[3]), id)
   redis.call('ZADD', leaf(r[1], r[2], status), r[4], id)
   redis.call('HSET', k, 'st', status)
+  note_change(id, r[3], status, now, who, why)
 end
 
 -- Takes a task out of everything that could start it.
@@ -69,12 +80,12 @@ local function bucket(ms)
 end
 
 -- Ends a task: final leaf, counters, and a word to whoever waits for it.
-local function finish(id, status, now)
+local function finish(id, status, now, who, why)
   unschedule(id)
   redis.call('ZREM', P .. 'leases', id)
   redis.call('HSET', key(id), 'fi', now)
   redis.call('HDEL', key(id), 'ls', 'ep', 'stop')
-  move(id, status)
+  move(id, status, now, who, why)
   count(now, status)
   redis.call('PUBLISH', P .. 'done:' .. id, status)
 end
@@ -90,7 +101,7 @@ local function erase(id)
     for _, tag in ipairs(cjson.decode(r[4])) do redis.call('ZREM', P .. 'tag:' .. tag, id) end
   end
   if r[5] then redis.call('ZREM', P .. 'by:' .. r[5], id) end
-  redis.call('DEL', k, k .. ':spec', k .. ':result', k .. ':stdout', k .. ':attempts')
+  redis.call('DEL', k, k .. ':spec', k .. ':result', k .. ':stdout', k .. ':attempts', k .. ':history')
 end
 
 -- Writes a new task: record, index, body, message. `at` is the place in ARGV of its first argument:
@@ -130,11 +141,11 @@ end
 
 -- Stops a task: at once where it waits or is queued; where it runs, the wish is stored and the workers are told.
 -- With `force` the record of a running one is ended too. Returns the status before ('' for no such task), and now.
-local function stop(id, now, force)
+local function stop(id, now, force, who, why)
   local status = redis.call('HGET', key(id), 'st')
   if not status then return '', '' end
   if status == 'waiting' or status == 'queued' or (status == 'running' and force) then
-    finish(id, 'stopped', now)
+    finish(id, 'stopped', now, who, why)
     if status == 'running' then redis.call('PUBLISH', P .. 'stop', id) end
     return status, 'stopped'
   end

@@ -19,9 +19,9 @@ elseif status ~= 'queued' then
   return {status}
 end
 unschedule(id)
-move(id, 'running')
 redis.call('ZADD', P .. 'leases', ARGV[3], id)
 local attempt = redis.call('HINCRBY', k, 'at', 1)
+move(id, 'running', now, ARGV[4], 'attempt ' .. attempt .. ' starts')
 local epoch = redis.call('HINCRBY', k, 'ep', 1)
 redis.call('HSET', k, 'sa', now, 'w', ARGV[4], 'ls', ARGV[3])
 redis.call('HDEL', k, 'fi', 'dm', 'er', 'ot', 'cpu', 'mem')

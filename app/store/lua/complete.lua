@@ -2,41 +2,44 @@
 -- A stop that was asked for meanwhile wins over a retry.
 -- ARGV: id, epoch, now ms, status it goes to (succeeded, failed, stopped; waiting or queued: it runs again),
 --       due ms, queue key, message ('' for none), how the attempt counts ('counts', 'free', 'lost'),
---       result ('' for none), stdout, attempt entry as JSON, number of record fields, then name, value, …
+--       result ('' for none), stdout, attempt entry as JSON ('' for none), why it ends so, number of record fields, then name, value, …
 -- Returns the status it has now, '' for no such task, 'lost' when the attempt was not the caller's any more.
 local id, epoch, now, status = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local k = key(id)
-local r = redis.call('HMGET', k, 'st', 'ep', 'stop')
+local r = redis.call('HMGET', k, 'st', 'ep', 'stop', 'w')
 if not r[1] then return '' end
 if r[1] ~= 'running' or r[2] ~= epoch then return 'lost' end
 local again = status == 'waiting' or status == 'queued'
+local why = ARGV[12]
 if again and r[3] then
-  again, status = false, 'stopped'
+  again, status, why = false, 'stopped', 'a stop was asked for'
 end
-local fields = tonumber(ARGV[12])
+local fields = tonumber(ARGV[13])
 if fields > 0 then
   local record = {}
-  for i = 13, 12 + 2 * fields do record[#record + 1] = ARGV[i] end
+  for i = 14, 13 + 2 * fields do record[#record + 1] = ARGV[i] end
   redis.call('HSET', k, unpack(record))
 end
 if ARGV[9] ~= '' then redis.call('SET', k .. ':result', ARGV[9]) end
 if ARGV[10] ~= '' then redis.call('SET', k .. ':stdout', ARGV[10]) end
 if not again then
-  finish(id, status, now)
+  finish(id, status, now, r[4], why)
   if status ~= 'stopped' then
     local duration = redis.call('HGET', k, 'dm')
     if duration then count(now, 'd' .. bucket(duration)) end
   end
   return status
 end
-redis.call('RPUSH', k .. ':attempts', ARGV[11])
-redis.call('LTRIM', k .. ':attempts', -19, -1)
+if ARGV[11] ~= '' then
+  redis.call('RPUSH', k .. ':attempts', ARGV[11])
+  redis.call('LTRIM', k .. ':attempts', -19, -1)
+end
 if ARGV[8] ~= 'counts' then redis.call('HINCRBY', k, 'at', -1) end
 if ARGV[8] == 'lost' then redis.call('HINCRBY', k, 'lost', 1) end
 redis.call('ZREM', P .. 'leases', id)
 redis.call('HDEL', k, 'ls', 'w', 'sa')
 redis.call('HSET', k, 'du', ARGV[5])
 if status == 'queued' then redis.call('HSET', k, 'qd', now) else redis.call('HDEL', k, 'qd') end
-move(id, status)
+move(id, status, now, r[4], why)
 enqueue(id, status, ARGV[5], now, ARGV[6], ARGV[7])
 return status

@@ -16,7 +16,7 @@ local function may_start(k, overlap)
   local status = last and redis.call('HGET', key(last), 'st')
   if not status or FINISHED[status] then return true end
   if overlap == 'skip' then return false end
-  stop(last, now, false)
+  stop(last, now, false, 'beat', 'the next firing of its schedule')
   return true
 end
 

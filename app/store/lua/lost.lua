@@ -1,5 +1,6 @@
 -- Takes back an attempt whose lease is over: it runs again, or fails when it has cost too many workers their life.
--- ARGV: id, epoch, now ms, queue key, message, losses that are one too many, error as JSON, attempt entry as JSON
+-- ARGV: id, epoch, now ms, queue key, message, losses that are one too many, error as JSON, attempt entry as JSON,
+--       who takes it back
 -- Returns the status it goes to, '' where the lease was renewed or the task is gone meanwhile.
 local id, epoch, now = ARGV[1], ARGV[2], ARGV[3]
 local k = key(id)
@@ -8,13 +9,13 @@ if r[1] ~= 'running' or r[2] ~= epoch or tonumber(r[3] or '0') > tonumber(now) t
   return ''
 end
 if r[4] then
-  finish(id, 'stopped', now)
+  finish(id, 'stopped', now, ARGV[9], 'a stop was asked for')
   return 'stopped'
 end
 local lost = redis.call('HINCRBY', k, 'lost', 1)
 if lost >= tonumber(ARGV[6]) then
   redis.call('HSET', k, 'er', ARGV[7])
-  finish(id, 'failed', now)
+  finish(id, 'failed', now, ARGV[9], 'the lease of its worker is over')
   return 'failed'
 end
 redis.call('RPUSH', k .. ':attempts', ARGV[8])
@@ -22,6 +23,6 @@ redis.call('LTRIM', k .. ':attempts', -19, -1)
 redis.call('ZREM', P .. 'leases', id)
 redis.call('HDEL', k, 'ls', 'w', 'sa')
 redis.call('HSET', k, 'qd', now)
-move(id, 'queued')
+move(id, 'queued', now, ARGV[9], 'the lease of its worker is over')
 enqueue(id, 'queued', now, now, ARGV[4], ARGV[5])
 return 'queued'

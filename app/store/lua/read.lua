@@ -1,6 +1,7 @@
 -- Reads one whole task.
 -- ARGV: id
--- Returns {record as a flat list (empty: no such task), spec, result, stdout ('' each for none), attempt entry, …}.
+-- Returns {record as a flat list (empty: no such task), spec, result, stdout ('' each for none), attempt entries,
+-- changes of status}.
 local k = key(ARGV[1])
 local record = redis.call('HGETALL', k)
 if #record == 0 then return {record} end
@@ -9,5 +10,6 @@ return {
   redis.call('GET', k .. ':spec') or '',
   redis.call('GET', k .. ':result') or '',
   redis.call('GET', k .. ':stdout') or '',
-  unpack(redis.call('LRANGE', k .. ':attempts', 0, -1)),
+  redis.call('LRANGE', k .. ':attempts', 0, -1),
+  redis.call('LRANGE', k .. ':history', 0, -1),
 }

@@ -18,10 +18,12 @@ if status == 'queued' then
   record[#record + 1] = 'qd'
   record[#record + 1] = now
 end
+redis.call('HDEL', k, 'ol')
 redis.call('HSET', k, unpack(record))
 redis.call('HINCRBY', k, 'rv', 1)
 redis.call('SET', k .. ':spec', ARGV[11])
 for _, tag in ipairs(cjson.decode(ARGV[12])) do redis.call('ZADD', P .. 'tag:' .. tag, r[6], id) end
+if status ~= 'waiting' then note_change(id, 'waiting', status, now, 'api', 'it was changed to be due now') end
 redis.call('ZADD', leaf(ARGV[9], ARGV[10], status), r[6], id)
 enqueue(id, status, due, now, ARGV[7], ARGV[8])
 return status

@@ -16,9 +16,13 @@ from app.domain.ids import is_id, new_id
 from app.domain.spec import ScheduleSpec, merged, parse_preview, parse_schedule
 from app.domain.status import ScheduleStatus
 from app.domain.times import parse_rfc3339, to_datetime
+from app.idempotency import RequestKey
+from app.intake import Intake, same_request
+from app.store.admission import Remembered
 from app.store.record import Task
 from app.store.schedules import FiringNote, Schedule, ScheduleFilters, SchedulePage
 from app.store.store import Store
+from app.store.tasks import as_created
 
 MAX_KEY_LENGTH = 200
 #: A change that meets another, or a firing, in the middle is made again on what it finds then.
@@ -28,8 +32,17 @@ _TRIES = 20
 class ScheduleService:
     """What can be done with scheduled tasks. Raises the errors of app/domain/errors.py."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, clock: Clock, timezone: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        dispatcher: Dispatcher,
+        checker: CodeChecker,
+        intake: Intake,
+        clock: Clock,
+        timezone: str,
+    ) -> None:
         self._store = store
+        self._intake = intake
         self._dispatcher = dispatcher
         self._checker = checker
         self._clock = clock
@@ -37,15 +50,26 @@ class ScheduleService:
 
     # --- create and change ----------------------------------------------------------------------
 
-    def create(self, raw: Any, key: str | None = None) -> Schedule:
-        """Create the scheduled task that the JSON value `raw` describes.
+    def create(self, raw: Any) -> Schedule:
+        """Create the scheduled task that the JSON value `raw` describes."""
+        return self.create_once(raw, None)[0]
 
-        With a key that another one has already, that one is returned, unchanged.
+    def create_once(self, raw: Any, key: RequestKey | None) -> tuple[Schedule, bool]:
+        """The same; a repetition of an earlier request with this key creates nothing.
+
+        Returns the scheduled task as it was created, and whether it is an earlier request's. Raises KeyReused where
+        the key came with another body.
         """
-        now_ms = self._clock()
-        spec = self._parse(raw, now_ms)
-        schedule = self._made_of(spec, new_id(now_ms), now_ms)
-        return self.get(self._store.schedules.create(replace(schedule, key=key), now_ms))
+        earlier = self._intake.earlier(key)
+        if earlier is None:
+            now_ms = self._clock()
+            made = self._made_of(self._parse(raw, now_ms), new_id(now_ms), now_ms)
+            created = self._store.schedules.create(made, now_ms, self._intake.for_schedule(now_ms, key))
+            if not isinstance(created, Remembered):
+                return made, False
+            earlier = same_request(key, created) or created
+        spec = self._parse(raw, earlier.now_ms)
+        return self._made_of(spec, earlier.created_id, earlier.now_ms), True
 
     def put(self, key: str, raw: Any) -> tuple[Schedule, bool]:
         """Create the scheduled task with this key, or change it to `raw`. Returns it, and whether it is new."""
@@ -57,7 +81,7 @@ class ScheduleService:
                 return self._change(existing_id, lambda _: raw), False
             now_ms = self._clock()
             made = replace(self._made_of(self._parse(raw, now_ms), new_id(now_ms), now_ms), key=key)
-            if self._store.schedules.create(made, now_ms) == made.id:
+            if self._store.schedules.create(made, now_ms, self._intake.for_schedule(now_ms)) == made.id:
                 return made, True
         raise Conflict("the scheduled task keeps changing; try again", ScheduleStatus.ACTIVE)
 
@@ -194,14 +218,29 @@ class ScheduleService:
 
     def run_now(self, schedule_id: str) -> Task:
         """One firing now, beside the schedule: the task it created."""
-        schedule, now_ms = self.get(schedule_id), self._clock()
-        task = self._dispatcher.from_schedule(schedule, new_id(now_ms), now_ms, now_ms)
-        if not self._store.schedules.run_now(schedule_id, task, now_ms):
-            raise NotFound("there is no such scheduled task")
-        created = self._store.tasks.get(task.id)
+        return self.run_now_once(schedule_id, None)[0]
+
+    def run_now_once(self, schedule_id: str, key: RequestKey | None) -> tuple[Task, bool]:
+        """The same; a repetition of an earlier request with this key creates nothing.
+
+        Returns the task, and whether it is an earlier request's: then as it now stands, since the scheduled task that
+        it was made of may have changed. Raises NotFound where it is gone.
+        """
+        earlier = self._intake.earlier(key)
+        if earlier is None:
+            schedule, now_ms = self.get(schedule_id), self._clock()
+            task = self._dispatcher.from_schedule(schedule, new_id(now_ms), now_ms, now_ms)
+            terms = self._intake.for_task(now_ms, key)
+            ran = self._store.schedules.run_now(schedule_id, task, now_ms, terms)
+            if not isinstance(ran, Remembered):
+                if not ran:
+                    raise NotFound("there is no such scheduled task")
+                return as_created(task, now_ms), False
+            earlier = ran
+        created = self._store.tasks.get(earlier.created_id)
         if created is None:
-            raise NotFound("the task was deleted")
-        return created
+            raise NotFound("the task that the first request with this Idempotency-Key created was removed since")
+        return created, True
 
 
 def rule_of(schedule: Schedule) -> Rule:

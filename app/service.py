@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from app.clock import Clock
@@ -13,10 +14,13 @@ from app.domain.ids import is_id, new_id
 from app.domain.spec import TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
+from app.idempotency import RequestKey
+from app.intake import Intake, same_request
+from app.store.admission import Remembered
 from app.store.record import Task
 from app.store.store import Store
 from app.store.subscriber import Watch
-from app.store.tasks import Filters, Page
+from app.store.tasks import Filters, NewTask, Page, as_created
 
 #: How long a stop waits for the worker to say that the attempt has ended, before it ends the record itself.
 STOP_PATIENCE_SECONDS = 0.8
@@ -26,36 +30,70 @@ _TRIES = 3
 class TaskService:
     """What can be done with tasks. Raises the errors of app/domain/errors.py."""
 
-    def __init__(self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, intake: Intake, clock: Clock
+    ) -> None:
         self._store = store
+        self._intake = intake
         self._dispatcher = dispatcher
         self._checker = checker
         self._clock = clock
 
     def create(self, raw: Any, wait_seconds: float = 0) -> Task:
         """Create the task that `raw` (a JSON value) describes; hold on until it is finished or time is over."""
+        return self.create_once(raw, None, wait_seconds)[0]
+
+    def create_once(self, raw: Any, key: RequestKey | None, wait_seconds: float = 0) -> tuple[Task, bool]:
+        """The same; a repetition of an earlier request with this key creates nothing.
+
+        Returns the task, as it was created (as it now stands, where that was waited for), and whether it is an
+        earlier request's. Raises KeyReused where the key came with another body.
+        """
+        earlier = self._intake.earlier(key)
+        if earlier is not None:
+            return self._created_before(raw, earlier, wait_seconds), True
         now_ms = self._clock()
+        if wait_seconds > 0:
+            return self._create_and_wait(raw, key, now_ms, wait_seconds)
+        task = self._task_of(self._parse(raw, now_ms), new_id(now_ms), now_ms)
+        earlier = self._write(task, key, now_ms)
+        if earlier is not None:
+            return self._created_before(raw, earlier, 0), True
+        return as_created(task, now_ms), False
+
+    def _create_and_wait(self, raw: Any, key: RequestKey | None, now_ms: int, wait_seconds: float) -> tuple[Task, bool]:
         task_id = new_id(now_ms)
-        if wait_seconds <= 0:
-            self._write(self._parse(raw, now_ms), task_id, now_ms)
-            return self.get(task_id)
         deadline, channel = time.monotonic() + wait_seconds, self._store.keys.done(task_id)
         with self._store.subscriber.watch(channel) as watch:
             spec = self._parse(raw, now_ms)  # meanwhile Redis hears of the subscription
             listens = self._store.subscriber.is_confirmed(channel)
-            self._write(spec, task_id, now_ms)
+            earlier = self._write(self._task_of(spec, task_id, now_ms), key, now_ms)
+            if earlier is not None:
+                return self._created_before(raw, earlier, deadline - time.monotonic()), True
             if listens:  # before there was anything to hear of: the finish can't be missed, so no look is needed
                 watch.wait(wait_seconds)
             else:
                 self._store.subscriber.confirm(channel)
-            return self._wait(task_id, watch, deadline - time.monotonic())
+            return self._wait(task_id, watch, deadline - time.monotonic()), False
+
+    def _created_before(self, raw: Any, earlier: Remembered, wait_seconds: float) -> Task:
+        """The task of an earlier request with the same body: waited for, or as it was then, also where it is gone."""
+        if wait_seconds > 0:
+            with suppress(NotFound):
+                return self.get(earlier.created_id, wait_seconds)
+        spec = self._parse(raw, earlier.now_ms)
+        return as_created(self._task_of(spec, earlier.created_id, earlier.now_ms), earlier.now_ms)
 
     def _parse(self, raw: Any, now_ms: int) -> TaskSpec:
         return parse_task(raw, now_ms, lambda fields: code_problems(fields, self._checker))
 
-    def _write(self, spec: TaskSpec, task_id: str, now_ms: int) -> None:
-        task = self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
-        self._store.tasks.create([task], now_ms)
+    def _task_of(self, spec: TaskSpec, task_id: str, now_ms: int) -> NewTask:
+        return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
+
+    def _write(self, task: NewTask, key: RequestKey | None, now_ms: int) -> Remembered | None:
+        """Create it; where another request with the same key was first, that one."""
+        created = self._store.tasks.create([task], now_ms, self._intake.for_task(now_ms, key))
+        return same_request(key, created) if isinstance(created, Remembered) else None
 
     def get(self, task_id: str, wait_seconds: float = 0) -> Task:
         """One whole task; with `wait_seconds` held until it is finished."""

@@ -170,6 +170,9 @@ class Settings:
     )
     result_ttl: float = _setting(604_800.0, _seconds, "Seconds a finished task is kept (default: 7 days).")
     max_finished_tasks: int = _setting(1_000_000, _positive, "Finished tasks that are kept; the oldest go first.")
+    max_queued_tasks: int = _setting(
+        1_000_000, _positive, "Tasks that may wait, queued or for a time to come; more are refused with 503."
+    )
     max_body_bytes: int = _setting(
         1_048_576, partial(_number, low=1024, high=67_108_864), "Bytes a request's body may have."
     )

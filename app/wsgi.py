@@ -17,6 +17,7 @@ from app.clock import system_clock
 from app.code_check import CodeChecker
 from app.dispatch import Dispatcher
 from app.health import HealthService
+from app.intake import Intake
 from app.outbox import Outbox
 from app.processes import die_with_parent
 from app.redis_server import find_redis_url
@@ -32,10 +33,11 @@ def build_context(settings: Settings, store: Store, checker: CodeChecker) -> Con
     """The services over one store."""
     clock = system_clock
     dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
+    intake = Intake(store.admission, settings.max_queued_tasks)
     return Context(
         settings=settings,
-        tasks=TaskService(store, dispatcher, checker, clock),
-        schedules=ScheduleService(store, dispatcher, checker, clock, settings.timezone),
+        tasks=TaskService(store, dispatcher, checker, intake, clock),
+        schedules=ScheduleService(store, dispatcher, checker, intake, clock, settings.timezone),
         statistics=StatisticsService(store.stats, clock),
         health=HealthService(store, clock),
         clock=clock,

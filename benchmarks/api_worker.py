@@ -21,6 +21,7 @@ import requests
 from app.clock import system_clock
 from app.dispatch import Dispatcher
 from app.domain.status import Status
+from app.intake import Intake
 from app.outbox import Outbox
 from app.service import TaskService
 from app.store.record import Task
@@ -94,7 +95,9 @@ def _ours(url: str, folder: Path) -> tuple[float, float]:
         os.environ["REDIS_URL"] = redis_url  # for the messages' Celery application
         store = Store.at(redis_url)
         dispatcher = Dispatcher(Outbox(store.keys), horizon_seconds=5)
-        service = TaskService(store, dispatcher, lambda source, name: [], system_clock)
+        service = TaskService(
+            store, dispatcher, lambda source, name: [], Intake(store.admission, 1_000_000), system_clock
+        )
         for _ in range(CALLS):
             service.create({"name": "call", "api_url": url})
         words = ["-m", "celery", "-A", "celery_app", "worker", "-Q", "celeriac.api", f"--concurrency={THREADS}"]

@@ -42,6 +42,7 @@ from app.domain.ids import new_id
 from app.domain.spec import parse_schedule
 from app.domain.status import Kind, ScheduleStatus, TaskType
 from app.firing import FiringService
+from app.intake import Intake
 from app.outbox import Outbox
 from app.queues import QUEUES, celery_priority
 from app.schedules import ScheduleService
@@ -376,7 +377,8 @@ def change(size: Size) -> Iterator[str]:
         for (store, _), count in sides:
             _add_schedules(store, count, _next_hour_but_one_ms())
         services = [
-            ScheduleService(store, dispatcher, _no_problems, system_clock, "UTC") for (store, dispatcher), _ in sides
+            ScheduleService(store, dispatcher, _no_problems, Intake(store.admission, 1_000_000), system_clock, "UTC")
+            for (store, dispatcher), _ in sides
         ]
         seconds: list[dict[str, list[float]]] = [{"create": [], "pause": [], "delete": []} for _ in services]
         for _ in range(CHANGE_ROUNDS):

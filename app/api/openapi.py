@@ -38,6 +38,10 @@ _ONE_KIND = [
     {"title": "an API task", "required": ["api_url"], "not": {"required": ["function_code"]}},
 ]
 _HEADERS: Json = {
+    "Idempotency-Replayed": {
+        "description": "Nothing was created: an earlier request with this key was answered so.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
     "Location": {"description": "The path of what was created.", "schema": {"type": "string"}},
     "Preference-Applied": {"description": "`wait=N`, where one was asked for.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS}},

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.api.parsing import DEFAULT_LIMIT, MAX_FILTER_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.idempotency import MAX_KEY_LENGTH
 
 Schema = dict[str, Any]
 
@@ -78,6 +79,13 @@ PREFER = _parameter(
     "seconds are over, and is the task as it then stands.",
     {"type": "string", "examples": ["wait=10"]},
 )
+IDEMPOTENCY_KEY = _parameter(
+    "header",
+    "Idempotency-Key",
+    "Of your choice, for this request alone. The same key with the same body within 24 hours creates nothing and "
+    "gives the first answer again, with `Idempotency-Replayed: true`; with another body it is refused (`key-reused`).",
+    {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": r"^[\x21-\x7e]+$"},
+)
 WAIT = _query("wait", "Seconds to hold the answer until the task is finished; wins over `Prefer`.", _WAIT)
 PAGING = (
     _query("limit", "Items on a page at most. Under a filter that matches rarely a page may hold fewer.", _LIMIT),
@@ -139,13 +147,13 @@ TASKS = (
             201: Answer(
                 "Created. With task_type scheduled: the scheduled task, as by POST /api/scheduled-tasks.",
                 "TaskOrScheduledTask",
-                ("Location", "Preference-Applied"),
+                ("Location", "Preference-Applied", "Idempotency-Replayed"),
             )
         },
         WRITING,
         "A code task has `function_code` and `function_name`, an API task `api_url`. It runs at once, after "
         "`delay_seconds` or at `run_at` (`delayed`), or on a cron (`scheduled`).",
-        (PREFER,),
+        (PREFER, IDEMPOTENCY_KEY),
         ("TaskSpec", "ScheduleSpec"),
         TASK_EXAMPLES,
     ),
@@ -221,9 +229,10 @@ SCHEDULED_TASKS = (
         "createScheduledTask",
         "Scheduled tasks",
         "Create a scheduled task",
-        {201: Answer("Created.", "ScheduledTask", ("Location",))},
+        {201: Answer("Created.", "ScheduledTask", ("Location", "Idempotency-Replayed"))},
         WRITING,
         "Each firing of the cron expression creates one task.",
+        (IDEMPOTENCY_KEY,),
         body=("ScheduleSpec",),
         examples=SCHEDULE_EXAMPLES,
     ),
@@ -330,9 +339,9 @@ SCHEDULED_TASKS = (
         "runScheduledTask",
         "Scheduled tasks",
         "One firing now, beside the schedule",
-        {201: Answer("The task it created.", "Task", ("Location",))},
-        (*READING, 404),
-        parameters=(SCHEDULE_ID,),
+        {201: Answer("The task it created.", "Task", ("Location", "Idempotency-Replayed"))},
+        (*READING, 404, 422),
+        parameters=(SCHEDULE_ID, IDEMPOTENCY_KEY),
     ),
     Operation(
         "POST",

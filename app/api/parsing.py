@@ -16,6 +16,7 @@ from app.api.context import context
 from app.api.problems import Refused
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.times import parse_rfc3339
+from app.idempotency import RequestKey, request_key
 
 MAX_WAIT_SECONDS = 60
 MAX_LIMIT = 200
@@ -64,6 +65,20 @@ def preferred_wait_seconds() -> float:
     """N of `Prefer: wait=N` (RFC 7240), at most 60; 0 without a valid one: it is but a preference."""
     match = _WAIT.search(request.headers.get("Prefer", ""))
     return min(int(match[1]), MAX_WAIT_SECONDS) if match else 0
+
+
+def idempotency_key(body: Any = None) -> RequestKey | None:
+    """The request's `Idempotency-Key` with its body (a JSON value, None where none is read), None without one.
+
+    Raises InvalidSpec where it can't be one.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    try:
+        return request_key(request.method, request.path.rstrip("/"), key, body)
+    except ValueError as error:
+        raise InvalidSpec([Problem("Idempotency-Key", str(error))]) from error
 
 
 class Query:

@@ -13,11 +13,12 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, Unavailable
+from app.domain.errors import Conflict, Full, InvalidSpec, KeyReused, NotFound, Problem, Unavailable
 
 logger = logging.getLogger("celeriac.api")
 
 RETRY_AFTER_SECONDS = 2
+FULL_RETRY_AFTER_SECONDS = 10
 
 #: status -> the last part of `type`, title. docs/errors.md lists the same.
 PROBLEMS: dict[int, tuple[str, str]] = {
@@ -36,6 +37,12 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     503: ("unavailable", "The service can't do it right now"),
 }
 
+#: Further types of a status: what its caller does about them differs. The last part of `type` -> status, title.
+FURTHER_PROBLEMS: dict[str, tuple[int, str]] = {
+    "key-reused": (422, "The idempotency key was used for another request"),
+    "full": (503, "There is no room for more"),
+}
+
 
 class Refused(Exception):
     """A request that is refused with a status of its own."""
@@ -48,10 +55,20 @@ class Refused(Exception):
 
 
 def problem(
-    status: int, detail: str, *, headers: dict[str, str] | None = None, members: dict[str, Any] | None = None
+    status: int,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    members: dict[str, Any] | None = None,
+    further: str | None = None,
 ) -> Response:
-    """A problem document with the status; `members` are put beside the standard ones."""
+    """A problem document with the status, of its `further` type where one is named.
+
+    `members` are put beside the standard ones.
+    """
     slug, title = PROBLEMS.get(status, (f"http-{status}", HTTPStatus(status).phrase))
+    if further is not None:
+        slug, title = further, FURTHER_PROBLEMS[further][1]
     body = {
         "type": f"urn:celeriac:problem:{slug}",
         "title": title,
@@ -70,7 +87,9 @@ def register(web: Flask) -> None:
     web.register_error_handler(InvalidSpec, _invalid)
     web.register_error_handler(NotFound, lambda error: problem(404, str(error)))
     web.register_error_handler(Conflict, _conflict)
+    web.register_error_handler(KeyReused, lambda error: problem(422, str(error), further="key-reused"))
     web.register_error_handler(Unavailable, _unavailable)
+    web.register_error_handler(Full, _full)
     web.register_error_handler(HTTPException, _http)
     web.register_error_handler(Exception, _unexpected)
 
@@ -104,6 +123,11 @@ def _unavailable(error: Unavailable) -> Response:
     if str(error) == "TimeoutError":  # it has the command, and carries it out if it only hangs
         detail = "Redis does not answer in time; what was asked for may have been done, or be done yet"
     return problem(503, detail, headers=headers)
+
+
+def _full(error: Full) -> Response:
+    logger.warning("there is no room for more", extra={"action": "full", "reason": str(error)})
+    return problem(503, str(error), headers={"Retry-After": str(FULL_RETRY_AFTER_SECONDS)}, further="full")
 
 
 def _http(error: HTTPException) -> Response:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from app.api.context import context
-from app.api.parsing import Query, json_body, name_filter
-from app.api.shapes import answer, firing_note, schedule_summary, whole_schedule, whole_task
+from app.api.parsing import Query, idempotency_key, json_body, name_filter
+from app.api.shapes import answer, firing_note, new_schedule, new_task, schedule_summary, whole_schedule
 from app.api.tasks import task_page
 from app.domain.status import Kind, ScheduleStatus
 from app.store.schedules import Schedule, ScheduleFilters
@@ -17,8 +17,8 @@ blueprint = Blueprint("scheduled_tasks", __name__, url_prefix="/api/scheduled-ta
 @blueprint.post("")
 def create() -> Response:
     """Create a scheduled task."""
-    schedule = context().schedules.create(json_body())
-    return _whole(schedule, 201, Location=f"/api/scheduled-tasks/{schedule.id}")
+    raw = json_body()
+    return new_schedule(*context().schedules.create_once(raw, idempotency_key(raw)))
 
 
 @blueprint.get("")
@@ -55,9 +55,7 @@ def patch(schedule_id: str) -> Response:
 def put_by_key(key: str) -> Response:
     """Create it, or change it to this."""
     schedule, is_new = context().schedules.put(key, json_body())
-    if is_new:
-        return _whole(schedule, 201, Location=f"/api/scheduled-tasks/{schedule.id}")
-    return _whole(schedule)
+    return new_schedule(schedule) if is_new else _whole(schedule)
 
 
 @blueprint.get("/<schedule_id>/tasks")
@@ -99,9 +97,8 @@ def resume(schedule_id: str) -> Response:
 @blueprint.post("/<schedule_id>/run")
 def run(schedule_id: str) -> Response:
     """One firing now, beside the schedule."""
-    task = context().schedules.run_now(schedule_id)
-    return answer(whole_task(task), 201, Location=f"/api/tasks/{task.id}")
+    return new_task(*context().schedules.run_now_once(schedule_id, idempotency_key()))
 
 
-def _whole(schedule: Schedule, status: int = 200, **headers: str) -> Response:
-    return answer(whole_schedule(schedule), status, **headers)
+def _whole(schedule: Schedule) -> Response:
+    return answer(whole_schedule(schedule))

@@ -23,6 +23,23 @@ def answer(value: Any, status: int = 200, **headers: str) -> Response:
     return Response(text, status, headers, content_type="application/json")
 
 
+def new_task(task: Task, is_repeated: bool = False) -> Response:
+    """The answer to what created a task; `is_repeated`: an earlier request with the same key did."""
+    return _created(whole_task(task), f"/api/tasks/{task.id}", is_repeated)
+
+
+def new_schedule(schedule: Schedule, is_repeated: bool = False) -> Response:
+    """The same of a scheduled task."""
+    return _created(whole_schedule(schedule), f"/api/scheduled-tasks/{schedule.id}", is_repeated)
+
+
+def _created(value: dict[str, Any], location: str, is_repeated: bool) -> Response:
+    response = answer(value, 201, Location=location)
+    if is_repeated:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
 def time_or_none(ms: int | None) -> str | None:
     """RFC 3339, or null."""
     return None if ms is None else to_rfc3339(ms)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from app.api.context import context
-from app.api.parsing import Query, json_body, name_filter, preferred_wait_seconds
-from app.api.shapes import answer, task_summary, whole_schedule, whole_task
+from app.api.parsing import Query, idempotency_key, json_body, name_filter, preferred_wait_seconds
+from app.api.shapes import answer, new_schedule, new_task, task_summary, whole_task
 from app.domain.spec import is_schedule
 from app.domain.status import Kind, Status, TaskType
 from app.store.tasks import Filters
@@ -18,13 +18,11 @@ blueprint = Blueprint("tasks", __name__, url_prefix="/api/tasks")
 def create() -> Response:
     """Create a task; `Prefer: wait=N` holds the answer until it is finished. `scheduled` creates a schedule."""
     raw = json_body()
+    key = idempotency_key(raw)
     if is_schedule(raw):
-        schedule = context().schedules.create(raw)
-        location = f"/api/scheduled-tasks/{schedule.id}"
-        return answer(whole_schedule(schedule), 201, Location=location)
+        return new_schedule(*context().schedules.create_once(raw, key))
     wait_seconds = preferred_wait_seconds()
-    task = context().tasks.create(raw, wait_seconds)
-    response = answer(whole_task(task), 201, Location=f"/api/tasks/{task.id}")
+    response = new_task(*context().tasks.create_once(raw, key, wait_seconds))
     if wait_seconds:
         response.headers["Preference-Applied"] = f"wait={wait_seconds:g}"
     return response

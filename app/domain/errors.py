@@ -4,7 +4,9 @@ ServiceError
 ├── InvalidSpec      the request is understood and not valid: every wrong field is named
 ├── NotFound         no such task or scheduled task
 ├── Conflict         the status does not permit it
+├── KeyReused        the idempotency key came with another request before
 └── Unavailable      Redis can't be reached; nothing was created
+    └── Full         there is no room for more; nothing was created
 """
 
 from __future__ import annotations
@@ -46,5 +48,13 @@ class Conflict(ServiceError):
         self.status = status
 
 
+class KeyReused(ServiceError):
+    """The idempotency key came with another request before."""
+
+
 class Unavailable(ServiceError):
     """Redis can't be reached."""
+
+
+class Full(Unavailable):
+    """There is no room for more: too many tasks wait, or the memory is used up."""

@@ -15,13 +15,19 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from app.domain.errors import Unavailable
+from app.domain.errors import Full, Unavailable
 
 CONNECT_TIMEOUT_SECONDS = 1.0
 REPLY_TIMEOUT_SECONDS = 1.5
 POOL_TIMEOUT_SECONDS = 1.0
 
 _UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError)
+
+
+def _ours(error: Exception) -> Unavailable:
+    if isinstance(error, OutOfMemoryError):
+        return Full("Redis has no memory left; nothing was changed")
+    return Unavailable(type(error).__name__)
 
 
 class Pipeline(redis.client.Pipeline):
@@ -31,7 +37,7 @@ class Pipeline(redis.client.Pipeline):
         try:
             return super().execute(raise_on_error)
         except _UNAVAILABLE as error:
-            raise Unavailable(type(error).__name__) from error
+            raise _ours(error) from error
 
 
 class Client(redis.Redis):
@@ -41,7 +47,7 @@ class Client(redis.Redis):
         try:
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except _UNAVAILABLE as error:
-            raise Unavailable(type(error).__name__) from error
+            raise _ours(error) from error
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
         return Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)

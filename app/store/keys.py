@@ -51,6 +51,10 @@ class Keys:
         """STRING: the id of the scheduled task with this key."""
         return f"{self.prefix}keyed:{key}"
 
+    def idempotency(self, name: str) -> str:
+        """STRING, expires after a day: the first request with an idempotency key, and the id of what it created."""
+        return f"{self.prefix}idem:{name}"
+
     @property
     def cron(self) -> str:
         """ZSET schedule id by next firing, ms."""

@@ -9,6 +9,7 @@ from typing import Any
 from app.store.client import Client
 from app.store.keys import Keys
 from app.store.record import dump_json
+from app.store.scripts import Scripts
 
 #: A worker or beat that was silent for so long counts as gone.
 SILENCE_MS = 10_000
@@ -27,9 +28,10 @@ class Beat:
 class LivenessStore:
     """Who is there: written every few seconds, read by `/health`."""
 
-    def __init__(self, client: Client, keys: Keys) -> None:
+    def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
         self._keys = keys
+        self._scripts = scripts
 
     def ping(self) -> None:
         """One round trip. Raises Unavailable."""
@@ -37,11 +39,7 @@ class LivenessStore:
 
     def worker_alive(self, hostname: str, facts: dict[str, Any], now_ms: int) -> None:
         """A worker's sign of life, with what it says of itself."""
-        with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.zadd(self._keys.workers, {hostname: now_ms})
-            pipeline.set(self._keys.worker(hostname), dump_json(facts), px=FORGET_MS)
-            pipeline.zremrangebyscore(self._keys.workers, "-inf", now_ms - FORGET_MS)
-            pipeline.execute()
+        self._alive(self._keys.workers, hostname, now_ms, self._keys.worker(hostname), dump_json(facts))
 
     def worker_gone(self, hostname: str) -> None:
         """A worker that ends as it should."""
@@ -64,10 +62,11 @@ class LivenessStore:
 
     def beat_ticked(self, name: str, now_ms: int) -> None:
         """A beat's sign of life."""
-        with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.zadd(self._keys.beats, {name: now_ms})
-            pipeline.zremrangebyscore(self._keys.beats, "-inf", now_ms - FORGET_MS)
-            pipeline.execute()
+        self._alive(self._keys.beats, name, now_ms)
+
+    def _alive(self, key: str, name: str, now_ms: int, facts_key: str = "", facts: str = "") -> None:
+        """Also where the memory is full: who works on must not count as gone."""
+        self._scripts("alive", key, name, now_ms, now_ms - FORGET_MS, facts_key, facts, FORGET_MS)
 
     def beat_gone(self, name: str) -> None:
         """A beat that ends as it should."""

@@ -77,7 +77,7 @@ def read_task(task_id: str, fields: dict[str, str]) -> Task:
         duration_ms=_float(fields.get("dm")),
         attempt=int(fields["at"]),
         max_retries=int(fields["mr"]),
-        timeout=_number(fields["to"]),
+        timeout=shown_number(float(fields["to"])),
         priority=int(fields["p"]),
         tags=json.loads(fields.get("tg", "[]")),
         worker=fields.get("w"),
@@ -122,9 +122,8 @@ def _int(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
-def _number(text: str) -> float:
+def shown_number(number: float) -> float:
     """30 for 30.0: what came in as a whole number goes out as one."""
-    number = float(text)
     return int(number) if number.is_integer() else number
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.status import Kind, ScheduleStatus
+from app.store.admission import ANY_TERMS, Remembered, Terms, refusal
 from app.store.arguments import checked_cursor, flat, one_or_all
 from app.store.client import Client
 from app.store.keys import Keys
@@ -93,26 +94,27 @@ class ScheduleStore:
         self._keys = keys
         self._scripts = scripts
 
-    def create(self, schedule: Schedule, now_ms: int) -> str:
+    def create(self, schedule: Schedule, now_ms: int, terms: Terms = ANY_TERMS) -> str | Remembered:
         """Write an active scheduled task; its first firing is `next_run_ms`.
 
-        Returns its id, or that of the scheduled task which has its key already (then nothing was written).
+        Returns its id, or that of the scheduled task which has its key already (then nothing was written), or the
+        earlier request that the terms name. Raises Full as TaskStore.create does.
         """
         fields = _fields(schedule)
-        return str(
-            self._scripts(
-                "schedule_put",
-                schedule.id,
-                now_ms,
-                schedule.kind,
-                schedule.next_run_ms,
-                schedule.key or "",
-                dump_json(schedule.spec),
-                dump_json(list(schedule.tags)) if schedule.tags else "",
-                len(fields),
-                *flat(fields),
-            )
+        answer = self._scripts(
+            "schedule_put",
+            schedule.id,
+            now_ms,
+            schedule.kind,
+            schedule.next_run_ms,
+            schedule.key or "",
+            dump_json(schedule.spec),
+            dump_json(list(schedule.tags)) if schedule.tags else "",
+            *terms.args(schedule.id, now_ms),
+            len(fields),
+            *flat(fields),
         )
+        return refusal(answer) or str(answer)
 
     def change(self, seen: Schedule, changed: Schedule, now_ms: int) -> bool:
         """seen -> changed; False where it is no longer as it was seen (another change, or a firing, was first)."""
@@ -236,9 +238,11 @@ class ScheduleStore:
         notes = [_note(str(member)) for member in found[:limit]]
         return notes, str(offset + limit) if len(found) > limit else None
 
-    def run_now(self, schedule_id: str, task: NewTask, now_ms: int) -> bool:
-        """One firing beside the schedule; False where it is gone."""
-        return bool(self._scripts("run_now", now_ms, schedule_id, *creation_args(task, now_ms)))
+    def run_now(self, schedule_id: str, task: NewTask, now_ms: int, terms: Terms = ANY_TERMS) -> bool | Remembered:
+        """One firing beside the schedule; False where it is gone. Refuses as TaskStore.create does."""
+        args = (*terms.args(task.id, now_ms), schedule_id, *creation_args(task, now_ms))
+        answer = self._scripts("run_now", now_ms, *args)
+        return refusal(answer) or bool(answer)
 
 
 def _or_empty(number: int | None) -> int | str:

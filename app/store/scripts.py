@@ -9,6 +9,11 @@ from redis.commands.core import Script
 
 from app.store.client import Client
 
+#: What runs, ends, stops or keeps alive something that was accepted: it is written even where the memory is full.
+DESPITE_FULL = frozenset({"alive", "claim", "complete", "lost", "overdue", "renew", "send", "stop"})
+#: Redis refuses a script for want of memory only until it has written something: it must not be stopped half-way.
+_FIRST_WRITE = "redis.call('DEL', P .. 'nothing')"
+
 _FOLDER = Path(__file__).parent / "lua"
 
 
@@ -18,7 +23,7 @@ class Scripts:
     def __init__(self, client: Client, prefix: str) -> None:
         library = (_FOLDER / "_lib.lua").read_text().replace("$PREFIX", prefix)
         self._scripts: dict[str, Script] = {
-            path.stem: client.register_script(f"{library}\n{path.read_text()}")
+            path.stem: client.register_script(f"{library}\n{_first_write(path.stem)}\n{path.read_text()}")
             for path in _FOLDER.glob("*.lua")
             if path.stem != "_lib"
         }
@@ -26,3 +31,7 @@ class Scripts:
     def __call__(self, name: str, *args: Any) -> Any:
         """Run the script `name`; its header says what `args` are and what it returns."""
         return self._scripts[name](args=args)
+
+
+def _first_write(name: str) -> str:
+    return _FIRST_WRITE if name in DESPITE_FULL else ""

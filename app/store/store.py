@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.store.admission import AdmissionStore
 from app.store.client import Client, connect
 from app.store.keys import PREFIX, Keys
 from app.store.liveness import LivenessStore
@@ -23,8 +24,9 @@ class Store:
         self.tasks = TaskStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)
         self.upkeep = UpkeepStore(client, self.keys, scripts)
+        self.admission = AdmissionStore(client, self.keys)
         self.stats = StatsStore(client, self.keys)
-        self.liveness = LivenessStore(client, self.keys)
+        self.liveness = LivenessStore(client, self.keys, scripts)
         self.subscriber = Subscriber(client)
 
     @classmethod

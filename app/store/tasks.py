@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status, TaskType
+from app.store.admission import ANY_TERMS, Remembered, Terms, refusal
 from app.store.arguments import checked_cursor, flat, one_or_all
 from app.store.client import Client
 from app.store.keys import Keys
 from app.store.messages import NO_MESSAGE, Message
-from app.store.record import Task, dump_json, pairs, read_history, read_task
+from app.store.record import Task, dump_json, pairs, read_history, read_task, shown_number
 from app.store.scripts import Scripts
 
 #: Records one Lua call looks at for a page, and calls made for one answer: the work for an answer is bounded,
@@ -101,12 +102,17 @@ class TaskStore:
 
     # --- create, read, list ---------------------------------------------------------------------
 
-    def create(self, tasks: Sequence[NewTask], now_ms: int) -> int:
-        """Write tasks with their messages, all in one step; returns how many were new."""
-        args: list[Any] = [now_ms, len(tasks)]
+    def create(self, tasks: Sequence[NewTask], now_ms: int, terms: Terms = ANY_TERMS) -> int | Remembered:
+        """Write tasks (one at least) with their messages, all in one step; returns how many were new.
+
+        Where the terms name a request that was remembered before, nothing is written and that one is returned.
+        Raises Full where more tasks would wait than the terms permit.
+        """
+        args: list[Any] = [now_ms, *terms.args(tasks[0].id, now_ms), len(tasks)]
         for task in tasks:
             args += creation_args(task, now_ms)
-        return int(self._scripts("create", *args))
+        answer = self._scripts("create", *args)
+        return refusal(answer) or int(answer)
 
     def get(self, task_id: str) -> Task | None:
         """One whole task, or None."""
@@ -363,6 +369,29 @@ def _why(outcome: Outcome, status: Status, counts: Counts) -> str:
     if outcome.failure is None:
         return "it returned"
     return outcome.failure.type[:MAX_WHY_LENGTH]
+
+
+def as_created(task: NewTask, now_ms: int) -> Task:
+    """The record that `creation_args` makes, as it is read before anything has happened to the task."""
+    is_waiting = task.due_ms > now_ms
+    created = Task(
+        id=task.id,
+        name=task.name,
+        task_type=task.task_type,
+        kind=task.kind,
+        status=Status.WAITING if is_waiting else Status.QUEUED,
+        created_ms=now_ms,
+        due_ms=task.due_ms,
+        queued_ms=None if is_waiting else now_ms,
+        max_retries=task.max_retries,
+        timeout=shown_number(float(task.timeout)),
+        priority=task.priority,
+        tags=task.tags,
+        scheduled_task_id=task.scheduled_task_id,
+        retry_of=task.retry_of,
+        spec=task.spec,
+    )
+    return replace(created, history=read_history(created, ()))
 
 
 def _outcome_fields(outcome: Outcome, duration_ms: float) -> dict[str, Any]:

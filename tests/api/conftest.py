@@ -11,6 +11,7 @@ from app.api.context import Context
 from app.api.web import create_web
 from app.dispatch import Dispatcher
 from app.health import HealthService
+from app.intake import Intake
 from app.outbox import Outbox
 from app.schedules import ScheduleService
 from app.service import TaskService
@@ -37,10 +38,11 @@ def sandbox() -> Iterator[Sandbox]:
 def context_of(store: Store, clock: VirtualClock, sandbox: Sandbox, settings: Settings) -> Context:
     """The services over one store."""
     dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
+    intake = Intake(store.admission, settings.max_queued_tasks)
     return Context(
         settings=settings,
-        tasks=TaskService(store, dispatcher, sandbox.check, clock),
-        schedules=ScheduleService(store, dispatcher, sandbox.check, clock, settings.timezone),
+        tasks=TaskService(store, dispatcher, sandbox.check, intake, clock),
+        schedules=ScheduleService(store, dispatcher, sandbox.check, intake, clock, settings.timezone),
         statistics=StatisticsService(store.stats, clock),
         health=HealthService(store, clock),
         clock=clock,

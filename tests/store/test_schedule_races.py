@@ -20,6 +20,7 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.ids import firing_id
 from app.domain.status import ScheduleStatus, TaskType
 from app.firing import FiringService
+from app.intake import Intake
 from app.schedules import ScheduleService
 from app.store.messages import Message
 from app.store.schedules import Firings, Schedule
@@ -43,7 +44,9 @@ def message(task_id: str, kind: str, priority: int, countdown_seconds: float | N
 
 
 def service_of(store: Store, clock: Callable[[], int]) -> ScheduleService:
-    return ScheduleService(store, Dispatcher(message, 5.0), lambda source, name: [], clock, "UTC")
+    return ScheduleService(
+        store, Dispatcher(message, 5.0), lambda source, name: [], Intake(store.admission, 1_000_000), clock, "UTC"
+    )
 
 
 def beat_of(store: Store, clock: Callable[[], int]) -> FiringService:

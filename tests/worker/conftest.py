@@ -10,6 +10,7 @@ import pytest
 
 from app.clock import system_clock
 from app.dispatch import Dispatcher
+from app.intake import Intake
 from app.outbox import Outbox
 from app.schedules import ScheduleService
 from app.service import TaskService
@@ -25,6 +26,11 @@ def unchecked(source: str, function_name: str) -> list[Any]:
     return []
 
 
+def intake_of(store: Store) -> Intake:
+    """Nothing is too much."""
+    return Intake(store.admission, max_queued_tasks=1_000_000)
+
+
 @pytest.fixture
 def dispatcher(store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Dispatcher:
     monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration asks for a broker before it is used
@@ -33,12 +39,12 @@ def dispatcher(store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def service(store: Store, dispatcher: Dispatcher) -> TaskService:
-    return TaskService(store, dispatcher, unchecked, system_clock)
+    return TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
 
 
 @pytest.fixture
 def schedules(store: Store, dispatcher: Dispatcher) -> ScheduleService:
-    return ScheduleService(store, dispatcher, unchecked, system_clock, "UTC")
+    return ScheduleService(store, dispatcher, unchecked, intake_of(store), system_clock, "UTC")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from app.schedules import ScheduleService
 from app.service import TaskService
 from app.store.store import Store
 from tests.servers import CeleryProcess, RedisServer, wait_until
-from tests.worker.conftest import HORIZON_SECONDS, Start, unchecked
+from tests.worker.conftest import HORIZON_SECONDS, Start, intake_of, unchecked
 
 CODE = {"name": "tick", "function_code": "def f(): return 1", "function_name": "f"}
 EVERY_SECOND = {**CODE, "cron_expression": "* * * * * *"}
@@ -58,7 +58,7 @@ def answers(store: Store) -> bool:
 
 def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tmp_path: Path) -> None:
     dispatcher = Dispatcher(Outbox(own_store.keys), HORIZON_SECONDS)
-    schedules = ScheduleService(own_store, dispatcher, unchecked, system_clock, "UTC")
+    schedules = ScheduleService(own_store, dispatcher, unchecked, intake_of(own_store), system_clock, "UTC")
     beat = CeleryProcess(tmp_path, own_server.url, "beat", "--loglevel=info")
     try:
         wait_until(own_store.liveness.last_beat, 30, "a first tick")

@@ -9,6 +9,7 @@
 --   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
 --   sx:KIND:STATUS ZSET schedule id by seq: each scheduled task in exactly one · keyed:KEY STRING schedule id
 --   minute:N HASH counters of that minute · seq STRING last sequence number
+--   idem:NAME STRING "fingerprint id ms": the first request with an idempotency key, for a day
 local P = '$PREFIX'
 
 local function key(id) return P .. 't:' .. id end
@@ -37,6 +38,26 @@ local function note_change(id, from, to, now, who, why)
   local k = key(id) .. ':history'
   local length = redis.call('RPUSH', k, table.concat({now, from, to, who, why}, '\t'))
   if length > HISTORY_LENGTH then redis.call('LTRIM', k, -HISTORY_LENGTH, -1) end
+end
+
+-- Whether something may be created. ARGV from `at` on: name of an idempotency key and what to remember under it ('' both
+-- for none), most tasks that may wait ('' for any number). `tasks`: how many are to be created.
+-- Returns nil: it may, and the key is remembered from here on; {'repeated', what is remembered} where the key was used
+-- before; {'full'} where too many tasks would wait.
+-- What is remembered already is the caller's own where the client sent the call twice: that may go on, and changes nothing.
+local function admit(at, tasks)
+  local name, value, most = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  if name ~= '' then
+    local first = redis.call('GET', P .. 'idem:' .. name)
+    if first == value then return nil end
+    if first then return {'repeated', first} end
+  end
+  if most ~= '' then
+    local waiting = redis.call('ZCARD', P .. 'queued') + redis.call('ZCARD', P .. 'sent') + redis.call('ZCARD', P .. 'due')
+    if waiting + tasks > tonumber(most) then return {'full'} end
+  end
+  if name ~= '' then redis.call('SET', P .. 'idem:' .. name, value, 'EX', 86400) end
+  return nil
 end
 
 -- Moves a task to another leaf, and its record to that status.

@@ -1,18 +1,18 @@
 -- Writes a new scheduled task.
 -- ARGV: id, now ms, kind, next firing ms, key ('' for none), body, tags as JSON ('' for none),
---       number of fields, then name, value, …
--- Returns the id: another one where the key is taken.
+--       the terms (3) as `admit` of _lib.lua reads them, number of fields, then name, value, …
+-- Returns the id: another one where the key is taken; or what `admit` says where nothing was created.
 local id, now, name = ARGV[1], ARGV[2], ARGV[5]
 local k = P .. 's:' .. id
-if name ~= '' then
-  local taken = redis.call('GET', P .. 'keyed:' .. name)
-  if taken then return taken end
-  redis.call('SET', P .. 'keyed:' .. name, id)
-end
+local taken = name ~= '' and redis.call('GET', P .. 'keyed:' .. name)
+if taken then return taken end
+local refused = admit(8, 0)
+if refused then return refused end
+if name ~= '' then redis.call('SET', P .. 'keyed:' .. name, id) end
 if redis.call('EXISTS', k) == 1 then return id end
 local seq = next_seq(now)
 local record = {'k', ARGV[3], 'st', 'active', 'q', seq, 'cr', now, 'up', now, 'nx', ARGV[4], 'runs', '0', 'rv', '1'}
-for i = 9, 8 + 2 * tonumber(ARGV[8]) do record[#record + 1] = ARGV[i] end
+for i = 12, 11 + 2 * tonumber(ARGV[11]) do record[#record + 1] = ARGV[i] end
 if ARGV[7] ~= '' then
   record[#record + 1] = 'tg'
   record[#record + 1] = ARGV[7]

@@ -1,0 +1,79 @@
+"""The terms on which something is created: asked in the Lua call that creates it, so they hold under any race."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.errors import Full
+from app.store.client import Client
+from app.store.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`most_waiting`: how many tasks may wait, queued or for a time to come; None: any number.
+
+    `key`, `fingerprint`: a request that is to be remembered, so that its repetition creates nothing; "" for none.
+    """
+
+    most_waiting: int | None = None
+    key: str = ""
+    fingerprint: str = ""
+
+    def args(self, created_id: str, now_ms: int) -> list[Any]:
+        """As `admit` of `_lib.lua` reads them."""
+        value = f"{self.fingerprint} {created_id} {now_ms}" if self.key else ""
+        return [self.key, value, "" if self.most_waiting is None else self.most_waiting]
+
+
+ANY_TERMS = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of the first request with a key: its body's fingerprint, and what it created, when."""
+
+    fingerprint: str
+    created_id: str
+    now_ms: int
+
+
+def refusal(answer: Any) -> Remembered | None:
+    """The earlier request, where a script's answer speaks of one. Raises Full; None: it was carried out."""
+    if not isinstance(answer, list):
+        return None
+    if answer[0] == "full":
+        raise Full("too many tasks wait to be run; nothing was created")
+    return _read(answer[1])
+
+
+def _read(value: str) -> Remembered:
+    fingerprint, created_id, now_ms = value.split(" ")
+    return Remembered(fingerprint, created_id, int(now_ms))
+
+
+class AdmissionStore:
+    """What is asked before anything is created. Thread-safe; raises Unavailable where Redis can't be reached."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def remembered(self, key: str) -> Remembered | None:
+        """The first request with this key, within the last day."""
+        value = self._client.get(self._keys.idempotency(key))
+        return None if value is None else _read(str(value))
+
+    def waiting(self) -> int:
+        """How many tasks wait, queued or for a time to come. Costs the same however many there are."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for key in (self._keys.queued, self._keys.sent, self._keys.due):
+                pipeline.zcard(key)
+            return sum(pipeline.execute())
+
+    def memory_share(self) -> float:
+        """How much of its `maxmemory` the server uses; 0 where it has no such limit."""
+        memory: Any = self._client.info("memory")
+        limit = int(memory.get("maxmemory", 0))
+        return int(memory["used_memory"]) / limit if limit else 0.0

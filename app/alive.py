@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from app.domain.errors import Unavailable
 from app.redis_server import find_redis_url
 from app.settings import read_settings
-from app.store.client import connect
-from app.store.keys import Keys
 from app.store.liveness import SILENCE_MS, LivenessStore
+from app.store.store import Store
 
 ROLES = ("worker", "beat")
 
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     if found is None:
         sys.stderr.write("no Redis was found\n")
         return 1
-    liveness = LivenessStore(connect(found[0], max_connections=1), Keys())
+    liveness = Store.at(found[0], max_connections=1).liveness
     try:
         alive = is_alive(role, liveness, socket.gethostname(), time.time_ns() // 1_000_000)
     except Unavailable as error:

@@ -18,8 +18,9 @@ from celery.beat import Scheduler
 
 from app.clock import system_clock
 from app.dispatch import Dispatcher
-from app.domain.errors import Unavailable
+from app.domain.errors import Full, Unavailable
 from app.firing import FiringService
+from app.intake import Intake
 from app.outbox import Outbox
 from app.settings import read_settings
 from app.store.subscriber import Watch
@@ -31,6 +32,11 @@ logger = logging.getLogger("celeriac.beat")
 TICK_SECONDS = 1.0
 FIRINGS_PER_BATCH = 200
 BATCHES_PER_TICK = 20
+
+_ROOM = {
+    False: ("there is no room for more tasks: firings are put off", "firings_put_off"),
+    True: ("there is room again: firings go on", "firings_go_on"),
+}
 
 
 class StoreScheduler(Scheduler):
@@ -47,6 +53,8 @@ class StoreScheduler(Scheduler):
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
         self._away = False
+        self._intake = Intake(self._store.admission, settings.max_queued_tasks)
+        self._has_room = True
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """One round of work, then sleep until the next firing, a word from the store, or a tick is over."""
@@ -65,15 +73,31 @@ class StoreScheduler(Scheduler):
 
     def _work(self) -> None:
         self._store.liveness.beat_ticked(self._name, system_clock())
-        for _ in range(BATCHES_PER_TICK):
-            if self._firing.fire_due(FIRINGS_PER_BATCH) < FIRINGS_PER_BATCH:
-                break
+        self._fire()
         self._upkeep.run(system_clock())
         self._watch.wait(self._seconds_to_next())
 
+    def _fire(self) -> None:
+        """Take what is due; put it off while there is no room for its tasks. The other work goes on meanwhile."""
+        try:
+            has_room = self._intake.has_room(system_clock())
+            if has_room:
+                self._take_due()
+        except Full:
+            has_room = False
+        if has_room != self._has_room:
+            sentence, action = _ROOM[has_room]
+            logger.log(logging.INFO if has_room else logging.WARNING, sentence, extra={"action": action})
+            self._has_room = has_room
+
+    def _take_due(self) -> None:
+        for _ in range(BATCHES_PER_TICK):
+            if self._firing.fire_due(FIRINGS_PER_BATCH) < FIRINGS_PER_BATCH:
+                break
+
     def _seconds_to_next(self) -> float:
         next_ms = self._store.schedules.next_due_ms()
-        if next_ms is None:
+        if next_ms is None or not self._has_room:
             return TICK_SECONDS
         return min(max((next_ms - system_clock()) / 1000, 0.0), TICK_SECONDS)
 

@@ -69,6 +69,9 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "upkeep.count": lambda store: store.upkeep.count(["x"]),
     "upkeep.trim": lambda store: store.upkeep.trim("x", "-inf", 1, 0),
     "upkeep.trim_oldest": lambda store: store.upkeep.trim_oldest(["x"], 1),
+    "admission.remembered": lambda store: store.admission.remembered("k"),
+    "admission.waiting": lambda store: store.admission.waiting(),
+    "admission.memory_share": lambda store: store.admission.memory_share(),
     "stats.read": lambda store: store.stats.read(("q",), 0),
     "liveness.ping": lambda store: store.liveness.ping(),
     "liveness.worker_alive": lambda store: store.liveness.worker_alive("w", {}, 0),
@@ -78,12 +81,13 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "liveness.beat_gone": lambda store: store.liveness.beat_gone("b"),
     "liveness.last_beat": lambda store: store.liveness.last_beat(),
 }
+PARTS = ("tasks", "schedules", "upkeep", "admission", "stats", "liveness")
 #: Asks Redis for nothing.
 WITHOUT_REDIS = {"upkeep.finished_leaves"}
 
 
 def test_the_sweep_knows_every_public_method(store: Store) -> None:
-    parts = {name: getattr(store, name) for name in ("tasks", "schedules", "upkeep", "stats", "liveness")}
+    parts = {name: getattr(store, name) for name in PARTS}
     public = {
         f"{part}.{name}"
         for part, one in parts.items()

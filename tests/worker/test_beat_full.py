@@ -1,0 +1,96 @@
+"""A beat while there is no room for more tasks: firings are put off, everything else goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from app.clock import system_clock
+from app.schedules import ScheduleService
+from app.store.store import Store
+from tests.servers import wait_until
+from tests.store.making import created, finished
+from tests.worker.conftest import Start
+
+EVERY_SECOND = {
+    "name": "tick",
+    "cron_expression": "* * * * * *",
+    "function_code": "def f(): pass",
+    "function_name": "f",
+    "catch_up": "all",
+}
+
+
+@pytest.fixture
+def memory(raw_redis: redis.Redis) -> Iterator[redis.Redis]:
+    yield raw_redis
+    raw_redis.config_set("maxmemory", "0")
+
+
+def outcomes(store: Store, schedule_id: str) -> list[tuple[int, str]]:
+    """(ms, what became of it) of each firing, the oldest first."""
+    notes, _ = store.schedules.firings(schedule_id, 1_000, None)
+    return [(note.at_ms, note.outcome) for note in reversed(notes)]
+
+
+def assert_each_second_was_fired(found: list[tuple[int, str]]) -> None:
+    first = found[0][0]
+    assert found == [(first + 1_000 * number, "created") for number in range(len(found))]
+
+
+def test_firings_are_put_off_while_too_many_tasks_wait_and_none_is_lost(
+    store: Store, schedules: ScheduleService, start: Start
+) -> None:
+    waiting = created(store, system_clock())
+    schedule = schedules.create(EVERY_SECOND)
+    beat = start("beat", MAX_QUEUED_TASKS="1")
+    beat.wait_for("firings are put off")
+    due_ms = system_clock() + 2_000
+    wait_until(lambda: system_clock() > due_ms, 5, "two more firings that are due")
+    assert outcomes(store, schedule.id) == []
+    assert store.schedules.get(schedule.id) == schedule
+    store.tasks.delete(waiting)
+    beat.wait_for("firings go on")
+    wait_until(lambda: len(outcomes(store, schedule.id)) >= 3, 5, "the firings that were put off")
+    assert_each_second_was_fired(outcomes(store, schedule.id))
+    assert outcomes(store, schedule.id)[0][0] == schedule.next_run_ms
+
+
+def test_retention_makes_room_where_the_memory_is_full(
+    store: Store, schedules: ScheduleService, start: Start, memory: redis.Redis
+) -> None:
+    for _ in range(50):
+        finished(store, system_clock())
+    schedule = schedules.create(EVERY_SECOND)
+    memory.config_set("maxmemory", "1")
+    beat = start("beat", MAX_FINISHED_TASKS="1")
+    beat.wait_for("firings are put off")
+    wait_until(lambda: store.upkeep.count(store.upkeep.finished_leaves()) == 1, 10, "the end of what is too much")
+    last = store.liveness.last_beat()
+    assert last is not None, "it says that it lives"
+    wait_until(lambda: ticked_after(store, last.tick_ms), 5, "a further tick")
+    assert "can't be reached" not in beat.output
+    memory.config_set("maxmemory", "0")
+    beat.wait_for("firings go on")
+    wait_until(lambda: outcomes(store, schedule.id) != [], 5, "a firing")
+    assert_each_second_was_fired(outcomes(store, schedule.id))
+
+
+def ticked_after(store: Store, tick_ms: int) -> bool:
+    beat = store.liveness.last_beat()
+    return beat is not None and beat.tick_ms > tick_ms
+
+
+def test_it_sleeps_while_firings_are_put_off(
+    store: Store, schedules: ScheduleService, start: Start, raw_redis: redis.Redis
+) -> None:
+    """What is due and can't be taken must not keep it awake."""
+    created(store, system_clock())
+    schedules.create(EVERY_SECOND)
+    start("beat", MAX_QUEUED_TASKS="1").wait_for("firings are put off")
+    before = raw_redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    until_ms = system_clock() + 2_000
+    wait_until(lambda: system_clock() > until_ms, 5, "two seconds")
+    assert raw_redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before < 200

@@ -30,8 +30,9 @@ OVERDUE_MS = 500
 FETCH_GRACE_MS = 5_000
 TRIM_BATCH = 200
 TRIM_EVERY_MS = 1_000
-#: Tasks looked at in a round, so also the number per second that limits can be kept against.
-MAX_TRIMMED = 4_000
+#: Tasks looked at in a round, so also the number per second that limits can be kept against: more than one Redis can
+#: create. Such a round takes 0.2 s (measured: 54,000 removed per second), and no step of it more than 4 ms.
+MAX_TRIMMED = 10_000
 
 
 @dataclass(slots=True)

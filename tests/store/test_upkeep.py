@@ -260,7 +260,7 @@ def test_a_round_of_trimming_is_bounded_and_goes_on_in_the_next(
 ) -> None:
     monkeypatch.setattr("app.upkeep.MAX_TRIMMED", 20)
     monkeypatch.setattr("app.upkeep.TRIM_BATCH", 10)
-    assert MAX_TRIMMED == 4_000
+    assert MAX_TRIMMED == 10_000
     for _ in range(50):
         finished(store, clock())
     clock.advance(round(upkeep.settings.result_ttl * 1000) + 1)

@@ -1,0 +1,136 @@
+"""What is kept has a bounded size and life: at the bounds, and down to the last key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import redis
+
+from app.dispatch import Dispatcher
+from app.settings import Settings
+from app.store.admission import Remembered, Terms
+from app.store.messages import NO_MESSAGE
+from app.store.store import Store
+from app.store.tasks import Filters
+from app.upkeep import TRIM_BATCH, Upkeep
+from tests.conftest import VirtualClock
+from tests.store.making import (
+    FAILED,
+    STOPPED,
+    SUCCEEDED,
+    claimed,
+    created,
+    finished,
+    message_for,
+    new_schedule,
+    new_task,
+    scheduled,
+)
+
+TTL_SECONDS = 60.0
+TTL_MS = 60_000
+
+
+def upkeep_of(store: Store, **settings: float) -> Upkeep:
+    dispatcher = Dispatcher(lambda task_id, *_: message_for(task_id), 5.0)
+    return Upkeep(store, dispatcher, replace(Settings(), **settings), "beat@test")  # type: ignore[arg-type]
+
+
+def kept(store: Store, **filters: str) -> list[str]:
+    return [task.id for task in reversed(store.tasks.page(Filters(**filters), 200).items)]  # type: ignore[arg-type]
+
+
+def keys_of_tasks(raw: redis.Redis) -> set[str]:
+    """All keys but the sequence, the counters of minutes and the messages that workers have yet to throw away."""
+    passing = ("celeriac:minute:", "celeriac:celeriac.")
+    return {key for key in raw.keys("*") if not key.startswith(passing)} - {"celeriac:seq"}
+
+
+def full_life(store: Store, clock: VirtualClock, schedule_id: str) -> str:
+    """The id of a task that has everything a task can have: tags, attempts, a history, a result, output."""
+    task_id = created(store, clock(), tags=("a", "b:c"), scheduled_task_id=schedule_id)
+    attempt, entry = claimed(store, task_id, clock()), {"attempt": 1}
+    store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message_for(task_id), counts="counts", entry=entry)
+    store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
+    return task_id
+
+
+def test_nothing_is_left_of_a_task_whose_time_is_over(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    schedule = scheduled(store, clock())
+    before = keys_of_tasks(raw_redis)
+    full_life(store, clock, schedule.id)
+    assert len(keys_of_tasks(raw_redis)) > len(before) + 5
+    upkeep = upkeep_of(store, result_ttl=TTL_SECONDS)
+    assert upkeep.trim(clock.advance(TTL_MS)) == 0
+    assert upkeep.trim(clock.advance(1)) == 1
+    assert keys_of_tasks(raw_redis) == before
+
+
+def test_nothing_is_left_of_a_task_that_was_too_much(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    full_life(store, clock, schedule.id)
+    last = finished(store, clock.advance(1), STOPPED)
+    assert upkeep_of(store, max_finished_tasks=1).trim(clock()) == 1
+    assert kept(store) == [last]
+    assert kept(store, tag="a") == kept(store, scheduled_task_id=schedule.id) == []
+    store.tasks.delete(last)
+    store.schedules.delete(schedule.id)
+    assert keys_of_tasks(raw_redis) == set()
+
+
+@pytest.mark.parametrize("extra", [0, 1, TRIM_BATCH - 1, TRIM_BATCH, TRIM_BATCH + 1])
+def test_exactly_as_many_are_kept_as_may_be(store: Store, clock: VirtualClock, extra: int) -> None:
+    ids = [finished(store, clock.advance(1)) for _ in range(3 + extra)]
+    assert upkeep_of(store, max_finished_tasks=3).trim(clock()) == extra
+    assert kept(store) == ids[extra:]
+
+
+def test_counters_and_indexes_agree_after_it(store: Store, clock: VirtualClock) -> None:
+    for outcome in (SUCCEEDED, FAILED, STOPPED, SUCCEEDED):
+        finished(store, clock.advance(1), outcome)
+    created(store, clock())
+    upkeep_of(store, max_finished_tasks=2).trim(clock())
+    stats = store.stats.read((), clock())
+    assert sum(stats.tasks.values()) == len(kept(store)) == 3
+    assert sum(minute.succeeded + minute.failed + minute.stopped for minute in stats.minutes) == 4, "they did finish"
+
+
+def test_what_waits_or_runs_is_never_removed(store: Store, clock: VirtualClock) -> None:
+    waiting = created(store, clock(), due_ms=clock() + 10**10, message=NO_MESSAGE)
+    queued, running = created(store, clock()), created(store, clock())
+    claimed(store, running, clock())
+    upkeep_of(store, max_finished_tasks=1, result_ttl=0.1).trim(clock.advance(10**9))
+    assert sorted(kept(store)) == sorted([waiting, queued, running])
+
+
+def test_a_remembered_request_outlives_what_it_created(store: Store, clock: VirtualClock) -> None:
+    terms = Terms(key="k", fingerprint="f")
+    task = new_task(clock())
+    assert store.tasks.create([task], clock(), terms) == 1
+    assert store.tasks.create([task], clock(), terms) == 0, "the client sent it twice: the same call, not a repetition"
+    store.tasks.finish(claimed(store, task.id, clock()), SUCCEEDED, clock(), 1.0)
+    first = Remembered("f", task.id, clock())
+    upkeep_of(store, result_ttl=TTL_SECONDS).trim(clock.advance(TTL_MS + 1))
+    assert store.tasks.get(task.id) is None
+    assert store.tasks.create([new_task(clock())], clock(), terms) == first
+    assert store.schedules.create(new_schedule(clock()), clock(), terms) == first
+    assert kept(store) == []
+
+
+def test_firings_and_attempts_of_one_thing_are_bounded(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    task_id = created(store, clock(), max_retries=100)
+    for number in range(30):
+        attempt = claimed(store, task_id, clock())
+        entry = {"attempt": number}
+        store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), NO_MESSAGE, counts="counts", entry=entry)
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert len(task.attempts) <= 20
+    assert raw_redis.llen(f"celeriac:t:{task_id}:attempts") <= 20
+    assert json.loads(raw_redis.lindex(f"celeriac:t:{task_id}:attempts", -1) or "") == {"attempt": 29}

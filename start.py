@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from app import announcement
 from app.http_server import PortNotFree, check_port, serve
-from app.processes import PARENT_PID, Command, Supervisor, module_command
+from app.processes import PARENT_PID, STOP_GRACE_SECONDS, Command, Supervisor, module_command
 from app.redis_server import (
     EmbeddedServer,
     FolderInUse,
@@ -34,6 +34,9 @@ from app.settings import Settings, SettingsError, read_settings
 ROOT = Path(__file__).resolve().parent
 READY_SECONDS = 30.0
 TICK_SECONDS = 0.2
+PROMPT_GRACE_SECONDS = 3.0
+#: What a worker needs beyond its grace: to hear the last answer of Redis, to give back, to end its children.
+WORKER_END_SECONDS = 4.0
 CELERY = ("celery", "-q", "-A", "celery_app")  # -q: no banner; ours says it
 # Workers need not know each other: what they share is in the records.
 WORKER = ("worker", "--without-mingle", "--without-gossip")
@@ -48,7 +51,8 @@ roles:
   worker    one worker for both kinds of task; as many as you like, on any machine
   beat      fires what is due on a cron; one is enough, more do no harm
 
-Ctrl-C or SIGTERM stops everything within 10 seconds. Where no Redis is found, a role started
+Ctrl-C or SIGTERM stops everything within 10 seconds; running attempts have 3 of them, or
+SHUTDOWN_GRACE, and are given back to their queue then. Where no Redis is found, a role started
 alone brings the embedded one with it, and the roles started after it find that.
 
 Settings come from environment variables (REDIS_URL, API_KEYS, VAR_DIR, LOG_LEVEL, LOG_FORMAT, …);
@@ -128,13 +132,13 @@ def run_all(settings: Settings) -> int:
             _watch(settings, redis, services, stopping)
         finally:
             say("stopping")
-            services.stop()
+            services.stop(_stop_seconds(settings))
     say("stopped")
     return 0
 
 
 def _commands(settings: Settings, redis_url: str) -> list[Command]:
-    env = _child_env(settings, redis_url)
+    env = {**_child_env(settings, redis_url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
     code = ("-Q", "celeriac.code", "-n", "code@%h", "--concurrency", str(settings.code_concurrency))
     api = ("-Q", "celeriac.api", "-n", "api@%h", "--concurrency", str(settings.api_concurrency))
     return [
@@ -143,6 +147,16 @@ def _commands(settings: Settings, redis_url: str) -> list[Command]:
         Command("worker for api tasks", module_command(*CELERY, *WORKER, *api), env),
         Command("beat", module_command(*CELERY, "beat"), env),
     ]
+
+
+def _shutdown_grace(settings: Settings) -> float:
+    """Seconds that running attempts have: whoever stops the whole system waits for its end, so few by default."""
+    return settings.shutdown_grace if os.environ.get("SHUTDOWN_GRACE") else PROMPT_GRACE_SECONDS
+
+
+def _stop_seconds(settings: Settings) -> float:
+    """Seconds that children have to end in order."""
+    return max(STOP_GRACE_SECONDS, _shutdown_grace(settings) + WORKER_END_SECONDS)
 
 
 def _child_env(settings: Settings, redis_url: str) -> dict[str, str]:
@@ -329,12 +343,13 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
         services = Supervisor(say)
         try:
             command = (sys.executable, str(ROOT / "start.py"), role)
-            services.start(Command(role, command, _child_env(settings, redis.url)))
+            env = {**_child_env(settings, redis.url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
+            services.start(Command(role, command, env))
             while not stopping.wait(TICK_SECONDS):
                 redis.tick()
                 services.tick()
         finally:
-            services.stop()
+            services.stop(_stop_seconds(settings))
     return 0
 
 

@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0  # a child that lived this long has earned a short pause again
-STOP_GRACE_SECONDS = 6.0  # with the server's own 2.5 s the whole stop stays under 10 s
+STOP_GRACE_SECONDS = 7.0  # with the server's own 2.5 s the whole stop stays under 10 s
 ORPHAN_GRACE_SECONDS = 6.0
 PARENT_CHECK_SECONDS = 0.5
 

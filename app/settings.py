@@ -168,6 +168,12 @@ class Settings:
         partial(_number, low=1, high=600, whole=False),
         "Seconds a worker may be silent before its running attempts count as lost. Renewed three times as often.",
     )
+    shutdown_grace: float = _setting(
+        30.0,
+        partial(_number, low=0, high=3600, whole=False),
+        "Seconds that running attempts have to end when a worker is told to (SIGTERM); then they are given back to "
+        "their queue. Under `python start.py` 3, unless it is set.",
+    )
     result_ttl: float = _setting(604_800.0, _seconds, "Seconds a finished task is kept (default: 7 days).")
     max_finished_tasks: int = _setting(1_000_000, _positive, "Finished tasks that are kept; the oldest go first.")
     max_queued_tasks: int = _setting(

@@ -14,6 +14,7 @@ from app.domain.errors import Unavailable
 from app.domain.outcome import ExecutorError, Failure, Outcome
 from app.domain.times import to_rfc3339
 from app.store.tasks import MAX_LOSSES, Attempt, Counts, TaskStore
+from tasks.drain import Drain
 from tasks.executors import Executor
 from tasks.running import Running
 
@@ -24,6 +25,8 @@ REPORT_TRIES = 600
 REPORT_PAUSE_SECONDS = 0.5
 #: Pause before an attempt that our own side has failed is made again.
 OWN_FAILURE_PAUSE_MS = 1_000
+#: Shown where the task may not run again.
+GIVEN_BACK = Failure("WorkerLostError", "the worker was shut down while it ran the task")
 
 
 class AttemptRunner:
@@ -35,6 +38,7 @@ class AttemptRunner:
         dispatcher: Dispatcher,
         executors: Mapping[str, Executor],
         running: Running,
+        drain: Drain,
         lease_seconds: float,
         clock: Clock,
     ) -> None:
@@ -42,11 +46,14 @@ class AttemptRunner:
         self._dispatcher = dispatcher
         self._executors = executors
         self._running = running
+        self._drain = drain
         self._lease_ms = round(lease_seconds * 1000)
         self._clock = clock
 
     def run(self, task_id: str, worker: str) -> None:
-        """Execute the task, if it still waits for that."""
+        """Execute the task, if it still waits for that; give it back where this worker is ending."""
+        if not self._drain.may_start(task_id):
+            return
         now_ms = self._clock()
         try:
             claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms)
@@ -66,11 +73,13 @@ class AttemptRunner:
         executor = self._executors[attempt.kind]
         cancel = executor.new_cancel()
         counts: Counts = "counts"
-        with self._running(attempt, cancel):
+        with self._running(attempt, cancel) as held:
             try:
                 outcome = executor.execute(attempt, cancel)
             except ExecutorError as error:
                 outcome, counts = _own_failure(error), "lost"
+        if outcome.stopped and held.is_given_back:
+            outcome, counts = Outcome(failure=GIVEN_BACK), "free"
         duration_ms = (time.perf_counter() - started) * 1000
         status = _persistently(lambda: self._report(attempt, outcome, counts, worker, started_ms, duration_ms))
         _log_end(attempt, outcome, status, duration_ms)
@@ -92,11 +101,15 @@ class AttemptRunner:
         due_ms = now_ms + pause_ms
         priority = attempt.priority
         message = self._dispatcher.message(attempt.task_id, attempt.kind, priority, due_ms, now_ms)
-        entry = _entry(attempt, outcome, worker, started_ms, now_ms, duration_ms)
+        entry = None if counts == "free" else _entry(attempt, outcome, worker, started_ms, now_ms, duration_ms)
         return self._store.run_again(attempt, outcome, now_ms, duration_ms, due_ms, message, counts=counts, entry=entry)
 
     def _pause_ms(self, attempt: Attempt, outcome: Outcome, counts: Counts) -> int | None:
         """ms until it runs again; None where it is finished."""
+        if counts != "counts" and attempt.spec.get("on_worker_lost") == "fail":
+            return None
+        if counts == "free":
+            return 0
         if counts == "lost":
             return OWN_FAILURE_PAUSE_MS if attempt.losses + 1 < MAX_LOSSES else None
         policy = retry_policy(attempt.spec, attempt.max_retries)

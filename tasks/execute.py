@@ -6,12 +6,20 @@ import logging
 import sys
 from typing import Any
 
-from celery.signals import worker_init, worker_process_shutdown, worker_ready, worker_shutdown
+from celery.signals import (
+    task_received,
+    worker_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from app.queues import EXECUTE
 from app.settings import SettingsError
 from celery_app import celery
 from sandbox import SandboxError
+from tasks.consumer_end import ConsumerEnd
 from tasks.runtime import Identity, process
 
 logger = logging.getLogger("celeriac.worker")
@@ -54,6 +62,24 @@ def _on_ready(sender: Any, **_: Any) -> None:
         "worker ready",
         extra={"action": "worker_ready", "worker": _identity().hostname, "sandbox_off": off or "none"},
     )
+
+
+@task_received.connect
+def _on_received(request: Any, **_: Any) -> None:
+    drain = process.drain()
+    if drain is not None:
+        drain.fetched(request.id)
+
+
+@worker_shutting_down.connect
+def _on_shutting_down(**_: Any) -> None:
+    drain = process.drain()
+    if drain is not None:
+        drain.begin()
+
+
+ConsumerEnd.find_drain = staticmethod(process.drain)
+celery.steps["consumer"].add(ConsumerEnd)
 
 
 @worker_shutdown.connect

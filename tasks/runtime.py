@@ -19,6 +19,7 @@ from app.upkeep import Upkeep
 from app.version import VERSION
 from sandbox import Sandbox
 from tasks.attempts import AttemptRunner
+from tasks.drain import Drain
 from tasks.executors import Executor
 from tasks.executors.api import ApiExecutor
 from tasks.executors.code import CodeExecutor
@@ -52,7 +53,10 @@ class Runtime:
             Kind.CODE: CodeExecutor(self.sandbox, settings),
             Kind.API: ApiExecutor(self._http),
         }
-        self.runner = AttemptRunner(store.tasks, dispatcher, executors, self.running, settings.lease_seconds, clock)
+        self.drain = Drain(store.upkeep, dispatcher, self.running, settings.shutdown_grace, clock)
+        self.runner = AttemptRunner(
+            store.tasks, dispatcher, executors, self.running, self.drain, settings.lease_seconds, clock
+        )
         self.keeper = Keeper(
             store,
             self.running,
@@ -71,6 +75,7 @@ class Runtime:
 
     def close(self) -> None:
         """Give everything back."""
+        self.drain.finish()
         self.keeper.stop()
         self.sandbox.close()
         self._http.close()
@@ -141,6 +146,11 @@ class _Process:
                 self.pid = os.getpid()
                 self.runtime.start(with_sandbox="celeriac.code" in identity.queues)
             return self.runtime
+
+    def drain(self) -> Drain | None:
+        """The runtime's drain, if there is one. Takes no lock: a signal's handler calls it."""
+        runtime = self.runtime
+        return runtime.drain if runtime is not None and self.pid == os.getpid() else None
 
     def close(self) -> None:
         with self.lock:

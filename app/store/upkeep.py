@@ -6,7 +6,7 @@ Each method does a bounded piece of work, and any number of processes may call i
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -56,7 +56,7 @@ class UpkeepStore:
 
     def waiting_until(self, until_ms: int, limit: int) -> list[Sendable]:
         """Waiting tasks due by `until_ms` whose message is not out yet, the first due first."""
-        return self._sendable(self._client.by_score(self._keys.due, "-inf", until_ms, limit))
+        return self.sendable(_ids(self._client.by_score(self._keys.due, "-inf", until_ms, limit)))
 
     def next_due_ms(self) -> int | None:
         """When the first of the waiting tasks whose message is not out is due, or None."""
@@ -66,10 +66,10 @@ class UpkeepStore:
     def queued_since(self, before_ms: int, limit: int, skip: int = 0) -> list[Sendable]:
         """Queued tasks whose message has been out since before `before_ms`, the oldest first but for `skip`."""
         oldest = self._client.by_rank(self._keys.queued, skip, limit)
-        return self._sendable([(task_id, since_ms) for task_id, since_ms in oldest if since_ms <= before_ms])
+        return self.sendable([task_id for task_id, since_ms in oldest if since_ms <= before_ms])
 
-    def _sendable(self, found: Sequence[tuple[str, int]]) -> list[Sendable]:
-        task_ids = [task_id for task_id, _ in found]
+    def sendable(self, task_ids: Collection[str]) -> list[Sendable]:
+        """What a message for each of these tasks is made of; those that are gone are left out."""
         records = self._records(task_ids, "k", "p", "du")
         return [
             Sendable(task_id, kind, int(priority), int(due))
@@ -77,7 +77,7 @@ class UpkeepStore:
             if kind is not None
         ]
 
-    def _records(self, task_ids: Sequence[str], *fields: str) -> list[Any]:
+    def _records(self, task_ids: Collection[str], *fields: str) -> list[Any]:
         if not task_ids:
             return []
         with self._client.pipeline(transaction=False) as pipeline:
@@ -104,6 +104,16 @@ class UpkeepStore:
             args += [task.task_id, task.due_ms, message.queue_key, message.payload]
         return int(self._scripts("send", *args))
 
+    def hand_back(self, messages: Sequence[tuple[Sendable, Message]]) -> int:
+        """Give back what was fetched and not started: to the front of its queue, or among the waiting ones.
+
+        Returns how many there were.
+        """
+        args: list[Any] = [len(messages)]
+        for task, message in messages:
+            args += [task.task_id, message.queue_key, message.payload]
+        return int(self._scripts("hand_back", *args))
+
     def mark_overdue(self, now_ms: int, before_ms: int, limit: int, who: str = UPKEEP) -> int:
         """waiting -> queued for what is out as a countdown and was due before `before_ms`."""
         return int(self._scripts("overdue", now_ms, before_ms, limit, who))
@@ -111,7 +121,7 @@ class UpkeepStore:
     def expired_leases(self, now_ms: int, limit: int) -> list[LostAttempt]:
         """Attempts whose lease was over before `now_ms`."""
         expired = self._client.by_score(self._keys.leases, "-inf", f"({now_ms}", limit)
-        task_ids = [task_id for task_id, _ in expired]
+        task_ids = _ids(expired)
         records = self._records(task_ids, "k", "p", "at", "ep", "sa", "w", "ol")
         return [
             LostAttempt(
@@ -173,3 +183,7 @@ class UpkeepStore:
     def trim_oldest(self, leaves: Sequence[str], limit: int) -> int:
         """Remove the `limit` tasks of all these leaves that were created first. Returns the number removed."""
         return int(self._scripts("trim_oldest", limit, *leaves))
+
+
+def _ids(found: Sequence[tuple[str, int]]) -> list[str]:
+    return [task_id for task_id, _ in found]

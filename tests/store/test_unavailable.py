@@ -63,6 +63,8 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "upkeep.oldest_message": lambda store: store.upkeep.oldest_message("q"),
     "upkeep.queued_ms": lambda store: store.upkeep.queued_ms([ID]),
     "upkeep.send": lambda store: store.upkeep.send([(Sendable(ID, "code", 5, 0), MESSAGE)], 0),
+    "upkeep.sendable": lambda store: store.upkeep.sendable([ID]),
+    "upkeep.hand_back": lambda store: store.upkeep.hand_back([(Sendable(ID, "code", 5, 0), MESSAGE)]),
     "upkeep.mark_overdue": lambda store: store.upkeep.mark_overdue(0, 0, 10),
     "upkeep.expired_leases": lambda store: store.upkeep.expired_leases(0, 10),
     "upkeep.take_back": lambda store: store.upkeep.take_back(LOST, 0, MESSAGE, 3, {}, ENTRY),

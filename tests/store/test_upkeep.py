@@ -92,6 +92,41 @@ def test_a_countdown_that_nobody_starts_shows_as_queued(store: Store, clock: Vir
     assert status(store, task_id) is Status.QUEUED
 
 
+# --- what a worker gives back --------------------------------------------------------------------
+
+
+def test_what_was_fetched_goes_to_the_front_of_its_list_as_old_as_it_was(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+) -> None:
+    fetched, later = created(store, clock(), message=NO_MESSAGE), created(store, clock.advance(10), message=NO_MESSAGE)
+    raw_redis.lpush(store.keys.queue("celeriac.code", 4), post(later, "code", 5, None).payload)
+    (task,) = store.upkeep.sendable([fetched])
+    assert store.upkeep.hand_back([(task, post(fetched, "code", 5, None))]) == 1
+    assert messages(raw_redis, store) == [(fetched, None), (later, None)]
+    assert store.upkeep.queued_ms([fetched]) == [clock() - 10]
+    assert upkeep.resend_lost(clock.advance(60_000)) == 0
+
+
+def test_a_countdown_that_goes_back_waits_in_redis_again(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+) -> None:
+    task_id = created(store, clock(), due_ms=clock() + 3_000)  # its message is on a list of its own, as fetched
+    (task,) = store.upkeep.sendable([task_id])
+    assert store.upkeep.hand_back([(task, post(task_id, "code", 5, None))]) == 1
+    assert messages(raw_redis, store) == []
+    assert upkeep.promote(clock()) == 1
+    assert messages(raw_redis, store) == [(task_id, 3.0)]
+
+
+def test_what_runs_or_is_gone_does_not_go_back(store: Store, clock: VirtualClock, post: Post) -> None:
+    runs, gone = created(store, clock()), created(store, clock())
+    tasks = store.upkeep.sendable([runs, gone])
+    claimed(store, runs, clock())
+    store.tasks.delete(gone)
+    assert store.upkeep.hand_back([(task, post(task.task_id, "code", 5, None)) for task in tasks]) == 0
+    assert store.upkeep.sendable([gone]) == []
+
+
 # --- lost messages -------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
 from app.store.tasks import TaskStore
 from tasks.attempts import AttemptRunner
+from tasks.drain import Drain
 from tasks.running import Running
 
 
@@ -19,11 +20,18 @@ class _Away:
         raise Unavailable("TimeoutError")
 
 
+class _NotEnding:
+    def may_start(self, task_id: str) -> bool:
+        return True
+
+
 def test_a_claim_without_redis_is_said_without_a_traceback(
     dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    runner = AttemptRunner(cast(TaskStore, _Away()), dispatcher, {}, Running(), 15, lambda: 0)
+    runner = AttemptRunner(
+        cast(TaskStore, _Away()), dispatcher, {}, Running(), cast(Drain, _NotEnding()), 15, lambda: 0
+    )
     runner.run("0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42", "one@test")
     (record,) = caplog.records
     assert vars(record)["action"] == "claim_failed"

@@ -1,0 +1,135 @@
+"""A worker that is told to end (SIGTERM): nothing is lost, nothing doubled, and no attempt counted for it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+import redis
+
+from app.domain.status import Status
+from app.service import TaskService
+from app.store.record import Task
+from app.store.store import Store
+from tests.servers import CeleryProcess, wait_until
+from tests.worker.conftest import Start
+
+SLEEPS = "import time\ndef f(seconds):\n    time.sleep(seconds)\n    return 'slept'"
+SPINS = "def f():\n    while True:\n        pass\n"
+GIVEN_BACK = "its worker gives it back"
+
+
+def code(source: str, *args: object, **fields: object) -> dict[str, object]:
+    return {"name": "n", "function_code": source, "function_name": "f", "args": list(args), **fields}
+
+
+def is_running(service: TaskService, task: Task) -> bool:
+    return service.get(task.id).status is Status.RUNNING
+
+
+def end(worker: CeleryProcess, seconds: float = 20) -> None:
+    """SIGTERM; and it ends by itself, in order, with all that it started."""
+    worker.signal(signal.SIGTERM)
+    assert worker.process.wait(seconds) == 0
+    assert worker.left_nothing()
+
+
+def whys(task: Task) -> list[str]:
+    return [change.why for change in task.history]
+
+
+def test_what_runs_may_end_within_the_grace(service: TaskService, start_worker: Start) -> None:
+    worker = start_worker(SHUTDOWN_GRACE="20")
+    task = service.create(code(SLEEPS, 1.0))
+    wait_until(lambda: is_running(service, task), 10, "a start")
+    end(worker)
+    task = service.get(task.id)
+    assert (task.status, task.attempt, task.result_json) == (Status.SUCCEEDED, 1, '"slept"')
+
+
+def test_what_does_not_end_goes_back_uncounted_and_runs_elsewhere(service: TaskService, start_worker: Start) -> None:
+    worker = start_worker("one", SHUTDOWN_GRACE="0.3")
+    task = service.create(code(SPINS, max_retries=1, timeout=3, retry_delay=0))
+    wait_until(lambda: is_running(service, task), 10, "a start")
+    end(worker)
+    back = service.get(task.id)
+    assert (back.status, back.attempt, back.worker, list(back.attempts)) == (Status.QUEUED, 0, None, [])
+    assert whys(back)[-1] == GIVEN_BACK
+
+    start_worker("two")
+    done = service.get(task.id, wait_seconds=20)
+    assert (done.status, done.attempt, done.worker) == (Status.FAILED, 2, "two@test"), "both attempts are left"
+    assert [entry["error"]["type"] for entry in done.attempts] == ["TimeoutError"]
+
+
+def test_what_may_not_run_again_fails(service: TaskService, start_worker: Start) -> None:
+    worker = start_worker(SHUTDOWN_GRACE="0.3")
+    task = service.create(code(SPINS, on_worker_lost="fail", max_retries=5))
+    wait_until(lambda: is_running(service, task), 10, "a start")
+    end(worker)
+    task = service.get(task.id)
+    assert (task.status, task.attempt, task.error and task.error["type"]) == (Status.FAILED, 1, "WorkerLostError")
+
+
+def test_a_stop_wins_over_giving_back(service: TaskService, start_worker: Start) -> None:
+    worker = start_worker(SHUTDOWN_GRACE="0.3")
+    task = service.create(code(SPINS))
+    wait_until(lambda: is_running(service, task), 10, "a start")
+    worker.signal(signal.SIGTERM)
+    service.stop(task.id)
+    assert worker.process.wait(20) == 0
+    assert service.get(task.id).status is Status.STOPPED
+
+
+def test_countdowns_go_back_and_others_start_them(
+    service: TaskService, store: Store, raw_redis: redis.Redis, start_worker: Start
+) -> None:
+    ending, staying = start_worker("one"), start_worker("two")
+    raw = code("def f(): return 1", task_type="delayed", delay_seconds=1.9)
+    tasks = [service.create(raw) for _ in range(20)]
+    wait_until(lambda: raw_redis.llen(store.keys.queue("celeriac.code", 4)) == 0, 10, "both have fetched them")
+    end(ending)
+    assert "given back what was not started" in ending.output
+    done = [service.get(task.id, wait_seconds=20) for task in tasks]
+    assert {(task.status, task.attempt, task.worker) for task in done} == {(Status.SUCCEEDED, 1, "two@test")}
+    assert staying.process.poll() is None
+
+
+def test_a_rolling_restart_under_load_loses_doubles_and_fails_nothing(
+    service: TaskService, start_worker: Start
+) -> None:
+    stopping = threading.Event()
+    created: list[str] = []
+
+    def load() -> None:
+        while not stopping.wait(0.02):
+            created.append(service.create(code(SLEEPS, 0.05)).id)
+
+    worker = start_worker("w0", SHUTDOWN_GRACE="20")
+    loader = threading.Thread(target=load)
+    loader.start()
+    outputs = []
+    try:
+        for number in range(1, 5):
+            following = start_worker(f"w{number}", SHUTDOWN_GRACE="20")
+            end(worker)
+            outputs.append(worker.output)
+            worker = following
+    finally:
+        stopping.set()
+        loader.join()
+    tasks = [service.get(task_id, wait_seconds=30) for task_id in created]
+    assert len(tasks) > 50
+    assert {(task.status, task.attempt) for task in tasks} == {(Status.SUCCEEDED, 1)}
+    assert {len([why for why in whys(task) if "starts" in why]) for task in tasks} == {1}, "each ran once"
+    assert {len(task.attempts) for task in tasks} == {0}
+    assert "messages were lost" not in "".join([*outputs, worker.output]), "what was on its way was given back"
+
+
+# After Ctrl-C Celery's status is 1.
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 1)])
+def test_an_idle_worker_does_not_wait_for_its_grace(start_worker: Start, number: signal.Signals, status: int) -> None:
+    worker = start_worker(SHUTDOWN_GRACE="60")
+    worker.signal(number)
+    assert worker.process.wait(15) == status

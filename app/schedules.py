@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +26,9 @@ from app.store.store import Store
 from app.store.tasks import as_created
 
 MAX_KEY_LENGTH = 200
-#: A change that meets another, or a firing, in the middle is made again on what it finds then.
-_TRIES = 20
+#: A change that meets another, or a firing, in the middle is made again on what it finds then. Each time somebody
+#: else's came through, so this bounds how many can be made at once.
+_TRIES = 300
 
 
 class ScheduleService:
@@ -78,7 +80,9 @@ class ScheduleService:
         for _ in range(_TRIES):
             existing_id = self._store.schedules.id_of_key(key)
             if existing_id is not None:
-                return self._change(existing_id, lambda _: raw), False
+                with suppress(NotFound):  # deleted meanwhile: then it is created
+                    return self._change(existing_id, lambda _: raw), False
+                continue
             now_ms = self._clock()
             made = replace(self._made_of(self._parse(raw, now_ms), new_id(now_ms), now_ms), key=key)
             if self._store.schedules.create(made, now_ms, self._intake.for_schedule(now_ms)) == made.id:
@@ -94,6 +98,8 @@ class ScheduleService:
             seen, now_ms = self.get(schedule_id), self._clock()
             spec = self._parse(raw_for(seen), now_ms)
             changed = self._changed(seen, self._made_of(spec, seen.id, now_ms))
+            if is_same(seen, changed):
+                return seen
             if self._store.schedules.change(seen, changed, now_ms):
                 return self.get(schedule_id)
         raise Conflict("the scheduled task keeps changing; try again", seen.status)
@@ -241,6 +247,16 @@ class ScheduleService:
         if created is None:
             raise NotFound("the task that the first request with this Idempotency-Key created was removed since")
         return created, True
+
+
+def is_same(seen: Schedule, changed: Schedule) -> bool:
+    """Whether a change would change nothing. Written or not is then the same, to everybody."""
+    return _told(seen) == _told(changed)
+
+
+def _told(schedule: Schedule) -> tuple[Any, ...]:
+    """All that a caller can change."""
+    return (raw_of(schedule), schedule.kind, schedule.status, schedule.next_run_ms)
 
 
 def rule_of(schedule: Schedule) -> Rule:

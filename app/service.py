@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -84,8 +85,8 @@ class TaskService:
         spec = self._parse(raw, earlier.now_ms)
         return as_created(self._task_of(spec, earlier.created_id, earlier.now_ms), earlier.now_ms)
 
-    def _parse(self, raw: Any, now_ms: int) -> TaskSpec:
-        return parse_task(raw, now_ms, lambda fields: code_problems(fields, self._checker))
+    def _parse(self, raw: Any, now_ms: int, problems: Sequence[Problem] = ()) -> TaskSpec:
+        return parse_task(raw, now_ms, lambda fields: [*problems, *code_problems(fields, self._checker)])
 
     def _task_of(self, spec: TaskSpec, task_id: str, now_ms: int) -> NewTask:
         return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
@@ -145,11 +146,14 @@ class TaskService:
         """The spec with the changes, and when it is due: by a new delay, or as before."""
         raw = merged(_raw_of(seen), changes)
         given = {name for name in ("delay_seconds", "run_at") if raw.get(name) is not None}
-        if not given:  # its time stays; any will do for the rules between the fields
-            raw["run_at"] = to_rfc3339(seen.due_ms)
-        raw["task_type"] = TaskType.DELAYED if raw.get("task_type") is None else raw["task_type"]
-        spec = self._parse(raw, now_ms)
-        return spec, spec.due_ms(now_ms) if given else seen.due_ms
+        if given:
+            raw["task_type"] = TaskType.DELAYED if raw.get("task_type") is None else raw["task_type"]
+            spec = self._parse(raw, now_ms)
+            return spec, spec.due_ms(now_ms)
+        problems = _type_problems(seen, raw.get("task_type"))
+        # Its time stays; any will do for the rules between the fields.
+        raw |= {"task_type": TaskType.DELAYED, "run_at": to_rfc3339(seen.due_ms)}
+        return self._parse(raw, now_ms, problems), seen.due_ms
 
     def stop(self, task_id: str) -> Task:
         """Never let it start, or end it while it runs; returns when it is stopped.
@@ -204,6 +208,13 @@ class TaskService:
 
 def _past(status: str) -> str:
     return f"was {status}" if status == Status.STOPPED else status
+
+
+def _type_problems(seen: Task, wanted: Any) -> list[Problem]:
+    """A change that gives no time leaves the type as it is."""
+    if wanted is None or wanted == seen.task_type:
+        return []
+    return [Problem("task_type", "changes with delay_seconds or run_at only; a run_at in the past means now")]
 
 
 def _raw_of(task: Task) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from app.api import responses
 from app.api.operations import OPERATIONS, Answer, Operation
-from app.api.problems import PROBLEMS, RETRY_AFTER_SECONDS
+from app.api.problems import FURTHER_PROBLEMS, PROBLEMS, RETRY_AFTER_SECONDS
 from app.domain.spec import PreviewSpec, ScheduleSpec, TaskSpec
 from app.version import VERSION
 
@@ -154,8 +154,9 @@ def _problem(status: int) -> Json:
         "instance": "/api/tasks",
         "errors": [{"field": "name", "message": "is required"}] if status == 422 else [],
     }
+    further = [f"or {other[1]} (`{slug}`)" for slug, other in FURTHER_PROBLEMS.items() if other[0] == status]
     described: Json = {
-        "description": f"{title}.",
+        "description": "; ".join([title, *further]) + ".",
         "content": {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}, "example": example}},
     }
     if status in _PROBLEM_HEADERS:

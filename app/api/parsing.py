@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from flask import request
 from pydantic_core import from_json
@@ -15,6 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from app.api.context import context
 from app.api.problems import Refused
 from app.domain.errors import InvalidSpec, Problem
+from app.domain.status import Kind
 from app.domain.times import parse_rfc3339
 from app.idempotency import RequestKey, request_key
 
@@ -26,7 +27,7 @@ MAX_FILTER_LENGTH = 200
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)  # float() takes 1_0, 1e2 and digits of every script
 Choice = TypeVar("Choice", bound=StrEnum)
 Value = TypeVar("Value")
-_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
 
 
 def json_body() -> Any:
@@ -64,7 +65,9 @@ def _body() -> bytes:
 def preferred_wait_seconds() -> float:
     """N of `Prefer: wait=N` (RFC 7240), at most 60; 0 without a valid one: it is but a preference."""
     match = _WAIT.search(request.headers.get("Prefer", ""))
-    return min(int(match[1]), MAX_WAIT_SECONDS) if match else 0
+    if match is None:
+        return 0
+    return MAX_WAIT_SECONDS if len(match[1]) > 9 else min(int(match[1]), MAX_WAIT_SECONDS)
 
 
 def idempotency_key(body: Any = None) -> RequestKey | None:
@@ -79,6 +82,15 @@ def idempotency_key(body: Any = None) -> RequestKey | None:
         return request_key(request.method, request.path.rstrip("/"), key, body)
     except ValueError as error:
         raise InvalidSpec([Problem("Idempotency-Key", str(error))]) from error
+
+
+class CommonFilters(TypedDict):
+    """What tasks and scheduled tasks can both be looked for by; None: any."""
+
+    kind: Kind | None
+    name: str | None
+    name_is_prefix: bool
+    tag: str | None
 
 
 class Query:
@@ -96,6 +108,17 @@ class Query:
     def choice(self, name: str, choices: type[Choice]) -> Choice | None:
         """One of an enum's values."""
         return self._read(name, lambda text: _checked_choice(text, choices))
+
+    def common_filters(self) -> CommonFilters:
+        """Those of every list. `name` is exact, or with `*` at its end a prefix: `report*`."""
+        name = self.text("name") or ""
+        is_prefix = name.endswith("*")
+        return {
+            "kind": self.choice("kind", Kind),
+            "name": (name[:-1] if is_prefix else name) or None,
+            "name_is_prefix": is_prefix,
+            "tag": self.text("tag"),
+        }
 
     def time_ms(self, name: str) -> int | None:
         """An RFC 3339 time; a `+` of its offset may have come as a blank."""
@@ -150,10 +173,3 @@ def _checked_number(text: str, low: float, high: float) -> float:
     if not low <= number <= high or (whole_needed and number != int(number)):
         raise ValueError(f"must be a {'whole ' if whole_needed else ''}number from {low:g} to {high:g}")
     return number
-
-
-def name_filter(text: str | None) -> tuple[str | None, bool]:
-    """(name, whether it is a prefix): `report` or `report*`."""
-    if text is not None and text.endswith("*"):
-        return text[:-1] or None, True
-    return text, False

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from app.api.context import context
-from app.api.parsing import Query, idempotency_key, json_body, name_filter
+from app.api.parsing import Query, idempotency_key, json_body
 from app.api.shapes import answer, firing_note, new_schedule, new_task, schedule_summary, whole_schedule
 from app.api.tasks import task_page
-from app.domain.status import Kind, ScheduleStatus
+from app.domain.status import ScheduleStatus
 from app.store.schedules import Schedule, ScheduleFilters
 
 blueprint = Blueprint("scheduled_tasks", __name__, url_prefix="/api/scheduled-tasks")
@@ -25,14 +25,7 @@ def create() -> Response:
 def list_schedules() -> Response:
     """Newest first, with filters and a cursor."""
     query = Query(request.args)
-    name, name_is_prefix = name_filter(query.text("name"))
-    filters = ScheduleFilters(
-        status=query.choice("status", ScheduleStatus),
-        kind=query.choice("kind", Kind),
-        name=name,
-        name_is_prefix=name_is_prefix,
-        tag=query.text("tag"),
-    )
+    filters = ScheduleFilters(status=query.choice("status", ScheduleStatus), **query.common_filters())
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
     page = context().schedules.page(filters, limit, cursor)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from app.api.context import context
-from app.api.parsing import Query, idempotency_key, json_body, name_filter, preferred_wait_seconds
+from app.api.parsing import Query, idempotency_key, json_body, preferred_wait_seconds
 from app.api.shapes import answer, new_schedule, new_task, task_summary, whole_task
 from app.domain.spec import is_schedule
-from app.domain.status import Kind, Status, TaskType
+from app.domain.status import Status, TaskType
 from app.store.tasks import Filters
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/api/tasks")
@@ -36,17 +36,13 @@ def list_tasks() -> Response:
 
 def task_page(query: Query, schedule_id: str | None = None) -> Response:
     """The page of tasks that the query asks for; with `schedule_id` of those that a scheduled task created."""
-    name, name_is_prefix = name_filter(query.text("name"))
     filters = Filters(
         status=query.choice("status", Status),
         task_type=query.choice("task_type", TaskType),
-        kind=query.choice("kind", Kind),
-        name=name,
-        name_is_prefix=name_is_prefix,
-        tag=query.text("tag"),
         scheduled_task_id=schedule_id or query.text("scheduled_task_id"),
         created_after_ms=query.time_ms("created_after"),
         created_before_ms=query.time_ms("created_before"),
+        **query.common_filters(),
     )
     limit, cursor = query.limit(), query.text("cursor")
     query.done()

@@ -1,7 +1,7 @@
 """The cron expression as text → the numbers each field allows.
 
     field   = entry {"," entry}
-    entry   = ("*" | value ["-" value]) ["/" step]     a range may wrap: fri-mon, 22-2
+    entry   = ("*" | value ["-" value]) ["/" step]     a range may wrap, but not all the way round: fri-mon, 22-2
             | "L"                                      day of month: the last one
             | "L" value | value "L"                    day of week: the month's last such day
             | value "#" 1..5                           day of week: the month's nth such day
@@ -89,13 +89,20 @@ class _Kind:
         low = self.low if match["low"] == "*" else self.number(match["low"])
         step = self._step(match["step"])
         if match["high"]:
-            high = self.number(match["high"])
-            high += self.count if high < low else 0
+            high = self._end(low, match["high"], text)
         elif match["low"] == "*" or match["step"]:
             low, high = self.fold(low), last  # "10/5" is "10-59/5"
         else:
             high = low
         return (self.fold(number) for number in range(low, high + 1, step))
+
+    def _end(self, low: int, text: str, entry: str) -> int:
+        """The end of a range that begins at `low`; where it wraps, past the field's own."""
+        high = self.number(text)
+        high += self.count if high < low else 0
+        if high == low + self.count - 1 and high > self.high and not self.names:
+            raise CronError(f"{self.name}: {entry!r} goes all the way round; for every one write '*'")
+        return high
 
     def _step(self, text: str | None) -> int:
         if text is not None and not 1 <= int(text) <= self.high:

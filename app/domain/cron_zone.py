@@ -21,6 +21,8 @@ SECOND = timedelta(seconds=1)
 # Two changes of one zone are never closer: 6.96 days is the least in tzdata 2026.6 (Gaza, around Ramadan).
 _SCAN_STEP_SECONDS = 6 * 86_400
 _MAX_NAME_LENGTH = 64
+#: In the database, but no zone: what a machine shows whose zone nobody has set.
+_NOWHERE = frozenset({"Factory"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def zone_names() -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _names_by_lower_case() -> dict[str, str]:
     names = (files("tzdata") / "zones").read_text("utf-8").split()
-    return {name.lower(): name for name in names}
+    return {name.lower(): name for name in names if name not in _NOWHERE}
 
 
 @lru_cache(maxsize=1024)

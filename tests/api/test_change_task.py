@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.api.calls import CALL, Api, PlayedWorker
+from app.domain.outcome import Failure, Outcome
+from app.store.messages import NO_MESSAGE
+from app.store.store import Store
+from tests.api.calls import CALL, Api, PlayedWorker, fields_of
+from tests.conftest import VirtualClock
+
+NOON = "2026-11-23T08:30:00.000Z"
 
 
 def test_a_waiting_task_can_be_changed(api: Api, worker: PlayedWorker) -> None:
@@ -16,6 +22,32 @@ def test_a_waiting_task_can_be_changed(api: Api, worker: PlayedWorker) -> None:
     assert now["status"] == "queued"
     assert api.patch(f"/api/tasks/{task['id']}", {"name": "late"}).status_code == 409
     worker.succeed(task["id"])
+
+
+def test_a_type_without_a_time_is_no_change_or_refused_by_its_name(api: Api) -> None:
+    delayed = api.create(task_type="delayed", delay_seconds=3600)
+    path = f"/api/tasks/{delayed['id']}"
+    for wanted in ("immediate", "scheduled", "never", 7):
+        assert fields_of(api.patch(path, {"task_type": wanted})) == ["task_type"]
+    assert fields_of(api.patch(path, {"task_type": "immediate", "priority": 99})) == ["priority", "task_type"]
+    assert fields_of(api.patch(path, {"task_type": "immediate", "delay_seconds": 5})) == ["delay_seconds"]
+    assert api.get(path).get_json() == delayed
+    changed = api.patch(path, {"task_type": "delayed", "name": "new"}).get_json()
+    assert (changed["name"], changed["task_type"], changed["due_at"]) == ("new", "delayed", delayed["due_at"])
+
+
+def test_an_immediate_task_that_pauses_before_a_retry_can_be_changed(
+    api: Api, store: Store, worker: PlayedWorker, clock: VirtualClock
+) -> None:
+    task_id, due_ms = api.create(max_retries=1)["id"], clock() + 60_000
+    outcome = Outcome(failure=Failure("ValueError", "no"))
+    entry = {**dict.fromkeys(("finished_at", "duration_ms", "worker", "error")), "attempt": 1, "started_at": NOON}
+    store.tasks.run_again(
+        worker.start(task_id), outcome, clock(), 1.0, due_ms, NO_MESSAGE, counts="counts", entry=entry
+    )
+    changed = api.patch(f"/api/tasks/{task_id}", {"task_type": "immediate", "name": "new"}).get_json()
+    assert (changed["name"], changed["task_type"], changed["status"]) == ("new", "immediate", "waiting")
+    assert changed["due_at"] == "2026-11-23T08:31:00.000Z"
 
 
 def test_stats_count_what_there_is(api: Api, worker: PlayedWorker) -> None:

@@ -49,7 +49,16 @@ def test_the_finish_wakes_all_who_wait(
     assert [(each["status"], each["result"]) for each in answers] == [("succeeded", 7)] * 4
 
 
-@pytest.mark.parametrize(("prefer", "applied"), [("wait=30", "wait=30"), ("respond-async, wait=100", "wait=60")])
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("wait=30", "wait=30"),
+        ("respond-async, wait=100", "wait=60"),
+        ("wait=1234567890", "wait=60"),
+        (f"wait={'9' * 4000}", "wait=60"),
+        (f"wait={'0' * 4000}5", "wait=5"),
+    ],
+)
 def test_a_create_that_waits_is_answered_at_the_finish(
     web: Flask, store: Store, raw_redis: redis.Redis, worker: PlayedWorker, prefer: str, applied: str
 ) -> None:

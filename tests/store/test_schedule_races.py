@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -259,3 +260,49 @@ def test_twenty_puts_of_one_key_make_one_schedule(store: Store, raw_redis: redis
     (schedule_id,) = {schedule.id for schedule, _ in answers}
     assert assert_whole(store, raw_redis, schedule_id, ScheduleStatus.ACTIVE).name in {spec["name"] for spec in specs}
     assert sum(is_new for _, is_new in answers) == 1
+
+
+RACERS = 50
+
+
+def test_of_50_equal_puts_at_once_one_creates_and_none_is_refused(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    service = service_of(store, clock)
+    answers: list[tuple[Schedule, bool]] = run_together(*[lambda: service.put("k", SPEC)] * RACERS)
+    assert [answer for answer in answers if isinstance(answer, Exception)] == []
+    assert [is_new for _, is_new in answers].count(True) == 1
+    assert len({schedule.id for schedule, _ in answers}) == 1
+    assert assert_whole(store, raw_redis, answers[0][0].id, ScheduleStatus.ACTIVE).revision == "1", "nothing changed"
+
+
+def test_of_50_different_puts_at_once_each_comes_through(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    service = service_of(store, clock)
+    specs = [{**SPEC, "name": f"n{number}"} for number in range(RACERS)]
+    answers: list[tuple[Schedule, bool]] = run_together(*[partial(service.put, "k", spec) for spec in specs])
+    assert [answer for answer in answers if isinstance(answer, Exception)] == []
+    after = assert_whole(store, raw_redis, answers[0][0].id, ScheduleStatus.ACTIVE)
+    assert after.revision == str(RACERS), "one creation, then a change for each of the others"
+
+
+def test_a_put_that_races_with_a_delete_finds_it_or_makes_it(store: Store, clock: VirtualClock) -> None:
+    service = service_of(store, clock)
+    for number in range(ROUNDS):
+        schedule, _ = service.put("k", SPEC)
+        spec = {**SPEC, "name": f"n{number}"}
+        answers = run_together(partial(service.put, "k", spec), partial(service.delete, schedule.id))
+        assert not isinstance(answers[0], Exception), answers
+
+
+def test_a_put_that_changes_nothing_is_not_written_and_one_of_an_ended_schedule_is(
+    store: Store, clock: VirtualClock
+) -> None:
+    service = service_of(store, clock)
+    first, _ = service.put("k", SPEC)
+    clock.advance(500)
+    assert service.put("k", SPEC) == (first, False)
+    store.schedules.move(first.id, clock(), ScheduleStatus.ACTIVE, ScheduleStatus.ENDED, None)
+    again, _ = service.put("k", SPEC)
+    assert (again.status, again.id) == (ScheduleStatus.ACTIVE, first.id)

@@ -18,13 +18,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.domain.cron_zone import load_zone
+from app.store.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
 
 SCOPES = ("read", "write", "admin")  # each may do what those before it may
 MIN_KEY_LENGTH = 32
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SANDBOX_LAYERS = ("process", "user", "namespaces", "root", "seccomp", "landlock", "rlimits", "no_new_privs")
 
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+REDIS_SCHEMES = ("redis", "rediss", "unix", SCHEME)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,6 +111,8 @@ def _api_keys(text: str) -> tuple[ApiKey, ...]:
 def _redis_url(text: str) -> str:
     if text and urlsplit(text).scheme not in REDIS_SCHEMES:
         raise ValueError(f"must begin with {', '.join(scheme + '://' for scheme in REDIS_SCHEMES)}")
+    if is_sentinel(text):
+        parse_sentinel_url(text)  # its error is a ValueError
     return text
 
 
@@ -144,7 +147,7 @@ class Settings:
     redis_url: str = _setting(
         "",
         _redis_url,
-        'Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://`. Empty: see "Which Redis".',
+        'Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://`, `sentinel://`. Empty: see "Which Redis".',
     )
     var_dir: Path = _setting(ROOT / "var", _path, "Folder of the embedded server: its data, socket and log.")
     timezone: str = _setting("UTC", _timezone, "Time zone of a cron expression that names none.")

@@ -1,7 +1,12 @@
-"""The connection to Redis: bounded in number and patience, with one error for "can't be reached"."""
+"""The connection to Redis: bounded in number and patience, with one error for "can't be reached".
+
+Patience: a call connects and gets its first answer, or ends in Unavailable, within 2 seconds, whatever Redis does:
+away, hanging, loading its data, out of memory, a replica that takes no writes, between two masters.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import redis
@@ -11,23 +16,36 @@ from redis.exceptions import (
     ConnectionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     TimeoutError,
 )
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from app.domain.errors import Full, Unavailable
+from app.store.sentinel_url import is_sentinel, parse_sentinel_url
 
-CONNECT_TIMEOUT_SECONDS = 1.0
+CONNECT_TIMEOUT_SECONDS = 0.4
 REPLY_TIMEOUT_SECONDS = 1.5
-POOL_TIMEOUT_SECONDS = 1.0
+POOL_TIMEOUT_SECONDS = 0.4
+#: Several Sentinels may have to be asked.
+SENTINEL_TIMEOUT_SECONDS = 0.3
+#: Where a pool can't make its callers wait, it has some connections to spare.
+SPARE_CONNECTIONS = 16
 
 _UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError)
+#: Errors that redis-py has no class for, and the same ones as older servers tell them out of a script.
+_UNAVAILABLE_CODE = re.compile(r"(?:^|[ :-])(OOM|READONLY|MISCONF|NOREPLICAS|BUSY|MASTERDOWN|CLUSTERDOWN) ")
 
 
-def _ours(error: Exception) -> Unavailable:
-    if isinstance(error, OutOfMemoryError):
+def as_unavailable(error: RedisError) -> Unavailable | None:
+    """What `error` is for us, None where Redis is there and a command was wrong."""
+    code = _UNAVAILABLE_CODE.search(str(error))
+    if isinstance(error, OutOfMemoryError) or (code and code[1] == "OOM"):
         return Full("Redis has no memory left; nothing was changed")
-    return Unavailable(type(error).__name__)
+    if isinstance(error, _UNAVAILABLE):
+        return Unavailable(type(error).__name__)
+    return Unavailable(code[1]) if code else None
 
 
 class Pipeline(redis.client.Pipeline):
@@ -36,8 +54,10 @@ class Pipeline(redis.client.Pipeline):
     def execute(self, raise_on_error: bool = True) -> Any:
         try:
             return super().execute(raise_on_error)
-        except _UNAVAILABLE as error:
-            raise _ours(error) from error
+        except RedisError as error:
+            if (ours := as_unavailable(error)) is not None:
+                raise ours from error
+            raise
 
 
 class Client(redis.Redis):
@@ -46,8 +66,10 @@ class Client(redis.Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        except _UNAVAILABLE as error:
-            raise _ours(error) from error
+        except RedisError as error:
+            if (ours := as_unavailable(error)) is not None:
+                raise ours from error
+            raise
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
         return Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
@@ -71,18 +93,45 @@ class Client(redis.Redis):
 def connect(url: str, max_connections: int = 64) -> Client:
     """A client for `url`; connects at its first command.
 
-    Callers beyond `max_connections` wait up to a second for a free one.
+    Callers beyond `max_connections` wait a moment for a free one. Raises ValueError for a URL that can't be used.
     """
+    if is_sentinel(url):
+        return _connect_by_sentinel(url, max_connections)
     pool = redis.BlockingConnectionPool.from_url(
-        url,
-        max_connections=max_connections,
-        timeout=POOL_TIMEOUT_SECONDS,
-        decode_responses=True,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_timeout=REPLY_TIMEOUT_SECONDS,
-        # Once more on a connection that Redis closed while it was idle. Not after a timeout: that would double the
-        # patience, and make a call twice that may have been carried out.
-        retry=Retry(ConstantBackoff(0.05), 1, supported_errors=(ConnectionError,)),
-        health_check_interval=0,
+        url, max_connections=max_connections, timeout=POOL_TIMEOUT_SECONDS, **_connection_options(url)
     )
     return Client(connection_pool=pool)
+
+
+def _connect_by_sentinel(url: str, max_connections: int) -> Client:
+    """A client of the service's master, whichever that is when a connection is made."""
+    parts = parse_sentinel_url(url)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        list(parts.nodes),
+        sentinel_kwargs={
+            "password": parts.sentinel_password,
+            "socket_connect_timeout": SENTINEL_TIMEOUT_SECONDS,
+            "socket_timeout": SENTINEL_TIMEOUT_SECONDS,
+            "retry": Retry(ConstantBackoff(0), 0),
+        },
+        username=parts.username,
+        password=parts.password,
+        db=parts.database,
+        max_connections=max_connections + SPARE_CONNECTIONS,
+        **_connection_options(url),
+    )
+    client: Client = sentinel.master_for(parts.service, redis_class=Client)  # type: ignore[no-untyped-call]
+    return client
+
+
+def _connection_options(url: str) -> dict[str, Any]:
+    return {
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+        "decode_responses": True,
+        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "socket_timeout": REPLY_TIMEOUT_SECONDS,
+        # Once more on a connection that Redis closed while it was idle. Not after a timeout: that would double the
+        # patience, and make a call twice that may have been carried out.
+        "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(ConnectionError,)),
+        "health_check_interval": 0,
+    }

@@ -1,9 +1,13 @@
 """One connection per process that listens: for tasks that finish, for tasks to stop.
 
-Theory of operation: a thread reads a pub/sub connection and hands each message on. Threads that wait for a task
-subscribe to that task's own channel and sleep on an event, so nobody polls. Pub/sub forgets what was said while
-the connection was away; therefore after each reconnect every listener is called as if something had happened,
-and looks at the record, which is the truth.
+Theory of operation: a thread holds a pub/sub connection and hands each message on. Threads that wait for a task
+subscribe to that task's own channel and sleep on an event, so nobody polls. They only ever write a few bytes to
+a connection that stands: connecting, and waiting for a Redis that is away, is the one thread's alone, so no
+caller is held up by it. A connection that is silent is asked for a sign of life, and given up without one.
+
+Pub/sub forgets what was said while the connection was away; therefore every listener is called as if something
+had happened when the connection is lost, and again when Redis has confirmed its channel on the next one. It then
+looks at the record, which is the truth.
 """
 
 from __future__ import annotations
@@ -13,19 +17,23 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
-from redis.client import PubSub
+from redis.connection import Connection
 
 from app.store.client import Client
 
 logger = logging.getLogger("celeriac.store")
 
-#: Called with the message, or with None after a reconnect: something may have been missed.
+#: Called with the message, or with None where something may have been missed.
 Listener = Callable[[str | None], None]
 _RECONNECT_PAUSE_SECONDS = 0.5
-_READ_TIMEOUT_SECONDS = 5.0
-_CONFIRM_TIMEOUT_SECONDS = 2.0
+#: A connection that was silent for so long is asked for a sign of life, which may take so long.
+_SILENCE_SECONDS = 1.0
+_SIGN_OF_LIFE_SECONDS = 1.5
+#: With the time that a look at the record may take, a call stays within its 2 seconds.
+_CONFIRM_TIMEOUT_SECONDS = 1.0
 
 
 class Watch:
@@ -53,19 +61,21 @@ class Subscriber:
         self._lock = threading.Lock()
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
         self._confirmed: dict[str, threading.Event] = {}
-        self._pubsub: PubSub | None = None
+        self._told: set[str] = set()  # channels whose listeners hear None once they are confirmed
+        self._connection: Connection | None = None
+        self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
     def subscribe(self, channel: str, listener: Listener) -> threading.Event:
-        """Call `listener` for every message from now on. The event is set when Redis has confirmed."""
+        """Call `listener` for every message from now on. The event is set while Redis has confirmed. Never waits."""
         with self._lock:
             confirmed = self._confirmed.setdefault(channel, threading.Event())
             self._listeners[channel].append(listener)
-            is_first = len(self._listeners[channel]) == 1
-            if self._pubsub is None:
-                self._start()
-            if is_first:
-                self._send("subscribe", channel)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
+                self._thread.start()
+            if len(self._listeners[channel]) == 1:
+                self._send("SUBSCRIBE", channel)
         return confirmed
 
     def unsubscribe(self, channel: str, listener: Listener) -> None:
@@ -76,7 +86,8 @@ class Subscriber:
             if not listeners:
                 del self._listeners[channel]
                 self._confirmed.pop(channel, None)
-                self._send("unsubscribe", channel)
+                self._told.discard(channel)
+                self._send("UNSUBSCRIBE", channel)
 
     @contextmanager
     def watch(self, channel: str) -> Iterator[Watch]:
@@ -104,69 +115,94 @@ class Subscriber:
         """Stop listening."""
         self._closed.set()
         with self._lock:
-            if self._pubsub is not None:
-                self._pubsub.close()
+            if self._connection is not None:
+                self._connection.disconnect()  # type: ignore[no-untyped-call]
 
-    def _send(self, command: str, channel: str) -> None:
-        """Tell Redis; where it is away the reader subscribes to everything when it is back."""
-        if self._pubsub is None:
+    def _send(self, *words: str) -> None:
+        """Write to a connection that stands, with the lock held; else the thread says it when there is one."""
+        if self._connection is None:
             return
         try:
-            getattr(self._pubsub, command)(channel)
+            self._connection.send_command(*words, check_health=False)  # type: ignore[no-untyped-call]
         except (redis.RedisError, OSError):
+            self._connection = None  # the thread gives it up, and makes another
             logger.debug("redis is away", extra={"action": "subscribe_deferred"})
 
-    def _start(self) -> None:
-        self._pubsub = self._client.pubsub()  # type: ignore[no-untyped-call]
-        threading.Thread(target=self._read, name="subscriber", daemon=True).start()
+    # --- the thread -----------------------------------------------------------------------------
 
-    def _read(self) -> None:
+    def _run(self) -> None:
         """Until it is closed. Nothing ends this thread but that: who waits would never be woken again."""
-        lost = False
         while not self._closed.is_set():
+            connection = None
             try:
-                if lost:
-                    self._resubscribe()
-                lost = False
-                self._read_messages()
+                connection = self._connect()
+                self._listen(connection)
             except Exception as error:
-                lost = True
-                if self._closed.wait(_RECONNECT_PAUSE_SECONDS):
-                    return  # closing pulls the connection from under the read
-                if not isinstance(error, redis.RedisError | OSError):
+                # Whoever closes pulls the connection from under the read.
+                if not (self._closed.is_set() or isinstance(error, redis.RedisError | OSError)):
                     logger.exception("the subscriber failed; it goes on", extra={"action": "subscriber_failed"})
+            finally:
+                self._give_up(connection)
+            self._closed.wait(_RECONNECT_PAUSE_SECONDS)
 
-    def _read_messages(self) -> None:
-        assert self._pubsub is not None
-        while not self._closed.is_set():
-            message = self._pubsub.get_message(timeout=_READ_TIMEOUT_SECONDS)
-            if message is None:
-                continue
-            if message["type"] == "subscribe":
-                self._on_confirmed(message["channel"])
-            elif message["type"] == "message":
-                self._dispatch(message["channel"], message["data"])
+    def _connect(self) -> Connection:
+        """A connection with every channel."""
+        connection: Connection = self._client.connection_pool.get_connection()
+        with self._lock:
+            self._connection = connection
+            if self._listeners:
+                self._send("SUBSCRIBE", *self._listeners)
+        return connection
+
+    def _give_up(self, connection: Connection | None) -> None:
+        """Give the connection back, and tell everybody that something may be missed from now on."""
+        with self._lock:
+            self._connection = None
+            for confirmed in self._confirmed.values():
+                confirmed.clear()
+            channels = list(self._listeners)
+            self._told.update(channels)
+        if connection is not None:
+            connection.disconnect()  # type: ignore[no-untyped-call]
+            self._client.connection_pool.release(connection)
+        for channel in channels:
+            self._dispatch(channel, None)
+
+    def _listen(self, connection: Connection) -> None:
+        """Hand on what comes, until the connection is given up or does not show that it lives."""
+        asked = False
+        while self._connection is connection and not self._closed.is_set():
+            if connection.can_read(timeout=_SIGN_OF_LIFE_SECONDS if asked else _SILENCE_SECONDS):
+                self._handle(connection.read_response(disconnect_on_error=False, push_request=True))
+                asked = False
+            elif asked:
+                raise redis.TimeoutError("the subscriber's connection is silent")
+            else:
+                with self._lock:
+                    self._send("PING")
+                asked = True
+
+    def _handle(self, reply: Any) -> None:
+        if not isinstance(reply, list):  # a PONG
+            return
+        kind, channel, data = reply if len(reply) == 3 else ("", "", None)
+        if kind == "subscribe":
+            self._on_confirmed(channel)
+        elif kind == "message":
+            self._dispatch(channel, data)
 
     def _on_confirmed(self, channel: str) -> None:
         with self._lock:
             confirmed = self._confirmed.get(channel)
+            is_again = channel in self._told
+            self._told.discard(channel)
         if confirmed is not None:
             confirmed.set()
+        if is_again:
+            self._dispatch(channel, None)
 
     def _dispatch(self, channel: str, data: str | None) -> None:
         with self._lock:
             listeners = list(self._listeners.get(channel, ()))
         for listener in listeners:
             listener(data)
-
-    def _resubscribe(self) -> None:
-        """A new connection with every channel, then a word to everyone that something may have been missed."""
-        with self._lock:
-            if self._pubsub is not None:
-                self._pubsub.close()
-            self._pubsub = self._client.pubsub()  # type: ignore[no-untyped-call]
-            channels = list(self._listeners)
-            for channel in channels:
-                self._send("subscribe", channel)
-        for channel in channels:
-            self._dispatch(channel, None)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from app.domain.errors import Unavailable
 from app.redis_server import find_redis_url
 from app.settings import read_settings
-from app.store.liveness import SILENCE_MS, LivenessStore
+from app.store.liveness import LivenessStore
 from app.store.store import Store
 
 ROLES = ("worker", "beat")
@@ -24,7 +24,7 @@ def is_alive(role: str, liveness: LivenessStore, host: str, now_ms: int) -> bool
     """Whether `role` is alive at `now_ms`; of workers only those of `host` count. Raises Unavailable."""
     if role == "beat":
         last = liveness.last_beat()
-        return last is not None and now_ms - last.tick_ms < SILENCE_MS
+        return last is not None and last.is_alive(now_ms)
     return any(str(worker["hostname"]).endswith(f"@{host}") for worker in liveness.workers(now_ms))
 
 

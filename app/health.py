@@ -10,7 +10,6 @@ from app.domain.errors import Unavailable
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.queues import QUEUES
-from app.store.liveness import SILENCE_MS
 from app.store.store import Store
 from app.version import VERSION
 
@@ -75,7 +74,7 @@ class HealthService:
             "age_seconds": age_ms / 1000,
             "lag_seconds": self._lag_ms(now_ms) / 1000,
         }
-        if age_ms >= SILENCE_MS:
+        if not beat.is_alive(now_ms):
             part |= {"status": "down", "detail": "beat does not tick: scheduled tasks do not fire"}
         return part
 

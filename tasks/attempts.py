@@ -27,6 +27,7 @@ REPORT_PAUSE_SECONDS = 0.5
 OWN_FAILURE_PAUSE_MS = 1_000
 #: Shown where the task may not run again.
 GIVEN_BACK = Failure("WorkerLostError", "the worker was shut down while it ran the task")
+LEASE_LOST = Failure("WorkerLostError", "the worker could not reach Redis to renew its lease, and ended the attempt")
 
 
 class AttemptRunner:
@@ -55,6 +56,7 @@ class AttemptRunner:
         if not self._drain.may_start(task_id):
             return
         now_ms = self._clock()
+        lease_ends = time.monotonic() + self._lease_ms / 1000
         try:
             claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms)
         except Unavailable as error:
@@ -65,21 +67,25 @@ class AttemptRunner:
         if isinstance(claimed, str):
             logger.debug("nothing to start", extra={"action": "claim_refused", "task_id": task_id, "status": claimed})
             return
-        self._run_attempt(claimed, worker, now_ms)
+        self._run_attempt(claimed, worker, now_ms, lease_ends)
 
-    def _run_attempt(self, attempt: Attempt, worker: str, started_ms: int) -> None:
+    def _run_attempt(self, attempt: Attempt, worker: str, started_ms: int, lease_ends: float) -> None:
         _log("task started", "task_started", attempt)
         started = time.perf_counter()
         executor = self._executors[attempt.kind]
         cancel = executor.new_cancel()
         counts: Counts = "counts"
-        with self._running(attempt, cancel) as held:
+        with self._running(attempt, cancel, lease_ends) as held:
+            if time.monotonic() >= lease_ends:  # the claim's answer came late, or this process was asleep
+                held.lose_lease()
             try:
                 outcome = executor.execute(attempt, cancel)
             except ExecutorError as error:
                 outcome, counts = _own_failure(error), "lost"
         if outcome.stopped and held.is_given_back:
             outcome, counts = Outcome(failure=GIVEN_BACK), "free"
+        elif outcome.stopped and held.lease_is_lost:
+            outcome, counts = Outcome(failure=LEASE_LOST), "lost"
         duration_ms = (time.perf_counter() - started) * 1000
         status = _persistently(lambda: self._report(attempt, outcome, counts, worker, started_ms, duration_ms))
         _log_end(attempt, outcome, status, duration_ms)

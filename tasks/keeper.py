@@ -10,7 +10,6 @@ from typing import Any
 
 from app.clock import Clock
 from app.domain.errors import Unavailable
-from app.store.liveness import SILENCE_MS
 from app.store.store import Store
 from app.upkeep import Upkeep
 from tasks.running import Running
@@ -86,17 +85,20 @@ class Keeper:
 
     def _beat_is_alive(self) -> bool:
         beat = self._store.liveness.last_beat()
-        return beat is not None and self._clock() - beat.tick_ms < SILENCE_MS
+        return beat is not None and beat.is_alive(self._clock())
 
     def _renew(self) -> None:
         """Renew all leases; end the attempts that are no longer ours, or that somebody wants stopped."""
         held = self._running.held()
         if not held:
             return
-        kept = self._store.tasks.renew(held, self._clock() + self._lease_ms)
-        for attempt, still_ours in zip(held, kept, strict=True):
+        lease_ends = time.monotonic() + self._lease_ms / 1000  # by the time before the call: it may take long
+        attempts = [one.attempt for one in held]
+        kept = self._store.tasks.renew(attempts, self._clock() + self._lease_ms)
+        self._running.renewed([one for one, still_ours in zip(held, kept, strict=True) if still_ours], lease_ends)
+        for one, still_ours in zip(held, kept, strict=True):
             if not still_ours:
-                self._running.cancel(attempt.task_id)
+                one.cancel.cancel()
 
     def _on_stop(self, task_id: str | None) -> None:
         """A stop was asked for; after a reconnect (None) one may have been missed, and the records tell."""

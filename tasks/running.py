@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,11 +13,26 @@ from tasks.executors import Cancellable
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A running attempt, the means to end it, and whether its worker gives it back unfinished."""
+    """A running attempt, the means to end it, and until when it is certainly ours (by the monotonic clock).
+
+    is_given_back: its worker ends, and gives it back unfinished. lease_is_lost: it was ended for want of a lease.
+    """
 
     attempt: Attempt
     cancel: Cancellable
+    lease_ends: float
     is_given_back: bool = False
+    lease_is_lost: bool = False
+
+    def give_back(self) -> None:
+        """End it, not for its task's sake: the task is to run again."""
+        self.is_given_back = True
+        self.cancel.cancel()
+
+    def lose_lease(self) -> None:
+        """End it, not for its task's sake: somebody else may start it soon."""
+        self.lease_is_lost = True
+        self.cancel.cancel()
 
 
 class Running:
@@ -28,9 +43,9 @@ class Running:
         self._held: dict[str, Held] = {}
 
     @contextmanager
-    def __call__(self, attempt: Attempt, cancel: Cancellable) -> Iterator[Held]:
+    def __call__(self, attempt: Attempt, cancel: Cancellable, lease_ends: float) -> Iterator[Held]:
         """While it lasts, the attempt counts as running and can be cancelled by its task's id."""
-        held = Held(attempt, cancel)
+        held = Held(attempt, cancel, lease_ends)
         with self._lock:
             self._held[attempt.task_id] = held
         try:
@@ -40,10 +55,28 @@ class Running:
                 if self._held.get(attempt.task_id) is held:
                     del self._held[attempt.task_id]
 
-    def held(self) -> list[Attempt]:
+    def held(self) -> list[Held]:
         """Each of them."""
         with self._lock:
-            return [held.attempt for held in self._held.values()]
+            return list(self._held.values())
+
+    def attempts(self) -> list[Attempt]:
+        """Each one's attempt."""
+        return [held.attempt for held in self.held()]
+
+    def renewed(self, held: Sequence[Held], lease_ends: float) -> None:
+        """These are ours for longer."""
+        with self._lock:
+            for one in held:
+                one.lease_ends = lease_ends
+
+    def lose_leases(self, until: float) -> int:
+        """End what is ours only up to `until`. Returns how many, each told once."""
+        with self._lock:
+            lost = [held for held in self._held.values() if held.lease_ends <= until and not held.lease_is_lost]
+        for held in lost:
+            held.lose_lease()
+        return len(lost)
 
     def cancel(self, task_id: str) -> bool:
         """End the task's attempt; False where it does not run here."""
@@ -59,5 +92,4 @@ class Running:
         with self._lock:
             given_back = list(self._held.values())
         for held in given_back:
-            held.is_given_back = True
-            held.cancel.cancel()
+            held.give_back()

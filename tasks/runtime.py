@@ -25,6 +25,7 @@ from tasks.executors.api import ApiExecutor
 from tasks.executors.code import CodeExecutor
 from tasks.http import AddressPolicy, HttpClient
 from tasks.keeper import Keeper
+from tasks.leases import LeaseGuard
 from tasks.running import Running
 
 
@@ -57,6 +58,7 @@ class Runtime:
         self.runner = AttemptRunner(
             store.tasks, dispatcher, executors, self.running, self.drain, settings.lease_seconds, clock
         )
+        self._leases = LeaseGuard(self.running, settings.lease_seconds)
         self.keeper = Keeper(
             store,
             self.running,
@@ -71,12 +73,14 @@ class Runtime:
         """Start the threads, and the zygote where programs will run here. Raises SandboxError."""
         if with_sandbox:
             self.sandbox.start()
+        self._leases.start()
         self.keeper.start()
 
     def close(self) -> None:
         """Give everything back."""
         self.drain.finish()
         self.keeper.stop()
+        self._leases.stop()
         self.sandbox.close()
         self._http.close()
         self.store.close()
@@ -89,7 +93,7 @@ class Runtime:
             "queues": list(self.identity.queues),
             "concurrency": self.identity.concurrency,
             "started_at": self._started_at,
-            "running": [attempt.task_id for attempt in self.running.held()][:1000],
+            "running": [attempt.task_id for attempt in self.running.attempts()][:1000],
             "sandbox": dict(self.sandbox.layers),
         }
 

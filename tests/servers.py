@@ -61,6 +61,11 @@ class RedisServer:
         except redis.ConnectionError:
             return False
 
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal: SIGSTOP makes it hang, SIGCONT go on."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Returns when it is gone."""
         if self._process is not None:

@@ -11,7 +11,8 @@ from app.store.keys import Keys
 from app.store.record import dump_json
 from app.store.scripts import Scripts
 
-#: A worker or beat that was silent for so long counts as gone.
+#: A worker or beat that was silent for so long counts as gone; one that will be heard of in so long, too: it spoke
+#: before the clock was set back.
 SILENCE_MS = 10_000
 FORGET_MS = 60_000
 MAX_WORKERS = 1_000
@@ -23,6 +24,10 @@ class Beat:
 
     name: str
     tick_ms: int
+
+    def is_alive(self, now_ms: int) -> bool:
+        """Whether it ticked a short while ago. A tick far in the future is from before the clock was set back."""
+        return abs(now_ms - self.tick_ms) < SILENCE_MS
 
 
 class LivenessStore:
@@ -50,7 +55,7 @@ class LivenessStore:
 
     def workers(self, now_ms: int) -> list[dict[str, Any]]:
         """What the workers that are alive say of themselves, each with `hostname` and `seen_ms`."""
-        alive = self._client.by_score(self._keys.workers, now_ms - SILENCE_MS, "+inf", MAX_WORKERS)
+        alive = self._client.by_score(self._keys.workers, now_ms - SILENCE_MS, now_ms + SILENCE_MS, MAX_WORKERS)
         if not alive:
             return []
         facts = self._client.mget([self._keys.worker(hostname) for hostname, _ in alive])
@@ -66,7 +71,8 @@ class LivenessStore:
 
     def _alive(self, key: str, name: str, now_ms: int, facts_key: str = "", facts: str = "") -> None:
         """Also where the memory is full: who works on must not count as gone."""
-        self._scripts("alive", key, name, now_ms, now_ms - FORGET_MS, facts_key, facts, FORGET_MS)
+        forget = now_ms - FORGET_MS, now_ms + SILENCE_MS
+        self._scripts("alive", key, name, now_ms, *forget, facts_key, facts, FORGET_MS)
 
     def beat_gone(self, name: str) -> None:
         """A beat that ends as it should."""

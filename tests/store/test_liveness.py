@@ -42,3 +42,15 @@ def test_the_beat_that_ticked_last_is_told_alive_or_not(store: Store, clock: Vir
 
 def test_a_ping_that_works_says_nothing(store: Store) -> None:
     store.liveness.ping()
+
+
+def test_a_clock_that_was_set_back_leaves_nobody_alive_who_is_gone(store: Store, clock: VirtualClock) -> None:
+    store.liveness.worker_alive("gone", {}, clock())
+    store.liveness.beat_ticked("gone", clock())
+    hour_ago = clock() - 3_600_000
+    assert store.liveness.workers(hour_ago) == []
+    beat = store.liveness.last_beat()
+    assert beat is not None
+    assert (beat.is_alive(clock()), beat.is_alive(hour_ago)) == (True, False)
+    store.liveness.beat_ticked("lives", hour_ago)
+    assert store.liveness.last_beat() == Beat("lives", hour_ago), "the one from the future hides nobody"

@@ -1,0 +1,189 @@
+"""A worker ends what it can no longer call its own, before anybody else may start it."""
+
+from __future__ import annotations
+
+import http.server
+import select
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from app.clock import system_clock
+from app.dispatch import Dispatcher
+from app.domain.outcome import Outcome
+from app.domain.status import Kind, Status
+from app.outbox import Outbox
+from app.service import TaskService
+from app.store.store import Store
+from app.store.tasks import Attempt, TaskStore
+from tasks.attempts import AttemptRunner
+from tasks.leases import MARGIN, LeaseGuard
+from tasks.running import Running
+from tests.servers import CeleryProcess, RedisServer, wait_until
+from tests.worker.conftest import HORIZON_SECONDS, unchecked
+
+LEASE_SECONDS = 2.0
+SPEC = {"retry_delay": 5, "retry_max_delay": 3600}
+
+
+def attempt(number: int = 1) -> Attempt:
+    task_id = f"0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a4{number}"
+    return Attempt(task_id, number, number, Kind.CODE, "n", SPEC, 0, 30, 0, 5)
+
+
+class Cancel:
+    """Remembers how often it was asked."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def cancel(self) -> None:
+        self.count += 1
+
+
+def test_an_attempt_is_ended_a_margin_before_its_lease_is_over_and_once() -> None:
+    running, old, new = Running(), Cancel(), Cancel()
+    guard = LeaseGuard(running, lease_seconds=16)
+    assert guard._margin_seconds == 16 * MARGIN == 2
+    with running(attempt(1), old, lease_ends=100) as held, running(attempt(2), new, lease_ends=100) as renewed:
+        assert guard.look(97.9) == 0
+        running.renewed([renewed], lease_ends=110)
+        assert guard.look(98.1) == 1
+        assert (old.count, held.lease_is_lost, new.count, renewed.lease_is_lost) == (1, True, 0, False)
+        assert guard.look(98.2) == 0, "each is told once"
+
+
+class Executor:
+    """Ends as the stopped ones do where it was cancelled before it started, else says that it worked."""
+
+    def new_cancel(self) -> Cancel:
+        return Cancel()
+
+    def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+        return Outcome(stopped=True) if cancel.count else Outcome(result_json="1")
+
+
+class LateStore:
+    """A store whose answer to a claim comes after the lease that it gave is over."""
+
+    def __init__(self) -> None:
+        self.reported: list[tuple[str, Outcome, str]] = []
+
+    def claim(self, task_id: str, *_: Any) -> Attempt:
+        time.sleep(0.02)
+        return attempt()
+
+    def finish(self, attempt: Attempt, outcome: Outcome, *_: Any) -> str:
+        self.reported.append(("finish", outcome, ""))
+        return "succeeded"
+
+    def run_again(self, attempt: Attempt, outcome: Outcome, *_: Any, counts: str, entry: Any) -> str:
+        self.reported.append(("run_again", outcome, counts))
+        return "waiting"
+
+
+@pytest.mark.parametrize(("lease_seconds", "starts"), [(0.01, False), (15, True)])
+def test_a_claim_whose_answer_comes_after_its_lease_starts_nothing(
+    dispatcher: Dispatcher, lease_seconds: float, starts: bool
+) -> None:
+    store = LateStore()
+    executors = {Kind.CODE: Executor()}
+    runner = AttemptRunner(cast(TaskStore, store), dispatcher, executors, Running(), lease_seconds, system_clock)
+    runner.run(attempt().task_id, "one@test")
+    ((how, outcome, counts),) = store.reported
+    assert (how, counts) == (("finish", "") if starts else ("run_again", "lost"))
+    assert outcome.stopped is False, "nobody asked to stop it: it runs again"
+
+
+# --- real processes ----------------------------------------------------------------------------------
+
+
+class Target(http.server.ThreadingHTTPServer):
+    """Never answers; notes when each call began, and when its caller was gone."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.begun: list[float] = []
+        self.ended: list[float] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Target
+
+    def do_GET(self) -> None:
+        self.server.begun.append(time.monotonic())
+        connection: socket.socket = self.connection
+        select.select([connection], [], [], 60)
+        self.server.ended.append(time.monotonic())
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Silent."""
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    with Target() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.fixture
+def own_server(redis_program_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """A Redis that this test may hang."""
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        server = RedisServer(redis_program_path, Path(folder))
+        server.start()
+        monkeypatch.setenv("REDIS_URL", server.url)
+        yield server
+        server.tell(signal.SIGCONT)
+        server.stop()
+
+
+def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(
+    own_server: RedisServer, target: Target, tmp_path: Path
+) -> None:
+    store = Store.at(own_server.url)
+    dispatcher = Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
+    service = TaskService(store, dispatcher, unchecked, system_clock)
+    settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
+    workers = [
+        CeleryProcess(tmp_path / name, own_server.url, "worker", "-n", f"{name}@test", "--loglevel=info", **settings)
+        for name in ("one", "two")
+    ]
+    try:
+        for worker in workers:
+            worker.wait_for("worker ready")
+        task = service.create({"name": "n", "api_url": target.url, "timeout": 60})
+        wait_until(lambda: target.begun, 10, "the first attempt")
+        began = time.monotonic()
+        own_server.tell(signal.SIGSTOP)
+        wait_until(lambda: target.ended, LEASE_SECONDS + 3, "the end of the first attempt, Redis still hanging")
+        assert time.monotonic() - began < LEASE_SECONDS + 0.5
+        assert len(target.begun) == 1
+        own_server.tell(signal.SIGCONT)
+        wait_until(lambda: len(target.begun) == 2, 15, "the second attempt")
+        assert target.ended[0] < target.begun[1], "no two attempts at once"
+        lost = service.get(task.id)
+        assert [entry["error"]["type"] for entry in lost.attempts] == ["WorkerLostError"]
+        assert service.stop(task.id).status is Status.STOPPED
+    finally:
+        for worker in workers:
+            worker.kill()
+        store.close()

@@ -10,7 +10,7 @@ from typing import Any
 from app.clock import Clock
 from app.code_check import CodeChecker, code_problems
 from app.dispatch import Dispatcher
-from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
+from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, Unavailable
 from app.domain.ids import is_id, new_id
 from app.domain.spec import TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
@@ -68,14 +68,18 @@ class TaskService:
         with self._store.subscriber.watch(channel) as watch:
             spec = self._parse(raw, now_ms)  # meanwhile Redis hears of the subscription
             listens = self._store.subscriber.is_confirmed(channel)
-            earlier = self._write(self._task_of(spec, task_id, now_ms), key, now_ms)
+            task = self._task_of(spec, task_id, now_ms)
+            earlier = self._write(task, key, now_ms)
             if earlier is not None:
                 return self._created_before(raw, earlier, deadline - time.monotonic()), True
-            if listens:  # before there was anything to hear of: the finish can't be missed, so no look is needed
-                watch.wait(wait_seconds)
-            else:
-                self._store.subscriber.confirm(channel)
-            return self._wait(task_id, watch, deadline - time.monotonic()), False
+            try:
+                if listens:  # before there was anything to hear of: the finish can't be missed, so no look is needed
+                    watch.wait(wait_seconds)
+                else:
+                    self._store.subscriber.confirm(channel)
+                return self._wait(task_id, watch, deadline - time.monotonic()), False
+            except Unavailable:  # it is created: whoever heard of an error would create it twice
+                return as_created(task, now_ms), False
 
     def _created_before(self, raw: Any, earlier: Remembered, wait_seconds: float) -> Task:
         """The task of an earlier request with the same body: waited for, or as it was then, also where it is gone."""
@@ -98,14 +102,14 @@ class TaskService:
 
     def get(self, task_id: str, wait_seconds: float = 0) -> Task:
         """One whole task; with `wait_seconds` held until it is finished."""
-        if wait_seconds > 0 and is_id(task_id):
+        task = self._store.tasks.get(task_id) if is_id(task_id) else None
+        if task is None:
+            raise NotFound("there is no such task")
+        if wait_seconds > 0 and not task.status.finished:
             channel = self._store.keys.done(task_id)
             with self._store.subscriber.watch(channel) as watch:
                 self._store.subscriber.confirm(channel)
                 return self._wait(task_id, watch, wait_seconds)
-        task = self._store.tasks.get(task_id) if is_id(task_id) else None
-        if task is None:
-            raise NotFound("there is no such task")
         return task
 
     def _wait(self, task_id: str, watch: Watch, seconds: float) -> Task:
@@ -168,7 +172,6 @@ class TaskService:
             raise NotFound("there is no such task")
         channel = self._store.keys.done(task_id)
         with self._store.subscriber.watch(channel) as watch:
-            self._store.subscriber.confirm(channel)
             before, after = self._store.tasks.stop(task_id, self._clock())
             if before == "":
                 raise NotFound("there is no such task")
@@ -182,13 +185,15 @@ class TaskService:
     def _await_end(self, task_id: str, watch: Watch) -> str:
         """Wait for the worker to end a running attempt; end the record where it does not answer."""
         deadline = time.monotonic() + STOP_PATIENCE_SECONDS
-        while (remaining := deadline - time.monotonic()) > 0:
-            watch.wait(remaining)
+        self._store.subscriber.confirm(self._store.keys.done(task_id), STOP_PATIENCE_SECONDS)
+        while True:  # looks first: it may have ended before Redis heard of the subscription
             status = self._store.tasks.status(task_id)
             if status is None:
                 raise NotFound("the task was deleted")
-            if status is not Status.RUNNING:
+            remaining = deadline - time.monotonic()
+            if status is not Status.RUNNING or remaining <= 0:
                 break
+            watch.wait(remaining)
         return self._store.tasks.stop(task_id, self._clock(), force=True)[1]
 
     def delete(self, task_id: str) -> None:

@@ -43,6 +43,18 @@ FURTHER_PROBLEMS: dict[str, tuple[int, str]] = {
     "full": (503, "There is no room for more"),
 }
 
+#: What an Unavailable says -> what the caller is told; "" for any other.
+UNAVAILABLE: dict[str, str] = {
+    "": "Redis can't be reached; nothing was changed",
+    # It has the command, and carries it out if it only hangs.
+    "TimeoutError": "Redis does not answer in time; what was asked for may have been done, or be done yet",
+    "BUSY": "Redis does not answer in time; nothing was changed",
+    "BusyLoadingError": "Redis is still reading its data; nothing was changed",
+    "ReadOnlyError": "Redis is a replica that takes no writes; nothing was changed",
+    "READONLY": "Redis is a replica that takes no writes; nothing was changed",
+    "MISCONF": "Redis can't write to its disk, and takes no writes; nothing was changed",
+}
+
 
 class Refused(Exception):
     """A request that is refused with a status of its own."""
@@ -119,10 +131,7 @@ def _conflict(error: Conflict) -> Response:
 def _unavailable(error: Unavailable) -> Response:
     logger.warning("redis can't be reached", extra={"action": "redis_away", "reason": str(error)})
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    detail = "Redis can't be reached; nothing was changed"
-    if str(error) == "TimeoutError":  # it has the command, and carries it out if it only hangs
-        detail = "Redis does not answer in time; what was asked for may have been done, or be done yet"
-    return problem(503, detail, headers=headers)
+    return problem(503, UNAVAILABLE.get(str(error), UNAVAILABLE[""]), headers=headers)
 
 
 def _full(error: Full) -> Response:

@@ -14,6 +14,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,
+    MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -33,9 +34,9 @@ SENTINEL_TIMEOUT_SECONDS = 0.3
 #: Where a pool can't make its callers wait, it has some connections to spare.
 SPARE_CONNECTIONS = 16
 
-_UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError)
+_UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, MasterDownError, ReadOnlyError, OutOfMemoryError)
 #: Errors that redis-py has no class for, and the same ones as older servers tell them out of a script.
-_UNAVAILABLE_CODE = re.compile(r"(?:^|[ :-])(OOM|READONLY|MISCONF|NOREPLICAS|BUSY|MASTERDOWN|CLUSTERDOWN) ")
+_UNAVAILABLE_CODE = re.compile(r"(?:^|[ :-])(OOM|READONLY|MISCONF|NOREPLICAS|BUSY) ")
 
 
 def as_unavailable(error: RedisError) -> Unavailable | None:

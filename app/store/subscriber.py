@@ -105,11 +105,11 @@ class Subscriber:
             confirmed = self._confirmed.get(channel)
         return confirmed is not None and confirmed.is_set()
 
-    def confirm(self, channel: str) -> bool:
+    def confirm(self, channel: str, timeout_seconds: float = _CONFIRM_TIMEOUT_SECONDS) -> bool:
         """Wait until Redis has confirmed the subscription; False when it does not answer in time."""
         with self._lock:
             confirmed = self._confirmed.get(channel)
-        return confirmed is not None and confirmed.wait(_CONFIRM_TIMEOUT_SECONDS)
+        return confirmed is not None and confirmed.wait(timeout_seconds)
 
     def close(self) -> None:
         """Stop listening."""

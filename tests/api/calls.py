@@ -27,6 +27,29 @@ CALL: dict[str, Any] = {"name": "ping", "api_url": "http://target.test/hook"}
 EVERY_MINUTE: dict[str, Any] = {"name": "minutely", "cron_expression": "* * * * *", **PROGRAM}
 UNKNOWN_ID = "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"
 
+#: Every call that needs Redis: method, path, body.
+EVERY_CALL: list[tuple[str, str, Any]] = [
+    ("POST", "/api/tasks", CODE),
+    ("POST", "/api/tasks", {**EVERY_MINUTE, "task_type": "scheduled"}),
+    ("GET", "/api/tasks", None),
+    ("GET", "/api/tasks/stats", None),
+    ("GET", f"/api/tasks/{UNKNOWN_ID}", None),
+    ("PATCH", f"/api/tasks/{UNKNOWN_ID}", {"name": "x"}),
+    ("DELETE", f"/api/tasks/{UNKNOWN_ID}", None),
+    ("POST", f"/api/tasks/{UNKNOWN_ID}/stop", None),
+    ("POST", "/api/scheduled-tasks", EVERY_MINUTE),
+    ("GET", "/api/scheduled-tasks", None),
+    ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}", None),
+    ("PATCH", f"/api/scheduled-tasks/{UNKNOWN_ID}", {"name": "x"}),
+    ("PUT", "/api/scheduled-tasks/by-key/mine", EVERY_MINUTE),
+    ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}/tasks", None),
+    ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}/firings", None),
+    ("DELETE", f"/api/scheduled-tasks/{UNKNOWN_ID}", None),
+    ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/pause", None),
+    ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/resume", None),
+    ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/run", None),
+]
+
 _BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
 _UNIONS: dict[str, Any] = {
     "Task": responses.Task,

@@ -21,7 +21,7 @@ from flask import Flask
 
 from app.api.problems import PROBLEMS
 from app.settings import ApiKey, Settings
-from tests.api.calls import CALL, CODE, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker
+from tests.api.calls import CALL, CODE, EVERY_CALL, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker
 from tests.api.conftest import MakeWeb
 from tests.servers import ROOT, wait_until
 
@@ -72,30 +72,7 @@ def test_each_status_of_the_table_has_the_shape(make_web: MakeWeb, api: Api, wor
     assert set(PROBLEMS) - set(seen) == {429, 500, 503}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "/api/tasks", CODE),
-        ("POST", "/api/tasks", {**EVERY_MINUTE, "task_type": "scheduled"}),
-        ("GET", "/api/tasks", None),
-        ("GET", "/api/tasks/stats", None),
-        ("GET", f"/api/tasks/{UNKNOWN_ID}", None),
-        ("PATCH", f"/api/tasks/{UNKNOWN_ID}", {"name": "x"}),
-        ("DELETE", f"/api/tasks/{UNKNOWN_ID}", None),
-        ("POST", f"/api/tasks/{UNKNOWN_ID}/stop", None),
-        ("POST", "/api/scheduled-tasks", EVERY_MINUTE),
-        ("GET", "/api/scheduled-tasks", None),
-        ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}", None),
-        ("PATCH", f"/api/scheduled-tasks/{UNKNOWN_ID}", {"name": "x"}),
-        ("PUT", "/api/scheduled-tasks/by-key/mine", EVERY_MINUTE),
-        ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}/tasks", None),
-        ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}/firings", None),
-        ("DELETE", f"/api/scheduled-tasks/{UNKNOWN_ID}", None),
-        ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/pause", None),
-        ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/resume", None),
-        ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/run", None),
-    ],
-)
+@pytest.mark.parametrize(("method", "path", "body"), EVERY_CALL)
 def test_without_redis_every_call_is_503_with_retry_after(away: Flask, method: str, path: str, body: Any) -> None:
     response = Api(away).call(method, path, json=body) if body is not None else Api(away).call(method, path)
     assert response.status_code == 503

@@ -27,7 +27,7 @@ from tasks.attempts import AttemptRunner
 from tasks.leases import MARGIN, LeaseGuard
 from tasks.running import Running
 from tests.servers import CeleryProcess, RedisServer, wait_until
-from tests.worker.conftest import HORIZON_SECONDS, unchecked
+from tests.worker.conftest import HORIZON_SECONDS, intake_of, unchecked
 
 LEASE_SECONDS = 2.0
 SPEC = {"retry_delay": 5, "retry_max_delay": 3600}
@@ -161,7 +161,7 @@ def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(
 ) -> None:
     store = Store.at(own_server.url)
     dispatcher = Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
-    service = TaskService(store, dispatcher, unchecked, system_clock)
+    service = TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
     settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
     workers = [
         CeleryProcess(tmp_path / name, own_server.url, "worker", "-n", f"{name}@test", "--loglevel=info", **settings)

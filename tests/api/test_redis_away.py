@@ -1,0 +1,212 @@
+"""Redis is away, in every way there is: each call is answered with 503 within 2 seconds, and creates nothing half."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+
+from app.api.web import create_web
+from app.settings import Settings
+from app.store.store import Store
+from sandbox import Sandbox
+from tests.api.calls import CODE, EVERY_CALL, UNKNOWN_ID, Api
+from tests.api.conftest import context_of
+from tests.conftest import VirtualClock
+from tests.servers import RedisServer, wait_until
+
+LIMIT_SECONDS = 2.0
+#: Seconds after which a held call has noticed that Redis is gone: the listener's silence, and a look at the record.
+NOTICED_SECONDS = 5.0
+
+HELD_CALLS: list[tuple[str, str, Any, dict[str, str]]] = [
+    ("POST", "/api/tasks", CODE, {"Prefer": "wait=30"}),
+    ("POST", "/api/tasks", CODE, {"Prefer": "wait=30", "Idempotency-Key": "once"}),
+    ("GET", f"/api/tasks/{UNKNOWN_ID}?wait=30", None, {}),
+    ("GET", f"/api/tasks/{UNKNOWN_ID}", None, {"Prefer": "wait=30"}),
+]
+CALLS = [(*call, {}) for call in EVERY_CALL] + HELD_CALLS
+
+
+@pytest.fixture
+def server(redis_program_path: Path) -> Iterator[RedisServer]:
+    """A Redis that a test may do anything to."""
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        server = RedisServer(redis_program_path, Path(folder))
+        server.start()
+        yield server
+        server.tell(signal.SIGCONT)
+        server.stop()
+
+
+@pytest.fixture
+def web(
+    server: RedisServer, clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Flask]:
+    """The application on that Redis, its connections open."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    yield from application(server.url, clock, sandbox)
+
+
+def application(url: str, clock: VirtualClock, sandbox: Sandbox) -> Iterator[Flask]:
+    store = Store.at(url, max_connections=len(CALLS) + 1)
+    yield create_web(context_of(store, clock, sandbox, Settings()))
+    store.close()
+
+
+def answer(web: Flask, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[Any, float]:
+    began = time.monotonic()
+    options = {"json": body} if body is not None else {}
+    response = Api(web).call(method, path, headers=headers, **options)
+    return response, time.monotonic() - began
+
+
+def assert_unavailable(web: Flask, calls: list[tuple[str, str, Any, dict[str, str]]] = CALLS) -> None:
+    """All at once, as callers come. Every answer is checked for its shape by `Api`."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        answers = list(pool.map(lambda call: answer(web, *call), calls))
+    found = [
+        (call[0], call[1], response.status_code, response.headers.get("Retry-After"), round(seconds, 2))
+        for call, (response, seconds) in zip(calls, answers, strict=True)
+    ]
+    assert [each for each in found if each[2] != 503 or int(each[3] or 0) < 1] == []
+    assert [each for each in found if each[4] > LIMIT_SECONDS] == []
+
+
+def listening(web: Flask) -> None:
+    """A call that was held: the listening connection is open."""
+    task_id = Api(web).create()["id"]
+    Api(web).get(f"/api/tasks/{task_id}?wait=0.01")
+
+
+def hang(server: RedisServer) -> None:
+    server.tell(signal.SIGSTOP)
+
+
+def kill(server: RedisServer) -> None:
+    server.stop(signal.SIGKILL)
+
+
+def stop(server: RedisServer) -> None:
+    server.stop()
+
+
+@pytest.mark.parametrize("end", [hang, kill, stop])
+@pytest.mark.parametrize("before", [listening, lambda web: None], ids=["listening", "new"])
+def test_it_hangs_or_is_gone(
+    web: Flask, server: RedisServer, end: Callable[[RedisServer], None], before: Callable[[Flask], None]
+) -> None:
+    before(web)
+    end(server)
+    assert_unavailable(web)
+    if end is hang:
+        server.tell(signal.SIGCONT)
+    else:
+        server.start()
+    wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 5, "answers after its return")
+    assert Api(web).post("/api/tasks", CODE, headers={"Prefer": "wait=1"}).status_code == 201
+
+
+def writes(calls: list[tuple[str, str, Any, dict[str, str]]]) -> list[tuple[str, str, Any, dict[str, str]]]:
+    """Those that would create something: what reads, or finds nothing to change, goes on."""
+    return [call for call in calls if call[0] in ("POST", "PUT") and UNKNOWN_ID not in call[1]]
+
+
+def test_it_is_a_replica_that_takes_no_writes(web: Flask, server: RedisServer) -> None:
+    task_id = Api(web).create()["id"]
+    with redis.Redis.from_url(server.url) as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        assert_unavailable(web, writes(CALLS))
+        detail = Api(web).post("/api/tasks", CODE).get_json()["detail"]
+        assert detail == "Redis is a replica that takes no writes; nothing was changed"
+        assert Api(web).get(f"/api/tasks/{task_id}").status_code == 200, "reading goes on"
+        client.execute_command("REPLICAOF", "NO", "ONE")
+    assert Api(web).create()["status"] == "queued"
+
+
+def test_it_is_full(web: Flask, server: RedisServer) -> None:
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("maxmemory", "1")
+        assert_unavailable(web, writes(CALLS))
+        assert client.dbsize() == 0
+
+
+@pytest.fixture
+def refusing(clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Makes the application on a server that answers everything with one error."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        error = b""
+
+        def serve(connection: socket.socket) -> None:
+            with connection:
+                while data := connection.recv(65_536):
+                    connection.sendall(error * data.count(b"*"))
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:  # closed
+                    return
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        made: list[Iterator[Flask]] = []
+
+        def make(text: bytes) -> Flask:
+            nonlocal error
+            error = text
+            made.append(application(f"redis://127.0.0.1:{listener.getsockname()[1]}/0", clock, sandbox))
+            return next(made[-1])
+
+        yield make
+        for each in made:
+            assert next(each, None) is None
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (
+            b"-LOADING Redis is loading the dataset in memory\r\n",
+            "Redis is still reading its data; nothing was changed",
+        ),
+        (b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n", None),
+        (b"-NOAUTH Authentication required.\r\n", None),
+    ],
+)
+def test_it_answers_with_errors(refusing: Callable[[bytes], Flask], error: bytes, detail: str | None) -> None:
+    web = refusing(error)
+    assert_unavailable(web)
+    said = Api(web).post("/api/tasks", CODE).get_json()["detail"]
+    assert said == (detail or "Redis can't be reached; nothing was changed")
+
+
+def test_a_call_that_was_held_ends_when_redis_hangs(web: Flask, server: RedisServer) -> None:
+    """Of what was created before it hung the caller hears; a look at a task says that it can't be had."""
+    api = Api(web)
+    task_id = api.create()["id"]
+    with redis.Redis.from_url(server.url) as client, ThreadPoolExecutor(2) as pool:
+        look = pool.submit(Api(web).get, f"/api/tasks/{task_id}?wait=30")
+        creation = pool.submit(Api(web).post, "/api/tasks", CODE, headers={"Prefer": "wait=30"})
+        wait_until(lambda: len(client.pubsub_channels()) == 2, 5, "both are held")
+        server.tell(signal.SIGSTOP)
+        began = time.monotonic()
+        looked, created = look.result(15), creation.result(15)
+        assert time.monotonic() - began < NOTICED_SECONDS
+        assert looked.status_code == 503
+        assert (created.status_code, created.get_json()["status"]) == (201, "queued")
+        server.tell(signal.SIGCONT)
+        assert api.get(created.headers["Location"]).status_code == 200

@@ -1,0 +1,44 @@
+"""Which errors mean that Redis is not there for us, and which that a command was wrong."""
+
+from __future__ import annotations
+
+import pytest
+from redis import exceptions
+
+from app.domain.errors import Full, Unavailable
+from app.store.client import as_unavailable
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "reason"),
+    [
+        (exceptions.ConnectionError("refused"), Unavailable, "ConnectionError"),
+        (exceptions.TimeoutError("slow"), Unavailable, "TimeoutError"),
+        (exceptions.ReadOnlyError("You can't write"), Unavailable, "ReadOnlyError"),
+        (exceptions.MasterDownError("Link with MASTER is down"), Unavailable, "MasterDownError"),
+        (exceptions.OutOfMemoryError("command not allowed"), Full, "Redis has no memory left; nothing was changed"),
+        # redis-py knows no class for these
+        (exceptions.ResponseError("MISCONF Errors writing to the AOF file"), Unavailable, "MISCONF"),
+        (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), Unavailable, "NOREPLICAS"),
+        (exceptions.ResponseError("BUSY Redis is busy running a script."), Unavailable, "BUSY"),
+        # how 6.2 tells what a script met
+        (
+            exceptions.ResponseError("Error running script (call to f_1): @user_script:5: -OOM command not allowed"),
+            Full,
+            "Redis has no memory left; nothing was changed",
+        ),
+        (
+            exceptions.ResponseError("Error running script (call to f_1): @user_script:5: -READONLY You can't write"),
+            Unavailable,
+            "READONLY",
+        ),
+    ],
+)
+def test_redis_is_not_there(error: exceptions.RedisError, kind: type[Unavailable], reason: str) -> None:
+    found = as_unavailable(error)
+    assert (type(found), str(found)) == (kind, reason)
+
+
+@pytest.mark.parametrize("text", ["wrong number of arguments", "WRONGTYPE Operation against a key", "unknown BUSY"])
+def test_a_command_was_wrong(text: str) -> None:
+    assert as_unavailable(exceptions.ResponseError(text)) is None

@@ -24,6 +24,7 @@ from app.service import TaskService
 from app.store.store import Store
 from app.store.tasks import Attempt, TaskStore
 from tasks.attempts import AttemptRunner
+from tasks.drain import Drain
 from tasks.leases import MARGIN, LeaseGuard
 from tasks.running import Running
 from tests.servers import CeleryProcess, RedisServer, wait_until
@@ -70,6 +71,13 @@ class Executor:
         return Outcome(stopped=True) if cancel.count else Outcome(result_json="1")
 
 
+class NotEnding:
+    """A worker that goes on."""
+
+    def may_start(self, task_id: str) -> bool:
+        return True
+
+
 class LateStore:
     """A store whose answer to a claim comes after the lease that it gave is over."""
 
@@ -95,7 +103,9 @@ def test_a_claim_whose_answer_comes_after_its_lease_starts_nothing(
 ) -> None:
     store = LateStore()
     executors = {Kind.CODE: Executor()}
-    runner = AttemptRunner(cast(TaskStore, store), dispatcher, executors, Running(), lease_seconds, system_clock)
+    runner = AttemptRunner(
+        cast(TaskStore, store), dispatcher, executors, Running(), cast(Drain, NotEnding()), lease_seconds, system_clock
+    )
     runner.run(attempt().task_id, "one@test")
     ((how, outcome, counts),) = store.reported
     assert (how, counts) == (("finish", "") if starts else ("run_again", "lost"))

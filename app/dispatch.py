@@ -7,13 +7,11 @@ from typing import Any
 from app.domain.retry import RetryPolicy
 from app.domain.spec import BODY_FIELDS, ScheduleSpec, TaskFields
 from app.domain.status import TaskType
-from app.store.messages import NO_MESSAGE, Message, MessageMaker
+from app.store.messages import NO_MESSAGE, Letter, Message, MessageMaker
 from app.store.schedules import Schedule
 from app.store.tasks import NewTask
 
 RETRY_FIELDS = ("retry_delay", "retry_max_delay", "on_worker_lost")
-#: What a scheduled task keeps of a spec: everything its tasks are made of.
-TEMPLATE_FIELDS = ("timeout", "max_retries", "priority", *RETRY_FIELDS)
 #: How a scheduled task fires, beside its expression.
 FIRING_FIELDS = ("start_at", "end_at", "max_runs", "catch_up", "jitter_seconds", "overlap")
 
@@ -23,10 +21,9 @@ def body_of(spec: TaskFields) -> dict[str, Any]:
     return {name: getattr(spec, name) for name in (*BODY_FIELDS[spec.kind], *RETRY_FIELDS)}
 
 
-def template_of(spec: ScheduleSpec) -> dict[str, Any]:
-    """What a scheduled task keeps of a spec."""
-    names = (*BODY_FIELDS[spec.kind], *TEMPLATE_FIELDS, *FIRING_FIELDS)
-    return {name: getattr(spec, name) for name in names}
+def terms_of(spec: ScheduleSpec) -> dict[str, Any]:
+    """How a scheduled task fires, as it is kept in its record."""
+    return {name: getattr(spec, name) for name in FIRING_FIELDS}
 
 
 def retry_policy(body: dict[str, Any], max_retries: int) -> RetryPolicy:
@@ -51,6 +48,10 @@ class Dispatcher:
             return NO_MESSAGE
         return self._make_message(task_id, kind, priority, ahead_ms / 1000 if ahead_ms > 0 else None)
 
+    def letter(self, kind: str, priority: int) -> Letter:
+        """The message for any number of tasks that are due at once."""
+        return self._make_message.letter(kind, priority)
+
     def from_spec(self, spec: TaskFields, task_id: str, task_type: TaskType, due_ms: int, now_ms: int) -> NewTask:
         """A task made of a validated spec."""
         return NewTask(
@@ -68,22 +69,18 @@ class Dispatcher:
         )
 
     def from_schedule(self, schedule: Schedule, task_id: str, due_ms: int, now_ms: int) -> NewTask:
-        """A task that a scheduled task's firing creates, due now or (late) since `due_ms`."""
-        template = schedule.spec
+        """A task made of a scheduled task, beside its firings. (What a firing creates is made in fire.lua.)"""
         return NewTask(
             id=task_id,
             name=schedule.name,
             kind=schedule.kind,
             task_type=TaskType.SCHEDULED,
             due_ms=due_ms,
-            # A schedule that an older version wrote may lack a field of a newer one.
-            spec={
-                field: template[field] for field in (*BODY_FIELDS[schedule.kind], *RETRY_FIELDS) if field in template
-            },
-            max_retries=template["max_retries"],
-            timeout=template["timeout"],
-            priority=template["priority"],
+            spec=schedule.spec,
+            max_retries=schedule.max_retries,
+            timeout=schedule.timeout,
+            priority=schedule.priority,
             tags=schedule.tags,
             scheduled_task_id=schedule.id,
-            message=self.message(task_id, schedule.kind, template["priority"], due_ms, now_ms),
+            message=self.message(task_id, schedule.kind, schedule.priority, due_ms, now_ms),
         )

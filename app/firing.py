@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from app.clock import Clock
 from app.dispatch import Dispatcher
-from app.domain.firings import CatchUp, jitter_ms, plan
+from app.domain.firings import CatchUp, Rule, jitter_ms, plan
 from app.domain.ids import firing_id
-from app.schedules import rule_of
-from app.store.schedules import Firings, Schedule
+from app.schedules import make_rule
+from app.store.messages import Letter
+from app.store.schedules import DueSchedule, Firing, Firings
 from app.store.store import Store
+
+#: Firings and notes of missed ones in one write: no other client of Redis waits for it longer than some milliseconds.
+MAX_IN_ONE_WRITE = 256
+FIRST_WRITE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +42,79 @@ class FiringService:
         due = self.store.schedules.due(now_ms, limit)
         if not due:
             return 0
-        schedules = self.store.schedules.get_many([schedule_id for schedule_id, _ in due])
-        taken = [self._firings(schedule, now_ms) for schedule in schedules if _is_due(schedule, now_ms)]
-        if taken:
-            self.store.schedules.fire(taken, now_ms)
+        with ThreadPoolExecutor(1, "fire") as writer:
+            writing: Future[int] | None = None
+            for batch in _batches(self._firings(schedule, now_ms) for schedule in due):
+                if writing is not None:
+                    writing.result()
+                writing = writer.submit(self.store.schedules.fire, batch, now_ms)
+            if writing is not None:
+                writing.result()
         return len(due)
 
-    def _firings(self, schedule: Schedule | None, now_ms: int) -> Firings:
-        assert schedule is not None
-        assert schedule.next_run_ms is not None
-        spec = schedule.spec
-        found = plan(rule_of(schedule), schedule.next_run_ms, now_ms, CatchUp(spec["catch_up"]))
-        tasks = []
-        for firing_ms in found.firings:
-            late_ms = jitter_ms(spec["jitter_seconds"], firing_ms, found.following_ms, self.spread())
-            task_id = firing_id(schedule.id, firing_ms)
-            tasks.append((firing_ms, self.dispatcher.from_schedule(schedule, task_id, firing_ms + late_ms, now_ms)))
-        return Firings(schedule, found.following_ms, spec["overlap"], spec["max_runs"], found.missed, tasks)
+    def _firings(self, schedule: DueSchedule, now_ms: int) -> Firings:
+        terms = _terms(schedule.terms_json)
+        found = plan(terms.rule, int(schedule.next_run_ms), now_ms, terms.catch_up)
+        return Firings(
+            schedule.id,
+            schedule.next_run_ms,
+            schedule.revision,
+            found.following_ms,
+            terms.overlap,
+            terms.max_runs,
+            found.missed,
+            [self._firing(schedule, terms, at_ms, found.following_ms, now_ms) for at_ms in found.firings],
+        )
+
+    def _firing(
+        self, schedule: DueSchedule, terms: _Terms, at_ms: int, following_ms: int | None, now_ms: int
+    ) -> Firing:
+        task_id, due_ms = firing_id(schedule.id, at_ms), at_ms
+        if terms.jitter_seconds:
+            due_ms += jitter_ms(terms.jitter_seconds, at_ms, following_ms, self.spread())
+        return Firing(at_ms, due_ms, task_id, self._letter(schedule, task_id, due_ms, now_ms))
+
+    def _letter(self, schedule: DueSchedule, task_id: str, due_ms: int, now_ms: int) -> Letter | None:
+        priority = int(schedule.priority)
+        if due_ms <= now_ms:
+            return self.dispatcher.letter(schedule.kind, priority)
+        message = self.dispatcher.message(task_id, schedule.kind, priority, due_ms, now_ms)
+        return Letter(message.queue_key, (message.payload,)) if message.payload else None
 
 
-def _is_due(schedule: Schedule | None, now_ms: int) -> bool:
-    """Not deleted, paused or put off since it was listed."""
-    return schedule is not None and schedule.next_run_ms is not None and schedule.next_run_ms <= now_ms
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """How a schedule fires, read from its record."""
+
+    rule: Rule
+    catch_up: CatchUp
+    jitter_seconds: float
+    overlap: str
+    max_runs: int | None
+
+
+@lru_cache(maxsize=4096)
+def _terms(terms_json: str) -> _Terms:
+    """Remembered: thousands of schedules that are due at one instant were mostly written alike."""
+    terms: dict[str, Any] = json.loads(terms_json)
+    return _Terms(
+        make_rule(terms["cron_expression"], terms["timezone"], terms),
+        CatchUp(terms["catch_up"]),
+        terms["jitter_seconds"],
+        terms["overlap"],
+        terms["max_runs"],
+    )
+
+
+def _batches(found: Iterable[Firings]) -> Iterator[list[Firings]]:
+    """As many at a time as one write may hold; few at first, so that the first tasks are out soon."""
+    batch, weight, most = list[Firings](), 0, FIRST_WRITE
+    for firings in found:
+        own = len(firings.firings) + len(firings.missed)
+        if batch and weight + own > most:
+            yield batch
+            batch, weight, most = [], 0, min(2 * most, MAX_IN_ONE_WRITE)
+        batch.append(firings)
+        weight += own
+    if batch:
+        yield batch

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Any
 
 from app.queues import EXECUTE, QUEUES, celery_priority
 from app.store.keys import Keys
-from app.store.messages import Message
+from app.store.messages import ID, ID_BASE64, TAG, Letter, Message
 from celery_app import celery
 
 
@@ -66,23 +67,26 @@ class _Capture:
         )
 
 
-class _Template:
-    """Celery's message for a task whose id is to be filled in: most messages differ in nothing else."""
-
-    def __init__(self, payload: str) -> None:
-        message = json.loads(payload)
-        self._body = base64.b64decode(message["body"]).decode()
-        message["body"] = _BODY
-        message["properties"]["delivery_tag"] = _TAG
-        self._text = json.dumps(message)
-
-    def fill(self, task_id: str) -> str:
-        """The message. The id is a UUID, so it is JSON as it stands."""
-        body = base64.b64encode(self._body.replace(_ID, task_id).encode()).decode()
-        return self._text.replace(_ID, task_id).replace(_BODY, body).replace(_TAG, str(uuid.uuid4()))
+_BLANKS = re.compile(f"({ID}|{ID_BASE64}|{TAG})")
 
 
-_ID, _BODY, _TAG = "@task-id@", "@body@", "@delivery-tag@"
+def _letter(queue_key: str, payload: str) -> Letter:
+    """Celery's message for the task ID, opened: most messages differ in nothing but the task's id."""
+    message = json.loads(payload)
+    message["body"] = _opened_base64(base64.b64decode(message["body"]).decode())
+    message["properties"]["delivery_tag"] = TAG
+    return Letter(queue_key, tuple(_BLANKS.split(json.dumps(message))))
+
+
+def _opened_base64(body: str) -> str:
+    """A JSON body with ID in it, in base64, but for the id.
+
+    Base64 is made of three bytes at a time, and an id has 36: with the id at a multiple of three, what is before it,
+    the id and what is behind it can each be written alone. JSON may begin with blanks.
+    """
+    before, _, behind = body.partition(ID)
+    before = " " * (-len(before.encode()) % 3) + before
+    return base64.b64encode(before.encode()).decode() + ID_BASE64 + base64.b64encode(behind.encode()).decode()
 
 
 class Outbox:
@@ -91,17 +95,24 @@ class Outbox:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._execute = celery.signature(EXECUTE)
-        self._templates: dict[tuple[str, int], _Template] = {}
+        self._letters: dict[tuple[str, int], Letter] = {}
 
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
         """The message for `task_id`; a worker keeps it back for `countdown_seconds`."""
-        key = self._keys.queue(QUEUES[kind], celery_priority(priority))
-        if countdown_seconds is not None:
-            return Message(key, self._publish(task_id, kind, priority, countdown_seconds))
-        template = self._templates.get((kind, priority))
-        if template is None:
-            template = self._templates[kind, priority] = _Template(self._publish(_ID, kind, priority, None))
-        return Message(key, template.fill(task_id))
+        if countdown_seconds is None:
+            return self.letter(kind, priority).fill(task_id)
+        return Message(self._queue_key(kind, priority), self._publish(task_id, kind, priority, countdown_seconds))
+
+    def letter(self, kind: str, priority: int) -> Letter:
+        """The message for tasks that are due at once, made by Celery when it is first needed."""
+        letter = self._letters.get((kind, priority))
+        if letter is None:
+            letter = _letter(self._queue_key(kind, priority), self._publish(ID, kind, priority, None))
+            self._letters[kind, priority] = letter
+        return letter
+
+    def _queue_key(self, kind: str, priority: int) -> str:
+        return self._keys.queue(QUEUES[kind], celery_priority(priority))
 
     def _publish(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> str:
         capture = _Capture()

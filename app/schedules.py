@@ -9,7 +9,7 @@ from typing import Any
 
 from app.clock import Clock
 from app.code_check import CodeChecker, code_problems
-from app.dispatch import Dispatcher, template_of
+from app.dispatch import Dispatcher, body_of, terms_of
 from app.domain.cron import Cron, CronError, CronZoneError
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
 from app.domain.firings import Rule
@@ -124,7 +124,11 @@ class ScheduleService:
             updated_ms=now_ms,
             next_run_ms=None,
             tags=spec.tags,
-            spec=template_of(spec),
+            timeout=spec.timeout,
+            max_retries=spec.max_retries,
+            priority=spec.priority,
+            terms=terms_of(spec),
+            spec=body_of(spec),
         )
         return replace(schedule, next_run_ms=rule_of(schedule).next_after(now_ms))
 
@@ -261,11 +265,12 @@ def _told(schedule: Schedule) -> tuple[Any, ...]:
 
 def rule_of(schedule: Schedule) -> Rule:
     """When a scheduled task fires."""
-    return Rule(
-        Cron(schedule.cron_expression, schedule.timezone),
-        _time_of(schedule.spec, "start_at"),
-        _time_of(schedule.spec, "end_at"),
-    )
+    return make_rule(schedule.cron_expression, schedule.timezone, schedule.terms)
+
+
+def make_rule(cron_expression: str, timezone: str, terms: Mapping[str, Any]) -> Rule:
+    """When a scheduled task with these `terms` fires."""
+    return Rule(Cron(cron_expression, timezone), _time_of(terms, "start_at"), _time_of(terms, "end_at"))
 
 
 def raw_of(schedule: Schedule) -> dict[str, Any]:
@@ -275,8 +280,11 @@ def raw_of(schedule: Schedule) -> dict[str, Any]:
         "cron_expression": schedule.cron_expression,
         "timezone": schedule.timezone,
         "tags": list(schedule.tags),
+        "priority": schedule.priority,
+        "timeout": schedule.timeout,
+        "max_retries": schedule.max_retries,
     }
-    return {**schedule.spec, **own}
+    return {**schedule.spec, **schedule.terms, **own}
 
 
 def _time_of(fields: Mapping[str, Any], name: str) -> int | None:

@@ -30,8 +30,8 @@ from tasks.runtime import open_store
 logger = logging.getLogger("celeriac.beat")
 
 TICK_SECONDS = 1.0
-FIRINGS_PER_BATCH = 200
-BATCHES_PER_TICK = 20
+SCHEDULES_PER_BATCH = 1_000
+BATCHES_PER_TICK = 4
 
 _ROOM = {
     False: ("there is no room for more tasks: firings are put off", "firings_put_off"),
@@ -72,7 +72,6 @@ class StoreScheduler(Scheduler):
         return 0.0
 
     def _work(self) -> None:
-        self._store.liveness.beat_ticked(self._name, system_clock())
         self._fire()
         self._upkeep.run(system_clock())
         self._watch.wait(self._seconds_to_next())
@@ -92,7 +91,8 @@ class StoreScheduler(Scheduler):
 
     def _take_due(self) -> None:
         for _ in range(BATCHES_PER_TICK):
-            if self._firing.fire_due(FIRINGS_PER_BATCH) < FIRINGS_PER_BATCH:
+            self._store.liveness.beat_ticked(self._name, system_clock())
+            if self._firing.fire_due(SCHEDULES_PER_BATCH) < SCHEDULES_PER_BATCH:
                 break
 
     def _seconds_to_next(self) -> float:

@@ -128,9 +128,9 @@ def schedule_summary(schedule: Schedule) -> dict[str, Any]:
         "cron_expression": schedule.cron_expression,
         "timezone": schedule.timezone,
         "tags": list(schedule.tags),
-        "priority": schedule.spec["priority"],
-        "timeout": schedule.spec["timeout"],
-        "max_retries": schedule.spec["max_retries"],
+        "priority": schedule.priority,
+        "timeout": schedule.timeout,
+        "max_retries": schedule.max_retries,
         "created_at": to_rfc3339(schedule.created_ms),
         "updated_at": to_rfc3339(schedule.updated_ms),
         "next_run_at": time_or_none(schedule.next_run_ms),
@@ -151,6 +151,7 @@ def whole_schedule(schedule: Schedule) -> dict[str, Any]:
     return {
         **schedule_summary(schedule),
         **shown_spec(schedule.spec),
+        **schedule.terms,
         "next_runs": [to_rfc3339(ms) for ms in upcoming],
     }
 

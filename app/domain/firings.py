@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from app.domain.cron import Cron
 from app.domain.times import to_datetime, to_ms
@@ -47,10 +49,10 @@ class Rule:
         """The first firing strictly after `after_ms`, None where none is left."""
         if self.start_ms is not None:
             after_ms = max(after_ms, self.start_ms - 1)
-        following = self.cron.next_after(to_datetime(after_ms))
-        if following is None or (self.end_ms is not None and to_ms(following) > self.end_ms):
+        following_ms = _next_after(self.cron.expression, self.cron.timezone, after_ms)
+        if following_ms is None or (self.end_ms is not None and following_ms > self.end_ms):
             return None
-        return to_ms(following)
+        return following_ms
 
     def upcoming(self, after_ms: int, count: int) -> list[int]:
         """The next `count` firings after `after_ms`, or as many as there are."""
@@ -83,8 +85,14 @@ class Rule:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+@lru_cache(maxsize=8192)
+def _next_after(expression: str, timezone: str, after_ms: int) -> int | None:
+    """Remembered: thousands of schedules that fire at one instant mostly share their expression."""
+    following = Cron(expression, timezone).next_after(to_datetime(after_ms))
+    return None if following is None else to_ms(following)
+
+
+class Plan(NamedTuple):
     """What to do with a schedule that is due: firings to take, firings that were missed, the next firing."""
 
     firings: list[int]

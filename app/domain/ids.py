@@ -7,11 +7,14 @@ import re
 import secrets
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_MAX_MS = (1 << 48) - 1
+#: A hex digit -> the same with the upper two of its bits 10.
+_VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 
 
 def new_id(now_ms: int) -> str:
     """A fresh UUIDv7 for the time `now_ms`."""
-    return _uuid7(now_ms, secrets.token_bytes(10))
+    return _uuid7(now_ms, secrets.token_hex(10))
 
 
 def firing_id(schedule_id: str, firing_ms: int) -> str:
@@ -19,7 +22,7 @@ def firing_id(schedule_id: str, firing_ms: int) -> str:
 
     The same firing has the same id whoever computes it, so it can't be created twice.
     """
-    return _uuid7(firing_ms, hashlib.sha256(f"{schedule_id}@{firing_ms}".encode()).digest()[:10])
+    return _uuid7(firing_ms, hashlib.sha256(f"{schedule_id}@{firing_ms}".encode()).hexdigest())
 
 
 def is_id(text: str) -> bool:
@@ -27,9 +30,7 @@ def is_id(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def _uuid7(ms: int, noise: bytes) -> str:
-    number = (ms & (1 << 48) - 1) << 80 | int.from_bytes(noise)
-    number = number & ~(0xF << 76) | 0x7 << 76  # version 7
-    number = number & ~(0x3 << 62) | 0x2 << 62  # variant of RFC 9562
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def _uuid7(ms: int, noise: str) -> str:
+    """`noise`: at least 20 hex digits. The first says the version instead, the fifth begins with RFC 9562's variant."""
+    time = f"{ms & _MAX_MS:012x}"
+    return f"{time[:8]}-{time[8:]}-7{noise[1:4]}-{_VARIANT[noise[4]]}{noise[5:8]}-{noise[8:20]}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.domain.status import Kind, ScheduleStatus
 from app.store.admission import ANY_TERMS, Remembered, Terms, refusal
 from app.store.arguments import checked_cursor, flat, one_or_all
 from app.store.client import Client
 from app.store.keys import Keys
-from app.store.record import dump_json, pairs
+from app.store.messages import Letter, base64_of
+from app.store.record import dump_json, pairs, shown_number
 from app.store.scripts import Scripts
 from app.store.tasks import SCAN_PER_CALL, NewTask, creation_args
 
@@ -21,7 +22,8 @@ from app.store.tasks import SCAN_PER_CALL, NewTask, creation_args
 class Schedule:
     """A scheduled task as it stood when it was read. Times are ms since 1970.
 
-    `spec` is what its tasks are made of and how it fires; `revision` counts its changes.
+    `timeout`, `max_retries`, `priority`, `tags` and `spec` are those of its tasks; `terms` say how it fires beside
+    its expression. `revision` counts its changes.
     """
 
     id: str
@@ -38,8 +40,12 @@ class Schedule:
     missed_count: int = 0
     last_task_id: str | None = None
     key: str | None = None
+    timeout: float = 30
+    max_retries: int = 0
+    priority: int = 5
     tags: Sequence[str] = ()
     revision: str = "1"
+    terms: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=dict)
 
 
@@ -62,28 +68,58 @@ class SchedulePage:
     cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Firings:
+class DueSchedule(NamedTuple):
+    """What beat needs to know of a scheduled task that is due, as text: so many may be shared by one look at it."""
+
+    id: str
+    next_run_ms: str
+    revision: str
+    kind: str
+    priority: str
+    terms_json: str
+
+
+class Firing(NamedTuple):
+    """A firing that creates a task: its own time, when the task is due, and the message, None where that is later."""
+
+    at_ms: int
+    due_ms: int
+    task_id: str
+    letter: Letter | None
+
+
+class Firings(NamedTuple):
     """The due firings of one schedule: what was seen of it, and what is to be done.
 
-    `tasks`: (ms of the firing, the task that it creates). `missed`: ms of firings that are only written down.
+    `missed`: ms of firings that are only written down.
     """
 
-    schedule: Schedule
+    schedule_id: str
+    seen_ms: int | str
+    seen_revision: str
     following_ms: int | None
     overlap: str
     max_runs: int | None
     missed: Sequence[int]
-    tasks: Sequence[tuple[int, NewTask]]
+    firings: Sequence[Firing]
+
+
+OUTCOMES = ("created", "missed", "skipped_overlap")  # as their names sort
+_PLACES = 10  # for the outcomes of one ms, each there once at most
 
 
 @dataclass(frozen=True, slots=True)
 class FiringNote:
-    """What became of a firing: `created`, `skipped_overlap` or `missed`."""
+    """What became of a firing: one of OUTCOMES."""
 
     at_ms: int
     outcome: str
     task_id: str | None
+
+    @property
+    def place(self) -> int:
+        """Grows along the list of firings, in which those of one ms are sorted by name."""
+        return self.at_ms * _PLACES + OUTCOMES.index(self.outcome)
 
 
 class ScheduleStore:
@@ -125,10 +161,10 @@ class ScheduleStore:
                 seen.id,
                 now_ms,
                 seen.revision,
-                _or_empty(seen.next_run_ms),
+                _text(seen.next_run_ms),
                 changed.status,
                 changed.kind,
-                _or_empty(changed.next_run_ms),
+                _text(changed.next_run_ms),
                 dump_json(changed.spec),
                 dump_json(list(changed.tags)),
                 len(fields),
@@ -143,15 +179,8 @@ class ScheduleStore:
 
     def get(self, schedule_id: str) -> Schedule | None:
         """One, or None."""
-        return self.get_many([schedule_id])[0]
-
-    def get_many(self, schedule_ids: Sequence[str]) -> list[Schedule | None]:
-        """Several in one round trip, in order."""
-        answers = json.loads(self._scripts("schedule_read", *schedule_ids))
-        return [
-            _read(schedule_id, pairs(fields), spec) if fields else None
-            for schedule_id, fields, spec in zip(schedule_ids, answers[::2], answers[1::2], strict=True)
-        ]
+        fields, spec = self._scripts("schedule_read", schedule_id)
+        return _read(schedule_id, pairs(fields), spec) if fields else None
 
     def page(self, filters: ScheduleFilters, limit: int, cursor: str | None = None) -> SchedulePage:
         """Newest first; as TaskStore.list."""
@@ -201,9 +230,10 @@ class ScheduleStore:
         """Remove it; False where there was none. Tasks that it created stay."""
         return bool(self._scripts("schedule_delete", schedule_id))
 
-    def due(self, now_ms: int, limit: int) -> list[tuple[str, int]]:
-        """(schedule id, next firing ms) of those due by `now_ms`, the most overdue first."""
-        return self._client.by_score(self._keys.cron, "-inf", now_ms, limit)
+    def due(self, now_ms: int, limit: int) -> list[DueSchedule]:
+        """Those with a firing due by `now_ms`, the most overdue first."""
+        found = iter(json.loads(self._scripts("schedule_due", now_ms, limit)))
+        return list(map(DueSchedule, *[found] * len(DueSchedule._fields)))
 
     def next_due_ms(self) -> int | None:
         """The time of the next firing of all, or None."""
@@ -212,31 +242,34 @@ class ScheduleStore:
 
     def fire(self, due: Sequence[Firings], now_ms: int) -> int:
         """Take firings, each only if nobody else has and nobody changed the schedule. Returns the schedules taken."""
-        args: list[Any] = [now_ms, len(due)]
-        for firings in due:
-            args += [
-                firings.schedule.id,
-                firings.schedule.next_run_ms,
-                firings.schedule.revision,
-                _or_empty(firings.following_ms),
-                firings.overlap,
-                _or_empty(firings.max_runs),
-                len(firings.missed),
-                len(firings.tasks),
-                *firings.missed,
+        letters = _Letters()
+        asked = [
+            [
+                one.schedule_id,
+                str(one.seen_ms),
+                one.seen_revision,
+                _text(one.following_ms),
+                one.overlap,
+                _text(one.max_runs),
+                [str(at_ms) for at_ms in one.missed],
+                [[str(f.at_ms), str(f.due_ms), f.task_id, *letters.fill_in(f)] for f in one.firings],
             ]
-            for at_ms, task in firings.tasks:
-                args += [at_ms, *creation_args(task, now_ms)]
-        # As one string: to pack thousands of small arguments takes longer than all the rest.
-        return int(self._scripts("fire", json.dumps([str(arg) for arg in args], ensure_ascii=False)))
+            for one in due
+        ]
+        return int(self._scripts("fire", dump_json([str(now_ms), letters.seen, asked])))
 
     def firings(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringNote], str | None]:
-        """What became of the newest firings, newest first, and a cursor, None at the end."""
-        offset = int(checked_cursor(cursor) or "0")
-        key = f"{self._keys.schedule(schedule_id)}:firings"
-        found: Any = self._client.zrange(key, offset, offset + limit, desc=True)
-        notes = [_note(str(member)) for member in found[:limit]]
-        return notes, str(offset + limit) if len(found) > limit else None
+        """What became of the newest firings, newest first, and a cursor, None at the end.
+
+        What is fired meanwhile moves nothing from one page to another.
+        """
+        before = checked_cursor(cursor)
+        key, newest, number = f"{self._keys.schedule(schedule_id)}:firings", "+inf", limit + 1
+        if before:
+            newest, number = str(int(before) // _PLACES), number + _PLACES
+        found: Any = self._client.zrange(key, newest, "-inf", desc=True, byscore=True, offset=0, num=number)
+        notes = [note for note in map(_note, found) if not before or note.place < int(before)]
+        return notes[:limit], str(notes[limit - 1].place) if len(notes) > limit else None
 
     def run_now(self, schedule_id: str, task: NewTask, now_ms: int, terms: Terms = ANY_TERMS) -> bool | Remembered:
         """One firing beside the schedule; False where it is gone. Refuses as TaskStore.create does."""
@@ -245,12 +278,38 @@ class ScheduleStore:
         return refusal(answer) or bool(answer)
 
 
-def _or_empty(number: int | None) -> int | str:
-    return "" if number is None else number
+class _Letters:
+    """The letters of one call, each written once."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[str]] = []
+        self._numbers: dict[Letter, int] = {}
+
+    def fill_in(self, firing: Firing) -> tuple[int, str]:
+        """The number of a firing's letter, and the task's id in base64."""
+        letter = firing.letter
+        if letter is None:
+            return 0, ""
+        number = self._numbers.get(letter)
+        if number is None:
+            self.seen.append([letter.queue_key, *letter.parts])
+            number = self._numbers[letter] = len(self.seen)
+        return number, base64_of(firing.task_id)
+
+
+def _text(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def _fields(schedule: Schedule) -> dict[str, Any]:
-    return {"n": schedule.name, "ce": schedule.cron_expression, "tz": schedule.timezone}
+    return {
+        "n": schedule.name,
+        "te": dump_json({"cron_expression": schedule.cron_expression, "timezone": schedule.timezone, **schedule.terms}),
+        "mr": schedule.max_retries,
+        "to": schedule.timeout,
+        "p": schedule.priority,
+        "ol": schedule.spec.get("on_worker_lost", ""),
+    }
 
 
 def _note(member: str) -> FiringNote:
@@ -259,22 +318,27 @@ def _note(member: str) -> FiringNote:
 
 
 def _read(schedule_id: str, fields: dict[str, str], spec: str | None) -> Schedule:
+    terms = json.loads(fields["te"])
     return Schedule(
         id=schedule_id,
         name=fields["n"],
         kind=Kind(fields["k"]),
         status=ScheduleStatus(fields["st"]),
-        cron_expression=fields["ce"],
-        timezone=fields["tz"],
+        cron_expression=terms.pop("cron_expression"),
+        timezone=terms.pop("timezone"),
         created_ms=int(fields["cr"]),
         updated_ms=int(fields["up"]),
         next_run_ms=int(fields["nx"]) if fields["nx"] else None,
-        run_count=int(fields["runs"]),
+        run_count=int(fields.get("fired", 0)) + int(fields.get("manual", 0)),
         skipped_count=int(fields.get("skipped", 0)),
         missed_count=int(fields.get("missed", 0)),
         key=fields.get("key"),
         revision=fields["rv"],
         last_task_id=fields.get("last"),
+        timeout=shown_number(float(fields["to"])),
+        max_retries=int(fields["mr"]),
+        priority=int(fields["p"]),
         tags=json.loads(fields.get("tg", "[]")),
+        terms=terms,
         spec=json.loads(spec or "{}"),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain import firings as firings_module
 from app.domain.cron import Cron
 from app.domain.firings import (
     FIRINGS_PER_STEP,
@@ -18,12 +20,39 @@ from app.domain.firings import (
     jitter_ms,
     plan,
 )
-from app.domain.times import to_ms
+from app.domain.times import to_datetime, to_ms
+from tests.domain.cron_samples import ZONES
 
 MINUTE = 60_000
 START = to_ms(datetime(2026, 11, 24, 12, 0, tzinfo=UTC))
 EVERY_MINUTE = Rule(Cron("* * * * *", "UTC"))
 EVERY_SECOND = Rule(Cron("* * * * * *", "UTC"))
+
+
+#: A few expressions, each asked again and again about few moments: what was remembered is used.
+COMMON = ("0 * * * *", "*/15 * * * *", "30 2 * * *", "* * * * * *", "0 0 29 2 *")
+MOMENTS_MS = [START + step for step in (-1, 0, 1, 999, MINUTE, 120 * 86_400_000)]
+
+
+def plain(expression: str, zone: str, after_ms: int) -> int | None:
+    following = Cron(expression, zone).next_after(to_datetime(after_ms))
+    return None if following is None else to_ms(following)
+
+
+@given(
+    asked=st.lists(
+        st.tuples(st.sampled_from(COMMON), st.sampled_from(ZONES), st.sampled_from(MOMENTS_MS)), min_size=20
+    ),
+    size=st.sampled_from([1, 2, 8192]),
+)
+@settings(deadline=None, max_examples=50)
+def test_what_is_remembered_is_what_would_be_computed(asked: list[tuple[str, str, int]], size: int) -> None:
+    remembered = lru_cache(size)(firings_module._next_after.__wrapped__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(firings_module, "_next_after", remembered)
+        for expression, zone, after_ms in asked:
+            assert Rule(Cron(expression, zone)).next_after(after_ms) == plain(expression, zone, after_ms)
+    assert remembered.cache_info().currsize <= size
 
 
 def walk(rule: Rule, catch_up: CatchUp, clocks: list[int]) -> tuple[list[int], list[int], int | None]:

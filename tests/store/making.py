@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from app.domain.ids import new_id
+from app.domain.ids import firing_id, new_id
 from app.domain.outcome import Failure, Outcome
 from app.domain.status import Kind, ScheduleStatus, TaskType
-from app.store.messages import Message
-from app.store.schedules import Schedule
+from app.store.messages import ID, Letter, Message
+from app.store.schedules import Firing, Firings, Schedule
 from app.store.store import Store
 from app.store.tasks import Attempt, NewTask
 
@@ -26,6 +26,20 @@ ENTRY = {"attempt": 1, "error": None}
 def message_for(task_id: str) -> Message:
     """A message as the store needs it: on a list, with the task's id where `oldest_message` looks."""
     return Message(MESSAGE.queue_key, json.dumps({"headers": {"id": task_id}}))
+
+
+class PlainMessages:
+    """A message maker that needs no Celery: the messages of `message_for`."""
+
+    def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
+        return message_for(task_id)
+
+    def letter(self, kind: str, priority: int) -> Letter:
+        return LETTER
+
+
+_BEFORE, _, _BEHIND = message_for(ID).payload.partition(ID)
+LETTER = Letter(MESSAGE.queue_key, (_BEFORE, ID, _BEHIND))
 
 
 def new_task(now_ms: int, **changes: Any) -> NewTask:
@@ -79,6 +93,7 @@ def new_schedule(now_ms: int, **changes: Any) -> Schedule:
         created_ms=now_ms,
         updated_ms=now_ms,
         next_run_ms=now_ms + 60_000,
+        terms={"catch_up": "latest"},
         spec={"function_code": "def f(): pass"},
     )
     return replace(schedule, **changes)
@@ -89,3 +104,18 @@ def scheduled(store: Store, now_ms: int, **changes: Any) -> Schedule:
     schedule = new_schedule(now_ms, **changes)
     store.schedules.create(schedule, now_ms)
     return schedule
+
+
+def firing(schedule_id: str, at_ms: int) -> Firing:
+    """A firing whose task is due at once."""
+    return Firing(at_ms, at_ms, firing_id(schedule_id, at_ms), LETTER)
+
+
+def due(schedule: Schedule, **changes: Any) -> Firings:
+    """What a beat that saw `schedule` asks for: its next firing; the one after that is in a minute."""
+    at_ms = schedule.next_run_ms
+    assert at_ms is not None
+    asked = Firings(
+        schedule.id, at_ms, schedule.revision, at_ms + 60_000, "allow", None, (), [firing(schedule.id, at_ms)]
+    )
+    return asked._replace(**changes)

@@ -18,17 +18,15 @@ import redis
 from app.clock import system_clock
 from app.dispatch import Dispatcher
 from app.domain.errors import Conflict, NotFound
-from app.domain.ids import firing_id
-from app.domain.status import ScheduleStatus, TaskType
+from app.domain.status import ScheduleStatus
 from app.firing import FiringService
 from app.intake import Intake
 from app.schedules import ScheduleService
-from app.store.messages import Message
-from app.store.schedules import Firings, Schedule
+from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import Filters
 from tests.conftest import VirtualClock
-from tests.store.making import message_for, new_task, scheduled
+from tests.store.making import PlainMessages, due, message_for, scheduled
 
 SPEC = {
     "name": "old",
@@ -39,33 +37,13 @@ SPEC = {
 ROUNDS = 15
 
 
-def message(task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
-    """A message maker that needs no Celery."""
-    return message_for(task_id)
-
-
 def service_of(store: Store, clock: Callable[[], int]) -> ScheduleService:
-    return ScheduleService(
-        store, Dispatcher(message, 5.0), lambda source, name: [], Intake(store.admission, 1_000_000), clock, "UTC"
-    )
+    intake = Intake(store.admission, 1_000_000)
+    return ScheduleService(store, Dispatcher(PlainMessages(), 5.0), lambda source, name: [], intake, clock, "UTC")
 
 
 def beat_of(store: Store, clock: Callable[[], int]) -> FiringService:
-    return FiringService(store, Dispatcher(message, 5.0), clock)
-
-
-def due(schedule: Schedule, now_ms: int) -> Firings:
-    """What a beat that saw `schedule` asks for."""
-    assert schedule.next_run_ms is not None
-    at_ms = schedule.next_run_ms
-    task = new_task(
-        now_ms,
-        id=firing_id(schedule.id, at_ms),
-        name=schedule.name,
-        task_type=TaskType.SCHEDULED,
-        scheduled_task_id=schedule.id,
-    )
-    return Firings(schedule, at_ms + 60_000, "allow", None, (), [(at_ms, task)])
+    return FiringService(store, Dispatcher(PlainMessages(), 5.0), clock)
 
 
 def names_of_tasks(store: Store, schedule_id: str) -> list[str]:
@@ -132,7 +110,7 @@ def test_a_beat_whose_view_is_old_creates_nothing(store: Store, clock: VirtualCl
     now_ms = clock.advance(60_000)
     assert act(store, seen, now_ms)
     before = store.schedules.get(seen.id)
-    assert store.schedules.fire([due(seen, now_ms)], now_ms) == 0
+    assert store.schedules.fire([due(seen)], now_ms) == 0
     assert names_of_tasks(store, seen.id) == []
     assert store.schedules.firings(seen.id, 10, None) == ([], None)
     assert store.schedules.get(seen.id) == before, "half a firing was written"
@@ -143,7 +121,7 @@ def test_a_patch_of_an_old_view_changes_nothing_and_is_made_again(
 ) -> None:
     seen = scheduled(store, clock(), name="old")
     now_ms = clock.advance(60_000)
-    assert store.schedules.fire([due(seen, now_ms)], now_ms) == 1
+    assert store.schedules.fire([due(seen)], now_ms) == 1
     assert not patched(store, seen, now_ms)
     fired = assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE)
     assert (fired.name, fired.next_run_ms) == ("old", now_ms + 60_000)
@@ -155,7 +133,7 @@ def test_a_patch_of_an_old_view_changes_nothing_and_is_made_again(
 def test_a_pause_after_the_firing_keeps_the_firing(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     seen = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    assert store.schedules.fire([due(seen, now_ms)], now_ms) == 1
+    assert store.schedules.fire([due(seen)], now_ms) == 1
     assert paused(store, seen, now_ms)
     assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.PAUSED).run_count == 1
 
@@ -163,7 +141,7 @@ def test_a_pause_after_the_firing_keeps_the_firing(store: Store, raw_redis: redi
 def test_two_beats_with_one_view_create_one_task(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     seen = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    taken = [store.schedules.fire([due(seen, now_ms)], now_ms) for _ in range(2)]
+    taken = [store.schedules.fire([due(seen)], now_ms) for _ in range(2)]
     assert taken == [1, 0]
     assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE).run_count == 1
     assert raw_redis.llen(message_for("any").queue_key) == 1
@@ -178,7 +156,7 @@ def test_beats_with_one_view_at_once_create_one_task_each_time(
     for _ in range(ROUNDS):
         seen = scheduled(store, clock())
         now_ms = clock.advance(60_000)
-        taken = run_together(*[lambda: store.schedules.fire([due(seen, now_ms)], now_ms)] * 4)  # noqa: B023
+        taken = run_together(*[lambda: store.schedules.fire([due(seen)], now_ms)] * 4)  # noqa: B023
         assert sorted(taken) == [0, 0, 0, 1]
         assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE).run_count == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,14 +13,15 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.domain.ids import firing_id
+from app.domain.ids import firing_id, new_id
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store import schedules as schedules_module
-from app.store.schedules import Firings, Schedule, ScheduleFilters
+from app.store.messages import ID, ID_BASE64, TAG, Letter
+from app.store.schedules import DueSchedule, Firing, FiringNote, Schedule, ScheduleFilters
 from app.store.store import Store
 from app.store.tasks import Filters
 from tests.conftest import VirtualClock
-from tests.store.making import claimed, new_schedule, new_task, scheduled
+from tests.store.making import LETTER, claimed, due, firing, message_for, new_schedule, new_task, scheduled
 
 NOBODY = "01a20786-bb40-7dea-8c0d-e64779664cff"
 
@@ -28,16 +30,6 @@ def read(store: Store, schedule_id: str) -> Schedule:
     schedule = store.schedules.get(schedule_id)
     assert schedule is not None
     return schedule
-
-
-def due(schedule: Schedule, now_ms: int, **changes: Any) -> Firings:
-    """The firing of a schedule that is due now; the next one is in a minute."""
-    assert schedule.next_run_ms is not None
-    at_ms = schedule.next_run_ms
-    task = new_task(
-        now_ms, id=firing_id(schedule.id, at_ms), task_type=TaskType.SCHEDULED, scheduled_task_id=schedule.id
-    )
-    return replace(Firings(schedule, at_ms + 60_000, "allow", None, (), [(at_ms, task)]), **changes)
 
 
 def tasks_of(store: Store, schedule: Schedule) -> list[str]:
@@ -72,14 +64,29 @@ def test_what_is_due_comes_the_most_overdue_first(store: Store, clock: VirtualCl
     sooner = scheduled(store, clock(), next_run_ms=clock() + 1_000)
     assert store.schedules.next_due_ms() == clock() + 1_000
     assert store.schedules.due(clock() + 999, 10) == []
-    assert store.schedules.due(clock() + 2_000, 10) == [(sooner.id, clock() + 1_000), (later.id, clock() + 2_000)]
-    assert store.schedules.due(clock() + 2_000, 1) == [(sooner.id, clock() + 1_000)]
+    found = store.schedules.due(clock() + 2_000, 10)
+    assert [(one.id, one.next_run_ms) for one in found] == [
+        (sooner.id, str(clock() + 1_000)),
+        (later.id, str(clock() + 2_000)),
+    ]
+    assert store.schedules.due(clock() + 2_000, 1) == found[:1]
+
+
+def test_what_is_due_says_all_that_beat_needs(store: Store, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock(), kind=Kind.API, priority=7, timezone="Europe/Berlin", terms={"overlap": "ü"})
+    (found,) = store.schedules.due(clock() + 60_000, 10)
+    assert found == DueSchedule(schedule.id, str(schedule.next_run_ms), "1", "api", "7", found.terms_json)
+    assert json.loads(found.terms_json) == {
+        "cron_expression": "* * * * *",
+        "timezone": "Europe/Berlin",
+        "overlap": "ü",
+    }
 
 
 def test_a_firing_creates_its_task_and_moves_on(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    assert store.schedules.fire([due(schedule, now_ms)], now_ms) == 1
+    assert store.schedules.fire([due(schedule)], now_ms) == 1
     (task_id,) = tasks_of(store, schedule)
     assert task_id == firing_id(schedule.id, now_ms)
     after = read(store, schedule.id)
@@ -87,17 +94,93 @@ def test_a_firing_creates_its_task_and_moves_on(store: Store, clock: VirtualCloc
     assert outcomes(store, schedule) == [(now_ms, "created")]
 
 
+def assert_made_of(store: Store, schedule: Schedule, task_id: str, due_ms: int, now_ms: int | None = None) -> None:
+    """The task is all that its schedule says."""
+    task, schedule = store.tasks.get(task_id), read(store, schedule.id)
+    assert task is not None
+    for name in ("name", "kind", "tags", "timeout", "max_retries", "priority", "spec"):
+        assert getattr(task, name) == getattr(schedule, name), name
+    assert (task.task_type, task.scheduled_task_id) == (TaskType.SCHEDULED, schedule.id)
+    assert (task.due_ms, task.created_ms) == (due_ms, now_ms or due_ms)
+    assert task.attempt == 0
+
+
+def test_what_a_lost_worker_means_is_in_the_record_of_a_firings_task(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    schedules = [scheduled(store, clock(), spec={"on_worker_lost": word}) for word in ("fail", "retry")]
+    now_ms = clock.advance(60_000)
+    store.schedules.fire([due(schedule) for schedule in schedules], now_ms)
+    tasks = [store.keys.task(firing_id(schedule.id, now_ms)) for schedule in schedules]
+    assert [raw_redis.hget(task, "ol") for task in tasks] == ["fail", None]
+
+
+def test_a_firings_task_is_made_of_its_schedule(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    tags, spec = ["a", "ü"], {"api_url": "ü" * 70_000}
+    changes = {"name": 'ü "*"', "tags": tags, "timeout": 1.5, "max_retries": 3, "priority": 9, "spec": spec}
+    schedules = [scheduled(store, clock(), **changes), scheduled(store, clock(), kind=Kind.API)]
+    now_ms = clock.advance(60_000)
+    assert store.schedules.fire([due(schedule) for schedule in schedules], now_ms) == 2
+    task_ids = [firing_id(schedule.id, now_ms) for schedule in schedules]
+    for schedule, task_id in zip(schedules, task_ids, strict=True):
+        assert_made_of(store, schedule, task_id, now_ms)
+        assert store.tasks.status(task_id) is Status.QUEUED
+    assert [task.id for task in store.tasks.page(Filters(tag="ü"), 10).items] == task_ids[:1]
+    messages = raw_redis.lrange(message_for("").queue_key, 0, -1)
+    assert messages == [message_for(task_id).payload for task_id in reversed(task_ids)]
+
+
+def test_a_letters_blanks_are_filled_in_the_same_here_and_there(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    letter = Letter("q", (ID, "a", ID_BASE64, "@b", ID, "ü"))
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(60_000)
+    task_id = firing_id(schedule.id, now_ms)
+    tagged = Letter("tagged", (TAG,))
+    firings = [Firing(now_ms, now_ms, task_id, letter), Firing(now_ms + 1, now_ms, NOBODY, tagged)]
+    store.schedules.fire([due(schedule, firings=firings)], now_ms)
+    assert raw_redis.lrange("q", 0, -1) == [letter.fill(task_id).payload]
+    assert raw_redis.lrange("tagged", 0, -1) == [NOBODY]
+
+
+def test_a_firing_that_is_put_off_waits(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(60_000)
+    near = Firing(now_ms, now_ms + 1_000, firing_id(schedule.id, now_ms), LETTER)
+    far = Firing(now_ms + 1, now_ms + 60_000, NOBODY, None)
+    store.schedules.fire([due(schedule, firings=[near, far])], now_ms)
+    for one, key in ((near, store.keys.sent), (far, store.keys.due)):
+        assert store.tasks.status(one.task_id) is Status.WAITING
+        assert_made_of(store, schedule, one.task_id, one.due_ms, now_ms)
+        assert raw_redis.zrange(key, 0, -1, withscores=True) == [(one.task_id, one.due_ms)]
+    assert raw_redis.llen(LETTER.queue_key) == 1
+    assert raw_redis.zcard(store.keys.queued) == 0
+
+
+def test_a_firing_whose_task_exists_leaves_it_alone(store: Store, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(60_000)
+    store.schedules.fire([due(schedule)], now_ms)
+    task_id = firing_id(schedule.id, now_ms)
+    before = claimed(store, task_id, now_ms), store.tasks.get(task_id)
+    again = due(read(store, schedule.id), firings=[firing(schedule.id, now_ms)])
+    assert store.schedules.fire([again], clock.advance(60_000)) == 1
+    assert store.tasks.get(task_id) == before[1]
+    assert tasks_of(store, schedule) == [task_id]
+
+
 def test_a_firing_is_taken_once_and_only_of_what_was_seen(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    firing = due(schedule, now_ms)
+    seen = due(schedule)
     other = scheduled(store, clock(), next_run_ms=now_ms)
-    assert store.schedules.fire([firing, due(other, now_ms)], now_ms) == 2
-    assert store.schedules.fire([firing, due(other, now_ms)], now_ms) == 0, "another beat saw the same"
+    assert store.schedules.fire([seen, due(other)], now_ms) == 2
+    assert store.schedules.fire([seen, due(other)], now_ms) == 0, "another beat saw the same"
     changed = read(store, schedule.id)
     assert store.schedules.change(changed, replace(changed, name="new"), now_ms)
-    assert store.schedules.fire([due(changed, now_ms)], now_ms) == 0, "it was changed meanwhile"
-    assert store.schedules.fire([due(replace(schedule, id=NOBODY), now_ms)], now_ms) == 0
+    assert store.schedules.fire([due(changed)], now_ms) == 0, "it was changed meanwhile"
+    assert store.schedules.fire([due(replace(schedule, id=NOBODY))], now_ms) == 0
     assert (len(tasks_of(store, schedule)), len(tasks_of(store, other))) == (1, 1)
 
 
@@ -108,7 +191,7 @@ def test_of_many_beats_one_takes_each_firing(store: Store, clock: VirtualClock) 
     def beat() -> None:
         barrier.wait(10)
         for schedule in schedules:
-            taken.append(store.schedules.fire([due(schedule, now_ms)], now_ms))
+            taken.append(store.schedules.fire([due(schedule)], now_ms))
 
     threads = [threading.Thread(target=beat) for _ in range(6)]
     for thread in threads:
@@ -123,7 +206,7 @@ def test_of_many_beats_one_takes_each_firing(store: Store, clock: VirtualClock) 
 def test_the_last_firing_ends_it(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    store.schedules.fire([due(schedule, now_ms, following_ms=None)], now_ms)
+    store.schedules.fire([due(schedule, following_ms=None)], now_ms)
     after = read(store, schedule.id)
     assert (after.status, after.next_run_ms) == (ScheduleStatus.ENDED, None)
     assert store.schedules.next_due_ms() is None
@@ -135,7 +218,7 @@ def test_max_runs_ends_it(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     for _ in range(2):
         now_ms = clock.advance(60_000)
-        store.schedules.fire([due(read(store, schedule.id), now_ms, max_runs=2)], now_ms)
+        store.schedules.fire([due(read(store, schedule.id), max_runs=2)], now_ms)
     after = read(store, schedule.id)
     assert (after.status, after.run_count, after.next_run_ms) == (ScheduleStatus.ENDED, 2, None)
 
@@ -154,7 +237,7 @@ def test_overlap_decides_while_the_last_task_is_not_finished(
     schedule = scheduled(store, clock())
     for _ in range(2):
         now_ms = clock.advance(60_000)
-        store.schedules.fire([due(read(store, schedule.id), now_ms, overlap=overlap)], now_ms)
+        store.schedules.fire([due(read(store, schedule.id), overlap=overlap)], now_ms)
     assert [outcome for _, outcome in outcomes(store, schedule)] == expected
     first = tasks_of(store, schedule)[0]
     assert store.tasks.status(first) is last_status
@@ -167,17 +250,43 @@ def test_missed_firings_are_written_down(store: Store, clock: VirtualClock) -> N
     first_ms = clock.advance(60_000)
     now_ms = clock.advance(120_000)
     missed = (first_ms, first_ms + 60_000)
-    task = new_task(now_ms, scheduled_task_id=schedule.id)
-    store.schedules.fire([due(schedule, now_ms, missed=missed, tasks=[(now_ms, task)])], now_ms)
+    store.schedules.fire([due(schedule, missed=missed, firings=[firing(schedule.id, now_ms)])], now_ms)
     assert outcomes(store, schedule) == [(missed[0], "missed"), (missed[1], "missed"), (now_ms, "created")]
     assert read(store, schedule.id).missed_count == 2
+
+
+def test_the_newest_thousand_firings_are_kept(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(2_000_000)
+    missed = range(now_ms - 1_500, now_ms)
+    store.schedules.fire([due(schedule, missed=missed, firings=[firing(schedule.id, now_ms)])], now_ms)
+    assert raw_redis.zcard(f"{store.keys.schedule(schedule.id)}:firings") == 1_000
+    assert outcomes(store, schedule)[-2:] == [(now_ms - 1, "missed"), (now_ms, "created")]
+    assert read(store, schedule.id).missed_count == 1_500
+
+
+def test_a_page_of_firings_is_not_moved_by_what_is_fired_meanwhile(store: Store, clock: VirtualClock) -> None:
+    schedule, found, cursor = scheduled(store, clock()), list[FiringNote](), None
+    now_ms = clock.advance(60_000)
+    # All three outcomes in one millisecond: only hostile clocks bring that about.
+    first = due(schedule, missed=[now_ms, now_ms - 1], overlap="skip")
+    first = first._replace(firings=[*first.firings, firing(schedule.id, now_ms)])
+    store.schedules.fire([first], now_ms)
+    expected = outcomes(store, schedule)[::-1]
+    assert expected == [(now_ms, "skipped_overlap"), (now_ms, "missed"), (now_ms, "created"), (now_ms - 1, "missed")]
+    while not found or cursor is not None:
+        page, cursor = store.schedules.firings(schedule.id, 1, cursor)
+        found += page
+        now_ms = clock.advance(60_000)
+        store.schedules.fire([due(read(store, schedule.id))], now_ms)
+    assert [(note.at_ms, note.outcome) for note in found] == expected
 
 
 def test_firings_are_paged_newest_first(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     for _ in range(5):
         now_ms = clock.advance(60_000)
-        store.schedules.fire([due(read(store, schedule.id), now_ms)], now_ms)
+        store.schedules.fire([due(read(store, schedule.id))], now_ms)
     found, cursor = store.schedules.firings(schedule.id, 2, None)
     while cursor is not None:
         more, cursor = store.schedules.firings(schedule.id, 2, cursor)
@@ -193,7 +302,7 @@ def test_a_paused_one_does_not_fire_and_a_resumed_one_does(store: Store, clock: 
     assert store.schedules.move(schedule.id, clock(), active, paused, None) == (paused, paused)
     now_ms = clock.advance(60_000)
     assert store.schedules.due(now_ms, 10) == []
-    assert store.schedules.fire([due(schedule, now_ms)], now_ms) == 0
+    assert store.schedules.fire([due(schedule)], now_ms) == 0
     with store.subscriber.watch(store.keys.beat) as watch:
         assert store.subscriber.confirm(store.keys.beat)
         assert store.schedules.move(schedule.id, now_ms, paused, active, now_ms + 1_000) == (paused, active)
@@ -215,11 +324,21 @@ def test_a_change_of_what_is_no_longer_so_changes_nothing(store: Store, clock: V
 
 def test_a_run_beside_the_schedule_leaves_its_next_firing_alone(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
-    task = new_task(clock(), scheduled_task_id=schedule.id)
+    task_id = new_id(clock())
+    task = new_task(clock(), id=task_id, task_type=TaskType.SCHEDULED, scheduled_task_id=schedule.id)
     assert store.schedules.run_now(schedule.id, task, clock())
     after = read(store, schedule.id)
-    assert (after.next_run_ms, after.run_count, after.last_task_id) == (schedule.next_run_ms, 1, task.id)
+    assert (after.next_run_ms, after.run_count, after.last_task_id) == (schedule.next_run_ms, 1, task_id)
     assert not store.schedules.run_now(NOBODY, new_task(clock()), clock())
+
+
+def test_a_run_beside_the_schedule_does_not_count_for_max_runs(store: Store, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    assert store.schedules.run_now(schedule.id, new_task(clock()), clock())
+    now_ms = clock.advance(60_000)
+    store.schedules.fire([due(schedule, max_runs=2)], now_ms)
+    after = read(store, schedule.id)
+    assert (after.status, after.run_count) == (ScheduleStatus.ACTIVE, 2)
 
 
 def test_a_deleted_schedule_leaves_its_tasks_and_nothing_else(
@@ -227,7 +346,7 @@ def test_a_deleted_schedule_leaves_its_tasks_and_nothing_else(
 ) -> None:
     schedule = scheduled(store, clock(), tags=["a"], key="k")
     now_ms = clock.advance(60_000)
-    store.schedules.fire([due(schedule, now_ms)], now_ms)
+    store.schedules.fire([due(schedule)], now_ms)
     (task_id,) = tasks_of(store, schedule)
     assert store.schedules.delete(schedule.id)
     assert not store.schedules.delete(schedule.id)

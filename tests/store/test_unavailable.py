@@ -48,7 +48,6 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "schedules.change": lambda store: store.schedules.change(new_schedule(0), new_schedule(0), 0),
     "schedules.id_of_key": lambda store: store.schedules.id_of_key("k"),
     "schedules.get": lambda store: store.schedules.get(ID),
-    "schedules.get_many": lambda store: store.schedules.get_many([ID]),
     "schedules.page": lambda store: store.schedules.page(ScheduleFilters(), 10),
     "schedules.move": lambda store: store.schedules.move(ID, 0, ACTIVE, PAUSED, None),
     "schedules.delete": lambda store: store.schedules.delete(ID),

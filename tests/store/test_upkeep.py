@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ import redis
 from app.dispatch import Dispatcher
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
-from app.store.messages import NO_MESSAGE, Message
+from app.store.messages import ID, NO_MESSAGE, Letter, Message
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Filters
 from app.upkeep import FETCH_GRACE_MS, MAX_TRIMMED, OVERDUE_MS, TRIM_EVERY_MS, Upkeep
@@ -31,6 +32,10 @@ class Post:
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
         payload = {"headers": {"id": task_id}, "countdown": countdown_seconds}
         return Message(self.keys.queue(QUEUES[Kind(kind)], 9 - priority), json.dumps(payload))
+
+    def letter(self, kind: str, priority: int) -> Letter:
+        message = self(ID, kind, priority, None)
+        return Letter(message.queue_key, tuple(re.split(f"({ID})", message.payload)))
 
 
 @pytest.fixture

@@ -21,13 +21,40 @@ end
 -- A number without exponent: Lua 5.1 writes large ones as 1.8e+15.
 local function whole(number) return string.format('%.0f', number) end
 
--- The next sequence number: unique, growing, 2048 of them for each millisecond, exact in a double until 2109.
--- It is the score in every index, so two tasks of one millisecond never hide each other from a cursor.
-local function next_seq(now)
+-- Takes `number` sequence numbers and returns the first: unique, growing, 2048 of them for each millisecond, exact in a
+-- double until 2109. It is the score in every index, so two tasks of one millisecond never hide each other from a cursor.
+local function take_seqs(now, number)
   local last = tonumber(redis.call('GET', P .. 'seq') or '0')
-  local seq = math.max(last + 1, tonumber(now) * 2048)
-  redis.call('SET', P .. 'seq', whole(seq))
-  return whole(seq)
+  local first = math.max(last + 1, tonumber(now) * 2048)
+  redis.call('SET', P .. 'seq', whole(first + number - 1))
+  return first
+end
+
+-- What many tasks of one script add to the same key waits here, and is written by `flush` in few commands.
+local gathered = {}
+
+-- As redis.call, but later: for ZADD (score, member) and LPUSH (value).
+local function gather(command, k, first, second)
+  local list = gathered[k]
+  if not list then
+    list = {command, k}
+    gathered[k] = list
+  end
+  local n = #list
+  list[n + 1] = first
+  list[n + 2] = second
+end
+
+local ARGUMENTS = 1000  -- of one command; Lua's stack holds 8,000, and an even number keeps pairs together
+
+-- Writes what was gathered. Every script that creates tasks ends with it; before that, what was gathered can't be read.
+local function flush()
+  for k, list in pairs(gathered) do
+    for first = 3, #list, ARGUMENTS do
+      redis.call(list[1], k, unpack(list, first, math.min(first + ARGUMENTS - 1, #list)))
+    end
+  end
+  gathered = {}
 end
 
 local HISTORY_LENGTH = 50
@@ -78,15 +105,17 @@ local function unschedule(id)
 end
 
 -- Puts a task where its status says: waiting or queued, with its message when there is one.
-local function enqueue(id, status, due, now, queue, message)
+-- `write`: `gather` where a script does so for many tasks; else at once.
+local function enqueue(id, status, due, now, queue, message, write)
+  write = write or redis.call
   if status == 'queued' then
-    redis.call('ZADD', P .. 'queued', now, id)
+    write('ZADD', P .. 'queued', now, id)
   elseif message ~= '' then
-    redis.call('ZADD', P .. 'sent', due, id)
+    write('ZADD', P .. 'sent', due, id)
   else
-    redis.call('ZADD', P .. 'due', due, id)
+    write('ZADD', P .. 'due', due, id)
   end
-  if message ~= '' then redis.call('LPUSH', queue, message) end
+  if message ~= '' then write('LPUSH', queue, message) end
 end
 
 local function count(now, field)
@@ -125,39 +154,55 @@ local function erase(id)
   redis.call('DEL', k, k .. ':spec', k .. ':result', k .. ':stdout', k .. ':attempts', k .. ':history')
 end
 
--- Writes a new task: record, index, body, message. `at` is the place in ARGV of its first argument:
---   id, kind, type, status, due ms, queue key, message ('' for none), body, tags as JSON ('' for none),
---   schedule id ('' for none), number of further record fields, then those as name, value, …
--- Returns the place after its last argument, and whether it was new.
-local function create(now, at)
-  local id, kind, task_type, status, due = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local queue, message, body = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
-  local tags, schedule, fields = ARGV[at + 8], ARGV[at + 9], tonumber(ARGV[at + 10])
-  local after = at + 11 + 2 * fields
-  local k = key(id)
-  if redis.call('EXISTS', k) == 1 then return after, false end
-  local seq = next_seq(now)
-  local record = {'k', kind, 'tt', task_type, 'st', status, 'q', seq, 'cr', now, 'du', due, 'at', '0'}
-  if status == 'queued' then
-    record[#record + 1] = 'qd'
-    record[#record + 1] = now
+-- Writes a new task: record, body, indexes, message; most of it gathered. An id that exists already is left as it is.
+-- task: id, kind, type, status, due, queue, message ('' for none), tags (JSON, '' for none), schedule ('' for none),
+--       body (nil: the one that its schedule keeps), fields (what else its record has, as {name, value, …})
+-- Returns whether it was new.
+local function create(now, seq, task)
+  local id, schedule, k = task.id, task.schedule, key(task.id)
+  -- Every task has a body, so it tells whether there is one with this id.
+  local is_new
+  if task.body then
+    is_new = redis.call('SET', k .. ':spec', task.body, 'NX')
+  else
+    is_new = redis.call('COPY', P .. 's:' .. schedule .. ':spec', k .. ':spec') == 1
   end
-  for i = at + 11, after - 1 do record[#record + 1] = ARGV[i] end
-  if tags ~= '' then
-    record[#record + 1] = 'tg'
-    record[#record + 1] = tags
-    for _, tag in ipairs(cjson.decode(tags)) do redis.call('ZADD', P .. 'tag:' .. tag, seq, id) end
+  if not is_new then return false end
+  local score, status = whole(seq), task.status
+  local record = {'k', task.kind, 'tt', task.type, 'st', status, 'q', score, 'cr', now, 'du', task.due, 'at', '0',
+    unpack(task.fields)}
+  local n = #record
+  if status == 'queued' then
+    record[n + 1], record[n + 2] = 'qd', now
+    n = n + 2
+  end
+  if task.tags ~= '' then
+    record[n + 1], record[n + 2] = 'tg', task.tags
+    n = n + 2
+    for _, tag in ipairs(cjson.decode(task.tags)) do gather('ZADD', P .. 'tag:' .. tag, score, id) end
   end
   if schedule ~= '' then
-    record[#record + 1] = 'sid'
-    record[#record + 1] = schedule
-    redis.call('ZADD', P .. 'by:' .. schedule, seq, id)
+    record[n + 1], record[n + 2] = 'sid', schedule
+    redis.call('ZADD', P .. 'by:' .. schedule, score, id)
   end
   redis.call('HSET', k, unpack(record))
-  redis.call('SET', k .. ':spec', body)
-  redis.call('ZADD', leaf(kind, task_type, status), seq, id)
-  enqueue(id, status, due, now, queue, message)
-  return after, true
+  gather('ZADD', leaf(task.kind, task.type, status), score, id)
+  enqueue(id, status, task.due, now, task.queue, task.message, gather)
+  return true
+end
+
+-- Reads the task at a place of ARGV: id, kind, type, status, due ms, queue key, message ('' for none), body,
+-- tags as JSON ('' for none), schedule id ('' for none), number of further record fields, then those as name, value, …
+-- Returns it as `create` takes it, and the place behind its last argument.
+local function read_task(at)
+  local after = at + 11 + 2 * tonumber(ARGV[at + 10])
+  local fields = {}
+  for i = at + 11, after - 1 do fields[#fields + 1] = ARGV[i] end
+  return {
+    id = ARGV[at], kind = ARGV[at + 1], type = ARGV[at + 2], status = ARGV[at + 3], due = ARGV[at + 4],
+    queue = ARGV[at + 5], message = ARGV[at + 6], body = ARGV[at + 7], tags = ARGV[at + 8], schedule = ARGV[at + 9],
+    fields = fields,
+  }, after
 end
 
 -- Stops a task: at once where it waits or is queued; where it runs, the wish is stored and the workers are told.
@@ -178,13 +223,6 @@ local function stop(id, now, force, who, why)
 end
 
 local FINISHED = {succeeded = true, failed = true, stopped = true}
-
--- Writes down what became of a firing; the newest 1,000 are kept.
-local function note_firing(schedule, at, outcome, task)
-  local k = P .. 's:' .. schedule .. ':firings'
-  redis.call('ZADD', k, at, at .. ':' .. outcome .. ':' .. task)
-  redis.call('ZREMRANGEBYRANK', k, 0, -1001)
-end
 
 -- Moves a scheduled task to another leaf, and its record to that status; `following` is its next firing, '' for none.
 local function move_schedule(id, status, following)

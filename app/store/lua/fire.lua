@@ -1,64 +1,112 @@
 -- Takes due firings, each once whoever asks: only of a schedule that still is as the caller saw it.
--- ARGV: one JSON array of strings: now ms, number of schedules, then of each: id, next firing ms and revision that were seen,
---       following firing ms ('' when none is left), overlap (allow, skip, stop_previous), firings it may have in all
---       (max_runs, '' for any number), number of missed firings, number of firings, the missed ones' ms,
---       then of each firing: its ms, and the task that it creates, as `create` of _lib.lua reads it
+-- ARGV: one JSON array (to pack thousands of small arguments takes longer than all the rest): now ms, letters, schedules
+--   letter: queue key, then its text in parts, some of them blanks (app/store/messages.py)
+--   schedule: id, next firing ms and revision that were seen, following firing ms ('' when none is left), overlap (allow,
+--       skip, stop_previous), firings it may have in all (max_runs, '' for any number), its missed firings' ms, firings
+--   firing: its ms, due ms of its task, task id, number of its letter (0 for none), task id in base64
 -- Returns the number of schedules whose firings were taken.
-for place, argument in ipairs(cjson.decode(ARGV[1])) do ARGV[place] = argument end
-local now, at, taken = ARGV[1], 3, 0
+local now, letters, schedules = unpack(cjson.decode(ARGV[1]))
+local NOTES = 1000  -- are kept of each schedule, the newest
 
-local function after_task(place) return place + 11 + 2 * tonumber(ARGV[place + 10]) end
+local firings = 0
+for _, schedule in ipairs(schedules) do firings = firings + #schedule[8] end
+local seq = take_seqs(now, firings)
+
+-- Where a letter's blanks are.
+local blanks = {}
+for i, letter in ipairs(letters) do
+  blanks[i] = {}
+  for place, part in ipairs(letter) do
+    if part == '@task-id@' or part == '@delivery-tag@' or part == '@task-id-base64@' then
+      table.insert(blanks[i], {place, part == '@task-id-base64@'})
+    end
+  end
+end
+
+-- A letter with its blanks filled in. A delivery tag has only to be unique: this is the first message of its task.
+local function filled(number, task, task_base64)
+  local text = letters[number]
+  for _, blank in ipairs(blanks[number]) do
+    text[blank[1]] = blank[2] and task_base64 or task
+  end
+  return table.concat(text, '', 2)
+end
 
 -- Whether the firing creates its task, by what the schedule's last one is doing.
-local function may_start(k, overlap)
-  if overlap == 'allow' then return true end
-  local last = redis.call('HGET', k, 'last')
+local function may_start(last, overlap)
   local status = last and redis.call('HGET', key(last), 'st')
   if not status or FINISHED[status] then return true end
   if overlap == 'skip' then return false end
+  flush()  -- it may be one of this script
   stop(last, now, false, 'beat', 'the next firing of its schedule')
   return true
 end
 
-for _ = 1, tonumber(ARGV[2]) do
-  local id, seen, revision, following = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local overlap, most = ARGV[at + 4], tonumber(ARGV[at + 5])
-  local missed, firings = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
+-- Creates the task of a schedule's firing; `r` is the schedule's record, whose body it shares.
+local function create_fired(schedule, r, firing)
+  local task, number, queue, message = firing[3], firing[4], '', ''
+  if number > 0 then queue, message = letters[number][1], filled(number, task, firing[5]) end
+  local due, status, fields = firing[2], 'queued', {'n', r[2], 'mr', r[3], 'to', r[4], 'p', r[5]}
+  if tonumber(due) > tonumber(now) then status = 'waiting' end
+  if r[7] == 'fail' then fields[9], fields[10] = 'ol', 'fail' end
+  create(now, seq, {
+    id = task, kind = r[1], type = 'scheduled', status = status, due = due, queue = queue, message = message,
+    tags = r[6] or '', schedule = schedule, fields = fields,
+  })
+  seq = seq + 1
+end
+
+local function note(k, at, outcome, task)
+  redis.call('ZADD', k .. ':firings', at, at .. ':' .. outcome .. ':' .. task)
+end
+
+local function number(text) return tonumber(text or '0') end
+
+local crowded = {}  -- lists of firings with too many notes
+
+-- Takes the firings of one schedule, whose record is `r`.
+local function take(id, r, following, overlap, most, missed, due)
   local k = P .. 's:' .. id
-  local r = redis.call('HMGET', k, 'nx', 'rv', 'fired')
-  local own = r[1] == seen and r[2] == revision
-  local fired = tonumber(r[3] or '0')
-  at = at + 8
-  for i = at, at + missed - 1 do
-    if own then note_firing(id, ARGV[i], 'missed', '') end
-  end
-  at = at + missed
-  if own and missed > 0 then redis.call('HINCRBY', k, 'missed', missed) end
-  for _ = 1, firings do
-    if not own or (most and fired >= most) then
-      at = after_task(at + 1)
-    elseif may_start(k, overlap) then
-      local moment, task = ARGV[at], ARGV[at + 1]
-      at = create(now, at + 1)
-      note_firing(id, moment, 'created', task)
-      redis.call('HINCRBY', k, 'runs', 1)
-      fired = fired + 1
-      redis.call('HSET', k, 'fired', fired, 'last', task)
+  local before, skipped = number(r[10]), 0
+  local fired, last = before, overlap ~= 'allow' and redis.call('HGET', k, 'last')
+  for _, at in ipairs(missed) do note(k, at, 'missed', '') end
+  for _, firing in ipairs(due) do
+    if most and fired >= most then break end
+    if overlap == 'allow' or may_start(last, overlap) then
+      create_fired(id, r, firing)
+      note(k, firing[1], 'created', firing[3])
+      fired, last = fired + 1, firing[3]
     else
-      note_firing(id, ARGV[at], 'skipped_overlap', '')
-      redis.call('HINCRBY', k, 'skipped', 1)
-      at = after_task(at + 1)
+      note(k, firing[1], 'skipped_overlap', '')
+      skipped = skipped + 1
     end
   end
-  if own then
-    taken = taken + 1
-    if most and fired >= most then following = '' end
-    if following == '' then
-      move_schedule(id, 'ended', '')
-    else
-      redis.call('HSET', k, 'nx', following)
-      redis.call('ZADD', P .. 'cron', following, id)
-    end
+  if fired > before then
+    redis.call('HSET', k, 'nx', following, 'fired', fired, 'last', last)
+  else
+    redis.call('HSET', k, 'nx', following)
+  end
+  if skipped > 0 then redis.call('HINCRBY', k, 'skipped', skipped) end
+  if #missed > 0 then redis.call('HINCRBY', k, 'missed', #missed) end
+  if fired + number(r[11]) + skipped + number(r[12]) + #missed > NOTES then crowded[#crowded + 1] = k .. ':firings' end
+  if following == '' or (most and fired >= most) then
+    move_schedule(id, 'ended', '')
+  else
+    gather('ZADD', P .. 'cron', following, id)
   end
 end
+
+
+local taken = 0
+for _, one in ipairs(schedules) do
+  local id, seen, revision = one[1], one[2], one[3]
+  local r = redis.call('HMGET', P .. 's:' .. id, 'k', 'n', 'mr', 'to', 'p', 'tg', 'ol', 'nx', 'rv', 'fired', 'skipped',
+    'missed')
+  if r[8] == seen and r[9] == revision then
+    take(id, r, one[4], one[5], tonumber(one[6]), one[7], one[8])
+    taken = taken + 1
+  end
+end
+flush()
+for _, notes in ipairs(crowded) do redis.call('ZREMRANGEBYRANK', notes, 0, -NOTES - 1) end
 return taken

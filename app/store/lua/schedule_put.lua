@@ -10,8 +10,8 @@ local refused = admit(8, 0)
 if refused then return refused end
 if name ~= '' then redis.call('SET', P .. 'keyed:' .. name, id) end
 if redis.call('EXISTS', k) == 1 then return id end
-local seq = next_seq(now)
-local record = {'k', ARGV[3], 'st', 'active', 'q', seq, 'cr', now, 'up', now, 'nx', ARGV[4], 'runs', '0', 'rv', '1'}
+local seq = whole(take_seqs(now, 1))
+local record = {'k', ARGV[3], 'st', 'active', 'q', seq, 'cr', now, 'up', now, 'nx', ARGV[4], 'rv', '1'}
 for i = 12, 11 + 2 * tonumber(ARGV[11]) do record[#record + 1] = ARGV[i] end
 if ARGV[7] ~= '' then
   record[#record + 1] = 'tg'

@@ -72,6 +72,7 @@ class StoreScheduler(Scheduler):
         return 0.0
 
     def _work(self) -> None:
+        self._store.liveness.beat_ticked(self._name, system_clock())
         self._fire()
         self._upkeep.run(system_clock())
         self._watch.wait(self._seconds_to_next())
@@ -91,9 +92,9 @@ class StoreScheduler(Scheduler):
 
     def _take_due(self) -> None:
         for _ in range(BATCHES_PER_TICK):
-            self._store.liveness.beat_ticked(self._name, system_clock())
             if self._firing.fire_due(SCHEDULES_PER_BATCH) < SCHEDULES_PER_BATCH:
                 break
+            self._store.liveness.beat_ticked(self._name, system_clock())
 
     def _seconds_to_next(self) -> float:
         next_ms = self._store.schedules.next_due_ms()

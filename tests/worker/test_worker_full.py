@@ -1,0 +1,48 @@
+"""A worker while the memory of Redis is full: what was accepted runs, keeps its lease, and is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from app.domain.errors import Full
+from app.domain.status import Status
+from app.service import TaskService
+from app.store.messages import NO_MESSAGE
+from app.store.store import Store
+from tests.servers import wait_until
+from tests.store.making import new_task
+from tests.worker.conftest import Start
+
+WAITS = "import time\ndef f():\n    print('x' * 50_000)\n    time.sleep(3)\n    return 'done'"
+FAILS_ONCE = "def f():\n    return 1 / 0"
+
+
+@pytest.fixture
+def memory(raw_redis: redis.Redis) -> Iterator[redis.Redis]:
+    yield raw_redis
+    raw_redis.config_set("maxmemory", "0")
+
+
+def test_what_was_accepted_runs_to_its_end_once(
+    store: Store, service: TaskService, start_worker: Start, memory: redis.Redis
+) -> None:
+    worker = start_worker("one", "--pool=threads", "--concurrency=2", LEASE_SECONDS="1")
+    long = [service.create({"name": "n", "function_code": WAITS, "function_name": "f"}).id for _ in range(4)]
+    retried = service.create(
+        {"name": "n", "function_code": FAILS_ONCE, "function_name": "f", "max_retries": 1, "retry_delay": 0.1}
+    ).id
+    wait_until(lambda: service.get(long[0]).status is Status.RUNNING, 10, "a task that runs")
+    memory.config_set("maxmemory", "1")
+    with pytest.raises(Full):
+        store.tasks.create([new_task(0, message=NO_MESSAGE)], 0)
+    wait_until(lambda: all(service.get(each).status.finished for each in [*long, retried]), 30, "the end of all")
+    for task in map(service.get, long):
+        assert (task.status, task.attempt, task.result_json) == (Status.SUCCEEDED, 1, '"done"')
+        assert len(task.stdout) == 50_001
+        assert [change.after for change in task.history] == ["queued", "running", "succeeded"], "no lease ran out"
+    assert (service.get(retried).status, service.get(retried).attempt) == (Status.FAILED, 2)
+    assert "can't be reached" not in worker.output
+    assert "Traceback" not in worker.output

@@ -23,7 +23,8 @@ class Intake:
 
     def earlier(self, key: RequestKey | None) -> Remembered | None:
         """The first request with this key, None where there was none. Raises KeyReused where it was another."""
-        return None if key is None else same_request(key, self._store.remembered(key.name))
+        found = None if key is None else self._store.remembered(key.name)
+        return None if found is None else same_request(key, found)
 
     def for_task(self, now_ms: int, key: RequestKey | None = None) -> Terms:
         """What the store is to see to when it creates a task. Raises Full where the memory is nearly used up."""
@@ -49,8 +50,8 @@ class Intake:
         return self._memory_share >= FULL_MEMORY_SHARE
 
 
-def same_request(key: RequestKey | None, earlier: Remembered | None) -> Remembered | None:
+def same_request(key: RequestKey | None, earlier: Remembered) -> Remembered:
     """`earlier`, if the request with this key is its repetition. Raises KeyReused where it is another."""
-    if earlier is not None and key is not None and earlier.fingerprint != key.fingerprint:
+    if key is None or earlier.fingerprint != key.fingerprint:
         raise KeyReused("this Idempotency-Key came with another body within the last 24 hours")
     return earlier

@@ -69,7 +69,7 @@ class ScheduleService:
             created = self._store.schedules.create(made, now_ms, self._intake.for_schedule(now_ms, key))
             if not isinstance(created, Remembered):
                 return made, False
-            earlier = same_request(key, created) or created
+            earlier = same_request(key, created)
         spec = self._parse(raw, earlier.now_ms)
         return self._made_of(spec, earlier.created_id, earlier.now_ms), True
 

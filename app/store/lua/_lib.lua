@@ -68,11 +68,11 @@ local function note_change(id, from, to, now, who, why)
 end
 
 -- Whether something may be created. ARGV from `at` on: name of an idempotency key and what to remember under it ('' both
--- for none), most tasks that may wait ('' for any number). `tasks`: how many are to be created.
+-- for none), most tasks that may wait ('' for any number). `tasks`: how many are to be created, `id`: the first of them.
 -- Returns nil: it may, and the key is remembered from here on; {'repeated', what is remembered} where the key was used
 -- before; {'full'} where too many tasks would wait.
--- What is remembered already is the caller's own where the client sent the call twice: that may go on, and changes nothing.
-local function admit(at, tasks)
+-- What is there already is the caller's own where the client sent the call twice: that may go on, and changes nothing.
+local function admit(at, tasks, id)
   local name, value, most = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   if name ~= '' then
     local first = redis.call('GET', P .. 'idem:' .. name)
@@ -81,7 +81,7 @@ local function admit(at, tasks)
   end
   if most ~= '' then
     local waiting = redis.call('ZCARD', P .. 'queued') + redis.call('ZCARD', P .. 'sent') + redis.call('ZCARD', P .. 'due')
-    if waiting + tasks > tonumber(most) then return {'full'} end
+    if waiting + tasks > tonumber(most) and redis.call('EXISTS', key(id)) == 0 then return {'full'} end
   end
   if name ~= '' then redis.call('SET', P .. 'idem:' .. name, value, 'EX', 86400) end
   return nil

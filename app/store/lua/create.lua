@@ -2,7 +2,7 @@
 -- ARGV: now ms, the terms (3) as `admit` of _lib.lua reads them, number of tasks, then each task as `read_task` reads it
 -- Returns the number of new ones, or what `admit` says where nothing was created.
 local now, number = ARGV[1], tonumber(ARGV[5])
-local refused = admit(2, number)
+local refused = admit(2, number, ARGV[6])
 if refused then return refused end
 local seq, at, new = take_seqs(now, number), 6, 0
 for i = 0, number - 1 do

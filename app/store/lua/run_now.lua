@@ -3,7 +3,7 @@
 -- Returns 1, or 0 where there is no such scheduled task, or what `admit` says where nothing was created.
 local now, k = ARGV[1], P .. 's:' .. ARGV[5]
 if redis.call('EXISTS', k) == 0 then return 0 end
-local refused = admit(2, 1)
+local refused = admit(2, 1, ARGV[6])
 if refused then return refused end
 local task = read_task(6)
 if create(now, take_seqs(now, 1), task) then

@@ -6,7 +6,7 @@ local id, now, name = ARGV[1], ARGV[2], ARGV[5]
 local k = P .. 's:' .. id
 local taken = name ~= '' and redis.call('GET', P .. 'keyed:' .. name)
 if taken then return taken end
-local refused = admit(8, 0)
+local refused = admit(8, 0, id)
 if refused then return refused end
 if name ~= '' then redis.call('SET', P .. 'keyed:' .. name, id) end
 if redis.call('EXISTS', k) == 1 then return id end

@@ -14,6 +14,7 @@ from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 from kombu import Exchange, Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from app import logs
 from app.domain.status import Kind
@@ -21,6 +22,7 @@ from app.queues import QUEUES
 from app.redis_server import find_redis_url
 from app.settings import Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, PRIORITIES
+from app.store.sentinel_url import is_sentinel, parse_sentinel_url
 
 #: Without bookkeeping of unacknowledged messages a worker drains three times as fast; the record makes up for
 #: it (docs/decisions/0002). All keys of kombu's start with our prefix.
@@ -29,10 +31,19 @@ TRANSPORT_OPTIONS: dict[str, Any] = {
     "global_keyprefix": PREFIX,
     "priority_steps": list(range(PRIORITIES)),
     "queue_order_strategy": "round_robin",
+    # A server that hangs: no call waits for ever, and a question (BRPOP, a second) that gets no answer is given up
+    # within 1 + 2 × 2 seconds.
+    "socket_timeout": 3,
+    "socket_connect_timeout": 1,
     "socket_keepalive": True,
-    "socket_connect_timeout": 2,
-    "health_check_interval": 10,
+    "health_check_interval": 2,
     "max_connections": 64,
+}
+#: kombu's names of transports -> ours, which do the same and say what the consumer does.
+TRANSPORTS = {
+    "redis": "tasks.transport:Transport",
+    "rediss": "tasks.transport:Transport",
+    "sentinel": "tasks.transport:SentinelTransport",
 }
 
 
@@ -41,11 +52,13 @@ def broker_url(settings: Settings) -> str:
     found = find_redis_url(settings)
     if found is None:
         raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
-    return kombu_url(found[0])
+    return found[0]
 
 
 def kombu_url(url: str) -> str:
     """redis-py's URL as kombu reads it: another scheme for a socket, and another place for the database's number."""
+    if is_sentinel(url):
+        return parse_sentinel_url(url).as_kombu()
     parts = urlsplit(url)
     database = dict(parse_qsl(parts.query)).get("db")
     if parts.scheme == "unix":
@@ -56,6 +69,15 @@ def kombu_url(url: str) -> str:
     return url
 
 
+def transport_options(url: str) -> dict[str, Any]:
+    """The options for the broker at `url`."""
+    if not is_sentinel(url):
+        return TRANSPORT_OPTIONS
+    parts = parse_sentinel_url(url)
+    sentinels = {"password": parts.sentinel_password, "socket_timeout": 0.5, "socket_connect_timeout": 0.5}
+    return {**TRANSPORT_OPTIONS, "master_name": parts.service, "sentinel_kwargs": sentinels}
+
+
 def configuration() -> dict[str, Any]:
     """Celery's configuration, read when it is first needed. Ends the process, in a sentence, where there is none."""
     try:
@@ -64,8 +86,8 @@ def configuration() -> dict[str, Any]:
     except SettingsError as error:
         raise SystemExit(f"celeriac can't start: {error}") from None
     return {
-        "broker_url": url,
-        "broker_transport_options": TRANSPORT_OPTIONS,
+        "broker_url": kombu_url(url),
+        "broker_transport_options": transport_options(url),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "task_ignore_result": True,
@@ -75,6 +97,7 @@ def configuration() -> dict[str, Any]:
         "task_default_queue": QUEUES[Kind.CODE],
         "task_acks_late": True,  # a message counts as held until its attempt has ended: no worker hoards
         "worker_pool": "threads",
+        "worker_consumer": "tasks.consumer:Consumer",
         "worker_concurrency": settings.code_concurrency + settings.api_concurrency,
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": False,
@@ -89,6 +112,8 @@ def configuration() -> dict[str, Any]:
 
 # Programs run as nobody in the sandbox, whoever runs the worker; in a container that is often root.
 warnings.filterwarnings("ignore", category=SecurityWarning)
+
+TRANSPORT_ALIASES.update(TRANSPORTS)
 
 celery = Celery("celeriac")
 celery.add_defaults(configuration)

@@ -38,8 +38,6 @@ PROMPT_GRACE_SECONDS = 3.0
 #: What a worker needs beyond its grace: to hear the last answer of Redis, to give back, to end its children.
 WORKER_END_SECONDS = 4.0
 CELERY = ("celery", "-q", "-A", "celery_app")  # -q: no banner; ours says it
-# Workers need not know each other: what they share is in the records.
-WORKER = ("worker", "--without-mingle", "--without-gossip")
 EXIT_CANNOT_START = 1
 EXIT_BAD_SETTINGS = 2
 
@@ -143,8 +141,8 @@ def _commands(settings: Settings, redis_url: str) -> list[Command]:
     api = ("-Q", "celeriac.api", "-n", "api@%h", "--concurrency", str(settings.api_concurrency))
     return [
         Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env),
-        Command("worker for code tasks", module_command(*CELERY, *WORKER, *code), env),
-        Command("worker for api tasks", module_command(*CELERY, *WORKER, *api), env),
+        Command("worker for code tasks", module_command(*CELERY, "worker", *code), env),
+        Command("worker for api tasks", module_command(*CELERY, "worker", *api), env),
         Command("beat", module_command(*CELERY, "beat"), env),
     ]
 
@@ -330,8 +328,7 @@ def _run_role(role: str, settings: Settings) -> int:
 
 
 def _become_celery(role: str) -> NoReturn:
-    words = WORKER if role == "worker" else (role,)
-    command = module_command(*CELERY, *words)
+    command = module_command(*CELERY, role)
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 

@@ -79,20 +79,28 @@ class HealthService:
         return part
 
 
+def _is_consuming(worker: Part) -> bool:
+    """Whether it fetches what is queued, by what it says itself."""
+    return bool(worker.get("consuming", True))
+
+
 def _unserved(workers: list[Part]) -> list[str]:
-    served = {queue for worker in workers for queue in worker["queues"]}
+    served = {queue for worker in workers if _is_consuming(worker) for queue in worker["queues"]}
     return [queue for queue in QUEUES.values() if queue not in served]
 
 
 def _workers(workers: list[Part]) -> Part:
     unserved = _unserved(workers)
+    idle = sorted(worker["hostname"] for worker in workers if not _is_consuming(worker))
     part: Part = {
-        "status": "down" if unserved else "ok",
+        "status": "down" if unserved or idle else "ok",
         "count": len(workers),
         "queues": {queue: sum(queue in worker["queues"] for worker in workers) for queue in QUEUES.values()},
     }
-    if unserved:
-        part["detail"] = f"no worker serves {', '.join(unserved)}"
+    reasons = [f"{', '.join(idle)} fetches nothing"] if idle else []
+    reasons += [f"no worker serves {', '.join(unserved)}"] if unserved else []
+    if reasons:
+        part["detail"] = "; ".join(reasons)
     return part
 
 

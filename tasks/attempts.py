@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from app.clock import Clock
@@ -16,7 +17,7 @@ from app.domain.times import to_rfc3339
 from app.store.tasks import MAX_LOSSES, Attempt, Counts, TaskStore
 from tasks.drain import Drain
 from tasks.executors import Executor
-from tasks.running import Running
+from tasks.running import Held, Running
 
 logger = logging.getLogger("celeriac.tasks")
 
@@ -87,8 +88,24 @@ class AttemptRunner:
         elif outcome.stopped and held.lease_is_lost:
             outcome, counts = Outcome(failure=LEASE_LOST), "lost"
         duration_ms = (time.perf_counter() - started) * 1000
-        status = _persistently(lambda: self._report(attempt, outcome, counts, worker, started_ms, duration_ms))
+        report = partial(self._report, attempt, outcome, counts, worker, started_ms, duration_ms)
+        status = self._persistently(report, held)
         _log_end(attempt, outcome, status, duration_ms)
+
+    def _persistently(self, report: Callable[[], str], held: Held) -> str:
+        """Try until Redis is there to take it. What comes too late is refused there (fencing), so it harms nothing.
+
+        A worker that ends waits no longer than the lease: after that somebody else may have the task. Returns as
+        `_report` does, "lost" where it was given up: then the upkeep takes the task back.
+        """
+        for _ in range(REPORT_TRIES):
+            try:
+                return report()
+            except Unavailable:
+                if self._drain.has_begun and time.monotonic() >= held.lease_ends:
+                    break
+                time.sleep(REPORT_PAUSE_SECONDS)
+        return "lost"
 
     def _report(
         self,
@@ -143,16 +160,6 @@ def _entry(
         "worker": worker,
         "error": None if outcome.failure is None else outcome.failure.as_json(),
     }
-
-
-def _persistently(report: Callable[[], str]) -> str:
-    """Try until Redis is there to take it. What comes too late is refused there (fencing), so it harms nothing."""
-    for _ in range(REPORT_TRIES):
-        try:
-            return report()
-        except Unavailable:
-            time.sleep(REPORT_PAUSE_SECONDS)
-    return report()
 
 
 def _log(sentence: str, action: str, attempt: Attempt, **more: Any) -> None:

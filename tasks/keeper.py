@@ -13,6 +13,7 @@ from app.domain.errors import Unavailable
 from app.store.store import Store
 from app.upkeep import Upkeep
 from tasks.running import Running
+from tasks.watchdog import Watchdog
 
 logger = logging.getLogger("celeriac.worker")
 
@@ -31,6 +32,7 @@ class Keeper:
         hostname: str,
         facts: Callable[[], dict[str, Any]],
         lease_seconds: float,
+        watchdog: Watchdog,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -39,6 +41,7 @@ class Keeper:
         self._hostname = hostname
         self._facts = facts
         self._lease_ms = round(lease_seconds * 1000)
+        self._watchdog = watchdog
         self._clock = clock
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
@@ -67,6 +70,7 @@ class Keeper:
                 if not away:
                     logger.warning("redis can't be reached", extra={"action": "redis_away"})
                 away = True
+                self._watchdog.redis_is_away()
                 continue
             if away:
                 logger.info("redis is back", extra={"action": "redis_back"})
@@ -82,6 +86,7 @@ class Keeper:
             self._alive_said = now
         if not self._beat_is_alive():
             self._upkeep.run(self._clock())
+        self._watchdog.look(time.monotonic())
 
     def _beat_is_alive(self) -> bool:
         beat = self._store.liveness.last_beat()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from app.upkeep import Upkeep
 from app.version import VERSION
 from sandbox import Sandbox
 from tasks.attempts import AttemptRunner
+from tasks.consumption import consumption
 from tasks.drain import Drain
 from tasks.executors import Executor
 from tasks.executors.api import ApiExecutor
@@ -27,6 +29,11 @@ from tasks.http import AddressPolicy, HttpClient
 from tasks.keeper import Keeper
 from tasks.leases import LeaseGuard
 from tasks.running import Running
+from tasks.watchdog import Watchdog
+
+#: A worker that fetches nothing is told to end; so long after its grace it is made to.
+FORCE_AFTER_SECONDS = 10.0
+EXIT_STALLED = 75  # EX_TEMPFAIL: it may be started again
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class Runtime:
             store.tasks, dispatcher, executors, self.running, self.drain, settings.lease_seconds, clock
         )
         self._leases = LeaseGuard(self.running, settings.lease_seconds)
+        self.watchdog = Watchdog(self._last_consumption, self._end_process)
         self.keeper = Keeper(
             store,
             self.running,
@@ -66,6 +74,7 @@ class Runtime:
             identity.hostname,
             self.facts,
             settings.lease_seconds,
+            self.watchdog,
             clock,
         )
 
@@ -85,6 +94,18 @@ class Runtime:
         self._http.close()
         self.store.close()
 
+    def _last_consumption(self) -> float | None:
+        """None, too, once this worker ends: it is to fetch nothing more."""
+        return None if self.drain.has_begun else consumption.last()
+
+    def _end_process(self) -> None:
+        """As SIGTERM does; by force where that takes longer than it should."""
+        patience_seconds = self.settings.shutdown_grace + FORCE_AFTER_SECONDS
+        force = threading.Timer(patience_seconds, os._exit, (EXIT_STALLED,))
+        force.daemon = True
+        force.start()
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def facts(self) -> dict[str, Any]:
         """What the worker says of itself in `/health` and `/api/workers`."""
         return {
@@ -92,6 +113,7 @@ class Runtime:
             "version": VERSION,
             "queues": list(self.identity.queues),
             "concurrency": self.identity.concurrency,
+            "consuming": self.watchdog.is_consuming,
             "started_at": self._started_at,
             "running": [attempt.task_id for attempt in self.running.attempts()][:1000],
             "sandbox": dict(self.sandbox.layers),

@@ -1,0 +1,70 @@
+"""kombu's Redis transport, as Celery's consumer uses it, with what we need to know and to leave out.
+
+- What is fetched, asked for or not asked for is noted, so that a consumer that stands still is found out
+  (tasks/watchdog.py). Celery is known to live on and fetch nothing after a lost connection.
+- Messages that were fetched and not executed are not put back by kombu: the drain gives them back, and the upkeep
+  sends again what was lost. kombu's own way ends in "UNABLE TO RESTORE" and a file in /tmp where Redis is away.
+- A server that refuses to be asked (a replica, one that is half way up) is one that has to be connected to again.
+"""
+
+from __future__ import annotations
+
+from queue import Empty
+from typing import Any
+
+from kombu.transport import redis, virtual
+
+from tasks.consumption import consumption
+
+
+class QoS(virtual.QoS):
+    """How many messages may be held at once."""
+
+    def can_consume(self) -> bool:
+        """Asked at each turn of the consumer's loop. A worker that is full fetches nothing, and works."""
+        may = bool(super().can_consume())
+        if not may:
+            consumption.seen()
+        return may
+
+
+class _Watched:
+    """What both channels have in common."""
+
+    do_restore = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.QoS = QoS
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            answer = super()._brpop_read(**options)  # type: ignore[misc]
+        except Empty:
+            consumption.seen()
+            raise
+        except self.ResponseError as error:  # type: ignore[attr-defined]
+            self.client.connection.disconnect()  # type: ignore[attr-defined]
+            raise ConnectionError(str(error)) from error
+        consumption.seen()
+        return answer
+
+
+class Channel(_Watched, redis.Channel):
+    """On one server."""
+
+
+class SentinelChannel(_Watched, redis.SentinelChannel):
+    """On the master that Sentinels name."""
+
+
+class Transport(redis.Transport):
+    """`redis://`, `rediss://`, `redis+socket://`"""
+
+    Channel = Channel
+
+
+class SentinelTransport(redis.SentinelTransport):
+    """`sentinel://`"""
+
+    Channel = SentinelChannel

@@ -1,0 +1,211 @@
+"""A worker whose Redis went away fetches again within seconds of its return, and one that does not is found out."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from app.clock import system_clock
+from app.dispatch import Dispatcher
+from app.domain.errors import Unavailable
+from app.health import HealthService
+from app.outbox import Outbox
+from app.service import TaskService
+from app.store.store import Store
+from tasks.watchdog import DOUBT_SECONDS, END_SECONDS, Watchdog
+from tests.servers import CeleryProcess, RedisServer, wait_until
+from tests.worker.conftest import HORIZON_SECONDS, intake_of, unchecked
+
+CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
+BACK_SECONDS = 5.0
+#: Longer than the pauses of Celery's own consumer would have grown to: 2 + 4 + 6 seconds.
+AWAY_SECONDS = 9.0
+
+
+class Bench:
+    """A Redis that a test may do anything to, the services on it, and a worker."""
+
+    def __init__(self, server: RedisServer, folder: Path) -> None:
+        self.server = server
+        self.store = Store.at(server.url)
+        dispatcher = Dispatcher(Outbox(self.store.keys), HORIZON_SECONDS)
+        self.service = TaskService(self.store, dispatcher, unchecked, intake_of(self.store), system_clock)
+        self.health = HealthService(self.store, system_clock)
+        self._folder = folder
+        self.workers: list[CeleryProcess] = []
+
+    def start_worker(self, *words: str, app: str = "celery_app") -> CeleryProcess:
+        settings = {"LEASE_SECONDS": "2", "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
+        words = ("worker", "-n", "one@test", "--loglevel=info", *words)
+        worker = CeleryProcess(self._folder, self.server.url, *words, app=app, **settings)
+        self.workers.append(worker)
+        worker.wait_for("worker ready")
+        self.runs_a_task(10)
+        return worker
+
+    def runs_a_task(self, seconds: float) -> None:
+        """The only proof that a worker fetches is what it has fetched."""
+        task = self.service.create(CODE)
+        wait_until(lambda: self.service.get(task.id).status.finished, seconds, "a task that was fetched")
+
+    def answers(self) -> bool:
+        try:
+            self.store.liveness.ping()
+        except Unavailable:
+            return False
+        return True
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+        self.store.close()
+
+
+@pytest.fixture
+def bench(redis_program_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        server = RedisServer(redis_program_path, Path(folder))
+        server.start()
+        monkeypatch.setenv("REDIS_URL", server.url)
+        bench = Bench(server, tmp_path / "worker")
+        yield bench
+        server.tell(signal.SIGCONT)
+        bench.close()
+        server.stop()
+
+
+def stay(seconds: float) -> None:
+    """An outage has a length; there is nothing to wait for but that."""
+    time.sleep(seconds)
+
+
+def test_after_connections_were_cut_it_fetches_at_once_again_and_again(bench: Bench) -> None:
+    worker = bench.start_worker()
+    with redis.Redis.from_url(bench.server.url) as client:
+        for _ in range(4):
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            bench.runs_a_task(BACK_SECONDS)
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("how", ["killed", "hanging"])
+def test_after_a_long_time_without_redis_it_fetches_within_seconds(bench: Bench, how: str) -> None:
+    worker = bench.start_worker()
+    if how == "killed":
+        bench.server.stop(signal.SIGKILL)
+    else:
+        bench.server.tell(signal.SIGSTOP)
+    stay(AWAY_SECONDS)
+    if how == "killed":
+        bench.server.start()
+    else:
+        bench.server.tell(signal.SIGCONT)
+    wait_until(bench.answers, 3, "an answer")
+    bench.runs_a_task(BACK_SECONDS)
+    assert worker.process.poll() is None
+    assert "CPendingDeprecationWarning" not in worker.output
+    assert worker.output.count("the consumer can't reach redis") <= 1, "it is said once, not at each try"
+    assert "Traceback" not in worker.output
+
+
+def test_a_worker_that_ends_without_redis_writes_no_files_and_says_no_nonsense(bench: Bench) -> None:
+    """kombu would print "UNABLE TO RESTORE" and write what it held to a file in /tmp, whose name begins so."""
+    worker = bench.start_worker("--concurrency", "1")
+    held = [bench.service.create({**CODE, "function_code": "def f():\n    while True: pass"}) for _ in range(3)]
+    wait_until(lambda: any(bench.service.get(task.id).status == "running" for task in held), 10, "one runs")
+    before = set(Path(tempfile.gettempdir()).glob("kombu*")) | set(Path(tempfile.gettempdir()).glob("tmp*"))
+    bench.server.stop(signal.SIGKILL)
+    worker.wait_for("the consumer can't reach redis")
+    worker.signal(signal.SIGTERM)
+    wait_until(lambda: worker.process.poll() is not None, 30, "its end")
+    assert "RESTORE" not in worker.output
+    after = set(Path(tempfile.gettempdir()).glob("kombu*")) | set(Path(tempfile.gettempdir()).glob("tmp*"))
+    assert {path for path in after - before if path.is_file()} == set()
+
+
+# --- the watchdog --------------------------------------------------------------------------------------
+
+#: A worker whose consumer asks for nothing any more once the file `stall` is there: Celery's own defect, played.
+STALLING = """
+from pathlib import Path
+import tasks.transport
+from celery_app import celery
+
+def brpop_start(self, timeout=None, real=tasks.transport.Channel._brpop_start):
+    if not Path("stall").exists():
+        real(self, timeout)
+
+tasks.transport.Channel._brpop_start = brpop_start
+"""
+
+
+def test_a_worker_that_lives_and_fetches_nothing_shows_in_health_and_ends(bench: Bench, tmp_path: Path) -> None:
+    folder = tmp_path / "worker"
+    folder.mkdir()
+    (folder / "stalling_app.py").write_text(STALLING)
+    worker = bench.start_worker(app="stalling_app")
+    wait_until(lambda: bench.health.report()["workers"]["status"] == "ok", 5, "its first sign of life")
+    (folder / "stall").touch()
+    wait_until(lambda: bench.health.report()["workers"]["status"] == "down", DOUBT_SECONDS + 8, "health says so")
+    assert bench.health.report()["workers"]["detail"] == (
+        "one@test fetches nothing; no worker serves celeriac.code, celeriac.api"
+    )
+    assert not bench.health.is_ready()
+    wait_until(lambda: worker.process.poll() is not None, END_SECONDS + 15, "its end, to be started anew")
+    assert "the worker fetches nothing although redis answers" in worker.output
+
+
+@pytest.fixture
+def ended() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def make(ended: list[str]) -> Callable[[list[float | None]], Watchdog]:
+    """A watchdog over what the last entry of a list says."""
+    return lambda seen: Watchdog(lambda: seen[-1], lambda: ended.append("ended"))
+
+
+def test_it_ends_a_silent_worker_once(make: Callable[[list[float | None]], Watchdog], ended: list[str]) -> None:
+    watchdog = make([0.0])
+    said = []
+    for second in range(round(END_SECONDS) + 5):
+        watchdog.look(float(second))
+        said.append((watchdog.is_consuming, bool(ended)))
+    assert said.index((False, False)) == DOUBT_SECONDS
+    assert said.index((False, True)) == END_SECONDS
+    assert ended == ["ended"]
+
+
+def test_what_is_fetched_and_who_never_fetched_is_left_alone(
+    make: Callable[[list[float | None]], Watchdog], ended: list[str]
+) -> None:
+    seen: list[float | None] = [0.0]
+    fetching, never = make(seen), make([None])
+    for second in range(100):
+        seen.append(second / 5)
+        fetching.look(float(second))
+        never.look(float(second))
+    assert fetching.is_consuming
+    assert never.is_consuming
+    assert not ended
+
+
+def test_time_without_redis_and_time_asleep_do_not_count(
+    make: Callable[[list[float | None]], Watchdog], ended: list[str]
+) -> None:
+    watchdog = make([0.0])
+    for hour in range(3):
+        watchdog.look(hour * 3600.0)
+    for hour in range(3, 20):
+        watchdog.redis_is_away()
+        watchdog.look(hour * 3600.0)
+    assert watchdog.is_consuming
+    assert not ended

@@ -1,0 +1,179 @@
+"""A real failover: the master is killed, Sentinel makes the replica master, and everybody goes there by himself."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from app.clock import system_clock
+from app.dispatch import Dispatcher
+from app.domain.errors import Unavailable
+from app.outbox import Outbox
+from app.service import TaskService
+from app.store.client import connect
+from app.store.sentinel_url import parse_sentinel_url
+from app.store.store import Store
+from celery_app import kombu_url, transport_options
+from tests.servers import CeleryProcess, wait_until
+from tests.worker.conftest import HORIZON_SECONDS, intake_of, unchecked
+
+CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
+LIMIT_SECONDS = 2.0
+BACK_SECONDS = 5.0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Cluster:
+    """A master, its replica, and a Sentinel that thinks a second of silence is too much."""
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        self._program, self._folder = program, folder
+        self.master, self.replica, self.sentinel = free_port(), free_port(), free_port()
+        self.url = f"sentinel://127.0.0.1:{self.sentinel},127.0.0.1:1/celeriac?db=2"
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Returns when the Sentinel knows both."""
+        self._run(self.master, "")
+        self._run(self.replica, f"replicaof 127.0.0.1 {self.master}\n")
+        watch = (
+            f"sentinel monitor celeriac 127.0.0.1 {self.master} 1\n"
+            "sentinel down-after-milliseconds celeriac 1000\n"
+            "sentinel failover-timeout celeriac 3000\n"
+        )
+        with redis.Redis(port=self.replica) as replica:
+            wait_until(lambda: replica.info("replication")["master_link_status"] == "up", 15, "a copy")
+        self._run(self.sentinel, watch, "--sentinel")
+        with redis.Redis(port=self.sentinel) as sentinel:
+            wait_until(lambda: sentinel.sentinel_slaves("celeriac"), 15, "a Sentinel that knows the replica")
+
+    def _run(self, port: int, configuration: str, *words: str) -> None:
+        folder = self._folder / str(port)
+        folder.mkdir()
+        path = folder / "server.conf"
+        own = "" if words else 'save ""'
+        path.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\n{own}\n{configuration}")
+        self.processes[port] = subprocess.Popen([self._program, path, *words], stdout=subprocess.DEVNULL)
+        with redis.Redis(port=port) as client:
+            wait_until(lambda: _answers(client), 10, "an answer")
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait(10)
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+@pytest.fixture
+def cluster(redis_program_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        cluster = Cluster(redis_program_path, Path(folder))
+        try:
+            cluster.start()
+            monkeypatch.setenv("REDIS_URL", cluster.url)
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_api_worker_and_beat_follow_the_master(cluster: Cluster, tmp_path: Path, how: signal.Signals) -> None:
+    store = Store.at(cluster.url)
+    dispatcher = Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
+    service = TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
+    settings = {"API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
+    worker = CeleryProcess(tmp_path / "w", cluster.url, "worker", "-n", "one@test", "--loglevel=info", **settings)
+    beat = CeleryProcess(tmp_path / "b", cluster.url, "beat", "--loglevel=info", **settings)
+
+    def answers() -> bool:
+        began = time.monotonic()
+        try:
+            service.create(CODE)
+        except Unavailable:
+            assert time.monotonic() - began < LIMIT_SECONDS
+            return False
+        return True
+
+    def runs() -> bool:
+        try:
+            return service.create(CODE, wait_seconds=1).status.finished
+        except Unavailable:
+            return False
+
+    try:
+        worker.wait_for("worker ready")
+        before = service.create(CODE, wait_seconds=20)
+        assert before.status == "succeeded"
+        wait_until(store.liveness.last_beat, 20, "a tick")
+        cluster.processes[cluster.master].send_signal(how)
+        wait_until(lambda: not answers(), 5, "the end of the old master")
+        wait_until(answers, 20, "the new master")
+        wait_until(runs, BACK_SECONDS, "a task that the worker fetched there")
+        assert service.get(before.id).status == "succeeded", "the copy has what was there before"
+        ticked = store.liveness.last_beat()
+        now_ms = system_clock()
+        wait_until(
+            lambda: (beat := store.liveness.last_beat()) and beat.tick_ms > now_ms, BACK_SECONDS, f"beat after {ticked}"
+        )
+    finally:
+        worker.kill()
+        beat.kill()
+        cluster.processes[cluster.master].send_signal(signal.SIGCONT)
+        store.close()
+
+
+# --- the URL -------------------------------------------------------------------------------------------
+
+
+def test_a_url_with_everything() -> None:
+    url = "sentinel://ana:p%40ss@one:26380,two,[::1]:5/prime?db=3&sentinel_password=s"
+    found = parse_sentinel_url(url)
+    assert found.nodes == (("one", 26380), ("two", 26379), ("::1", 5))
+    assert (found.service, found.username, found.password) == ("prime", "ana", "p@ss")
+    assert (found.database, found.sentinel_password) == (3, "s")
+    assert kombu_url(url) == (
+        "sentinel://ana:p%40ss@one:26380/3;sentinel://ana:p%40ss@two:26379/3;sentinel://ana:p%40ss@[::1]:5/3"
+    )
+    options = transport_options(url)
+    assert (options["master_name"], options["sentinel_kwargs"]["password"]) == ("prime", "s")
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("sentinel://one:26379", "must name the Sentinels' service"),
+        ("sentinel://one/prime/0", "must name the Sentinels' service"),
+        ("sentinel://one,/prime", "has a Sentinel that is not host:port: ''"),
+        ("sentinel://one:x/prime", "has a Sentinel that is not host:port: 'one:x'"),
+        ("sentinel://one/prime?database=1", "has an unknown option: database"),
+        ("sentinel://one/prime?db=x", "must give the database as a number"),
+    ],
+)
+def test_a_url_that_can_not_be_right(url: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem.replace("?", "\\?")):
+        parse_sentinel_url(url)
+
+
+def test_without_any_sentinel_it_is_unavailable_at_once() -> None:
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        connect("sentinel://127.0.0.1:1,127.0.0.1:2/celeriac").ping()
+    assert time.monotonic() - began < LIMIT_SECONDS

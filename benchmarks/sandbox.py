@@ -13,6 +13,7 @@ All take turns in one run, so that they share the machine's noise: trust the rat
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import statistics
 import subprocess
@@ -48,7 +49,7 @@ FLOOR = f"""
 import gc, os, sys, time
 sys.path.insert(0, {str(ROOT / "sandbox" / "inside")!r})
 import zygote
-zygote.import_without_the_parent_side()
+zygote.prepare_imports()
 from sandbox.inside import child, modules
 out = os.fdopen(os.dup(1), "w")
 modules.admit()
@@ -187,12 +188,18 @@ def _pss_mb() -> float | None:
 
 
 def _waiting_children() -> list[int]:
-    """The youngest generation: guardian, zygote and children descend from this process."""
+    """The youngest generation of those that descend from this process: guardian, zygote, children."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    generation = [pid for pid in parents if b"zygote.py" in _command_line(pid)]
+    ours = {os.getpid()}
+    while True:
+        below = {pid for pid, parent in parents.items() if parent in ours} - ours
+        if not below:
+            break
+        ours |= below
+    generation = [pid for pid in ours if b"zygote.py" in _command_line(pid)]
     return [pid for pid in generation if parents[pid] in generation and pid not in parents.values()]
 
 

@@ -8,26 +8,18 @@ import select
 from typing import Any
 
 from sandbox import protocol
-from sandbox.inside import lockdown, modules, policy
+from sandbox.inside import lockdown, policy
 from sandbox.inside.report import Reporter
-from sandbox.inside.run import run_program
+from sandbox.inside.run import run_program, set_memory_aside
 
 _CHUNK_BYTES = 65_536
-_DEV_NULL = 1
 #: A busy sandbox uses its children up faster than this, and has no processor time to give away.
 _REHEARSE_AFTER_MS = 15
-_REHEARSAL = {
-    "source": "def f(x=1):\n    print(x)\n    return x",
-    "function": "f",
-    "args": "[]",
-    "kwargs": "{}",
-    "result_bytes": 1000,
-}
+_REHEARSAL = json.dumps({"source": "def f():\n    return 1"})
 
 
 def warm_up(*, guarded: bool) -> None:
     """Do once in the zygote what every child would do first: imports that happen late, caches, measurements."""
-    lockdown.measure_address_space()
     reporter = Reporter(os.open(os.devnull, os.O_WRONLY), stdout_bytes=1000)
     job = {
         "source": "import time, datetime\n"
@@ -42,12 +34,13 @@ def warm_up(*, guarded: bool) -> None:
     run_program(job, reporter, guarded=guarded)
     run_program({**job, "source": "def f():\n    1/0"}, reporter, guarded=guarded)
     os.close(reporter.fd)
+    set_memory_aside()
+    lockdown.measure_address_space()
 
 
 def main(job_fd: int, memory_bytes: int, cpu_seconds: int | None, *, guarded: bool) -> None:
     """Everything, from the fork to the last word."""
     lockdown.lock_down(job_fd, memory_bytes, cpu_seconds)
-    modules.reseed()
     if not _job_comes_soon():
         _rehearse(guarded=guarded)
     job = _receive_job()
@@ -68,13 +61,13 @@ def _job_comes_soon() -> bool:
 
 
 def _rehearse(*, guarded: bool) -> None:
-    """Go the way of a job once, for nothing: the memory it touches is this child's own from then on.
+    """Read and compile a small program, for nothing: the memory that it touches is this child's own from then on.
 
     A forked page is copied when it is first written to, and Python writes to whatever it looks at. That took most
-    of a small program's time; now it has happened before the job comes.
+    of a small program's time; the greater part has happened now before the job comes. The rest is left, because a
+    page that has been copied is no longer shared, and counts as memory of a child that only waits.
     """
-    nowhere = Reporter(_DEV_NULL, stdout_bytes=0)
-    run_program(json.loads(json.dumps(_REHEARSAL)), nowhere, guarded=guarded)
+    policy.compile_program(json.loads(_REHEARSAL)["source"], guarded=guarded)
 
 
 def _receive_job() -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ import functools
 import os
 import resource
 import signal
-from pathlib import Path
 
 from sandbox.inside import seccomp, system
 
@@ -25,7 +24,8 @@ def lock_down(job_fd: int, memory_bytes: int, cpu_seconds: int | None) -> None:
 def _keep_only(job_fd: int) -> None:
     """No descriptor but the job's socket (and /dev/null as 0, 1, 2)."""
     os.dup2(1, 2)  # the zygote keeps its parent's, to say why it could not start
-    os.dup2(job_fd, JOB_FD, inheritable=False)
+    if job_fd != JOB_FD:
+        os.dup2(job_fd, JOB_FD, inheritable=False)
     os.closerange(JOB_FD + 1, 1024)
 
 
@@ -53,8 +53,8 @@ def measure_address_space() -> None:
     """What the zygote has mapped, measured while /proc can still be read: a child's limit comes on top of it."""
     global _size_bytes
     if system.LINUX:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        _size_bytes = pages * resource.getpagesize()
+        with open("/proc/self/statm") as statm:
+            _size_bytes = int(statm.read().split()[0]) * resource.getpagesize()
 
 
 def _address_space_bytes() -> int:

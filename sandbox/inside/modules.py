@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import builtins
 import importlib
-import random
+import os
 import sys
 import types
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from sandbox.inside import guards, replacements
@@ -276,18 +275,25 @@ def _classes(listed: str) -> list[type]:
 
 
 def _zone_files() -> dict[str, bytes]:
-    """Every time zone, from the tzdata package or the system's folder."""
+    """Every time zone, from the tzdata package or the system's folder. Many names share one content."""
     try:
-        folder = Path(importlib.import_module("tzdata").__path__[0]) / "zoneinfo"
+        folder = os.path.join(importlib.import_module("tzdata").__path__[0], "zoneinfo")
     except ImportError:
-        folder = Path("/usr/share/zoneinfo")
-    found = {}
-    for path in folder.rglob("*"):
-        if path.suffix == "" and path.is_file() and path.parts[len(folder.parts)] not in ("posix", "right"):
-            content = path.read_bytes()
+        folder = "/usr/share/zoneinfo"
+    found: dict[str, bytes] = {}
+    contents: dict[bytes, bytes] = {}
+    for path in _files_below(folder):
+        name = os.path.relpath(path, folder)
+        if "." not in os.path.basename(name) and name.partition("/")[0] not in ("posix", "right"):
+            with open(path, "rb") as file:
+                content = file.read()
             if content.startswith(b"TZif"):
-                found[path.relative_to(folder).as_posix()] = content
+                found[name] = contents.setdefault(content, content)
     return found
+
+
+def _files_below(folder: str) -> list[str]:
+    return [os.path.join(above, name) for above, _, files in os.walk(folder) for name in files]
 
 
 def is_admitted(name: str) -> bool:
@@ -325,8 +331,3 @@ def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist:
     if level or not is_admitted(name):
         raise guards.ImportSecurityError(why_not(name), name=name)
     return _facades[name if fromlist else name.partition(".")[0]]
-
-
-def reseed() -> None:
-    """A random state of the child's own."""
-    random.seed()

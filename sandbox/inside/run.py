@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import mmap
 import sys
 import types
 from types import TracebackType
@@ -14,6 +15,8 @@ from sandbox.inside import evaluation, guards, modules, policy
 from sandbox.inside.report import Reporter
 
 _MAX_FRAMES = 50
+_RESERVE_BYTES = 262_144
+_reserve: list[mmap.mmap] = []
 
 
 class ResultError(Exception):
@@ -26,7 +29,6 @@ class OutputLimitError(Exception):
 
 def run_program(job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> None:
     """Compile, run, and report a result or a failure; nothing else comes out of here."""
-    reserve = [bytes(262_144)]  # given back when memory has run out, so that there is some to say so
     source = job["source"]
     code, found = policy.compile_program(source, guarded=guarded)
     if found:
@@ -37,11 +39,24 @@ def run_program(job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> No
         result = _call(code, job, reporter, guarded=guarded)
         reporter.result(_as_json(result, job["result_bytes"]))
     except MemoryError:
-        reserve.clear()
+        _give_reserve_back()
         reporter.failure("MemoryLimitError", "the program needed more memory than it may have")
     except BaseException as error:
-        reserve.clear()
+        _give_reserve_back()
         _report_exception(error, source, reporter)
+
+
+def set_memory_aside() -> None:
+    """Once, in the zygote: address space that a child gives back when it has run out, so that it can say so.
+
+    Mapped by itself and never written to, so it takes no memory, and what is given back is room for the allocator.
+    """
+    _reserve.append(mmap.mmap(-1, _RESERVE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+def _give_reserve_back() -> None:
+    while _reserve:
+        _reserve.pop().close()
 
 
 def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> Any:

@@ -5,59 +5,70 @@ Started by file path: `python -I zygote.py CONTROL_FD [--module=NAME]… [--ungu
 
 from __future__ import annotations
 
+import _socket
+import array
 import contextlib
+import functools
 import gc
 import json
 import os
 import select
 import signal
-import socket
 import sys
 import types
-from pathlib import Path
+from collections.abc import Callable
 
 MAX_MESSAGE_BYTES = 4_096
+_FD_BYTES = 4
 
 
-def import_without_the_parent_side() -> None:
+def prepare_imports() -> None:
     """Make `sandbox.inside.…` importable without running sandbox/__init__.py, which is the parent's."""
     package = types.ModuleType("sandbox")
-    package.__path__ = [str(Path(__file__).resolve().parent.parent)]
+    package.__path__ = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
     sys.modules["sandbox"] = package
+    os.environ["PYTHONTZPATH"] = ""  # else zoneinfo loads the interpreter's build variables, which nobody needs
+    import zoneinfo  # noqa: F401
+
+    del os.environ["PYTHONTZPATH"]
 
 
 class Zygote:
-    """Forks children, reaps them, and reports both on the control socket."""
+    """Forks children, reaps them, and reports both on the control socket.
 
-    def __init__(self, control: socket.socket, guarded: bool) -> None:
+    A death is heard on the child's pidfd and not by a signal: a child then has no handler to undo.
+    """
+
+    def __init__(self, control: _socket.socket, serve_job: Callable[[int, int, int | None], None]) -> None:
+        """serve_job: what a child does with its socket, the bytes of memory it may have, and its seconds."""
         self._control = control
-        self._guarded = guarded
+        self._serve_job = serve_job
         self._numbers: dict[int, int] = {}
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._pidfds: dict[int, int] = {}
+        self._poll = select.poll()
 
     def serve(self, layers: dict[str, str]) -> None:
         """Until the parent hangs up."""
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         self._send({"ready": layers})
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(self._wake_read, select.POLLIN)
+        control = self._control.fileno()
+        self._poll.register(control, select.POLLIN)
         while True:
-            for fd, _ in poll.poll():
-                if fd == self._wake_read:
-                    self._reap()
-                elif not self._obey():
-                    return
+            ready = [fd for fd, _ in self._poll.poll()]
+            if ready != [control]:
+                self._reap()
+            if control in ready and not self._obey():
+                return
 
     def _send(self, message: dict[str, object], fds: list[int] | None = None) -> None:
-        socket.send_fds(self._control, [json.dumps(message).encode()], fds or [])
+        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", fds or []))
+        self._control.sendmsg([json.dumps(message).encode()], [rights] if fds else [])
 
     def _obey(self) -> bool:
         """One order; False when the parent has hung up."""
-        message, fds, _, _ = socket.recv_fds(self._control, MAX_MESSAGE_BYTES, 1)
+        message, rights, _, _ = self._control.recvmsg(MAX_MESSAGE_BYTES, _socket.CMSG_LEN(_FD_BYTES))
         if not message:
             return False
+        fds = array.array("i", rights[0][2])
         order = json.loads(message)
         self._spawn(order["spawn"], order["memory"], order["cpu"], fds[0])
         return True
@@ -67,29 +78,22 @@ class Zygote:
         if pid == 0:
             self._become_child(memory_bytes, cpu_seconds, job_fd)
         os.close(job_fd)
-        self._numbers[pid] = number
         pidfd = os.pidfd_open(pid)
-        try:
-            self._send({"born": number}, [pidfd])
-        finally:
-            os.close(pidfd)
+        self._numbers[pid], self._pidfds[pid] = number, pidfd
+        self._poll.register(pidfd, select.POLLIN)
+        self._send({"born": number}, [pidfd])
 
     def _become_child(self, memory_bytes: int, cpu_seconds: int | None, job_fd: int) -> None:
         """Lock down, serve one job, end. Never returns."""
         status = 1
         try:
-            from sandbox.inside import child
-
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            child.main(job_fd, memory_bytes, cpu_seconds, guarded=self._guarded)
+            self._serve_job(job_fd, memory_bytes, cpu_seconds)
             status = 0
         finally:
             os._exit(status)
 
     def _reap(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._wake_read, 4096)
+        """All who are dead, also whom a child may have left behind."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -99,27 +103,34 @@ class Zygote:
                 return
             number = self._numbers.pop(pid, None)
             if number is not None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(pid, signal.SIGKILL)  # whatever it might have left behind
+                self._bury(pid)
                 cpu_ms = (usage.ru_utime + usage.ru_stime) * 1000
                 self._send({"died": number, "status": status, "cpu_ms": cpu_ms, "memory_kb": usage.ru_maxrss})
+
+    def _bury(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)  # whatever it might have left behind
+        pidfd = self._pidfds.pop(pid)
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
 
 
 def main(arguments: list[str]) -> None:
     """Import, lock in, serve."""
-    import_without_the_parent_side()
+    prepare_imports()
     from sandbox.inside import child, confine, modules
 
-    control = socket.socket(fileno=int(arguments[0]))
-    control.set_inheritable(False)
+    control = _socket.socket(fileno=int(arguments[0]))
+    os.set_inheritable(control.fileno(), False)
     guarded = "--unguarded" not in arguments
     modules.admit([argument.removeprefix("--module=") for argument in arguments if argument.startswith("--module=")])
     child.warm_up(guarded=guarded)
-    layers = confine.confine_process()
     gc.collect()
+    gc.freeze()  # a collection writes to every object it looks at; frozen ones stay the same memory in all processes
+    layers = confine.confine_process()
     gc.freeze()
     with contextlib.suppress(OSError):  # the parent is gone, and so is the reason to be here
-        Zygote(control, guarded).serve(layers)
+        Zygote(control, functools.partial(child.main, guarded=guarded)).serve(layers)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ from app.redis_server import (
     RedisServerError,
     find_redis_url,
     shown_url,
-    warnings,
 )
 from app.settings import Settings, SettingsError, read_settings
 
@@ -281,13 +280,16 @@ class _Redis:
 
 
 def _say_what_is_wrong(url: str) -> None:
-    import redis
+    from app.domain.errors import Unavailable
+    from app.redis_warnings import warnings
+    from app.store.store import Store
 
     try:
-        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
-            for sentence in warnings(client):
-                say(f"warning: Redis at {shown_url(url)}: {sentence}")
-    except (redis.RedisError, OSError) as error:
+        store = Store.at(url, max_connections=1)
+        for sentence in warnings(store.liveness.info()):
+            say(f"warning: Redis at {shown_url(url)}: {sentence}")
+        store.close()
+    except Unavailable as error:
         say(f"warning: Redis at {shown_url(url)} can't be asked yet ({error}); starting all the same")
     except ValueError as error:
         raise RedisServerError(f"REDIS_URL can't be used: {error}") from error

@@ -10,6 +10,7 @@ from app.domain.errors import Unavailable
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.queues import QUEUES
+from app.redis_warnings import Info, refusal, warnings
 from app.store.store import Store
 from app.version import VERSION
 
@@ -33,9 +34,10 @@ class HealthService:
         return {"status": "ok" if healthy else "degraded", "version": VERSION, **parts}
 
     def is_ready(self) -> bool:
-        """Whether a created task would run: Redis answers, and each queue has a worker."""
+        """Whether a created task would run: Redis answers and takes writes, and each queue has a worker."""
         try:
-            self._store.liveness.ping()
+            if refusal(self._store.liveness.info()) is not None:
+                return False
             return not _unserved(self._store.liveness.workers(self._clock()))
         except Unavailable:
             return False
@@ -45,9 +47,10 @@ class HealthService:
         started = time.perf_counter()
         self._store.liveness.ping()
         round_trip_ms = (time.perf_counter() - started) * 1000
+        info = self._store.liveness.info()
         workers = self._store.liveness.workers(now_ms)
         return {
-            "redis": {"status": "ok", "round_trip_ms": round(round_trip_ms, 2)},
+            "redis": _redis(info, round_trip_ms),
             "workers": _workers(workers),
             "beat": self._beat(now_ms),
             "sandbox": _sandbox(workers),
@@ -77,6 +80,12 @@ class HealthService:
         if not beat.is_alive(now_ms):
             part |= {"status": "down", "detail": "beat does not tick: scheduled tasks do not fire"}
         return part
+
+
+def _redis(info: Info, round_trip_ms: float) -> Part:
+    part: Part = {"status": "ok", "round_trip_ms": round(round_trip_ms, 2), "warnings": warnings(info)}
+    refused = refusal(info)
+    return part if refused is None else part | {"status": "down", "detail": refused}
 
 
 def _is_consuming(worker: Part) -> bool:

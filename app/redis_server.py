@@ -27,16 +27,15 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from app.processes import Child, Command, Say, Supervisor, ended_words, program_command
+from app.redis_warnings import MIN_VERSION, version_of
 from app.settings import Settings
 
-MIN_VERSION = (6, 2)
 MAX_SOCKET_PATH_BYTES = 100  # the system's own limit is 104 to 108
 LOCALHOST = ("localhost", 6379)
 ANSWER_SECONDS = 0.3
@@ -147,36 +146,6 @@ def _is_private(folder: Path) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
-# --- what is wrong with one that we did not start ------------------------------------------------------
-
-
-class SupportsInfo(Protocol):
-    """A client of redis-py, or anything like it."""
-
-    def info(self) -> Any:
-        """The server's INFO as a mapping."""
-
-
-def warnings(client: SupportsInfo) -> list[str]:
-    """What in a server's configuration can lose tasks, each as a sentence. Raises what the client raises."""
-    info: Mapping[str, Any] = client.info()
-    found = []
-    version = str(info.get("redis_version", "0"))
-    if _version(version) < MIN_VERSION:
-        found.append(f"it is version {version}; Celeriac needs 6.2 or newer")
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        found.append(f"its maxmemory-policy is {policy}: it may throw tasks away; set it to noeviction")
-    if not int(info.get("aof_enabled", 0)):
-        found.append("it keeps no append-only file: what was created last is lost if it dies; set appendonly yes")
-    return found
-
-
-def _version(text: str) -> tuple[int, int]:
-    match = re.match(r"(\d+)\.(\d+)", text)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
-
-
 # --- the embedded one ----------------------------------------------------------------------------------
 
 
@@ -193,6 +162,7 @@ class EmbeddedServer:
         self.child: Child | None = None
         self.words = ""  # which server, once started: "valkey-server 9.1.2"
         self._socket = socket_path(settings)
+        self._durability = settings.durability
         self._lock_fd: int | None = None
         self._say = say
         self._is_stopping = is_stopping
@@ -294,7 +264,7 @@ class EmbeddedServer:
             "daemonize": "no",
             "save": "",  # no snapshots: the append-only file is the data
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": self._durability,
             "aof-load-truncated": "yes",  # a last write cut off by a crash must not prevent the start
             "maxmemory-policy": "noeviction",
             listpack: "1024",
@@ -364,7 +334,7 @@ def _program_version(program: Path) -> tuple[int, int]:
     except (OSError, subprocess.TimeoutExpired):  # for another system, say: not a candidate
         return (0, 0)
     match = re.search(r"v=(\S+)", answer.stdout)
-    return _version(match[1]) if match else (0, 0)
+    return version_of(match[1]) if match else (0, 0)
 
 
 def _make_private(folder: Path) -> None:

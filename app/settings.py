@@ -22,6 +22,7 @@ from app.store.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
 
 SCOPES = ("read", "write", "admin")  # each may do what those before it may
 MIN_KEY_LENGTH = 32
+DURABILITIES = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SANDBOX_LAYERS = ("process", "user", "namespaces", "root", "seccomp", "landlock", "rlimits", "no_new_privs")
 
@@ -148,6 +149,11 @@ class Settings:
         "",
         _redis_url,
         'Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://`, `sentinel://`. Empty: see "Which Redis".',
+    )
+    durability: str = _setting(
+        "everysec",
+        partial(_choice, among=DURABILITIES),
+        "When the embedded server writes to disk: `everysec`, or `always`, before each answer.",
     )
     var_dir: Path = _setting(ROOT / "var", _path, "Folder of the embedded server: its data, socket and log.")
     timezone: str = _setting("UTC", _timezone, "Time zone of a cron expression that names none.")

@@ -21,6 +21,7 @@ from app.intake import Intake
 from app.outbox import Outbox
 from app.processes import die_with_parent
 from app.redis_server import find_redis_url
+from app.redis_warnings import log_warnings
 from app.schedules import ScheduleService
 from app.service import TaskService
 from app.settings import Settings, SettingsError, read_settings
@@ -52,6 +53,7 @@ def build() -> Flask:
     if found is None:
         raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
     store = Store.at(found[0], max_connections=settings.api_threads)
+    log_warnings(store.liveness)
     sandbox = Sandbox(spare_children=1, require=settings.sandbox_require, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()
     atexit.register(sandbox.close)

@@ -14,6 +14,7 @@ from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.outbox import Outbox
 from app.redis_server import find_redis_url
+from app.redis_warnings import log_warnings
 from app.settings import Settings, SettingsError, read_settings
 from app.store.store import Store
 from app.upkeep import Upkeep
@@ -168,6 +169,7 @@ class _Process:
             if self.runtime is None or self.pid != os.getpid():
                 settings = read_settings()
                 store = open_store(settings, max_connections=identity.concurrency + 8)
+                log_warnings(store.liveness)
                 self.runtime = Runtime(settings, store, identity)
                 self.pid = os.getpid()
                 self.runtime.start(with_sandbox="celeriac.code" in identity.queues)

@@ -321,9 +321,10 @@ class _Part(Model):
 
 
 class RedisHealth(_Part):
-    """Whether Redis answers."""
+    """Whether Redis answers, and takes writes."""
 
     round_trip_ms: Milliseconds | Absent = _sometimes("Only where it answers.")
+    warnings: list[str] | Absent = _sometimes("What in its configuration can lose tasks. Only where it answers.")
 
 
 class WorkersHealth(_Part):

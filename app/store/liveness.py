@@ -42,6 +42,11 @@ class LivenessStore:
         """One round trip. Raises Unavailable."""
         self._client.ping()
 
+    def info(self) -> dict[str, Any]:
+        """What the server says of itself (INFO). Raises Unavailable."""
+        found: Any = self._client.info()
+        return dict(found)
+
     def worker_alive(self, hostname: str, facts: dict[str, Any], now_ms: int) -> None:
         """A worker's sign of life, with what it says of itself."""
         self._alive(self._keys.workers, hostname, now_ms, self._keys.worker(hostname), dump_json(facts))

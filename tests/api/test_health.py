@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
 from flask import Flask
 
 from app.store.liveness import SILENCE_MS
@@ -37,6 +38,9 @@ def test_with_all_parts_it_is_ok(api: Api, store: Store, clock: VirtualClock, al
     assert report["workers"]["queues"] == {"celeriac.code": 1, "celeriac.api": 1}
     assert report["sandbox"]["layers"] == {"seccomp": "on", "landlock": "on"}
     assert report["redis"]["round_trip_ms"] < 1000
+    assert report["redis"]["warnings"] == [
+        "it keeps no append-only file: what was created last is lost if it dies; set appendonly yes"
+    ]
 
 
 def test_without_workers_and_beat_it_is_degraded_and_says_why(api: Api) -> None:
@@ -60,6 +64,28 @@ def test_a_silent_worker_and_a_silent_beat_count_as_gone(
         "down",
         10.001,
     )
+
+
+def test_a_worker_that_fetches_nothing_serves_nothing(api: Api, store: Store, clock: VirtualClock, alive: Live) -> None:
+    alive(*BOTH, name="good@host")
+    facts = {"queues": BOTH, "sandbox": {"seccomp": "on"}, "consuming": False}
+    store.liveness.worker_alive("stuck@host", facts, clock())
+    report = api.get("/health").get_json()
+    assert report["workers"]["status"] == "down"
+    assert report["workers"]["detail"] == "stuck@host fetches nothing"
+    assert api.get("/health/ready").status_code == 200, "the other one does"
+    store.liveness.worker_gone("good@host")
+    assert api.get("/health/ready").status_code == 503
+
+
+def test_a_redis_that_takes_no_writes_is_down(api: Api, raw_redis: redis.Redis, alive: Live) -> None:
+    alive(*BOTH)
+    raw_redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        assert api.get("/health").get_json()["redis"]["detail"] == "it is a replica: it takes no writes"
+        assert api.get("/health/ready").status_code == 503
+    finally:
+        raw_redis.execute_command("REPLICAOF", "NO", "ONE")
 
 
 def test_a_layer_that_one_worker_lacks_is_not_on(api: Api, alive: Live) -> None:

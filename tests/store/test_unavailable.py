@@ -75,6 +75,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "admission.memory_share": lambda store: store.admission.memory_share(),
     "stats.read": lambda store: store.stats.read(("q",), 0),
     "liveness.ping": lambda store: store.liveness.ping(),
+    "liveness.info": lambda store: store.liveness.info(),
     "liveness.worker_alive": lambda store: store.liveness.worker_alive("w", {}, 0),
     "liveness.worker_gone": lambda store: store.liveness.worker_gone("w"),
     "liveness.workers": lambda store: store.liveness.workers(0),

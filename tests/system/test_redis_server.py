@@ -27,8 +27,8 @@ from app.redis_server import (
     ping,
     shown_url,
     socket_path,
-    warnings,
 )
+from app.redis_warnings import refusal, warnings
 from app.settings import Settings, read_settings
 
 Answering = Callable[[bytes], tuple[str, int]]
@@ -183,28 +183,27 @@ def test_socket_in_a_folder_that_others_may_write_is_not_trusted(
 # --- warnings ----------------------------------------------------------------------------------------------
 
 
-class Info:
-    """A client whose server says this of itself."""
-
-    def __init__(self, **info: Any) -> None:
-        self._info = info
-
-    def info(self) -> dict[str, Any]:
-        return self._info
-
-
 def test_server_as_it_should_be_has_no_warnings(server: EmbeddedServer) -> None:
     with client_of(server) as client:
-        assert warnings(client) == []
+        info: Any = client.info()
+        assert warnings(info) == []
+        assert refusal(info) is None
 
 
 def test_each_thing_that_is_wrong_is_a_warning() -> None:
-    found = warnings(Info(redis_version="6.0.16", maxmemory_policy="allkeys-lru", aof_enabled=0))
+    found = warnings({"redis_version": "6.0.16", "maxmemory_policy": "allkeys-lru", "aof_enabled": 0})
     assert found == [
         "it is version 6.0.16; Celeriac needs 6.2 or newer",
         "its maxmemory-policy is allkeys-lru: it may throw tasks away; set it to noeviction",
         "it keeps no append-only file: what was created last is lost if it dies; set appendonly yes",
     ]
+
+
+def test_what_takes_no_writes_says_why() -> None:
+    assert refusal({"role": "slave"}) == "it is a replica: it takes no writes"
+    assert refusal({"role": "master", "aof_last_write_status": "err"}) == (
+        "it can't write to its disk: it takes no writes"
+    )
 
 
 # --- the embedded one --------------------------------------------------------------------------------
@@ -222,6 +221,17 @@ def test_embedded_server_is_configured_for_a_queue(server: EmbeddedServer) -> No
             "aof-load-truncated": "yes",
         }.items():
             assert client.config_get(key) == {key: value}
+
+
+def test_the_careful_have_each_write_on_disk_before_its_answer(tmp_path: Path) -> None:
+    server = EmbeddedServer(settings_in(tmp_path / "var", DURABILITY="always"), say=print)
+    server.start()
+    try:
+        with client_of(server) as client:
+            assert client.config_get("appendfsync") == {"appendfsync": "always"}
+            assert warnings(client.info()) == []
+    finally:
+        server.stop()
 
 
 def test_nobody_else_may_enter(server: EmbeddedServer) -> None:

@@ -298,7 +298,7 @@ def test_other_host_without_a_key_is_refused(role: str) -> None:
     [
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR"),
         ("PORT", "0", "PORT must be between 1 and 65535"),
-        ("REDIS_URL", "http://:secret@x", "REDIS_URL must begin with redis://, rediss://, unix://"),
+        ("REDIS_URL", "http://:secret@x", "REDIS_URL must begin with redis://, rediss://, unix://, sentinel://"),
         ("API_KEYS", "me:admin:short", "API_KEYS entry 1 (me): the key must have at least 32 characters"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -40,16 +39,7 @@ class FiringService:
         """Take the firings of up to `limit` schedules that are due. Returns how many schedules were due."""
         now_ms = self.clock()
         due = self.store.schedules.due(now_ms, limit)
-        if not due:
-            return 0
-        with ThreadPoolExecutor(1, "fire") as writer:
-            writing: Future[int] | None = None
-            for batch in _batches(self._firings(schedule, now_ms) for schedule in due):
-                if writing is not None:
-                    writing.result()
-                writing = writer.submit(self.store.schedules.fire, batch, now_ms)
-            if writing is not None:
-                writing.result()
+        self.store.schedules.fire_each(_batches(self._firings(schedule, now_ms) for schedule in due), now_ms)
         return len(due)
 
     def _firings(self, schedule: DueSchedule, now_ms: int) -> Firings:

@@ -72,6 +72,17 @@ class Client(redis.Redis):
                 raise ours from error
             raise
 
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+        """Read a reply. The command's option `meanwhile` is called before: Redis has the command, and works on it."""
+        meanwhile = options.pop("meanwhile", None)
+        if meanwhile is not None:
+            try:
+                meanwhile()
+            except BaseException:
+                connection.disconnect()  # else the next to use it would read this reply
+                raise
+        return super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
+
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
         return Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 

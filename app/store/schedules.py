@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -242,21 +242,11 @@ class ScheduleStore:
 
     def fire(self, due: Sequence[Firings], now_ms: int) -> int:
         """Take firings, each only if nobody else has and nobody changed the schedule. Returns the schedules taken."""
-        letters = _Letters()
-        asked = [
-            [
-                one.schedule_id,
-                str(one.seen_ms),
-                one.seen_revision,
-                _text(one.following_ms),
-                one.overlap,
-                _text(one.max_runs),
-                [str(at_ms) for at_ms in one.missed],
-                [[str(f.at_ms), str(f.due_ms), f.task_id, *letters.fill_in(f)] for f in one.firings],
-            ]
-            for one in due
-        ]
-        return int(self._scripts("fire", dump_json([str(now_ms), letters.seen, asked])))
+        return self.fire_each([due], now_ms)
+
+    def fire_each(self, batches: Iterable[Sequence[Firings]], now_ms: int) -> int:
+        """The same for several batches, one write each. The next one is made while Redis writes the one before."""
+        return sum(map(int, self._scripts.each("fire", (_packed(due, now_ms) for due in batches))))
 
     def firings(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringNote], str | None]:
         """What became of the newest firings, newest first, and a cursor, None at the end.
@@ -278,6 +268,27 @@ class ScheduleStore:
         return refusal(answer) or bool(answer)
 
 
+def _packed(due: Sequence[Firings], now_ms: int) -> str:
+    """Firings as `fire.lua` reads them."""
+    letters = _Letters()
+    asked: list[Any] = [str(now_ms), letters.seen, sum(len(one.firings) for one in due)]
+    for one in due:
+        asked += (
+            one.schedule_id,
+            str(one.seen_ms),
+            one.seen_revision,
+            _text(one.following_ms),
+            one.overlap,
+            _text(one.max_runs),
+            len(one.missed),
+            len(one.firings),
+            *map(str, one.missed),
+        )
+        for at_ms, due_ms, task_id, letter in one.firings:
+            asked += (str(at_ms), str(due_ms), task_id, letters.number(letter), base64_of(task_id))
+    return dump_json(asked)
+
+
 class _Letters:
     """The letters of one call, each written once."""
 
@@ -285,16 +296,15 @@ class _Letters:
         self.seen: list[list[str]] = []
         self._numbers: dict[Letter, int] = {}
 
-    def fill_in(self, firing: Firing) -> tuple[int, str]:
-        """The number of a firing's letter, and the task's id in base64."""
-        letter = firing.letter
+    def number(self, letter: Letter | None) -> int:
+        """The number of a letter, 0 for none."""
         if letter is None:
-            return 0, ""
+            return 0
         number = self._numbers.get(letter)
         if number is None:
             self.seen.append([letter.queue_key, *letter.parts])
             number = self._numbers[letter] = len(self.seen)
-        return number, base64_of(firing.task_id)
+        return number
 
 
 def _text(number: int | None) -> str:

@@ -54,6 +54,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "schedules.due": lambda store: store.schedules.due(0, 10),
     "schedules.next_due_ms": lambda store: store.schedules.next_due_ms(),
     "schedules.fire": lambda store: store.schedules.fire([], 0),
+    "schedules.fire_each": lambda store: store.schedules.fire_each([[]], 0),
     "schedules.firings": lambda store: store.schedules.firings(ID, 10, None),
     "schedules.run_now": lambda store: store.schedules.run_now(ID, new_task(0), 0),
     "upkeep.waiting_until": lambda store: store.upkeep.waiting_until(0, 10),

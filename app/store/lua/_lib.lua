@@ -154,55 +154,49 @@ local function erase(id)
   redis.call('DEL', k, k .. ':spec', k .. ':result', k .. ':stdout', k .. ':attempts', k .. ':history')
 end
 
--- Writes a new task: record, body, indexes, message; most of it gathered. An id that exists already is left as it is.
--- task: id, kind, type, status, due, queue, message ('' for none), tags (JSON, '' for none), schedule ('' for none),
---       body (nil: the one that its schedule keeps), fields (what else its record has, as {name, value, …})
+-- Writes a new task: record, body, indexes, message; some of it gathered. An id that exists already is left as it is.
+-- message, tags (JSON), schedule: '' for none · body: '' for the one that its schedule keeps
+-- ...: further fields of the record, as name, value, …
 -- Returns whether it was new.
-local function create(now, seq, task)
-  local id, schedule, k = task.id, task.schedule, key(task.id)
+local function create(now, seq, id, kind, task_type, status, due, queue, message, body, tags, schedule, ...)
+  local k, is_new = key(id), nil
   -- Every task has a body, so it tells whether there is one with this id.
-  local is_new
-  if task.body then
-    is_new = redis.call('SET', k .. ':spec', task.body, 'NX')
-  else
+  if body == '' then
     is_new = redis.call('COPY', P .. 's:' .. schedule .. ':spec', k .. ':spec') == 1
+  else
+    is_new = redis.call('SET', k .. ':spec', body, 'NX')
   end
   if not is_new then return false end
-  local score, status = whole(seq), task.status
-  local record = {'k', task.kind, 'tt', task.type, 'st', status, 'q', score, 'cr', now, 'du', task.due, 'at', '0',
-    unpack(task.fields)}
+  local score = whole(seq)
+  local record = {'k', kind, 'tt', task_type, 'st', status, 'q', score, 'cr', now, 'du', due, 'at', '0', ...}
   local n = #record
   if status == 'queued' then
     record[n + 1], record[n + 2] = 'qd', now
     n = n + 2
   end
-  if task.tags ~= '' then
-    record[n + 1], record[n + 2] = 'tg', task.tags
+  if tags ~= '' then
+    record[n + 1], record[n + 2] = 'tg', tags
     n = n + 2
-    for _, tag in ipairs(cjson.decode(task.tags)) do gather('ZADD', P .. 'tag:' .. tag, score, id) end
+    for _, tag in ipairs(cjson.decode(tags)) do gather('ZADD', P .. 'tag:' .. tag, score, id) end
   end
   if schedule ~= '' then
     record[n + 1], record[n + 2] = 'sid', schedule
     redis.call('ZADD', P .. 'by:' .. schedule, score, id)
   end
   redis.call('HSET', k, unpack(record))
-  gather('ZADD', leaf(task.kind, task.type, status), score, id)
-  enqueue(id, status, task.due, now, task.queue, task.message, gather)
+  gather('ZADD', leaf(kind, task_type, status), score, id)
+  enqueue(id, status, due, now, queue, message, gather)
   return true
 end
 
 -- Reads the task at a place of ARGV: id, kind, type, status, due ms, queue key, message ('' for none), body,
 -- tags as JSON ('' for none), schedule id ('' for none), number of further record fields, then those as name, value, …
--- Returns it as `create` takes it, and the place behind its last argument.
+-- Returns it as the list that `create` takes, and the place behind its last argument.
 local function read_task(at)
   local after = at + 11 + 2 * tonumber(ARGV[at + 10])
-  local fields = {}
-  for i = at + 11, after - 1 do fields[#fields + 1] = ARGV[i] end
-  return {
-    id = ARGV[at], kind = ARGV[at + 1], type = ARGV[at + 2], status = ARGV[at + 3], due = ARGV[at + 4],
-    queue = ARGV[at + 5], message = ARGV[at + 6], body = ARGV[at + 7], tags = ARGV[at + 8], schedule = ARGV[at + 9],
-    fields = fields,
-  }, after
+  local task = {unpack(ARGV, at, at + 9)}
+  for i = at + 11, after - 1 do task[#task + 1] = ARGV[i] end
+  return task, after
 end
 
 -- Stops a task: at once where it waits or is queued; where it runs, the wish is stored and the workers are told.

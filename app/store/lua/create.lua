@@ -8,7 +8,7 @@ local seq, at, new = take_seqs(now, number), 6, 0
 for i = 0, number - 1 do
   local task
   task, at = read_task(at)
-  if create(now, seq + i, task) then new = new + 1 end
+  if create(now, seq + i, unpack(task)) then new = new + 1 end
 end
 flush()
 return new

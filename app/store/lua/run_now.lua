@@ -6,9 +6,9 @@ if redis.call('EXISTS', k) == 0 then return 0 end
 local refused = admit(2, 1, ARGV[6])
 if refused then return refused end
 local task = read_task(6)
-if create(now, take_seqs(now, 1), task) then
+if create(now, take_seqs(now, 1), unpack(task)) then
   redis.call('HINCRBY', k, 'manual', 1)
-  redis.call('HSET', k, 'last', task.id)
+  redis.call('HSET', k, 'last', task[1])
 end
 flush()
 return 1

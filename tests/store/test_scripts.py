@@ -1,0 +1,86 @@
+"""Scripts that are run one after the other, each made while Redis works on the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import pytest
+import redis
+
+from app.store.schedules import Firings, Schedule
+from app.store.store import Store
+from tests.conftest import VirtualClock
+from tests.servers import wait_until
+from tests.store.making import due, scheduled
+
+
+@pytest.fixture
+def one_connection(redis_url: str, raw_redis: redis.Redis) -> Iterator[Store]:
+    """A store whose calls have to share one connection, so that each finds what the one before left on it."""
+    store = Store.at(redis_url, max_connections=1)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def schedules(one_connection: Store, clock: VirtualClock) -> list[Schedule]:
+    """Three that are due."""
+    found = [scheduled(one_connection, clock()) for _ in range(3)]
+    clock.advance(60_000)
+    return found
+
+
+def runs(store: Store, schedule: Schedule) -> int:
+    found = store.schedules.get(schedule.id)
+    assert found is not None
+    return found.run_count
+
+
+def test_the_next_is_made_while_redis_works_on_the_one_before(
+    store: Store, one_connection: Store, schedules: list[Schedule], clock: VirtualClock
+) -> None:
+    def batches() -> Iterator[Sequence[Firings]]:
+        yield [due(schedules[0])]
+        for before, schedule in pairwise(schedules):
+            wait_until(lambda before=before: runs(store, before) == 1, 10, "the write before")
+            yield [due(schedule)]
+
+    one_connection.schedules.fire([], clock())  # now Redis knows the script
+    assert one_connection.schedules.fire_each(batches(), clock()) == 3
+
+
+def test_what_can_not_be_made_leaves_no_answer_behind(
+    one_connection: Store, schedules: list[Schedule], clock: VirtualClock
+) -> None:
+    def batches() -> Iterator[Sequence[Firings]]:
+        yield [due(schedules[0])]
+        raise ValueError("no plan")
+
+    with pytest.raises(ValueError, match="no plan"):
+        one_connection.schedules.fire_each(batches(), clock())
+    assert one_connection.schedules.next_due_ms() == clock(), "an answer to another question"
+    assert [runs(one_connection, schedule) for schedule in schedules] == [1, 0, 0]
+
+
+def test_scripts_that_redis_has_forgotten_are_told_again(
+    one_connection: Store, raw_redis: redis.Redis, schedules: list[Schedule], clock: VirtualClock
+) -> None:
+    def batches() -> Iterator[Sequence[Firings]]:
+        for schedule in schedules:
+            raw_redis.script_flush()
+            yield [due(schedule)]
+
+    assert one_connection.schedules.fire_each(batches(), clock()) == 3
+
+
+def test_a_connection_that_redis_has_closed_is_made_again_and_nothing_is_left_out(
+    one_connection: Store, raw_redis: redis.Redis, schedules: list[Schedule], clock: VirtualClock
+) -> None:
+    def batches() -> Iterator[Sequence[Firings]]:
+        for schedule in schedules:
+            raw_redis.client_kill_filter(_type="normal", skipme=True)
+            yield [due(schedule)]
+
+    one_connection.schedules.fire_each(batches(), clock())
+    assert [runs(one_connection, schedule) for schedule in schedules] == [1, 1, 1]

@@ -3,8 +3,8 @@
     floor        os.fork + os._exit + os.waitpid in a process that has imported what the zygote has imported
     latency      one run at a time, with a child locked down ahead of it
     throughput   four threads that run one program after another, against the floor's forks per second
-    peers        a fresh interpreter that compiles under RestrictedPython; bwrap with a bare interpreter; sandlock with
-                 a bare `true` (the last two where they are installed)
+    peers        a fresh interpreter that compiles under RestrictedPython; bwrap with a bare interpreter; sandlock, from
+                 its Python API, with a bare `true` (the last two where they are installed)
     memory       the proportional set size of a child that waits for its task (as root)
 
 All take turns in one run, so that they share the machine's noise: trust the ratios.
@@ -13,6 +13,7 @@ All take turns in one run, so that they share the machine's noise: trust the rat
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import statistics
@@ -65,6 +66,19 @@ for line in sys.stdin:
     print((time.perf_counter() - begun) * 1e6 / int(line), file=out, flush=True)
 """
 
+#: Likewise, of runs of a bare `true`.
+SANDLOCK = f"""
+import os, sys, time
+from sandlock import Sandbox
+out = os.fdopen(os.dup(1), "w")
+for line in sys.stdin:
+    begun = time.perf_counter()
+    for _ in range(int(line)):
+        if not Sandbox(fs_readable=["/"]).run([{shutil.which("true") or "/bin/true"!r}]).success:
+            sys.exit("sandlock could not run true")
+    print((time.perf_counter() - begun) * 1e6 / int(line), file=out, flush=True)
+"""
+
 FRESH = """
 from RestrictedPython import compile_restricted, safe_globals
 namespace = dict(safe_globals)
@@ -75,38 +89,38 @@ print(namespace["main"]())
 
 def run() -> Sequence[str]:
     """The lines to print; a figure that misses its target says so."""
-    peers = _peers()
     floor_us: list[float] = []
     latency_us: list[float] = []
     per_second: list[float] = []
-    peer_us: dict[str, list[float]] = {name: [] for name in peers}
-    with _floor() as floor, _sandbox() as sandbox:
+    with _measuring("-I", "-c", FLOOR) as floor, _sandbox() as sandbox, _peers() as peers:
+        peer_us: dict[str, list[float]] = {name: [] for name in peers}
         pss_mb = _pss_mb()
         for _ in range(ROUNDS):
             floor_us.append(floor(FORKS))
             latency_us += _latency(sandbox)
             per_second.append(_throughput(sandbox))
-            for name, call in peers.items():
-                peer_us[name] += [_timed_us(call) for _ in range(PEER_RUNS)]
+            for name, timed in peers.items():
+                peer_us[name] += [timed() for _ in range(PEER_RUNS)]
     return _report(floor_us, latency_us, per_second, peer_us, pss_mb)
 
 
 @contextlib.contextmanager
-def _floor() -> Iterator[Callable[[int], float]]:
+def _measuring(*arguments: str) -> Iterator[Callable[[int], float]]:
+    """An interpreter that is told how often, does its one thing so often, and says the mean in µs."""
     process = subprocess.Popen(
-        [sys.executable, "-I", "-c", FLOOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     assert process.stdin is not None
     assert process.stdout is not None
     stdin, stdout = process.stdin, process.stdout
 
-    def mean_us(forks: int) -> float:
-        stdin.write(f"{forks}\n")
+    def mean_us(times: int) -> float:
+        stdin.write(f"{times}\n")
         stdin.flush()
         return float(stdout.readline())
 
     with process:
-        mean_us(FORKS)
+        mean_us(10)
         yield mean_us
         stdin.close()
 
@@ -154,30 +168,29 @@ def _throughput(sandbox: Sandbox) -> float:
     return THREADS * RUNS_PER_THREAD / (time.perf_counter() - begun)
 
 
-def _peers() -> dict[str, Callable[[], None]]:
-    """Those that are installed."""
+@contextlib.contextmanager
+def _peers() -> Iterator[dict[str, Callable[[], float]]]:
+    """Those that are installed; each call is one run, and gives its µs."""
     found = {"fresh interpreter": _command(sys.executable, "-I", "-c", FRESH)}
-    python, true = shutil.which("python3") or sys.executable, shutil.which("true") or "/bin/true"
-    bwrap, sandlock = shutil.which("bwrap"), _sandlock()
+    bwrap = shutil.which("bwrap")
     if bwrap is not None:
         found["bwrap python3"] = _command(
-            bwrap, "--unshare-all", "--ro-bind", "/", "/", "--die-with-parent", python, "-I", "-c", "print(1)"
+            # Ours, as `python3` on PATH may be a script that looks for the interpreter and takes longer than it.
+            *(bwrap, "--unshare-all", "--ro-bind", "/", "/", "--die-with-parent"),
+            *(sys.executable, "-I", "-c", "print(1)"),
         )
-    if sandlock is not None:
-        found["sandlock true"] = _command(sandlock, "run", "-r", "/", "--", true)
-    return found
+    with contextlib.ExitStack() as helpers:
+        if importlib.util.find_spec("sandlock") is not None:
+            sandlock = helpers.enter_context(_measuring("-c", SANDLOCK))
+            found["sandlock true"] = lambda: sandlock(1)
+        yield found
 
 
-def _sandlock() -> str | None:
-    beside = Path(sys.executable).parent / "sandlock"
-    return str(beside) if beside.exists() else shutil.which("sandlock")
-
-
-def _command(*arguments: str) -> Callable[[], None]:
+def _command(*arguments: str) -> Callable[[], float]:
     def call() -> None:
         subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    return call
+    return lambda: _timed_us(call)
 
 
 def _pss_mb() -> float | None:

@@ -159,6 +159,7 @@ class Link:
             pass  # as good as closed: the zygote is gone, or was told to go
         self.lost.set()
         self._bury_all()
+        self._reap()
 
     def _heard(self, message: dict[str, Any], fds: list[int]) -> None:
         if "born" in message:
@@ -184,13 +185,17 @@ class Link:
         """End the zygote, and with it all children."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
+        self._reap()
+        self._control.close()
+
+    def _reap(self) -> None:
+        """Once nobody holds the other end any more: it ends by itself, or is ended. Any thread may come first."""
         if self._process is not None:
             try:
                 self._process.wait(_GOODBYE_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._control.close()
 
     def abandon(self) -> None:
         """In a process that was forked from the one that started it: let go of it, and leave it alive."""

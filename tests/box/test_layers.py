@@ -183,11 +183,22 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
+def _is_listed(pid: int) -> bool:
+    """Whether it runs or waits for its parent to look after it."""
+    return Path(f"/proc/{pid}").exists()
+
+
 def _open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 class TestReport:
+    def test_the_readme_says_of_every_layer_what_it_stops_and_needs(self) -> None:
+        readme = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text()
+        rows = [line.split("|") for line in readme.splitlines() if line.startswith("| `")]
+        told = {row[1].strip(" `") for row in rows if len(row) == 6 and all(cell.strip() for cell in row[1:5])}
+        assert told >= NAMES
+
     def test_every_layer_is_reported_by_name(self, box: Sandbox) -> None:
         assert set(box.layers) == NAMES
         assert all(state for state in box.layers.values())
@@ -225,6 +236,13 @@ class TestLivesAndDeaths:
         for pid in _family_of(link):
             os.kill(pid, signal.SIGKILL)
         assert Runner(fresh).answer("1") == 1
+
+    def test_a_zygote_that_was_killed_does_not_stay_as_a_zombie(self, fresh: Sandbox) -> None:
+        link = fresh._link
+        assert link is not None
+        guardian, *_ = _family_of(link)
+        os.kill(guardian, signal.SIGKILL)
+        assert _wait_until(lambda: not _is_listed(guardian)), "nobody asks the sandbox for anything, and yet"
 
     def test_the_zygotes_death_while_a_program_runs_loses_nothing(self, fresh: Sandbox) -> None:
         import threading

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from app.clock import Clock
@@ -25,6 +26,8 @@ from app.store.tasks import Filters, NewTask, Page, as_created
 
 #: How long a stop waits for the worker to say that the attempt has ended, before it ends the record itself.
 STOP_PATIENCE_SECONDS = 0.8
+#: How often a record is looked at by somebody who may not have been told.
+LOOK_SECONDS = 1.0
 _TRIES = 3
 
 
@@ -64,20 +67,17 @@ class TaskService:
 
     def _create_and_wait(self, raw: Any, key: RequestKey | None, now_ms: int, wait_seconds: float) -> tuple[Task, bool]:
         task_id = new_id(now_ms)
-        deadline, channel = time.monotonic() + wait_seconds, self._store.keys.done(task_id)
-        with self._store.subscriber.watch(channel) as watch:
-            spec = self._parse(raw, now_ms)  # meanwhile Redis hears of the subscription
-            listens = self._store.subscriber.is_confirmed(channel)
-            task = self._task_of(spec, task_id, now_ms)
-            earlier = self._write(task, key, now_ms)
+        deadline = time.monotonic() + wait_seconds
+        task = self._task_of(self._parse(raw, now_ms), task_id, now_ms)
+        with self._store.inbox.expect(task_id) as watch:
+            hears = self._store.inbox.is_open()
+            earlier = self._write(replace(task, inbox=self._store.inbox.name), key, now_ms)
             if earlier is not None:
                 return self._created_before(raw, earlier, deadline - time.monotonic()), True
             try:
-                if listens:  # before there was anything to hear of: the finish can't be missed, so no look is needed
-                    watch.wait(wait_seconds)
-                else:
-                    self._store.subscriber.confirm(channel)
-                return self._wait(task_id, watch, deadline - time.monotonic()), False
+                if hears:  # before there was anything to hear of: the finish can't be missed, so no look is needed
+                    watch.wait(deadline - time.monotonic())
+                return self._wait(task_id, watch, deadline - time.monotonic(), sure=hears), False
             except Unavailable:  # it is created: whoever heard of an error would create it twice
                 return as_created(task, now_ms), False
 
@@ -108,19 +108,19 @@ class TaskService:
         if wait_seconds > 0 and not task.status.finished:
             channel = self._store.keys.done(task_id)
             with self._store.subscriber.watch(channel) as watch:
-                self._store.subscriber.confirm(channel)
-                return self._wait(task_id, watch, wait_seconds)
+                hears = self._store.subscriber.confirm(channel)
+                return self._wait(task_id, watch, wait_seconds, sure=hears)
         return task
 
-    def _wait(self, task_id: str, watch: Watch, seconds: float) -> Task:
-        """Sleeps until the finish wakes it; looks at the record before each sleep."""
+    def _wait(self, task_id: str, watch: Watch, seconds: float, *, sure: bool = True) -> Task:
+        """Sleeps until the finish wakes it, and looks at the record before; also each second where it may not hear."""
         deadline = time.monotonic() + seconds
         while True:
             task = self.get(task_id)
             remaining = deadline - time.monotonic()
             if task.status.finished or remaining <= 0:
                 return task
-            watch.wait(remaining)
+            watch.wait(remaining if sure else min(remaining, LOOK_SECONDS))
 
     def page(self, filters: Filters, limit: int, cursor: str | None) -> Page:
         """A page, newest first."""

@@ -42,11 +42,11 @@ WORKER = ("celery", "-q", "-A", "celery_app", "worker", "-Q", "celeriac.code", "
 KEPT = {
     "_lib.lua": (
         "  note_change(id, r[3], status, now, who, why)\n",
-        "  redis.call('ZREM', P .. 'leases', id)\n  redis.call('HSET', key(id), 'fi', now)\n",
+        "  redis.call('ZREM', P .. 'leases', id)\n  local inbox",
     ),
     "claim.lua": ("redis.call('ZADD', P .. 'leases', ARGV[3], id)\n", ", 'ls', ARGV[3]"),
 }
-LEFT = {"_lib.lua": ("", "  redis.call('HSET', key(id), 'fi', now)\n"), "claim.lua": ("", "")}
+LEFT = {"_lib.lua": ("", "  local inbox"), "claim.lua": ("", "")}
 
 
 def run() -> Sequence[str]:

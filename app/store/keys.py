@@ -107,6 +107,10 @@ class Keys:
         """Channel: the task is finished (its status) or deleted."""
         return f"{self.prefix}done:{task_id}"
 
+    def inbox(self, name: str) -> str:
+        """Channel: ids of finished or deleted tasks that a process waits for, having created them."""
+        return f"{self.prefix}inbox:{name}"
+
     @property
     def stop(self) -> str:
         """Channel: ids of running tasks that are to end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.store.admission import AdmissionStore
 from app.store.client import Client, connect
+from app.store.inbox import Inbox
 from app.store.keys import PREFIX, Keys
 from app.store.liveness import LivenessStore
 from app.store.schedules import ScheduleStore
@@ -28,6 +29,7 @@ class Store:
         self.stats = StatsStore(client, self.keys)
         self.liveness = LivenessStore(client, self.keys, scripts)
         self.subscriber = Subscriber(client)
+        self.inbox = Inbox(self.subscriber, self.keys)
 
     @classmethod
     def at(cls, url: str, max_connections: int = 64) -> Store:

@@ -51,6 +51,7 @@ class NewTask:
     scheduled_task_id: str | None = None
     retry_of: str | None = None
     message: Message = NO_MESSAGE
+    inbox: str = ""  # the name of the one in which somebody waits for its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +345,8 @@ def creation_args(task: NewTask, now_ms: int) -> list[Any]:
         fields["ro"] = task.retry_of
     if task.spec.get("on_worker_lost") == "fail":
         fields["ol"] = "fail"
+    if task.inbox:
+        fields["ib"] = task.inbox
     return [
         task.id,
         task.kind,

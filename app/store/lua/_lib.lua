@@ -129,15 +129,22 @@ local function bucket(ms)
   return math.max(0, math.ceil(math.log(math.max(tonumber(ms), 0.0001) / 0.1) / math.log(1.15)))
 end
 
+-- Tells who waits for a task that it has come to its end: on its own channel, and in an inbox (nil for none).
+local function tell(id, what, inbox)
+  redis.call('PUBLISH', P .. 'done:' .. id, what)
+  if inbox then redis.call('PUBLISH', P .. 'inbox:' .. inbox, id) end
+end
+
 -- Ends a task: final leaf, counters, and a word to whoever waits for it.
 local function finish(id, status, now, who, why)
   unschedule(id)
   redis.call('ZREM', P .. 'leases', id)
+  local inbox = redis.call('HGET', key(id), 'ib')
   redis.call('HSET', key(id), 'fi', now)
-  redis.call('HDEL', key(id), 'ls', 'ep', 'stop')
+  redis.call('HDEL', key(id), 'ls', 'ep', 'stop', 'ib')
   move(id, status, now, who, why)
   count(now, status)
-  redis.call('PUBLISH', P .. 'done:' .. id, status)
+  tell(id, status, inbox)
 end
 
 -- Removes every trace of a task.

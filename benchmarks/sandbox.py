@@ -51,9 +51,9 @@ import gc, os, sys, time
 sys.path.insert(0, {str(ROOT / "sandbox" / "inside")!r})
 import zygote
 zygote.prepare_imports()
-from sandbox.inside import child, modules
+from sandbox.inside import child, library
 out = os.fdopen(os.dup(1), "w")
-modules.admit()
+library.admit()
 child.warm_up(guarded=True)
 gc.collect(); gc.freeze()
 for line in sys.stdin:

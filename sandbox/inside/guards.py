@@ -19,7 +19,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sandbox.inside import builtin_names, names, policy
+from sandbox.inside import builtin_names, names
 
 #: `__name__` of the program, and `__module__` of what it defines.
 MODULE = "task"
@@ -608,10 +608,10 @@ def make_builtins(print_function: Callable[..., None], import_function: Callable
         "__build_class__": build_class,
     }
     guards = {
-        policy.READ_PUBLIC: read_public,
-        policy.READ_PRIVATE: read_private,
-        policy.READ_SPECIAL: read_special,
-        policy.WRITE: write,
-        policy.HOOK: hide_type,
+        names.READ_PUBLIC: read_public,
+        names.READ_PRIVATE: read_private,
+        names.READ_SPECIAL: read_special,
+        names.WRITE: write,
+        names.HOOK: hide_type,
     }
     return plain | exceptions | replaced | guards

@@ -8,18 +8,9 @@ some are called by the library in places where it trusts them.
 
 from __future__ import annotations
 
-import builtins
-import importlib
-import os
-import sys
-import types
-from collections.abc import Iterable
-from typing import Any
-
-from sandbox.inside import guards, replacements
 from sandbox.inside.words import words
 
-_EVERYTHING = "*"  # every public name of the module that is no module itself, read once for Python 3.11 to 3.14
+EVERYTHING = "*"  # every public name of the module that is no module itself, read once for Python 3.11 to 3.14
 
 #: module -> the names of it that are handed out. A name that this Python does not have is skipped.
 ADMITTED: dict[str, str] = {
@@ -30,15 +21,15 @@ ADMITTED: dict[str, str] = {
     "base64": "b64encode b64decode standard_b64encode standard_b64decode urlsafe_b64encode urlsafe_b64decode "
     "b32encode b32decode b32hexencode b32hexdecode b16encode b16decode a85encode a85decode b85encode b85decode "
     "encodebytes decodebytes z85encode z85decode",
-    "binascii": _EVERYTHING,
+    "binascii": EVERYTHING,
     "bisect": "bisect bisect_left bisect_right insort insort_left insort_right",
     "calendar": "Calendar TextCalendar HTMLCalendar IllegalMonthError IllegalWeekdayError Month Day firstweekday "
     "setfirstweekday isleap leapdays weekday monthrange monthcalendar prmonth month prcal calendar timegm "
     "month_name month_abbr day_name day_abbr error EPOCH MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY "
     "JANUARY FEBRUARY MARCH APRIL MAY JUNE JULY AUGUST SEPTEMBER OCTOBER NOVEMBER DECEMBER",
-    "cmath": _EVERYTHING,
+    "cmath": EVERYTHING,
     "collections": "Counter OrderedDict defaultdict deque namedtuple ChainMap UserDict UserList UserString",
-    "collections.abc": _EVERYTHING,
+    "collections.abc": EVERYTHING,
     "colorsys": "rgb_to_yiq yiq_to_rgb rgb_to_hls hls_to_rgb rgb_to_hsv hsv_to_rgb",
     "contextlib": "contextmanager suppress nullcontext closing ExitStack AbstractContextManager ContextDecorator "
     "redirect_stdout",
@@ -49,7 +40,7 @@ ADMITTED: dict[str, str] = {
     "dataclasses": "dataclass field fields asdict astuple replace is_dataclass make_dataclass FrozenInstanceError "
     "InitVar KW_ONLY MISSING",
     "datetime": "date time datetime timedelta tzinfo timezone MINYEAR MAXYEAR UTC",
-    "decimal": _EVERYTHING,
+    "decimal": EVERYTHING,
     "difflib": "SequenceMatcher Differ Match get_close_matches ndiff restore unified_diff context_diff diff_bytes "
     "IS_LINE_JUNK IS_CHARACTER_JUNK HtmlDiff",
     "enum": "Enum IntEnum StrEnum Flag IntFlag ReprEnum unique auto verify UNIQUE CONTINUOUS NAMED_FLAGS property "
@@ -64,12 +55,12 @@ ADMITTED: dict[str, str] = {
     "hmac": "new compare_digest digest HMAC",
     "html": "escape unescape",
     "io": "StringIO BytesIO",
-    "itertools": _EVERYTHING,
+    "itertools": EVERYTHING,
     "json": "dumps loads dump load JSONDecodeError JSONEncoder JSONDecoder",
     "keyword": "iskeyword kwlist issoftkeyword softkwlist",
-    "math": _EVERYTHING,
+    "math": EVERYTHING,
     "numbers": "Number Complex Real Rational Integral",
-    "operator": _EVERYTHING,
+    "operator": EVERYTHING,
     "pprint": "pformat pprint pp saferepr isreadable isrecursive",
     "random": "Random SystemRandom seed getstate setstate random uniform triangular randint choice choices sample "
     "shuffle randrange randbytes getrandbits betavariate expovariate gammavariate gauss lognormvariate "
@@ -98,7 +89,7 @@ ADMITTED: dict[str, str] = {
     "no_type_check NewType TYPE_CHECKING assert_never assert_type LiteralString Required NotRequired ReadOnly Unpack "
     "TypeVarTuple Type Pattern Match Awaitable Coroutine AsyncIterator AsyncIterable AsyncGenerator ContextManager "
     "get_type_hints get_origin get_args is_typeddict",
-    "unicodedata": _EVERYTHING,
+    "unicodedata": EVERYTHING,
     "urllib": "",
     "urllib.parse": "urlparse urlunparse urljoin urldefrag urlsplit urlunsplit urlencode parse_qs parse_qsl quote "
     "quote_plus quote_from_bytes unquote unquote_plus unquote_to_bytes ParseResult SplitResult",
@@ -201,133 +192,10 @@ WRITABLE = (
 )
 
 #: What the library imports when it is first needed; in a child there is no file to import from.
-_LATE = words(
+LATE = words(
     "_strptime encodings.idna encodings.latin_1 encodings.ascii encodings.utf_16 encodings.utf_32 "
     "encodings.utf_8_sig encodings.cp1252 encodings.punycode encodings.unicode_escape "
     "encodings.raw_unicode_escape encodings.hex_codec encodings.base64_codec encodings.rot_13 encodings.gbk "
     "encodings.gb18030 encodings.big5 encodings.shift_jis encodings.euc_jp encodings.euc_kr "
     "encodings.iso8859_1 encodings.iso8859_15 locale ast quopri"
 )
-
-_facades: dict[str, Any] = {}
-
-
-def admit(extra: Iterable[str] = ()) -> None:
-    """Import everything, guard the library, and make the façades. Once, before the zygote locks itself in.
-
-    extra: modules that are handed out whole and unguarded, at the operator's own risk.
-    """
-    extra = tuple(extra)
-    for name in _LATE:
-        importlib.import_module(name)
-    replacements.guard_library()
-    replacements.remember_zones(_zone_files())
-    for name, admitted in ADMITTED.items():
-        _facades[name] = guards.make_facade(name, _admitted_of(name, admitted))
-    for name in list(_facades):
-        parent, _, child = name.rpartition(".")
-        if parent:
-            vars(_facades[parent])[child] = _facades[name]
-    for name in extra:
-        _facades[name] = importlib.import_module(name)
-        _facades.setdefault(name.partition(".")[0], importlib.import_module(name.partition(".")[0]))
-    _tell_guards(extra)
-
-
-def _admitted_of(name: str, admitted: str) -> dict[str, Any]:
-    real = importlib.import_module(name)
-    wanted = _public(real) if admitted == _EVERYTHING else admitted.split()
-    found = {each: getattr(real, each) for each in wanted if hasattr(real, each)}
-    return found | {each: value for each, value in replacements.REPLACED.get(name, {}).items() if hasattr(real, each)}
-
-
-def _public(module: types.ModuleType) -> list[str]:
-    return [
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
-    ]
-
-
-def _tell_guards(extra: tuple[str, ...]) -> None:
-    exceptions = {
-        value for value in vars(builtins).values() if isinstance(value, type) and issubclass(value, BaseException)
-    }
-    admitted = {
-        value
-        for facade in list(_facades.values())
-        for value in vars(facade).values()
-        if isinstance(value, type) and (issubclass(value, BaseException) or value.__module__ == "collections.abc")
-    }
-    subclassable = {*_classes(SUBCLASSABLE), *exceptions, *admitted, guards.GuardedType, guards.GuardedABCMeta}
-    guards.remember_library(subclassable, _classes(WRITABLE), extra)
-
-
-def _classes(listed: str) -> list[type]:
-    found = []
-    module: Any = builtins
-    for word in listed.split():
-        if word.endswith(":"):
-            module = importlib.import_module(word[:-1])
-        elif isinstance(getattr(module, word, None), type):
-            found.append(getattr(module, word))
-    return found
-
-
-def _zone_files() -> dict[str, bytes]:
-    """Every time zone, from the tzdata package or the system's folder. Many names share one content."""
-    try:
-        folder = os.path.join(importlib.import_module("tzdata").__path__[0], "zoneinfo")
-    except ImportError:
-        folder = "/usr/share/zoneinfo"
-    found: dict[str, bytes] = {}
-    contents: dict[bytes, bytes] = {}
-    for path in _files_below(folder):
-        name = os.path.relpath(path, folder)
-        if "." not in os.path.basename(name) and name.partition("/")[0] not in ("posix", "right"):
-            with open(path, "rb") as file:
-                content = file.read()
-            if content.startswith(b"TZif"):
-                found[name] = contents.setdefault(content, content)
-    return found
-
-
-def _files_below(folder: str) -> list[str]:
-    return [os.path.join(above, name) for above, _, files in os.walk(folder) for name in files]
-
-
-def is_admitted(name: str) -> bool:
-    """Whether a program may import the module."""
-    return name in _facades
-
-
-def has_name(module: str, name: str) -> bool:
-    """Whether `from module import name` gives something."""
-    return name in vars(_facades[module]) and not name.startswith("_")
-
-
-def public_names(module: str) -> list[str]:
-    """What `from module import *` gives."""
-    return [name for name in vars(_facades[module]) if not name.startswith("_")]
-
-
-def why_not(module: str, name: str | None = None) -> str:
-    """The sentence for a program that wants what there is not."""
-    if name is not None:
-        reason = LEFT_OUT.get(f"{module}.{name}")
-        return f"{name!r} can't be imported from {module!r} in the sandbox" + (f": {reason}" if reason else "")
-    reason = LEFT_OUT.get(module) or LEFT_OUT.get(module.partition(".")[0])
-    return f"the module {module!r} can't be imported in the sandbox" + (f": {reason}" if reason else "")
-
-
-def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-    """`import` of what is admitted.
-
-    The library's own C code asks here too (for `_strptime`, say), because a program's frame is the nearest: by a list
-    of names, where the compiler makes a tuple or None.
-    """
-    if type(fromlist) is list and name in sys.modules:
-        return sys.modules[name]
-    if level or not is_admitted(name):
-        raise guards.ImportSecurityError(why_not(name), name=name)
-    return _facades[name if fromlist else name.partition(".")[0]]

@@ -125,6 +125,9 @@ LEFT_OUT = {
     **dict.fromkeys(sorted(INSPECT_ATTRIBUTES), "leads to frames or code"),
 }
 
+#: The guards' names in a program's tree, by what they are for. No source can spell them.
+READ_PUBLIC, READ_PRIVATE, READ_SPECIAL, WRITE, HOOK = "<read>", "<read private>", "<read special>", "<write>", "<hook>"
+
 
 def is_special(name: str) -> bool:
     """`__x__`: a name to which the language gives a meaning. `_`, `__` are not."""

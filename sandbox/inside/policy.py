@@ -19,13 +19,11 @@ from typing import Any
 
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
-from sandbox.inside import builtin_names, modules, names
+from sandbox.inside import builtin_names, facades, names
+from sandbox.inside.names import HOOK, READ_PRIVATE, READ_PUBLIC, READ_SPECIAL, WRITE
 
 FILENAME = "<task>"
 MAX_PROBLEMS = 100
-
-#: The guards' names in the tree, by what they are for.
-READ_PUBLIC, READ_PRIVATE, READ_SPECIAL, WRITE, HOOK = "<read>", "<read private>", "<read special>", "<write>", "<hook>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +111,8 @@ class Policy(RestrictingNodeTransformer):
     def visit_Import(self, node: ast.Import) -> Any:
         for alias in node.names:
             self.check_name(node, alias.asname or alias.name.partition(".")[0])
-            if not modules.is_admitted(alias.name) and not self._tolerant_depth:
-                self.error(node, modules.why_not(alias.name))
+            if not facades.is_admitted(alias.name) and not self._tolerant_depth:
+                self.error(node, facades.why_not(alias.name))
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
@@ -123,9 +121,9 @@ class Policy(RestrictingNodeTransformer):
             self.error(node, "relative imports are not possible in the sandbox")
         elif module == "__future__":
             pass  # the compiler knows what there is
-        elif not modules.is_admitted(module):
+        elif not facades.is_admitted(module):
             if not self._tolerant_depth:
-                self.error(node, modules.why_not(module))
+                self.error(node, facades.why_not(module))
         else:
             node.names = [each for alias in node.names for each in self._admitted(node, module, alias)]
         for alias in node.names:
@@ -144,10 +142,10 @@ class Policy(RestrictingNodeTransformer):
                     end_lineno=node.end_lineno,
                     end_col_offset=node.end_col_offset,
                 )
-                for name in modules.public_names(module)
+                for name in facades.public_names(module)
             ]
-        if not modules.has_name(module, alias.name) and not self._tolerant_depth:
-            self.error(node, modules.why_not(module, alias.name))
+        if not facades.has_name(module, alias.name) and not self._tolerant_depth:
+            self.error(node, facades.why_not(module, alias.name))
         return [alias]
 
     def visit_Try(self, node: ast.Try) -> Any:
@@ -414,7 +412,7 @@ def _bound_by(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.Import):
         return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
     if isinstance(statement, ast.ImportFrom):
-        star = any(alias.name == "*" for alias in statement.names) and modules.is_admitted(statement.module or "")
-        stars = set(modules.public_names(statement.module or "")) if star else set()
+        star = any(alias.name == "*" for alias in statement.names) and facades.is_admitted(statement.module or "")
+        stars = set(facades.public_names(statement.module or "")) if star else set()
         return stars | {alias.asname or alias.name for alias in statement.names}
     return _stored(statement)

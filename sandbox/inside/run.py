@@ -11,7 +11,7 @@ import types
 from types import TracebackType
 from typing import Any
 
-from sandbox.inside import evaluation, guards, modules, policy
+from sandbox.inside import evaluation, facades, guards, policy
 from sandbox.inside.report import Reporter
 
 _MAX_FRAMES = 50
@@ -72,7 +72,7 @@ def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) 
 @functools.cache
 def _builtins() -> dict[str, Any]:
     """Made once, in the zygote: a child serves one program, and no program can reach the dict to change it."""
-    return guards.make_builtins(_print, modules.import_guarded) | evaluation.BUILTINS
+    return guards.make_builtins(_print, facades.import_guarded) | evaluation.BUILTINS
 
 
 def _namespace(*, guarded: bool) -> dict[str, Any]:

@@ -118,12 +118,12 @@ class Zygote:
 def main(arguments: list[str]) -> None:
     """Import, lock in, serve."""
     prepare_imports()
-    from sandbox.inside import child, confine, modules
+    from sandbox.inside import child, confine, library
 
     control = _socket.socket(fileno=int(arguments[0]))
     os.set_inheritable(control.fileno(), False)
     guarded = "--unguarded" not in arguments
-    modules.admit([argument.removeprefix("--module=") for argument in arguments if argument.startswith("--module=")])
+    library.admit([argument.removeprefix("--module=") for argument in arguments if argument.startswith("--module=")])
     child.warm_up(guarded=guarded)
     gc.collect()
     gc.freeze()  # a collection writes to every object it looks at; frozen ones stay the same memory in all processes

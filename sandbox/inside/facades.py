@@ -1,0 +1,48 @@
+"""The façades that there are: what a program's imports find, and the sentence for what they don't find."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from sandbox.inside import guards, modules
+
+#: module -> what a program gets for it. Filled once, by library.admit.
+admitted: dict[str, Any] = {}
+
+
+def is_admitted(name: str) -> bool:
+    """Whether a program may import the module."""
+    return name in admitted
+
+
+def has_name(module: str, name: str) -> bool:
+    """Whether `from module import name` gives something."""
+    return name in vars(admitted[module]) and not name.startswith("_")
+
+
+def public_names(module: str) -> list[str]:
+    """What `from module import *` gives."""
+    return [name for name in vars(admitted[module]) if not name.startswith("_")]
+
+
+def why_not(module: str, name: str | None = None) -> str:
+    """The sentence for a program that wants what there is not."""
+    if name is not None:
+        reason = modules.LEFT_OUT.get(f"{module}.{name}")
+        return f"{name!r} can't be imported from {module!r} in the sandbox" + (f": {reason}" if reason else "")
+    reason = modules.LEFT_OUT.get(module) or modules.LEFT_OUT.get(module.partition(".")[0])
+    return f"the module {module!r} can't be imported in the sandbox" + (f": {reason}" if reason else "")
+
+
+def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+    """`import` of what is admitted.
+
+    The library's own C code asks here too (for `_strptime`, say), because a program's frame is the nearest: by a list
+    of names, where the compiler makes a tuple or None.
+    """
+    if type(fromlist) is list and name in sys.modules:
+        return sys.modules[name]
+    if level or not is_admitted(name):
+        raise guards.ImportSecurityError(why_not(name), name=name)
+    return admitted[name if fromlist else name.partition(".")[0]]

@@ -1,0 +1,96 @@
+"""Makes the standard library ready for programs: imports it, guards it, and puts the façades in front of it."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import os
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from sandbox.inside import facades, guards, modules, replacements
+
+
+def admit(extra: Iterable[str] = ()) -> None:
+    """Import everything, guard the library, and make the façades. Once, before the zygote locks itself in.
+
+    extra: modules that are handed out whole and unguarded, at the operator's own risk.
+    """
+    extra = tuple(extra)
+    for name in modules.LATE:
+        importlib.import_module(name)
+    replacements.guard_library()
+    replacements.remember_zones(_zone_files())
+    for name, admitted in modules.ADMITTED.items():
+        facades.admitted[name] = guards.make_facade(name, _admitted_of(name, admitted))
+    for name in list(facades.admitted):
+        parent, _, child = name.rpartition(".")
+        if parent:
+            vars(facades.admitted[parent])[child] = facades.admitted[name]
+    for name in extra:
+        facades.admitted[name] = importlib.import_module(name)
+        facades.admitted.setdefault(name.partition(".")[0], importlib.import_module(name.partition(".")[0]))
+    _tell_guards(extra)
+
+
+def _admitted_of(name: str, admitted: str) -> dict[str, Any]:
+    real = importlib.import_module(name)
+    wanted = _public(real) if admitted == modules.EVERYTHING else admitted.split()
+    found = {each: getattr(real, each) for each in wanted if hasattr(real, each)}
+    return found | {each: value for each, value in replacements.REPLACED.get(name, {}).items() if hasattr(real, each)}
+
+
+def _public(module: types.ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    ]
+
+
+def _tell_guards(extra: tuple[str, ...]) -> None:
+    exceptions = {
+        value for value in vars(builtins).values() if isinstance(value, type) and issubclass(value, BaseException)
+    }
+    admitted = {
+        value
+        for facade in list(facades.admitted.values())
+        for value in vars(facade).values()
+        if isinstance(value, type) and (issubclass(value, BaseException) or value.__module__ == "collections.abc")
+    }
+    subclassable = {*_classes(modules.SUBCLASSABLE), *exceptions, *admitted, guards.GuardedType, guards.GuardedABCMeta}
+    guards.remember_library(subclassable, _classes(modules.WRITABLE), extra)
+
+
+def _classes(listed: str) -> list[type]:
+    found = []
+    module: Any = builtins
+    for word in listed.split():
+        if word.endswith(":"):
+            module = importlib.import_module(word[:-1])
+        elif isinstance(getattr(module, word, None), type):
+            found.append(getattr(module, word))
+    return found
+
+
+def _zone_files() -> dict[str, bytes]:
+    """Every time zone, from the tzdata package or the system's folder. Many names share one content."""
+    try:
+        folder = os.path.join(importlib.import_module("tzdata").__path__[0], "zoneinfo")
+    except ImportError:
+        folder = "/usr/share/zoneinfo"
+    found: dict[str, bytes] = {}
+    contents: dict[bytes, bytes] = {}
+    for path in _files_below(folder):
+        name = os.path.relpath(path, folder)
+        if "." not in os.path.basename(name) and name.partition("/")[0] not in ("posix", "right"):
+            with open(path, "rb") as file:
+                content = file.read()
+            if content.startswith(b"TZif"):
+                found[name] = contents.setdefault(content, content)
+    return found
+
+
+def _files_below(folder: str) -> list[str]:
+    return [os.path.join(above, name) for above, _, files in os.walk(folder) for name in files]

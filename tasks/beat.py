@@ -66,6 +66,10 @@ class StoreScheduler(Scheduler):
             self._away = True
             self._watch.wait(TICK_SECONDS)
             return 0.0
+        except Exception:  # a defect in one part must not end the others; the next tick tries again
+            logger.exception("beat failed; it goes on", extra={"action": "beat_failed"})
+            self._watch.wait(TICK_SECONDS)
+            return 0.0
         if self._away:
             logger.info("redis is back", extra={"action": "redis_back"})
             self._away = False

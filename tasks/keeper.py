@@ -72,6 +72,9 @@ class Keeper:
                 away = True
                 self._watchdog.redis_is_away()
                 continue
+            except Exception:  # without this thread no lease is renewed: a defect in one part must not end it
+                logger.exception("the keeper failed; it goes on", extra={"action": "keeper_failed"})
+                continue
             if away:
                 logger.info("redis is back", extra={"action": "redis_back"})
                 away = False
@@ -84,9 +87,9 @@ class Keeper:
         if now - self._alive_said >= ALIVE_EVERY_SECONDS:
             self._store.liveness.worker_alive(self._hostname, self._facts(), self._clock())
             self._alive_said = now
+        self._watchdog.look(time.monotonic())
         if not self._beat_is_alive():
             self._upkeep.run(self._clock())
-        self._watchdog.look(time.monotonic())
 
     def _beat_is_alive(self) -> bool:
         beat = self._store.liveness.last_beat()

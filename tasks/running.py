@@ -40,25 +40,24 @@ class Running:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[str, Held] = {}
+        self._held: set[Held] = set()
 
     @contextmanager
     def __call__(self, attempt: Attempt, cancel: Cancellable, lease_ends: float) -> Iterator[Held]:
         """While it lasts, the attempt counts as running and can be cancelled by its task's id."""
         held = Held(attempt, cancel, lease_ends)
         with self._lock:
-            self._held[attempt.task_id] = held
+            self._held.add(held)
         try:
             yield held
         finally:
             with self._lock:
-                if self._held.get(attempt.task_id) is held:
-                    del self._held[attempt.task_id]
+                self._held.remove(held)
 
     def held(self) -> list[Held]:
         """Each of them."""
         with self._lock:
-            return list(self._held.values())
+            return list(self._held)
 
     def attempts(self) -> list[Attempt]:
         """Each one's attempt."""
@@ -73,23 +72,22 @@ class Running:
     def lose_leases(self, until: float) -> int:
         """End what is ours only up to `until`. Returns how many, each told once."""
         with self._lock:
-            lost = [held for held in self._held.values() if held.lease_ends <= until and not held.lease_is_lost]
+            lost = [held for held in self._held if held.lease_ends <= until and not held.lease_is_lost]
         for held in lost:
             held.lose_lease()
         return len(lost)
 
     def cancel(self, task_id: str) -> bool:
-        """End the task's attempt; False where it does not run here."""
-        with self._lock:
-            found = self._held.get(task_id)
-        if found is None:
-            return False
-        found.cancel.cancel()
-        return True
+        """End the task's attempts; False where none runs here.
+
+        There may be two: the older one has lost its lease while this process was asleep, and does not know it yet.
+        """
+        found = [held for held in self.held() if held.attempt.task_id == task_id]
+        for held in found:
+            held.cancel.cancel()
+        return bool(found)
 
     def give_back_all(self) -> None:
         """End all attempts, not for their tasks' sake: the tasks are to run again."""
-        with self._lock:
-            given_back = list(self._held.values())
-        for held in given_back:
+        for held in self.held():
             held.give_back()

@@ -1,0 +1,86 @@
+"""What a worker holds, and the threads that look after it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+import pytest
+
+from app.clock import system_clock
+from app.domain.status import Kind
+from app.store.store import Store
+from app.store.tasks import Attempt
+from app.upkeep import Upkeep
+from tasks.keeper import Keeper
+from tasks.running import Running
+from tasks.watchdog import Watchdog
+from tests.servers import wait_until
+from tests.store.making import claimed, created
+
+TASK_ID = "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"
+
+
+class Cancel:
+    def __init__(self) -> None:
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+def attempt(epoch: int) -> Attempt:
+    return Attempt(TASK_ID, epoch, epoch, Kind.CODE, "n", {}, 0, 30, 0, 5)
+
+
+def test_two_attempts_of_one_task_are_both_held_and_both_ended() -> None:
+    """A worker that was asleep for longer than a lease may be given the task again while it still runs it."""
+    running, old, new = Running(), Cancel(), Cancel()
+    with running(attempt(1), old, lease_ends=1):
+        with running(attempt(2), new, lease_ends=9):
+            assert {one.epoch for one in running.attempts()} == {1, 2}
+            assert running.lose_leases(until=5) == 1
+            assert (old.is_cancelled, new.is_cancelled) == (True, False)
+            assert running.cancel(TASK_ID)
+            assert new.is_cancelled
+        assert [one.epoch for one in running.attempts()] == [1], "the end of one is not the other's"
+    assert running.attempts() == []
+    assert not running.cancel(TASK_ID)
+
+
+class _Broken:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def run(self, now_ms: int) -> None:
+        self.calls += 1
+        raise ValueError("a record that nobody expected")
+
+
+class _Watchdog:
+    def look(self, now: float) -> None:
+        """Nothing."""
+
+
+def test_a_defect_in_the_upkeep_does_not_keep_a_worker_from_renewing_its_leases(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    running, broken = Running(), _Broken()
+    held = claimed(store, created(store, system_clock()), system_clock())
+
+    def facts() -> dict[str, Any]:
+        return {}
+
+    keeper = Keeper(
+        store, running, cast(Upkeep, broken), "one@test", facts, 1.0, cast(Watchdog, _Watchdog()), system_clock
+    )
+    with running(held, Cancel(), lease_ends=0) as one:
+        keeper.start()
+        try:
+            wait_until(lambda: broken.calls >= 3, 10, "the upkeep has failed thrice")
+            ends = one.lease_ends
+            wait_until(lambda: one.lease_ends > ends, 10, "the lease is renewed all the same")
+        finally:
+            keeper.stop()
+    assert any(vars(record)["action"] == "keeper_failed" for record in caplog.records)

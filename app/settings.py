@@ -143,7 +143,9 @@ class Settings:
         "Who may call: a list of `name:scope:key`; scope `read`, `write` or `admin`; key of 32 characters.",
     )
     api_threads: int = _setting(
-        128, partial(_number, low=4, high=1024), "Threads that serve requests; each held `wait` takes one."
+        128,
+        partial(_number, low=4, high=1024),
+        "Threads that serve requests. Each held `wait` takes one; all but 16 may.",
     )
     redis_url: str = _setting(
         "",

@@ -12,6 +12,7 @@ from flask import Flask
 
 from app import logs
 from app.api.context import Context
+from app.api.holding import Holding, most_held
 from app.api.web import create_web
 from app.clock import system_clock
 from app.code_check import CodeChecker
@@ -42,6 +43,7 @@ def build_context(settings: Settings, store: Store, checker: CodeChecker) -> Con
         statistics=StatisticsService(store.stats, clock),
         health=HealthService(store, clock),
         clock=clock,
+        holding=Holding(most_held(settings.api_threads)),
     )
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 from flask import current_app
 
+from app.api.holding import Holding
 from app.clock import Clock
 from app.health import HealthService
 from app.schedules import ScheduleService
@@ -27,6 +28,7 @@ class Context:
     statistics: StatisticsService
     health: HealthService
     clock: Clock
+    holding: Holding
 
 
 def context() -> Context:

@@ -21,8 +21,8 @@ def create() -> Response:
     key = idempotency_key(raw)
     if is_schedule(raw):
         return new_schedule(*context().schedules.create_once(raw, key))
-    wait_seconds = preferred_wait_seconds()
-    response = new_task(*context().tasks.create_once(raw, key, wait_seconds))
+    with context().holding(preferred_wait_seconds()) as wait_seconds:
+        response = new_task(*context().tasks.create_once(raw, key, wait_seconds))
     if wait_seconds:
         response.headers["Preference-Applied"] = f"wait={wait_seconds:g}"
     return response
@@ -62,7 +62,8 @@ def get(task_id: str) -> Response:
     query = Query(request.args)
     wait_seconds = query.wait_seconds()
     query.done(strict=False)
-    return answer(whole_task(context().tasks.get(task_id, wait_seconds)))
+    with context().holding(wait_seconds) as granted_seconds:
+        return answer(whole_task(context().tasks.get(task_id, granted_seconds)))
 
 
 @blueprint.patch("/<task_id>")

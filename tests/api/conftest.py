@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from app.api.context import Context
+from app.api.holding import Holding, most_held
 from app.api.web import create_web
 from app.dispatch import Dispatcher
 from app.health import HealthService
@@ -46,6 +47,7 @@ def context_of(store: Store, clock: VirtualClock, sandbox: Sandbox, settings: Se
         statistics=StatisticsService(store.stats, clock),
         health=HealthService(store, clock),
         clock=clock,
+        holding=Holding(most_held(settings.api_threads)),
     )
 
 

@@ -76,7 +76,7 @@ PREFER = _parameter(
     "header",
     "Prefer",
     f"`wait=N` (RFC 7240), N at most {MAX_WAIT_SECONDS}: the answer is held until the task is finished or N "
-    "seconds are over, and is the task as it then stands.",
+    "seconds are over, and is the task as it then stands. Where very many are held, it comes at once.",
     {"type": "string", "examples": ["wait=10"]},
 )
 IDEMPOTENCY_KEY = _parameter(

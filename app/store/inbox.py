@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from app.store.keys import Keys
 from app.store.subscriber import Subscriber, Watch
 
+#: A create waits no longer for its inbox: with the write's own patience it stays within 2 seconds if Redis is away.
+OPEN_SECONDS = 0.15
+
 
 class Inbox:
     """Thread-safe; subscribes when it is first used."""
@@ -43,7 +46,7 @@ class Inbox:
 
     def is_open(self) -> bool:
         """Whether whatever is told from now on will be heard. Waits for it a little where that is not yet known."""
-        return self._subscriber.is_confirmed(self._channel) or self._subscriber.confirm(self._channel)
+        return self._subscriber.is_confirmed(self._channel) or self._subscriber.confirm(self._channel, OPEN_SECONDS)
 
     def _on_end(self, task_id: str | None) -> None:
         with self._lock:

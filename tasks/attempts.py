@@ -138,9 +138,10 @@ class AttemptRunner:
         policy = retry_policy(attempt.spec, attempt.max_retries)
         if outcome.stopped or outcome.failure is None or not outcome.retryable:
             return None
-        if not policy.allows(attempt.number):
+        own = attempt.number - attempt.losses  # the attempts that ended by themselves: no other uses up a retry
+        if not policy.allows(own):
             return None
-        return round(policy.pause_seconds(attempt.number, random.random(), outcome.retry_after_seconds) * 1000)
+        return round(policy.pause_seconds(own, random.random(), outcome.retry_after_seconds) * 1000)
 
 
 def _own_failure(error: ExecutorError) -> Outcome:

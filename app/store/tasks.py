@@ -30,7 +30,8 @@ MAX_LOSSES = 3
 #: Characters of a reason in the history: an exception's name may be a user's.
 MAX_WHY_LENGTH = 100
 
-#: Whether an attempt that runs again was one: "counts"; "free", it was given back; "lost", our side failed.
+#: How an attempt that runs again counts: "counts"; "free", it was given back, and so is its number; "lost", our side
+#: failed: its number is used up, since it may have been seen, but no retry is.
 Counts = Literal["counts", "free", "lost"]
 
 
@@ -242,7 +243,7 @@ class TaskStore:
     ) -> str:
         """running -> waiting (due later) or queued: a retry, or an attempt that is given back.
 
-        An attempt that does not count gives its number back; `entry` is what `attempts` shows of it.
+        A free attempt gives its number back; `entry` is what `attempts` shows of it.
         Returns as `finish` does; "stopped" where a stop was asked for meanwhile.
         """
         status = Status.WAITING if due_ms > now_ms else Status.QUEUED

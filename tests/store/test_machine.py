@@ -178,7 +178,7 @@ class TaskMachine(RuleBasedStateMachine):
                 model.end(Status.STOPPED)
             else:
                 model.wait_again(now_ms + pause_ms, now_ms)
-                model.attempt -= counts != "counts"
+                model.attempt -= counts == "free"
                 model.losses += counts == "lost"
             assert answer == model.status
 

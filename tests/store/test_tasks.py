@@ -228,9 +228,9 @@ def test_the_last_19_attempts_before_the_current_one_are_kept(store: Store, cloc
     assert [entry["attempt"] for entry in read(store, task_id).attempts] == list(range(6, 25))
 
 
-@pytest.mark.parametrize(("counts", "losses"), [("free", 0), ("lost", 1)])
-def test_an_attempt_that_does_not_count_keeps_its_number_but_not_its_fence(
-    store: Store, clock: VirtualClock, counts: str, losses: int
+@pytest.mark.parametrize(("counts", "number", "losses"), [("free", 1, 0), ("lost", 2, 1)])
+def test_an_attempt_that_is_made_again_may_keep_its_number_but_not_its_fence(
+    store: Store, clock: VirtualClock, counts: str, number: int, losses: int
 ) -> None:
     task_id = created(store, clock())
     first = claimed(store, task_id, clock())
@@ -246,7 +246,7 @@ def test_an_attempt_that_does_not_count_keeps_its_number_but_not_its_fence(
     )
     assert again(first) == "queued"
     second = claimed(store, task_id, clock())
-    assert (second.number, second.losses) == (1, losses)
+    assert (second.number, second.losses) == (number, losses)
     assert again(first) == "lost", "a report that came twice must not end another's attempt"
     assert store.tasks.finish(first, SUCCEEDED, clock(), 1.0) == "lost"
     assert store.tasks.renew([first, second], clock() + 1) == [False, True]

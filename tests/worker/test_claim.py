@@ -9,7 +9,9 @@ import pytest
 
 from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
-from app.store.tasks import TaskStore
+from app.domain.outcome import Failure, Outcome
+from app.domain.status import Kind
+from app.store.tasks import Attempt, TaskStore
 from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
 from tasks.running import Running
@@ -37,3 +39,22 @@ def test_a_claim_without_redis_is_said_without_a_traceback(
     assert vars(record)["action"] == "claim_failed"
     assert vars(record)["task_id"] == "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"
     assert record.exc_info is None
+
+
+def test_a_lost_worker_uses_up_no_retry(dispatcher: Dispatcher) -> None:
+    runner = AttemptRunner(
+        cast(TaskStore, _Away()), dispatcher, {}, Running(), cast(Drain, _NotEnding()), 15, lambda: 0
+    )
+    failed = Outcome(failure=Failure("ValueError", "no"))
+    spec = {"retry_delay": 8, "retry_max_delay": 3600}
+
+    def pause_ms(number: int, losses: int) -> int | None:
+        attempt = Attempt("id", number, number, Kind.CODE, "n", spec, 1, 30, losses, 5)
+        return runner._pause_ms(attempt, failed, "counts")
+
+    assert pause_ms(2, 0) is None, "the one retry was made"
+    for losses in (1, 2):
+        pause = pause_ms(1 + losses, losses)
+        assert pause is not None, "the attempts before were lost"
+        assert pause <= 8_000, "the pause before the first retry"
+        assert pause_ms(2 + losses, losses) is None

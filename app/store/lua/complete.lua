@@ -34,7 +34,7 @@ if ARGV[11] ~= '' then
   redis.call('RPUSH', k .. ':attempts', ARGV[11])
   redis.call('LTRIM', k .. ':attempts', -19, -1)
 end
-if ARGV[8] ~= 'counts' then redis.call('HINCRBY', k, 'at', -1) end
+if ARGV[8] == 'free' then redis.call('HINCRBY', k, 'at', -1) end
 if ARGV[8] == 'lost' then redis.call('HINCRBY', k, 'lost', 1) end
 redis.call('ZREM', P .. 'leases', id)
 redis.call('HDEL', k, 'ls', 'w', 'sa')

@@ -16,6 +16,13 @@ from tests.servers import RedisServer, redis_program
 NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What tests/system/chaos takes by hand."""
+    chaos = parser.getgroup("chaos", "tests/system/chaos: everything is killed at random")
+    chaos.addoption("--minutes", type=float, default=1.0, help="how long the load and the harm last (default: 1)")
+    chaos.addoption("--seed", type=int, default=None, help="the plan to follow, as a failed run has told it")
+
+
 class VirtualClock:
     """A clock (app/clock.py) that stands still until it is moved."""
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -74,19 +74,19 @@ class RedisServer:
             self._process = None
 
 
-class CeleryProcess:
-    """`celery -A celery_app WORDS` as a user starts it, on the Redis at `redis_url`; its output in a file."""
+class LoggedProcess:
+    """A command in `cwd`, in a session and process group of its own; what it says goes into the file `log`."""
 
-    def __init__(self, folder: Path, redis_url: str, *words: str, app: str = "celery_app", **settings: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._log = folder / "output.log"
-        env = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, **settings}
-        with self._log.open("wb") as log:
+    def __init__(self, command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:
+        """Start it; `env` is added to this process' environment."""
+        self._log = log
+        with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", app, *words],
-                cwd=folder,
+                command,
+                cwd=cwd,
                 env={**os.environ, **env},
-                stdout=log,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -123,3 +123,12 @@ class CeleryProcess:
         if not self.left_nothing():
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+
+
+class CeleryProcess(LoggedProcess):
+    """`celery -A celery_app WORDS` as a user starts it, on the Redis at `redis_url`; its output in a file."""
+
+    def __init__(self, folder: Path, redis_url: str, *words: str, app: str = "celery_app", **settings: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        env = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, **settings}
+        super().__init__([sys.executable, "-m", "celery", "-A", app, *words], folder / "output.log", folder, env)

@@ -1,0 +1,48 @@
+"""Every counter is what a recount gives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from app.clock import system_clock
+from app.domain.status import FINISHED
+from app.queues import QUEUES
+from app.statistics import StatisticsService
+from tests.system.chaos.checks.attempts import made_attempts
+from tests.system.chaos.evidence import Evidence
+from tests.system.chaos.findings import Finding
+
+PROMISE = "counters are right"
+
+
+def counters(evidence: Evidence) -> Iterator[Finding]:
+    """What `GET /api/tasks/stats` counts, and the minutes that it is made of. (The stats reach back an hour.)"""
+    tasks = evidence.tasks.values()
+    said = StatisticsService(evidence.store.stats, system_clock).read()
+    for field in ("status", "kind", "task_type"):
+        recount = Counter(str(getattr(task, field)) for task in tasks)
+        counted = {name: number for name, number in said[f"by_{field}"].items() if number}
+        if counted != recount:
+            yield Finding(PROMISE, f"by_{field} is {counted}, and a recount gives {dict(recount)}")
+    if said["total"] != len(tasks):
+        yield Finding(PROMISE, f"total is {said['total']}, and there are {len(tasks)} tasks")
+    yield from _minutes(evidence)
+
+
+def _minutes(evidence: Evidence) -> Iterator[Finding]:
+    """Finishes and starts by minute. Deleted tasks have been counted too, as far as they had come."""
+    now_ms = system_clock()
+    stats = evidence.store.stats.read(tuple(QUEUES.values()), now_ms)
+    recount = Counter(task.status for task in evidence.tasks.values())
+    deleted = len(evidence.gone)
+    for status in sorted(FINISHED):
+        counted = sum(getattr(minute, status) for minute in stats.minutes)
+        if not recount[status] <= counted <= recount[status] + deleted:
+            yield Finding(PROMISE, f"{counted} {status} by minute, {recount[status]} by record ({deleted} deleted)")
+    starts = sum(stats.waits.values())
+    made = sum(made_attempts(task) for task in evidence.tasks.values())
+    # A claim of a deleted task whose answer was lost is in no log.
+    most = made + deleted + sum(len(evidence.runs.get(task_id, [])) for task_id in evidence.gone)
+    if not made <= starts <= most:
+        yield Finding(PROMISE, f"{starts} starts were counted, {made} to {most} were made")

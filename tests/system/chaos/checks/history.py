@@ -1,0 +1,41 @@
+"""Each history is one of the table of statuses, without a gap, and ends where the task is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from app.domain.status import TRANSITIONS, Status
+from app.domain.times import parse_rfc3339
+from app.store.record import Task
+from tests.system.chaos.checks.attempts import made_attempts
+from tests.system.chaos.evidence import Evidence
+from tests.system.chaos.findings import Finding
+
+KEPT = 50
+
+
+def histories(evidence: Evidence) -> Iterator[Finding]:
+    """Of every task."""
+    for task in evidence.tasks.values():
+        yield from (Finding("histories are legal", f"{task.name}: {wrong}", task.id) for wrong in _wrong(task))
+
+
+def _wrong(task: Task) -> Iterator[str]:
+    changes = [change for change in task.history if change.before is not None]  # the first is the creation
+    for change in changes:
+        if (change.before, change.after) not in TRANSITIONS:
+            yield f"{change.before} -> {change.after} is no change of a task"
+    for first, second in pairwise(changes):
+        if first.after != second.before:
+            yield f"{first} is followed by {second}"
+    if changes and changes[-1].after != task.status:
+        yield f"it is {task.status}, and its last change is {changes[-1]}"
+    if not changes and task.status.finished:
+        yield "it ended, and nothing tells how"
+    claims = sum(change.after == Status.RUNNING for change in changes)
+    if len(changes) < KEPT and claims != made_attempts(task):
+        yield f"it was claimed {claims} times, and made {made_attempts(task)} attempts"
+    for earlier, later in pairwise(task.attempts):
+        if parse_rfc3339(later["started_at"]) < parse_rfc3339(earlier["finished_at"]):
+            yield f"by its record, attempt {later} began before the end of {earlier}"

@@ -1,0 +1,186 @@
+"""A walk over every key: each belongs to something that lives, and each living thing has its keys."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from app.domain.status import ScheduleStatus
+from app.queues import QUEUES
+from app.store.keys import PREFIX, PRIORITY_SEPARATOR
+from tests.system.chaos.findings import Finding
+
+PROMISE = "no key belongs to nothing"
+#: What kombu and Celery keep: which queue is bound to what, and their remote control's.
+KOMBU = re.compile(r"_kombu\.binding\w*(?:\.[\w.@-]+)?|/?[\w.@-]*\.?celery\.pidbox|celeryev[\w.@-]*")
+SCAN_COUNT = 1_000
+
+
+@dataclass(frozen=True)
+class World:
+    """The records that live: their fields, by id."""
+
+    raw: redis.Redis
+    tasks: dict[str, dict[str, str]]
+    schedules: dict[str, dict[str, str]]
+
+
+Judge = Callable[[World, str, re.Match[str]], Iterator[str]]
+
+
+def keys(raw: redis.Redis) -> Iterator[Finding]:
+    """What is wrong with each key, and with each record's places."""
+    names = sorted(str(name) for name in raw.scan_iter(count=SCAN_COUNT))
+    world = World(raw, _records(raw, names, "t"), _records(raw, names, "s"))
+    for name in names:
+        if not name.startswith(PREFIX):
+            yield Finding(PROMISE, f"{name!r} is not under {PREFIX}")
+            continue
+        yield from (Finding(PROMISE, f"{name!r}: {wrong}") for wrong in _judge(world, name.removeprefix(PREFIX)))
+    for task_id, record in world.tasks.items():
+        yield from (Finding("indexes are right", wrong, task_id) for wrong in _misplaced(world, task_id, record))
+
+
+def _records(raw: redis.Redis, names: list[str], letter: str) -> dict[str, dict[str, str]]:
+    pattern = re.compile(re.escape(f"{PREFIX}{letter}:") + r"([0-9a-f-]+)")
+    ids = [match[1] for name in names if (match := pattern.fullmatch(name))]
+    found: dict[str, dict[str, str]] = {}
+    for one in ids:
+        record: Any = raw.hgetall(f"{PREFIX}{letter}:{one}")
+        found[one] = record
+    return found
+
+
+def _judge(world: World, name: str) -> Iterator[str]:
+    for pattern, judge in FAMILIES:
+        match = pattern.fullmatch(name)
+        if match:
+            yield from judge(world, PREFIX + name, match)
+            return
+    yield "nobody knows what it is"
+
+
+# --- one family of keys each --------------------------------------------------------------------------
+
+
+def _fine(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    return iter(())
+
+
+def _of_task(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    if match[1] not in world.tasks:
+        yield "its task is gone"
+
+
+def _of_schedule(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    if match[1] not in world.schedules:
+        yield "its schedule is gone"
+
+
+def _members(world: World, name: str) -> dict[str, int]:
+    found: Any = world.raw.zrange(name, 0, -1, withscores=True)
+    return {member: int(score) for member, score in found}
+
+
+def _leaf(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for task_id, seq in _members(world, name).items():
+        record = world.tasks.get(task_id)
+        if record is None:
+            yield f"its member {task_id} is gone"
+        elif (record["k"], record["tt"], record["st"], record["q"]) != (match[1], match[2], match[3], str(seq)):
+            yield f"its member {task_id} is {record}"
+
+
+def _tag(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for task_id in _members(world, name):
+        if match[1] not in json.loads(world.tasks.get(task_id, {}).get("tg", "[]")):
+            yield f"its member {task_id} is gone, or has another tag"
+
+
+def _created_by(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for task_id in _members(world, name):
+        if world.tasks.get(task_id, {}).get("sid") != match[1]:
+            yield f"its member {task_id} is gone, or another's"
+
+
+def _place(*statuses: str) -> Judge:
+    def judge(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+        for task_id in _members(world, name):
+            if world.tasks.get(task_id, {}).get("st") not in statuses:
+                yield f"its member {task_id} is gone, or not {' or '.join(statuses)}"
+
+    return judge
+
+
+def _schedule_leaf(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for schedule_id in _members(world, name):
+        record = world.schedules.get(schedule_id, {})
+        if (record.get("k"), record.get("st")) != (match[1], match[2]):
+            yield f"its member {schedule_id} is gone, or elsewhere"
+
+
+def _cron(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for schedule_id, next_ms in _members(world, name).items():
+        record = world.schedules.get(schedule_id, {})
+        if record.get("st") != ScheduleStatus.ACTIVE or record.get("nx") != str(next_ms):
+            yield f"its member {schedule_id} is gone, or not active, or due at another time"
+
+
+def _keyed(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    if world.raw.get(name) not in world.schedules:
+        yield "its schedule is gone"
+
+
+def _expires(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    if world.raw.ttl(name) == -1:
+        yield "it never ends"
+
+
+def _queue(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    yield f"{world.raw.llen(name)} messages are left"
+
+
+ID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+QUEUE = "|".join(map(re.escape, QUEUES.values()))
+#: Every key that app/store/keys.py knows, and who judges it.
+FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
+    (re.compile(pattern), judge)
+    for pattern, judge in (
+        (rf"t:{ID}(?::spec|:result|:stdout|:attempts|:history)?", _of_task),
+        (r"ix:(\w+):(\w+):(\w+)", _leaf),
+        (r"tag:(.+)", _tag),
+        (rf"by:{ID}", _created_by),
+        (rf"s:{ID}(?::spec|:firings)?", _of_schedule),
+        (r"sx:(\w+):(\w+)", _schedule_leaf),
+        (r"keyed:.+", _keyed),
+        (r"cron", _cron),
+        (r"due|sent", _place("waiting")),
+        (r"queued", _place("queued")),
+        (r"leases", _place("running")),
+        (r"minute:\d+", _expires),
+        (r"worker:.+", _expires),
+        (r"workers|beats|seq", _fine),
+        (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
+        (KOMBU.pattern, _fine),
+    )
+]
+
+
+def _misplaced(world: World, task_id: str, record: dict[str, str]) -> Iterator[str]:
+    """Where a record has to stand and does not."""
+    raw = world.raw
+    leaf = f"{PREFIX}ix:{record['k']}:{record['tt']}:{record['st']}"
+    if raw.zscore(leaf, task_id) is None:
+        yield f"it is not in {leaf}"
+    for tag in json.loads(record.get("tg", "[]")):
+        if raw.zscore(f"{PREFIX}tag:{tag}", task_id) is None:
+            yield f"it is not among those with the tag {tag}"
+    if "sid" in record and raw.zscore(f"{PREFIX}by:{record['sid']}", task_id) is None:
+        yield "it is not among its schedule's"
+    if not raw.exists(f"{PREFIX}t:{task_id}:spec"):
+        yield "it has no body"

@@ -1,0 +1,70 @@
+"""Everything a run leaves to be judged."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from app.store.record import Task
+from app.store.schedules import FiringNote, Schedule
+from app.store.store import Store
+from tests.system.chaos.journal import Run
+from tests.system.chaos.ledger import Ledger
+from tests.system.chaos.plan import Plan
+from tests.system.chaos.target import Call
+
+Calls = dict[str, list[Call]]
+
+
+@dataclass
+class Evidence:
+    """The plan, what was promised, and what was there at the end. Tasks and schedules by id."""
+
+    plan: Plan
+    ledger: Ledger
+    store: Store
+    tasks: dict[str, Task]
+    schedules: dict[str, Schedule]
+    firings: dict[str, list[FiringNote]]
+    runs: dict[str, list[Run]]
+    calls: list[Call]
+    lease_ms: float
+    paused_ms: dict[str, int] = field(default_factory=dict)
+    first_run_ms: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Task]]:
+        """The tasks that orders created."""
+        found = defaultdict(list)
+        for task in self.tasks.values():
+            found[task.name].append(task)
+        return found
+
+    @cached_property
+    def calls_of(self) -> Calls:
+        """The target's calls by task."""
+        found = defaultdict(list)
+        for call in self.calls:
+            found[call.task_id].append(call)
+        return found
+
+    @cached_property
+    def gone(self) -> set[str]:
+        """Ids of tasks that were deleted, as far as the caller knows them."""
+        names = self.ledger.may_be_gone
+        return {entry.task_id for entry in self.ledger.entries if entry.task_id and entry.order.name in names}
+
+    def words(self) -> Iterator[str]:
+        """What there was, in numbers."""
+        entries = self.ledger.entries
+        known = sum(entry.task_id is not None for entry in entries)
+        statuses = Counter(str(task.status) for task in self.tasks.values())
+        ends = Counter(run.end for runs in self.runs.values() for run in runs)
+        yield f"orders: {len(entries)}, accepted {known}, without an answer {len(entries) - known}"
+        yield f"tasks: {len(self.tasks)}, {dict(statuses)}; deleted {len(self.gone)}"
+        yield f"attempts: {ends.total()}, {dict(ends)}; calls of the target: {len(self.calls)}"
+        for schedule in self.schedules.values():
+            outcomes = Counter(note.outcome for note in self.firings[schedule.id])
+            yield f"schedule {schedule.name}: {dict(outcomes)}"

@@ -1,0 +1,86 @@
+"""Sends the plan's orders when they are due, and stops or deletes some of them."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from app.domain.status import FINISHED
+from tests.system.chaos.client import Answer, Caller
+from tests.system.chaos.ledger import Entry, Ledger
+from tests.system.chaos.plan import Order, Plan, Then
+
+CALLERS = 48
+#: What each call may answer, beside nothing (0) and 503. Of DELETE: 409 where it keeps starting again.
+CREATE_ANSWERS = (201,)
+THEN_ANSWERS = {Then.STOP: (200, 404, 409), Then.DELETE: (204, 404, 409)}
+LOOK_ANSWERS = (200, 404)
+
+
+class Load:
+    """A context manager: the orders go out in threads from its start on; its end waits for the last answer."""
+
+    def __init__(self, plan: Plan, caller: Caller, ledger: Ledger, target_url: str) -> None:
+        self._plan, self._caller, self._ledger, self._target_url = plan, caller, ledger, target_url
+        self._pool = ThreadPoolExecutor(CALLERS, thread_name_prefix="load")
+        self._orders: list[Future[None]] = []
+
+    def __enter__(self) -> Load:
+        began = time.monotonic()
+        self._orders = [self._pool.submit(self._run, orders, began) for orders in self._shares()]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+        for future in self._orders:
+            future.result()
+
+    def _shares(self) -> list[tuple[Order, ...]]:
+        """A caller that waits for a frozen API must not hold back the others."""
+        return [self._plan.orders[start::CALLERS] for start in range(CALLERS)]
+
+    def _run(self, orders: tuple[Order, ...], began: float) -> None:
+        for order in orders:
+            time.sleep(max(0.0, began + order.at_seconds - time.monotonic()))
+            entry = self._ledger.open(order)
+            self._create(entry)
+            if entry.task_id is not None:
+                time.sleep(order.then_after_seconds)
+                self._follow_up(entry, entry.task_id)
+
+    def _create(self, entry: Entry) -> None:
+        body = dict(entry.order.body)
+        if "api_url" in body:
+            body["api_url"] = self._target_url + body["api_url"]
+        answer = self._call(CREATE_ANSWERS, "POST", "/api/tasks", body)
+        if answer.status == 201:
+            entry.task_id = answer.body["id"]
+
+    def _follow_up(self, entry: Entry, task_id: str) -> None:
+        then = entry.order.then
+        if then is Then.NOTHING:
+            self._look(entry, task_id)
+            return
+        method, path = ("POST", "/stop") if then is Then.STOP else ("DELETE", "")
+        answer = self._call(THEN_ANSWERS[then], method, f"/api/tasks/{task_id}{path}")
+        if answer.is_unsure or answer.status == 409:
+            entry.unsure = then
+        elif answer.status in (200, 204):
+            entry.done = then
+        else:
+            self._ledger.find("what was accepted is there", f"404 from {method} of an accepted task", task_id)
+
+    def _look(self, entry: Entry, task_id: str) -> None:
+        """Remember the task if it is finished: it must never change again."""
+        answer = self._call(LOOK_ANSWERS, "GET", f"/api/tasks/{task_id}")
+        if answer.status == 200 and answer.body["status"] in FINISHED:
+            entry.final = answer.body
+        elif answer.status == 404:
+            self._ledger.find("what was accepted is there", "404 from GET of an accepted task", task_id)
+
+    def _call(self, expected: tuple[int, ...], method: str, path: str, body: object = None) -> Answer:
+        answer = self._caller.call(method, path, body)
+        if answer.status not in expected and not answer.is_unsure:
+            sentence = f"{method} {path} answered {answer.status}: {answer.body}"
+            self._ledger.find("the API answers as the contract says", sentence)
+        return answer

@@ -1,0 +1,137 @@
+"""Does the plan's harm, and mends it. All in one thread, the main one: what is due next comes out of a heap."""
+
+from __future__ import annotations
+
+import heapq
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+
+from tests.system.chaos.cluster import Cluster, Member, now_ms
+from tests.system.chaos.findings import Finding
+from tests.system.chaos.plan import EVERYBODY, Blow, Harm
+
+#: How long who was asked to end may take, before that is a finding.
+END_SECONDS = 40.0
+TICK_SECONDS = 0.05
+
+Act = Callable[[], None]
+
+
+class Monkey:
+    """`run` does everything in the plan. `did` counts what was done; `findings` are ends that nobody caused."""
+
+    def __init__(self, cluster: Cluster, blows: tuple[Blow, ...]) -> None:
+        self.did = Counter[str]()
+        self.findings: list[Finding] = []
+        self._cluster = cluster
+        self._blows = blows
+        self._agenda: list[tuple[float, int, Act]] = []
+        self._order = count()
+        self._harmed: set[str] = set()
+        self._began = 0.0
+
+    def run(self, seconds: float) -> None:
+        """Returns when the time is over and everybody lives, unharmed."""
+        self._began = time.monotonic()
+        for blow in self._blows:
+            self._at(blow.at_seconds, partial(self._strike, blow))
+        while self._agenda or self._elapsed < seconds:
+            while self._agenda and self._agenda[0][0] <= self._elapsed:
+                heapq.heappop(self._agenda)[2]()
+            self.look_after()
+            time.sleep(TICK_SECONDS)
+
+    def look_after(self) -> None:
+        """Who has died of himself is started again, and that is a finding."""
+        for member in self._cluster.members.values():
+            if member.name not in self._harmed and not member.life.is_running:
+                status = member.life.process.process.poll()
+                sentence = f"{member.name} ended by itself with status {status}; its log: {member.life.log}"
+                self.findings.append(Finding("nobody ends unasked", sentence))
+                self._revive(member)
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _at(self, at_seconds: float, act: Act) -> None:
+        heapq.heappush(self._agenda, (at_seconds, next(self._order), act))
+
+    def _in(self, seconds: float, act: Act) -> None:
+        self._at(self._elapsed + seconds, act)
+
+    def _strike(self, blow: Blow) -> None:
+        names = list(self._cluster.members) if blow.victim == EVERYBODY else [blow.victim]
+        for name in names:
+            if name in self._harmed:
+                continue  # it has enough already
+            self.did[f"{blow.harm} {name.split('-')[0]}"] += 1
+            self._harmed.add(name)
+            STRIKES[blow.harm](self, self._cluster[name], blow.for_seconds)
+
+    # --- one harm each --------------------------------------------------------------------------------
+
+    def _kill(self, member: Member, seconds: float) -> None:
+        """The main process alone: what it has started has to notice by itself, until the new start."""
+        member.signal(signal.SIGKILL)
+        member.life.process.process.wait(10)
+        member.life.ended_ms = now_ms()
+        self._in(seconds, partial(self._revive, member))
+
+    def _freeze(self, member: Member, seconds: float) -> None:
+        member.signal(signal.SIGSTOP)
+        self._in(seconds, partial(self._thaw, member, now_ms()))
+
+    def _thaw(self, member: Member, since_ms: float) -> None:
+        member.life.frozen.append((since_ms, now_ms()))
+        member.signal(signal.SIGCONT)
+        self._mended(member)
+
+    def _terminate(self, member: Member, seconds: float) -> None:
+        member.signal(signal.SIGTERM)
+        self._await_end(member, seconds, time.monotonic() + END_SECONDS)
+
+    def _await_end(self, member: Member, seconds: float, deadline: float) -> None:
+        if member.life.is_running and time.monotonic() < deadline:
+            self._in(TICK_SECONDS, partial(self._await_end, member, seconds, deadline))
+            return
+        if member.life.is_running:
+            sentence = f"{member.name} ran on {END_SECONDS:g} s after SIGTERM; its log: {member.life.log}"
+            self.findings.append(Finding("SIGTERM ends", sentence))
+        self._in(seconds, partial(self._revive, member))
+
+    def _reset(self, member: Member, seconds: float) -> None:
+        assert member.proxy is not None
+        member.proxy.reset()
+        self._mended(member)
+
+    def _cut_off(self, member: Member, seconds: float) -> None:
+        assert member.proxy is not None
+        member.proxy.cut_off()
+        self._in(seconds, partial(self._join, member))
+
+    def _join(self, member: Member) -> None:
+        assert member.proxy is not None
+        member.proxy.mend()
+        self._mended(member)
+
+    def _revive(self, member: Member) -> None:
+        member.bury()
+        member.start()
+        self._mended(member)
+
+    def _mended(self, member: Member) -> None:
+        self._harmed.discard(member.name)
+
+
+STRIKES: dict[Harm, Callable[[Monkey, Member, float], None]] = {
+    Harm.KILL: Monkey._kill,
+    Harm.FREEZE: Monkey._freeze,
+    Harm.TERMINATE: Monkey._terminate,
+    Harm.RESET: Monkey._reset,
+    Harm.CUT_OFF: Monkey._cut_off,
+}

@@ -1,0 +1,184 @@
+"""One run: start, load and harm, settle, end, judge."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import redis
+
+from app.clock import system_clock
+from app.domain.status import Kind, Status, TaskType
+from app.domain.times import parse_rfc3339
+from app.queues import QUEUES
+from app.store.keys import PRIORITIES, Keys
+from app.store.schedules import FiringNote, Schedule
+from app.store.store import Store
+from tests.servers import wait_until
+from tests.system.chaos.checks import CHECKS
+from tests.system.chaos.checks.keys import keys
+from tests.system.chaos.client import Caller
+from tests.system.chaos.cluster import Cluster
+from tests.system.chaos.evidence import Evidence
+from tests.system.chaos.findings import Finding
+from tests.system.chaos.journal import read_runs
+from tests.system.chaos.ledger import Ledger
+from tests.system.chaos.load import Load
+from tests.system.chaos.monkey import END_SECONDS, Monkey
+from tests.system.chaos.plan import LEASE_SECONDS, REDIS, SCHEDULES, Plan
+from tests.system.chaos.target import CountingTarget
+
+READY_SECONDS = 60.0
+#: From the last harm until every task is finished. Far beyond what a sound service needs on a busy machine.
+SETTLE_SECONDS = 60.0
+FIRINGS_KEPT = 1_000
+
+
+class Run:
+    """A run of `plan`; `findings` and `words` are its outcome."""
+
+    def __init__(self, plan: Plan, program: Path, folder: Path, logs: Path) -> None:
+        self.plan = plan
+        self.findings: list[Finding] = []
+        self.evidence: Evidence | None = None
+        self.settled_seconds = 0.0
+        self._cluster = Cluster(program, folder, logs)
+        self._ledger = Ledger()
+        self._paused_ms: dict[str, int] = {}
+        self._first_run_ms: dict[str, int] = {}
+
+    def go(self) -> None:
+        """All of it. What goes wrong in the run itself fails the test; what the service did wrong is a finding."""
+        with CountingTarget() as target, self._cluster:
+            self._cluster.start()
+            self._caller = Caller(self._cluster.port)
+            self._monkey = Monkey(self._cluster, self.plan.blows)
+            self._await(lambda: self._caller.call("GET", "/health/ready").status == 200, READY_SECONDS, "ready")
+            self._create_schedules(target.url)
+            with Load(self.plan, self._caller, self._ledger, target.url):
+                self._monkey.run(self.plan.seconds)
+            self._await(lambda: self._caller.call("GET", "/health/ready").status == 200, READY_SECONDS, "ready")
+            self._pause_schedules()
+            with redis.Redis.from_url(self._cluster.redis_url, decode_responses=True) as raw:
+                self._settle(raw)
+                self._end_all_but_redis()
+                self._judge(raw, target)
+        self.findings += [*self._monkey.findings, *self._ledger.findings]
+
+    # --- before and after -----------------------------------------------------------------------------
+
+    def _create_schedules(self, target_url: str) -> None:
+        for key, body in SCHEDULES.items():
+            named = {**body, "name": key}
+            if "api_url" in body:
+                named["api_url"] = target_url + body["api_url"]
+            answer = self._caller.call("PUT", f"/api/scheduled-tasks/by-key/{key}", named)
+            assert answer.status == 201, answer
+            self._first_run_ms[answer.body["id"]] = parse_rfc3339(answer.body["next_run_at"])
+
+    def _pause_schedules(self) -> None:
+        """When a beat has come to what the last harm has kept back."""
+        with closing(Store.at(self._cluster.redis_url)) as store:
+            ended_ms = system_clock()
+            self._await(lambda: (store.schedules.next_due_ms() or 0) > ended_ms, SETTLE_SECONDS, "firings")
+            for schedule_id in self._first_run_ms:
+                self._paused_ms[schedule_id] = system_clock()
+                answer = self._caller.call("POST", f"/api/scheduled-tasks/{schedule_id}/pause")
+                assert answer.status == 200, answer
+
+    def _settle(self, raw: redis.Redis) -> None:
+        """Wait until there is nothing left to do; what is left after the time is found by the checks."""
+        began = time.monotonic()
+        while not _is_idle(raw) and time.monotonic() - began < SETTLE_SECONDS:
+            self._monkey.look_after()
+            time.sleep(0.1)
+        self.settled_seconds = time.monotonic() - began
+
+    def _end_all_but_redis(self) -> None:
+        """The logs are whole only when everybody has ended."""
+        members = [member for name, member in self._cluster.members.items() if name != REDIS]
+        for member in members:
+            member.signal(signal.SIGTERM)
+        deadline = time.monotonic() + END_SECONDS
+        for member in members:
+            while member.life.is_running and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if member.life.is_running:
+                sentence = f"{member.name} ran on {END_SECONDS:g} s after SIGTERM; its log: {member.life.log}"
+                self.findings.append(Finding("SIGTERM ends", sentence))
+            member.bury()
+
+    def _await(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait, while the monkey looks after who dies."""
+
+        def holds() -> bool:
+            self._monkey.look_after()
+            return condition()
+
+        wait_until(holds, seconds, what)
+
+    # --- judging --------------------------------------------------------------------------------------
+
+    def _judge(self, raw: redis.Redis, target: CountingTarget) -> None:
+        with closing(Store.at(self._cluster.redis_url)) as store:
+            self.evidence = self._gather(raw, store, target)
+            for check in CHECKS:
+                self.findings += check(self.evidence)
+        self.findings += keys(raw)
+
+    def _gather(self, raw: redis.Redis, store: Store, target: CountingTarget) -> Evidence:
+        tasks = {task.id: task for task_id in _task_ids(raw) if (task := store.tasks.get(task_id)) is not None}
+        schedules = {one: schedule for one in self._first_run_ms if (schedule := store.schedules.get(one)) is not None}
+        return Evidence(
+            plan=self.plan,
+            ledger=self._ledger,
+            store=store,
+            tasks=tasks,
+            schedules=schedules,
+            firings={one: _all_firings(store, schedule) for one, schedule in schedules.items()},
+            runs=read_runs(self._cluster),
+            calls=[call for call in target.calls if call.ended_ms is not None],
+            lease_ms=LEASE_SECONDS * 1000,
+            paused_ms=self._paused_ms,
+            first_run_ms=self._first_run_ms,
+        )
+
+    # --- telling --------------------------------------------------------------------------------------
+
+    def words(self) -> Iterator[str]:
+        """What was done and what came of it, in lines."""
+        yield f"seed {self.plan.seed}, {self.plan.seconds:g} s, settled {self.settled_seconds:.1f} s after the load"
+        yield f"harm: {dict(sorted(self._monkey.did.items()))}"
+        if self.evidence is not None:
+            yield from self.evidence.words()
+
+
+def _is_idle(raw: redis.Redis) -> bool:
+    """Nothing waits, is queued or runs, and no message is left."""
+    names = Keys()
+    unfinished = [status for status in Status if not status.finished]
+    with raw.pipeline(transaction=False) as pipeline:
+        for kind in Kind:
+            for task_type in TaskType:
+                for status in unfinished:
+                    pipeline.zcard(names.leaf(kind, task_type, status))
+        for queue in QUEUES.values():
+            for priority in range(PRIORITIES):
+                pipeline.llen(names.queue(queue, priority))
+        return not any(pipeline.execute())
+
+
+def _task_ids(raw: redis.Redis) -> Iterator[str]:
+    pattern = f"{Keys().task('')}*"
+    for name in raw.scan_iter(match=pattern, count=1_000):
+        task_id = str(name).removeprefix(Keys().task(""))
+        if ":" not in task_id:
+            yield task_id
+
+
+def _all_firings(store: Store, schedule: Schedule) -> list[FiringNote]:
+    notes, _ = store.schedules.firings(schedule.id, FIRINGS_KEPT, None)
+    return notes

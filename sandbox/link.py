@@ -92,7 +92,7 @@ class Link:
         self._children: dict[int, Child] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._control, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, self._theirs = _blocking_pair(socket.SOCK_SEQPACKET)
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: SandboxError | None = None
         self._tried = threading.Event()
@@ -127,7 +127,7 @@ class Link:
 
     def spawn(self, memory_bytes: int, cpu_seconds: int | None) -> Child:
         """Ask for a child; its socket takes a job at once. Raises SandboxError where the zygote is gone."""
-        ours, theirs = socket.socketpair()
+        ours, theirs = _blocking_pair(socket.SOCK_STREAM)
         child = Child(ours, memory_bytes, cpu_seconds)
         with self._lock:
             number = next(self._numbers)
@@ -204,6 +204,14 @@ class Link:
             child.socket.close()
         if self._process is not None:
             self._process.returncode = 0  # not ours to wait for
+
+
+def _blocking_pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
+    """Two ends that wait, whatever default timeout somebody else in this process has set (Celery does, for moments)."""
+    pair = socket.socketpair(socket.AF_UNIX, kind)
+    for end in pair:
+        end.setblocking(True)
+    return pair
 
 
 def _start(control: socket.socket, options: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -128,7 +128,7 @@ class UpkeepStore:
                 task_id, kind, int(priority), int(attempt), int(epoch), int(started or 0), worker or "", fails is None
             )
             for task_id, (kind, priority, attempt, epoch, started, worker, fails) in zip(task_ids, records, strict=True)
-            if kind is not None
+            if epoch is not None  # else it ended, or was deleted, since its lease was read
         ]
 
     def take_back(

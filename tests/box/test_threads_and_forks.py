@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -69,3 +70,13 @@ def test_many_threads_run_at_once(fresh: Sandbox) -> None:
     for thread in threads:
         thread.join()
     assert sorted(found, key=str) == sorted([str(n * n).encode() for n in range(6)] * 3, key=str)
+
+
+def test_a_default_timeout_of_sockets_does_not_reach_the_child(fresh: Sandbox) -> None:
+    fresh.start()
+    socket.setdefaulttimeout(5)  # as Celery does for moments, while other threads run programs
+    try:
+        results = [fresh.run(ONE, LIMITS).result_json for _ in range(3)]
+    finally:
+        socket.setdefaulttimeout(None)
+    assert results == [b"1"] * 3

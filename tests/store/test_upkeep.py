@@ -227,6 +227,15 @@ def test_a_lease_that_is_renewed_after_it_was_seen_to_be_over_stays(store: Store
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "succeeded"
 
 
+def test_a_task_that_ends_between_the_look_at_its_lease_and_at_its_record_is_not_lost(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    attempt = claimed(store, created(store, clock()), clock())
+    store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
+    raw_redis.zadd(store.keys.leases, {attempt.task_id: clock()})  # what was read a moment before the end
+    assert store.upkeep.expired_leases(clock.advance(LEASE_MS + 1), 10) == []
+
+
 def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_time(
     store: Store, clock: VirtualClock, upkeep: Upkeep
 ) -> None:

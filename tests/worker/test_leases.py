@@ -10,7 +10,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,19 +59,6 @@ def test_an_attempt_is_ended_a_margin_before_its_lease_is_over_and_once() -> Non
         assert guard.look(98.1) == 1
         assert (old.count, held.lease_is_lost, new.count, renewed.lease_is_lost) == (1, True, 0, False)
         assert guard.look(98.2) == 0, "each is told once"
-
-
-def test_both_attempts_of_a_task_that_this_worker_has_lost_and_was_given_again_are_looked_after() -> None:
-    running, old, new = Running(), Cancel(), Cancel()
-    first = attempt(1)
-    second = replace(first, epoch=first.epoch + 1)
-    with running(first, old, lease_ends=100):
-        with running(second, new, lease_ends=110):
-            assert running.attempts() == [first, second]
-            running.cancel(first.task_id)
-            assert (old.count, new.count) == (1, 1)
-        assert running.attempts() == [first]
-    assert not running.cancel(first.task_id)
 
 
 class Executor:

@@ -189,9 +189,8 @@ def _slow_call(chance: random.Random, name: str) -> Body:
 def _retried_call(chance: random.Random, name: str) -> Body:
     path = chance.choice(["busy", "broken"])
     # POST: a GET on a kept connection that breaks is sent once more by the client itself.
-    body = {"api_url": f"/{path}?times={chance.randint(1, 3)}", "method": "POST"}
-    body |= {"max_retries": 10, "retry_delay": 0.3}
-    return body, Ending.SUCCEEDED
+    url = f"/{path}?times={chance.randint(1, 3)}"
+    return {"api_url": url, "method": "POST", "max_retries": 10, "retry_delay": 0.3}, Ending.SUCCEEDED
 
 
 def _refused_call(chance: random.Random, name: str) -> Body:

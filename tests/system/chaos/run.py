@@ -20,6 +20,7 @@ from app.store.store import Store
 from tests.servers import wait_until
 from tests.system.chaos.checks import CHECKS
 from tests.system.chaos.checks.keys import keys
+from tests.system.chaos.checks.logs import logs
 from tests.system.chaos.client import Caller
 from tests.system.chaos.cluster import Cluster
 from tests.system.chaos.evidence import Evidence
@@ -128,6 +129,7 @@ class Run:
             for check in CHECKS:
                 self.findings += check(self.evidence)
         self.findings += keys(raw)
+        self.findings += logs(self._cluster)
 
     def _gather(self, raw: redis.Redis, store: Store, target: CountingTarget) -> Evidence:
         tasks = {task.id: task for task_id in _task_ids(raw) if (task := store.tasks.get(task_id)) is not None}

@@ -68,16 +68,16 @@ def _has_succeeded(order: Order, task: Task) -> Iterator[Finding]:
 
 def _has_failed(order: Order, task: Task) -> Iterator[Finding]:
     error = task.error or {}
+    losses = sum((attempt["error"] or {}).get("type") == WORKER_LOST for attempt in task.attempts)
     if error.get("type") == WORKER_LOST:
-        losses = 1 + sum((attempt["error"] or {}).get("type") == WORKER_LOST for attempt in task.attempts)
-        if losses < MAX_LOSSES:
-            yield Finding("three workers' lives", f"{task.name} failed after {losses} losses", task.id)
+        if losses + 1 < MAX_LOSSES:
+            yield Finding("three workers' lives", f"{task.name} failed after {losses + 1} losses", task.id)
         return
     expected = "HTTPStatusError" if "api_url" in order.body else "ValueError"
     if order.ending is not Ending.FAILED or error.get("type") != expected:
         yield Finding("results are right", f"{task.name} failed: {error}", task.id)
-    elif "api_url" not in order.body and task.attempt != task.max_retries + 1:
-        sentence = f"{task.name} failed at attempt {task.attempt} of {task.max_retries + 1}"
+    elif "api_url" not in order.body and not task.max_retries < task.attempt <= task.max_retries + 1 + losses:
+        sentence = f"{task.name} failed at attempt {task.attempt} of {task.max_retries + 1}, {losses} lost"
         yield Finding("retries are made", sentence, task.id)
 
 

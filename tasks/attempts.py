@@ -180,7 +180,9 @@ def _log_end(attempt: Attempt, outcome: Outcome, status: str, duration_ms: float
     more: dict[str, Any] = {"duration_ms": round(duration_ms, 1)}
     if outcome.failure is not None:
         more["error"] = outcome.failure.type
-    if status in ("waiting", "queued"):
+    if status == "queued" and outcome.failure is GIVEN_BACK:
+        _log("task given back", "task_given_back", attempt, duration_ms=round(duration_ms, 1))
+    elif status in ("waiting", "queued"):
         _log("task will be tried again", "task_retried", attempt, **more)
     elif status in ("", "lost"):
         _log("attempt ended, the task was no longer ours", "attempt_fenced", attempt, **more)

@@ -56,6 +56,7 @@ def test_what_does_not_end_goes_back_uncounted_and_runs_elsewhere(service: TaskS
     back = service.get(task.id)
     assert (back.status, back.attempt, back.worker, list(back.attempts)) == (Status.QUEUED, 0, None, [])
     assert whys(back)[-1] == GIVEN_BACK
+    assert "action=task_given_back" in worker.output
 
     start_worker("two")
     done = service.get(task.id, wait_seconds=20)

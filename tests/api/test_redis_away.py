@@ -201,7 +201,8 @@ def test_a_call_that_was_held_ends_when_redis_hangs(web: Flask, server: RedisSer
     with redis.Redis.from_url(server.url) as client, ThreadPoolExecutor(2) as pool:
         look = pool.submit(Api(web).get, f"/api/tasks/{task_id}?wait=30")
         creation = pool.submit(Api(web).post, "/api/tasks", CODE, headers={"Prefer": "wait=30"})
-        wait_until(lambda: len(client.pubsub_channels()) == 2, 5, "both are held")
+        wait_until(lambda: len(client.pubsub_channels()) == 2, 5, "both listen")
+        wait_until(lambda: len(api.get("/api/tasks").get_json()["items"]) == 2, 5, "the second task")
         server.tell(signal.SIGSTOP)
         began = time.monotonic()
         looked, created = look.result(15), creation.result(15)

@@ -24,6 +24,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from app.domain.errors import Full, Unavailable
+from app.store.breaker import Breaker
 from app.store.sentinel_url import is_sentinel, parse_sentinel_url
 
 CONNECT_TIMEOUT_SECONDS = 0.4
@@ -52,9 +53,12 @@ def as_unavailable(error: RedisError) -> Unavailable | None:
 class Pipeline(redis.client.Pipeline):
     """A pipeline that raises Unavailable where Redis can't be reached."""
 
+    breaker: Breaker
+
     def execute(self, raise_on_error: bool = True) -> Any:
+        run = super().execute
         try:
-            return super().execute(raise_on_error)
+            return self.breaker.run(lambda: run(raise_on_error))
         except RedisError as error:
             if (ours := as_unavailable(error)) is not None:
                 raise ours from error
@@ -64,9 +68,14 @@ class Pipeline(redis.client.Pipeline):
 class Client(redis.Redis):
     """A client that raises Unavailable where Redis can't be reached, or can't be written to."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._breaker = Breaker()
+
     def execute_command(self, *args: Any, **options: Any) -> Any:
+        run = super().execute_command
         try:
-            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return self._breaker.run(lambda: run(*args, **options))  # type: ignore[no-untyped-call]
         except RedisError as error:
             if (ours := as_unavailable(error)) is not None:
                 raise ours from error
@@ -84,7 +93,9 @@ class Client(redis.Redis):
         return super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
-        return Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline = Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline.breaker = self._breaker
+        return pipeline
 
     def by_score(self, key: str, low: int | str, high: int | str, limit: int) -> list[tuple[str, int]]:
         """(member, score) of a ZSET with low <= score <= high, the lowest first."""

@@ -117,6 +117,20 @@ def test_it_hangs_or_is_gone(
     assert Api(web).post("/api/tasks", CODE, headers={"Prefer": "wait=1"}).status_code == 201
 
 
+def test_of_many_callers_only_one_at_a_time_waits_for_a_redis_that_hangs(web: Flask, server: RedisServer) -> None:
+    """With 8 threads, 64 calls that each wait a second and a half would take 12 seconds."""
+    listening(web)
+    server.tell(signal.SIGSTOP)
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: answer(web, "GET", "/api/tasks", None, {}), range(64)))
+    assert time.monotonic() - began < 6
+    assert {response.status_code for response, _ in answers} == {503}
+    assert max(seconds for _, seconds in answers) < LIMIT_SECONDS
+    server.tell(signal.SIGCONT)
+    wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 2, "answers after its return")
+
+
 def writes(calls: list[tuple[str, str, Any, dict[str, str]]]) -> list[tuple[str, str, Any, dict[str, str]]]:
     """Those that would create something: what reads, or finds nothing to change, goes on."""
     return [call for call in calls if call[0] in ("POST", "PUT") and UNKNOWN_ID not in call[1]]

@@ -1,6 +1,6 @@
 """Whether a worker or a beat is alive, as an exit status for containers and init systems.
 
-python -m app.alive worker    0 if a worker on this host has given a sign of life within seconds, else 1
+python -m app.alive worker    0 if a worker on this host has given a sign of life within seconds, and fetches; else 1
 python -m app.alive beat      0 if a beat has, on any host
 """
 
@@ -25,7 +25,8 @@ def is_alive(role: str, liveness: LivenessStore, host: str, now_ms: int) -> bool
     if role == "beat":
         last = liveness.last_beat()
         return last is not None and last.is_alive(now_ms)
-    return any(str(worker["hostname"]).endswith(f"@{host}") for worker in liveness.workers(now_ms))
+    own = [worker for worker in liveness.workers(now_ms) if str(worker["hostname"]).endswith(f"@{host}")]
+    return any(worker.get("consuming", True) for worker in own)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -130,7 +130,8 @@ def _conflict(error: Conflict) -> Response:
 
 
 def _unavailable(error: Unavailable) -> Response:
-    logger.warning("redis can't be reached", extra={"action": "redis_away", "reason": str(error)})
+    level = logging.DEBUG if str(error) == "silent" else logging.WARNING  # of many callers one finds out
+    logger.log(level, "redis can't be reached", extra={"action": "redis_away", "reason": str(error)})
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return problem(503, UNAVAILABLE.get(str(error), UNAVAILABLE[""]), headers=headers)
 

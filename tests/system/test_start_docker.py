@@ -18,8 +18,8 @@ from app.alive import is_alive
 from app.redis_server import EmbeddedServer
 from app.settings import SettingsError, read_settings
 from app.store.client import connect
-from app.store.keys import Keys
 from app.store.liveness import SILENCE_MS, LivenessStore
+from app.store.store import Store
 from tests.system import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -137,7 +137,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 def liveness(server: EmbeddedServer) -> Iterator[LivenessStore]:
     with connect(server.url) as client:
         client.flushdb()
-        yield LivenessStore(client, Keys())
+    store = Store.at(server.url)
+    yield store.liveness
+    store.close()
 
 
 def test_worker_counts_on_its_own_host_and_while_it_gives_signs_of_life(liveness: LivenessStore) -> None:
@@ -146,6 +148,8 @@ def test_worker_counts_on_its_own_host_and_while_it_gives_signs_of_life(liveness
     assert is_alive("worker", liveness, "here", now_ms + SILENCE_MS)
     assert not is_alive("worker", liveness, "here", now_ms + SILENCE_MS + 1)
     assert not is_alive("worker", liveness, "elsewhere", now_ms)
+    liveness.worker_alive("celery@here", {"consuming": False}, now_ms)
+    assert not is_alive("worker", liveness, "here", now_ms), "it fetches nothing"
 
 
 def test_beat_counts_on_any_host(liveness: LivenessStore) -> None:

@@ -197,3 +197,42 @@ def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(
         for worker in workers:
             worker.kill()
         store.close()
+
+
+def test_a_worker_that_slept_ends_at_its_waking_what_is_no_longer_its_own(
+    own_server: RedisServer, target: Target, tmp_path: Path
+) -> None:
+    store = Store.at(own_server.url)
+    dispatcher = Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
+    service = TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
+    settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
+    workers: list[CeleryProcess] = []
+
+    def start(name: str) -> CeleryProcess:
+        words = ("worker", "-n", f"{name}@test", "--loglevel=info")
+        workers.append(CeleryProcess(tmp_path / name, own_server.url, *words, **settings))
+        workers[-1].wait_for("worker ready")
+        return workers[-1]
+
+    try:
+        sleeper = start("sleeper")
+        task = service.create({"name": "n", "api_url": target.url, "timeout": 60})
+        wait_until(lambda: target.begun, 10, "the first attempt")
+        sleeper.signal(signal.SIGSTOP)
+        start("heir")
+        wait_until(lambda: len(target.begun) == 2, LEASE_SECONDS + 10, "the second attempt")
+        sleeper.signal(signal.SIGCONT)
+        wait_until(lambda: target.ended, 2, "the end of the first attempt")
+        sleeper.wait_for("attempt ended, the task was no longer ours")
+        running = service.get(task.id)
+        assert (running.status, running.worker, running.attempt) == (Status.RUNNING, "heir@test", 2)
+        assert [(entry["worker"], entry["error"]["type"]) for entry in running.attempts] == [
+            ("sleeper@test", "WorkerLostError")
+        ]
+        assert len(target.ended) == 1, "the second attempt goes on"
+        assert service.stop(task.id).status is Status.STOPPED
+    finally:
+        for worker in workers:
+            worker.signal(signal.SIGCONT)
+            worker.kill()
+        store.close()

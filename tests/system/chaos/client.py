@@ -22,6 +22,11 @@ class Answer:
         """Whether it may have been done or not. A 503 may follow a write whose answer was lost."""
         return self.status in (0, 503)
 
+    @property
+    def says_nothing_was_done(self) -> bool:
+        """Whether it is a 503 that promises so."""
+        return self.status == 503 and "nothing was" in self.body["detail"]
+
 
 class Caller:
     """Calls the API at a port of this machine, each time on a new connection. Thread-safe."""

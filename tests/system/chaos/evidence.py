@@ -62,7 +62,9 @@ class Evidence:
         known = sum(entry.task_id is not None for entry in entries)
         statuses = Counter(str(task.status) for task in self.tasks.values())
         ends = Counter(run.end for runs in self.runs.values() for run in runs)
-        yield f"orders: {len(entries)}, accepted {known}, without an answer {len(entries) - known}"
+        refused = sum(entry.is_refused for entry in entries)
+        unknown = len(entries) - known - refused
+        yield f"orders: {len(entries)}, accepted {known}, refused {refused}, without an answer {unknown}"
         yield f"tasks: {len(self.tasks)}, {dict(statuses)}; deleted {len(self.gone)}"
         yield f"attempts: {ends.total()}, {dict(ends)}; calls of the target: {len(self.calls)}"
         for schedule in self.schedules.values():

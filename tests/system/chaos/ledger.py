@@ -14,13 +14,15 @@ from tests.system.chaos.plan import Order, Then
 class Entry:
     """One order and what became of it, as far as the caller knows.
 
-    task_id: None where no answer came. done: the STOP or DELETE was confirmed.
+    task_id: None where no answer came. is_refused: the answer was that nothing was done.
+    done: the STOP or DELETE was confirmed.
     unsure: it was asked for, and no answer told whether it was done.
     final: the task as it was first seen finished.
     """
 
     order: Order
     task_id: str | None = None
+    is_refused: bool = False
     done: Then = Then.NOTHING
     unsure: Then = Then.NOTHING
     final: dict[str, Any] | None = field(default=None, repr=False)

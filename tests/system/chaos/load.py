@@ -11,6 +11,9 @@ from tests.system.chaos.ledger import Entry, Ledger
 from tests.system.chaos.plan import Order, Plan, Then
 
 CALLERS = 48
+#: Who has a key asks again after this pause, and up to this long after the last harm.
+PAUSE_SECONDS = 0.5
+PATIENCE_SECONDS = 60.0
 #: What each call may answer, beside nothing (0) and 503. Of DELETE: 409 where it keeps starting again.
 CREATE_ANSWERS = (201,)
 THEN_ANSWERS = {Then.STOP: (200, 404, 409), Then.DELETE: (204, 404, 409)}
@@ -43,18 +46,37 @@ class Load:
         for order in orders:
             time.sleep(max(0.0, began + order.at_seconds - time.monotonic()))
             entry = self._ledger.open(order)
-            self._create(entry)
+            self._create(entry, began)
             if entry.task_id is not None:
                 time.sleep(order.then_after_seconds)
                 self._follow_up(entry, entry.task_id)
+                if order.is_repeated:
+                    self._repeat(entry, entry.task_id)
 
-    def _create(self, entry: Entry) -> None:
-        body = dict(entry.order.body)
-        if "api_url" in body:
-            body["api_url"] = self._target_url + body["api_url"]
-        answer = self._call(CREATE_ANSWERS, "POST", "/api/tasks", body)
+    def _create(self, entry: Entry, began: float) -> None:
+        """Ask once; with an idempotency key again and again, as a careful caller does."""
+        deadline = began + self._plan.seconds + PATIENCE_SECONDS
+        answer = self._ask(entry.order)
+        while entry.order.is_keyed and answer.is_unsure and time.monotonic() < deadline:
+            time.sleep(PAUSE_SECONDS)
+            answer = self._ask(entry.order)
         if answer.status == 201:
             entry.task_id = answer.body["id"]
+        entry.is_refused = answer.says_nothing_was_done and not entry.order.is_keyed
+
+    def _ask(self, order: Order) -> Answer:
+        body = dict(order.body)
+        if "api_url" in body:
+            body["api_url"] = self._target_url + body["api_url"]
+        headers = {"Idempotency-Key": f"{self._plan.seed}-{order.name}"} if order.is_keyed else {}
+        return self._call(CREATE_ANSWERS, "POST", "/api/tasks", body, **headers)
+
+    def _repeat(self, entry: Entry, task_id: str) -> None:
+        """The same request again, whatever has become of its task: the first answer."""
+        answer = self._ask(entry.order)
+        if answer.status == 201 and answer.body["id"] != task_id:
+            sentence = f"{entry.order.name} was {task_id}, and by the same key {answer.body['id']}"
+            self._ledger.find("a key creates once", sentence, task_id)
 
     def _follow_up(self, entry: Entry, task_id: str) -> None:
         then = entry.order.then
@@ -78,8 +100,8 @@ class Load:
         elif answer.status == 404:
             self._ledger.find("what was accepted is there", "404 from GET of an accepted task", task_id)
 
-    def _call(self, expected: tuple[int, ...], method: str, path: str, body: object = None) -> Answer:
-        answer = self._caller.call(method, path, body)
+    def _call(self, expected: tuple[int, ...], method: str, path: str, body: object = None, **headers: str) -> Answer:
+        answer = self._caller.call(method, path, body, **headers)
         if answer.status not in expected and not answer.is_unsure:
             sentence = f"{method} {path} answered {answer.status}: {answer.body}"
             self._ledger.find("the API answers as the contract says", sentence)

@@ -59,12 +59,17 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One task to create: its body as it is sent (an API task's `api_url` is a path of the target)."""
+    """One task to create: its body as it is sent (an API task's `api_url` is a path of the target).
+
+    is_keyed: it has an idempotency key, so the caller asks again until he is answered; is_repeated: and once more.
+    """
 
     at_seconds: float
     name: str
     body: dict[str, Any]
     ending: Ending
+    is_keyed: bool = False
+    is_repeated: bool = False
     then: Then = Then.NOTHING
     then_after_seconds: float = 0.0
 
@@ -155,7 +160,9 @@ def _order(chance: random.Random, at_seconds: float, name: str) -> Order:
     if chance.random() < 0.3:
         body |= {"task_type": "delayed", "delay_seconds": round(chance.uniform(0.05, 6 * HORIZON_SECONDS), 3)}
     then = chance.choices(list(Then), [80, 12, 8])[0]
-    return Order(at_seconds, name, body, ending, then, chance.uniform(0.0, 3.0))
+    is_keyed = chance.random() < 0.6
+    is_repeated = is_keyed and chance.random() < 0.3
+    return Order(at_seconds, name, body, ending, is_keyed, is_repeated, then, chance.uniform(0.0, 3.0))
 
 
 Body = tuple[dict[str, Any], Ending]

@@ -31,6 +31,10 @@ def _is_there_once(entry: Entry, found: list[Task]) -> Iterator[Finding]:
     may_be_gone = Then.DELETE in (entry.done, entry.unsure)
     if len(found) > 1:
         yield Finding("each order is one task", f"{name} is {len(found)} tasks: {ids}", ids[0])
+    if entry.is_refused and found:
+        yield Finding("a refusal creates nothing", f"{name}: 'nothing was changed', and there is a task", ids[0])
+    if entry.order.is_keyed and entry.task_id is None:
+        yield Finding("who repeats is answered", f"{name} was asked for again and again, and never answered")
     if entry.task_id is not None and entry.task_id not in ids and not may_be_gone:
         yield Finding("what was accepted is there", f"{name} was accepted as {entry.task_id}, and is gone")
     if entry.done is Then.DELETE and found:

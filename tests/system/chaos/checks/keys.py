@@ -164,6 +164,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"leases", _place("running")),
         (r"minute:\d+", _expires),
         (r"worker:.+", _expires),
+        (r"idem:.+", _expires),
         (r"workers|beats|seq", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),

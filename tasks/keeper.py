@@ -1,4 +1,4 @@
-"""A worker's background thread: signs of life, leases, and the upkeep where no beat is alive."""
+"""A worker's background threads: signs of life, stops, and the upkeep where no beat is alive; and its leases."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from app.clock import Clock
 from app.domain.errors import Unavailable
 from app.store.store import Store
 from app.upkeep import Upkeep
+from tasks.renewal import Renewal
 from tasks.running import Running
 from tasks.watchdog import Watchdog
 
@@ -40,22 +41,25 @@ class Keeper:
         self._upkeep = upkeep
         self._hostname = hostname
         self._facts = facts
-        self._lease_ms = round(lease_seconds * 1000)
+        self._renewal = Renewal(store.tasks, running, lease_seconds, clock)
+        self._pause_seconds = min(TICK_SECONDS, lease_seconds / 4)
         self._watchdog = watchdog
         self._clock = clock
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-        self._alive_said = self._renewed = float("-inf")
+        self._alive_said = float("-inf")
 
     def start(self) -> None:
         """Subscribe to stops, and begin."""
         self._store.subscriber.subscribe(self._store.keys.stop, self._on_stop)
+        self._renewal.start()
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and say that the worker is gone."""
+        """End the threads, and say that the worker is gone."""
         self._stopped.set()
         self._thread.join(TICK_SECONDS + 5)
+        self._renewal.stop()
         try:
             self._store.liveness.worker_gone(self._hostname)
         except Unavailable:
@@ -63,7 +67,7 @@ class Keeper:
 
     def _run(self) -> None:
         away = False
-        while not self._stopped.wait(min(TICK_SECONDS, self._lease_ms / 4000)):
+        while not self._stopped.wait(self._pause_seconds):
             try:
                 self._tick()
             except Unavailable:
@@ -72,7 +76,7 @@ class Keeper:
                 away = True
                 self._watchdog.redis_is_away()
                 continue
-            except Exception:  # without this thread no lease is renewed: a defect in one part must not end it
+            except Exception:  # a defect in one part must not end the others
                 logger.exception("the keeper failed; it goes on", extra={"action": "keeper_failed"})
                 continue
             if away:
@@ -81,9 +85,6 @@ class Keeper:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        if now - self._renewed >= self._lease_ms / 3000:
-            self._renew()
-            self._renewed = now
         if now - self._alive_said >= ALIVE_EVERY_SECONDS:
             self._store.liveness.worker_alive(self._hostname, self._facts(), self._clock())
             self._alive_said = now
@@ -95,22 +96,9 @@ class Keeper:
         beat = self._store.liveness.last_beat()
         return beat is not None and beat.is_alive(self._clock())
 
-    def _renew(self) -> None:
-        """Renew all leases; end the attempts that are no longer ours, or that somebody wants stopped."""
-        held = self._running.held()
-        if not held:
-            return
-        lease_ends = time.monotonic() + self._lease_ms / 1000  # by the time before the call: it may take long
-        attempts = [one.attempt for one in held]
-        kept = self._store.tasks.renew(attempts, self._clock() + self._lease_ms)
-        self._running.renewed([one for one, still_ours in zip(held, kept, strict=True) if still_ours], lease_ends)
-        for one, still_ours in zip(held, kept, strict=True):
-            if not still_ours:
-                one.cancel.cancel()
-
     def _on_stop(self, task_id: str | None) -> None:
         """A stop was asked for; after a reconnect (None) one may have been missed, and the records tell."""
         if task_id is not None:
             self._running.cancel(task_id)
         else:
-            self._renewed = float("-inf")
+            self._renewal.soon()

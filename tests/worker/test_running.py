@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any, cast
 
 import pytest
@@ -84,3 +85,31 @@ def test_a_defect_in_the_upkeep_does_not_keep_a_worker_from_renewing_its_leases(
         finally:
             keeper.stop()
     assert any(vars(record)["action"] == "keeper_failed" for record in caplog.records)
+
+
+class _Slow:
+    """An upkeep that takes for ever."""
+
+    def __init__(self) -> None:
+        self.began, self.go_on = threading.Event(), threading.Event()
+
+    def run(self, now_ms: int) -> None:
+        self.began.set()
+        self.go_on.wait(30)
+
+
+def test_an_upkeep_that_takes_long_does_not_keep_leases_from_being_renewed(store: Store) -> None:
+    running, slow = Running(), _Slow()
+    held = claimed(store, created(store, system_clock()), system_clock())
+    watchdog = cast(Watchdog, _Watchdog())
+    keeper = Keeper(store, running, cast(Upkeep, slow), "one@test", dict, 1.0, watchdog, system_clock)
+    with running(held, Cancel(), lease_ends=0) as one:
+        keeper.start()
+        try:
+            assert slow.began.wait(10)
+            ends = one.lease_ends
+            wait_until(lambda: one.lease_ends > ends, 10, "a renewal while the upkeep goes on")
+            assert not slow.go_on.is_set()
+        finally:
+            slow.go_on.set()
+            keeper.stop()

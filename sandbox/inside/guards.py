@@ -74,7 +74,7 @@ def remember_library(subclassable: Iterable[type], writable: Iterable[type], who
 # --- whose is it ------------------------------------------------------------------------------------
 
 
-def _is_class(value: Any) -> bool:
+def is_class(value: Any) -> bool:
     return issubclass(type(value), type)
 
 
@@ -84,7 +84,7 @@ def _is_program_function(value: Any) -> bool:
 
 def is_programs_own(value: Any) -> bool:
     """Whether the program made this class, this function, or the class of this object."""
-    if _is_class(value):
+    if is_class(value):
         return value not in state.library_classes
     return type(value) not in state.library_classes or _is_program_function(value)
 
@@ -139,7 +139,7 @@ def _searched_classes(value: Any) -> tuple[type, ...]:
     if type(value) is super:
         mro = _mro_of(super.__getattribute__(value, "__self_class__"))
         return mro[mro.index(super.__getattribute__(value, "__thisclass__")) + 1 :]
-    return _mro_of(value) if _is_class(value) else _mro_of(type(value))
+    return _mro_of(value) if is_class(value) else _mro_of(type(value))
 
 
 def read_special(value: Any, name: str) -> Any:
@@ -165,7 +165,7 @@ def _namespace(value: Any, name: str) -> dict[str, Any]:
     """The real dict of the program's own objects; of its classes, a copy."""
     if not is_programs_own(value) and type(value) not in state.writable:
         raise _refuse(value, name)
-    if _is_class(value):
+    if is_class(value):
         return {key: each for key, each in _dict_of(value).items() if not names.is_special(key)}
     found = getattr(value, name)
     if type(found) is not dict:
@@ -208,7 +208,7 @@ def _new(value: Any, name: str) -> Any:
     found = getattr(value, name)
 
     def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        if _is_class(cls) and issubclass(cls, type):
+        if is_class(cls) and issubclass(cls, type):
             if cls in state.library_classes and cls not in (GuardedType, GuardedABCMeta):
                 raise _refuse(cls, name)
             _check_new_class(cls, *args)
@@ -234,8 +234,8 @@ def _annotations(value: Any, name: str) -> dict[str, Any]:
 def _subclasses(value: Any, name: str) -> Any:
     if type(value) is super:
         raise _refuse(value, name)  # super(type, M).__subclasses__ would be type's own, of any class
-    if not _is_class(value):
-        return getattr(value, name)
+    if not is_class(value):
+        return _of_an_object(value, name)
     if not is_programs_own(value) or issubclass(value, type):
         raise _refuse(value, name)
     return lambda: type.__subclasses__(value)
@@ -244,11 +244,18 @@ def _subclasses(value: Any, name: str) -> Any:
 def _ancestors(value: Any, name: str) -> Any:
     if type(value) is super:
         raise _refuse(value, name)  # as in _subclasses; and `type` is an ancestor of every class of classes
-    if not _is_class(value):
-        return getattr(value, name)
+    if not is_class(value):
+        return _of_an_object(value, name)
     if issubclass(value, type):
         raise _refuse(value, name)
     return (lambda: list(_mro_of(value))) if name == "mro" else getattr(value, name)
+
+
+def _of_an_object(value: Any, name: str) -> Any:
+    """The program's own only: an alias answers with what its class has (`type[int].__mro__` holds the real `type`)."""
+    if not is_programs_own(value) and type(value) is not types.SimpleNamespace:
+        raise _refuse(value, name)
+    return getattr(value, name)
 
 
 def _descriptor_setter(value: Any, name: str) -> Any:
@@ -317,7 +324,7 @@ def _read(value: Any, name: str) -> Any:
 
 def write(value: Any, name: str) -> Any:
     """`value`, if its attribute `name` may be set or deleted."""
-    if name in names.NOT_OF_CLASSES and _is_class(value) and issubclass(value, type):
+    if name in names.NOT_OF_CLASSES and is_class(value) and issubclass(value, type):
         raise SecurityError(_NOT_OF_CLASSES.format(name))
     if names.may_write(name) and (
         is_programs_own(value)
@@ -335,7 +342,12 @@ _NOT_OF_CLASSES = "a class of classes may not define {!r} in the sandbox"
 
 
 def hide_type(function: Any) -> Any:
-    """Wraps a method that is handed classes (names.CLASS_HOOKS): for the real `type` it gets the guarded one."""
+    """Wraps a method that is handed classes (names.CLASS_HOOKS): for the real `type` it gets the guarded one.
+
+    Whatever its decorators have made of it: the last of them is this one.
+    """
+    if type(function) in (classmethod, staticmethod):
+        return type(function)(hide_type(function.__func__))
 
     def hook(*args: Any) -> Any:
         return function(*[_without_type(each) for each in args])
@@ -347,7 +359,7 @@ _HOOK_CODE = hide_type(None).__code__
 
 
 def _without_type(value: Any) -> Any:
-    if _is_class(value) and issubclass(value, type) and value in state.library_classes:
+    if is_class(value) and issubclass(value, type) and value in state.library_classes:
         return GuardedABCMeta if issubclass(value, abc.ABCMeta) else GuardedType
     return value
 
@@ -388,7 +400,7 @@ def _check_namespace(namespace: Any, *, of_classes: bool) -> None:
 
 def _check_bases(bases: Iterable[Any]) -> None:
     for base in bases:
-        if not _is_class(base):
+        if not is_class(base):
             raise TypeError(f"a {type(base).__name__!r} object can't be a base of a class in the sandbox")
         if base in state.library_classes and base not in state.subclassable:
             raise SecurityError(f"{base.__name__!r} can't be a base of a class in the sandbox")
@@ -415,14 +427,14 @@ def _names_the_same_bases(base: Any) -> bool:
 
 def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None, **keywords: Any) -> Any:
     """`class name(*bases)`: only from classes that can be subclassed without a way around the guards."""
-    if not all(_is_class(base) or _names_the_same_bases(base) for base in bases):
+    if not all(is_class(base) or _names_the_same_bases(base) for base in bases):
         raise SecurityError("a base must be a class or an alias of one in the sandbox")
     resolved = types.resolve_bases(bases)
     _check_bases(resolved)
     if metaclass is None:
         return builtins.__build_class__(function, name, *bases, **keywords)
     if (
-        not _is_class(metaclass)
+        not is_class(metaclass)
         or not issubclass(metaclass, type)
         or (metaclass in state.library_classes and metaclass not in (GuardedType, GuardedABCMeta))
     ):
@@ -484,7 +496,27 @@ for _public, _guarded in (("type", GuardedType), ("ABCMeta", GuardedABCMeta)):
 
 
 def guard_enums() -> None:
-    """`Enum("Name", members)` makes a class of names that no policy has seen."""
+    """What enum does with names that no policy has seen."""
+    _guard_enums_by_call()
+    _guard_enum_members()
+
+
+def _guard_enum_members() -> None:
+    """What a member is before it is one sets an attribute of any name on any class, when it is told to."""
+    original = enum._proto_member.__set_name__  # type: ignore[attr-defined]
+
+    def set_name(self: Any, enum_class: Any, member_name: Any) -> None:
+        _check_string(member_name)
+        member = type(self) is enum._proto_member and issubclass(type(enum_class), enum.EnumMeta)  # type: ignore[attr-defined]
+        if not member or _dict_of(enum_class).get(member_name) is not self:
+            raise _refuse(self, "__set_name__")
+        original(self, enum_class, member_name)
+
+    enum._proto_member.__set_name__ = set_name  # type: ignore[attr-defined]
+
+
+def _guard_enums_by_call() -> None:
+    """`Enum("Name", members)` makes a class."""
     original = enum.EnumMeta._create_  # type: ignore[attr-defined]
 
     def create(cls: Any, class_name: Any, names_: Any, *args: Any, **kwargs: Any) -> Any:

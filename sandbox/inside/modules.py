@@ -43,7 +43,7 @@ ADMITTED: dict[str, str] = {
     "decimal": EVERYTHING,
     "difflib": "SequenceMatcher Differ Match get_close_matches ndiff restore unified_diff context_diff diff_bytes "
     "IS_LINE_JUNK IS_CHARACTER_JUNK HtmlDiff",
-    "enum": "Enum IntEnum StrEnum Flag IntFlag ReprEnum unique auto verify UNIQUE CONTINUOUS NAMED_FLAGS property "
+    "enum": "Enum IntEnum StrEnum Flag IntFlag ReprEnum unique auto verify UNIQUE CONTINUOUS NAMED_FLAGS "
     "member nonmember FlagBoundary STRICT CONFORM EJECT KEEP",
     "fractions": "Fraction",
     "functools": "reduce partial partialmethod lru_cache cache cached_property cmp_to_key total_ordering wraps "
@@ -114,6 +114,7 @@ LEFT_OUT = {
     "dataclasses.Field": "the library pastes what a field says of itself into source code; field() makes one",
     "enum.EnumType": "a class of classes, which makes classes that no policy has seen",
     "enum.EnumMeta": "a class of classes, which makes classes that no policy has seen",
+    "enum.property": "its methods read and set attributes of whatever they are called with; use the builtin property",
     "enum.global_enum": "puts names into a module",
     "hashlib.file_digest": "reads files",
     "io.open": "there are no files",
@@ -163,7 +164,7 @@ SUBCLASSABLE = (
     "datetime: date time datetime timedelta tzinfo "
     "decimal: Decimal Context "
     "difflib: SequenceMatcher Differ HtmlDiff "
-    "enum: Enum IntEnum StrEnum Flag IntFlag ReprEnum auto property "
+    "enum: Enum IntEnum StrEnum Flag IntFlag ReprEnum auto "
     "fractions: Fraction "
     "functools: partial cached_property "
     "io: StringIO BytesIO "

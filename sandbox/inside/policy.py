@@ -171,7 +171,7 @@ class Policy(RestrictingNodeTransformer):
         self.check_function_argument_names(node)
         node = self._visit_function(node)
         if node.name in names.CLASS_HOOKS:
-            node.decorator_list.append(ast.copy_location(ast.Name(HOOK, ast.Load()), node))
+            node.decorator_list.insert(0, ast.copy_location(ast.Name(HOOK, ast.Load()), node))
         return node
 
     def _visit_function(self, node: ast.FunctionDef) -> Any:

@@ -12,8 +12,9 @@ import contextlib
 import copy
 import dataclasses
 import functools
-import inspect  # noqa: F401  (dataclasses imports it late; a child can't)
+import inspect
 import random
+import sys
 import types
 import typing
 import uuid
@@ -98,6 +99,25 @@ class cached_property:  # noqa: N801  (the library's name)
         if self.attrname not in cache:
             cache[self.attrname] = self.func(instance)
         return cache[self.attrname]
+
+
+# --- contextlib ------------------------------------------------------------------------------------
+
+
+class redirect_stdout(contextlib.AbstractContextManager[Any]):  # noqa: N801  (the library's name)
+    """contextlib.redirect_stdout; the library's reads and sets any attribute of `sys`, for any object it is handed."""
+
+    def __init__(self, new_target: Any) -> None:
+        self._new_target = new_target
+        self._old_targets: list[Any] = []
+
+    def __enter__(self) -> Any:
+        self._old_targets.append(sys.stdout)
+        sys.stdout = self._new_target
+        return self._new_target
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout = self._old_targets.pop()
 
 
 # --- typing -----------------------------------------------------------------------------------------
@@ -201,6 +221,42 @@ def make_dataclass(cls_name: str, fields: Any, *, bases: Any = (), namespace: An
     return dataclass(made, **options)
 
 
+_FIELDS = "__dataclass_fields__"
+_fields_of_class = dataclasses.fields
+
+
+def fields(holder: Any) -> tuple[Any, ...]:
+    """dataclasses.fields, of the class: an instance could say anything, and what it says is read without a guard."""
+    kind = holder if guards.is_class(holder) else type(holder)
+    found = _fields_of_class(kind)
+    for each in found:
+        if each.name in names.GUARDED and any(each.name in vars(base) for base in _ancestors_of_the_library(kind)):
+            raise guards.SecurityError(f"a field can't be called {each.name!r} here: the base class has that")
+    return found
+
+
+def _ancestors_of_the_library(kind: type) -> list[type]:
+    return [base for base in type.mro(kind) if not guards.is_programs_own(base)]
+
+
+def _guard_dataclass_replace() -> None:
+    """It reads by the names that the instance gives."""
+    name = "_replace" if hasattr(dataclasses, "_replace") else "replace"  # Python 3.13: the former is a method too
+    original = getattr(dataclasses, name)
+
+    def replace(obj: Any, /, **changes: Any) -> Any:
+        if hasattr(type(obj), _FIELDS):
+            fields(obj)
+            own = getattr(obj, "__dict__", {})
+            # No `in`: a key that is no plain string could answer otherwise the next time.
+            plain = type(own) is dict and all(type(key) is str and key != _FIELDS for key in own)
+            if not plain or type(getattr(type(obj), _FIELDS)) is not dict:
+                raise guards.SecurityError("the fields of an object are those of its class")
+        return original(obj, **changes)
+
+    setattr(dataclasses, name, replace)
+
+
 def _guard_dataclass_fields() -> None:
     original = dataclasses._get_field  # type: ignore[attr-defined]
 
@@ -211,7 +267,33 @@ def _guard_dataclass_fields() -> None:
             raise guards.SecurityError("a field of a dataclass must be made by field()")
         return found
 
+    def set_attribute(self: Any, name: str, value: Any) -> None:
+        if name == "name" and value is not None:
+            guards.check_field_names([value])  # methods of the library can be called with a field for their self
+        object.__setattr__(self, name, value)
+
     dataclasses._get_field = get_field  # type: ignore[attr-defined]
+    dataclasses.Field.__setattr__ = set_attribute  # type: ignore[method-assign]
+    dataclasses.fields = fields  # type: ignore[assignment]
+
+
+def _guard_signatures() -> None:
+    """A dataclass asks for one; the library takes it from a docstring, and evaluates what stands in there."""
+    original = inspect._signature_fromstr  # type: ignore[attr-defined]
+
+    def from_string(kind: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        return kind() if guards.is_programs_own(obj) else original(kind, obj, *args, **kwargs)
+
+    inspect._signature_fromstr = from_string  # type: ignore[attr-defined]
+
+
+def _guard_forward_references() -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise guards.SecurityError("a forward reference can't be evaluated in the sandbox")
+
+    for name in ("_evaluate", "evaluate"):
+        if hasattr(typing.ForwardRef, name):
+            setattr(typing.ForwardRef, name, refuse)
 
 
 def _reconstruct(
@@ -312,6 +394,7 @@ REPLACED: dict[str, dict[str, Any]] = {
         "no_type_check": unchanged,
     },
     "collections": {"namedtuple": namedtuple},
+    "contextlib": {"redirect_stdout": redirect_stdout},
     "dataclasses": {"dataclass": dataclass, "make_dataclass": make_dataclass},
     "uuid": {"uuid1": uuid1, "getnode": getnode},
     "zoneinfo": {"available_timezones": available_timezones},
@@ -326,6 +409,9 @@ def guard_library() -> None:
     typing.get_type_hints = get_type_hints  # type: ignore[assignment]  # functools.singledispatch calls it
     copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
     _guard_dataclass_fields()
+    _guard_dataclass_replace()
+    _guard_signatures()
+    _guard_forward_references()
     _guard_user_string()
     guards.guard_enums()
     guards.guard_formatter()

@@ -221,18 +221,162 @@ ROUTES: dict[str, str] = {
             @dataclasses.dataclass(slots=True)
             class D(Base):
                 _evaluate: object = None
-            return "escaped" if got and got[0]({}, {}, frozenset()) == 2 else ""
+            return "escaped" if got else ""
         """,
     "an alias' __getattr__ gives the unguarded str.format": """
         from typing import Annotated
         def main():
             return "escaped" if "builtin" in Annotated[str, 1].__getattr__("format")("{0.__globals__}", main) else ""
         """,
+    "an alias of type has the ancestors of type": """
+        def main():
+            real = type[int].__mro__[-2]
+            return "escaped" if real("X", (), {"__match_args__": ("gi_frame",)}) else ""
+        """,
+    "an alias of type has its mro": """
+        class M(type): pass
+        def main():
+            real = type[int].mro(M)[-2]
+            return "escaped" if real("X", (), {"__match_args__": ("gi_frame",)}) else ""
+        """,
+    "an alias of type has its __subclasses__": """
+        def main(): return "escaped" if [k for k in type[int].__subclasses__(object) if k.__name__ == "code"] else ""
+        """,
+    "an annotated type has its mro": """
+        from typing import Annotated
+        class M(type): pass
+        def main():
+            real = Annotated[type, 1].mro(M)[-2]
+            return "escaped" if real("X", (), {"__match_args__": ("gi_frame",)}) else ""
+        """,
+    "a decorator puts another hook in the place of the one that is defined": """
+        from abc import ABC
+        got = []
+        def other(hook): return classmethod(lambda cls, C: got.append(C) or NotImplemented)
+        class G(ABC):
+            @other
+            def __subclasshook__(cls, C): pass
+        def main():
+            isinstance(int, G)
+            return "escaped" if got[-1]("X", (), {"__match_args__": ("gi_frame",)}) else ""
+        """,
+    "redirect_stdout enters another's object": """
+        import contextlib
+        class Other:
+            _stream = "modules"
+            _new_target = {}
+            def __init__(self): self._old_targets = []
+        def main():
+            other = Other()
+            contextlib.redirect_stdout.__enter__(other)
+            found = other._old_targets[0]
+            contextlib.redirect_stdout.__exit__(other, None, None, None)
+            return "escaped" if found["os"] else ""
+        """,
+    "an instance says of its fields what replace() then reads": """
+        import dataclasses
+        from types import SimpleNamespace
+        got = []
+        class Other: pass
+        @dataclasses.dataclass(init=False)
+        class D:
+            def __init__(self, **kw): got.append(kw)
+        def main():
+            d = D()
+            field = SimpleNamespace(_field_type=None, init=True, name="__setattr__")
+            vars(d)["__dataclass_fields__"] = {"a": field}
+            dataclasses.replace(d)
+            got[-1]["__setattr__"]("__class__", Other)
+            return "escaped" if type(d) is Other else ""
+        """,
+    "it says so under a name that is one only the second time": """
+        import dataclasses
+        from types import SimpleNamespace
+        got = []
+        asked = []
+        class Name(str):
+            def __hash__(self): return hash("__dataclass_fields__")
+            def __eq__(self, other):
+                asked.append(other)
+                return len(asked) >= ASKED
+        class Other: pass
+        @dataclasses.dataclass(init=False)
+        class D:
+            def __init__(self, **kw): got.append(kw)
+        def main():
+            d = D()
+            field = SimpleNamespace(_field_type=None, init=True, name="__setattr__")
+            vars(d)[Name("x")] = {"a": field}
+            dataclasses.replace(d)
+            got[-1]["__setattr__"]("__class__", Other)
+            return "escaped" if type(d) is Other else ""
+        """,
+    "a field is called as a method of str": """
+        import dataclasses
+        @dataclasses.dataclass
+        class Has:
+            format: object
+        class Text(Has, str):
+            def __init__(self, *args): pass
+        def main():
+            found = dataclasses.asdict(Text("{0.__globals__}"))["format"]
+            return "escaped" if "builtin" in found(main) else ""
+        """,
+    "a field is renamed by another class' method": """
+        import dataclasses, enum
+        @dataclasses.dataclass
+        class D:
+            a: int = 1
+        def main():
+            try:
+                enum.property.__set_name__(dataclasses.fields(D)[0], D, "x=print('OUT'), **b")
+            except AttributeError as error:
+                if "name" not in str(error): raise
+            return "escaped" if dataclasses.fields(D)[0].name != "a" else ""
+        """,
+    "a member of an enum that is none yet sets any attribute": """
+        import enum
+        got = []
+        class Grab:
+            def __get__(self, instance, owner): return self
+            def __set_name__(self, owner, name): got.append(owner.B)
+        class E(enum.Enum):
+            a = Grab()
+            B = 1
+        class Member:
+            _value_ = 1
+            def __init__(self, *args): pass
+        class K:
+            __match_args__ = ("x",)
+            _member_type_, _use_args_, _member_names_, _member_map_ = object, False, [], {}
+            _new_member_ = staticmethod(lambda cls: Member())
+            _value2member_map_ = {1: ("gi_" + "frame",)}
+        def main():
+            got[0].__set_name__(K, "__match_args__")
+            return "escaped" if K.__match_args__ == ("gi_" + "frame",) else ""
+        """,
+    "a dataclass evaluates the docstring of its base": """
+        import dataclasses
+        class Base:
+            "Base(a=os.sep)\\n--\\n\\n"
+        @dataclasses.dataclass(init=False)
+        class D(Base): pass
+        def main(): return "escaped" if D.__doc__ == "D(a='/')" else ""
+        """,
 }
 
 #: Closed in the library itself, which is changed for both layers.
 CHANGED_IN_THE_LIBRARY = frozenset(
-    {"cached_property reads the dict of any class", "cached_property writes to any object"}
+    {
+        "cached_property reads the dict of any class",
+        "cached_property writes to any object",
+        "an instance says of its fields what replace() then reads",
+        "it says so under a name that is one only the second time",
+        "a field is called as a method of str",
+        "a field is renamed by another class' method",
+        "a member of an enum that is none yet sets any attribute",
+        "a dataclass evaluates the docstring of its base",
+    }
 )
 
 #: Nothing to hold it against: without the guards there are no façades.

@@ -90,6 +90,7 @@ def configuration() -> dict[str, Any]:
         "broker_transport_options": transport_options(url),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,  # a server that refuses may be full, or a replica, for a while
         "task_ignore_result": True,
         "task_serializer": "json",
         "accept_content": ["json"],

@@ -7,6 +7,7 @@ Workers need not know each other: what they share is in the records. So it neith
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from typing import Any
 
@@ -20,6 +21,8 @@ logger = logging.getLogger("celeriac.worker")
 FIRST_PAUSE_SECONDS = 0.25
 PAUSE_STEP_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 1.0
+#: Before the next try with a server that is there and refuses: full, a replica.
+REFUSED_PAUSE_SECONDS = 2.0
 
 
 class Consumer(CelerysConsumer):
@@ -55,3 +58,12 @@ class Consumer(CelerysConsumer):
         if tries:
             logger.info("the consumer has reached redis", extra={"action": "broker_back", "tries": tries})
         return connected
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """A new connection follows: at once where the old one was lost, after a pause where the server refuses."""
+        super().on_connection_error_after_connected(exc)
+        if isinstance(exc, self.channel_errors):
+            pause_until = time.monotonic() + REFUSED_PAUSE_SECONDS
+            while time.monotonic() < pause_until:
+                maybe_shutdown()
+                time.sleep(FIRST_PAUSE_SECONDS)

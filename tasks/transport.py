@@ -9,12 +9,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from functools import partial
 from queue import Empty
 from typing import Any
 
 from kombu.transport import redis, virtual
 
 from tasks.consumption import consumption
+
+logger = logging.getLogger("celeriac.worker")
 
 
 class QoS(virtual.QoS):
@@ -37,15 +42,35 @@ class _Watched:
         super().__init__(*args, **kwargs)
         self.QoS = QoS
 
+    def _queue_bind(self, *args: Any) -> None:
+        self._unless_full(partial(super()._queue_bind, *args))  # type: ignore[misc]
+
+    def maybe_refresh_binding_expiry(self) -> None:
+        self._unless_full(super().maybe_refresh_binding_expiry)  # type: ignore[misc]
+
+    def _unless_full(self, write: Callable[[], None]) -> None:
+        """Write kombu's table of queues; where the memory is full, go on without.
+
+        Our messages are put on their lists by the store, which asks no table. A worker that could not start while Redis
+        is full would keep it full.
+        """
+        try:
+            write()
+        except self.ResponseError as error:  # type: ignore[attr-defined]
+            if "maxmemory" not in str(error):
+                raise
+            logger.debug("redis is full; the worker fetches all the same", extra={"action": "binding_refused"})
+
     def _brpop_read(self, **options: Any) -> Any:
         try:
             answer = super()._brpop_read(**options)  # type: ignore[misc]
         except Empty:
             consumption.seen()
             raise
-        except self.ResponseError as error:  # type: ignore[attr-defined]
+        except self.ResponseError:  # type: ignore[attr-defined]
+            # Else kombu asks it again at once, and again. The consumer connects anew, after a pause.
             self.client.connection.disconnect()  # type: ignore[attr-defined]
-            raise ConnectionError(str(error)) from error
+            raise
         consumption.seen()
         return answer
 

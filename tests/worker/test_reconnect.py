@@ -37,13 +37,13 @@ class Bench:
         dispatcher = Dispatcher(Outbox(self.store.keys), HORIZON_SECONDS)
         self.service = TaskService(self.store, dispatcher, unchecked, intake_of(self.store), system_clock)
         self.health = HealthService(self.store, system_clock)
-        self._folder = folder
+        self.folder = folder
         self.workers: list[CeleryProcess] = []
 
     def start_worker(self, *words: str, app: str = "celery_app") -> CeleryProcess:
         settings = {"LEASE_SECONDS": "2", "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
         words = ("worker", "-n", "one@test", "--loglevel=info", *words)
-        worker = CeleryProcess(self._folder, self.server.url, *words, app=app, **settings)
+        worker = CeleryProcess(self.folder, self.server.url, *words, app=app, **settings)
         self.workers.append(worker)
         worker.wait_for("worker ready")
         self.runs_a_task(10)
@@ -113,6 +113,40 @@ def test_after_a_long_time_without_redis_it_fetches_within_seconds(bench: Bench,
     assert "CPendingDeprecationWarning" not in worker.output
     assert worker.output.count("the consumer can't reach redis") <= 1, "it is said once, not at each try"
     assert "Traceback" not in worker.output
+
+
+def test_a_redis_that_takes_no_writes_for_a_while_costs_no_worker(bench: Bench) -> None:
+    worker = bench.start_worker()
+    with redis.Redis.from_url(bench.server.url) as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        worker.wait_for("Connection to broker lost")
+        lines = worker.output.count("\n")
+        stay(5)
+        assert worker.output.count("\n") - lines < 30, "it does not try without a pause"
+        client.execute_command("REPLICAOF", "NO", "ONE")
+    bench.runs_a_task(BACK_SECONDS)
+    assert worker.process.poll() is None
+
+
+def test_a_worker_fetches_and_starts_although_redis_is_full(bench: Bench) -> None:
+    """Else what waits would never be done, and no room come back."""
+    first = bench.start_worker()
+    tasks = [bench.service.create({**CODE, "task_type": "delayed", "delay_seconds": 1}) for _ in range(3)]
+    with redis.Redis.from_url(bench.server.url) as client:
+        client.config_set("maxmemory", "1")
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        wait_until(lambda: bench.service.get(tasks[0].id).status.finished, 10, "a task that was fetched")
+        first.kill()
+        client.config_set("maxmemory", "0")
+        held = bench.service.create(CODE)
+        client.config_set("maxmemory", "1")
+        second = CeleryProcess(
+            bench.folder / "second", bench.server.url, "worker", "-n", "two@test", "--loglevel=info", LEASE_SECONDS="2"
+        )
+        bench.workers.append(second)
+        second.wait_for("worker ready")
+        assert "Traceback" not in second.output
+        wait_until(lambda: bench.service.get(held.id).status.finished, 10, "a task that the new worker fetched")
 
 
 def test_a_worker_that_ends_without_redis_writes_no_files_and_says_no_nonsense(bench: Bench) -> None:

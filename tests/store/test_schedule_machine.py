@@ -1,0 +1,286 @@
+"""Any sequence of calls on scheduled tasks, by callers and beats whose views may be old, against a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from app.domain.ids import firing_id
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.schedules import Firing, Firings, Schedule, ScheduleFilters
+from app.store.store import Store
+from app.store.tasks import Attempt, Filters
+from tests.conftest import VirtualClock
+from tests.store.making import LEASE_MS, LETTER, SUCCEEDED, new_schedule, new_task
+
+ACTIVE, PAUSED, ENDED = ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED, ScheduleStatus.ENDED
+MAX_SCHEDULES = 2  # few, so that much happens to each
+MINUTE = 60_000
+KEYS = st.sampled_from([None, None, "k"])
+OVERLAPS = st.sampled_from(["allow", "skip", "stop_previous"])
+MAX_RUNS = st.sampled_from([None, None, 1, 3])
+LATE_MS = st.sampled_from([0, 0, 1_000])
+
+
+@dataclass
+class Model:
+    """What is to be expected of one scheduled task."""
+
+    id: str
+    kind: Kind
+    key: str | None
+    next_ms: int | None
+    status: ScheduleStatus = ACTIVE
+    name: str = "nightly"
+    revision: int = 1
+    fired: int = 0
+    by_hand: int = 0
+    skipped: int = 0
+    missed: int = 0
+    last: str | None = None
+    tasks: list[str] = field(default_factory=list)
+    notes: set[tuple[int, str, str | None]] = field(default_factory=set)
+
+    def is_as(self, seen: Schedule) -> bool:
+        return (str(self.revision), self.next_ms) == (seen.revision, seen.next_run_ms)
+
+    def note(self, at_ms: int, outcome: str, task_id: str | None = None) -> None:
+        self.notes.add((at_ms, outcome, task_id))
+
+    def end(self) -> None:
+        self.status, self.next_ms = ENDED, None
+
+
+class ScheduleMachine(RuleBasedStateMachine):
+    """Each rule predicts the answer; the invariants look behind the store."""
+
+    schedules = Bundle("schedules")
+    views = Bundle("views")
+
+    def __init__(self, store: Store, raw: redis.Redis) -> None:
+        super().__init__()
+        raw.flushdb()
+        self.store, self.raw, self.clock = store, raw, VirtualClock()
+        self.models: dict[str, Model] = {}
+        self.tasks: dict[str, Status] = {}
+
+    # --- what callers do -----------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.models) < MAX_SCHEDULES)
+    @rule(target=schedules, kind=st.sampled_from(Kind), key=KEYS)
+    def create(self, kind: Kind, key: str | None) -> Any:
+        schedule = new_schedule(self.clock(), kind=kind, key=key)
+        answer = self.store.schedules.create(schedule, self.clock())
+        holders = [model.id for model in self.models.values() if key is not None and model.key == key]
+        if holders:
+            assert [answer] == holders
+            return multiple()
+        assert answer == schedule.id
+        self.models[schedule.id] = Model(schedule.id, kind, key, schedule.next_run_ms)
+        return schedule.id
+
+    @rule(ms=st.sampled_from([1, 1_000, MINUTE, 3 * MINUTE, -1, -2 * MINUTE]))
+    def the_clock_moves(self, ms: int) -> None:
+        self.clock.advance(ms)
+
+    @rule(target=views, schedule_id=schedules)
+    def look(self, schedule_id: str) -> Any:
+        """Somebody reads it, to act on it now or much later."""
+        found = self.store.schedules.get(schedule_id)
+        assert (found is None) == (schedule_id not in self.models)
+        return multiple() if found is None else found
+
+    @rule(schedule_id=schedules, before=st.sampled_from(ScheduleStatus), after=st.sampled_from(ScheduleStatus))
+    def move(self, schedule_id: str, before: ScheduleStatus, after: ScheduleStatus) -> None:
+        now_ms, model = self.clock(), self.models.get(schedule_id)
+        following = now_ms + MINUTE if after is ACTIVE else None
+        answer = self.store.schedules.move(schedule_id, now_ms, before, after, following)
+        if model is None:
+            assert answer == ("", "")
+        elif model.status is not before:
+            assert answer == (model.status, model.status)
+        else:
+            assert answer == (before, after)
+            model.status, model.next_ms, model.revision = after, following, model.revision + 1
+
+    @rule(seen=views, kind=st.sampled_from(Kind), name=st.sampled_from(["nightly", "ü"]), delay_ms=LATE_MS)
+    def change(self, seen: Schedule, kind: Kind, name: str, delay_ms: int) -> None:
+        following = None if seen.next_run_ms is None else seen.next_run_ms + delay_ms
+        changed = replace(seen, kind=kind, name=name, next_run_ms=following)
+        answer = self.store.schedules.change(seen, changed, self.clock())
+        model = self.models.get(seen.id)
+        assert answer == (model is not None and model.is_as(seen))
+        if answer and model is not None:
+            model.kind, model.name, model.next_ms, model.status = kind, name, following, seen.status
+            model.revision += 1
+
+    @rule(schedule_id=schedules)
+    def run_now(self, schedule_id: str) -> None:
+        task = new_task(self.clock(), task_type=TaskType.SCHEDULED, scheduled_task_id=schedule_id)
+        answer, model = self.store.schedules.run_now(schedule_id, task, self.clock()), self.models.get(schedule_id)
+        assert answer == (model is not None)
+        if model is not None:
+            self.create_task(model, task.id, self.clock())
+            model.by_hand += 1
+
+    @rule(schedule_id=consumes(schedules))
+    def delete(self, schedule_id: str) -> None:
+        assert self.store.schedules.delete(schedule_id) == (self.models.pop(schedule_id, None) is not None)
+
+    @precondition(lambda self: self.tasks)
+    @rule(data=st.data(), finishes=st.booleans())
+    def a_worker_starts_a_task(self, data: st.DataObject, finishes: bool) -> None:
+        task_id, now_ms = data.draw(st.sampled_from(sorted(self.tasks))), self.clock()
+        attempt = self.store.tasks.claim(task_id, "w", now_ms, now_ms + LEASE_MS)
+        if isinstance(attempt, Attempt):
+            assert self.tasks[task_id] in (Status.QUEUED, Status.WAITING)
+            self.tasks[task_id] = Status.RUNNING
+            if finishes:
+                self.tasks[task_id] = Status(self.store.tasks.finish(attempt, SUCCEEDED, now_ms, 1.0))
+
+    # --- what beats do -------------------------------------------------------------------------------
+
+    @rule(
+        seen=views,
+        overlap=OVERLAPS,
+        max_runs=MAX_RUNS,
+        missed=st.integers(0, 2),
+        number=st.integers(0, 3),
+        late_ms=LATE_MS,
+        is_last=st.booleans(),
+    )
+    def fire(
+        self,
+        seen: Schedule,
+        overlap: str,
+        max_runs: int | None,
+        missed: int,
+        number: int,
+        late_ms: int,
+        is_last: bool,
+    ) -> None:
+        """A beat takes what it saw to be due: firings that were missed, then those that create a task."""
+        if seen.next_run_ms is None:
+            return
+        times = [seen.next_run_ms + step * 1_000 for step in range(missed + number)]
+        following = None if is_last else seen.next_run_ms + MINUTE
+        firings = [self.firing(seen, at_ms, late_ms) for at_ms in times[missed:]]
+        asked = Firings(seen.id, seen.next_run_ms, seen.revision, following, overlap, max_runs, times[:missed], firings)
+        answer, model = self.store.schedules.fire([asked, asked], self.clock()), self.models.get(seen.id)
+        assert answer == (model is not None and model.is_as(seen)), "each is taken once, of what it still is"
+        if answer and model is not None:
+            self.take(model, asked)
+
+    def firing(self, seen: Schedule, at_ms: int, late_ms: int) -> Firing:
+        due_ms = self.clock() + late_ms
+        return Firing(at_ms, due_ms, firing_id(seen.id, at_ms), LETTER if due_ms <= self.clock() else None)
+
+    def take(self, model: Model, asked: Firings) -> None:
+        """What the firings do to the model."""
+        for at_ms in asked.missed:
+            model.note(at_ms, "missed")
+        model.missed += len(asked.missed)
+        for firing in asked.firings:
+            if asked.max_runs is not None and model.fired >= asked.max_runs:
+                break
+            last = None if model.last is None else self.tasks[model.last]
+            busy = last is not None and not last.finished
+            if busy and asked.overlap == "skip":
+                model.note(firing.at_ms, "skipped_overlap")
+                model.skipped += 1
+                continue
+            if busy and asked.overlap == "stop_previous" and model.last is not None and last is not Status.RUNNING:
+                self.tasks[model.last] = Status.STOPPED
+            self.create_task(model, firing.task_id, firing.due_ms)
+            model.note(firing.at_ms, "created", firing.task_id)
+            model.fired += 1
+        if asked.following_ms is None or (asked.max_runs is not None and model.fired >= asked.max_runs):
+            model.end()
+        else:
+            model.next_ms = asked.following_ms
+
+    def create_task(self, model: Model, task_id: str, due_ms: int) -> None:
+        """A firing that had its task already, before the schedule's clock went back, leaves that one alone."""
+        model.last = task_id
+        if task_id not in model.tasks:
+            model.tasks.append(task_id)
+            self.tasks[task_id] = Status.WAITING if due_ms > self.clock() else Status.QUEUED
+
+    # --- what always holds ---------------------------------------------------------------------------
+
+    @invariant()
+    def every_record_is_the_models(self) -> None:
+        for model in self.models.values():
+            found = self.store.schedules.get(model.id)
+            assert found is not None
+            assert (found.status, found.next_run_ms, found.kind) == (model.status, model.next_ms, model.kind)
+            assert (found.name, found.key, found.revision) == (model.name, model.key, str(model.revision))
+            assert (found.run_count, found.last_task_id) == (model.fired + model.by_hand, model.last)
+            assert (found.skipped_count, found.missed_count) == (model.skipped, model.missed)
+
+    @invariant()
+    def what_became_of_each_firing_is_written_down(self) -> None:
+        for model in self.models.values():
+            notes, _ = self.store.schedules.firings(model.id, 1_000, None)
+            assert {(note.at_ms, note.outcome, note.task_id) for note in notes} == model.notes
+
+    @invariant()
+    def the_tasks_are_those_that_were_created_each_once(self) -> None:
+        for model in self.models.values():
+            assert self.tasks_of(model.id) == model.tasks[::-1]
+
+    @invariant()
+    def every_task_is_where_the_firings_left_it(self) -> None:
+        for task_id, status in self.tasks.items():
+            assert self.store.tasks.status(task_id) is status
+
+    def tasks_of(self, schedule_id: str) -> Sequence[str]:
+        return [task.id for task in self.store.tasks.page(Filters(scheduled_task_id=schedule_id), 1_000).items]
+
+    @invariant()
+    def each_is_in_exactly_one_list_and_due_when_it_says(self) -> None:
+        keys, models = self.store.keys, self.models.values()
+        found = sorted((one, key) for key in self.raw.keys("celeriac:sx:*") for one in self.raw.zrange(key, 0, -1))
+        assert found == sorted((model.id, keys.schedule_leaf(model.kind, model.status)) for model in models)
+        listed = self.store.schedules.page(ScheduleFilters(), 100).items
+        assert {schedule.id for schedule in listed} == self.models.keys()
+        due = dict(self.raw.zrange(keys.cron, 0, -1, withscores=True))
+        assert due == {model.id: model.next_ms for model in models if model.next_ms is not None}
+        assert self.store.schedules.id_of_key("k") == next((model.id for model in models if model.key), None)
+
+    def teardown(self) -> None:
+        """No trace is left when everything is deleted: only counters, and messages that nobody has fetched."""
+        for schedule_id in self.models:
+            assert self.store.schedules.delete(schedule_id)
+        for task_id in self.tasks:
+            self.store.tasks.stop(task_id, self.clock(), force=True)
+            assert self.store.tasks.delete(task_id)
+        kept = [key for key in self.raw.keys("*") if not key.startswith("celeriac:minute:")]
+        assert set(kept) <= {self.store.keys.seq, LETTER.queue_key}
+
+
+def test_any_sequence_of_calls_keeps_the_schedules_whole(store: Store, raw_redis: redis.Redis) -> None:
+    run_state_machine_as_test(
+        lambda: ScheduleMachine(store, raw_redis),
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )

@@ -28,13 +28,33 @@ from app.store.tasks import Attempt, Filters
 from tests.conftest import VirtualClock
 from tests.store.making import LEASE_MS, LETTER, SUCCEEDED, new_schedule, new_task
 
-ACTIVE, PAUSED, ENDED = ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED, ScheduleStatus.ENDED
+ACTIVE, ENDED = ScheduleStatus.ACTIVE, ScheduleStatus.ENDED
 MAX_SCHEDULES = 2  # few, so that much happens to each
 MINUTE = 60_000
 KEYS = st.sampled_from([None, None, "k"])
-OVERLAPS = st.sampled_from(["allow", "skip", "stop_previous"])
-MAX_RUNS = st.sampled_from([None, None, 1, 3])
-LATE_MS = st.sampled_from([0, 0, 1_000])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a beat makes of a scheduled task that is due: firings that were missed, then those that create a task."""
+
+    overlap: str
+    max_runs: int | None
+    missed: int
+    number: int
+    late_ms: int
+    is_last: bool
+
+
+PLANS = st.builds(
+    Plan,
+    overlap=st.sampled_from(["allow", "skip", "stop_previous"]),
+    max_runs=st.sampled_from([None, None, None, 3]),
+    missed=st.sampled_from([0, 0, 2]),
+    number=st.sampled_from([0, 1, 1, 2, 3]),
+    late_ms=st.sampled_from([0, 0, 1_000]),
+    is_last=st.sampled_from([False, False, False, True]),
+)
 
 
 @dataclass
@@ -105,7 +125,11 @@ class ScheduleMachine(RuleBasedStateMachine):
         assert (found is None) == (schedule_id not in self.models)
         return multiple() if found is None else found
 
-    @rule(schedule_id=schedules, before=st.sampled_from(ScheduleStatus), after=st.sampled_from(ScheduleStatus))
+    @rule(
+        schedule_id=schedules,
+        before=st.sampled_from(ScheduleStatus),
+        after=st.sampled_from([ACTIVE, ACTIVE, *ScheduleStatus]),
+    )
     def move(self, schedule_id: str, before: ScheduleStatus, after: ScheduleStatus) -> None:
         now_ms, model = self.clock(), self.models.get(schedule_id)
         following = now_ms + MINUTE if after is ACTIVE else None
@@ -118,16 +142,25 @@ class ScheduleMachine(RuleBasedStateMachine):
             assert answer == (before, after)
             model.status, model.next_ms, model.revision = after, following, model.revision + 1
 
-    @rule(seen=views, kind=st.sampled_from(Kind), name=st.sampled_from(["nightly", "ü"]), delay_ms=LATE_MS)
-    def change(self, seen: Schedule, kind: Kind, name: str, delay_ms: int) -> None:
-        following = None if seen.next_run_ms is None else seen.next_run_ms + delay_ms
-        changed = replace(seen, kind=kind, name=name, next_run_ms=following)
-        answer = self.store.schedules.change(seen, changed, self.clock())
-        model = self.models.get(seen.id)
+    @rule(
+        seen=views,
+        kind=st.sampled_from(Kind),
+        name=st.sampled_from(["nightly", "ü"]),
+        by_ms=st.sampled_from([0, 1_000, -MINUTE]),
+    )
+    def change(self, seen: Schedule, kind: Kind, name: str, by_ms: int) -> None:
+        """Its next firing may be moved, too: back to one that was taken already."""
+        following = None if seen.next_run_ms is None else seen.next_run_ms + by_ms
+        self._change(seen, replace(seen, kind=kind, name=name, next_run_ms=following))
+
+    def _change(self, seen: Schedule, changed: Schedule) -> bool:
+        answer, model = self.store.schedules.change(seen, changed, self.clock()), self.models.get(seen.id)
         assert answer == (model is not None and model.is_as(seen))
         if answer and model is not None:
-            model.kind, model.name, model.next_ms, model.status = kind, name, following, seen.status
+            model.kind, model.name = changed.kind, changed.name
+            model.next_ms, model.status = changed.next_run_ms, changed.status
             model.revision += 1
+        return answer
 
     @rule(schedule_id=schedules)
     def run_now(self, schedule_id: str) -> None:
@@ -155,36 +188,61 @@ class ScheduleMachine(RuleBasedStateMachine):
 
     # --- what beats do -------------------------------------------------------------------------------
 
-    @rule(
-        seen=views,
-        overlap=OVERLAPS,
-        max_runs=MAX_RUNS,
-        missed=st.integers(0, 2),
-        number=st.integers(0, 3),
-        late_ms=LATE_MS,
-        is_last=st.booleans(),
-    )
-    def fire(
-        self,
-        seen: Schedule,
-        overlap: str,
-        max_runs: int | None,
-        missed: int,
-        number: int,
-        late_ms: int,
-        is_last: bool,
-    ) -> None:
-        """A beat takes what it saw to be due: firings that were missed, then those that create a task."""
-        if seen.next_run_ms is None:
-            return
-        times = [seen.next_run_ms + step * 1_000 for step in range(missed + number)]
-        following = None if is_last else seen.next_run_ms + MINUTE
-        firings = [self.firing(seen, at_ms, late_ms) for at_ms in times[missed:]]
-        asked = Firings(seen.id, seen.next_run_ms, seen.revision, following, overlap, max_runs, times[:missed], firings)
+    @rule(seen=views, plan=PLANS)
+    def fire(self, seen: Schedule, plan: Plan) -> None:
+        """A beat whose view may be old takes what it saw to be due."""
+        if seen.next_run_ms is not None:
+            self._fire(seen, plan)
+
+    @precondition(lambda self: self.active())
+    @rule(data=st.data(), plan=PLANS)
+    def fire_what_is_due(self, data: st.DataObject, plan: Plan) -> None:
+        """Most firings of a real beat are taken: so are these."""
+        seen = self.store.schedules.get(data.draw(st.sampled_from(self.active())))
+        assert seen is not None
+        assert self._fire(seen, plan) == 1
+
+    @precondition(lambda self: self.active())
+    @rule(target=views, data=st.data(), plan=PLANS)
+    def another_beat_was_first(self, data: st.DataObject, plan: Plan) -> Schedule:
+        """A view that has grown old by a firing; it may be acted on yet."""
+        seen = self.store.schedules.get(data.draw(st.sampled_from(self.active())))
+        assert seen is not None
+        self._fire(seen, plan)
+        return seen
+
+    @precondition(lambda self: self.active())
+    @rule(data=st.data(), name=st.sampled_from(["nightly", "ü"]), plan=PLANS)
+    def a_caller_was_first(self, data: st.DataObject, name: str, plan: Plan) -> None:
+        """A change that leaves the next firing alone, between a beat's look and its write."""
+        seen = self.store.schedules.get(data.draw(st.sampled_from(self.active())))
+        assert seen is not None
+        assert self._change(seen, replace(seen, name=name))
+        assert self._fire(seen, plan) == 0
+
+    def active(self) -> list[str]:
+        return [model.id for model in self.models.values() if model.next_ms is not None]
+
+    def _fire(self, seen: Schedule, plan: Plan) -> int:
+        assert seen.next_run_ms is not None
+        times = [seen.next_run_ms + step * 1_000 for step in range(plan.missed + plan.number)]
+        following = None if plan.is_last else seen.next_run_ms + MINUTE
+        firings = [self.firing(seen, at_ms, plan.late_ms) for at_ms in times[plan.missed :]]
+        asked = Firings(
+            seen.id,
+            seen.next_run_ms,
+            seen.revision,
+            following,
+            plan.overlap,
+            plan.max_runs,
+            times[: plan.missed],
+            firings,
+        )
         answer, model = self.store.schedules.fire([asked, asked], self.clock()), self.models.get(seen.id)
         assert answer == (model is not None and model.is_as(seen)), "each is taken once, of what it still is"
         if answer and model is not None:
             self.take(model, asked)
+        return answer
 
     def firing(self, seen: Schedule, at_ms: int, late_ms: int) -> Firing:
         due_ms = self.clock() + late_ms

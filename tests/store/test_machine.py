@@ -196,6 +196,29 @@ class TaskMachine(RuleBasedStateMachine):
             model.stop_asked = True
         assert after == model.status
 
+    @rule(
+        task_id=tasks,
+        kind=st.sampled_from(Kind),
+        delay_ms=PAUSES_MS,
+        tags=st.sets(st.sampled_from(TAGS)),
+    )
+    def change(self, task_id: str, kind: Kind, delay_ms: int, tags: set[str]) -> None:
+        """A PATCH: another kind, time and tags, of a task that still waits as it was seen."""
+        now_ms, model, seen = self.clock(), self.models.get(task_id), self.store.tasks.get(task_id)
+        assert (seen is None) == (model is None)
+        if seen is None or model is None:
+            return
+        message = message_for(task_id) if delay_ms <= HORIZON_MS else NO_MESSAGE
+        changed = new_task(now_ms, id=task_id, kind=kind, task_type=TaskType.DELAYED, due_ms=now_ms + delay_ms)
+        changed = replace(changed, tags=sorted(tags), message=message)
+        answer = self.store.tasks.change(seen, changed, now_ms)
+        if model.status is Status.WAITING:
+            model.kind, model.task_type, model.tags = kind, TaskType.DELAYED, tuple(changed.tags)
+            model.wait_again(now_ms + delay_ms, now_ms)
+        assert answer == model.status
+        if model.status is Status.WAITING:
+            assert self.store.tasks.change(seen, changed, now_ms) == "other", "by a view that is old"
+
     @rule(task_id=consumes(tasks))
     def delete(self, task_id: str) -> None:
         answer, model = self.store.tasks.delete(task_id), self.models.get(task_id)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sandbox.inside import builtin_names, names
+from sandbox.inside.words import words
 
 #: `__name__` of the program, and `__module__` of what it defines.
 MODULE = "task"
@@ -376,7 +377,10 @@ def check_field_names(found: Iterable[Any]) -> None:
             raise SecurityError(f"{str(name)[:100]!r} may not be the name of a field")
 
 
-_OF_A_NAMESPACE = frozenset({"__module__", "__qualname__", "__annotations__", "__classcell__", "__match_args__"})
+#: What the compiler puts there; the last two since Python 3.13. (Not `__classdictcell__`: it would give the real dict.)
+_OF_A_NAMESPACE = frozenset(
+    words("__module__ __qualname__ __annotations__ __classcell__ __match_args__ __firstlineno__ __static_attributes__")
+)
 
 
 def _check_namespace(namespace: Any, *, of_classes: bool) -> None:
@@ -519,8 +523,8 @@ def _guard_enums_by_call() -> None:
     """`Enum("Name", members)` makes a class."""
     original = enum.EnumMeta._create_  # type: ignore[attr-defined]
 
-    def create(cls: Any, class_name: Any, names_: Any, *args: Any, **kwargs: Any) -> Any:
-        plain = str(names_).replace(",", " ").split() if type(names_) is str else names_
+    def create(cls: Any, class_name: Any, names: Any, *args: Any, **kwargs: Any) -> Any:
+        plain = names.replace(",", " ").split() if type(names) is str else names or ()
         listed = list(plain.items()) if type(plain) is dict else list(plain)
         members = [each if type(each) is str else tuple(each) for each in listed]
         check_field_names(each if type(each) is str else each[0] for each in members)

@@ -191,8 +191,8 @@ class Policy(RestrictingNodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         self.check_name(node, node.name)
-        for part in ("bases", "keywords", "decorator_list"):
-            setattr(node, part, [self.visit(each) for each in getattr(node, part)])
+        for part in ("bases", "keywords", "decorator_list", "type_params"):  # the last since Python 3.12
+            setattr(node, part, [self.visit(each) for each in getattr(node, part, [])])
         self._class_names.append(node.name)
         node.body = [self.visit(statement) for statement in node.body]
         self._class_names.pop()

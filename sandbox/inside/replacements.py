@@ -324,7 +324,8 @@ def _reconstruct(
 
 
 def _set_state(made: Any, state: Any) -> None:
-    setter = getattr(made, "__setstate__", None)
+    # An exception's own would set whatever the state names.
+    setter = None if issubclass(type(made), BaseException) else getattr(made, "__setstate__", None)
     if setter is not None:
         setter(state)
         return

@@ -150,9 +150,9 @@ PROGRAMS: dict[str, tuple[str, Any]] = {
             try:
                 p.z = 3
             except AttributeError as e:
-                return [p.x, p._y, e.__class__.__name__, str(e), P.__slots__]
+                return [p.x, p._y, e.__class__.__name__, "no attribute 'z'" in str(e), P.__slots__]
         """,
-        [2, 2, "AttributeError", "'P' object has no attribute 'z'", ["x", "_y"]],
+        [2, 2, "AttributeError", True, ["x", "_y"]],
     ),
     "init_subclass_and_set_name": (
         """

@@ -6,6 +6,8 @@ returns anything at all is out.
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.box.programs import Runner
@@ -384,3 +386,23 @@ def test_longer_ways_out_are_closed(run: Runner, program: str) -> None:
     assert verdict.failure is not None, verdict.result_json
     assert verdict.failure.type in REFUSALS
     assert "OUT" not in verdict.stdout
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the language has no type parameters")
+@pytest.mark.parametrize("definition", ["class A[T: main.__globals__]: pass", "def f[T: main.__globals__](): pass"])
+def test_what_bounds_a_type_parameter_is_looked_at(run: Runner, definition: str) -> None:
+    failure = run.failure(f"def main(): pass\n{definition}\n")
+    assert (failure.type, failure.line) == ("SecurityError", 2)
+
+
+def test_an_exception_takes_no_state_that_sets_its_class(run: Runner) -> None:
+    program = """
+        import copy
+        class Mine(Exception): pass
+        class Other(Exception): pass
+        def main():
+            error = Mine()
+            vars(error)["__reduce_ex__"] = lambda protocol: (Mine, (), {"__class__": Other})
+            return type(copy.copy(error)).__name__
+    """
+    assert run.failure(program).type == "SecurityError"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,7 +57,8 @@ def answers(store: Store) -> bool:
     return True
 
 
-def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["stopped", "hanging"])
+def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tmp_path: Path, how: str) -> None:
     dispatcher = Dispatcher(Outbox(own_store.keys), HORIZON_SECONDS)
     schedules = ScheduleService(own_store, dispatcher, unchecked, intake_of(own_store), system_clock, "UTC")
     beat = CeleryProcess(tmp_path, own_server.url, "beat", "--loglevel=info")
@@ -64,10 +66,16 @@ def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tm
         wait_until(own_store.liveness.last_beat, 30, "a first tick")
         before = runs_of(schedules, schedules.create(EVERY_SECOND).id)
         wait_until(lambda: before(2), 15, "two firings")
-        own_server.stop()
+        if how == "stopped":
+            own_server.stop()
+        else:
+            own_server.tell(signal.SIGSTOP)
         beat.wait_for("redis can't be reached")
         assert not answers(own_store)
-        own_server.start()
+        if how == "stopped":
+            own_server.start()
+        else:
+            own_server.tell(signal.SIGCONT)
         wait_until(lambda: answers(own_store), 10, "the store is back")
         created = schedules.create(EVERY_SECOND)
         after = runs_of(schedules, created.id)

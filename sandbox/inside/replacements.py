@@ -192,6 +192,10 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
     for each in type.mro(cls):
         if any("__getattr__" in vars(kind) for kind in type.mro(type(each))):
             raise guards.SecurityError("a class whose metaclass has __getattr__ can't become a dataclass")
+    options["slots"] = bool(options.get("slots"))
+    if options["slots"] and guards.is_programs_own(type(cls)):
+        # The class is made anew, by a class of classes that would be handed the real dict of its fields.
+        raise guards.SecurityError("a class with a class of classes of its own can't become a dataclass with slots")
     wanted = options.get("match_args", True)
     made: Any = dataclasses.dataclass(cls, **{**options, "match_args": False})
     if wanted and "__match_args__" not in vars(made):

@@ -363,6 +363,34 @@ ROUTES: dict[str, str] = {
         class D(Base): pass
         def main(): return "escaped" if D.__doc__ == "D(a='/')" else ""
         """,
+    "a dataclass with slots shows the dict of its fields to its class of classes": """
+        import dataclasses
+        got, made = [], []
+        class M(type):
+            def __new__(mcs, name, bases, namespace):
+                got.append(namespace)
+                made.append(super().__new__(mcs, name, bases, namespace))
+                return made[-1]
+        class Yes:
+            def __eq__(self, other): return True
+        class Field:
+            name = "a=print('OUT'), **b"
+            init = repr = compare = True
+            hash = kw_only = None
+            type, _field_type, default, default_factory = int, Yes(), 1, dataclasses.MISSING
+        def main():
+            try:
+                @dataclasses.dataclass(slots=True)
+                class D(metaclass=M): pass
+            except AttributeError:
+                if len(got) < 2: raise
+            got[-1]["__data" + "class_fields__"]["b"] = Field()
+            try:
+                @dataclasses.dataclass
+                class E(made[0]): pass
+            except SyntaxError:
+                return "escaped"  # what it says of its name was put into source code
+        """,
 }
 
 #: Closed in the library itself, which is changed for both layers.

@@ -27,8 +27,17 @@ MODULE = "task"
 
 _MISSING = object()
 _REFUSED_TYPES = frozenset({types.ModuleType, types.FrameType, types.CodeType, types.TracebackType})
+_ALIASES = frozenset(
+    {types.GenericAlias}
+    | {each for each in vars(typing).values() if isinstance(each, type) and "Alias" in each.__name__}
+)
+#: Objects that hand a read on (an alias to what it is an alias of, which may be anything) are looked at with the others.
+_LOOKED_AT_TYPES = _REFUSED_TYPES | _ALIASES
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _dict_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
+_class_of_super: Callable[[Any], Any] = super.__dict__["__thisclass__"].__get__
+_self_of_super: Callable[[Any], Any] = super.__dict__["__self__"].__get__
+_self_class_of_super: Callable[[Any], Any] = super.__dict__["__self_class__"].__get__
 
 
 class SecurityError(AttributeError):
@@ -99,13 +108,17 @@ def _refuse(value: Any, name: str) -> SecurityError:
 
 def read_public(value: Any, name: str) -> Any:
     """`value.name`, for a name without leading underscore."""
-    if type(value) in _REFUSED_TYPES:
+    if type(value) in _LOOKED_AT_TYPES:
         _look_at_refused(value, name)
     return getattr(value, name)
 
 
 def _look_at_refused(value: Any, name: str) -> None:
     """Modules that the operator hands out whole are the exception."""
+    while type(value) in _ALIASES:
+        value = object.__getattribute__(value, "__origin__")
+    if type(value) not in _REFUSED_TYPES:
+        return
     whole = type(value) is types.ModuleType and value.__name__.partition(".")[0] in state.library_roots
     if not whole or name.startswith("_"):
         raise _refuse(value, name)
@@ -113,7 +126,7 @@ def _look_at_refused(value: Any, name: str) -> None:
 
 def read_private(value: Any, name: str) -> Any:
     """`value._name` and special names that depend on the name only."""
-    if type(value) in _REFUSED_TYPES:
+    if type(value) in _LOOKED_AT_TYPES:
         _look_at_refused(value, name)
     if names.is_special(name):
         return _read_harmless_special(value, name)
@@ -138,14 +151,15 @@ def _is_private_of_program(value: Any, name: str) -> bool:
 
 def _searched_classes(value: Any) -> tuple[type, ...]:
     if type(value) is super:
-        mro = _mro_of(super.__getattribute__(value, "__self_class__"))
-        return mro[mro.index(super.__getattribute__(value, "__thisclass__")) + 1 :]
-    return _mro_of(value) if is_class(value) else _mro_of(type(value))
+        mro = _mro_of(_self_class_of_super(value))
+        return mro[mro.index(_class_of_super(value)) + 1 :]
+    # A class has the methods of its class, too: EnumType._convert_ makes members of what a real module holds.
+    return _mro_of(value) + _mro_of(type(value)) if is_class(value) else _mro_of(type(value))
 
 
 def read_special(value: Any, name: str) -> Any:
     """The attributes whose value has to be looked at."""
-    if type(value) in _REFUSED_TYPES:
+    if type(value) in _LOOKED_AT_TYPES:
         _look_at_refused(value, name)
     return SPECIAL[name](value, name)
 
@@ -195,7 +209,7 @@ def _setter(value: Any, name: str) -> Callable[..., None]:
             raise TypeError(f"{name} takes {takes} arguments")
         target = args[0] if len(args) > takes else value
         if type(target) is super:
-            target = super.__getattribute__(target, "__self__")
+            target = _self_of_super(target)
         attribute = args[-takes]
         _check_string(attribute)
         write(target, attribute)
@@ -337,6 +351,14 @@ def write(value: Any, name: str) -> Any:
     raise SecurityError(f"the attribute {name!r} of a {type(value).__name__!r} object can't be changed in the sandbox")
 
 
+def change(value: Any, name: str) -> Any:
+    """`value`, if `value.name += …` may read its attribute, and then set it."""
+    looked_at = name in names.GUARDED or (names.is_private(name) and name not in names.PRIVATE_OF_THE_LIBRARY)
+    if looked_at and any(name in _dict_of(each) for each in _searched_classes(value) if each in state.library_classes):
+        raise _refuse(value, name)
+    return write(value, name)
+
+
 # --- classes ----------------------------------------------------------------------------------------
 
 _NOT_OF_CLASSES = "a class of classes may not define {!r} in the sandbox"
@@ -377,6 +399,15 @@ def check_field_names(found: Iterable[Any]) -> None:
             raise SecurityError(f"{str(name)[:100]!r} may not be the name of a field")
 
 
+def check_slots(found: Any) -> Any:
+    """What is assigned to `__slots__`, in a form that says the same again. Raises SecurityError."""
+    kept = found if type(found) in (str, dict) else tuple(found)
+    for name in (kept,) if type(kept) is str else kept:
+        if type(name) is not str or not names.may_be_slot(name):
+            raise SecurityError(f"{str(name)[:100]!r} may not be the name of a slot")
+    return kept
+
+
 #: What the compiler puts there; the last two since Python 3.13. (Not `__classdictcell__`: it would give the real dict.)
 _OF_A_NAMESPACE = frozenset(
     words("__module__ __qualname__ __annotations__ __classcell__ __match_args__ __firstlineno__ __static_attributes__")
@@ -397,6 +428,9 @@ def _check_namespace(namespace: Any, *, of_classes: bool) -> None:
     if type(annotations) is not dict or type(matched) is not tuple:
         raise TypeError("__annotations__ must be a dict, and __match_args__ a tuple")
     check_field_names(annotations)
+    if type(namespace.get("__slots__", ())) not in (str, tuple, list, dict):
+        raise TypeError("__slots__ of a class made by type() must be a tuple, list, string or dict")
+    check_slots(namespace.get("__slots__", ()))
     for name in matched:
         if type(name) is not str or not names.may_match(name):
             raise SecurityError(f"the attribute {name!r} may not be read in a pattern")
@@ -648,6 +682,8 @@ def make_builtins(print_function: Callable[..., None], import_function: Callable
         names.READ_PRIVATE: read_private,
         names.READ_SPECIAL: read_special,
         names.WRITE: write,
+        names.CHANGE: change,
+        names.CHECK_SLOTS: check_slots,
         names.HOOK: hide_type,
     }
     return plain | exceptions | replaced | guards

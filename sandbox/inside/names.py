@@ -26,6 +26,10 @@ CLASS_HOOKS = frozenset({"__subclasshook__", "__subclasscheck__"})
 #: Assigned in a class, beside methods. (`__match_args__` too, as a plain tuple of harmless names: policy.visit_Assign.)
 CLASS_VARIABLES = frozenset({"__slots__", "__hash__", "__doc__", "__test__"})
 
+#: Special names that may stand in `__slots__`. A slot by any other (`__class__`) would, while it is empty, hide what the
+#: interpreter has there, and the class' `__getattr__` would answer in its place.
+SLOTS = frozenset({"__dict__", "__weakref__"})
+
 #: What a class of classes may not define. The library looks classes up in its tables, so `__eq__` and `__hash__` of one
 #: would be handed the classes in there (`type`, the class of code objects); `__getattr__` would answer for
 #: `__match_args__` and its like; `mro` decides who the ancestors are.
@@ -126,7 +130,8 @@ LEFT_OUT = {
 }
 
 #: The guards' names in a program's tree, by what they are for. No source can spell them.
-READ_PUBLIC, READ_PRIVATE, READ_SPECIAL, WRITE, HOOK = "<read>", "<read private>", "<read special>", "<write>", "<hook>"
+READ_PUBLIC, READ_PRIVATE, READ_SPECIAL = "<read>", "<read private>", "<read special>"
+WRITE, CHANGE, HOOK, CHECK_SLOTS = "<write>", "<change>", "<hook>", "<slots>"
 
 
 def is_special(name: str) -> bool:
@@ -169,6 +174,11 @@ def may_read(name: str) -> bool:
 def may_write(name: str) -> bool:
     """Whether an attribute may be set or deleted, of an object that permits it."""
     return name not in LEFT_OUT and (not is_special(name) or name in WRITABLE)
+
+
+def may_be_slot(name: str) -> bool:
+    """Whether `__slots__` may hold the name."""
+    return name in SLOTS or (not is_special(name) and may_bind(name))
 
 
 def may_match(name: str) -> bool:

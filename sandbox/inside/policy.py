@@ -20,7 +20,7 @@ from typing import Any
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from sandbox.inside import builtin_names, facades, names
-from sandbox.inside.names import HOOK, READ_PRIVATE, READ_PUBLIC, READ_SPECIAL, WRITE
+from sandbox.inside.names import CHANGE, CHECK_SLOTS, HOOK, READ_PRIVATE, READ_PUBLIC, READ_SPECIAL, WRITE
 
 FILENAME = "<task>"
 MAX_PROBLEMS = 100
@@ -68,6 +68,8 @@ class Policy(RestrictingNodeTransformer):
     def visit_Name(self, node: ast.Name) -> Any:
         if not isinstance(node.ctx, ast.Load):
             self.check_name(node, node.id)
+            if node.id == "__slots__":
+                self.error(node, "__slots__ may only be assigned, by a statement of its own in a class")
         elif not names.may_load(node.id):
             self.error(node, f"the name {node.id!r} may not be used")
         elif node.id in builtin_names.LEFT_OUT and node.id not in self._bound:
@@ -202,21 +204,35 @@ class Policy(RestrictingNodeTransformer):
         return self._keep(node)
 
     def visit_Assign(self, node: ast.Assign) -> Any:
-        if _is_match_args(node.targets):
+        if _is_only("__slots__", node.targets) and self._class_names:
+            node.value = self._checked_slots(node.value)
+            return node
+        if _is_only("__match_args__", node.targets):
             if not (self._class_names and _is_harmless_tuple(node.value)):
                 self.error(node, "__match_args__ must be a plain tuple of names of public attributes")
             return node
         return self._keep(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        if self._lazy_annotations:
+        if _is_only("__slots__", [node.target]) and self._class_names and node.value is not None:
+            node.value = self._checked_slots(node.value)
+        else:
             node.target = self.visit(node.target)
             node.value = None if node.value is None else self.visit(node.value)
-            return node
-        return self._keep(node)
+        if not self._lazy_annotations:
+            node.annotation = self.visit(node.annotation)
+        return node
+
+    def _checked_slots(self, value: ast.expr) -> ast.expr:
+        call = ast.Call(ast.Name(CHECK_SLOTS, ast.Load()), [self.visit(value)], [])
+        return ast.fix_missing_locations(ast.copy_location(call, value))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        return self._keep(node)
+        """`a.b += c` reads `a.b` without a further guard, so the one that permits the change looks at that too."""
+        node = self._keep(node)
+        if isinstance(node.target, ast.Attribute):
+            node.target.value.func.id = CHANGE  # type: ignore[attr-defined]
+        return node
 
     # --- match ----------------------------------------------------------------------------------
 
@@ -329,8 +345,8 @@ def _stored(tree: ast.AST) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
-def _is_match_args(targets: list[ast.expr]) -> bool:
-    return len(targets) == 1 and isinstance(targets[0], ast.Name) and targets[0].id == "__match_args__"
+def _is_only(name: str, targets: list[ast.expr]) -> bool:
+    return len(targets) == 1 and isinstance(targets[0], ast.Name) and targets[0].id == name
 
 
 def _is_harmless_tuple(value: ast.expr) -> bool:

@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import inspect
 import random
+import string
 import sys
 import types
 import typing
@@ -120,6 +121,36 @@ class redirect_stdout(contextlib.AbstractContextManager[Any]):  # noqa: N801  (t
         sys.stdout = self._old_targets.pop()
 
 
+_singledispatch = functools.singledispatch
+
+
+def singledispatch(func: Callable[..., Any]) -> Any:
+    """functools.singledispatch; what looks itself up beside classes is handed them, if it hashes like them (`type`)."""
+    made: Any = _singledispatch(func)
+    original = made.dispatch
+
+    def dispatch(cls: Any) -> Any:
+        if not guards.is_class(cls):
+            raise TypeError("dispatch() takes a class")
+        return original(cls)
+
+    made.dispatch = dispatch
+    return made
+
+
+def _guard_partial_methods() -> None:
+    """What is bound gets the `__self__` of what it was made from, in plain sight; of a builtin, that is a module."""
+    original = functools.partialmethod.__get__
+
+    def get(self: Any, obj: Any, cls: Any = None) -> Any:
+        bound = original(self, obj, cls)
+        if type(bound) is functools.partial:
+            vars(bound).pop("__self__", None)
+        return bound
+
+    functools.partialmethod.__get__ = get  # type: ignore[method-assign]
+
+
 # --- typing -----------------------------------------------------------------------------------------
 
 
@@ -166,7 +197,7 @@ _namedtuple = collections.namedtuple
 def namedtuple(typename: Any, field_names: Any, **options: Any) -> Any:
     """collections.namedtuple; its fields end up in `__match_args__`, by which a pattern reads without a guard."""
     split = str(field_names).replace(",", " ").split() if isinstance(field_names, str) else field_names
-    listed = [str(each) for each in split]
+    listed = [str.__str__(str(each)) for each in split]  # str(x) may be of a subclass, which says another thing each time
     if not options.get("rename"):
         guards.check_field_names([each for each in listed if each.isidentifier()])
     options["module"] = guards.MODULE
@@ -187,7 +218,7 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
     """dataclasses.dataclass; the library pastes the fields' names into source code."""
     if cls is None:
         return lambda decorated: dataclass(decorated, **options)
-    if not isinstance(cls, type) or not guards.is_programs_own(cls):
+    if not guards.is_class(cls) or issubclass(cls, type) or not guards.is_programs_own(cls):
         raise guards.SecurityError("only a class of the program can become a dataclass")
     for each in type.mro(cls):
         if any("__getattr__" in vars(kind) for kind in type.mro(type(each))):
@@ -266,6 +297,10 @@ def _guard_dataclass_fields() -> None:
 
     def get_field(cls: Any, name: Any, *args: Any) -> Any:
         guards.check_field_names([name])
+        holder = next((base for base in type.mro(cls) if name in vars(base)), cls)
+        if not guards.is_programs_own(holder) and (name in names.GUARDED or names.is_private(name)):
+            # Its default would be the library's: `str.format` itself.
+            raise guards.SecurityError(f"a field can't be called {name!r} here: the base class has that")
         found = original(cls, name, *args)
         if type(found) is not dataclasses.Field:
             raise guards.SecurityError("a field of a dataclass must be made by field()")
@@ -281,14 +316,16 @@ def _guard_dataclass_fields() -> None:
     dataclasses.fields = fields  # type: ignore[assignment]
 
 
-def _guard_signatures() -> None:
-    """A dataclass asks for one; the library takes it from a docstring, and evaluates what stands in there."""
-    original = inspect._signature_fromstr  # type: ignore[attr-defined]
+def signature_of_class(cls: Any) -> inspect.Signature:
+    """What a dataclass' docstring says: its `__init__`'s arguments, if that is a plain function.
 
-    def from_string(kind: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        return kind() if guards.is_programs_own(obj) else original(kind, obj, *args, **kwargs)
-
-    inspect._signature_fromstr = from_string  # type: ignore[attr-defined]
+    inspect.signature asks objects what they say of themselves, evaluates docstrings, and compares with `type`.
+    """
+    function = next((vars(base)["__init__"] for base in type.mro(cls) if "__init__" in vars(base)), None)
+    if type(function) is not types.FunctionType:
+        return inspect.Signature()
+    found: inspect.Signature = inspect._signature_from_function(inspect.Signature, function)  # type: ignore[attr-defined]
+    return found.replace(parameters=list(found.parameters.values())[1:])
 
 
 def _guard_forward_references() -> None:
@@ -312,6 +349,8 @@ def _reconstruct(
     deepcopy: Callable[..., Any] = copy.deepcopy,
 ) -> Any:
     """copy's own, but what it sets attributes on must permit it: a program may have had a say in `func`."""
+    if func is getattr:
+        func = guards.guarded_getattr  # so says a method of itself, with its function's name, which a program may choose
     deep = memo is not None
     if deep and args:
         args = (deepcopy(arg, memo) for arg in args)
@@ -319,12 +358,25 @@ def _reconstruct(
     if deep:
         memo[id(x)] = made
     if state is not None:
+        _check_can_be_set(made)  # before the state is copied: what is, passes through a program's `__deepcopy__` and memo
         _set_state(made, deepcopy(state, memo) if deep else state)
     for item in listiter or ():
         made.append(deepcopy(item, memo) if deep else item)
     for key, value in dictiter or ():
         made[deepcopy(key, memo) if deep else key] = deepcopy(value, memo) if deep else value
     return made
+
+
+#: Classes of the library whose state is what a program put in.
+_COPIED = frozenset(
+    {collections.UserDict, collections.UserList, collections.UserString, collections.ChainMap, string.Template}
+)
+
+
+def _check_can_be_set(made: Any) -> None:
+    may = type(made) in _COPIED or type(made) in guards.state.writable or hasattr(made, "__setstate__")
+    if not may and (guards.is_class(made) or not guards.is_programs_own(made)):
+        raise guards.SecurityError(f"a {type(made).__name__!r} object can't be copied in the sandbox")
 
 
 def _set_state(made: Any, state: Any) -> None:
@@ -335,7 +387,11 @@ def _set_state(made: Any, state: Any) -> None:
         return
     both = type(state) is tuple and len(state) == 2
     attributes, slots = state if both else (state, None)
-    for name, value in [*(attributes or {}).items(), *(slots or {}).items()]:
+    if attributes:
+        plain = type(made) in _COPIED or issubclass(type(made), BaseException)
+        own = vars(made) if plain else guards.guarded_getattr(made, "__dict__")
+        own.update(attributes)  # not by setattr: an object that permits no changes can be copied all the same
+    for name, value in (slots or {}).items():
         guards.guarded_setattr(made, name, value)
 
 
@@ -389,7 +445,7 @@ def available_timezones() -> set[str]:
 
 REPLACED: dict[str, dict[str, Any]] = {
     "operator": {"attrgetter": attrgetter, "methodcaller": methodcaller},
-    "functools": {"update_wrapper": update_wrapper, "wraps": wraps},
+    "functools": {"update_wrapper": update_wrapper, "wraps": wraps, "singledispatch": singledispatch},
     "typing": {
         "Type": guards.GuardedType,
         "get_type_hints": get_type_hints,
@@ -415,7 +471,9 @@ def guard_library() -> None:
     copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
     _guard_dataclass_fields()
     _guard_dataclass_replace()
-    _guard_signatures()
+    inspect.signature = signature_of_class
+    functools.singledispatch = singledispatch
+    _guard_partial_methods()
     _guard_forward_references()
     _guard_user_string()
     guards.guard_enums()

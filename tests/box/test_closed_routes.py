@@ -363,6 +363,128 @@ ROUTES: dict[str, str] = {
         class D(Base): pass
         def main(): return "escaped" if D.__doc__ == "D(a='/')" else ""
         """,
+    "a method bound by partialmethod tells whose it was: a builtin's module": """
+        import functools
+        class D:
+            def __get__(self, instance, owner): return len
+        def main():
+            found = vars(functools.partialmethod(D()).__get__(None, int)).get("__self__")
+            match found:
+                case object(exec=f): return "escaped"
+            raise TypeError("not found")
+        """,
+    "copying a method reads the attribute that its function is called": """
+        import copy
+        class C:
+            def m(self): pass
+        def f(): pass
+        f.__name__ = "__globals__"
+        def main(): return "escaped" if copy.copy(type(C().m)(f, main)) else ""
+        """,
+    "the memo of deepcopy gets the code of a forward reference": """
+        import copy, typing
+        def main():
+            memo = {}
+            try:
+                copy.deepcopy(typing.get_args(typing.List["1 + 1"])[0], memo)
+            except AttributeError:
+                pass
+            codes = [x for each in memo.values() if type(each) is dict for x in each.values() if "code" in str(type(x))]
+            return "escaped" if codes else ""
+        """,
+    "an alias of anything reads what the anything has": """
+        def main(): return "escaped" if type(list[int])(object, int).__subclasses__() else ""
+        """,
+    "a method of anything does": """
+        class C:
+            def m(self): pass
+        def main(): return "escaped" if type(C().m)(object, 1).__subclasses__() else ""
+        """,
+    "the default of a field is the unguarded str.format": """
+        import dataclasses
+        def main():
+            @dataclasses.dataclass
+            class S(str):
+                format: object
+                def __new__(cls): return str.__new__(cls, "")
+            return "escaped" if "builtin" in vars(S())["format"]("{0.__globals__}", main) else ""
+        """,
+    "+= reads the unguarded object.__setattr__": """
+        got = []
+        class Grab:
+            def __radd__(self, other): got.append(other)
+        class C: pass
+        def main():
+            C.__setattr__ += Grab()
+            return "escaped" if got else ""
+        """,
+    "+= reads the unguarded str.format": """
+        got = []
+        class Grab:
+            def __radd__(self, other): got.append(other)
+        class S(str): pass
+        def main():
+            s = S("{0.__globals__}")
+            s.format += Grab()
+            return "escaped" if "builtin" in got[0](main) else ""
+        """,
+    "a class calls a private method of its class, which reads any module": """
+        from enum import Enum
+        class E(Enum): pass
+        def main():
+            return "escaped" if E._convert_("X", "builtins", lambda name: name == "exec").exec.value else ""
+        """,
+    "what hashes like a class is compared with it": """
+        import functools
+        got = []
+        class Grab:
+            def __init__(self, value): self.value = value
+            def __hash__(self): return self.value
+            def __eq__(self, other): got.append(other)
+        @functools.singledispatch
+        def f(x): pass
+        def main():
+            f(1)
+            try:
+                f.dispatch(Grab(hash(int)))
+            except TypeError:
+                pass
+            return "escaped" if int in got else ""
+        """,
+    "an empty slot lets the class lie about its class": """
+        class L:
+            __slots__ = ("__class__",)
+            def __getattr__(self, name): return int
+        def main(): return "escaped" if isinstance(L(), int) else ""
+        """,
+    "a slot like that is made by type()": """
+        def main():
+            L = type("L", (), {"__slots__": ["__class__"], "__getattr__": lambda self, name: int})
+            return "escaped" if isinstance(L(), int) else ""
+        """,
+    "a slot like that says another thing the second time": """
+        class Slots(list):
+            turns = 0
+            def __iter__(self):
+                self.turns += 1
+                return iter(["__class__" if self.turns >= ASKED else "a"])
+        class L:
+            __slots__ = Slots()
+            def __getattr__(self, name): return int
+        def main(): return "escaped" if isinstance(L(), int) else ""
+        """,
+    "what is asked for its signature is compared with type": """
+        import dataclasses
+        got = []
+        class Grab:
+            def __call__(self): pass
+            def __eq__(self, other): got.append(other)
+        def main():
+            @dataclasses.dataclass
+            class D:
+                __init__ = Grab()
+            return "escaped" if got else ""
+        """,
     "a dataclass with slots shows the dict of its fields to its class of classes": """
         import dataclasses
         got, made = [], []
@@ -404,6 +526,12 @@ CHANGED_IN_THE_LIBRARY = frozenset(
         "a field is renamed by another class' method",
         "a member of an enum that is none yet sets any attribute",
         "a dataclass evaluates the docstring of its base",
+        "a method bound by partialmethod tells whose it was: a builtin's module",
+        "copying a method reads the attribute that its function is called",
+        "the memo of deepcopy gets the code of a forward reference",
+        "the default of a field is the unguarded str.format",
+        "what hashes like a class is compared with it",
+        "what is asked for its signature is compared with type",
     }
 )
 

@@ -31,7 +31,7 @@ _ALIASES = frozenset(
     {types.GenericAlias}
     | {each for each in vars(typing).values() if isinstance(each, type) and "Alias" in each.__name__}
 )
-#: Objects that hand a read on (an alias to what it is an alias of, which may be anything) are looked at with the others.
+#: Objects that hand a read on (an alias does, to what it stands for, which may be anything) are looked at, too.
 _LOOKED_AT_TYPES = _REFUSED_TYPES | _ALIASES
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _dict_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__

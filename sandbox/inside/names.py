@@ -26,7 +26,7 @@ CLASS_HOOKS = frozenset({"__subclasshook__", "__subclasscheck__"})
 #: Assigned in a class, beside methods. (`__match_args__` too, as a plain tuple of harmless names: policy.visit_Assign.)
 CLASS_VARIABLES = frozenset({"__slots__", "__hash__", "__doc__", "__test__"})
 
-#: Special names that may stand in `__slots__`. A slot by any other (`__class__`) would, while it is empty, hide what the
+#: Special names that may stand in `__slots__`. An empty slot by any other (`__class__`) would hide what the
 #: interpreter has there, and the class' `__getattr__` would answer in its place.
 SLOTS = frozenset({"__dict__", "__weakref__"})
 

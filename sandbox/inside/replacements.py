@@ -197,7 +197,9 @@ _namedtuple = collections.namedtuple
 def namedtuple(typename: Any, field_names: Any, **options: Any) -> Any:
     """collections.namedtuple; its fields end up in `__match_args__`, by which a pattern reads without a guard."""
     split = str(field_names).replace(",", " ").split() if isinstance(field_names, str) else field_names
-    listed = [str.__str__(str(each)) for each in split]  # str(x) may be of a subclass, which says another thing each time
+    listed = [
+        str.__str__(str(each)) for each in split
+    ]  # str(x) may be of a subclass, which says another thing each time
     if not options.get("rename"):
         guards.check_field_names([each for each in listed if each.isidentifier()])
     options["module"] = guards.MODULE
@@ -350,7 +352,9 @@ def _reconstruct(
 ) -> Any:
     """copy's own, but what it sets attributes on must permit it: a program may have had a say in `func`."""
     if func is getattr:
-        func = guards.guarded_getattr  # so says a method of itself, with its function's name, which a program may choose
+        func = (
+            guards.guarded_getattr
+        )  # so says a method of itself, with its function's name, which a program may choose
     deep = memo is not None
     if deep and args:
         args = (deepcopy(arg, memo) for arg in args)
@@ -358,7 +362,9 @@ def _reconstruct(
     if deep:
         memo[id(x)] = made
     if state is not None:
-        _check_can_be_set(made)  # before the state is copied: what is, passes through a program's `__deepcopy__` and memo
+        _check_can_be_set(
+            made
+        )  # before the state is copied: what is, passes through a program's `__deepcopy__` and memo
         _set_state(made, deepcopy(state, memo) if deep else state)
     for item in listiter or ():
         made.append(deepcopy(item, memo) if deep else item)
@@ -471,7 +477,7 @@ def guard_library() -> None:
     copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
     _guard_dataclass_fields()
     _guard_dataclass_replace()
-    inspect.signature = signature_of_class
+    inspect.signature = signature_of_class  # type: ignore[assignment]
     functools.singledispatch = singledispatch
     _guard_partial_methods()
     _guard_forward_references()

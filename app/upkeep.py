@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.dispatch import Dispatcher
+from app.domain.errors import Unavailable
 from app.domain.outcome import Failure
 from app.domain.times import to_rfc3339
 from app.queues import QUEUES, celery_priority
@@ -60,14 +61,28 @@ class Upkeep:
     trimmed_ms: int = 0
 
     def run(self, now_ms: int) -> None:
-        """Everything once. Raises Unavailable where Redis can't be reached."""
-        self.promote(now_ms)
-        self.store.upkeep.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.who)
-        self.take_back_lost(now_ms)
-        self.resend_lost(now_ms)
-        if now_ms - self.trimmed_ms >= TRIM_EVERY_MS or now_ms < self.trimmed_ms:
-            self.trimmed_ms = now_ms
-            self.trim(now_ms)
+        """Everything once; a defect in one part keeps none of the others from its work.
+
+        Raises Unavailable where Redis can't be reached.
+        """
+        for part in (self.promote, self.mark_overdue, self.take_back_lost, self.resend_lost, self._trim_at_times):
+            try:
+                part(now_ms)
+            except Unavailable:
+                raise
+            except Exception:
+                more = {"action": "upkeep_failed", "part": part.__name__}
+                logger.exception("a part of the upkeep failed; the others go on", extra=more)
+
+    def mark_overdue(self, now_ms: int) -> int:
+        """What a worker holds by countdown, and has not started although it is due, is queued. Returns how many."""
+        return self.store.upkeep.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.who)
+
+    def _trim_at_times(self, now_ms: int) -> int:
+        if 0 <= now_ms - self.trimmed_ms < TRIM_EVERY_MS:
+            return 0
+        self.trimmed_ms = now_ms
+        return self.trim(now_ms)
 
     def promote(self, now_ms: int) -> int:
         """Send the messages of waiting tasks whose time is within the horizon. Returns how many."""

@@ -59,7 +59,7 @@ class AttemptRunner:
         now_ms = self._clock()
         lease_ends = time.monotonic() + self._lease_ms / 1000
         try:
-            claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms)
+            claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms, self._executors)
         except Unavailable as error:
             # The message is spent, the record is not: upkeep sends another, or takes the claim back if it was made.
             more = {"action": "claim_failed", "task_id": task_id, "reason": str(error)}

@@ -77,8 +77,10 @@ class StoreScheduler(Scheduler):
 
     def _work(self) -> None:
         self._store.liveness.beat_ticked(self._name, system_clock())
-        self._fire()
-        self._upkeep.run(system_clock())
+        try:
+            self._fire()
+        finally:  # a schedule that can't be fired must not keep tasks from being looked after
+            self._upkeep.run(system_clock())
         self._watch.wait(self._seconds_to_next())
 
     def _fire(self) -> None:

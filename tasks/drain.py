@@ -43,6 +43,7 @@ class Drain:
         self._consumer_ended = threading.Event()
         self._finished = threading.Event()
         self._thread: threading.Thread | None = None
+        self._has_failed = False  # said once, not twenty times a second
 
     @property
     def has_begun(self) -> bool:
@@ -95,7 +96,9 @@ class Drain:
         try:
             count = self._give_back(task_ids)
         except Unavailable as error:
-            logger.warning("could not give back", extra={"action": "give_back_failed", "reason": str(error)})
+            if not self._has_failed:
+                logger.warning("could not give back", extra={"action": "give_back_failed", "reason": str(error)})
+            self._has_failed = True
             return
         self._fetched.difference_update(task_ids)
         if count:

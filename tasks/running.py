@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.store.tasks import Attempt
 from tasks.executors import Cancellable
+
+#: Stops that are remembered: one may come when its attempt was claimed and is not held yet.
+REMEMBERED_STOPS = 1_000
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +45,7 @@ class Running:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: set[Held] = set()
+        self._stopped: deque[str] = deque(maxlen=REMEMBERED_STOPS)
 
     @contextmanager
     def __call__(self, attempt: Attempt, cancel: Cancellable, lease_ends: float) -> Iterator[Held]:
@@ -48,6 +53,9 @@ class Running:
         held = Held(attempt, cancel, lease_ends)
         with self._lock:
             self._held.add(held)
+            is_stopped = attempt.task_id in self._stopped
+        if is_stopped:
+            cancel.cancel()
         try:
             yield held
         finally:
@@ -81,8 +89,11 @@ class Running:
         """End the task's attempts; False where none runs here.
 
         There may be two: the older one has lost its lease while this process was asleep, and does not know it yet.
+        An attempt that comes a moment later is ended too: a task that was stopped never starts again.
         """
-        found = [held for held in self.held() if held.attempt.task_id == task_id]
+        with self._lock:
+            self._stopped.append(task_id)
+            found = [held for held in self._held if held.attempt.task_id == task_id]
         for held in found:
             held.cancel.cancel()
         return bool(found)

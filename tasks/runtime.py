@@ -13,6 +13,7 @@ from app.dispatch import Dispatcher
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.outbox import Outbox
+from app.queues import QUEUES
 from app.redis_server import find_redis_url
 from app.redis_warnings import log_warnings
 from app.settings import Settings, SettingsError, read_settings
@@ -62,9 +63,10 @@ class Runtime:
             Kind.CODE: CodeExecutor(self.sandbox, settings),
             Kind.API: ApiExecutor(self._http),
         }
+        served = {kind: executor for kind, executor in executors.items() if QUEUES[kind] in identity.queues}
         self.drain = Drain(store.upkeep, dispatcher, self.running, settings.shutdown_grace, clock)
         self.runner = AttemptRunner(
-            store.tasks, dispatcher, executors, self.running, self.drain, settings.lease_seconds, clock
+            store.tasks, dispatcher, served, self.running, self.drain, settings.lease_seconds, clock
         )
         self._leases = LeaseGuard(self.running, settings.lease_seconds)
         self.watchdog = Watchdog(self._last_consumption, self._end_process)
@@ -172,7 +174,7 @@ class _Process:
                 log_warnings(store.liveness)
                 self.runtime = Runtime(settings, store, identity)
                 self.pid = os.getpid()
-                self.runtime.start(with_sandbox="celeriac.code" in identity.queues)
+                self.runtime.start(with_sandbox=QUEUES[Kind.CODE] in identity.queues)
             return self.runtime
 
     def drain(self) -> Drain | None:

@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError
 from app.store.client import Client
 
 #: What runs, ends, stops or keeps alive something that was accepted: it is written even where the memory is full.
-DESPITE_FULL = frozenset({"alive", "claim", "complete", "lost", "overdue", "renew", "send", "stop"})
+DESPITE_FULL = frozenset({"alive", "claim", "complete", "hand_back", "lost", "overdue", "renew", "send", "stop"})
 #: Redis refuses a script for want of memory only until it has written something: it must not be stopped half-way.
 _FIRST_WRITE = "redis.call('DEL', P .. 'nothing')"
 

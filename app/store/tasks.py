@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -194,12 +194,15 @@ class TaskStore:
 
     # --- changes of status ----------------------------------------------------------------------
 
-    def claim(self, task_id: str, worker: str, now_ms: int, lease_until_ms: int) -> Attempt | str:
+    def claim(
+        self, task_id: str, worker: str, now_ms: int, lease_until_ms: int, kinds: Iterable[str] = tuple(Kind)
+    ) -> Attempt | str:
         """queued -> running (or waiting -> running, when due): the attempt, or the status that forbids it.
 
-        The status is "" where there is no such task and "early" before it is due.
+        The status is "" where there is no such task, "early" before it is due, and "elsewhere" where it is none of
+        the kinds that the worker runs.
         """
-        answer = self._scripts("claim", task_id, now_ms, lease_until_ms, worker)
+        answer = self._scripts("claim", task_id, now_ms, lease_until_ms, worker, f",{','.join(kinds)},")
         if len(answer) == 1:
             return str(answer[0])
         _, number, epoch, kind, spec, name, max_retries, timeout, losses, priority = answer

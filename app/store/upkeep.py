@@ -86,11 +86,14 @@ class UpkeepStore:
             return list(pipeline.execute())
 
     def oldest_message(self, queue_key: str) -> str | None:
-        """The task id in the message that is served next, None where the list is empty."""
+        """The task id in the message that is served next, None where the list is empty, "" where it is not one of ours."""
         payload = self._client.lindex(queue_key, -1)
         if payload is None:
             return None
-        return str(json.loads(str(payload))["headers"]["id"])
+        try:
+            return str(json.loads(str(payload))["headers"]["id"])
+        except (ValueError, TypeError, KeyError):
+            return ""
 
     def queued_ms(self, task_ids: Sequence[str]) -> list[int | None]:
         """Of each task, since when its message has been out; None where it is not queued."""

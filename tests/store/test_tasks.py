@@ -126,6 +126,16 @@ def test_a_claim_is_refused_with_the_status_that_forbids_it(store: Store, clock:
     assert store.tasks.claim(NOBODY, "w2", clock(), clock() + LEASE_MS) == ""
 
 
+def test_a_worker_starts_no_task_of_a_kind_that_it_does_not_run(store: Store, clock: VirtualClock) -> None:
+    """A message may come for a task that was changed, after it was sent, from a call to a program."""
+    task_id = created(store, clock(), kind=Kind.API)
+    before = read(store, task_id)
+    assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS, [Kind.CODE]) == "elsewhere"
+    assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS, []) == "elsewhere"
+    assert read(store, task_id) == before
+    assert isinstance(store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS, [Kind.API]), Attempt)
+
+
 def test_a_claim_before_the_time_has_it_sent_again(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 2_000)
     assert store.upkeep.waiting_until(clock() + 5_000, 10) == []

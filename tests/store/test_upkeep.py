@@ -327,3 +327,31 @@ def test_trimming_takes_place_once_a_second(store: Store, clock: VirtualClock, u
     assert len(kept(store)) == 2
     upkeep.run(clock.advance(1))
     assert len(kept(store)) == 1
+
+
+def test_a_message_that_is_not_ours_hides_nothing_and_keeps_nothing_from_being_done(
+    store: Store, upkeep: Upkeep, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    task_id = created(store, clock(), message=NO_MESSAGE)
+    key = post(task_id, Kind.CODE, 5, None).queue_key
+    for foreign in ("no json", "[]", '{"headers": {}}'):
+        raw_redis.rpush(key, foreign)
+        assert store.upkeep.oldest_message(key) == ""
+        upkeep.run(clock.advance(FETCH_GRACE_MS + 1))
+        raw_redis.delete(key)
+    upkeep.run(clock())
+    assert messages(raw_redis, store) == [(task_id, None)]
+
+
+def test_a_defect_in_one_part_keeps_no_other_from_its_work(
+    store: Store, upkeep: Upkeep, clock: VirtualClock, caplog: pytest.LogCaptureFixture, raw_redis: redis.Redis
+) -> None:
+    broken, old = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE), finished(store, clock())
+    lost = created(store, clock())
+    claimed(store, lost, clock())
+    raw_redis.hset(store.keys.task(broken), "p", "no number")
+    upkeep.run(clock.advance(round(Settings().result_ttl * 1000) + 1))
+    assert (status(store, old), status(store, lost)) == (None, Status.QUEUED)
+    assert [vars(record)["part"] for record in caplog.records if vars(record).get("action") == "upkeep_failed"] == [
+        "promote"
+    ]

@@ -195,6 +195,23 @@ def _take(raw: redis.Redis, store: Store, task_id: str) -> bool:
     return bool(found and raw.lrem(key, 1, found[0]))
 
 
+def test_a_call_that_becomes_a_program_is_run_by_no_worker_for_calls(
+    service: TaskService, start_worker: Start, target: Target
+) -> None:
+    """Its first message is on its way, or in a worker already, that has no sandbox and need not be able to have one."""
+    calls = start_worker("calls", "-Q", "celeriac.api")
+    task = service.create({"name": "n", "api_url": f"{target.url}/ok", "task_type": "delayed", "delay_seconds": 1})
+    of_a_call = ("api_url", "method", "headers", "params", "data", "expected_status", "retry_on")
+    program = {"function_code": "def f(): return 1", "function_name": "f"}
+    assert service.patch(task.id, {**dict.fromkeys(of_a_call), **program}).kind == "code"
+    wait_until(lambda: service.get(task.id).status != "waiting", 10, "its time")
+    assert service.get(task.id).status == "queued"
+    start_worker("programs", "-Q", "celeriac.code")
+    task = service.get(task.id, wait_seconds=15)
+    assert (task.status, task.worker, task.attempt) == ("succeeded", "programs@test", 1)
+    assert "task started" not in calls.output
+
+
 def test_sigterm_lets_the_running_attempt_finish_and_hands_back_the_rest(
     service: TaskService, start_worker: Start, target: Target
 ) -> None:

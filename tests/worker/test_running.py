@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 import threading
 from typing import Any, cast
 
@@ -47,6 +48,14 @@ def test_two_attempts_of_one_task_are_both_held_and_both_ended() -> None:
         assert [one.epoch for one in running.attempts()] == [1], "the end of one is not the other's"
     assert running.attempts() == []
     assert not running.cancel(TASK_ID)
+
+
+def test_a_stop_that_comes_before_its_attempt_is_held_ends_it_all_the_same() -> None:
+    """Between the claim and here a stop finds nothing to end. The next renewal would, seconds later."""
+    running, stopped, other = Running(), Cancel(), Cancel()
+    assert not running.cancel(TASK_ID)
+    with running(attempt(1), stopped, lease_ends=9), running(replace(attempt(1), task_id="other"), other, lease_ends=9):
+        assert (stopped.is_cancelled, other.is_cancelled) == (True, False)
 
 
 class _Broken:

@@ -26,6 +26,16 @@ def memory(raw_redis: redis.Redis) -> Iterator[redis.Redis]:
     raw_redis.config_set("maxmemory", "0")
 
 
+def test_what_a_worker_has_fetched_goes_back(store: Store, memory: redis.Redis) -> None:
+    task = new_task(0)
+    store.tasks.create([task], 0)
+    memory.delete(task.message.queue_key)
+    memory.config_set("maxmemory", "1")
+    (sendable,) = store.upkeep.sendable([task.id])
+    assert store.upkeep.hand_back([(sendable, task.message)]) == 1
+    assert memory.lrange(task.message.queue_key, 0, -1) == [task.message.payload]
+
+
 def test_what_was_accepted_runs_to_its_end_once(
     store: Store, service: TaskService, start_worker: Start, memory: redis.Redis
 ) -> None:

@@ -1,6 +1,7 @@
 -- Starts an attempt, if the task still waits for one: queued -> running, or waiting -> running when it is due.
--- ARGV: id, now ms, lease until ms, worker
--- Returns {status} where there is nothing to start ('' for no such task, 'early' when it is not due yet),
+-- ARGV: id, now ms, lease until ms, worker, kinds of task that it runs (between commas)
+-- Returns {status} where there is nothing to start ('' for no such task, 'early' when it is not due yet,
+-- 'elsewhere' when another worker is to run it: its kind was changed after this message was sent),
 -- else {'running', attempt, epoch, kind, spec, name, max_retries, timeout, lost, priority}. The epoch counts claims: an
 -- attempt that does not count gives its number back, and no two claims may ever look the same (fencing).
 local id, now = ARGV[1], ARGV[2]
@@ -8,6 +9,7 @@ local k = key(id)
 local r = redis.call('HMGET', k, 'st', 'du', 'k', 'n', 'mr', 'to', 'lost', 'p')
 local status = r[1]
 if not status then return {''} end
+if not string.find(ARGV[5], ',' .. r[3] .. ',', 1, true) then return {'elsewhere'} end
 if status == 'waiting' then
   if tonumber(r[2]) > tonumber(now) then
     -- Our clocks differ, or it was put off meanwhile. It is sent again when its time has come.

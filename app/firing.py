@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -36,11 +36,26 @@ class FiringService:
     spread: Callable[[], float] = random.random
 
     def fire_due(self, limit: int) -> int:
-        """Take the firings of up to `limit` schedules that are due. Returns how many schedules were due."""
-        now_ms = self.clock()
+        """Take the firings of up to `limit` schedules that are due. Returns how many schedules were due.
+
+        One that can't be fired keeps no other from it: its error is raised when all have been.
+        """
+        now_ms, failed = self.clock(), list[Exception]()
         due = self.store.schedules.due(now_ms, limit)
-        self.store.schedules.fire_each(_batches(self._firings(schedule, now_ms) for schedule in due), now_ms)
+        self.store.schedules.fire_each(_batches(self._each(due, now_ms, failed)), now_ms)
+        if failed:
+            raise failed[0]
         return len(due)
+
+    def _each(self, due: Sequence[DueSchedule], now_ms: int, failed: list[Exception]) -> Iterator[Firings]:
+        for schedule in due:
+            try:
+                found = self._firings(schedule, now_ms)
+            except Exception as error:  # its time zone may be gone from the system's data
+                error.add_note(f"scheduled task {schedule.id}")
+                failed.append(error)
+                continue
+            yield found
 
     def _firings(self, schedule: DueSchedule, now_ms: int) -> Firings:
         terms = _terms(schedule.terms_json)

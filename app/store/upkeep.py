@@ -86,7 +86,7 @@ class UpkeepStore:
             return list(pipeline.execute())
 
     def oldest_message(self, queue_key: str) -> str | None:
-        """The task id in the message that is served next, None where the list is empty, "" where it is not one of ours."""
+        """The task id in the message that is served next; None: the list is empty; "": the message is not ours."""
         payload = self._client.lindex(queue_key, -1)
         if payload is None:
             return None

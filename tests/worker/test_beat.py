@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from itertools import pairwise
 
+import redis
+
 from app.domain.ids import firing_id
 from app.domain.status import Status
 from app.schedules import ScheduleService
@@ -42,6 +44,22 @@ def test_two_beats_create_one_task_for_each_second(store: Store, schedules: Sche
     assert all(task.created_ms - task.due_ms < 800 for task in tasks), "late by more than a wake-up"
     assert schedules.get(schedule.id).run_count == len(tasks)
     assert store.liveness.last_beat() is None, "a beat that ends says so"
+
+
+def test_a_schedule_that_can_not_be_fired_keeps_nothing_else_from_its_time(
+    store: Store, service: TaskService, schedules: ScheduleService, raw_redis: redis.Redis, start: Start
+) -> None:
+    broken, whole = schedules.create(EVERY_SECOND), schedules.create(EVERY_SECOND)
+    terms = raw_redis.hget(store.keys.schedule(broken.id), "te")
+    assert '"timezone":"UTC"' in str(terms)
+    raw_redis.hset(store.keys.schedule(broken.id), "te", str(terms).replace('"UTC"', '"Gone/Away"'))
+    task = service.create({**CODE, "task_type": "delayed", "delay_seconds": 2.5})
+    beat = start("beat")
+    wait_until(lambda: len(tasks_of(store, whole.id)) >= 2, 15, "firings of the other one")
+    wait_until(lambda: not store.upkeep.waiting_until(task.due_ms, 10), 15, "the message of a delayed task")
+    assert tasks_of(store, broken.id) == []
+    assert f"scheduled task {broken.id}" in beat.output
+    assert beat.process.poll() is None
 
 
 def test_a_beat_sends_a_delay_when_it_is_near(store: Store, service: TaskService, start: Start) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 import threading
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest

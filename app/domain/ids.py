@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from functools import lru_cache
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MAX_MS = (1 << 48) - 1
@@ -32,5 +33,11 @@ def is_id(text: str) -> bool:
 
 def _uuid7(ms: int, noise: str) -> str:
     """`noise`: at least 20 hex digits. The first says the version instead, the fifth begins with RFC 9562's variant."""
-    time = f"{ms & _MAX_MS:012x}"
-    return f"{time[:8]}-{time[8:]}-7{noise[1:4]}-{_VARIANT[noise[4]]}{noise[5:8]}-{noise[8:20]}"
+    return f"{_time(ms)}-7{noise[1:4]}-{_VARIANT[noise[4]]}{noise[5:8]}-{noise[8:20]}"
+
+
+@lru_cache(maxsize=64)
+def _time(ms: int) -> str:
+    """Remembered: thousands of firings have the same."""
+    digits = f"{ms & _MAX_MS:012x}"
+    return f"{digits[:8]}-{digits[8:]}"

@@ -20,7 +20,8 @@ from app.store.store import Store
 
 #: Firings and notes of missed ones in one write: no other client of Redis waits for it longer than some milliseconds.
 MAX_IN_ONE_WRITE = 256
-FIRST_WRITE = 16
+#: Few at first, so that the first tasks are out soon; then each write has so many times as many.
+FIRST_WRITE, GROWTH = 16, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +113,13 @@ def _terms(terms_json: str) -> _Terms:
 
 
 def _batches(found: Iterable[Firings]) -> Iterator[list[Firings]]:
-    """As many at a time as one write may hold; few at first, so that the first tasks are out soon."""
+    """As many at a time as one write may hold."""
     batch, weight, most = list[Firings](), 0, FIRST_WRITE
     for firings in found:
         own = len(firings.firings) + len(firings.missed)
         if batch and weight + own > most:
             yield batch
-            batch, weight, most = [], 0, min(2 * most, MAX_IN_ONE_WRITE)
+            batch, weight, most = [], 0, min(GROWTH * most, MAX_IN_ONE_WRITE)
         batch.append(firings)
         weight += own
     if batch:

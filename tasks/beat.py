@@ -30,8 +30,8 @@ from tasks.runtime import open_store
 logger = logging.getLogger("celeriac.beat")
 
 TICK_SECONDS = 1.0
-SCHEDULES_PER_BATCH = 1_000
-BATCHES_PER_TICK = 4
+SCHEDULES_PER_BATCH = 2_000
+BATCHES_PER_TICK = 2
 
 _ROOM = {
     False: ("there is no room for more tasks: firings are put off", "firings_put_off"),

@@ -288,7 +288,26 @@ def _getattr_method(value: Any, name: str) -> Any:
     return found
 
 
+def _linked_error(value: Any, name: str) -> Any:
+    """What the library caught itself may speak of what a program may not hold: it looks at `type(x)` of a class."""
+    found = getattr(value, name)
+    if issubclass(type(found), BaseException):
+        args = _args_of.__get__(found)
+        hidden = tuple(_without_type(each) for each in args)
+        if any(one is not other for one, other in zip(args, hidden, strict=True)):
+            _args_of.__set__(found, hidden)
+        if issubclass(type(found), AttributeError):
+            missed = _missed_by.__get__(found)
+            _missed_by.__set__(found, None if type(missed) in _REFUSED_TYPES else _without_type(missed))
+    return found
+
+
+_args_of: Any = BaseException.__dict__["args"]
+_missed_by: Any = AttributeError.__dict__["obj"]
+
 SPECIAL: dict[str, Callable[[Any, str], Any]] = {
+    "__cause__": _linked_error,
+    "__context__": _linked_error,
     "__getattr__": _getattr_method,
     "__set__": _descriptor_setter,
     "__delete__": _descriptor_setter,

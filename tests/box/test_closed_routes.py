@@ -513,6 +513,33 @@ ROUTES: dict[str, str] = {
             except SyntaxError:
                 return "escaped"  # what it says of its name was put into source code
         """,
+    "an error in the library's hands holds the real type": """
+        from functools import singledispatch
+        from abc import ABC
+        class Asked(ABC):
+            @classmethod
+            def __subclasshook__(cls, C): raise ValueError
+        @singledispatch
+        def f(x): pass
+        @f.register
+        def _(x: Asked): pass
+        def main():
+            try:
+                f(int)
+            except ValueError as error:
+                real = error.__context__.args[0]
+                return "escaped" if real("X", (), {"__match_args__": ("gi_frame",)}) else ""
+        """,
+    "another says whose attribute was missing": """
+        from contextlib import ExitStack
+        def main():
+            try:
+                ExitStack().enter_context(int)
+            except TypeError as error:
+                match error.__context__:
+                    case AttributeError(obj=real):
+                        return "escaped" if real("X", (), {"__match_args__": ("gi_frame",)}) else ""
+        """,
 }
 
 #: Closed in the library itself, which is changed for both layers.

@@ -137,13 +137,13 @@ class Started:
 
     def remember_processes(self) -> None:
         """Note what runs now, so that `left_behind` finds it even if it has no environment (the sandbox)."""
-        self._known |= _descendants(self.process.pid)
+        self._known |= descendants(self.process.pid)
 
     def left_behind(self) -> list[str]:
         """Command lines of what still runs of all that it started."""
         pids = {pid for pid, started in self._known if _start_time(pid) == started}
         pids |= _marked(self.marker)
-        return [_command_line(pid) for pid in sorted(pids - {os.getpid()}) if _start_time(pid)]
+        return [command_line(pid) for pid in sorted(pids - {os.getpid()}) if _start_time(pid)]
 
     def end(self, number: signal.Signals, seconds: float = 10) -> int:
         """Send a signal to start.py alone; its exit status. Fails if anything is left after the time."""
@@ -190,7 +190,8 @@ def _start_time(pid: int) -> str:
     return fields[19] if fields and fields[0] not in "ZX" else ""
 
 
-def _descendants(root: int) -> set[tuple[int, str]]:
+def descendants(root: int) -> set[tuple[int, str]]:
+    """(pid, when it started) of a process and of all that came of it."""
     parents = {pid: int(fields[1]) for pid in _pids() if (fields := _stat(pid))}
     found = {root}
     while True:
@@ -213,7 +214,8 @@ def _marked(marker: str) -> set[int]:
     return found
 
 
-def _command_line(pid: int) -> str:
+def command_line(pid: int) -> str:
+    """Its pid, and its words as far as they can be read."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.processes import PARENT_PID, module_command, program_command
 from tests.servers import ROOT, LoggedProcess
-from tests.system import free_port
+from tests.system import command_line, descendants, free_port
 from tests.system.chaos.plan import API, BEATS, HORIZON_SECONDS, LEASE_SECONDS, REDIS, WORKERS
 from tests.system.chaos.proxy import Proxy, ProxyLoop
 
@@ -77,6 +77,11 @@ class Member:
             os.killpg(self.life.process.process.pid, number)
         else:
             self.life.process.signal(number)
+
+    def sandboxes(self) -> list[int]:
+        """The pids of its sandboxes' zygotes."""
+        own = descendants(self.life.process.process.pid)
+        return [pid for pid, _ in own if "sandbox/inside/zygote.py" in command_line(pid)]
 
     def bury(self) -> None:
         """After its end, or to make one: nothing is left of it, as `start.py` leaves nothing before a new start."""

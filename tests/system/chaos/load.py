@@ -8,15 +8,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from app.domain.status import FINISHED
 from tests.system.chaos.client import Answer, Caller
 from tests.system.chaos.ledger import Entry, Ledger
-from tests.system.chaos.plan import Order, Plan, Then
+from tests.system.chaos.plan import CHANGED, Order, Plan, Then
 
 CALLERS = 48
 #: Who has a key asks again after this pause, and up to this long after the last harm.
 PAUSE_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
-#: What each call may answer, beside nothing (0) and 503. Of DELETE: 409 where it keeps starting again.
+#: How each is asked for, and what it may answer beside nothing (0) and 503. 404 is found to be wrong later.
 CREATE_ANSWERS = (201,)
-THEN_ANSWERS = {Then.STOP: (200, 404, 409), Then.DELETE: (204, 404, 409)}
+THENS: dict[Then, tuple[str, str, object, tuple[int, ...]]] = {
+    Then.CHANGE: ("PATCH", "", CHANGED, (200, 404, 409)),  # 409: it is queued already
+    Then.STOP: ("POST", "/stop", None, (200, 404, 409)),  # 409: it was finished
+    Then.DELETE: ("DELETE", "", None, (204, 404, 409)),  # 409: it keeps starting again
+}
 LOOK_ANSWERS = (200, 404)
 
 
@@ -83,8 +87,8 @@ class Load:
         if then is Then.NOTHING:
             self._look(entry, task_id)
             return
-        method, path = ("POST", "/stop") if then is Then.STOP else ("DELETE", "")
-        answer = self._call(THEN_ANSWERS[then], method, f"/api/tasks/{task_id}{path}")
+        method, path, body, expected = THENS[then]
+        answer = self._call(expected, method, f"/api/tasks/{task_id}{path}", body)
         if answer.is_unsure or answer.status == 409:
             entry.unsure = then
         elif answer.status in (200, 204):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
+import os
 import signal
 import time
 from collections import Counter
@@ -104,6 +106,12 @@ class Monkey:
             self.findings.append(Finding("SIGTERM ends", sentence))
         self._in(seconds, partial(self._revive, member))
 
+    def _kill_sandbox(self, member: Member, seconds: float) -> None:
+        for pid in member.sandboxes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._mended(member)
+
     def _reset(self, member: Member, seconds: float) -> None:
         assert member.proxy is not None
         member.proxy.reset()
@@ -132,6 +140,7 @@ STRIKES: dict[Harm, Callable[[Monkey, Member, float], None]] = {
     Harm.KILL: Monkey._kill,
     Harm.FREEZE: Monkey._freeze,
     Harm.TERMINATE: Monkey._terminate,
+    Harm.KILL_SANDBOX: Monkey._kill_sandbox,
     Harm.RESET: Monkey._reset,
     Harm.CUT_OFF: Monkey._cut_off,
 }

@@ -28,6 +28,7 @@ class Harm(StrEnum):
     KILL = "kill"  # SIGKILL; it is started again after a while
     FREEZE = "freeze"  # SIGSTOP; SIGCONT after a while
     TERMINATE = "terminate"  # SIGTERM; it has to end by itself, and is started again
+    KILL_SANDBOX = "kill sandbox of"  # SIGKILL of the zygote, which all its programs die with
     RESET = "reset"  # its connections to Redis break; new ones work
     CUT_OFF = "cut off"  # nothing passes between it and Redis for a while, and nobody says so
 
@@ -46,8 +47,13 @@ class Then(StrEnum):
     """What the caller does with a task soon after its creation."""
 
     NOTHING = "nothing"
+    CHANGE = "change"
     STOP = "stop"
     DELETE = "delete"
+
+
+#: What a CHANGE makes of a waiting task.
+CHANGED: dict[str, Any] = {"tags": ["changed"], "delay_seconds": 1.5 * HORIZON_SECONDS}
 
 
 class Ending(StrEnum):
@@ -109,6 +115,7 @@ HARMS: tuple[tuple[int, Harm, tuple[str, ...], tuple[float, float]], ...] = (
     (5, Harm.TERMINATE, WORKERS, (0.0, 1.0)),
     (2, Harm.TERMINATE, (*BEATS, API), (0.0, 1.0)),
     (1, Harm.TERMINATE, (REDIS,), (0.0, 2.0)),
+    (2, Harm.KILL_SANDBOX, (*WORKERS, *WORKERS, API), (0.0, 0.0)),
     (4, Harm.RESET, (*WORKERS, *BEATS, API), (0.0, 0.0)),
     (4, Harm.CUT_OFF, WORKERS, (0.5, 3 * LEASE_SECONDS)),
     (1, Harm.CUT_OFF, (*BEATS, API), (0.5, 2 * LEASE_SECONDS)),
@@ -159,7 +166,7 @@ def _order(chance: random.Random, at_seconds: float, name: str) -> Order:
     body |= {"tags": chance.sample(["red", "green", "blue"], chance.randint(0, 2))}
     if chance.random() < 0.3:
         body |= {"task_type": "delayed", "delay_seconds": round(chance.uniform(0.05, 6 * HORIZON_SECONDS), 3)}
-    then = chance.choices(list(Then), [80, 12, 8])[0]
+    then = chance.choices(list(Then), [70, 10, 12, 8])[0]
     is_keyed = chance.random() < 0.6
     is_repeated = is_keyed and chance.random() < 0.3
     return Order(at_seconds, name, body, ending, is_keyed, is_repeated, then, chance.uniform(0.0, 3.0))

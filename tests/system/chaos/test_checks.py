@@ -147,6 +147,7 @@ LOST = {"type": "WorkerLostError"}
         (change(status=Status.FAILED, error=LOST), "three workers' lives"),
         (order(ending=Ending.FAILED), "results are right"),
         (promise(done=Then.STOP), "stopped is stopped"),
+        (promise(done=Then.CHANGE), "changed is changed"),
         (promise(done=Then.DELETE), "what was deleted is gone"),
         (promise(is_refused=True), "a refusal creates nothing"),
         (promise(final={"status": "failed", "attempt": 1, "error": None}), "a finished task never changes"),

@@ -11,7 +11,7 @@ from app.store.tasks import MAX_LOSSES
 from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding
 from tests.system.chaos.ledger import Entry
-from tests.system.chaos.plan import Ending, Order, Then
+from tests.system.chaos.plan import CHANGED, Ending, Order, Then
 
 WORKER_LOST = "WorkerLostError"
 
@@ -49,7 +49,9 @@ def _ends_as_it_should(entry: Entry, task: Task) -> Iterator[Finding]:
         if task.status is not Status.STOPPED:
             yield Finding("stopped is stopped", f"{task.name} was stopped, and {task.status}", task.id)
         return
-    if task.status is Status.STOPPED and entry.unsure is Then.NOTHING:
+    if entry.done is Then.CHANGE and list(task.tags) != CHANGED["tags"]:
+        yield Finding("changed is changed", f"{task.name} was changed, and has the tags {task.tags}", task.id)
+    if task.status is Status.STOPPED and entry.unsure not in (Then.STOP, Then.DELETE):
         yield Finding("nobody stops what nobody stopped", f"{task.name} is stopped", task.id)
     if task.status is Status.SUCCEEDED:
         yield from _has_succeeded(entry.order, task)

@@ -141,9 +141,9 @@ class Started:
 
     def left_behind(self) -> list[str]:
         """Command lines of what still runs of all that it started."""
-        pids = {pid for pid, started in self._known if _start_time(pid) == started}
+        pids = {pid for pid, started in self._known if start_time(pid) == started}
         pids |= _marked(self.marker)
-        return [command_line(pid) for pid in sorted(pids - {os.getpid()}) if _start_time(pid)]
+        return [command_line(pid) for pid in sorted(pids - {os.getpid()}) if start_time(pid)]
 
     def end(self, number: signal.Signals, seconds: float = 10) -> int:
         """Send a signal to start.py alone; its exit status. Fails if anything is left after the time."""
@@ -160,7 +160,7 @@ class Started:
     def clean_up(self) -> None:
         """Kill whatever is left, also after a failed test."""
         self.remember_processes()
-        for pid in {pid for pid, started in self._known if _start_time(pid) == started} | _marked(self.marker):
+        for pid in {pid for pid, started in self._known if start_time(pid) == started} | _marked(self.marker):
             if pid != os.getpid():
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -184,7 +184,7 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _start_time(pid: int) -> str:
+def start_time(pid: int) -> str:
     """When a process started, in ticks since boot: with the pid, a name that is never used twice."""
     fields = _stat(pid)
     return fields[19] if fields and fields[0] not in "ZX" else ""
@@ -197,7 +197,7 @@ def descendants(root: int) -> set[tuple[int, str]]:
     while True:
         more = {pid for pid, parent in parents.items() if parent in found} - found
         if not more:
-            return {(pid, started) for pid in found if (started := _start_time(pid))}
+            return {(pid, started) for pid in found if (started := start_time(pid))}
         found |= more
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from app.processes import PARENT_PID, module_command, program_command
 from tests.servers import ROOT, LoggedProcess
 from tests.system import command_line, descendants, free_port
-from tests.system.chaos.plan import API, BEATS, HORIZON_SECONDS, LEASE_SECONDS, REDIS, WORKERS
+from tests.system.chaos.plan import API, BEATS, GRACE_SECONDS, HORIZON_SECONDS, LEASE_SECONDS, REDIS, WORKERS
 from tests.system.chaos.proxy import Proxy, ProxyLoop
 
 SETTINGS = {
     "LEASE_SECONDS": str(LEASE_SECONDS),
+    "SHUTDOWN_GRACE": str(GRACE_SECONDS),
     "COUNTDOWN_HORIZON": str(HORIZON_SECONDS),
     "CODE_CONCURRENCY": "4",
     "API_CONCURRENCY": "12",
@@ -78,10 +79,10 @@ class Member:
         else:
             self.life.process.signal(number)
 
-    def sandboxes(self) -> list[int]:
-        """The pids of its sandboxes' zygotes."""
+    def sandboxes(self) -> set[tuple[int, str]]:
+        """(pid, when it started) of its sandboxes' zygotes and of their children."""
         own = descendants(self.life.process.process.pid)
-        return [pid for pid, _ in own if "sandbox/inside/zygote.py" in command_line(pid)]
+        return {(pid, started) for pid, started in own if "sandbox/inside/zygote.py" in command_line(pid)}
 
     def bury(self) -> None:
         """After its end, or to make one: nothing is left of it, as `start.py` leaves nothing before a new start."""

@@ -15,7 +15,7 @@ from tests.system.chaos.plan import WORKERS
 
 STARTED = "task_started"
 #: What a worker says at the end of an attempt, beside `task_STATUS`.
-ENDED = ("task_retried", "attempt_fenced", "task_succeeded", "task_failed", "task_stopped")
+ENDED = ("task_retried", "task_given_back", "attempt_fenced", "task_succeeded", "task_failed", "task_stopped")
 
 
 @dataclass(slots=True)

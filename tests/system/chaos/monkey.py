@@ -12,13 +12,16 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
-from tests.system.chaos.cluster import Cluster, Member, now_ms
+from tests.system import start_time
+from tests.system.chaos.cluster import Cluster, Life, Member, now_ms
 from tests.system.chaos.findings import Finding
 from tests.system.chaos.plan import EVERYBODY, Blow, Harm
 
 #: How long who was asked to end may take, before that is a finding.
 END_SECONDS = 40.0
 TICK_SECONDS = 0.05
+#: How long a sandbox may outlive a worker that was killed.
+ORPHAN_SECONDS = 2.0
 
 Act = Callable[[], None]
 
@@ -79,10 +82,21 @@ class Monkey:
 
     def _kill(self, member: Member, seconds: float) -> None:
         """The main process alone: what it has started has to notice by itself, until the new start."""
+        sandboxes = member.sandboxes()
         member.signal(signal.SIGKILL)
         member.life.process.process.wait(10)
         member.life.ended_ms = now_ms()
         self._in(seconds, partial(self._revive, member))
+        self._in(ORPHAN_SECONDS, partial(self._look_for, sandboxes, member.life))
+
+    def _look_for(self, sandboxes: set[tuple[int, str]], life: Life) -> None:
+        """Programs must not run on when nobody is there to hear them, or to stop them."""
+        alive = [pid for pid, started in sandboxes if start_time(pid) == started]
+        if alive:
+            sentence = (
+                f"{len(alive)} processes of its sandbox run {ORPHAN_SECONDS:g} s after the kill; its log: {life.log}"
+            )
+            self.findings.append(Finding("programs end with their worker", sentence))
 
     def _freeze(self, member: Member, seconds: float) -> None:
         member.signal(signal.SIGSTOP)
@@ -107,7 +121,7 @@ class Monkey:
         self._in(seconds, partial(self._revive, member))
 
     def _kill_sandbox(self, member: Member, seconds: float) -> None:
-        for pid in member.sandboxes():
+        for pid, _ in member.sandboxes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._mended(member)

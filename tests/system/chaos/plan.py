@@ -17,6 +17,8 @@ EVERYBODY = "everybody"
 #: Workers' leases, in seconds. Short, so that many are lost in a minute.
 LEASE_SECONDS = 2.0
 HORIZON_SECONDS = 1.0
+#: What attempts have when their worker is told to end; slow ones take longer, and are given back.
+GRACE_SECONDS = 1.0
 TASKS_PER_SECOND = 8.0
 #: From one harm to the next.
 PAUSE_SECONDS = (0.3, 3.0)

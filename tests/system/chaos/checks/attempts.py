@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from app.domain.status import Status
 from app.store.record import Task
 from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding
@@ -64,9 +65,14 @@ def _run_of(call: Call, evidence: Evidence) -> Run | None:
     return own[-1] if own else None
 
 
-def made_attempts(task: Task) -> int:
-    """How many attempts its record accounts for."""
+def shown_attempts(task: Task) -> int:
+    """How many attempts its record shows."""
     return len(task.attempts) + (task.started_ms is not None)
+
+
+def made_attempts(task: Task) -> int:
+    """How many attempts its record accounts for: those, and what was begun and given back, which the history tells."""
+    return max(sum(change.after == Status.RUNNING for change in task.history), shown_attempts(task))
 
 
 def attempts_have_records(evidence: Evidence) -> Iterator[Finding]:

@@ -8,11 +8,12 @@ from itertools import pairwise
 from app.domain.status import TRANSITIONS, Status
 from app.domain.times import parse_rfc3339
 from app.store.record import Task
-from tests.system.chaos.checks.attempts import made_attempts
+from tests.system.chaos.checks.attempts import shown_attempts
 from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding
 
 KEPT = 50
+GIVEN_BACK = "its worker gives it back"
 
 
 def histories(evidence: Evidence) -> Iterator[Finding]:
@@ -34,8 +35,10 @@ def _wrong(task: Task) -> Iterator[str]:
     if not changes and task.status.finished:
         yield "it ended, and nothing tells how"
     claims = sum(change.after == Status.RUNNING for change in changes)
-    if len(changes) < KEPT and claims != made_attempts(task):
-        yield f"it was claimed {claims} times, and made {made_attempts(task)} attempts"
+    given_back = sum(change.why == GIVEN_BACK for change in changes)
+    shown = shown_attempts(task)
+    if len(changes) < KEPT and claims != shown + given_back:
+        yield f"it was claimed {claims} times, shows {shown} attempts, and was given back {given_back} times"
     for earlier, later in pairwise(task.attempts):
         if parse_rfc3339(later["started_at"]) < parse_rfc3339(earlier["finished_at"]):
             yield f"by its record, attempt {later} began before the end of {earlier}"

@@ -47,16 +47,22 @@ class Run:
         self.evidence: Evidence | None = None
         self.settled_seconds = 0.0
         self._cluster = Cluster(program, folder, logs)
+        self._monkey = Monkey(self._cluster, plan.blows)
         self._ledger = Ledger()
         self._paused_ms: dict[str, int] = {}
         self._first_run_ms: dict[str, int] = {}
 
     def go(self) -> None:
         """All of it. What goes wrong in the run itself fails the test; what the service did wrong is a finding."""
+        try:
+            self._go()
+        finally:
+            self.findings += [*self._monkey.findings, *self._ledger.findings]
+
+    def _go(self) -> None:
         with CountingTarget() as target, self._cluster:
             self._cluster.start()
             self._caller = Caller(self._cluster.port)
-            self._monkey = Monkey(self._cluster, self.plan.blows)
             self._await(lambda: self._caller.call("GET", "/health/ready").status == 200, READY_SECONDS, "ready")
             self._create_schedules(target.url)
             with Load(self.plan, self._caller, self._ledger, target.url):
@@ -67,7 +73,6 @@ class Run:
                 self._settle(raw)
                 self._end_all_but_redis()
                 self._judge(raw, target)
-        self.findings += [*self._monkey.findings, *self._ledger.findings]
 
     # --- before and after -----------------------------------------------------------------------------
 

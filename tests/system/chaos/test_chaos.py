@@ -31,8 +31,8 @@ def test_nothing_is_lost_doubled_or_stuck_whatever_is_killed(
     # Not tmp_path: a socket's path may have 104 characters at most.
     with tempfile.TemporaryDirectory(prefix="cel-") as folder:
         run = Run(make_plan(seed, minutes * 60), redis_program_path, Path(folder), tmp_path)
-        run.go()
-    print("\n".join(run.words()))
-    if run.findings:
-        lines = told(run.findings, run.evidence)
-        pytest.fail("\n".join([f"{len(run.findings)} findings. The same again: {again}", *lines, f"logs: {tmp_path}"]))
+        try:
+            run.go()
+        finally:
+            print("\n".join([*run.words(), f"findings: {len(run.findings)}", *told(run.findings, run.evidence)]))
+    assert not run.findings, f"{len(run.findings)} findings, told above. The same again: {again}"

@@ -277,6 +277,17 @@ def test_a_firing_lost_doubled_or_made_up_is_found(
     assert {"a firing creates its task", "counters are right"} <= promises(evidence)
 
 
+def test_what_ran_on_after_the_next_firing_had_stopped_it_is_found(evidence: Evidence) -> None:
+    schedule, task = fired(evidence, 0, 1, 2), only_task(evidence)
+    evidence.schedules[schedule.id] = replace(schedule, name="stop")
+    first = replace(task, scheduled_task_id=schedule.id, due_ms=1_000, finished_ms=9_000)
+    following = replace(first, id="next", due_ms=2_000, created_ms=2_000)
+    evidence.tasks |= {task.id: first, "next": following}
+    assert "stop means stop" in promises(evidence)
+    evidence.tasks[task.id] = replace(first, finished_ms=2_500)
+    assert "stop means stop" not in promises(evidence)
+
+
 # --- keys ------------------------------------------------------------------------------------------------
 
 GONE = "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a40"

@@ -13,7 +13,7 @@ from tests.system.chaos.checks.attempts import (
     successes_were_calls,
 )
 from tests.system.chaos.checks.counters import counters
-from tests.system.chaos.checks.firings import firings
+from tests.system.chaos.checks.firings import firings, stopped_by_next
 from tests.system.chaos.checks.history import histories
 from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding
@@ -26,6 +26,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     calls_have_records,
     successes_were_calls,
     firings,
+    stopped_by_next,
     histories,
     counters,
 )

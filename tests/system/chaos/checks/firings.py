@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
+from app.domain.firings import Overlap
 from app.domain.ids import firing_id
+from app.domain.status import Status
 from app.schedules import rule_of
 from app.store.schedules import Schedule
 from tests.system.chaos.evidence import Evidence
@@ -62,3 +66,20 @@ def _tasks_of(evidence: Evidence, schedule: Schedule) -> Iterator[Finding]:
     for note in evidence.firings[schedule.id]:
         if note.task_id is not None and note.task_id != firing_id(schedule.id, note.at_ms):
             yield Finding("a firing creates its task", f"{schedule.name}: another's id", note.task_id)
+
+
+#: A stop reaches a worker within a second, and one that is silent loses its lease; then it may take a moment more.
+STOP_MS = 2_000
+
+
+def stopped_by_next(evidence: Evidence) -> Iterator[Finding]:
+    """`overlap: stop_previous`: what had not ended when the next firing came is stopped, whoever has died meanwhile."""
+    for schedule in evidence.schedules.values():
+        if SCHEDULES[schedule.name].get("overlap") != Overlap.STOP_PREVIOUS:
+            continue
+        own = [task for task in evidence.tasks.values() if task.scheduled_task_id == schedule.id]
+        for task, following in pairwise(sorted(own, key=lambda task: task.due_ms)):
+            late_ms = (task.finished_ms or math.inf) - following.created_ms
+            if task.status is not Status.STOPPED and late_ms > evidence.lease_ms + STOP_MS:
+                sentence = f"{schedule.name}: {task.status} {late_ms:g} ms after the next firing had stopped it"
+                yield Finding("stop means stop", sentence, task.id)

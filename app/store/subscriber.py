@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,6 +61,7 @@ class Subscriber:
         self._lock = threading.Lock()
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
         self._confirmed: dict[str, threading.Event] = {}
+        self._asked: Counter[str] = Counter()  # subscriptions of this connection that Redis has not confirmed yet
         self._told: set[str] = set()  # channels whose listeners hear None once they are confirmed
         self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
@@ -122,6 +123,8 @@ class Subscriber:
         """Write to a connection that stands, with the lock held; else the thread says it when there is one."""
         if self._connection is None:
             return
+        if words[0] == "SUBSCRIBE":
+            self._asked.update(words[1:])
         try:
             self._connection.send_command(*words, check_health=False)  # type: ignore[no-untyped-call]
         except (redis.RedisError, OSError):
@@ -150,6 +153,7 @@ class Subscriber:
         connection: Connection = self._client.connection_pool.get_connection()
         with self._lock:
             self._connection = connection
+            self._asked.clear()
             if self._listeners:
                 self._send("SUBSCRIBE", *self._listeners)
         return connection
@@ -193,6 +197,10 @@ class Subscriber:
 
     def _on_confirmed(self, channel: str) -> None:
         with self._lock:
+            self._asked[channel] -= 1
+            if self._asked[channel] > 0:
+                return  # an older subscription, which was ended meanwhile: Redis will say so, and then confirm the new one
+            del self._asked[channel]
             confirmed = self._confirmed.get(channel)
             is_again = channel in self._told
             self._told.discard(channel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -202,7 +203,8 @@ class TaskStore:
         The status is "" where there is no such task, "early" before it is due, and "elsewhere" where it is none of
         the kinds that the worker runs.
         """
-        answer = self._scripts("claim", task_id, now_ms, lease_until_ms, worker, f",{','.join(kinds)},")
+        call = secrets.token_hex(8)
+        answer = self._scripts("claim", task_id, now_ms, lease_until_ms, worker, f",{','.join(kinds)},", call)
         if len(answer) == 1:
             return str(answer[0])
         _, number, epoch, kind, spec, name, max_retries, timeout, losses, priority = answer

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import redis
@@ -106,3 +107,27 @@ def test_after_a_lost_connection_everybody_is_told_to_look_again(server: RedisSe
         wait_until(lambda: client.publish("channel", "back"), 5, "a new subscription")
     wait_until(lambda: "back" in heard, 5, "what was said after the return")
     store.close()
+
+
+class _Sent:
+    """A connection that takes what is sent."""
+
+    def send_command(self, *words: str, check_health: bool) -> None:
+        """Nothing."""
+
+
+def test_the_confirmation_of_an_older_subscription_does_not_count_for_the_next(store: Store) -> None:
+    """Between the two Redis ends the older one: what is said then is heard by nobody."""
+    subscriber, watch = store.subscriber, Watch()
+    subscriber._thread = threading.current_thread()  # what it would read is read here
+    subscriber._connection = cast(Any, _Sent())
+    subscriber.subscribe("c", watch.notify)
+    subscriber.unsubscribe("c", watch.notify)
+    confirmed = subscriber.subscribe("c", watch.notify)
+    subscriber._handle(["subscribe", "c", 1])
+    subscriber._handle(["unsubscribe", "c", 0])
+    assert not confirmed.is_set()
+    subscriber._handle(["subscribe", "c", 1])
+    assert confirmed.is_set()
+    assert subscriber._asked == {}
+    subscriber._connection = None

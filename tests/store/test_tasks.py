@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
@@ -124,6 +125,27 @@ def test_a_claim_is_refused_with_the_status_that_forbids_it(store: Store, clock:
     store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
     assert store.tasks.claim(task_id, "w2", clock(), clock() + LEASE_MS) == "succeeded"
     assert store.tasks.claim(NOBODY, "w2", clock(), clock() + LEASE_MS) == ""
+
+
+def test_a_claim_that_is_sent_again_for_want_of_an_answer_is_one_claim(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the task would run nowhere until its lease is over, and count as lost with a worker."""
+    task_id, once = created(store, clock()), store.tasks._scripts
+
+    def twice(*args: Any) -> Any:
+        once(*args)
+        return once(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.tasks, "_scripts", twice)
+        attempt = claimed(store, task_id, clock())
+    assert (attempt.number, attempt.epoch, read(store, task_id).attempt) == (1, 1, 1)
+    assert len(read(store, task_id).history) == 2
+    assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS) == "running"
+    store.tasks.run_again(attempt, FAILED, clock(), 1, clock(), NO_MESSAGE, counts="free", entry=None)
+    store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1)
+    assert raw_redis.hmget(store.keys.task(task_id), "cl", "ep", "ls") == [None] * 3
 
 
 def test_a_worker_starts_no_task_of_a_kind_that_it_does_not_run(store: Store, clock: VirtualClock) -> None:
@@ -303,6 +325,16 @@ def test_force_ends_the_record_and_what_the_worker_says_later_is_refused(store: 
     assert store.tasks.stop(task_id, clock(), force=True) == ("running", "stopped")
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "lost"
     assert read(store, task_id).result_json is None
+
+
+def test_a_finished_record_keeps_nothing_of_what_led_to_its_end(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    task_id = created(store, clock(), inbox="somebody")
+    attempt = claimed(store, task_id, clock())
+    store.tasks.stop(task_id, clock())
+    store.tasks.finish(attempt, STOPPED, clock(), 1.0)
+    assert raw_redis.hmget(store.keys.task(task_id), "ls", "ep", "cl", "stop", "ib") == [None] * 5
 
 
 def test_what_is_finished_can_not_be_stopped(store: Store, clock: VirtualClock) -> None:

@@ -37,7 +37,7 @@ end
 if ARGV[8] == 'free' then redis.call('HINCRBY', k, 'at', -1) end
 if ARGV[8] == 'lost' then redis.call('HINCRBY', k, 'lost', 1) end
 redis.call('ZREM', P .. 'leases', id)
-redis.call('HDEL', k, 'ls', 'w', 'sa')
+redis.call('HDEL', k, 'ls', 'w', 'sa', 'cl')
 redis.call('HSET', k, 'du', ARGV[5])
 if status == 'queued' then redis.call('HSET', k, 'qd', now) else redis.call('HDEL', k, 'qd') end
 move(id, status, now, r[4], why)

@@ -21,7 +21,7 @@ end
 redis.call('RPUSH', k .. ':attempts', ARGV[8])
 redis.call('LTRIM', k .. ':attempts', -19, -1)
 redis.call('ZREM', P .. 'leases', id)
-redis.call('HDEL', k, 'ls', 'w', 'sa')
+redis.call('HDEL', k, 'ls', 'w', 'sa', 'cl')
 redis.call('HSET', k, 'qd', now)
 move(id, 'queued', now, ARGV[9], 'the lease of its worker is over')
 enqueue(id, 'queued', now, now, ARGV[4], ARGV[5])

@@ -199,7 +199,7 @@ class Subscriber:
         with self._lock:
             self._asked[channel] -= 1
             if self._asked[channel] > 0:
-                return  # an older subscription, which was ended meanwhile: Redis will say so, and then confirm the new one
+                return  # of one that was ended meanwhile: the confirmation of the newest is to come
             del self._asked[channel]
             confirmed = self._confirmed.get(channel)
             is_again = channel in self._told

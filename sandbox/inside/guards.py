@@ -524,6 +524,8 @@ class _TypeOfTypes(type):
     def __subclasscheck__(cls, subclass: Any) -> bool:
         return issubclass(subclass, type) if cls is GuardedType else type.__subclasscheck__(cls, subclass)
 
+    __iter__ = None  # else __getitem__ would make it iterable, without end
+
     def __getitem__(cls, item: Any) -> Any:
         return types.GenericAlias(cls, item)
 

@@ -406,3 +406,7 @@ def test_an_exception_takes_no_state_that_sets_its_class(run: Runner) -> None:
             return type(copy.copy(error)).__name__
     """
     assert run.answer(program) == "Mine"
+
+
+def test_type_can_not_be_iterated(run: Runner) -> None:
+    assert run.failure("list(type)").type == "TypeError"

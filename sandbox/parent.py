@@ -55,6 +55,7 @@ class _Conversation:
     budget: int
     stdout: bytearray = field(default_factory=bytearray)
     truncated: bool = False
+    measured: bool = False
     cpu_ms: float = 0.0
     memory_kb: int = 0
 
@@ -72,9 +73,12 @@ class _Conversation:
     def _aside(self, letter: bytes, payload: bytes) -> None:
         if letter == protocol.OUTPUT:
             room = self.limits.stdout_bytes - len(self.stdout)
-            self.truncated = self.truncated or len(payload) > room
-            self.stdout += payload[: max(room, 0)]
-        elif letter == protocol.METRICS:
+            if self.truncated or len(payload) > room:
+                raise ValueError("more output than there may be")
+            self.truncated = not payload
+            self.stdout += payload
+        elif letter == protocol.METRICS and not self.measured:
+            self.measured = True
             self._measured(json.loads(payload))
         else:
             raise ValueError("unknown frame")
@@ -82,7 +86,6 @@ class _Conversation:
     def _measured(self, metrics: Any) -> None:
         self.cpu_ms = min(max(float(metrics["cpu_ms"]), 0.0), 1e9)
         self.memory_kb = min(max(int(metrics["memory_kb"]), 0), 2**40)
-        self.truncated = self.truncated or metrics["truncated"] is True
 
     def verdict(self, *, result: bytes | None = None, failure: Failure | None = None) -> Verdict:
         """What became of it."""

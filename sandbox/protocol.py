@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-OUTPUT = b"o"  # UTF-8 text that the program printed
-METRICS = b"m"  # JSON: {"cpu_ms", "memory_kb"}, and whether output was cut: "truncated"
+OUTPUT = b"o"  # UTF-8 text that the program printed; an empty one, the last: the rest was cut
+METRICS = b"m"  # JSON: {"cpu_ms", "memory_kb"}
 RESULT = b"r"  # JSON: what the function returned (run), or the list of problems (check)
 FAILURE = b"f"  # JSON: {"type", "message", "line", "traceback"}
 

@@ -155,5 +155,6 @@ def _deny_all_files() -> None:
 
 
 def _limit_descriptors() -> None:
-    """Core files never; the children set the rest for themselves."""
+    """Core files never, descriptors as many as a child closes; the children set the rest for themselves."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    lockdown.at_most(resource.RLIMIT_NOFILE, lockdown.MAX_FDS)

@@ -10,6 +10,8 @@ import signal
 from sandbox.inside import seccomp, system
 
 JOB_FD = 3
+#: The zygote has no descriptor beyond this number, so no child inherits one that it does not close.
+MAX_FDS = 1024
 
 
 def lock_down(job_fd: int, memory_bytes: int, cpu_seconds: int | None) -> None:
@@ -26,21 +28,22 @@ def _keep_only(job_fd: int) -> None:
     os.dup2(1, 2)  # the zygote keeps its parent's, to say why it could not start
     if job_fd != JOB_FD:
         os.dup2(job_fd, JOB_FD, inheritable=False)
-    os.closerange(JOB_FD + 1, 1024)
+    os.closerange(JOB_FD + 1, MAX_FDS)
 
 
 def _limit(memory_bytes: int, cpu_seconds: int | None) -> None:
     memory = memory_bytes + _address_space_bytes()
-    _at_most(resource.RLIMIT_AS, memory)
-    _at_most(resource.RLIMIT_NOFILE, JOB_FD + 1)
-    _at_most(resource.RLIMIT_FSIZE, 0)
-    _at_most(resource.RLIMIT_NPROC, 0)
-    _at_most(resource.RLIMIT_CORE, 0)
+    at_most(resource.RLIMIT_AS, memory)
+    at_most(resource.RLIMIT_NOFILE, JOB_FD + 1)
+    at_most(resource.RLIMIT_FSIZE, 0)
+    at_most(resource.RLIMIT_NPROC, 0)
+    at_most(resource.RLIMIT_CORE, 0)
     if cpu_seconds is not None:
-        _at_most(resource.RLIMIT_CPU, cpu_seconds)
+        at_most(resource.RLIMIT_CPU, cpu_seconds)
 
 
-def _at_most(limit: int, value: int) -> None:
+def at_most(limit: int, value: int) -> None:
+    """Lower a limit for good, where it is higher."""
     _, hard = resource.getrlimit(limit)
     if hard == resource.RLIM_INFINITY or hard > value:
         resource.setrlimit(limit, (value, value))

@@ -86,8 +86,16 @@ GUARDED = frozenset(
     }
 )
 
-#: Special attributes that may be set on a program's own objects.
-WRITABLE = METHODS | {"__doc__", "__name__", "__qualname__", "__cause__", "__context__", "__suppress_context__"}
+#: Special attributes that may be set on a program's own objects. (`__dict__` of a class can't be, by anyone.)
+WRITABLE = METHODS | {
+    "__dict__",
+    "__doc__",
+    "__name__",
+    "__qualname__",
+    "__cause__",
+    "__context__",
+    "__suppress_context__",
+}
 
 #: Attributes with a leading underscore that belong to the standard library, and are documented.
 PRIVATE_OF_THE_LIBRARY = frozenset(

@@ -29,6 +29,8 @@ class Reporter:
         self._room -= len(data)
         if data:
             self._write(protocol.frame(protocol.OUTPUT, data))
+        if self._truncated:
+            self._write(protocol.frame(protocol.OUTPUT, b""))  # now: it may be killed before its last word
 
     def result(self, result_json: bytes) -> None:
         """The last word of a program that returned."""
@@ -52,7 +54,7 @@ class Reporter:
     def _metrics(self) -> dict[str, Any]:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         cpu_ms = round((usage.ru_utime + usage.ru_stime) * 1000, 3)
-        return {"cpu_ms": cpu_ms, "memory_kb": usage.ru_maxrss, "truncated": self._truncated}
+        return {"cpu_ms": cpu_ms, "memory_kb": usage.ru_maxrss}
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

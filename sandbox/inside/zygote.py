@@ -120,8 +120,9 @@ def main(arguments: list[str]) -> None:
     prepare_imports()
     from sandbox.inside import child, confine, library
 
-    control = _socket.socket(fileno=int(arguments[0]))
-    os.set_inheritable(control.fileno(), False)
+    # Under a low number: a parent with many files may have given it one beyond those that a child closes.
+    control = _socket.socket(fileno=os.dup(int(arguments[0])))
+    os.close(int(arguments[0]))
     guarded = "--unguarded" not in arguments
     library.admit([argument.removeprefix("--module=") for argument in arguments if argument.startswith("--module=")])
     child.warm_up(guarded=guarded)

@@ -124,6 +124,25 @@ def test_a_child_has_no_environment_and_one_socket(run_bare: Runner) -> None:
     assert set(descriptors) <= {0, 1, 2, 3}
 
 
+def test_a_child_of_a_parent_with_many_files_has_one_socket_all_the_same() -> None:
+    program = textwrap.dedent("""
+        import os, resource
+        from sandbox import Limits, Program, Sandbox
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
+        kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        box = Sandbox(language_layer=False)
+        source = (
+            "import os\\ndef main():\\n    found = []\\n    for fd in range(4096):\\n"
+            "        try: os.write(fd, b'')\\n        except OSError: continue\\n        found.append(fd)\\n    return found"
+        )
+        verdict = box.run(Program(source, "main", b"[]", b"{}"), Limits(wall_seconds=10))
+        box.close()
+        assert verdict.result_json in (b"[1,2,3]", b"[0,1,2,3]"), verdict
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_a_child_writes_to_its_standard_streams_goes_nowhere() -> None:
     program = textwrap.dedent("""
         from sandbox import Limits, Program, Sandbox
@@ -331,6 +350,11 @@ HOSTILE_CHILDREN = {
     ),
     "forges a failure of another form": ("os.write(3, b'f\\0\\0\\0\\2[]'); os._exit(0)", {"SecurityError"}),
     "forges figures": ("os.write(3, b'm\\0\\0\\0\\2{}'); os._exit(0)", {"SecurityError"}),
+    "sends figures again and again": (
+        'while True: os.write(3, b\'m\\0\\0\\0\\x1e{"cpu_ms": 1, "memory_kb":   1}\')',
+        {"SecurityError"},
+    ),
+    "sends output of nothing for ever": ("while True: os.write(3, b'o\\0\\0\\0\\0' * 9000)", {"SecurityError"}),
     "sends what nobody knows": ("os.write(3, b'?\\0\\0\\0\\0'); os._exit(0)", {"SecurityError"}),
     "says nothing": ("time.sleep(60)", {"TimeoutError"}),
     "goes without a word": ("os._exit(0)", {"SecurityError"}),

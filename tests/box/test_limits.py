@@ -115,6 +115,13 @@ def test_output_is_cut_at_its_limit_and_says_so(run: Runner) -> None:
     assert verdict.result_json == b"1"
 
 
+def test_output_that_was_cut_says_so_also_where_the_program_never_ends(run: Runner) -> None:
+    verdict = run.verdict("def main():\n    while True: print('x' * 9)", wall_seconds=WALL_SECONDS, stdout_bytes=100)
+    assert verdict.failure is not None
+    assert verdict.failure.type == "TimeoutError"
+    assert (verdict.stdout, verdict.stdout_truncated) == ("xxxxxxxxx\n" * 10, True)
+
+
 def test_a_result_at_its_limit_passes_and_one_byte_more_does_not(run: Runner) -> None:
     program = "def main(n):\n    return 'x' * n"
     assert run.verdict(program, 98, result_bytes=100).failure is None

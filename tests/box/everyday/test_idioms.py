@@ -8,6 +8,48 @@ from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
 
 PROGRAMS: Table = {
+    "an object's dict is replaced: shared state, a dict that is its own": (
+        """
+        class Borg:
+            shared = {}
+            def __init__(self): self.__dict__ = self.shared
+        class Attributes(dict):
+            def __init__(self, **given):
+                super().__init__(**given)
+                self.__dict__ = self
+        class Merged:
+            def __init__(self, **given): self.__dict__ |= given
+        def main():
+            Borg().a = 1
+            d = Attributes(x=1)
+            d.y = 2
+            return [Borg().a, d, d.x, vars(Merged(z=3))]
+        """,
+        [1, {"x": 1, "y": 2}, 1, {"z": 3}],
+    ),
+    "what permits no changes is copied": (
+        """
+        import collections, copy, string
+        from dataclasses import dataclass
+        from typing import Generic, TypeVar
+        T = TypeVar("T")
+        @dataclass(frozen=True)
+        class Frozen:
+            x: object
+        class Box(Generic[T]):
+            def __init__(self, value): self.value = value
+            def __setattr__(self, name, value):
+                if name in self.__dict__: raise TypeError(name)
+                super().__setattr__(name, value)
+        def main():
+            library = [collections.UserDict(a=1), collections.UserList([2]), collections.ChainMap({"b": 3})]
+            return [
+                copy.copy(Frozen(1)).x, copy.deepcopy(Frozen([2])).x, copy.deepcopy(Box[int](3)).value,
+                [str(copy.deepcopy(each)) for each in library], copy.copy(string.Template("$c")).template,
+            ]
+        """,
+        [1, [2], 3, ["{'a': 1}", "[2]", "ChainMap({'b': 3})"], "$c"],
+    ),
     "attributes in every place an assignment can stand": (
         """
         class C:

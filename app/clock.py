@@ -12,3 +12,28 @@ Clock = Callable[[], int]
 def system_clock() -> int:
     """This machine's clock."""
     return time.time_ns() // 1_000_000
+
+
+#: A clock that is set by less is not found out: all clocks are slewed a little all the time.
+STEP_SECONDS = 2.0
+
+
+class Steps:
+    """Finds out that the clock was set forward, or that the machine slept: then much is over that nobody had time for.
+
+    `steady` is a clock in seconds that nobody sets, and that stands still while the machine sleeps.
+    """
+
+    def __init__(self, now_ms: int, steady: Callable[[], float] = time.monotonic) -> None:
+        self._steady = steady
+        self._ahead_seconds = now_ms / 1000 - steady()
+        self._stepped = float("-inf")
+
+    def seconds_since(self, now_ms: int) -> float:
+        """How long ago a step forward was found; infinite where none was. To be asked often: a step is found then."""
+        steady = self._steady()
+        ahead_seconds = now_ms / 1000 - steady
+        if ahead_seconds - self._ahead_seconds > STEP_SECONDS:
+            self._stepped = steady
+        self._ahead_seconds = ahead_seconds
+        return steady - self._stepped

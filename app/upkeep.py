@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.clock import Steps
 from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
 from app.domain.outcome import Failure
@@ -59,12 +60,16 @@ class Upkeep:
     who: str
     position: Position = field(default_factory=Position)
     trimmed_ms: int = 0
+    steps: Steps | None = None  # None: the clock is never set
+    is_wary: bool = False  # the clock was set forward, or the machine slept, less than a lease ago
 
     def run(self, now_ms: int) -> None:
         """Everything once; a defect in one part keeps none of the others from its work.
 
         Raises Unavailable where Redis can't be reached.
         """
+        if self.steps is not None:  # first: `now_ms` was read just now
+            self.is_wary = self.steps.seconds_since(now_ms) < self.settings.lease_seconds
         for part in (self.promote, self.mark_overdue, self.take_back_lost, self.resend_lost, self._trim_at_times):
             try:
                 part(now_ms)
@@ -140,7 +145,12 @@ class Upkeep:
         return self.store.upkeep.send(messages, now_ms, self.who)
 
     def take_back_lost(self, now_ms: int) -> int:
-        """Attempts whose worker let the lease run out go back to their queue, or fail. Returns how many."""
+        """Attempts whose worker let the lease run out go back to their queue, or fail. Returns how many.
+
+        After a step of the clock (`run`) it waits: leases are over then whose workers are alive, and need time to renew.
+        """
+        if self.is_wary:
+            return 0
         lost = self.store.upkeep.expired_leases(now_ms, BATCH)
         return sum(self._take_back(attempt, now_ms) for attempt in lost)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from celery.beat import Scheduler
 
-from app.clock import system_clock
+from app.clock import Steps, system_clock
 from app.dispatch import Dispatcher
 from app.domain.errors import Full, Unavailable
 from app.firing import FiringService
@@ -49,7 +49,7 @@ class StoreScheduler(Scheduler):
         dispatcher = Dispatcher(Outbox(self._store.keys), settings.countdown_horizon)
         self._firing = FiringService(self._store, dispatcher, system_clock)
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
-        self._upkeep = Upkeep(self._store, dispatcher, settings, self._name)
+        self._upkeep = Upkeep(self._store, dispatcher, settings, self._name, steps=Steps(system_clock()))
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
         self._away = False

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from app.clock import Clock, system_clock
+from app.clock import Clock, Steps, system_clock
 from app.dispatch import Dispatcher
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
@@ -73,7 +73,7 @@ class Runtime:
         self.keeper = Keeper(
             store,
             self.running,
-            Upkeep(store, dispatcher, settings, identity.hostname),
+            Upkeep(store, dispatcher, settings, identity.hostname, steps=Steps(clock())),
             identity.hostname,
             self.facts,
             settings.lease_seconds,

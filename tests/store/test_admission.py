@@ -10,7 +10,7 @@ from app.store.admission import Remembered, Terms
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from tests.conftest import VirtualClock
-from tests.store.making import claimed, created, finished, new_schedule, new_task, scheduled
+from tests.store.making import MESSAGE, claimed, created, finished, new_schedule, new_task, scheduled
 
 KEYED = Terms(key="k", fingerprint="f")
 
@@ -39,6 +39,14 @@ def test_of_many_all_are_created_or_none(store: Store, raw_redis: redis.Redis, c
     with pytest.raises(Full):
         store.tasks.create([new_task(now_ms)], now_ms, Terms(4))
     assert store.tasks.create([new_task(now_ms)], now_ms) == 1, "without terms any number may wait"
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 1_000, 60_000], ids=["queued", "sent", "waiting"])
+def test_what_waits_in_any_way_takes_room(store: Store, clock: VirtualClock, ahead_ms: int) -> None:
+    message = NO_MESSAGE if ahead_ms == 60_000 else MESSAGE
+    created(store, clock(), due_ms=clock() + ahead_ms, message=message)
+    with pytest.raises(Full):
+        store.tasks.create([new_task(clock())], clock(), Terms(1))
 
 
 def test_a_refused_request_is_not_remembered(store: Store, clock: VirtualClock) -> None:

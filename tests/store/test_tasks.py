@@ -322,7 +322,10 @@ def test_a_running_one_is_told_and_a_retry_of_it_becomes_its_stop(store: Store, 
 def test_force_ends_the_record_and_what_the_worker_says_later_is_refused(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
-    assert store.tasks.stop(task_id, clock(), force=True) == ("running", "stopped")
+    with store.subscriber.watch(store.keys.stop) as watch:
+        assert store.subscriber.confirm(store.keys.stop)
+        assert store.tasks.stop(task_id, clock(), force=True) == ("running", "stopped")
+        assert watch.wait(5), "the workers were not told"
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "lost"
     assert read(store, task_id).result_json is None
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import redis
 
+from app.clock import Steps
 from app.dispatch import Dispatcher
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
@@ -355,3 +356,28 @@ def test_a_defect_in_one_part_keeps_no_other_from_its_work(
     assert [vars(record)["part"] for record in caplog.records if vars(record).get("action") == "upkeep_failed"] == [
         "promote"
     ]
+
+
+def test_after_a_step_of_the_clock_workers_have_time_to_renew(
+    store: Store, upkeep: Upkeep, clock: VirtualClock
+) -> None:
+    """The machine slept, or its clock was set: all leases are over at one instant, and all workers are alive."""
+    steady = 0.0
+    upkeep.steps = Steps(clock(), lambda: steady)
+    alive, dead = created(store, clock()), created(store, clock())
+    attempt = claimed(store, alive, clock())
+    claimed(store, dead, clock())
+    upkeep.run(clock.advance(3_600_000))
+    assert store.tasks.renew([attempt], clock() + 2 * LEASE_MS) == [True]
+    for _ in range(14):
+        steady += 1
+        upkeep.run(clock.advance(1_000))
+    assert (status(store, alive), status(store, dead)) == (Status.RUNNING, Status.RUNNING)
+    steady += 1.5
+    upkeep.run(clock.advance(1_500))
+    assert (status(store, alive), status(store, dead)) == (Status.RUNNING, Status.QUEUED)
+    clock.advance(-3_600_000)
+    attempt = claimed(store, dead, clock())
+    steady += LEASE_MS / 1000 + 1
+    upkeep.run(clock.advance(LEASE_MS + 1_000))
+    assert status(store, dead) == Status.QUEUED, "a step back delays nothing"

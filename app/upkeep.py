@@ -147,7 +147,7 @@ class Upkeep:
     def take_back_lost(self, now_ms: int) -> int:
         """Attempts whose worker let the lease run out go back to their queue, or fail. Returns how many.
 
-        After a step of the clock (`run`) it waits: leases are over then whose workers are alive, and need time to renew.
+        After a step of the clock (`run`) it waits: the workers of leases that are over then are alive, and renew them.
         """
         if self.is_wary:
             return 0

@@ -128,11 +128,14 @@ class Upkeep:
         return self.store.keys.queue(QUEUES[task.kind], celery_priority(task.priority))
 
     def _oldest_in_lists(self, tasks: Sequence[Sendable]) -> dict[str, int | None]:
-        """Per list: since when the message that is next in it has been out; None where the list is empty."""
+        """Per list: since when the message that is next in it has been out; None where the list is empty.
+
+        0 where that is not known: nothing counts as lost then, until the next one tells.
+        """
         oldest: dict[str, int | None] = {}
         for key in {self._list_of(task) for task in tasks}:
             task_id = self.store.upkeep.oldest_message(key)
-            oldest[key] = None if task_id is None else self.store.upkeep.queued_ms([task_id])[0] or 0
+            oldest[key] = None if task_id is None else self.store.upkeep.message_ms(task_id)
         return oldest
 
     def _send(self, tasks: Sequence[Sendable], now_ms: int) -> int:

@@ -95,6 +95,12 @@ class UpkeepStore:
         except (ValueError, TypeError, KeyError):
             return ""
 
+    def message_ms(self, task_id: str) -> int:
+        """Since when a message of the task has been out; 0 where it is not queued, or may have an older one out too."""
+        if self._client.hexists(self._keys.task(task_id), "dup"):
+            return 0
+        return self.queued_ms([task_id])[0] or 0
+
     def queued_ms(self, task_ids: Sequence[str]) -> list[int | None]:
         """Of each task, since when its message has been out; None where it is not queued."""
         scores: Any = self._client.zmscore(self._keys.queued, list(task_ids)) if task_ids else []

@@ -60,6 +60,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "upkeep.waiting_until": lambda store: store.upkeep.waiting_until(0, 10),
     "upkeep.next_due_ms": lambda store: store.upkeep.next_due_ms(),
     "upkeep.queued_since": lambda store: store.upkeep.queued_since(0, 10),
+    "upkeep.message_ms": lambda store: store.upkeep.message_ms(ID),
     "upkeep.oldest_message": lambda store: store.upkeep.oldest_message("q"),
     "upkeep.queued_ms": lambda store: store.upkeep.queued_ms([ID]),
     "upkeep.send": lambda store: store.upkeep.send([(Sendable(ID, "code", 5, 0), MESSAGE)], 0),

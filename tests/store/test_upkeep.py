@@ -11,11 +11,12 @@ import redis
 
 from app.clock import Steps
 from app.dispatch import Dispatcher
+from app.domain.ids import new_id
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
 from app.store.messages import ID, NO_MESSAGE, Letter, Message
 from app.store.store import Store
-from app.store.tasks import MAX_LOSSES, Filters
+from app.store.tasks import MAX_LOSSES, Attempt, Filters
 from app.upkeep import FETCH_GRACE_MS, MAX_TRIMMED, OVERDUE_MS, TRIM_EVERY_MS, Upkeep
 from tests.conftest import VirtualClock
 from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, claimed, created, finished
@@ -381,3 +382,29 @@ def test_after_a_step_of_the_clock_workers_have_time_to_renew(
     steady += LEASE_MS / 1000 + 1
     upkeep.run(clock.advance(LEASE_MS + 1_000))
     assert status(store, dead) == Status.QUEUED, "a step back delays nothing"
+
+
+def test_in_a_long_queue_nothing_is_taken_for_lost(
+    store: Store, upkeep: Upkeep, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    """A countdown's message is older than its task is queued: where it is next, younger ones are not gone.
+
+    Else each of them is sent again, is next some time with its new time, and so has all behind it sent again, too.
+    """
+    key = post("", Kind.CODE, 5, None).queue_key
+    for number in range(60):
+        clock.advance(100)
+        task_id = new_id(clock())
+        ahead_ms = 3_000 if number % 3 == 0 else 0
+        created(store, clock(), id=task_id, due_ms=clock() + ahead_ms, message=post(task_id, Kind.CODE, 5, None))
+    raw_redis.rpush(key, str(raw_redis.lindex(key, 30)))  # and somebody's message is there twice
+    served = 0
+    while payload := raw_redis.rpop(key):
+        served += 1
+        attempt = store.tasks.claim(json.loads(str(payload))["headers"]["id"], "w", clock(), clock() + 10**9)
+        if isinstance(attempt, Attempt):
+            store.tasks.finish(attempt, SUCCEEDED, clock(), 1)
+        for _ in range(7):
+            upkeep.run(clock.advance(1_000))
+    assert served == 61
+    assert raw_redis.zcard(store.keys.queued) + raw_redis.zcard(store.keys.sent) == 0

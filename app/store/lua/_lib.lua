@@ -104,6 +104,9 @@ local function unschedule(id)
   redis.call('ZREM', P .. 'queued', id)
 end
 
+-- Notes that a message of this task may be out for longer than `queued` says: its place in a list tells nothing of others.
+local function note_older_message(id) redis.call('HSET', key(id), 'dup', '1') end
+
 -- Puts a task where its status says: waiting or queued, with its message when there is one.
 -- `write`: `gather` where a script does so for many tasks; else at once.
 local function enqueue(id, status, due, now, queue, message, write)
@@ -141,7 +144,7 @@ local function finish(id, status, now, who, why)
   redis.call('ZREM', P .. 'leases', id)
   local inbox = redis.call('HGET', key(id), 'ib')
   redis.call('HSET', key(id), 'fi', now)
-  redis.call('HDEL', key(id), 'ls', 'ep', 'cl', 'stop', 'ib')
+  redis.call('HDEL', key(id), 'ls', 'ep', 'cl', 'stop', 'ib', 'dup')
   move(id, status, now, who, why)
   count(now, status)
   tell(id, status, inbox)

@@ -20,6 +20,7 @@ if status == 'running' and r[9] == ARGV[6] then return granted(unpack(redis.call
 if status == 'waiting' then
   if tonumber(r[2]) > tonumber(now) then
     -- Our clocks differ, or it was put off meanwhile. It is sent again when its time has come.
+    note_older_message(id)
     if redis.call('ZREM', P .. 'sent', id) == 1 then redis.call('ZADD', P .. 'due', r[2], id) end
     return {'early'}
   end

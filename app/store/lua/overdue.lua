@@ -7,6 +7,7 @@ for _, id in ipairs(found) do
   local due = redis.call('HGET', key(id), 'du')
   if due then
     redis.call('HSET', key(id), 'qd', due)
+    note_older_message(id)
     move(id, 'queued', ARGV[1], ARGV[4], 'its time has come')
     redis.call('ZADD', P .. 'queued', due, id)
   end

@@ -16,6 +16,7 @@ for i = 4, 3 + 4 * tonumber(ARGV[3]), 4 do
     end
     sent = sent + 1
   elseif r[1] == 'queued' and r[2] == due then
+    note_older_message(id)
     enqueue(id, 'queued', due, now, ARGV[i + 2], ARGV[i + 3])
     sent = sent + 1
   end

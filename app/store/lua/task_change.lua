@@ -11,6 +11,7 @@ if r[1] ~= 'waiting' then return r[1] end
 if r[2] ~= ARGV[3] or (r[3] or '') ~= ARGV[4] then return 'other' end
 redis.call('ZREM', leaf(r[4], r[5], r[1]), id)
 for _, tag in ipairs(cjson.decode(r[7] or '[]')) do redis.call('ZREM', P .. 'tag:' .. tag, id) end
+if redis.call('ZSCORE', P .. 'sent', id) then note_older_message(id) end
 unschedule(id)
 local record = {'k', ARGV[9], 'tt', ARGV[10], 'st', status, 'du', due, 'tg', ARGV[12]}
 for i = 14, 13 + 2 * tonumber(ARGV[13]) do record[#record + 1] = ARGV[i] end

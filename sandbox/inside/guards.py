@@ -202,6 +202,9 @@ def _format_method(value: Any, name: str) -> Any:
 def _setter(value: Any, name: str) -> Callable[..., None]:
     """`object.__setattr__`, `super().__setattr__` and the like, for the names and objects that permit it."""
     found = getattr(value, name)
+    function = found.__func__ if type(found) is types.MethodType else found
+    if type(function) is types.FunctionType and not _is_program_function(function):
+        raise _refuse(value, name)  # of an alias, it sets attributes of what its self calls its origin
     takes = 2 if name == "__setattr__" else 1
 
     def change(*args: Any) -> None:

@@ -21,6 +21,7 @@ def admit(extra: Iterable[str] = ()) -> None:
     for name in modules.LATE:
         importlib.import_module(name)
     replacements.guard_library()
+    replacements.guard_methods(_classes_behind(modules.ADMITTED))
     replacements.remember_zones(_zone_files())
     for name, admitted in modules.ADMITTED.items():
         facades.admitted[name] = guards.make_facade(name, _admitted_of(name, admitted))
@@ -32,6 +33,13 @@ def admit(extra: Iterable[str] = ()) -> None:
         facades.admitted[name] = importlib.import_module(name)
         facades.admitted.setdefault(name.partition(".")[0], importlib.import_module(name.partition(".")[0]))
     _tell_guards(extra)
+
+
+def _classes_behind(names: Iterable[str]) -> set[type]:
+    """Every class of the modules that programs may import, their classes and ancestors with them, but ours."""
+    found = [each for name in names for each in vars(importlib.import_module(name)).values() if isinstance(each, type)]
+    related = {above for each in found for kind in (each, type(each)) for above in type.mro(kind)}
+    return {each for each in related if not each.__module__.startswith("sandbox.")}
 
 
 def _admitted_of(name: str, admitted: str) -> dict[str, Any]:

@@ -20,11 +20,12 @@ import types
 import typing
 import uuid
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 
 from sandbox.inside import guards, names, policy
+from sandbox.inside.words import words
 
 # --- operator, functools ----------------------------------------------------------------------------
 
@@ -225,6 +226,7 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
     for each in type.mro(cls):
         if any("__getattr__" in vars(kind) for kind in type.mro(type(each))):
             raise guards.SecurityError("a class whose metaclass has __getattr__ can't become a dataclass")
+    _check_inherited_fields(cls)
     options["slots"] = bool(options.get("slots"))
     if options["slots"] and guards.is_programs_own(type(cls)):
         # The class is made anew, by a class of classes that would be handed the real dict of its fields.
@@ -235,6 +237,15 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
         # Not by the library: with slots=True it hands the new class to __init_subclass__ before we could shorten them.
         type.__setattr__(made, "__match_args__", _positional_fields(made))
     return _harmless_to_match(made)
+
+
+def _check_inherited_fields(cls: type) -> None:
+    """Their names are pasted, too, whoever may have got hold of the dict."""
+    for base in type.mro(cls):
+        inherited = vars(base).get(_FIELDS, {})
+        if type(inherited) is not dict or any(type(each) is not dataclasses.Field for each in inherited.values()):
+            raise guards.SecurityError("a field of a dataclass must be made by field()")
+        guards.check_field_names(each.name for each in inherited.values())
 
 
 def _positional_fields(made: Any) -> tuple[str, ...]:
@@ -267,6 +278,8 @@ def fields(holder: Any) -> tuple[Any, ...]:
     kind = holder if guards.is_class(holder) else type(holder)
     found = _fields_of_class(kind)
     for each in found:
+        if type(each) is not dataclasses.Field:
+            raise guards.SecurityError("a field of a dataclass must be made by field()")
         if each.name in names.GUARDED and any(each.name in vars(base) for base in _ancestors_of_the_library(kind)):
             raise guards.SecurityError(f"a field can't be called {each.name!r} here: the base class has that")
     return found
@@ -447,6 +460,48 @@ def remember_zones(zones: dict[str, bytes]) -> None:
 def available_timezones() -> set[str]:
     """zoneinfo.available_timezones."""
     return set(_zones)
+
+
+# --- methods ----------------------------------------------------------------------------------------
+
+#: What a method does that must not be done for just anything called its self: `Counter.copy(int)` returned `type`.
+_DELICATE = frozenset(
+    words("type getattr setattr delattr __class__ __dict__ __get__ __setattr__ __delattr__ __new__ __self__")
+)
+
+#: The first two pprint knows by identity; enum has the others as plain functions, which get a class.
+_NOT_OF_INSTANCES = frozenset({"__repr__", "__str__", "__new__", "_new_member_", "__new_member__"})
+
+
+def guard_methods(classes: Iterable[type]) -> None:
+    """Let delicate methods of the library's classes be called with an instance of the class for their self only."""
+    for each in classes:
+        for name, value in list(vars(each).items()):
+            guarded = _for_instances_only(each, value)
+            if guarded is not value and name not in _NOT_OF_INSTANCES:
+                type.__setattr__(each, name, guarded)
+
+
+def _for_instances_only(owner: type, value: Any) -> Any:
+    if type(value) is property:
+        get, put, delete = [_for_instances_only(owner, each) for each in (value.fget, value.fset, value.fdel)]
+        same = (get, put, delete) == (value.fget, value.fset, value.fdel)
+        return value if same else property(get, put, delete, value.__doc__)
+    if type(value) is not types.FunctionType or not _names_in(value.__code__) & _DELICATE:
+        return value
+
+    @functools.wraps(value)
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not issubclass(type(self), owner):
+            raise TypeError(f"{value.__qualname__}() is for {owner.__name__!r} objects")
+        return value(self, *args, **kwargs)
+
+    return method
+
+
+def _names_in(code: types.CodeType) -> set[str]:
+    inner = [_names_in(each) for each in code.co_consts if type(each) is types.CodeType]
+    return set(code.co_names).union(*inner)
 
 
 REPLACED: dict[str, dict[str, Any]] = {

@@ -540,6 +540,59 @@ ROUTES: dict[str, str] = {
                     case AttributeError(obj=real):
                         return "escaped" if real("X", (), {"__match_args__": ("gi_frame",)}) else ""
         """,
+    "a method of the library asks for the class of a class": """
+        import collections
+        def main(): return "escaped" if collections.Counter.copy(int)("X", (), {"__globals__": 1}) else ""
+        """,
+    "a property of the library does": """
+        import collections
+        class C: maps = [0, int]
+        def main(): return "escaped" if collections.ChainMap.parents.fget(C)("X", (), {"__globals__": 1}) else ""
+        """,
+    "a method that is found by a pattern does": """
+        import collections
+        def main():
+            match collections.Counter:
+                case object(copy=copy): return "escaped" if copy(int)("X", (), {"__globals__": 1}) else ""
+        """,
+    "a method tells the class of what it is called with": """
+        import functools
+        from types import SimpleNamespace
+        def main():
+            got = []
+            told = SimpleNamespace(dispatch=lambda kind: got.append(kind) or main)
+            other = SimpleNamespace(dispatcher=told, func=main, register=1, **{"__isabstractmethod__": False})
+            try:
+                functools.singledispatchmethod.__get__(other, 1)(int)
+            except TypeError:
+                pass
+            return "escaped" if got and got[0]("X", (), {"__globals__": 1}) else ""
+        """,
+    "a method of the library shows the dict of a class": """
+        import collections, dataclasses
+        shown = []
+        class Other: pass
+        class M(type):
+            def __new__(mcs, *args):
+                if args: return super().__new__(mcs, *args)
+                shown.append(Other())
+                return shown[0]
+        @dataclasses.dataclass
+        class D(metaclass=M):
+            data = {}
+        def main():
+            collections.UserDict.__copy__(D)
+            return "escaped" if "__dataclass_" + "fields__" in vars(shown[0]) else ""
+        """,
+    "an alias sets attributes of what another calls its origin": """
+        import dataclasses, typing
+        class Other: pass
+        def main():
+            other = Other()
+            vars(other)["__origin__"] = dataclasses.InitVar
+            type(typing.List[int]).__setattr__(other, "x", 1)
+            return "escaped" if dataclasses.InitVar.x == 1 else ""
+        """,
 }
 
 #: Closed in the library itself, which is changed for both layers.
@@ -553,6 +606,13 @@ CHANGED_IN_THE_LIBRARY = frozenset(
         "a field is renamed by another class' method",
         "a member of an enum that is none yet sets any attribute",
         "a dataclass evaluates the docstring of its base",
+        "redirect_stdout enters another's object",
+        "a method of the library asks for the class of a class",
+        "a property of the library does",
+        "a method that is found by a pattern does",
+        "a method tells the class of what it is called with",
+        "a method of the library shows the dict of a class",
+        "an alias sets attributes of what another calls its origin",
         "a method bound by partialmethod tells whose it was: a builtin's module",
         "copying a method reads the attribute that its function is called",
         "the memo of deepcopy gets the code of a forward reference",

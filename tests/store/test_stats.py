@@ -12,7 +12,7 @@ from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from app.store.tasks import Filters
 from tests.conftest import VirtualClock
-from tests.store.making import FAILED, SUCCEEDED, claimed, created, finished, message_for, scheduled
+from tests.store.making import FAILED, STOPPED, SUCCEEDED, claimed, created, finished, message_for, scheduled
 
 QUEUE_NAMES = ("celeriac.code", "celeriac.api")
 
@@ -46,6 +46,13 @@ def test_counts_equal_a_recount(store: Store, clock: VirtualClock) -> None:
     assert {leaf: number for leaf, number in stats.tasks.items() if number} == recount
     assert stats.waiting == sum(task.status is Status.WAITING for task in everything)
     assert stats.next_due_ms == min(task.due_ms for task in everything if task.status is Status.WAITING)
+
+
+def test_how_long_a_stopped_attempt_took_says_nothing_of_how_long_tasks_take(store: Store, clock: VirtualClock) -> None:
+    finished(store, clock(), STOPPED)
+    assert store.stats.read(QUEUE_NAMES, clock()).durations == {}
+    finished(store, clock())
+    assert store.stats.read(QUEUE_NAMES, clock()).durations.total() == 1
 
 
 def test_queues_are_as_deep_as_all_their_priorities(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:

@@ -237,16 +237,20 @@ def test_a_retry_is_another_attempt_of_the_same_task(
     attempt = claimed(store, task_id, clock())
     due_ms = clock.advance(5) + pause_ms
     message = message_for(task_id) if queued else NO_MESSAGE
-    answer = store.tasks.run_again(attempt, FAILED, clock(), 4.0, due_ms, message, counts="counts", entry=ENTRY)
+    outcome = replace(FAILED, result_json=b"1", stdout="out\n", stdout_truncated=True, cpu_ms=1, memory_kb=1)
+    answer = store.tasks.run_again(attempt, outcome, clock(), 4.0, due_ms, message, counts="counts", entry=ENTRY)
     task = read(store, task_id)
     assert answer == task.status == status
+    assert (task.result_json, task.stdout) == ("1", "out\n")
     assert (task.due_ms, task.queued_ms) == (due_ms, clock() if queued else None)
     assert (task.attempt, task.worker, task.started_ms, task.finished_ms) == (1, None, None, None)
     assert task.attempts == [ENTRY]
     clock.advance(pause_ms)
     second = claimed(store, task_id, clock())
     assert (second.number, second.losses) == (2, 0)
-    assert read(store, task_id).error is None, "the error of the attempt before"
+    task = read(store, task_id)
+    assert (task.error, task.result_json, task.stdout) == (None, None, ""), "what the attempt before has left"
+    assert (task.stdout_truncated, task.duration_ms, task.cpu_ms, task.memory_kb) == (False, None, None, None)
     store.tasks.finish(second, SUCCEEDED, clock(), 1.0)
     assert read(store, task_id).attempt == 2
 

@@ -221,6 +221,16 @@ def test_an_attempt_of_a_lost_worker_runs_again(
     assert claimed(store, task_id, clock()).losses == 1
 
 
+def test_who_has_seen_a_lease_that_is_over_takes_back_no_later_attempt(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    claimed(store, task_id, clock())
+    (seen,) = store.upkeep.expired_leases(clock.advance(LEASE_MS + 1), 10)
+    assert store.upkeep.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == "queued"
+    assert store.upkeep.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
+    claimed(store, task_id, clock())
+    assert store.upkeep.take_back(seen, clock.advance(LEASE_MS + 1), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
+
+
 def test_a_lease_that_is_renewed_after_it_was_seen_to_be_over_stays(store: Store, clock: VirtualClock) -> None:
     attempt = claimed(store, created(store, clock()), clock())
     (seen,) = store.upkeep.expired_leases(clock.advance(LEASE_MS + 1), 10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 import redis
 
 from app.store.store import Store
-from tests.servers import RedisServer, redis_program
+from tests.servers import RedisServer, redis_program, throw_away_redis
 
 NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
 
@@ -59,12 +58,15 @@ def redis_program_path() -> Path:
 @pytest.fixture(scope="session")
 def redis_url(redis_program_path: Path) -> Iterator[str]:
     """The URL of a Redis that this test run has for itself."""
-    # Not tmp_path: a socket's path may have 104 characters at most.
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(redis_program_path, Path(folder))
-        server.start()
+    with throw_away_redis(redis_program_path) as server:
         yield server.url
-        server.stop()
+
+
+@pytest.fixture
+def own_server(redis_program_path: Path) -> Iterator[RedisServer]:
+    """A Redis that one test has for itself, and may stop, hang or fill. It forgets everything when it is stopped."""
+    with throw_away_redis(redis_program_path) as server:
+        yield server
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,20 @@ class RedisServer:
             self._process.send_signal(number)
             self._process.wait(10)
             self._process = None
+
+
+@contextmanager
+def throw_away_redis(program: Path) -> Iterator[RedisServer]:
+    """A Redis that serves, for as long as the block lasts; in it anything may be done to the server."""
+    # Not tmp_path: a socket's path may have 104 characters at most.
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        server = RedisServer(program, Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.tell(signal.SIGCONT)
+            server.stop()
 
 
 class LoggedProcess:

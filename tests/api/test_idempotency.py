@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,15 +206,6 @@ def test_of_requests_with_different_bodies_at_once_one_wins(web: Flask, api: Api
     with ThreadPoolExecutor(20) as pool:
         assert sorted(pool.map(post, range(20))) == [201, *[422] * 19]
     assert count(api) == (1, 0)
-
-
-@pytest.fixture
-def own_server(redis_program_path: Path) -> Iterator[RedisServer]:
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(redis_program_path, Path(folder))
-        server.start()
-        yield server
-        server.stop()
 
 
 def hang(own_server: RedisServer, monkeypatch: pytest.MonkeyPatch, part: Any, name: str) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,23 +37,12 @@ CALLS = [(*call, {}) for call in EVERY_CALL] + HELD_CALLS
 
 
 @pytest.fixture
-def server(redis_program_path: Path) -> Iterator[RedisServer]:
-    """A Redis that a test may do anything to."""
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(redis_program_path, Path(folder))
-        server.start()
-        yield server
-        server.tell(signal.SIGCONT)
-        server.stop()
-
-
-@pytest.fixture
 def web(
-    server: RedisServer, clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    own_server: RedisServer, clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Flask]:
     """The application on that Redis, its connections open."""
     monkeypatch.setenv("REDIS_URL", redis_url)
-    yield from application(server.url, clock, sandbox)
+    yield from application(own_server.url, clock, sandbox)
 
 
 def application(url: str, clock: VirtualClock, sandbox: Sandbox) -> Iterator[Flask]:
@@ -89,45 +76,45 @@ def listening(web: Flask) -> None:
     Api(web).get(f"/api/tasks/{task_id}?wait=0.01")
 
 
-def hang(server: RedisServer) -> None:
-    server.tell(signal.SIGSTOP)
+def hang(own_server: RedisServer) -> None:
+    own_server.tell(signal.SIGSTOP)
 
 
-def kill(server: RedisServer) -> None:
-    server.stop(signal.SIGKILL)
+def kill(own_server: RedisServer) -> None:
+    own_server.stop(signal.SIGKILL)
 
 
-def stop(server: RedisServer) -> None:
-    server.stop()
+def stop(own_server: RedisServer) -> None:
+    own_server.stop()
 
 
 @pytest.mark.parametrize("end", [hang, kill, stop])
 @pytest.mark.parametrize("before", [listening, lambda web: None], ids=["listening", "new"])
 def test_it_hangs_or_is_gone(
-    web: Flask, server: RedisServer, end: Callable[[RedisServer], None], before: Callable[[Flask], None]
+    web: Flask, own_server: RedisServer, end: Callable[[RedisServer], None], before: Callable[[Flask], None]
 ) -> None:
     before(web)
-    end(server)
+    end(own_server)
     assert_unavailable(web)
     if end is hang:
-        server.tell(signal.SIGCONT)
+        own_server.tell(signal.SIGCONT)
     else:
-        server.start()
+        own_server.start()
     wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 5, "answers after its return")
     assert Api(web).post("/api/tasks", CODE, headers={"Prefer": "wait=1"}).status_code == 201
 
 
-def test_of_many_callers_only_one_at_a_time_waits_for_a_redis_that_hangs(web: Flask, server: RedisServer) -> None:
+def test_of_many_callers_only_one_at_a_time_waits_for_a_redis_that_hangs(web: Flask, own_server: RedisServer) -> None:
     """With 8 threads, 64 calls that each wait a second and a half would take 12 seconds."""
     listening(web)
-    server.tell(signal.SIGSTOP)
+    own_server.tell(signal.SIGSTOP)
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: answer(web, "GET", "/api/tasks", None, {}), range(64)))
     assert time.monotonic() - began < 6
     assert {response.status_code for response, _ in answers} == {503}
     assert max(seconds for _, seconds in answers) < LIMIT_SECONDS
-    server.tell(signal.SIGCONT)
+    own_server.tell(signal.SIGCONT)
     wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 2, "answers after its return")
 
 
@@ -136,9 +123,9 @@ def writes(calls: list[tuple[str, str, Any, dict[str, str]]]) -> list[tuple[str,
     return [call for call in calls if call[0] in ("POST", "PUT") and UNKNOWN_ID not in call[1]]
 
 
-def test_it_is_a_replica_that_takes_no_writes(web: Flask, server: RedisServer) -> None:
+def test_it_is_a_replica_that_takes_no_writes(web: Flask, own_server: RedisServer) -> None:
     task_id = Api(web).create()["id"]
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(own_server.url) as client:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
         assert_unavailable(web, writes(CALLS))
         detail = Api(web).post("/api/tasks", CODE).get_json()["detail"]
@@ -148,8 +135,8 @@ def test_it_is_a_replica_that_takes_no_writes(web: Flask, server: RedisServer) -
     assert Api(web).create()["status"] == "queued"
 
 
-def test_it_is_full(web: Flask, server: RedisServer) -> None:
-    with redis.Redis.from_url(server.url) as client:
+def test_it_is_full(web: Flask, own_server: RedisServer) -> None:
+    with redis.Redis.from_url(own_server.url) as client:
         client.config_set("maxmemory", "1")
         assert_unavailable(web, writes(CALLS))
         assert client.dbsize() == 0
@@ -208,20 +195,20 @@ def test_it_answers_with_errors(refusing: Callable[[bytes], Flask], error: bytes
     assert said == (detail or "Redis can't be reached; nothing was changed")
 
 
-def test_a_call_that_was_held_ends_when_redis_hangs(web: Flask, server: RedisServer) -> None:
+def test_a_call_that_was_held_ends_when_redis_hangs(web: Flask, own_server: RedisServer) -> None:
     """Of what was created before it hung the caller hears; a look at a task says that it can't be had."""
     api = Api(web)
     task_id = api.create()["id"]
-    with redis.Redis.from_url(server.url) as client, ThreadPoolExecutor(2) as pool:
+    with redis.Redis.from_url(own_server.url) as client, ThreadPoolExecutor(2) as pool:
         look = pool.submit(Api(web).get, f"/api/tasks/{task_id}?wait=30")
         creation = pool.submit(Api(web).post, "/api/tasks", CODE, headers={"Prefer": "wait=30"})
         wait_until(lambda: len(client.pubsub_channels()) == 2, 5, "both listen")
         wait_until(lambda: len(api.get("/api/tasks").get_json()["items"]) == 2, 5, "the second task")
-        server.tell(signal.SIGSTOP)
+        own_server.tell(signal.SIGSTOP)
         began = time.monotonic()
         looked, created = look.result(15), creation.result(15)
         assert time.monotonic() - began < NOTICED_SECONDS
         assert looked.status_code == 503
         assert (created.status_code, created.get_json()["status"]) == (201, "queued")
-        server.tell(signal.SIGCONT)
+        own_server.tell(signal.SIGCONT)
         assert api.get(created.headers["Location"]).status_code == 200

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.servers import RedisServer
+from tests.servers import throw_away_redis
 from tests.system import Started
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -44,11 +44,8 @@ def chromium_program() -> str:
 @pytest.fixture(scope="module")
 def own_redis(redis_program_path: Path) -> Iterator[str]:
     """The URL of a Redis for these tests alone: whatever else is tested must not find their workers on its own."""
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(redis_program_path, Path(folder))
-        server.start()
+    with throw_away_redis(redis_program_path) as server:
         yield server.url
-        server.stop()
 
 
 @pytest.fixture(scope="module")

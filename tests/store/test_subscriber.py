@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
-import pytest
 import redis
 
 from app.store.store import Store
@@ -83,27 +79,17 @@ def test_closing_ends_the_thread_quietly(redis_url: str) -> None:
     )
 
 
-@pytest.fixture
-def server(redis_program_path: Path) -> Iterator[RedisServer]:
-    """A Redis that a test may stop."""
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(redis_program_path, Path(folder))
-        server.start()
-        yield server
-        server.stop()
-
-
-def test_after_a_lost_connection_everybody_is_told_to_look_again(server: RedisServer) -> None:
-    store = Store.at(server.url)
+def test_after_a_lost_connection_everybody_is_told_to_look_again(own_server: RedisServer) -> None:
+    store = Store.at(own_server.url)
     heard: list[str | None] = []
     store.subscriber.subscribe("channel", heard.append)
     assert store.subscriber.confirm("channel")
-    server.stop()
+    own_server.stop()
     began = time.monotonic()
-    server.start()
+    own_server.start()
     wait_until(lambda: None in heard, 10, "a word that something may have been missed")
     assert time.monotonic() - began < 5
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(own_server.url) as client:
         wait_until(lambda: client.publish("channel", "back"), 5, "a new subscription")
     wait_until(lambda: "back" in heard, 5, "what was said after the return")
     store.close()

@@ -13,14 +13,11 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 import redis
 
 from app.store.store import Store
@@ -113,15 +110,6 @@ class Caller:
         return "never"
 
 
-@pytest.fixture
-def server(redis_program_path: Path) -> Iterator[RedisServer]:
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(redis_program_path, Path(folder))
-        server.start()
-        yield server
-        server.stop()
-
-
 def hang(redis_url: str) -> None:
     """Redis does nothing for a while; then it does what it was asked for meanwhile."""
     with redis.Redis.from_url(redis_url) as client:
@@ -137,11 +125,11 @@ def count_all(store: Store) -> int:
     return sum(stats.tasks.values()) + sum(stats.schedules.values())
 
 
-def test_each_key_creates_once_whatever_is_killed(server: RedisServer, tmp_path: Path) -> None:
+def test_each_key_creates_once_whatever_is_killed(own_server: RedisServer, tmp_path: Path) -> None:
     seed = int(os.environ.get("CELERIAC_SEED", time.time_ns() % 1_000_000))
     print(f"CELERIAC_SEED={seed}")
     chance, ended = random.Random(seed), threading.Event()
-    api = ApiProcess(tmp_path, server.url)
+    api = ApiProcess(tmp_path, own_server.url)
     callers = [Caller(api, number, ended) for number in range(CALLERS)]
     threads = [threading.Thread(target=caller.run) for caller in callers]
     try:
@@ -151,7 +139,7 @@ def test_each_key_creates_once_whatever_is_killed(server: RedisServer, tmp_path:
         for number in range(KILLS):
             time.sleep(chance.uniform(0.05, 0.5))  # the random moment
             if number % 3 == 1:
-                hang(server.url)
+                hang(own_server.url)
             api.kill()
             api.start()
             wait_until(lambda: api.lives, 30, "an API that serves again")
@@ -162,7 +150,7 @@ def test_each_key_creates_once_whatever_is_killed(server: RedisServer, tmp_path:
         ended.set()
         api.kill()
     ids = {key: found for caller in callers for key, found in caller.ids.items()}
-    store = Store.at(server.url)
+    store = Store.at(own_server.url)
     assert [caller.wrong for caller in callers] == [[]] * CALLERS
     assert sum(caller.unanswered for caller in callers) > 0, "something was killed"
     assert {key: found for key, found in ids.items() if len(found) != 1 or "never" in found} == {}

@@ -15,7 +15,7 @@ from app.outbox import Outbox
 from app.schedules import ScheduleService
 from app.service import TaskService
 from app.store.store import Store
-from tests.servers import CeleryProcess
+from tests.servers import CeleryProcess, RedisServer
 
 Start = Callable[..., CeleryProcess]
 HORIZON_SECONDS = 2.0
@@ -29,6 +29,13 @@ def unchecked(source: str, function_name: str) -> list[Any]:
 def intake_of(store: Store) -> Intake:
     """Nothing is too much."""
     return Intake(store.admission, max_queued_tasks=1_000_000)
+
+
+@pytest.fixture
+def own_server(own_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+    """Celery's configuration asks for a broker before it is used."""
+    monkeypatch.setenv("REDIS_URL", own_server.url)
+    return own_server
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,17 +22,6 @@ from tests.worker.conftest import HORIZON_SECONDS, Start, intake_of, unchecked
 
 CODE = {"name": "tick", "function_code": "def f(): return 1", "function_name": "f"}
 EVERY_SECOND = {**CODE, "cron_expression": "* * * * * *"}
-
-
-@pytest.fixture
-def own_server(redis_program_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
-    """A Redis that this test may stop. It forgets everything when it does."""
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(redis_program_path, Path(folder))
-        server.start()
-        monkeypatch.setenv("REDIS_URL", server.url)
-        yield server
-        server.stop()
 
 
 @pytest.fixture

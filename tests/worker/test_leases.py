@@ -6,7 +6,6 @@ import http.server
 import select
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -152,18 +151,6 @@ def target() -> Iterator[Target]:
         yield server
         server.shutdown()
         thread.join(5)
-
-
-@pytest.fixture
-def own_server(redis_program_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
-    """A Redis that this test may hang."""
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(redis_program_path, Path(folder))
-        server.start()
-        monkeypatch.setenv("REDIS_URL", server.url)
-        yield server
-        server.tell(signal.SIGCONT)
-        server.stop()
 
 
 def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(

@@ -68,16 +68,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(redis_program_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(redis_program_path, Path(folder))
-        server.start()
-        monkeypatch.setenv("REDIS_URL", server.url)
-        bench = Bench(server, tmp_path / "worker")
-        yield bench
-        server.tell(signal.SIGCONT)
-        bench.close()
-        server.stop()
+def bench(own_server: RedisServer, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(own_server, tmp_path / "worker")
+    yield bench
+    own_server.tell(signal.SIGCONT)
+    bench.close()
 
 
 def stay(seconds: float) -> None:

@@ -97,6 +97,9 @@ def test_a_countdown_that_nobody_starts_shows_as_queued(store: Store, clock: Vir
     assert status(store, task_id) is Status.WAITING
     upkeep.run(clock.advance(1))
     assert status(store, task_id) is Status.QUEUED
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert store.upkeep.queued_ms([task_id]) == [task.due_ms], "its message has been out since then, at least"
 
 
 # --- what a worker gives back --------------------------------------------------------------------
@@ -226,6 +229,10 @@ def test_who_has_seen_a_lease_that_is_over_takes_back_no_later_attempt(store: St
     claimed(store, task_id, clock())
     (seen,) = store.upkeep.expired_leases(clock.advance(LEASE_MS + 1), 10)
     assert store.upkeep.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == "queued"
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert (task.queued_ms, task.started_ms, task.worker) == (clock(), None, None)
+    assert store.upkeep.expired_leases(clock(), 10) == []
     assert store.upkeep.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
     claimed(store, task_id, clock())
     assert store.upkeep.take_back(seen, clock.advance(LEASE_MS + 1), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""

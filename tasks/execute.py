@@ -15,7 +15,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from app.queues import EXECUTE
+from app.queues import EXECUTE, QUEUES
 from app.settings import SettingsError
 from celery_app import celery
 from sandbox import SandboxError
@@ -36,7 +36,7 @@ def execute(self: Any, task_id: str) -> None:
 class _Worker:
     """What Celery says of the worker when it starts; children of a pool of processes inherit it."""
 
-    identity = Identity("celery@localhost", (), 1)
+    identity = Identity("celery@localhost", tuple(QUEUES.values()), 1)
 
 
 def _identity() -> Identity:

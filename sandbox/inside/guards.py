@@ -190,13 +190,17 @@ def _namespace(value: Any, name: str) -> dict[str, Any]:
 
 def _format_method(value: Any, name: str) -> Any:
     """`str.format`, bound or not, by our formatter; any other `format` as it is."""
-    found = getattr(value, name)
+    return _with_our_formatter(getattr(value, name))
+
+
+def _with_our_formatter(found: Any) -> Any:
     kind = type(found)
-    if kind is types.BuiltinMethodType and issubclass(type(found.__self__), str) and found.__name__ == name:
-        return functools.partial(_FORMATTERS[name], found.__self__)
-    if kind is types.MethodDescriptorType and found.__objclass__ is str:
-        return _FORMATTERS[name]
-    return found
+    bound = kind is types.BuiltinMethodType and issubclass(type(found.__self__), str)
+    of_str = bound or (kind is types.MethodDescriptorType and found.__objclass__ is str)
+    if not of_str or found.__name__ not in _FORMATTERS:
+        return found
+    formatter = _FORMATTERS[found.__name__]
+    return functools.partial(formatter, found.__self__) if bound else formatter
 
 
 def _setter(value: Any, name: str) -> Callable[..., None]:
@@ -561,6 +565,20 @@ def guard_enums() -> None:
     """What enum does with names that no policy has seen."""
     _guard_enums_by_call()
     _guard_enum_members()
+    if hasattr(enum.property, "_attr_type"):  # Python 3.12
+        _guard_enum_properties()
+
+
+def _guard_enum_properties() -> None:
+    """A member that is called `format` stands before the one of str, and hands it out; `vars()` shows the property."""
+    original = enum.property.__get__
+
+    def get(self: Any, instance: Any, ownerclass: Any = None) -> Any:
+        if type(self) is not enum.property:
+            raise TypeError("enum.property.__get__() is for 'property' objects")
+        return _with_our_formatter(original(self, instance, ownerclass))
+
+    enum.property.__get__ = get  # type: ignore[method-assign]
 
 
 def _guard_enum_members() -> None:

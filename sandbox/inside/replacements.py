@@ -18,6 +18,7 @@ import string
 import sys
 import types
 import typing
+import urllib.parse
 import uuid
 import zoneinfo
 from collections.abc import Callable, Iterable
@@ -137,6 +138,31 @@ def singledispatch(func: Callable[..., Any]) -> Any:
 
     made.dispatch = dispatch
     return made
+
+
+_lru_cache = functools.lru_cache
+
+
+def lru_cache(maxsize: Any = 128, typed: bool = False) -> Any:
+    """functools.lru_cache; a typed one of the library's compares arguments by name with classes of others (`type`)."""
+    if not typed or callable(maxsize):
+        return _lru_cache(maxsize)
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        kept = _lru_cache(maxsize)(lambda _, /, *args, **kwargs: function(*args, **kwargs))
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return kept(tuple(guards.class_of(each) for each in (*args, *kwargs.values())), *args, **kwargs)
+
+        vars(call).update(
+            cache_info=kept.cache_info,
+            cache_clear=kept.cache_clear,
+            cache_parameters=lambda: {"maxsize": maxsize, "typed": True},
+        )
+        return call
+
+    return decorate
 
 
 def _guard_partial_methods() -> None:
@@ -506,7 +532,12 @@ def _names_in(code: types.CodeType) -> set[str]:
 
 REPLACED: dict[str, dict[str, Any]] = {
     "operator": {"attrgetter": attrgetter, "methodcaller": methodcaller},
-    "functools": {"update_wrapper": update_wrapper, "wraps": wraps, "singledispatch": singledispatch},
+    "functools": {
+        "update_wrapper": update_wrapper,
+        "wraps": wraps,
+        "singledispatch": singledispatch,
+        "lru_cache": lru_cache,
+    },
     "typing": {
         "Type": guards.GuardedType,
         "get_type_hints": get_type_hints,
@@ -534,6 +565,7 @@ def guard_library() -> None:
     _guard_dataclass_replace()
     inspect.signature = signature_of_class  # type: ignore[assignment]
     functools.singledispatch = singledispatch
+    urllib.parse.urlsplit = urllib.parse.urlsplit.__wrapped__  # type: ignore[attr-defined]  # has a typed lru_cache
     _guard_partial_methods()
     _guard_forward_references()
     _guard_user_string()

@@ -8,6 +8,23 @@ from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
 
 PROGRAMS: Table = {
+    "a cache that tells types apart": (
+        """
+        import functools
+        calls = []
+        @functools.lru_cache(maxsize=2, typed=True)
+        def f(x, *, y=0):
+            "doc"
+            calls.append(x)
+            return str(x)
+        def main():
+            found = [f(1), f(1.0), f(1), f(True, y=1), f(x=3)]
+            told = [f.cache_info().hits, f.cache_info().maxsize, f.cache_parameters()["typed"], f.__name__, f.__doc__]
+            f.cache_clear()
+            return [found, len(calls), told, f.__wrapped__(5), f.cache_info().currsize]
+        """,
+        [["1", "1.0", "1", "True", "3"], 4, [1, 2, True, "f", "doc"], "5", 0],
+    ),
     "an object's dict is replaced: shared state, a dict that is its own": (
         """
         class Borg:

@@ -425,3 +425,17 @@ def test_in_a_long_queue_nothing_is_taken_for_lost(
             upkeep.run(clock.advance(1_000))
     assert served == 61
     assert raw_redis.zcard(store.keys.queued) + raw_redis.zcard(store.keys.sent) == 0
+
+
+def test_what_was_put_off_since_it_was_seen_is_not_sent(
+    store: Store, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    waiting = created(store, clock(), due_ms=clock() + 3_000, message=NO_MESSAGE)
+    queued = created(store, clock(), message=NO_MESSAGE)
+    for seen in store.upkeep.sendable([waiting, queued]):
+        message = post(seen.task_id, seen.kind, seen.priority, None)
+        assert store.upkeep.send([(replace(seen, due_ms=seen.due_ms - 1), message)], clock()) == 0
+        assert messages(raw_redis, store) == []
+        assert store.upkeep.send([(seen, message)], clock()) == 1
+        raw_redis.delete(message.queue_key)
+    assert store.upkeep.waiting_until(clock() + 10_000, 10) == [], "its message is out"

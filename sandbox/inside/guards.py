@@ -379,7 +379,8 @@ def write(value: Any, name: str) -> Any:
 
 def change(value: Any, name: str) -> Any:
     """`value`, if `value.name += …` may read its attribute, and then set it."""
-    looked_at = name in names.GUARDED or (names.is_private(name) and name not in names.PRIVATE_OF_THE_LIBRARY)
+    private = names.is_private(name) and name not in names.PRIVATE_OF_THE_LIBRARY
+    looked_at = private or name in names.GUARDED or not names.may_read(name)
     if looked_at and any(name in _dict_of(each) for each in _searched_classes(value) if each in state.library_classes):
         raise _refuse(value, name)
     return write(value, name)

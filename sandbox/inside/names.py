@@ -16,7 +16,7 @@ METHODS = frozenset(
         "rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rlshift rrshift rand ror rxor iadd isub imul "
         "imatmul itruediv ifloordiv imod ipow ilshift irshift iand ior ixor int float complex index round "
         "trunc floor ceil fspath enter exit getattr setattr delattr get set delete copy deepcopy replace "
-        "instancecheck"
+        "instancecheck getstate setstate"
     )
 )
 
@@ -45,7 +45,12 @@ READABLE_VARIABLES = frozenset({"__name__", "__debug__", "__class__"})
 
 #: Special attributes that are read as they are.
 READABLE = (
-    METHODS - {"__setattr__", "__delattr__", "__new__", "__set__", "__delete__", "__instancecheck__", "__getattr__"}
+    METHODS
+    - {"__setattr__", "__delattr__", "__new__", "__set__", "__delete__", "__instancecheck__", "__getattr__"}
+    - {
+        "__getstate__",
+        "__setstate__",
+    }  # object's tells the hidden fields of anything, as the code of a forward reference
 ) | {
     "__subclasshook__",
     "__name__",
@@ -118,8 +123,6 @@ LEFT_OUT = {
     "__getattribute__": "object's reads any attribute, unguarded; one of the program's own lies to the library",
     "__reduce__": "runs any function with any arguments when copied, and sets attributes on what it gives",
     "__reduce_ex__": "as __reduce__",
-    "__getstate__": "as __reduce__",
-    "__setstate__": "as __reduce__",
     "__getnewargs__": "as __reduce__",
     "__getnewargs_ex__": "as __reduce__",
     "__mro_entries__": "puts any class into the bases of another",

@@ -418,6 +418,15 @@ ROUTES: dict[str, str] = {
             C.__setattr__ += Grab()
             return "escaped" if got else ""
         """,
+    "+= reads the unguarded object.__getstate__": """
+        got = []
+        class Grab:
+            def __radd__(self, other): got.append(other)
+        class C: pass
+        def main():
+            C.__getstate__ += Grab()
+            return "escaped" if got else ""
+        """,
     "+= reads the unguarded str.format": """
         got = []
         class Grab:

@@ -8,6 +8,24 @@ from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
 
 PROGRAMS: Table = {
+    "a copy that leaves something out": (
+        """
+        import copy
+        class Cache:
+            def __init__(self):
+                self.size = 1
+                self.kept = object()
+            def __getstate__(self):
+                state = self.__dict__.copy()
+                del state["kept"]
+                return state
+            def __setstate__(self, state):
+                self.__dict__.update(state)
+                self.kept = "anew"
+        def main(): return [[each.size, each.kept] for each in (copy.copy(Cache()), copy.deepcopy(Cache()))]
+        """,
+        [[1, "anew"], [1, "anew"]],
+    ),
     "a cache that tells types apart": (
         """
         import functools

@@ -48,6 +48,7 @@ UNAVAILABLE: dict[str, str] = {
     "": "Redis can't be reached; nothing was changed",
     # It has the command, and carries it out if it only hangs.
     "TimeoutError": "Redis does not answer in time; what was asked for may have been done, or be done yet",
+    "ReplyLost": "The connection to Redis broke before it answered; what was asked for may have been done",
     "silent": "Redis does not answer; nothing was changed",
     "BUSY": "Redis does not answer in time; nothing was changed",
     "BusyLoadingError": "Redis is still reading its data; nothing was changed",

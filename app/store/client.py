@@ -7,6 +7,7 @@ away, hanging, loading its data, out of memory, a replica that takes no writes, 
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import redis
@@ -30,6 +31,8 @@ from app.store.sentinel_url import is_sentinel, parse_sentinel_url
 CONNECT_TIMEOUT_SECONDS = 0.4
 REPLY_TIMEOUT_SECONDS = 1.5
 POOL_TIMEOUT_SECONDS = 0.4
+#: What an Unavailable says where a command was sent and may have been carried out: the connection broke.
+REPLY_LOST = "ReplyLost"
 #: Several Sentinels may have to be asked.
 SENTINEL_TIMEOUT_SECONDS = 0.3
 #: Where a pool can't make its callers wait, it has some connections to spare.
@@ -65,19 +68,33 @@ class Pipeline(redis.client.Pipeline):
             raise
 
 
+class _Replies(threading.local):
+    """Whether a thread's present command was sent, and the connection broke before its reply: it may be carried out.
+
+    Once is enough, whatever another try ends in.
+    """
+
+    one_was_lost = False
+
+
 class Client(redis.Redis):
     """A client that raises Unavailable where Redis can't be reached, or can't be written to."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._breaker = Breaker()
+        self._replies = _Replies()
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         run = super().execute_command
+        self._replies.one_was_lost = False
         try:
             return self._breaker.run(lambda: run(*args, **options))  # type: ignore[no-untyped-call]
         except RedisError as error:
-            if (ours := as_unavailable(error)) is not None:
+            ours = as_unavailable(error)
+            if ours is not None and self._replies.one_was_lost:
+                raise Unavailable(REPLY_LOST) from error
+            if ours is not None:
                 raise ours from error
             raise
 
@@ -90,7 +107,12 @@ class Client(redis.Redis):
             except BaseException:
                 connection.disconnect()  # else the next to use it would read this reply
                 raise
-        return super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
+        try:
+            return super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
+        except ConnectionError as error:
+            # The base class alone: a broken connection. Those derived from it are replies.
+            self._replies.one_was_lost = self._replies.one_was_lost or type(error) is ConnectionError
+            raise
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
         pipeline = Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)

@@ -141,12 +141,17 @@ class Subscriber:
                 connection = self._connect()
                 self._listen(connection)
             except Exception as error:
-                # Whoever closes pulls the connection from under the read.
-                if not (self._closed.is_set() or isinstance(error, redis.RedisError | OSError)):
+                # Whoever closes, or gives the connection up after a failed write, pulls it from under the read.
+                if not (self._is_given_up(connection) or isinstance(error, redis.RedisError | OSError)):
                     logger.exception("the subscriber failed; it goes on", extra={"action": "subscriber_failed"})
             finally:
                 self._give_up(connection)
             self._closed.wait(_RECONNECT_PAUSE_SECONDS)
+
+    def _is_given_up(self, connection: Connection | None) -> bool:
+        """Whether somebody else has closed the connection, or is at it: he holds the lock meanwhile."""
+        with self._lock:
+            return self._closed.is_set() or self._connection is not connection
 
     def _connect(self) -> Connection:
         """A connection with every channel."""

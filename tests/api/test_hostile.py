@@ -69,7 +69,9 @@ def test_a_host_that_only_looks_local_is_refused(api: Api, host: str) -> None:
     assert response.status_code == 403
 
 
-@pytest.mark.parametrize(("reason", "promise"), [("ConnectionError", True), ("TimeoutError", False)])
+@pytest.mark.parametrize(
+    ("reason", "promise"), [("ConnectionError", True), ("TimeoutError", False), ("ReplyLost", False)]
+)
 def test_a_redis_that_hangs_is_not_said_to_have_done_nothing(
     api: Api, store: Store, monkeypatch: pytest.MonkeyPatch, reason: str, promise: bool
 ) -> None:

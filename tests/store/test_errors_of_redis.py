@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+
 import pytest
 from redis import exceptions
 
 from app.domain.errors import Full, Unavailable
-from app.store.client import as_unavailable
+from app.store.client import REPLY_LOST, Client, as_unavailable, connect
+from tests.servers import RedisServer
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,28 @@ def test_redis_is_not_there(error: exceptions.RedisError, kind: type[Unavailable
 @pytest.mark.parametrize("text", ["wrong number of arguments", "WRONGTYPE Operation against a key", "unknown BUSY"])
 def test_a_command_was_wrong(text: str) -> None:
     assert as_unavailable(exceptions.ResponseError(text)) is None
+
+
+@pytest.fixture
+def client(own_server: RedisServer) -> Iterator[Client]:
+    with closing(connect(own_server.url)) as client:
+        client.ping()
+        yield client
+
+
+def test_a_command_whose_reply_is_lost_may_have_been_done(own_server: RedisServer, client: Client) -> None:
+    with pytest.raises(Unavailable) as lost:
+        client.execute_command("SET", "a", 1, meanwhile=lambda: own_server.stop(signal.SIGKILL))
+    assert str(lost.value) == REPLY_LOST
+    with pytest.raises(Unavailable) as refused:
+        client.set("a", 1)
+    assert str(refused.value) == "ConnectionError", "this one was not sent"
+
+
+def test_a_reply_that_is_lost_and_then_given_is_no_error(own_server: RedisServer, client: Client) -> None:
+    def restart() -> None:
+        own_server.stop(signal.SIGKILL)
+        own_server.start()
+
+    meanwhile = iter([restart, lambda: None])
+    assert client.execute_command("SET", "a", 1, meanwhile=lambda: next(meanwhile)())  # type: ignore[no-untyped-call]

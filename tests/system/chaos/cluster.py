@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from app.processes import PARENT_PID, module_command, program_command
@@ -25,6 +26,8 @@ SETTINGS = {
     "API_THREADS": "32",
     "LOG_FORMAT": "json",
 }
+#: How long a Redis may take from its start to its first answer.
+BIRTH_MS = 2_000.0
 CELERY = ("celery", "-q", "-A", "celery_app")
 
 
@@ -35,13 +38,17 @@ def now_ms() -> float:
 
 @dataclass(slots=True)
 class Life:
-    """One process from its start to its end. `frozen`: from when to when it stood still, in ms."""
+    """One process from its start to its end.
+
+    frozen, cut_off: from when to when it stood still, or could not reach Redis, in ms.
+    """
 
     log: Path
     process: LoggedProcess = field(repr=False)
     began_ms: float
     ended_ms: float | None = None
     frozen: list[tuple[float, float]] = field(default_factory=list)
+    cut_off: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def is_running(self) -> bool:
@@ -80,9 +87,18 @@ class Member:
             self.life.process.signal(number)
 
     def sandboxes(self) -> set[tuple[int, str]]:
-        """(pid, when it started) of its sandboxes' zygotes and of their children."""
+        """(pid, when it started) of its sandbox's zygote and of the zygote's children."""
         own = descendants(self.life.process.process.pid)
         return {(pid, started) for pid, started in own if "sandbox/inside/zygote.py" in command_line(pid)}
+
+    def zygotes(self) -> list[int]:
+        """The pids of the zygotes alone: the oldest, since all others come of it."""
+        return [pid for pid, _ in sorted(self.sandboxes(), key=lambda found: int(found[1]))[:1]]
+
+    def silences(self) -> list[tuple[float, float]]:
+        """From when to when it did not answer anybody, in ms, over all its lives."""
+        between = [(dead.ended_ms or 0.0, born.began_ms + BIRTH_MS) for dead, born in pairwise(self.lives)]
+        return between + [frozen for life in self.lives for frozen in life.frozen]
 
     def bury(self) -> None:
         """After its end, or to make one: nothing is left of it, as `start.py` leaves nothing before a new start."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.domain.times import parse_rfc3339
 from tests.system.chaos.cluster import Cluster, Life
-from tests.system.chaos.plan import WORKERS
+from tests.system.chaos.plan import REDIS, WORKERS
 
 STARTED = "task_started"
 #: What a worker says at the end of an attempt, beside `task_STATUS`.
@@ -20,7 +20,11 @@ ENDED = ("task_retried", "task_given_back", "attempt_fenced", "task_succeeded", 
 
 @dataclass(slots=True)
 class Run:
-    """One attempt as its worker ran it, in ms since 1970. Without an end of its own it ended with its worker."""
+    """One attempt as its worker ran it, in ms since 1970.
+
+    An end is written down when the record has it. Without one the attempt ended with its worker, or, if that could not
+    reach Redis meanwhile, nobody knows when: `is_end_unknown`.
+    """
 
     task_id: str
     attempt: int
@@ -29,6 +33,7 @@ class Run:
     began_ms: float
     ended_ms: float
     end: str = "died"  # or the action of its last line
+    is_end_unknown: bool = False
 
 
 def log_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -48,9 +53,16 @@ def read_runs(cluster: Cluster) -> dict[str, list[Run]]:
         for life in cluster[name].lives:
             for run in _runs_of(name, life):
                 runs[run.task_id].append(run)
+    redis_away = cluster[REDIS].silences()
     for found in runs.values():
         found.sort(key=lambda run: run.began_ms)
+        for run in found:
+            run.is_end_unknown = run.end == "died" and _meets(run, [*redis_away, *run.life.cut_off])
     return runs
+
+
+def _meets(run: Run, times: list[tuple[float, float]]) -> bool:
+    return any(from_ms <= run.ended_ms and run.began_ms <= until_ms for from_ms, until_ms in times)
 
 
 def _runs_of(worker: str, life: Life) -> list[Run]:

@@ -121,7 +121,7 @@ class Monkey:
         self._in(seconds, partial(self._revive, member))
 
     def _kill_sandbox(self, member: Member, seconds: float) -> None:
-        for pid, _ in member.sandboxes():
+        for pid in member.zygotes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._mended(member)
@@ -134,11 +134,12 @@ class Monkey:
     def _cut_off(self, member: Member, seconds: float) -> None:
         assert member.proxy is not None
         member.proxy.cut_off()
-        self._in(seconds, partial(self._join, member))
+        self._in(seconds, partial(self._join, member, now_ms()))
 
-    def _join(self, member: Member) -> None:
+    def _join(self, member: Member, since_ms: float) -> None:
         assert member.proxy is not None
         member.proxy.mend()
+        member.life.cut_off.append((since_ms, now_ms()))
         self._mended(member)
 
     def _revive(self, member: Member) -> None:

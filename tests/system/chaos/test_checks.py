@@ -188,6 +188,15 @@ def test_attempts_that_overlap_are_found_but_for_one_that_stood_still(
     assert promises(evidence) & overlaps == (overlaps if found else set())
 
 
+def test_an_end_that_its_worker_could_not_tell_is_not_taken_for_late(evidence: Evidence) -> None:
+    task = only_task(evidence)
+    first = run_of(task, 0, 3_000, end="died", is_end_unknown=True)
+    evidence.runs[task.id] = [first, run_of(task, 2_000, 4_000, attempt=2)]
+    assert "attempts do not overlap" not in promises(evidence)
+    first.is_end_unknown = False
+    assert "attempts do not overlap" in promises(evidence)
+
+
 def test_more_attempts_and_calls_than_the_record_tells_of_are_found(evidence: Evidence) -> None:
     task = only_task(evidence)
     evidence.runs[task.id] *= 2

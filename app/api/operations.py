@@ -134,7 +134,10 @@ PREVIEW_EXAMPLES = {"on weekdays": {"cron_expression": "30 8 * * 1-5", "timezone
 _TASK = Answer("The task.", "Task")
 _SCHEDULE = Answer("The scheduled task.", "ScheduledTask")
 _GONE = Answer("It is gone.")
-_HEALTHY = {200: Answer("All parts are there.", "Health"), 503: Answer("Something is missing.", "Health")}
+_HEALTHY = {
+    200: Answer("All parts are there.", "Health"),
+    503: Answer("Something is missing.", "Health", ("Retry-After",)),
+}
 
 TASKS = (
     Operation(
@@ -383,7 +386,7 @@ SERVICE = (
         "ready",
         "Service",
         "200 when a created task would run",
-        {200: Answer("It would.", "Readiness"), 503: Answer("It would not.", "Readiness")},
+        {200: Answer("It would.", "Readiness"), 503: Answer("It would not.", "Readiness", ("Retry-After",))},
         (403, 500),
         is_open=True,
     ),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
 
 from app.api.context import context
 from app.api.openapi import document
+from app.api.problems import RETRY_AFTER_SECONDS
 from app.api.shapes import answer
 
 blueprint = Blueprint("service", __name__)
@@ -16,7 +19,7 @@ blueprint = Blueprint("service", __name__)
 def health() -> Response:
     """Whether all parts are there, and each of them."""
     report = context().health.report()
-    return answer(report, 200 if report["status"] == "ok" else 503)
+    return _answer(report, is_ok=report["status"] == "ok")
 
 
 @blueprint.get("/health/live")
@@ -29,7 +32,11 @@ def live() -> Response:
 def ready() -> Response:
     """200 when a created task would run."""
     is_ready = context().health.is_ready()
-    return answer({"status": "ok" if is_ready else "unavailable"}, 200 if is_ready else 503)
+    return _answer({"status": "ok" if is_ready else "unavailable"}, is_ok=is_ready)
+
+
+def _answer(report: dict[str, Any], *, is_ok: bool) -> Response:
+    return answer(report) if is_ok else answer(report, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 @blueprint.get("/openapi.json")

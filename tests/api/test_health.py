@@ -111,8 +111,10 @@ def test_it_lives_without_workers(api: Api) -> None:
 def test_without_redis_it_lives_is_not_ready_and_says_what_is_down(away: Flask) -> None:
     api = Api(away)
     assert api.get("/health/live").status_code == 200
-    assert api.get("/health/ready").status_code == 503
-    report = api.get("/health").get_json()
+    for path in ("/health/ready", "/health"):
+        response = api.get(path)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    report = response.get_json()
     assert report["status"] == "degraded"
     assert report["redis"]["status"] == "down"
     assert "workers" not in report

@@ -165,6 +165,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     def _run_again(self, attempt: Attempt, pause_ms: int, counts: Counts) -> None:
         now_ms, model = self.clock(), self.models.get(attempt.task_id)
+        pause_ms = 0 if counts == "free" else pause_ms  # it goes back at once
         message = message_for(attempt.task_id) if pause_ms <= HORIZON_MS else NO_MESSAGE
         answer = self.store.tasks.run_again(
             attempt, FAILED, now_ms, 1.0, now_ms + pause_ms, message, counts=counts, entry=ENTRY
@@ -177,7 +178,8 @@ class TaskMachine(RuleBasedStateMachine):
             if model.stop_asked:
                 model.end(Status.STOPPED)
             else:
-                model.wait_again(now_ms + pause_ms, now_ms)
+                model.wait_again(model.due_ms if counts == "free" else now_ms + pause_ms, now_ms)
+                model.status = Status.WAITING if pause_ms else Status.QUEUED
                 model.attempt -= counts == "free"
                 model.losses += counts == "lost"
             assert answer == model.status

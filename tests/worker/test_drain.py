@@ -55,6 +55,7 @@ def test_what_does_not_end_goes_back_uncounted_and_runs_elsewhere(service: TaskS
     end(worker)
     back = service.get(task.id)
     assert (back.status, back.attempt, back.worker, list(back.attempts)) == (Status.QUEUED, 0, None, [])
+    assert (back.error, back.duration_ms, back.due_ms) == (None, None, task.due_ms), "as if it had not been started"
     assert whys(back)[-1] == GIVEN_BACK
     assert "action=task_given_back" in worker.output
 

@@ -1,7 +1,8 @@
 -- Ends the attempt that a worker holds; what is no longer its own is left alone (fencing by the claim's epoch).
 -- A stop that was asked for meanwhile wins over a retry.
 -- ARGV: id, epoch, now ms, status it goes to (succeeded, failed, stopped; waiting or queued: it runs again),
---       due ms, queue key, message ('' for none), how the attempt counts ('counts', 'free', 'lost'),
+--       due ms, queue key, message ('' for none), how the attempt counts ('counts', 'lost'; 'free': not at all, and the
+--       task is as due as it was),
 --       result ('' for none), stdout, attempt entry as JSON ('' for none), why it ends so, number of record fields, then name, value, …
 -- Returns the status it has now, '' for no such task, 'lost' when the attempt was not the caller's any more.
 local id, epoch, now, status = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -34,12 +35,18 @@ if ARGV[11] ~= '' then
   redis.call('RPUSH', k .. ':attempts', ARGV[11])
   redis.call('LTRIM', k .. ':attempts', -19, -1)
 end
-if ARGV[8] == 'free' then redis.call('HINCRBY', k, 'at', -1) end
+local due = ARGV[5]
+if ARGV[8] == 'free' then  -- as if it had never been started
+  redis.call('HINCRBY', k, 'at', -1)
+  redis.call('HDEL', k, 'er', 'dm', 'ot', 'cpu', 'mem')
+  redis.call('DEL', k .. ':result', k .. ':stdout')
+  due = redis.call('HGET', k, 'du')
+end
 if ARGV[8] == 'lost' then redis.call('HINCRBY', k, 'lost', 1) end
 redis.call('ZREM', P .. 'leases', id)
 redis.call('HDEL', k, 'ls', 'w', 'sa', 'cl')
-redis.call('HSET', k, 'du', ARGV[5])
+redis.call('HSET', k, 'du', due)
 if status == 'queued' then redis.call('HSET', k, 'qd', now) else redis.call('HDEL', k, 'qd') end
 move(id, status, now, r[4], why)
-enqueue(id, status, ARGV[5], now, ARGV[6], ARGV[7])
+enqueue(id, status, due, now, ARGV[6], ARGV[7])
 return status

@@ -249,7 +249,7 @@ class TaskStore:
         """running -> waiting (due later) or queued: a retry, or an attempt that is given back.
 
         A free attempt gives its number back, and is due as it was (`due_ms` is now).
-        `entry` is what `attempts` shows of it. Returns as `finish` does; "stopped" where a stop was asked for meanwhile.
+        `entry` is what `attempts` shows of it. Returns as `finish`; "stopped" where a stop was asked for.
         """
         status = Status.WAITING if due_ms > now_ms else Status.QUEUED
         return self._complete(

@@ -14,6 +14,13 @@ def system_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+def elapsed() -> float:
+    """Seconds by a clock that nobody sets, and that goes on while the machine sleeps: what a lease is measured by."""
+    return time.clock_gettime(_ELAPSED)
+
+
+_ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 #: A clock that is set by less is not found out: all clocks are slewed a little all the time.
 STEP_SECONDS = 2.0
 

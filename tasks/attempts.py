@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from app.clock import Clock
+from app.clock import Clock, elapsed
 from app.dispatch import Dispatcher, retry_policy
 from app.domain.errors import Unavailable
 from app.domain.outcome import ExecutorError, Failure, Outcome
@@ -57,7 +57,7 @@ class AttemptRunner:
         if not self._drain.may_start(task_id):
             return
         now_ms = self._clock()
-        lease_ends = time.monotonic() + self._lease_ms / 1000
+        lease_ends = elapsed() + self._lease_ms / 1000
         try:
             claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms, self._executors)
         except Unavailable as error:
@@ -77,7 +77,7 @@ class AttemptRunner:
         cancel = executor.new_cancel()
         counts: Counts = "counts"
         with self._running(attempt, cancel, lease_ends) as held:
-            if time.monotonic() >= lease_ends:  # the claim's answer came late, or this process was asleep
+            if elapsed() >= lease_ends:  # the claim's answer came late, or this process was asleep
                 held.lose_lease()
             try:
                 outcome = executor.execute(attempt, cancel)
@@ -102,7 +102,7 @@ class AttemptRunner:
             try:
                 return report()
             except Unavailable:
-                if self._drain.has_begun and time.monotonic() >= held.lease_ends:
+                if self._drain.has_begun and elapsed() >= held.lease_ends:
                     break
                 time.sleep(REPORT_PAUSE_SECONDS)
         return "lost"

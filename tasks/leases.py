@@ -1,17 +1,17 @@
 """Ends attempts whose lease could not be renewed, before anybody else may start them.
 
 Redis gives an attempt to somebody else when its lease is over. A lease counts from the moment before the call that
-asked for it, by the monotonic clock, and what is held is ended a margin before it is over. So a worker that can't
-reach Redis, or was itself asleep, never runs what another has begun. (One that is asleep can't end anything: its
-calls may go on until it wakes.)
+asked for it, by a clock that goes on while the machine sleeps, and what is held is ended a margin before it is over.
+So a worker that can't reach Redis, or was itself asleep, never runs what another has begun. (One that is asleep can't
+end anything: its calls may go on until it wakes.)
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 
+from app.clock import elapsed
 from tasks.running import Running
 
 logger = logging.getLogger("celeriac.worker")
@@ -52,4 +52,4 @@ class LeaseGuard:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._look_seconds):
-            self.look(time.monotonic())
+            self.look(elapsed())

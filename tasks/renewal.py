@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
-from app.clock import Clock
+from app.clock import Clock, elapsed
 from app.domain.errors import Unavailable
 from app.store.tasks import TaskStore
 from tasks.running import Running
@@ -51,7 +50,7 @@ class Renewal:
     def _run(self) -> None:
         while not self._stopped.wait(min(self._lease_seconds * LOOK, MAX_LOOK_SECONDS)):
             try:
-                self._renew_if_due(time.monotonic())
+                self._renew_if_due(elapsed())
             except Unavailable as error:
                 logger.debug("no lease was renewed", extra={"action": "renewal_failed", "reason": str(error)})
             except Exception:  # a defect must not end this thread: no lease would be renewed ever

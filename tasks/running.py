@@ -17,7 +17,7 @@ REMEMBERED_STOPS = 1_000
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A running attempt, the means to end it, and until when it is certainly ours (by the monotonic clock).
+    """A running attempt, the means to end it, and until when it is certainly ours (by `elapsed` of app/clock.py).
 
     is_given_back: its worker ends, and gives it back unfinished. lease_is_lost: it was ended for want of a lease.
     """

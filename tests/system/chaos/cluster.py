@@ -98,7 +98,7 @@ class Member:
     def silences(self) -> list[tuple[float, float]]:
         """From when to when it did not answer anybody, in ms, over all its lives."""
         between = [(dead.ended_ms or 0.0, born.began_ms + BIRTH_MS) for dead, born in pairwise(self.lives)]
-        return between + [frozen for life in self.lives for frozen in life.frozen]
+        return between + [silence for life in self.lives for silence in (*life.frozen, *life.cut_off)]
 
     def bury(self) -> None:
         """After its end, or to make one: nothing is left of it, as `start.py` leaves nothing before a new start."""

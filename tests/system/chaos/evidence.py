@@ -20,7 +20,10 @@ Calls = dict[str, list[Call]]
 
 @dataclass
 class Evidence:
-    """The plan, what was promised, and what was there at the end. Tasks and schedules by id."""
+    """The plan, what was promised, and what was there at the end. Tasks and schedules by id.
+
+    silences: from when to when Redis, or a beat, answered nobody, in ms.
+    """
 
     plan: Plan
     ledger: Ledger
@@ -31,6 +34,7 @@ class Evidence:
     runs: dict[str, list[Run]]
     calls: list[Call]
     lease_ms: float
+    silences: list[tuple[float, float]] = field(default_factory=list)
     paused_ms: dict[str, int] = field(default_factory=dict)
     first_run_ms: dict[str, int] = field(default_factory=dict)
 

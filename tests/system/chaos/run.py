@@ -29,7 +29,7 @@ from tests.system.chaos.journal import read_runs
 from tests.system.chaos.ledger import Ledger
 from tests.system.chaos.load import Load
 from tests.system.chaos.monkey import END_SECONDS, Monkey
-from tests.system.chaos.plan import LEASE_SECONDS, REDIS, SCHEDULES, Plan
+from tests.system.chaos.plan import BEATS, LEASE_SECONDS, REDIS, SCHEDULES, Plan
 from tests.system.chaos.target import CountingTarget
 
 READY_SECONDS = 60.0
@@ -149,6 +149,7 @@ class Run:
             runs=read_runs(self._cluster),
             calls=[call for call in target.calls if call.ended_ms is not None],
             lease_ms=LEASE_SECONDS * 1000,
+            silences=[silence for name in (REDIS, *BEATS) for silence in self._cluster[name].silences()],
             paused_ms=self._paused_ms,
             first_run_ms=self._first_run_ms,
         )

@@ -286,15 +286,15 @@ def test_a_firing_lost_doubled_or_made_up_is_found(
     assert {"a firing creates its task", "counters are right"} <= promises(evidence)
 
 
-def test_what_ran_on_after_the_next_firing_had_stopped_it_is_found(evidence: Evidence) -> None:
+def test_what_starts_again_after_the_next_firing_has_stopped_it_is_found(evidence: Evidence) -> None:
     schedule, task = fired(evidence, 0, 1, 2), only_task(evidence)
     evidence.schedules[schedule.id] = replace(schedule, name="stop")
-    first = replace(task, scheduled_task_id=schedule.id, due_ms=1_000, finished_ms=9_000)
-    following = replace(first, id="next", due_ms=2_000, created_ms=2_000)
-    evidence.tasks |= {task.id: first, "next": following}
-    assert "stop means stop" in promises(evidence)
-    evidence.tasks[task.id] = replace(first, finished_ms=2_500)
-    assert "stop means stop" not in promises(evidence)
+    starts = [Change(ms, Status.QUEUED, Status.RUNNING, "worker-1", "…") for ms in (1_000, 5_000)]
+    first = replace(task, scheduled_task_id=schedule.id, due_ms=1_000, history=starts)
+    evidence.tasks |= {task.id: first, "next": replace(first, id="next", due_ms=2_000, created_ms=2_000)}
+    assert "a stopped task never starts again" in promises(evidence)
+    evidence.silences.append((1_500, 5_500))
+    assert "a stopped task never starts again" not in promises(evidence)
 
 
 # --- keys ------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -68,18 +67,29 @@ def _tasks_of(evidence: Evidence, schedule: Schedule) -> Iterator[Finding]:
             yield Finding("a firing creates its task", f"{schedule.name}: another's id", note.task_id)
 
 
-#: A stop reaches a worker within a second, and one that is silent loses its lease; then it may take a moment more.
-STOP_MS = 2_000
+#: Between the moment that a beat or a worker calls now, and the step in Redis that it stands for.
+STEP_MS = 500
 
 
 def stopped_by_next(evidence: Evidence) -> Iterator[Finding]:
-    """`overlap: stop_previous`: what had not ended when the next firing came is stopped, whoever has died meanwhile."""
+    """`overlap: stop_previous`: what had not ended when the next firing came never starts again, whoever dies."""
     for schedule in evidence.schedules.values():
         if SCHEDULES[schedule.name].get("overlap") != Overlap.STOP_PREVIOUS:
             continue
         own = [task for task in evidence.tasks.values() if task.scheduled_task_id == schedule.id]
         for task, following in pairwise(sorted(own, key=lambda task: task.due_ms)):
-            late_ms = (task.finished_ms or math.inf) - following.created_ms
-            if task.status is not Status.STOPPED and late_ms > evidence.lease_ms + STOP_MS:
-                sentence = f"{schedule.name}: {task.status} {late_ms:g} ms after the next firing had stopped it"
-                yield Finding("stop means stop", sentence, task.id)
+            stopped_ms = following.created_ms
+            claims_ms = [change.at_ms for change in task.history if change.after == Status.RUNNING]
+            again_ms = [
+                ms for ms in claims_ms if ms > stopped_ms + STEP_MS and not _was_silent(evidence, stopped_ms, ms)
+            ]
+            if again_ms:
+                sentence = (
+                    f"{schedule.name}: it began {again_ms[0] - stopped_ms} ms after the next firing had stopped it"
+                )
+                yield Finding("a stopped task never starts again", sentence, task.id)
+
+
+def _was_silent(evidence: Evidence, from_ms: float, until_ms: float) -> bool:
+    """Whether Redis or a beat did not answer, so that the step of `from_ms` may have come as late as `until_ms`."""
+    return any(since_ms <= until_ms and from_ms <= to_ms for since_ms, to_ms in evidence.silences)

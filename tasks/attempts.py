@@ -71,22 +71,13 @@ class AttemptRunner:
         self._run_attempt(claimed, worker, now_ms, lease_ends)
 
     def _run_attempt(self, attempt: Attempt, worker: str, started_ms: int, lease_ends: float) -> None:
-        _log("task started", "task_started", attempt)
         started = time.perf_counter()
         executor = self._executors[attempt.kind]
-        cancel = executor.new_cancel()
-        counts: Counts = "counts"
-        with self._running(attempt, cancel, lease_ends) as held:
-            if elapsed() >= lease_ends:  # the claim's answer came late, or this process was asleep
-                held.lose_lease()
-            try:
-                outcome = executor.execute(attempt, cancel)
-            except ExecutorError as error:
-                outcome, counts = _own_failure(error), "lost"
-        if outcome.stopped and held.is_given_back:
-            outcome, counts = Outcome(failure=GIVEN_BACK), "free"
-        elif outcome.stopped and held.lease_is_lost:
-            outcome, counts = Outcome(failure=LEASE_LOST), "lost"
+        with self._running(attempt, executor.new_cancel(), lease_ends) as held:
+            if elapsed() < lease_ends:
+                outcome, counts = _execute(executor, held)
+            else:  # the claim's answer came late, or this process was asleep: somebody else may have begun it
+                outcome, counts = Outcome(failure=LEASE_LOST), "lost"
         duration_ms = (time.perf_counter() - started) * 1000
         report = partial(self._report, attempt, outcome, counts, worker, started_ms, duration_ms)
         status = self._persistently(report, held)
@@ -142,6 +133,20 @@ class AttemptRunner:
         if not policy.allows(own):
             return None
         return round(policy.pause_seconds(own, random.random(), outcome.retry_after_seconds) * 1000)
+
+
+def _execute(executor: Executor, held: Held) -> tuple[Outcome, Counts]:
+    """Run the attempt to its end; what came of it, and how it counts."""
+    _log("task started", "task_started", held.attempt)
+    try:
+        outcome = executor.execute(held.attempt, held.cancel)
+    except ExecutorError as error:
+        return _own_failure(error), "lost"
+    if outcome.stopped and held.is_given_back:
+        return Outcome(failure=GIVEN_BACK), "free"
+    if outcome.stopped and held.lease_is_lost:
+        return Outcome(failure=LEASE_LOST), "lost"
+    return outcome, "counts"
 
 
 def _own_failure(error: ExecutorError) -> Outcome:

@@ -66,7 +66,11 @@ class Executor:
     def new_cancel(self) -> Cancel:
         return Cancel()
 
+    def __init__(self) -> None:
+        self.calls = 0
+
     def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+        self.calls += 1
         return Outcome(stopped=True) if cancel.count else Outcome(result_json="1")
 
 
@@ -101,11 +105,18 @@ def test_a_claim_whose_answer_comes_after_its_lease_starts_nothing(
     dispatcher: Dispatcher, lease_seconds: float, starts: bool
 ) -> None:
     store = LateStore()
-    executors = {Kind.CODE: Executor()}
+    executor = Executor()
     runner = AttemptRunner(
-        cast(TaskStore, store), dispatcher, executors, Running(), cast(Drain, NotEnding()), lease_seconds, system_clock
+        cast(TaskStore, store),
+        dispatcher,
+        {Kind.CODE: executor},
+        Running(),
+        cast(Drain, NotEnding()),
+        lease_seconds,
+        system_clock,
     )
     runner.run(attempt().task_id, "one@test")
+    assert executor.calls == starts
     ((how, outcome, counts),) = store.reported
     assert (how, counts) == (("finish", "") if starts else ("run_again", "lost"))
     assert outcome.stopped is False, "nobody asked to stop it: it runs again"

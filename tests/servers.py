@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import pytest
 import redis
@@ -88,6 +91,32 @@ def throw_away_redis(program: Path) -> Iterator[RedisServer]:
         finally:
             server.tell(signal.SIGCONT)
             server.stop()
+
+
+class HttpTarget(http.server.ThreadingHTTPServer):
+    """An HTTP server on loopback that a test's tasks call. It serves while `serving` lasts."""
+
+    daemon_threads = True
+
+    def __init__(self, handler: type[http.server.BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a path."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @contextmanager
+    def serving(self) -> Iterator[Self]:
+        """Serve in a thread, for as long as the block lasts."""
+        with self:
+            thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            try:
+                yield self
+            finally:
+                self.shutdown()
+                thread.join(5)
 
 
 class LoggedProcess:

@@ -17,26 +17,20 @@ from app.domain.status import Status
 from app.service import TaskService
 from app.store.record import Task
 from app.store.store import Store
-from tests.servers import wait_until
+from tests.servers import HttpTarget, wait_until
 from tests.worker.conftest import Start
 
 LONG = "def f():\n    while True:\n        pass\n"
 
 
-class Target(http.server.ThreadingHTTPServer):
+class Target(HttpTarget):
     """An HTTP server that answers 500 to the first `failures` calls, then 200; it keeps the requests' headers."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), TargetHandler)
+        super().__init__(TargetHandler)
         self.failures = 0
         self.calls: list[dict[str, str]] = []
         self.release = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class TargetHandler(http.server.BaseHTTPRequestHandler):
@@ -60,13 +54,9 @@ class TargetHandler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def target() -> Iterator[Target]:
-    with Target() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with Target().serving() as server:
         yield server
         server.release.set()
-        server.shutdown()
-        thread.join(5)
 
 
 def code(source: str, **more: Any) -> dict[str, Any]:

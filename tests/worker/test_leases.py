@@ -6,7 +6,6 @@ import http.server
 import select
 import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
 from tasks.leases import MARGIN, LeaseGuard
 from tasks.running import Running
-from tests.servers import CeleryProcess, RedisServer, wait_until
+from tests.servers import CeleryProcess, HttpTarget, RedisServer, wait_until
 from tests.worker.conftest import HORIZON_SECONDS, intake_of, unchecked
 
 LEASE_SECONDS = 2.0
@@ -125,19 +124,13 @@ def test_a_claim_whose_answer_comes_after_its_lease_starts_nothing(
 # --- real processes ----------------------------------------------------------------------------------
 
 
-class Target(http.server.ThreadingHTTPServer):
+class Target(HttpTarget):
     """Never answers; notes when each call began, and when its caller was gone."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.begun: list[float] = []
         self.ended: list[float] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -156,12 +149,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def target() -> Iterator[Target]:
-    with Target() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with Target().serving() as server:
         yield server
-        server.shutdown()
-        thread.join(5)
 
 
 def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(

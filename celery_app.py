@@ -18,8 +18,8 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from app import logs
 from app.domain.status import Kind
-from app.queues import QUEUES
-from app.redis_server import find_redis_url
+from app.launch.embedded_redis import find_redis_url
+from app.messaging.queues import QUEUES
 from app.settings import Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, PRIORITIES
 from app.store.sentinel_url import is_sentinel, parse_sentinel_url
@@ -41,14 +41,14 @@ TRANSPORT_OPTIONS: dict[str, Any] = {
 }
 #: kombu's names of transports -> ours, which do the same and say what the consumer does.
 TRANSPORTS = {
-    "redis": "tasks.transport:Transport",
-    "rediss": "tasks.transport:Transport",
-    "sentinel": "tasks.transport:SentinelTransport",
+    "redis": "tasks.celery_seam.transport:Transport",
+    "rediss": "tasks.celery_seam.transport:Transport",
+    "sentinel": "tasks.celery_seam.transport:SentinelTransport",
 }
 
 
 def broker_url(settings: Settings) -> str:
-    """The Redis that Celery uses: the same one as everybody (app/redis_server.py)."""
+    """The Redis that Celery uses: the same one as everybody (app/launch/embedded_redis.py)."""
     found = find_redis_url(settings)
     if found is None:
         raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
@@ -98,7 +98,7 @@ def configuration() -> dict[str, Any]:
         "task_default_queue": QUEUES[Kind.CODE],
         "task_acks_late": True,  # a message counts as held until its attempt has ended: no worker hoards
         "worker_pool": "threads",
-        "worker_consumer": "tasks.consumer:Consumer",
+        "worker_consumer": "tasks.celery_seam.consumer:Consumer",
         "worker_concurrency": settings.code_concurrency + settings.api_concurrency,
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": False,

@@ -18,16 +18,16 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from app import announcement
-from app.http_server import PortNotFree, check_port, serve
-from app.processes import PARENT_PID, STOP_GRACE_SECONDS, Command, Supervisor, module_command
-from app.redis_server import (
+from app.launch import announcement
+from app.launch.embedded_redis import (
     EmbeddedServer,
     FolderInUse,
     RedisServerError,
     find_redis_url,
     shown_url,
 )
+from app.launch.http_server import PortNotFree, check_port, serve
+from app.launch.processes import PARENT_PID, STOP_GRACE_SECONDS, Command, Supervisor, module_command
 from app.settings import Settings, SettingsError, read_settings
 
 ROOT = Path(__file__).resolve().parent
@@ -281,8 +281,8 @@ class _Redis:
 
 def _say_what_is_wrong(url: str) -> None:
     from app.domain.errors import Unavailable
-    from app.redis_warnings import warnings
     from app.store.store import Store
+    from app.usecases.redis_checks import warnings
 
     try:
         store = Store.at(url, max_connections=1)

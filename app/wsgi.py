@@ -15,19 +15,19 @@ from app.api.context import Context
 from app.api.holding import Holding, most_held
 from app.api.web import create_web
 from app.clock import system_clock
-from app.code_check import CodeChecker
-from app.dispatch import Dispatcher
-from app.health import HealthService
-from app.intake import Intake
-from app.outbox import Outbox
-from app.processes import die_with_parent
-from app.redis_server import find_redis_url
-from app.redis_warnings import log_warnings
-from app.schedules import ScheduleService
-from app.service import TaskService
+from app.launch.embedded_redis import find_redis_url
+from app.launch.processes import die_with_parent
+from app.messaging.encoder import Outbox
 from app.settings import Settings, SettingsError, read_settings
-from app.statistics import StatisticsService
 from app.store.store import Store
+from app.usecases.admission import Intake
+from app.usecases.code_check import CodeChecker
+from app.usecases.dispatch import Dispatcher
+from app.usecases.health import HealthService
+from app.usecases.redis_checks import log_warnings
+from app.usecases.schedules import ScheduleService
+from app.usecases.statistics import StatisticsService
+from app.usecases.tasks import TaskService
 from sandbox import Sandbox, SandboxError
 
 

@@ -19,14 +19,14 @@ from typing import Any
 import requests
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher
 from app.domain.status import Status
-from app.intake import Intake
-from app.outbox import Outbox
-from app.service import TaskService
+from app.messaging.encoder import Outbox
 from app.store.record import Task
 from app.store.store import Store
 from app.store.tasks import Filters
+from app.usecases.admission import Intake
+from app.usecases.dispatch import Dispatcher
+from app.usecases.tasks import TaskService
 from benchmarks.processes import running, server
 
 CALLS = 500

@@ -38,18 +38,18 @@ import redis
 from celery import Celery
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher, body_of, terms_of
 from app.domain.ids import new_id
 from app.domain.spec import parse_schedule
 from app.domain.status import Kind, ScheduleStatus, TaskType
-from app.firing import FiringService
-from app.intake import Intake
-from app.outbox import Outbox
-from app.queues import QUEUES, celery_priority
-from app.schedules import ScheduleService
+from app.messaging.encoder import Outbox
+from app.messaging.queues import QUEUES, celery_priority
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import Filters, NewTask
+from app.usecases.admission import Intake
+from app.usecases.dispatch import Dispatcher, body_of, terms_of
+from app.usecases.firing import FiringService
+from app.usecases.schedules import ScheduleService
 from celery_app import kombu_url
 from tests.servers import CeleryProcess, RedisServer, redis_program
 

@@ -20,16 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher
 from app.domain.ids import new_id
 from app.domain.spec import parse_task
 from app.domain.status import Status, TaskType
-from app.outbox import Outbox
+from app.messaging.encoder import Outbox
 from app.store import scripts
 from app.store.store import Store
 from app.store.tasks import Filters
+from app.usecases.dispatch import Dispatcher
 from benchmarks.processes import running, server
-from tasks.keeper import Keeper
+from tasks.heartbeat import Keeper
 
 TASKS = 2_000
 ROUNDS = 3

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from app.redis_server import EmbeddedServer
+from app.launch.embedded_redis import EmbeddedServer
 from app.settings import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,14 +10,14 @@ from functools import partial
 from typing import Any
 
 from app.clock import Clock, elapsed
-from app.dispatch import Dispatcher, retry_policy
 from app.domain.errors import Unavailable
 from app.domain.outcome import ExecutorError, Failure, Outcome
 from app.domain.times import to_rfc3339
 from app.store.tasks import MAX_LOSSES, Attempt, Counts, TaskStore
+from app.usecases.dispatch import Dispatcher, retry_policy
 from tasks.drain import Drain
 from tasks.executors import Executor
-from tasks.running import Held, Running
+from tasks.leases.in_flight import Held, Running
 
 logger = logging.getLogger("celeriac.tasks")
 

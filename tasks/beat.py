@@ -17,14 +17,14 @@ from typing import Any
 from celery.beat import Scheduler
 
 from app.clock import Steps, system_clock
-from app.dispatch import Dispatcher
 from app.domain.errors import Full, Unavailable
-from app.firing import FiringService
-from app.intake import Intake
-from app.outbox import Outbox
+from app.messaging.encoder import Outbox
 from app.settings import read_settings
 from app.store.subscriber import Watch
-from app.upkeep import Upkeep
+from app.usecases.admission import Intake
+from app.usecases.dispatch import Dispatcher
+from app.usecases.firing import FiringService
+from app.usecases.recovery import Upkeep
 from tasks.runtime import open_store
 
 logger = logging.getLogger("celeriac.beat")

@@ -7,10 +7,10 @@ import threading
 import time
 
 from app.clock import Clock
-from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
-from app.store.upkeep import UpkeepStore
-from tasks.running import Running
+from app.store.recovery import UpkeepStore
+from app.usecases.dispatch import Dispatcher
+from tasks.leases.in_flight import Running
 
 logger = logging.getLogger("celeriac.worker")
 

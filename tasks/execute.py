@@ -15,11 +15,11 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from app.queues import EXECUTE, QUEUES
+from app.messaging.queues import EXECUTE, QUEUES
 from app.settings import SettingsError
 from celery_app import celery
 from sandbox import SandboxError
-from tasks.consumer_end import ConsumerEnd
+from tasks.celery_seam.last_answer import ConsumerEnd
 from tasks.runtime import Identity, process
 
 logger = logging.getLogger("celeriac.worker")

@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.clock import Clock, Steps, system_clock
-from app.dispatch import Dispatcher
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
-from app.outbox import Outbox
-from app.queues import QUEUES
-from app.redis_server import find_redis_url
-from app.redis_warnings import log_warnings
+from app.launch.embedded_redis import find_redis_url
+from app.messaging.encoder import Outbox
+from app.messaging.queues import QUEUES
 from app.settings import Settings, SettingsError, read_settings
 from app.store.store import Store
-from app.upkeep import Upkeep
+from app.usecases.dispatch import Dispatcher
+from app.usecases.recovery import Upkeep
+from app.usecases.redis_checks import log_warnings
 from app.version import VERSION
 from sandbox import Sandbox
 from tasks.attempts import AttemptRunner
-from tasks.consumption import consumption
+from tasks.celery_seam.last_fetch import consumption
 from tasks.drain import Drain
 from tasks.executors import Executor
 from tasks.executors.api import ApiExecutor
 from tasks.executors.code import CodeExecutor
+from tasks.heartbeat import Keeper
 from tasks.http import AddressPolicy, HttpClient
-from tasks.keeper import Keeper
-from tasks.leases import LeaseGuard
-from tasks.running import Running
+from tasks.leases.guard import LeaseGuard
+from tasks.leases.in_flight import Running
 from tasks.watchdog import Watchdog
 
 #: A worker that fetches nothing is told to end; so long after its grace it is made to.

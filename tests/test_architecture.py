@@ -29,10 +29,10 @@ ALLOWED_ONLY_IN: dict[str, tuple[Callable[[str], bool], str]] = {
     "flask": (within("app.api", "app.console", "app.wsgi"), "the service knows no HTTP"),
     "werkzeug": (within("app.api", "app.console", "app.wsgi"), "the service knows no HTTP"),
     # start, the composition root, asks the server that it was given what it will be like to live with
-    "redis": (within("app.store", "app.redis_server", "start"), "the store is the only way to Redis"),
-    "celery": (within("celery_app", "tasks", "app.outbox"), "the broker may be another one day"),
-    "kombu": (within("celery_app", "tasks", "app.outbox"), "the broker may be another one day"),
-    "celery_app": (within("tasks", "app.outbox", "start"), "the broker may be another one day"),
+    "redis": (within("app.store", "app.launch.embedded_redis", "start"), "the store is the only way to Redis"),
+    "celery": (within("celery_app", "tasks", "app.messaging.encoder"), "the broker may be another one day"),
+    "kombu": (within("celery_app", "tasks", "app.messaging.encoder"), "the broker may be another one day"),
+    "celery_app": (within("tasks", "app.messaging.encoder", "start"), "the broker may be another one day"),
     "RestrictedPython": (within("sandbox"), "programs are compiled where they run"),
     "requests": (within("tasks.http", "test_task_types"), "calls go through the checked client"),
     "urllib3": (within("tasks.http"), "calls go through the checked client"),
@@ -42,9 +42,9 @@ ALLOWED_ONLY_IN: dict[str, tuple[Callable[[str], bool], str]] = {
 FORBIDDEN_IN: list[tuple[Callable[[str], bool], set[str]]] = [
     (within("app.domain"), {"flask", "redis", "celery", "kombu", "time", "socket", "os", "logging"}),
     (within("app.domain"), {"app.store", "app.api", "app.clock", "app.settings", "tasks", "sandbox"}),
-    (within("app.store"), {"app.api", "app.service", "app.settings", "flask", "celery", "kombu"}),
+    (within("app.store"), {"app.api", "app.usecases.tasks", "app.settings", "flask", "celery", "kombu"}),
     (within("sandbox"), {"app", "tasks", "celery_app", "start", "flask", "redis", "celery", "requests"}),
-    (within("tasks.http"), {"app.store", "app.service", "celery", "redis", "flask"}),
+    (within("tasks.http"), {"app.store", "app.usecases.tasks", "celery", "redis", "flask"}),
 ]
 
 

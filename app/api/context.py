@@ -9,11 +9,11 @@ from flask import current_app
 
 from app.api.holding import Holding
 from app.clock import Clock
-from app.health import HealthService
-from app.schedules import ScheduleService
-from app.service import TaskService
 from app.settings import Settings
-from app.statistics import StatisticsService
+from app.usecases.health import HealthService
+from app.usecases.schedules import ScheduleService
+from app.usecases.statistics import StatisticsService
+from app.usecases.tasks import TaskService
 
 EXTENSION = "celeriac"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.api.parsing import DEFAULT_LIMIT, MAX_FILTER_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS
+from app.domain.idempotency import MAX_KEY_LENGTH
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
-from app.idempotency import MAX_KEY_LENGTH
 
 Schema = dict[str, Any]
 

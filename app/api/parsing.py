@@ -15,9 +15,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from app.api.context import context
 from app.api.problems import Refused
 from app.domain.errors import InvalidSpec, Problem
+from app.domain.idempotency import RequestKey, request_key
 from app.domain.status import Kind
 from app.domain.times import parse_rfc3339
-from app.idempotency import RequestKey, request_key
 
 MAX_WAIT_SECONDS = 60
 MAX_LIMIT = 200

@@ -9,9 +9,9 @@ from typing import Any
 from flask import Response
 
 from app.domain.times import to_rfc3339
-from app.schedules import rule_of
 from app.store.record import Change, Task
 from app.store.schedules import FiringNote, Schedule
+from app.usecases.schedules import rule_of
 
 UPCOMING = 5
 HIDDEN = "***"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, request
 
 from app import console
-from app.api import cron, docs, problems, scheduled_tasks, service, tasks
+from app.api import cron, docs, health, problems, scheduled_tasks, tasks
 from app.api.context import EXTENSION, Context
 from app.api.guard import Guard
 from app.api.pages import CONTENT_SECURITY_POLICY
@@ -29,7 +29,7 @@ def create_web(context: Context) -> Flask:
     Guard(context.settings).install(web)
     web.before_request(_check_accept)
     web.after_request(_add_headers)
-    for module in (tasks, scheduled_tasks, cron, service, docs, console):
+    for module in (tasks, scheduled_tasks, cron, health, docs, console):
         web.register_blueprint(module.blueprint)
     return web
 

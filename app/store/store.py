@@ -7,12 +7,12 @@ from app.store.client import Client, connect
 from app.store.inbox import Inbox
 from app.store.keys import PREFIX, Keys
 from app.store.liveness import LivenessStore
+from app.store.recovery import UpkeepStore
 from app.store.schedules import ScheduleStore
 from app.store.scripts import Scripts
 from app.store.stats import StatsStore
 from app.store.subscriber import Subscriber
 from app.store.tasks import TaskStore
-from app.store.upkeep import UpkeepStore
 
 
 class Store:

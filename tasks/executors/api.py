@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from app.dispatch import retry_policy
 from app.domain.outcome import Failure, Outcome
 from app.domain.retry import NON_RETRYABLE_HEADER
 from app.domain.statuscodes import matches
 from app.store.tasks import Attempt
+from app.usecases.dispatch import retry_policy
 from app.version import VERSION
 from tasks.http import CallError, Cancel, Cancelled, HttpClient, Request, Response
 

@@ -10,15 +10,15 @@ from flask import Flask
 from app.api.context import Context
 from app.api.holding import Holding, most_held
 from app.api.web import create_web
-from app.dispatch import Dispatcher
-from app.health import HealthService
-from app.intake import Intake
-from app.outbox import Outbox
-from app.schedules import ScheduleService
-from app.service import TaskService
+from app.messaging.encoder import Outbox
 from app.settings import Settings
-from app.statistics import StatisticsService
 from app.store.store import Store
+from app.usecases.admission import Intake
+from app.usecases.dispatch import Dispatcher
+from app.usecases.health import HealthService
+from app.usecases.schedules import ScheduleService
+from app.usecases.statistics import StatisticsService
+from app.usecases.tasks import TaskService
 from sandbox import Sandbox
 from tests.api.calls import Api, PlayedWorker
 from tests.conftest import VirtualClock

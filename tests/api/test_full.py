@@ -12,9 +12,9 @@ import redis
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.intake import MEMORY_LOOK_MS
 from app.settings import Settings
 from app.store.store import Store
+from app.usecases.admission import MEMORY_LOOK_MS
 from tests.api.calls import CALL, CODE, EVERY_MINUTE, Api, PlayedWorker, created
 from tests.api.conftest import MakeWeb
 from tests.conftest import VirtualClock

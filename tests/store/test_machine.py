@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 from app.domain.outcome import Outcome
 from app.domain.status import TRANSITIONS, Kind, Status, TaskType
 from app.store.messages import NO_MESSAGE
+from app.store.recovery import Sendable
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt, Counts
-from app.store.upkeep import Sendable
 from tests.conftest import VirtualClock
 from tests.store.making import ENTRY, FAILED, LEASE_MS, STOPPED, SUCCEEDED, message_for, new_task
 

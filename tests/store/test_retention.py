@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import redis
 
-from app.dispatch import Dispatcher
 from app.settings import Settings
 from app.store.admission import Remembered, Terms
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from app.store.tasks import Filters
-from app.upkeep import TRIM_BATCH, Upkeep
+from app.usecases.dispatch import Dispatcher
+from app.usecases.recovery import TRIM_BATCH, Upkeep
 from tests.conftest import VirtualClock
 from tests.store.making import (
     FAILED,

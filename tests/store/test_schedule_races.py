@@ -16,15 +16,15 @@ import pytest
 import redis
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher
 from app.domain.errors import Conflict, NotFound
 from app.domain.status import ScheduleStatus
-from app.firing import FiringService
-from app.intake import Intake
-from app.schedules import ScheduleService
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import Filters
+from app.usecases.admission import Intake
+from app.usecases.dispatch import Dispatcher
+from app.usecases.firing import FiringService
+from app.usecases.schedules import ScheduleService
 from tests.conftest import VirtualClock
 from tests.store.making import PlainMessages, due, message_for, scheduled
 

@@ -16,10 +16,10 @@ import pytest
 from app.domain.errors import Unavailable
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store.record import Task
+from app.store.recovery import LostAttempt, Sendable
 from app.store.schedules import ScheduleFilters
 from app.store.store import Store
 from app.store.tasks import Attempt, Filters
-from app.store.upkeep import LostAttempt, Sendable
 from tests.servers import RedisServer
 from tests.store.making import ENTRY, FAILED, MESSAGE, SUCCEEDED, new_schedule, new_task
 

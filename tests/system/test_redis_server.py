@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import redis
 
-from app import redis_server
-from app.redis_server import (
+from app.launch import embedded_redis as redis_server
+from app.launch.embedded_redis import (
     Answer,
     EmbeddedServer,
     FolderInUse,
@@ -28,8 +28,8 @@ from app.redis_server import (
     shown_url,
     socket_path,
 )
-from app.redis_warnings import refusal, warnings
 from app.settings import Settings, read_settings
+from app.usecases.redis_checks import refusal, warnings
 
 Answering = Callable[[bytes], tuple[str, int]]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.redis_server import EmbeddedServer
+from app.launch.embedded_redis import EmbeddedServer
 from app.settings import read_settings
 from tests.system import ROOT, Started, free_port, needs_no_local_redis, needs_proc, wait_until
 

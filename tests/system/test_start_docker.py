@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.alive import is_alive
-from app.redis_server import EmbeddedServer
+from app.launch.alive import is_alive
+from app.launch.embedded_redis import EmbeddedServer
 from app.settings import SettingsError, read_settings
 from app.store.client import connect
 from app.store.liveness import SILENCE_MS, LivenessStore

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.processes import (
+from app.launch.processes import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
     PARENT_PID,
@@ -205,7 +205,7 @@ DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flus
 # Starts a child through the module's command line, as Child does, says its pid and waits to be killed.
 PARENT = """
 import os, sys, time
-from app.processes import Child, Command
+from app.launch.processes import Child, Command
 child = Child(Command("test", tuple(sys.argv[1:]), dict(os.environ)))
 print(child.pid, flush=True)
 time.sleep(600)
@@ -236,7 +236,7 @@ def parent_and_child(request: pytest.FixtureRequest) -> Iterator[tuple[subproces
 GUARD = (
     sys.executable,
     "-c",
-    "import os, sys; from app.processes import guard; sys.exit(guard(sys.argv[1:], os.getppid()))",
+    "import os, sys; from app.launch.processes import guard; sys.exit(guard(sys.argv[1:], os.getppid()))",
 )
 
 
@@ -246,7 +246,7 @@ GUARD = (
     [
         program_command(sys.executable, "-c", SLEEPER),
         (*GUARD, sys.executable, "-c", SLEEPER),  # what systems without the kernel's help use
-        (sys.executable, "-c", f"from app.processes import die_with_parent; die_with_parent(); {SLEEPER}"),
+        (sys.executable, "-c", f"from app.launch.processes import die_with_parent; die_with_parent(); {SLEEPER}"),
     ],
     indirect=True,
     ids=["program", "guard", "die_with_parent"],
@@ -268,7 +268,7 @@ def test_child_ends_with_a_parent_that_is_killed(
         (
             sys.executable,
             "-c",
-            "import app.processes as p; p.ORPHAN_GRACE_SECONDS = 0.2; p.die_with_parent(); " + DEAF,
+            "import app.launch.processes as p; p.ORPHAN_GRACE_SECONDS = 0.2; p.die_with_parent(); " + DEAF,
         )
     ],
     indirect=True,
@@ -294,7 +294,7 @@ def test_guard_passes_sigterm_on_and_returns_the_status() -> None:
 
 
 def test_command_by_hand_does_not_watch_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "from app.processes import die_with_parent; import threading; die_with_parent(); "
+    script = "from app.launch.processes import die_with_parent; import threading; die_with_parent(); "
     env = {key: value for key, value in os.environ.items() if key != PARENT_PID}
     command = (sys.executable, "-c", script + "print(threading.active_count())")
     answer = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)

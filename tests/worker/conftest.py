@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher
-from app.intake import Intake
-from app.outbox import Outbox
-from app.schedules import ScheduleService
-from app.service import TaskService
+from app.messaging.encoder import Outbox
 from app.store.store import Store
+from app.usecases.admission import Intake
+from app.usecases.dispatch import Dispatcher
+from app.usecases.schedules import ScheduleService
+from app.usecases.tasks import TaskService
 from tests.servers import CeleryProcess, RedisServer
 
 Start = Callable[..., CeleryProcess]

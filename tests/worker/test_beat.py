@@ -9,11 +9,11 @@ import redis
 
 from app.domain.ids import firing_id
 from app.domain.status import Status
-from app.schedules import ScheduleService
-from app.service import TaskService
 from app.store.record import Task
 from app.store.store import Store
 from app.store.tasks import Filters
+from app.usecases.schedules import ScheduleService
+from app.usecases.tasks import TaskService
 from tests.servers import wait_until
 from tests.worker.conftest import Start
 

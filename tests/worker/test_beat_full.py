@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from app.clock import system_clock
-from app.schedules import ScheduleService
 from app.store.store import Store
+from app.usecases.schedules import ScheduleService
 from tests.servers import wait_until
 from tests.store.making import created, finished
 from tests.worker.conftest import Start

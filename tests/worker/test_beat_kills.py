@@ -12,9 +12,9 @@ import signal
 import time
 from collections import Counter
 
-from app.schedules import ScheduleService
 from app.store.store import Store
 from app.store.tasks import Filters
+from app.usecases.schedules import ScheduleService
 from tests.servers import CeleryProcess, wait_until
 from tests.worker.conftest import Start
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
 from app.domain.status import Status
-from app.health import HealthService
-from app.outbox import Outbox
-from app.schedules import ScheduleService
-from app.service import TaskService
+from app.messaging.encoder import Outbox
 from app.store.store import Store
+from app.usecases.dispatch import Dispatcher
+from app.usecases.health import HealthService
+from app.usecases.schedules import ScheduleService
+from app.usecases.tasks import TaskService
 from tests.servers import CeleryProcess, RedisServer, wait_until
 from tests.worker.conftest import HORIZON_SECONDS, Start, intake_of, unchecked
 

@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
 from app.domain.outcome import Failure, Outcome
 from app.domain.status import Kind
 from app.store.tasks import Attempt, TaskStore
+from app.usecases.dispatch import Dispatcher
 from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
-from tasks.running import Running
+from tasks.leases.in_flight import Running
 
 
 class _Away:

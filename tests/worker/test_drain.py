@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from app.domain.status import Status
-from app.service import TaskService
 from app.store.record import Task
 from app.store.store import Store
+from app.usecases.tasks import TaskService
 from tests.servers import CeleryProcess, wait_until
 from tests.worker.conftest import Start
 

@@ -14,9 +14,9 @@ import pytest
 import redis
 
 from app.domain.status import Status
-from app.service import TaskService
 from app.store.record import Task
 from app.store.store import Store
+from app.usecases.tasks import TaskService
 from tests.servers import HttpTarget, wait_until
 from tests.worker.conftest import Start
 

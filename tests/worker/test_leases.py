@@ -14,17 +14,17 @@ from typing import Any, cast
 import pytest
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher
 from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status
-from app.outbox import Outbox
-from app.service import TaskService
+from app.messaging.encoder import Outbox
 from app.store.store import Store
 from app.store.tasks import Attempt, TaskStore
+from app.usecases.dispatch import Dispatcher
+from app.usecases.tasks import TaskService
 from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
-from tasks.leases import MARGIN, LeaseGuard
-from tasks.running import Running
+from tasks.leases.guard import MARGIN, LeaseGuard
+from tasks.leases.in_flight import Running
 from tests.servers import CeleryProcess, HttpTarget, RedisServer, wait_until
 from tests.worker.conftest import HORIZON_SECONDS, intake_of, unchecked
 

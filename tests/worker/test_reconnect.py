@@ -12,12 +12,12 @@ import pytest
 import redis
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
-from app.health import HealthService
-from app.outbox import Outbox
-from app.service import TaskService
+from app.messaging.encoder import Outbox
 from app.store.store import Store
+from app.usecases.dispatch import Dispatcher
+from app.usecases.health import HealthService
+from app.usecases.tasks import TaskService
 from tasks.watchdog import DOUBT_SECONDS, END_SECONDS, Watchdog
 from tests.servers import CeleryProcess, RedisServer, wait_until
 from tests.worker.conftest import HORIZON_SECONDS, intake_of, unchecked
@@ -164,14 +164,14 @@ def test_a_worker_that_ends_without_redis_writes_no_files_and_says_no_nonsense(b
 #: A worker whose consumer asks for nothing any more once the file `stall` is there: Celery's own defect, played.
 STALLING = """
 from pathlib import Path
-import tasks.transport
+import tasks.celery_seam.transport
 from celery_app import celery
 
-def brpop_start(self, timeout=None, real=tasks.transport.Channel._brpop_start):
+def brpop_start(self, timeout=None, real=tasks.celery_seam.transport.Channel._brpop_start):
     if not Path("stall").exists():
         real(self, timeout)
 
-tasks.transport.Channel._brpop_start = brpop_start
+tasks.celery_seam.transport.Channel._brpop_start = brpop_start
 """
 
 

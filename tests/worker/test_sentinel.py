@@ -14,13 +14,13 @@ import pytest
 import redis
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
-from app.outbox import Outbox
-from app.service import TaskService
+from app.messaging.encoder import Outbox
 from app.store.client import connect
 from app.store.sentinel_url import parse_sentinel_url
 from app.store.store import Store
+from app.usecases.dispatch import Dispatcher
+from app.usecases.tasks import TaskService
 from celery_app import kombu_url, transport_options
 from tests.servers import CeleryProcess, wait_until
 from tests.worker.conftest import HORIZON_SECONDS, intake_of, unchecked

@@ -9,9 +9,9 @@ import redis
 
 from app.domain.errors import Full
 from app.domain.status import Status
-from app.service import TaskService
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
+from app.usecases.tasks import TaskService
 from tests.servers import wait_until
 from tests.store.making import new_task
 from tests.worker.conftest import Start

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from app.processes import PARENT_PID, module_command, program_command
+from app.launch.processes import PARENT_PID, module_command, program_command
 from tests.servers import ROOT, LoggedProcess
 from tests.system import command_line, descendants, free_port
 from tests.system.chaos.plan import API, BEATS, GRACE_SECONDS, HORIZON_SECONDS, LEASE_SECONDS, REDIS, WORKERS

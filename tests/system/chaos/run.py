@@ -13,7 +13,7 @@ import redis
 from app.clock import system_clock
 from app.domain.status import Kind, Status, TaskType
 from app.domain.times import parse_rfc3339
-from app.queues import QUEUES
+from app.messaging.queues import QUEUES
 from app.store.keys import PRIORITIES, Keys
 from app.store.schedules import FiringNote, Schedule
 from app.store.store import Store

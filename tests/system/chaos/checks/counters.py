@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from app.clock import system_clock
 from app.domain.status import FINISHED
-from app.queues import QUEUES
-from app.statistics import StatisticsService
+from app.messaging.queues import QUEUES
+from app.usecases.statistics import StatisticsService
 from tests.system.chaos.checks.attempts import made_attempts
 from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding

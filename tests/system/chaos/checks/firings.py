@@ -9,8 +9,8 @@ from itertools import pairwise
 from app.domain.firings import Overlap
 from app.domain.ids import firing_id
 from app.domain.status import Status
-from app.schedules import rule_of
 from app.store.schedules import Schedule
+from app.usecases.schedules import rule_of
 from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding
 from tests.system.chaos.plan import SCHEDULES

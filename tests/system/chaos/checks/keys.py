@@ -11,7 +11,7 @@ from typing import Any
 import redis
 
 from app.domain.status import ScheduleStatus
-from app.queues import QUEUES
+from app.messaging.queues import QUEUES
 from app.store.keys import PREFIX, PRIORITY_SEPARATOR
 from tests.system.chaos.findings import Finding
 

@@ -14,8 +14,8 @@ import pytest
 import redis
 from kombu import Connection, Exchange, Queue
 
-from app.outbox import Outbox
-from app.queues import EXECUTE, QUEUES, celery_priority
+from app.messaging.encoder import Outbox
+from app.messaging.queues import EXECUTE, QUEUES, celery_priority
 from app.store.keys import PREFIX, Keys
 from app.store.messages import Message
 from celery_app import TRANSPORT_OPTIONS, celery

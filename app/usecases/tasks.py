@@ -9,20 +9,20 @@ from dataclasses import replace
 from typing import Any
 
 from app.clock import Clock
-from app.code_check import CodeChecker, code_problems
-from app.dispatch import Dispatcher
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, Unavailable
+from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
 from app.domain.spec import TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
-from app.idempotency import RequestKey
-from app.intake import Intake, same_request
 from app.store.admission import Remembered
 from app.store.record import Task
 from app.store.store import Store
 from app.store.subscriber import Watch
 from app.store.tasks import Filters, NewTask, Page, as_created
+from app.usecases.admission import Intake, same_request
+from app.usecases.code_check import CodeChecker, code_problems
+from app.usecases.dispatch import Dispatcher
 
 #: How long a stop waits for the worker to say that the attempt has ended, before it ends the record itself.
 STOP_PATIENCE_SECONDS = 0.8

@@ -1,7 +1,7 @@
 """Whether a worker or a beat is alive, as an exit status for containers and init systems.
 
-python -m app.alive worker    0 if a worker on this host has given a sign of life within seconds, and fetches; else 1
-python -m app.alive beat      0 if a beat has, on any host
+python -m app.launch.alive worker    0 if a worker on this host has sent a heartbeat within seconds and fetches; else 1
+python -m app.launch.alive beat      0 if a beat on any host has; else 1
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from app.domain.errors import Unavailable
-from app.redis_server import find_redis_url
+from app.launch.embedded_redis import find_redis_url
 from app.settings import read_settings
 from app.store.liveness import LivenessStore
 from app.store.store import Store
@@ -32,7 +32,7 @@ def is_alive(role: str, liveness: LivenessStore, host: str, now_ms: int) -> bool
 def main(arguments: Sequence[str]) -> int:
     """Print what was found; the exit status."""
     if len(arguments) != 1 or arguments[0] not in ROLES:
-        sys.stderr.write("usage: python -m app.alive worker|beat\n")
+        sys.stderr.write("usage: python -m app.launch.alive worker|beat\n")
         return 2
     (role,) = arguments
     found = find_redis_url(read_settings())

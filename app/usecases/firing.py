@@ -10,13 +10,13 @@ from functools import lru_cache
 from typing import Any
 
 from app.clock import Clock
-from app.dispatch import Dispatcher
 from app.domain.firings import CatchUp, Rule, jitter_ms, plan
 from app.domain.ids import firing_id
-from app.schedules import make_rule
 from app.store.messages import Letter
 from app.store.schedules import DueSchedule, Firing, Firings
 from app.store.store import Store
+from app.usecases.dispatch import Dispatcher
+from app.usecases.schedules import make_rule
 
 #: Firings and notes of missed ones in one write: no other client of Redis waits for it longer than some milliseconds.
 MAX_IN_ONE_WRITE = 256

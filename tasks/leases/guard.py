@@ -12,7 +12,7 @@ import logging
 import threading
 
 from app.clock import elapsed
-from tasks.running import Running
+from tasks.leases.in_flight import Running
 
 logger = logging.getLogger("celeriac.worker")
 

@@ -32,9 +32,9 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from app.processes import Child, Command, Say, Supervisor, ended_words, program_command
-from app.redis_warnings import MIN_VERSION, version_of
+from app.launch.processes import Child, Command, Say, Supervisor, ended_words, program_command
 from app.settings import Settings
+from app.usecases.redis_checks import MIN_VERSION, version_of
 
 MAX_SOCKET_PATH_BYTES = 100  # the system's own limit is 104 to 108
 LOCALHOST = ("localhost", 6379)

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.clock import Steps
-from app.dispatch import Dispatcher
 from app.domain.errors import Unavailable
 from app.domain.outcome import Failure
 from app.domain.times import to_rfc3339
-from app.queues import QUEUES, celery_priority
+from app.messaging.queues import QUEUES, celery_priority
 from app.settings import Settings
+from app.store.recovery import LostAttempt, Sendable
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES
-from app.store.upkeep import LostAttempt, Sendable
+from app.usecases.dispatch import Dispatcher
 
 logger = logging.getLogger("celeriac.upkeep")
 

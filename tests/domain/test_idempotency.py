@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.idempotency import RequestKey, request_key
+from app.domain.idempotency import RequestKey, request_key
 
 BODY: dict[str, Any] = {"name": "a", "kwargs": {"x": 1, "y": [None, "\ud800"]}}
 

@@ -1,7 +1,7 @@
 """Renews the leases of what runs here.
 
 In a thread of its own: whatever else a worker looks after may take long, and a lease that is renewed too late costs
-the attempt (tasks/leases.py).
+the attempt (tasks/leases/guard.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from app.clock import Clock, elapsed
 from app.domain.errors import Unavailable
 from app.store.tasks import TaskStore
-from tasks.running import Running
+from tasks.leases.in_flight import Running
 
 logger = logging.getLogger("celeriac.worker")
 

@@ -1,4 +1,4 @@
-"""What beat, or a worker without one, does for tasks: app/upkeep.py on the real store, by a virtual clock."""
+"""What beat, or a worker without one, does for tasks: the recovery on the real store, by a virtual clock."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 import redis
 
 from app.clock import Steps
-from app.dispatch import Dispatcher
 from app.domain.ids import new_id
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
 from app.store.messages import ID, NO_MESSAGE, Letter, Message
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt, Filters
-from app.upkeep import FETCH_GRACE_MS, MAX_TRIMMED, OVERDUE_MS, TRIM_EVERY_MS, Upkeep
+from app.usecases.dispatch import Dispatcher
+from app.usecases.recovery import FETCH_GRACE_MS, MAX_TRIMMED, OVERDUE_MS, TRIM_EVERY_MS, Upkeep
 from tests.conftest import VirtualClock
 from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, claimed, created, finished
 
@@ -326,8 +326,8 @@ def test_of_too_many_the_oldest_go_first_whatever_they_are(store: Store, clock: 
 def test_a_round_of_trimming_is_bounded_and_goes_on_in_the_next(
     store: Store, clock: VirtualClock, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.upkeep.MAX_TRIMMED", 20)
-    monkeypatch.setattr("app.upkeep.TRIM_BATCH", 10)
+    monkeypatch.setattr("app.usecases.recovery.MAX_TRIMMED", 20)
+    monkeypatch.setattr("app.usecases.recovery.TRIM_BATCH", 10)
     assert MAX_TRIMMED == 10_000
     for _ in range(50):
         finished(store, clock())

@@ -17,7 +17,7 @@ from typing import Any
 
 from kombu.transport import redis, virtual
 
-from tasks.consumption import consumption
+from tasks.celery_seam.last_fetch import consumption
 
 logger = logging.getLogger("celeriac.worker")
 

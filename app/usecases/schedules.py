@@ -1,4 +1,4 @@
-"""Use cases of scheduled tasks. Taking their firings: app/firing.py."""
+"""Use cases of scheduled tasks. Taking their firings: app/usecases/firing.py."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import replace
 from typing import Any
 
 from app.clock import Clock
-from app.code_check import CodeChecker, code_problems
-from app.dispatch import Dispatcher, body_of, terms_of
 from app.domain.cron import Cron, CronError, CronZoneError
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
 from app.domain.firings import Rule
+from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
 from app.domain.spec import ScheduleSpec, merged, parse_preview, parse_schedule
 from app.domain.status import ScheduleStatus
 from app.domain.times import parse_rfc3339, to_datetime
-from app.idempotency import RequestKey
-from app.intake import Intake, same_request
 from app.store.admission import Remembered
 from app.store.record import Task
 from app.store.schedules import FiringNote, Schedule, ScheduleFilters, SchedulePage
 from app.store.store import Store
 from app.store.tasks import as_created
+from app.usecases.admission import Intake, same_request
+from app.usecases.code_check import CodeChecker, code_problems
+from app.usecases.dispatch import Dispatcher, body_of, terms_of
 
 MAX_KEY_LENGTH = 200
 #: A change that meets another, or a firing, in the middle is made again on what it finds then. Each time somebody

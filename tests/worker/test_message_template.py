@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.domain.ids import new_id
-from app.outbox import Outbox
-from app.queues import QUEUES
+from app.messaging.encoder import Outbox
+from app.messaging.queues import QUEUES
 from app.store.keys import Keys
 from app.store.messages import Message
 from tests.conftest import NOON_MS

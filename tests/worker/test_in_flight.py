@@ -13,9 +13,9 @@ from app.clock import system_clock
 from app.domain.status import Kind
 from app.store.store import Store
 from app.store.tasks import Attempt
-from app.upkeep import Upkeep
-from tasks.keeper import Keeper
-from tasks.running import Running
+from app.usecases.recovery import Upkeep
+from tasks.heartbeat import Keeper
+from tasks.leases.in_flight import Running
 from tasks.watchdog import Watchdog
 from tests.servers import wait_until
 from tests.store.making import claimed, created

@@ -13,7 +13,7 @@ import socket
 import time
 
 from app import logs
-from app.processes import PARENT_PID, ROOT, die_with_parent
+from app.launch.processes import PARENT_PID, ROOT, die_with_parent
 from app.settings import Settings
 
 PORT_SECONDS = 3.0  # an API that was killed needs a moment until its port is free

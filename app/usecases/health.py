@@ -9,9 +9,9 @@ from app.clock import Clock
 from app.domain.errors import Unavailable
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
-from app.queues import QUEUES
-from app.redis_warnings import Info, refusal, warnings
+from app.messaging.queues import QUEUES
 from app.store.store import Store
+from app.usecases.redis_checks import Info, refusal, warnings
 from app.version import VERSION
 
 Part = dict[str, Any]

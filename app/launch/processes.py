@@ -14,8 +14,8 @@ variable CELERIAC_PARENT_PID and calls `die_with_parent()` early. A command run 
 variable and outlives its shell as usual. Programs that know nothing of this are started through this
 module's own command line:
 
-    python -m app.processes module celery -A celery_app worker    run a Python module, watching the parent
-    python -m app.processes program /path/to/valkey-server …      become (or guard) another program
+    python -m app.launch.processes module celery -A celery_app worker    run a Python module, watching the parent
+    python -m app.launch.processes program /path/to/valkey-server …      become (or guard) another program
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pathlib import Path
 from types import FrameType
 
 PARENT_PID = "CELERIAC_PARENT_PID"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
@@ -90,12 +90,12 @@ def _watch_parent(parent_pid: int, told_by_kernel: bool) -> None:
 
 def module_command(*words: str) -> tuple[str, ...]:
     """The command that runs a Python module (`celery`, "-A", …) so that it ends with its parent."""
-    return (sys.executable, "-m", "app.processes", "module", *words)
+    return (sys.executable, "-m", "app.launch.processes", "module", *words)
 
 
 def program_command(*words: str) -> tuple[str, ...]:
     """The command that runs any other program so that it ends with its parent."""
-    return (sys.executable, "-m", "app.processes", "program", *words)
+    return (sys.executable, "-m", "app.launch.processes", "program", *words)
 
 
 def main(arguments: Sequence[str]) -> int:

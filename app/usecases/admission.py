@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.domain.errors import Full, KeyReused
-from app.idempotency import RequestKey
+from app.domain.idempotency import RequestKey
 from app.store.admission import AdmissionStore, Remembered, Terms
 
 #: Creating ends here, so that what was accepted has room to run and to say what became of it.

@@ -11,9 +11,9 @@ from typing import Any
 from app.clock import Clock
 from app.domain.errors import Unavailable
 from app.store.store import Store
-from app.upkeep import Upkeep
-from tasks.renewal import Renewal
-from tasks.running import Running
+from app.usecases.recovery import Upkeep
+from tasks.leases.in_flight import Running
+from tasks.leases.renewal import Renewal
 from tasks.watchdog import Watchdog
 
 logger = logging.getLogger("celeriac.worker")

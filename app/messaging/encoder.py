@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.queues import EXECUTE, QUEUES, celery_priority
+from app.messaging.queues import EXECUTE, QUEUES, celery_priority
 from app.store.keys import Keys
 from app.store.messages import ID, ID_BASE64, TAG, Letter, Message
 from celery_app import celery

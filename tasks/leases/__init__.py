@@ -1,0 +1,1 @@
+"""Leases of running attempts: which are in flight, how they are renewed, and what ends one that has run out."""

@@ -18,7 +18,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from app import logs
 from app.domain.status import Kind
-from app.launch.embedded_redis import find_redis_url
+from app.launch.redis_location import require_redis_url
 from app.messaging.queues import QUEUES
 from app.settings import Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, PRIORITIES
@@ -48,11 +48,8 @@ TRANSPORTS = {
 
 
 def broker_url(settings: Settings) -> str:
-    """The Redis that Celery uses: the same one as everybody (app/launch/embedded_redis.py)."""
-    found = find_redis_url(settings)
-    if found is None:
-        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
-    return found[0]
+    """The Redis that Celery uses, the same one as every other process (app/launch/redis_location.py)."""
+    return require_redis_url(settings)
 
 
 def kombu_url(url: str) -> str:

@@ -23,11 +23,10 @@ from app.launch.embedded_redis import (
     EmbeddedServer,
     FolderInUse,
     RedisServerError,
-    find_redis_url,
-    shown_url,
 )
 from app.launch.http_server import PortNotFree, check_port, serve
 from app.launch.processes import PARENT_PID, STOP_GRACE_SECONDS, Command, Supervisor, module_command
+from app.launch.redis_location import find_redis_url, shown_url
 from app.settings import Settings, SettingsError, read_settings
 
 ROOT = Path(__file__).resolve().parent

@@ -15,9 +15,9 @@ from app.api.context import Context
 from app.api.holding import Holding, most_held
 from app.api.web import create_web
 from app.clock import system_clock
-from app.launch.embedded_redis import find_redis_url
 from app.launch.processes import die_with_parent
-from app.messaging.encoder import Outbox
+from app.launch.redis_location import require_redis_url
+from app.messaging.encoder import MessageEncoder
 from app.settings import Settings, SettingsError, read_settings
 from app.store.store import Store
 from app.usecases.admission import Intake
@@ -51,10 +51,7 @@ def build() -> Flask:
     """Everything, from the environment. Raises SettingsError, SandboxError."""
     settings = read_settings()
     logs.configure(settings)
-    found = find_redis_url(settings)
-    if found is None:
-        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
-    store = Store.at(found[0], max_connections=settings.api_threads)
+    store = Store.at(require_redis_url(settings), max_connections=settings.api_threads)
     log_warnings(store.liveness)
     sandbox = Sandbox(spare_children=1, require=settings.sandbox_require, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()

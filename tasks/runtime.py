@@ -11,8 +11,8 @@ from typing import Any
 from app.clock import Clock, Steps, system_clock
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
-from app.launch.embedded_redis import find_redis_url
-from app.messaging.encoder import Outbox
+from app.launch.redis_location import require_redis_url
+from app.messaging.encoder import MessageEncoder
 from app.messaging.queues import QUEUES
 from app.settings import Settings, SettingsError, read_settings
 from app.store.store import Store
@@ -152,10 +152,7 @@ def make_http_client(settings: Settings) -> HttpClient:
 
 def open_store(settings: Settings, max_connections: int) -> Store:
     """The store that everybody uses. Raises SettingsError where there is no Redis."""
-    found = find_redis_url(settings)
-    if found is None:
-        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
-    return Store.at(found[0], max_connections)
+    return Store.at(require_redis_url(settings), max_connections)
 
 
 class _Process:

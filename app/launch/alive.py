@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 
 from app.domain.errors import Unavailable
-from app.launch.embedded_redis import find_redis_url
-from app.settings import read_settings
+from app.launch.redis_location import require_redis_url
+from app.settings import SettingsError, read_settings
 from app.store.liveness import LivenessStore
 from app.store.store import Store
 
@@ -35,13 +35,12 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("usage: python -m app.launch.alive worker|beat\n")
         return 2
     (role,) = arguments
-    found = find_redis_url(read_settings())
-    if found is None:
-        sys.stderr.write("no Redis was found\n")
-        return 1
-    liveness = Store.at(found[0], max_connections=1).liveness
     try:
+        liveness = Store.at(require_redis_url(read_settings()), max_connections=1).liveness
         alive = is_alive(role, liveness, socket.gethostname(), time.time_ns() // 1_000_000)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except Unavailable as error:
         sys.stderr.write(f"Redis can't be reached: {error}\n")
         return 1

@@ -1,13 +1,8 @@
-"""Which Redis is used, and the one that Celeriac brings along.
+"""The Redis that Celeriac brings along: a real Valkey (or Redis) server in a process of its own.
 
-The order, the same for the API, a worker and beat: the setting REDIS_URL; else the embedded server's socket
-in VAR_DIR, if a server answers there; else localhost:6379, if one answers there; else none, and `start.py`
-starts the embedded one.
-
-The embedded server is a real Valkey (or Redis) of its own process: unix socket only, in a folder that nobody
-else may enter, every write in its append-only file. Whoever starts it holds a lock on the folder and hands
-the lock on to the server: so it is held as long as one of the two lives, and no second server can ever open
-the same files.
+It listens on a unix socket in a folder that only its user may enter, and writes every change to an append-only
+file. The process that starts it locks the folder and passes the lock on to the server. The lock is held as long
+as either of them lives, so no second server can open the same files.
 
     RedisServerError           the embedded server can't be had; its message says why in a sentence
     ├── FolderInUse            another start (or its server, still going down) holds the folder
@@ -18,27 +13,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import shutil
-import socket
-import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from enum import Enum
 from pathlib import Path
-from urllib.parse import quote, urlsplit
 
 from app.launch.processes import Child, Command, Say, Supervisor, ended_words, program_command
+from app.launch.redis_location import Answer, is_private, ping, socket_path, socket_url
 from app.settings import Settings
 from app.usecases.redis_checks import MIN_VERSION, version_of
 
-MAX_SOCKET_PATH_BYTES = 100  # the system's own limit is 104 to 108
-LOCALHOST = ("localhost", 6379)
-ANSWER_SECONDS = 0.3
 START_SECONDS = 15.0  # until the socket answers at all
 LOAD_SECONDS = 600.0  # until its file is loaded: a million tasks take some seconds
 LOCK_SECONDS = 3.0  # a server whose parent was killed needs a moment to go
@@ -57,96 +44,6 @@ class FolderInUse(RedisServerError):
 
 class StartStopped(RedisServerError):
     """Stopped before the embedded server had read its data."""
-
-
-class Answer(Enum):
-    """What came back on a PING."""
-
-    NONE = "nobody answers, or no Redis"
-    READY = "it serves"
-    LOADING = "it is still reading its file"
-    REFUSED = "it is a Redis, and wants a password that we do not have"
-
-
-# --- which one -----------------------------------------------------------------------------------------
-
-
-def find_redis_url(settings: Settings) -> tuple[str, str] | None:
-    """The URL of the Redis to use and, in words, where it came from; None if there is none yet."""
-    if settings.redis_url:
-        return settings.redis_url, "set by REDIS_URL"
-    path = socket_path(settings)
-    if _may_be_trusted(path, settings) and ping(str(path)) in (Answer.READY, Answer.LOADING):
-        return socket_url(settings), f"embedded, in {settings.var_dir}"
-    if ping(LOCALHOST) in (Answer.READY, Answer.LOADING):
-        return "redis://localhost:6379/0", "found at localhost:6379"
-    return None
-
-
-def socket_path(settings: Settings) -> Path:
-    """The embedded server's socket: in VAR_DIR, or in a short folder of its own if that path is too long."""
-    path = settings.var_dir / "redis.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
-        return path
-    digest = hashlib.sha256(os.fsencode(settings.var_dir) + b":%d" % os.getuid()).hexdigest()
-    return Path(tempfile.gettempdir()) / f"celeriac-{digest[:16]}" / "redis.sock"
-
-
-def socket_url(settings: Settings) -> str:
-    """The embedded server's URL."""
-    return f"unix://{quote(str(socket_path(settings)))}?db=0"
-
-
-def shown_url(url: str) -> str:
-    """`url` without its password, for people to read."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
-
-
-def ping(address: str | tuple[str, int], timeout_seconds: float = ANSWER_SECONDS) -> Answer:
-    """Ask who answers at a socket's path or a (host, port), within the time for each step."""
-    try:
-        with _connect(address, timeout_seconds) as connection:
-            connection.sendall(b"PING\r\n")
-            reply = connection.recv(128)
-    except OSError:  # nobody there, or silent: that is the answer
-        return Answer.NONE
-    if reply.startswith(b"+PONG"):
-        return Answer.READY
-    if reply.startswith(b"-LOADING"):
-        return Answer.LOADING
-    return Answer.REFUSED if reply.startswith((b"-NOAUTH", b"-DENIED", b"-ERR")) else Answer.NONE
-
-
-def _connect(address: str | tuple[str, int], timeout_seconds: float) -> socket.socket:
-    if isinstance(address, tuple):
-        return socket.create_connection(address, timeout=timeout_seconds)
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.settimeout(timeout_seconds)
-        connection.connect(address)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _may_be_trusted(path: Path, settings: Settings) -> bool:
-    """Whether nobody else could have laid the socket there; VAR_DIR is the operator's own choice."""
-    return path.parent == settings.var_dir or _is_private(path.parent)
-
-
-def _is_private(folder: Path) -> bool:
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
-
-
-# --- the embedded one ----------------------------------------------------------------------------------
 
 
 class EmbeddedServer:
@@ -341,7 +238,7 @@ def _make_private(folder: Path) -> None:
     """Create `folder` (0700), or take others' rights from it. Raises RedisServerError if it can't be ours."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if _is_private(folder):
+        if is_private(folder):
             return
         # Never lock others out of a folder that is used for something else, like /tmp or a home.
         if folder.stat().st_uid != os.geteuid() or (any(folder.iterdir()) and not (folder / "lock").exists()):

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from app.launch.embedded_redis import LOCALHOST, Answer, ping
+from app.launch.redis_location import LOCALHOST, Answer, ping
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKER = "CELERIAC_TEST_MARKER"

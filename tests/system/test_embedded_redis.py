@@ -16,18 +16,9 @@ from typing import Any
 import pytest
 import redis
 
-from app.launch import embedded_redis as redis_server
-from app.launch.embedded_redis import (
-    Answer,
-    EmbeddedServer,
-    FolderInUse,
-    RedisServerError,
-    StartStopped,
-    find_redis_url,
-    ping,
-    shown_url,
-    socket_path,
-)
+from app.launch import embedded_redis, redis_location
+from app.launch.embedded_redis import EmbeddedServer, FolderInUse, RedisServerError, StartStopped
+from app.launch.redis_location import Answer, find_redis_url, ping, shown_url, socket_path
 from app.settings import Settings, read_settings
 from app.usecases.redis_checks import refusal, warnings
 
@@ -81,7 +72,7 @@ def answering() -> Iterator[Answering]:
 def nobody_on_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(redis_server, "LOCALHOST", taken.getsockname())
+        monkeypatch.setattr(redis_location, "LOCALHOST", taken.getsockname())
 
 
 def client_of(server: EmbeddedServer) -> redis.Redis:
@@ -99,14 +90,14 @@ def test_the_setting_comes_first(server: EmbeddedServer, settings: Settings) -> 
 def test_the_embedded_socket_comes_before_localhost(
     server: EmbeddedServer, settings: Settings, answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_server, "LOCALHOST", answering(b"+PONG\r\n"))
+    monkeypatch.setattr(redis_location, "LOCALHOST", answering(b"+PONG\r\n"))
     assert find_redis_url(settings) == (server.url, f"embedded, in {settings.var_dir}")
 
 
 def test_localhost_is_found_where_nothing_is_embedded(
     settings: Settings, answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_server, "LOCALHOST", answering(b"+PONG\r\n"))
+    monkeypatch.setattr(redis_location, "LOCALHOST", answering(b"+PONG\r\n"))
     assert find_redis_url(settings) == ("redis://localhost:6379/0", "found at localhost:6379")
 
 
@@ -173,7 +164,7 @@ def test_socket_in_a_folder_that_others_may_write_is_not_trusted(
     trap = tmp_path / "celeriac-trap"
     trap.mkdir(mode=0o700)
     (trap / "redis.sock").symlink_to(server.folder / "redis.sock")
-    monkeypatch.setattr(redis_server, "socket_path", lambda _: trap / "redis.sock")
+    monkeypatch.setattr(redis_location, "socket_path", lambda _: trap / "redis.sock")
     other = settings_in(tmp_path / "other")
     assert find_redis_url(other) is not None
     trap.chmod(0o777)
@@ -277,7 +268,7 @@ def test_second_server_in_the_folder_is_refused_and_says_who_has_it(server: Embe
 def test_folder_stays_locked_while_only_the_server_lives(
     server: EmbeddedServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_server, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(embedded_redis, "LOCK_SECONDS", 0.1)
     server.unlock()  # as if the process that started it were gone
     with pytest.raises(FolderInUse):
         EmbeddedServer(settings, say=print).start()
@@ -335,7 +326,7 @@ def test_server_that_can_not_start_shows_the_end_of_its_log(settings: Settings) 
 
 
 def test_start_can_be_stopped_while_it_waits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_server, "ping", lambda *_: Answer.NONE)
+    monkeypatch.setattr(embedded_redis, "ping", lambda *_: Answer.NONE)
     server = EmbeddedServer(settings, say=print, is_stopping=lambda: True)
     with pytest.raises(StartStopped):
         server.start()
@@ -344,8 +335,8 @@ def test_start_can_be_stopped_while_it_waits(settings: Settings, monkeypatch: py
 
 def test_loading_is_waited_for_and_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([Answer.NONE, Answer.NONE, Answer.LOADING, Answer.LOADING, Answer.READY])
-    monkeypatch.setattr(redis_server, "ping", lambda *_: next(answers))
-    monkeypatch.setattr(redis_server, "SAY_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(embedded_redis, "ping", lambda *_: next(answers))
+    monkeypatch.setattr(embedded_redis, "SAY_EVERY_SECONDS", 0.0)
     said: list[str] = []
     server = EmbeddedServer(settings, say=said.append)
     server.start()
@@ -355,15 +346,15 @@ def test_loading_is_waited_for_and_said(settings: Settings, monkeypatch: pytest.
 
 
 def test_silent_server_is_given_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_server, "ping", lambda *_: Answer.NONE)
-    monkeypatch.setattr(redis_server, "START_SECONDS", 0.1)
+    monkeypatch.setattr(embedded_redis, "ping", lambda *_: Answer.NONE)
+    monkeypatch.setattr(embedded_redis, "START_SECONDS", 0.1)
     with pytest.raises(RedisServerError, match=r"does not serve after 0\.1 s; see \S+/redis\.log"):
         EmbeddedServer(settings, say=print).start()
 
 
 def test_log_that_has_grown_is_set_aside(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.stop()
-    monkeypatch.setattr(redis_server, "MAX_LOG_BYTES", 10)
+    monkeypatch.setattr(embedded_redis, "MAX_LOG_BYTES", 10)
     server.start()
     assert (server.folder / "redis.log.1").exists()
 
@@ -379,7 +370,7 @@ def test_program_on_path_is_used_if_it_is_new_enough(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", str(tmp_path))
     old = program(tmp_path / "valkey-server", "Server v=6.0.16 sha=0")
     with pytest.raises(RedisServerError, match="there is no Redis: set REDIS_URL, or install"):
-        redis_server.find_program()
+        embedded_redis.find_program()
     new = program(tmp_path / "redis-server", "Redis server v=7.0.15 sha=0")
     assert old != new
-    assert redis_server.find_program() == (new, (7, 0))
+    assert embedded_redis.find_program() == (new, (7, 0))

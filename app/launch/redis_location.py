@@ -1,0 +1,117 @@
+"""Which Redis is used: one order for the API, workers, beat and `start.py`.
+
+1. The setting REDIS_URL.
+2. The embedded server's socket in VAR_DIR, if a server answers there.
+3. localhost:6379, if one answers there.
+4. None: `start.py` starts the embedded server (embedded_redis.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import stat
+import tempfile
+from enum import Enum
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from app.settings import Settings, SettingsError
+
+MAX_SOCKET_PATH_BYTES = 100  # the system's own limit is 104 to 108
+LOCALHOST = ("localhost", 6379)
+ANSWER_SECONDS = 0.3
+
+
+class Answer(Enum):
+    """What came back on a PING."""
+
+    NONE = "nobody answers, or no Redis"
+    READY = "it serves"
+    LOADING = "it is still reading its file"
+    REFUSED = "it is a Redis, and wants a password that we do not have"
+
+
+def find_redis_url(settings: Settings) -> tuple[str, str] | None:
+    """The URL of the Redis to use and, in words, where it came from; None if there is none yet."""
+    if settings.redis_url:
+        return settings.redis_url, "set by REDIS_URL"
+    path = socket_path(settings)
+    if _may_be_trusted(path, settings) and ping(str(path)) in (Answer.READY, Answer.LOADING):
+        return socket_url(settings), f"embedded, in {settings.var_dir}"
+    if ping(LOCALHOST) in (Answer.READY, Answer.LOADING):
+        return "redis://localhost:6379/0", "found at localhost:6379"
+    return None
+
+
+def require_redis_url(settings: Settings) -> str:
+    """The URL of the Redis to use. Raises SettingsError where there is none yet."""
+    found = find_redis_url(settings)
+    if found is None:
+        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
+    return found[0]
+
+
+def socket_path(settings: Settings) -> Path:
+    """The embedded server's socket: in VAR_DIR, or in a short folder of its own if that path is too long."""
+    path = settings.var_dir / "redis.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+        return path
+    digest = hashlib.sha256(os.fsencode(settings.var_dir) + b":%d" % os.getuid()).hexdigest()
+    return Path(tempfile.gettempdir()) / f"celeriac-{digest[:16]}" / "redis.sock"
+
+
+def socket_url(settings: Settings) -> str:
+    """The embedded server's URL."""
+    return f"unix://{quote(str(socket_path(settings)))}?db=0"
+
+
+def shown_url(url: str) -> str:
+    """`url` without its password, for people to read."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def ping(address: str | tuple[str, int], timeout_seconds: float = ANSWER_SECONDS) -> Answer:
+    """Ask who answers at a socket's path or a (host, port), within the time for each step."""
+    try:
+        with _connect(address, timeout_seconds) as connection:
+            connection.sendall(b"PING\r\n")
+            reply = connection.recv(128)
+    except OSError:  # nobody there, or silent: that is the answer
+        return Answer.NONE
+    if reply.startswith(b"+PONG"):
+        return Answer.READY
+    if reply.startswith(b"-LOADING"):
+        return Answer.LOADING
+    return Answer.REFUSED if reply.startswith((b"-NOAUTH", b"-DENIED", b"-ERR")) else Answer.NONE
+
+
+def _connect(address: str | tuple[str, int], timeout_seconds: float) -> socket.socket:
+    if isinstance(address, tuple):
+        return socket.create_connection(address, timeout=timeout_seconds)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(timeout_seconds)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _may_be_trusted(path: Path, settings: Settings) -> bool:
+    """Whether nobody else could have laid the socket there; VAR_DIR is the operator's own choice."""
+    return path.parent == settings.var_dir or is_private(path.parent)
+
+
+def is_private(folder: Path) -> bool:
+    """Whether nobody but this user may enter the folder."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077

@@ -10,7 +10,7 @@ import atexit
 
 from flask import Flask
 
-from app import logs
+from app import console, logs
 from app.api.context import Context
 from app.api.holding import Holding, most_held
 from app.api.web import create_web
@@ -56,7 +56,7 @@ def build() -> Flask:
     sandbox = Sandbox(spare_children=1, require=settings.sandbox_require, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()
     atexit.register(sandbox.close)
-    return create_web(build_context(settings, store, sandbox.check))
+    return create_web(build_context(settings, store, sandbox.check), pages=(console.blueprint,))
 
 
 die_with_parent()

@@ -16,6 +16,7 @@ from typing import Any, cast
 import pytest
 
 import start
+from app import console
 from app.api import problems
 from app.api.context import Context
 from app.api.web import create_web
@@ -78,7 +79,7 @@ _BRACED = r"{\1}"
 def _endpoints() -> set[str]:
     """`METHOD /path` of every route, ids as `{id}`, keys as `{key}`; without the files that pages load."""
     nobody = cast(Any, None)
-    web = create_web(Context(Settings(), nobody, nobody, nobody, nobody, nobody, nobody))
+    web = create_web(Context(Settings(), nobody, nobody, nobody, nobody, nobody, nobody), pages=(console.blueprint,))
     return {
         f"{method} {_PARAMETER.sub(_BRACED, rule.rule)}"
         for rule in web.url_map.iter_rules()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from collections.abc import Sequence
 
-from app import console
+from flask import Blueprint, Flask, Response, request
+
 from app.api import cron, docs, health, problems, scheduled_tasks, tasks
 from app.api.context import EXTENSION, Context
 from app.api.guard import Guard
@@ -18,8 +19,8 @@ HEADERS = {
 }
 
 
-def create_web(context: Context) -> Flask:
-    """The application that serves `context`. Connects to nothing."""
+def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
+    """The application that serves `context`, and `pages` beside the API. Connects to nothing."""
     web = Flask("celeriac", static_folder=None)
     web.extensions[EXTENSION] = context
     web.config["MAX_CONTENT_LENGTH"] = context.settings.max_body_bytes
@@ -29,8 +30,9 @@ def create_web(context: Context) -> Flask:
     Guard(context.settings).install(web)
     web.before_request(_check_accept)
     web.after_request(_add_headers)
-    for module in (tasks, scheduled_tasks, cron, health, docs, console):
-        web.register_blueprint(module.blueprint)
+    own = [module.blueprint for module in (tasks, scheduled_tasks, cron, health, docs)]
+    for blueprint in (*own, *pages):
+        web.register_blueprint(blueprint)
     return web
 
 

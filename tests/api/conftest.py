@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
+from app import console
 from app.api.context import Context
 from app.api.holding import Holding, most_held
 from app.api.web import create_web
@@ -58,7 +59,7 @@ def make_web(
     """Applications on the test's store and clock."""
     monkeypatch.setenv("REDIS_URL", redis_url)  # Celery, which writes the messages, finds its Redis by itself
 
-    return lambda settings: create_web(context_of(store, clock, sandbox, settings))
+    return lambda settings: create_web(context_of(store, clock, sandbox, settings), pages=(console.blueprint,))
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def away(clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pyt
     """The application whose Redis does not answer."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     store = Store.at("redis://127.0.0.1:1/0")  # port 1: nobody listens
-    yield create_web(context_of(store, clock, sandbox, Settings()))
+    yield create_web(context_of(store, clock, sandbox, Settings()), pages=(console.blueprint,))
     store.close()
 
 

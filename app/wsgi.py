@@ -34,7 +34,7 @@ from sandbox import Sandbox, SandboxError
 def build_context(settings: Settings, store: Store, checker: CodeChecker) -> Context:
     """The services over one store."""
     clock = system_clock
-    dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
+    dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
     intake = Intake(store.admission, settings.max_queued_tasks)
     return Context(
         settings=settings,

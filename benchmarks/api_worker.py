@@ -20,7 +20,7 @@ import requests
 
 from app.clock import system_clock
 from app.domain.status import Status
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.store.record import Task
 from app.store.store import Store
 from app.store.tasks import Filters
@@ -94,7 +94,7 @@ def _ours(url: str, folder: Path) -> tuple[float, float]:
     with server(folder / "redis") as redis_url:
         os.environ["REDIS_URL"] = redis_url  # for the messages' Celery application
         store = Store.at(redis_url)
-        dispatcher = Dispatcher(Outbox(store.keys), horizon_seconds=5)
+        dispatcher = Dispatcher(MessageEncoder(store.keys), horizon_seconds=5)
         service = TaskService(
             store, dispatcher, lambda source, name: [], Intake(store.admission, 1_000_000), system_clock
         )

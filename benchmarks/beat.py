@@ -41,7 +41,7 @@ from app.clock import system_clock
 from app.domain.ids import new_id
 from app.domain.spec import parse_schedule
 from app.domain.status import Kind, ScheduleStatus, TaskType
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.messaging.queues import QUEUES, celery_priority
 from app.store.schedules import Schedule
 from app.store.store import Store
@@ -116,7 +116,7 @@ def _store(url: str) -> Iterator[tuple[Store, Dispatcher]]:
     os.environ["REDIS_URL"] = url  # Celery's configuration asks for a broker before it is used
     store = Store.at(url)
     try:
-        yield store, Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
+        yield store, Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
     finally:
         store.close()
 

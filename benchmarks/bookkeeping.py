@@ -23,7 +23,7 @@ from app.clock import system_clock
 from app.domain.ids import new_id
 from app.domain.spec import parse_task
 from app.domain.status import Status, TaskType
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.store import scripts
 from app.store.store import Store
 from app.store.tasks import Filters
@@ -80,7 +80,7 @@ def _tasks_per_second(side: str) -> float:
 
 
 def _create(store: Store) -> None:
-    dispatcher = Dispatcher(Outbox(store.keys), horizon_seconds=5)
+    dispatcher = Dispatcher(MessageEncoder(store.keys), horizon_seconds=5)
     for _ in range(TASKS):
         now_ms = system_clock()
         spec = parse_task(TASK, now_ms, lambda fields: [])

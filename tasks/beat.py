@@ -18,7 +18,7 @@ from celery.beat import Scheduler
 
 from app.clock import Steps, system_clock
 from app.domain.errors import Full, Unavailable
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.settings import read_settings
 from app.store.subscriber import Watch
 from app.usecases.admission import Intake
@@ -46,7 +46,7 @@ class StoreScheduler(Scheduler):
         """Open the store. Called by Celery when beat starts."""
         settings = read_settings()
         self._store = open_store(settings, max_connections=4)
-        dispatcher = Dispatcher(Outbox(self._store.keys), settings.countdown_horizon)
+        dispatcher = Dispatcher(MessageEncoder(self._store.keys), settings.countdown_horizon)
         self._firing = FiringService(self._store, dispatcher, system_clock)
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
         self._upkeep = Upkeep(self._store, dispatcher, settings, self._name, steps=Steps(system_clock()))

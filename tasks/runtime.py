@@ -14,7 +14,7 @@ from app.domain.times import to_rfc3339
 from app.launch.redis_location import require_redis_url
 from app.messaging.encoder import MessageEncoder
 from app.messaging.queues import QUEUES
-from app.settings import Settings, SettingsError, read_settings
+from app.settings import Settings, read_settings
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 from app.usecases.recovery import Upkeep
@@ -58,7 +58,7 @@ class Runtime:
         self.sandbox = make_sandbox(settings)
         self._http = make_http_client(settings)
         self._started_at = to_rfc3339(clock())
-        dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
+        dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
         executors: dict[str, Executor] = {
             Kind.CODE: CodeExecutor(self.sandbox, settings),
             Kind.API: ApiExecutor(self._http),

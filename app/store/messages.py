@@ -1,8 +1,7 @@
-"""What the store writes beside a record so that a worker hears of it."""
+"""The message that the store puts on a queue beside the record, so that a worker hears of the task."""
 
 from __future__ import annotations
 
-import base64
 import uuid
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -10,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, ready for the list `queue_key`. An empty `payload` is none."""
+    """One message, ready for the list `queue_key`. An empty `payload` means that there is no message."""
 
     queue_key: str = ""
     payload: str = ""
@@ -18,36 +17,30 @@ class Message:
 
 NO_MESSAGE = Message()
 
+#: The blanks of a template: the task's id, and the delivery's own tag.
+TASK_ID, DELIVERY_TAG = "@task-id@", "@delivery-tag@"
 
-#: What a letter leaves open: the task's id, the same in base64, and the delivery's own tag.
-ID, ID_BASE64, TAG = "@task-id@", "@task-id-base64@", "@delivery-tag@"
 
+class MessageTemplate(NamedTuple):
+    """The message for any number of tasks: `parts` joined make its text; some of them are blanks.
 
-class Letter(NamedTuple):
-    """A message for many tasks, to be filled in: `parts` are its text, some of them blanks (ID, ID_BASE64, TAG).
-
-    `fire.lua` fills it in as well. A task's id is a UUID, so it is JSON as it stands.
+    `fire.lua` fills it in as well. A task's id is a UUID, so it is valid JSON as it stands.
     """
 
     queue_key: str
     parts: tuple[str, ...]
 
     def fill(self, task_id: str) -> Message:
-        """The message for one task, with a tag that no other has."""
-        blanks = {ID: task_id, ID_BASE64: base64_of(task_id), TAG: str(uuid.uuid4())}
+        """The message for one task, with a tag that no other message has."""
+        blanks = {TASK_ID: task_id, DELIVERY_TAG: str(uuid.uuid4())}
         return Message(self.queue_key, "".join([blanks.get(part, part) for part in self.parts]))
-
-
-def base64_of(task_id: str) -> str:
-    """What fills in ID_BASE64."""
-    return base64.b64encode(task_id.encode()).decode()
 
 
 class MessageMaker(Protocol):
     """Makes the messages that have tasks executed. Priorities are 0..9."""
 
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
-        """The message for one task, which a worker keeps back for `countdown_seconds`."""
+        """The message for one task; a worker holds it for `countdown_seconds` before it starts the task."""
 
-    def letter(self, kind: str, priority: int) -> Letter:
-        """The message for any number of tasks that are due at once."""
+    def template(self, kind: str, priority: int) -> MessageTemplate:
+        """The message for any number of tasks that are due now."""

@@ -12,7 +12,7 @@ from app.store.admission import ANY_TERMS, Remembered, Terms, refusal
 from app.store.arguments import checked_cursor, flat, one_or_all
 from app.store.client import Client
 from app.store.keys import Keys
-from app.store.messages import Letter, base64_of
+from app.store.messages import MessageTemplate
 from app.store.record import dump_json, pairs, shown_number
 from app.store.scripts import Scripts
 from app.store.tasks import SCAN_PER_CALL, NewTask, creation_args
@@ -85,7 +85,7 @@ class Firing(NamedTuple):
     at_ms: int
     due_ms: int
     task_id: str
-    letter: Letter | None
+    template: MessageTemplate | None
 
 
 class Firings(NamedTuple):
@@ -270,8 +270,8 @@ class ScheduleStore:
 
 def _packed(due: Sequence[Firings], now_ms: int) -> str:
     """Firings as `fire.lua` reads them."""
-    letters = _Letters()
-    asked: list[Any] = [str(now_ms), letters.seen, sum(len(one.firings) for one in due)]
+    templates = _Templates()
+    asked: list[Any] = [str(now_ms), templates.seen, sum(len(one.firings) for one in due)]
     for one in due:
         asked += (
             one.schedule_id,
@@ -284,26 +284,26 @@ def _packed(due: Sequence[Firings], now_ms: int) -> str:
             len(one.firings),
             *map(str, one.missed),
         )
-        for at_ms, due_ms, task_id, letter in one.firings:
-            asked += (str(at_ms), str(due_ms), task_id, letters.number(letter), base64_of(task_id))
+        for at_ms, due_ms, task_id, template in one.firings:
+            asked += (str(at_ms), str(due_ms), task_id, templates.number(template))
     return dump_json(asked)
 
 
-class _Letters:
-    """The letters of one call, each written once."""
+class _Templates:
+    """The templates of one call, each written once."""
 
     def __init__(self) -> None:
         self.seen: list[list[str]] = []
-        self._numbers: dict[Letter, int] = {}
+        self._numbers: dict[MessageTemplate, int] = {}
 
-    def number(self, letter: Letter | None) -> int:
-        """The number of a letter, 0 for none."""
-        if letter is None:
+    def number(self, template: MessageTemplate | None) -> int:
+        """The number of a template, 0 for none."""
+        if template is None:
             return 0
-        number = self._numbers.get(letter)
+        number = self._numbers.get(template)
         if number is None:
-            self.seen.append([letter.queue_key, *letter.parts])
-            number = self._numbers[letter] = len(self.seen)
+            self.seen.append([template.queue_key, *template.parts])
+            number = self._numbers[template] = len(self.seen)
         return number
 
 

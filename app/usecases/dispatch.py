@@ -7,7 +7,7 @@ from typing import Any
 from app.domain.retry import RetryPolicy
 from app.domain.spec import BODY_FIELDS, ScheduleSpec, TaskFields
 from app.domain.status import TaskType
-from app.store.messages import NO_MESSAGE, Letter, Message, MessageMaker
+from app.store.messages import NO_MESSAGE, Message, MessageMaker, MessageTemplate
 from app.store.schedules import Schedule
 from app.store.tasks import NewTask
 
@@ -48,9 +48,9 @@ class Dispatcher:
             return NO_MESSAGE
         return self._make_message(task_id, kind, priority, ahead_ms / 1000 if ahead_ms > 0 else None)
 
-    def letter(self, kind: str, priority: int) -> Letter:
+    def template(self, kind: str, priority: int) -> MessageTemplate:
         """The message for any number of tasks that are due at once."""
-        return self._make_message.letter(kind, priority)
+        return self._make_message.template(kind, priority)
 
     def from_spec(self, spec: TaskFields, task_id: str, task_type: TaskType, due_ms: int, now_ms: int) -> NewTask:
         """A task made of a validated spec."""

@@ -12,7 +12,7 @@ from typing import Any
 from app.clock import Clock
 from app.domain.firings import CatchUp, Rule, jitter_ms, plan
 from app.domain.ids import firing_id
-from app.store.messages import Letter
+from app.store.messages import MessageTemplate
 from app.store.schedules import DueSchedule, Firing, Firings
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
@@ -78,14 +78,14 @@ class FiringService:
         task_id, due_ms = firing_id(schedule.id, at_ms), at_ms
         if terms.jitter_seconds:
             due_ms += jitter_ms(terms.jitter_seconds, at_ms, following_ms, self.spread())
-        return Firing(at_ms, due_ms, task_id, self._letter(schedule, task_id, due_ms, now_ms))
+        return Firing(at_ms, due_ms, task_id, self._template(schedule, task_id, due_ms, now_ms))
 
-    def _letter(self, schedule: DueSchedule, task_id: str, due_ms: int, now_ms: int) -> Letter | None:
+    def _template(self, schedule: DueSchedule, task_id: str, due_ms: int, now_ms: int) -> MessageTemplate | None:
         priority = int(schedule.priority)
         if due_ms <= now_ms:
-            return self.dispatcher.letter(schedule.kind, priority)
+            return self.dispatcher.template(schedule.kind, priority)
         message = self.dispatcher.message(task_id, schedule.kind, priority, due_ms, now_ms)
-        return Letter(message.queue_key, (message.payload,)) if message.payload else None
+        return MessageTemplate(message.queue_key, (message.payload,)) if message.payload else None
 
 
 @dataclass(frozen=True, slots=True)

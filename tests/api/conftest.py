@@ -11,7 +11,7 @@ from app import console
 from app.api.context import Context
 from app.api.holding import Holding, most_held
 from app.api.web import create_web
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
 from app.store.store import Store
 from app.usecases.admission import Intake
@@ -39,7 +39,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def context_of(store: Store, clock: VirtualClock, sandbox: Sandbox, settings: Settings) -> Context:
     """The services over one store."""
-    dispatcher = Dispatcher(Outbox(store.keys), settings.countdown_horizon)
+    dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
     intake = Intake(store.admission, settings.max_queued_tasks)
     return Context(
         settings=settings,

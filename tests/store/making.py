@@ -9,7 +9,7 @@ from typing import Any
 from app.domain.ids import firing_id, new_id
 from app.domain.outcome import Failure, Outcome
 from app.domain.status import Kind, ScheduleStatus, TaskType
-from app.store.messages import ID, Letter, Message
+from app.store.messages import TASK_ID, Message, MessageTemplate
 from app.store.schedules import Firing, Firings, Schedule
 from app.store.store import Store
 from app.store.tasks import Attempt, NewTask
@@ -34,12 +34,12 @@ class PlainMessages:
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
         return message_for(task_id)
 
-    def letter(self, kind: str, priority: int) -> Letter:
-        return LETTER
+    def template(self, kind: str, priority: int) -> MessageTemplate:
+        return TEMPLATE
 
 
-_BEFORE, _, _BEHIND = message_for(ID).payload.partition(ID)
-LETTER = Letter(MESSAGE.queue_key, (_BEFORE, ID, _BEHIND))
+_BEFORE, _, _BEHIND = message_for(TASK_ID).payload.partition(TASK_ID)
+TEMPLATE = MessageTemplate(MESSAGE.queue_key, (_BEFORE, TASK_ID, _BEHIND))
 
 
 def new_task(now_ms: int, **changes: Any) -> NewTask:
@@ -108,7 +108,7 @@ def scheduled(store: Store, now_ms: int, **changes: Any) -> Schedule:
 
 def firing(schedule_id: str, at_ms: int) -> Firing:
     """A firing whose task is due at once."""
-    return Firing(at_ms, at_ms, firing_id(schedule_id, at_ms), LETTER)
+    return Firing(at_ms, at_ms, firing_id(schedule_id, at_ms), TEMPLATE)
 
 
 def due(schedule: Schedule, **changes: Any) -> Firings:

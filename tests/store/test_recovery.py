@@ -13,7 +13,7 @@ from app.clock import Steps
 from app.domain.ids import new_id
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
-from app.store.messages import ID, NO_MESSAGE, Letter, Message
+from app.store.messages import NO_MESSAGE, TASK_ID, Message, MessageTemplate
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt, Filters
 from app.usecases.dispatch import Dispatcher
@@ -35,9 +35,9 @@ class Post:
         payload = {"headers": {"id": task_id}, "countdown": countdown_seconds}
         return Message(self.keys.queue(QUEUES[Kind(kind)], 9 - priority), json.dumps(payload))
 
-    def letter(self, kind: str, priority: int) -> Letter:
-        message = self(ID, kind, priority, None)
-        return Letter(message.queue_key, tuple(re.split(f"({ID})", message.payload)))
+    def template(self, kind: str, priority: int) -> MessageTemplate:
+        message = self(TASK_ID, kind, priority, None)
+        return MessageTemplate(message.queue_key, tuple(re.split(f"({TASK_ID})", message.payload)))
 
 
 @pytest.fixture

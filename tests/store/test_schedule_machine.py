@@ -26,7 +26,7 @@ from app.store.schedules import Firing, Firings, Schedule, ScheduleFilters
 from app.store.store import Store
 from app.store.tasks import Attempt, Filters
 from tests.conftest import VirtualClock
-from tests.store.making import LEASE_MS, LETTER, SUCCEEDED, new_schedule, new_task
+from tests.store.making import LEASE_MS, SUCCEEDED, TEMPLATE, new_schedule, new_task
 
 ACTIVE, ENDED = ScheduleStatus.ACTIVE, ScheduleStatus.ENDED
 MAX_SCHEDULES = 2  # few, so that much happens to each
@@ -246,7 +246,7 @@ class ScheduleMachine(RuleBasedStateMachine):
 
     def firing(self, seen: Schedule, at_ms: int, late_ms: int) -> Firing:
         due_ms = self.clock() + late_ms
-        return Firing(at_ms, due_ms, firing_id(seen.id, at_ms), LETTER if due_ms <= self.clock() else None)
+        return Firing(at_ms, due_ms, firing_id(seen.id, at_ms), TEMPLATE if due_ms <= self.clock() else None)
 
     def take(self, model: Model, asked: Firings) -> None:
         """What the firings do to the model."""
@@ -329,7 +329,7 @@ class ScheduleMachine(RuleBasedStateMachine):
             self.store.tasks.stop(task_id, self.clock(), force=True)
             assert self.store.tasks.delete(task_id)
         kept = [key for key in self.raw.keys("*") if not key.startswith("celeriac:minute:")]
-        assert set(kept) <= {self.store.keys.seq, LETTER.queue_key}
+        assert set(kept) <= {self.store.keys.seq, TEMPLATE.queue_key}
 
 
 def test_any_sequence_of_calls_keeps_the_schedules_whole(store: Store, raw_redis: redis.Redis) -> None:

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from app.domain.ids import firing_id, new_id
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store import schedules as schedules_module
-from app.store.messages import ID, ID_BASE64, TAG, Letter
+from app.store.messages import DELIVERY_TAG, TASK_ID, MessageTemplate
 from app.store.schedules import DueSchedule, Firing, FiringNote, Schedule, ScheduleFilters
 from app.store.store import Store
 from app.store.tasks import Filters
 from tests.conftest import VirtualClock
-from tests.store.making import LETTER, claimed, due, firing, message_for, new_schedule, new_task, scheduled
+from tests.store.making import TEMPLATE, claimed, due, firing, message_for, new_schedule, new_task, scheduled
 
 NOBODY = "01a20786-bb40-7dea-8c0d-e64779664cff"
 
@@ -133,28 +133,28 @@ def test_a_firings_task_is_made_of_its_schedule(store: Store, raw_redis: redis.R
 def test_a_letters_blanks_are_filled_in_the_same_here_and_there(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
-    letter = Letter("q", (ID, "a", ID_BASE64, "@b", ID, "ü"))
+    template = MessageTemplate("q", (TASK_ID, "a", "@b", TASK_ID, "ü"))
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
     task_id = firing_id(schedule.id, now_ms)
-    tagged = Letter("tagged", (TAG,))
-    firings = [Firing(now_ms, now_ms, task_id, letter), Firing(now_ms + 1, now_ms, NOBODY, tagged)]
+    tagged = MessageTemplate("tagged", (DELIVERY_TAG,))
+    firings = [Firing(now_ms, now_ms, task_id, template), Firing(now_ms + 1, now_ms, NOBODY, tagged)]
     store.schedules.fire([due(schedule, firings=firings)], now_ms)
-    assert raw_redis.lrange("q", 0, -1) == [letter.fill(task_id).payload]
+    assert raw_redis.lrange("q", 0, -1) == [template.fill(task_id).payload]
     assert raw_redis.lrange("tagged", 0, -1) == [NOBODY]
 
 
 def test_a_firing_that_is_put_off_waits(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    near = Firing(now_ms, now_ms + 1_000, firing_id(schedule.id, now_ms), LETTER)
+    near = Firing(now_ms, now_ms + 1_000, firing_id(schedule.id, now_ms), TEMPLATE)
     far = Firing(now_ms + 1, now_ms + 60_000, NOBODY, None)
     store.schedules.fire([due(schedule, firings=[near, far])], now_ms)
     for one, key in ((near, store.keys.sent), (far, store.keys.due)):
         assert store.tasks.status(one.task_id) is Status.WAITING
         assert_made_of(store, schedule, one.task_id, one.due_ms, now_ms)
         assert raw_redis.zrange(key, 0, -1, withscores=True) == [(one.task_id, one.due_ms)]
-    assert raw_redis.llen(LETTER.queue_key) == 1
+    assert raw_redis.llen(TEMPLATE.queue_key) == 1
     assert raw_redis.zcard(store.keys.queued) == 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.clock import system_clock
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.store.store import Store
 from app.usecases.admission import Intake
 from app.usecases.dispatch import Dispatcher
@@ -41,7 +41,7 @@ def own_server(own_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Redi
 @pytest.fixture
 def dispatcher(store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Dispatcher:
     monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration asks for a broker before it is used
-    return Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
+    return Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from app.clock import system_clock
 from app.domain.errors import Unavailable
 from app.domain.status import Status
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 from app.usecases.health import HealthService
@@ -47,7 +47,7 @@ def answers(store: Store) -> bool:
 
 @pytest.mark.parametrize("how", ["stopped", "hanging"])
 def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tmp_path: Path, how: str) -> None:
-    dispatcher = Dispatcher(Outbox(own_store.keys), HORIZON_SECONDS)
+    dispatcher = Dispatcher(MessageEncoder(own_store.keys), HORIZON_SECONDS)
     schedules = ScheduleService(own_store, dispatcher, unchecked, intake_of(own_store), system_clock, "UTC")
     beat = CeleryProcess(tmp_path, own_server.url, "beat", "--loglevel=info")
     try:

@@ -16,7 +16,7 @@ import pytest
 from app.clock import system_clock
 from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.store.store import Store
 from app.store.tasks import Attempt, TaskStore
 from app.usecases.dispatch import Dispatcher
@@ -157,7 +157,7 @@ def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(
     own_server: RedisServer, target: Target, tmp_path: Path
 ) -> None:
     store = Store.at(own_server.url)
-    dispatcher = Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
+    dispatcher = Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
     service = TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
     settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
     workers = [
@@ -190,7 +190,7 @@ def test_a_worker_that_slept_ends_at_its_waking_what_is_no_longer_its_own(
     own_server: RedisServer, target: Target, tmp_path: Path
 ) -> None:
     store = Store.at(own_server.url)
-    dispatcher = Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
+    dispatcher = Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
     service = TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
     settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
     workers: list[CeleryProcess] = []

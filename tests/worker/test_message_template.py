@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.domain.ids import new_id
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.messaging.queues import QUEUES
 from app.store.keys import Keys
 from app.store.messages import Message
@@ -16,9 +16,9 @@ from tests.conftest import NOON_MS
 
 
 @pytest.fixture
-def outbox(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Outbox:
+def encoder(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> MessageEncoder:
     monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration asks for a broker before it is used
-    return Outbox(Keys())
+    return MessageEncoder(Keys())
 
 
 def without_tag(message: Message) -> tuple[str, dict[str, Any]]:
@@ -29,19 +29,19 @@ def without_tag(message: Message) -> tuple[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", QUEUES)
 @pytest.mark.parametrize("priority", [0, 5, 9])
-def test_a_filled_in_message_is_celerys_own(outbox: Outbox, kind: str, priority: int) -> None:
+def test_a_filled_in_message_is_celerys_own(encoder: MessageEncoder, kind: str, priority: int) -> None:
     for _ in range(3):
         task_id = new_id(NOON_MS)
-        filled = outbox(task_id, kind, priority, None)
-        celerys = Message(filled.queue_key, outbox._publish(task_id, kind, priority, None))
+        filled = encoder(task_id, kind, priority, None)
+        celerys = Message(filled.queue_key, encoder._encode(task_id, kind, priority, None))
         assert without_tag(filled) == without_tag(celerys)
 
 
-def test_each_message_has_a_tag_of_its_own(outbox: Outbox) -> None:
-    messages = [json.loads(outbox(new_id(NOON_MS), "code", 5, None).payload) for _ in range(20)]
+def test_each_message_has_a_tag_of_its_own(encoder: MessageEncoder) -> None:
+    messages = [json.loads(encoder(new_id(NOON_MS), "code", 5, None).payload) for _ in range(20)]
     assert len({message["properties"]["delivery_tag"] for message in messages}) == 20
 
 
-def test_a_countdown_is_made_by_celery(outbox: Outbox) -> None:
-    message = json.loads(outbox(new_id(NOON_MS), "code", 5, 3.0).payload)
+def test_a_countdown_is_made_by_celery(encoder: MessageEncoder) -> None:
+    message = json.loads(encoder(new_id(NOON_MS), "code", 5, 3.0).payload)
     assert message["headers"]["eta"] is not None

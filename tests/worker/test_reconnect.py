@@ -13,7 +13,7 @@ import redis
 
 from app.clock import system_clock
 from app.domain.errors import Unavailable
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 from app.usecases.health import HealthService
@@ -34,7 +34,7 @@ class Bench:
     def __init__(self, server: RedisServer, folder: Path) -> None:
         self.server = server
         self.store = Store.at(server.url)
-        dispatcher = Dispatcher(Outbox(self.store.keys), HORIZON_SECONDS)
+        dispatcher = Dispatcher(MessageEncoder(self.store.keys), HORIZON_SECONDS)
         self.service = TaskService(self.store, dispatcher, unchecked, intake_of(self.store), system_clock)
         self.health = HealthService(self.store, system_clock)
         self.folder = folder

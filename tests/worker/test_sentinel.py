@@ -15,7 +15,7 @@ import redis
 
 from app.clock import system_clock
 from app.domain.errors import Unavailable
-from app.messaging.encoder import Outbox
+from app.messaging.encoder import MessageEncoder
 from app.store.client import connect
 from app.store.sentinel_url import parse_sentinel_url
 from app.store.store import Store
@@ -97,7 +97,7 @@ def cluster(redis_program_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_api_worker_and_beat_follow_the_master(cluster: Cluster, tmp_path: Path, how: signal.Signals) -> None:
     store = Store.at(cluster.url)
-    dispatcher = Dispatcher(Outbox(store.keys), HORIZON_SECONDS)
+    dispatcher = Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
     service = TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
     settings = {"API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
     worker = CeleryProcess(tmp_path / "w", cluster.url, "worker", "-n", "one@test", "--loglevel=info", **settings)

@@ -1,40 +1,38 @@
 -- Takes due firings, each once whoever asks: only of a schedule that still is as the caller saw it.
--- ARGV: one JSON array (to pack thousands of small arguments takes longer than all the rest): now ms, letters, number of
+-- ARGV: one JSON array (to pack thousands of small arguments takes longer than all the rest): now ms, templates, number of
 --       firings in all, then of each schedule: id, next firing ms and revision that were seen, following firing ms ('' when
 --       none is left), overlap (allow, skip, stop_previous), firings it may have in all (max_runs, '' for any number),
 --       number of missed firings, number of firings, the missed ones' ms,
---       then of each firing: its ms, due ms of its task, task id, number of its letter (0 for none), task id in base64
---   letter: queue key, then its text in parts, some of them blanks (app/store/messages.py)
+--       then of each firing: its ms, due ms of its task, task id, number of its template (0 for none)
+--   template: queue key, then its text in parts, some of them blanks (app/store/messages.py)
 -- Returns the number of schedules whose firings were taken.
 local asked = cjson.decode(ARGV[1])
-local now, letters = asked[1], asked[2]
+local now, templates = asked[1], asked[2]
 local seq, at = take_seqs(now, asked[3]), 4
-local FIRING, NOTES = 5, 1000  -- arguments of a firing; firings that are kept of each schedule, the newest
+local FIRING, NOTES = 4, 1000  -- arguments of a firing; firings that are kept of each schedule, the newest
 
--- Where a letter's blanks are.
+-- Where a template's blanks are.
 local blanks = {}
-for i, letter in ipairs(letters) do
+for i, template in ipairs(templates) do
   blanks[i] = {}
-  for place, part in ipairs(letter) do
-    if part == '@task-id@' or part == '@delivery-tag@' or part == '@task-id-base64@' then
-      table.insert(blanks[i], {place, part == '@task-id-base64@'})
+  for place, part in ipairs(template) do
+    if part == '@task-id@' or part == '@delivery-tag@' then
+      table.insert(blanks[i], place)
     end
   end
 end
 
--- A letter with its blanks filled in. A delivery tag has only to be unique: this is the first message of its task.
-local function filled(number, task, task_base64)
-  local text = letters[number]
-  for _, blank in ipairs(blanks[number]) do
-    text[blank[1]] = blank[2] and task_base64 or task
-  end
+-- A template with its blanks filled in. A delivery tag has only to be unique: this is the first message of its task.
+local function filled(number, task)
+  local text = templates[number]
+  for _, blank in ipairs(blanks[number]) do text[blank] = task end
   return table.concat(text, '', 2)
 end
 
 -- Creates the task of the firing at `i`; `r` is the record of its schedule, whose body it shares.
 local function create_fired(schedule, r, i)
   local due, task, number, queue, message = asked[i + 1], asked[i + 2], asked[i + 3], '', ''
-  if number > 0 then queue, message = letters[number][1], filled(number, task, asked[i + 4]) end
+  if number > 0 then queue, message = templates[number][1], filled(number, task) end
   local status = 'queued'
   if tonumber(due) > tonumber(now) then status = 'waiting' end
   local is_new = create(now, seq, task, r[1], 'scheduled', status, due, queue, message, '', r[6] or '', schedule,

@@ -127,7 +127,7 @@ def main():
             "a\nb",
             "hello [...]",
             "&lt;a&gt;",
-            "LATIN SMALL LETTER E WITH ACUTE",
+            "LATIN SMALL TEMPLATE E WITH ACUTE",
             False,
             ["apple", "ape"],
             0.67,

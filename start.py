@@ -222,7 +222,7 @@ class _Redis:
         self._settings = settings
         self._alone = alone
         self._server = EmbeddedServer(settings, say, stopping.is_set)
-        self._keeper = Supervisor(say)
+        self._heartbeat = Supervisor(say)
 
     def __enter__(self) -> _Redis:
         if self._alone and not self._settings.redis_url:
@@ -255,7 +255,7 @@ class _Redis:
             if self._alone:
                 raise
             return self._wait_for_neighbour()
-        say(f"started redis (pid {self._server.hand_over(self._keeper)})")
+        say(f"started redis (pid {self._server.hand_over(self._heartbeat)})")
         why = f"{self._server.words}, started by this command, data in {self._settings.var_dir}"
         return self._server.url, why
 
@@ -270,12 +270,12 @@ class _Redis:
         raise RedisServerError(f"another process holds {self._settings.var_dir}, but no Redis answers there")
 
     def __exit__(self, *_: object) -> None:
-        self._keeper.stop(grace_seconds=2.5)
+        self._heartbeat.stop(grace_seconds=2.5)
         self._server.unlock()
 
     def tick(self) -> None:
         """Start the embedded server again if it has died."""
-        self._keeper.tick()
+        self._heartbeat.tick()
 
 
 def _say_what_is_wrong(url: str) -> None:

@@ -25,7 +25,7 @@ _ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 STEP_SECONDS = 2.0
 
 
-class Steps:
+class ClockSteps:
     """Finds out that the clock was set forward, or that the machine slept: then much is over that nobody had time for.
 
     `steady` is a clock in seconds that nobody sets, and that stands still while the machine sleeps.

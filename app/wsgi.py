@@ -20,7 +20,7 @@ from app.launch.redis_location import require_redis_url
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings, SettingsError, read_settings
 from app.store.store import Store
-from app.usecases.admission import Intake
+from app.usecases.admission import Admission
 from app.usecases.code_check import CodeChecker
 from app.usecases.dispatch import Dispatcher
 from app.usecases.health import HealthService
@@ -35,11 +35,11 @@ def build_context(settings: Settings, store: Store, checker: CodeChecker) -> Con
     """The services over one store."""
     clock = system_clock
     dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
-    intake = Intake(store.admission, settings.max_queued_tasks)
+    admission = Admission(store.admission, settings.max_queued_tasks)
     return Context(
         settings=settings,
-        tasks=TaskService(store, dispatcher, checker, intake, clock),
-        schedules=ScheduleService(store, dispatcher, checker, intake, clock, settings.timezone),
+        tasks=TaskService(store, dispatcher, checker, admission, clock),
+        schedules=ScheduleService(store, dispatcher, checker, admission, clock, settings.timezone),
         statistics=StatisticsService(store.stats, clock),
         health=HealthService(store, clock),
         clock=clock,

@@ -24,7 +24,7 @@ from app.messaging.encoder import MessageEncoder
 from app.store.record import Task
 from app.store.store import Store
 from app.store.tasks import Filters
-from app.usecases.admission import Intake
+from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
 from benchmarks.processes import running, server
@@ -96,7 +96,7 @@ def _ours(url: str, folder: Path) -> tuple[float, float]:
         store = Store.at(redis_url)
         dispatcher = Dispatcher(MessageEncoder(store.keys), horizon_seconds=5)
         service = TaskService(
-            store, dispatcher, lambda source, name: [], Intake(store.admission, 1_000_000), system_clock
+            store, dispatcher, lambda source, name: [], Admission(store.admission, 1_000_000), system_clock
         )
         for _ in range(CALLS):
             service.create({"name": "call", "api_url": url})

@@ -46,7 +46,7 @@ from app.messaging.queues import QUEUES, celery_priority
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import Filters, NewTask
-from app.usecases.admission import Intake
+from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher, body_of, terms_of
 from app.usecases.firing import FiringService
 from app.usecases.schedules import ScheduleService
@@ -410,7 +410,7 @@ def change(size: Size) -> Iterator[str]:
         for (store, _), count in sides:
             _add_schedules(store, count, _next_hour_but_one_ms())
         services = [
-            ScheduleService(store, dispatcher, _no_problems, Intake(store.admission, 1_000_000), system_clock, "UTC")
+            ScheduleService(store, dispatcher, _no_problems, Admission(store.admission, 1_000_000), system_clock, "UTC")
             for (store, dispatcher), _ in sides
         ]
         seconds: list[dict[str, list[float]]] = [{"create": [], "pause": [], "delete": []} for _ in services]

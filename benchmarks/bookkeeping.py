@@ -1,7 +1,7 @@
 """What leases and histories cost: no-op code tasks through one worker that keeps them, and one that does not.
 
     with      the worker as it is
-    without   the same worker on scripts without a line for leases or histories, and with a keeper that renews nothing
+    without   the same worker, its scripts without leases and histories, its heartbeat renewing nothing
 
 Each turn has a server of its own, with all tasks created before the worker starts. Counted by the records, from the
 first start to the last end.
@@ -29,7 +29,7 @@ from app.store.store import Store
 from app.store.tasks import Filters
 from app.usecases.dispatch import Dispatcher
 from benchmarks.processes import running, server
-from tasks.heartbeat import Keeper
+from tasks.heartbeat import Heartbeat
 
 TASKS = 2_000
 ROUNDS = 3
@@ -90,11 +90,11 @@ def _create(store: Store) -> None:
 
 def _seconds(store: Store) -> float:
     """From the first start to the last end, when all have succeeded."""
-    leaves = [leaf for leaf in store.upkeep.finished_leaves() if leaf.endswith(f":{Status.SUCCEEDED}")]
+    leaves = [leaf for leaf in store.recovery.finished_leaves() if leaf.endswith(f":{Status.SUCCEEDED}")]
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while store.upkeep.count(leaves) < TASKS:
+    while store.recovery.count(leaves) < TASKS:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{store.upkeep.count(leaves)} of {TASKS} tasks ran within {PATIENCE_SECONDS} s")
+            raise RuntimeError(f"{store.recovery.count(leaves)} of {TASKS} tasks ran within {PATIENCE_SECONDS} s")
         time.sleep(0.1)
     started_ms, finished_ms, cursor = [], [], None
     while True:
@@ -120,7 +120,7 @@ def _keep_nothing(folder: Path) -> None:
             text = text.replace(line, left)
         (folder / name).write_text(text)
     scripts._FOLDER = folder
-    Keeper._renew = lambda self: None  # type: ignore[method-assign]
+    Heartbeat._renew = lambda self: None  # type: ignore[method-assign]
 
 
 def main(side: str, folder: str) -> None:

@@ -17,7 +17,7 @@ from app.store.tasks import MAX_LOSSES, Attempt, Counts, TaskStore
 from app.usecases.dispatch import Dispatcher, retry_policy
 from tasks.drain import Drain
 from tasks.executors import Executor
-from tasks.leases.in_flight import Held, Running
+from tasks.leases.in_flight import InFlight, InFlightAttempt
 
 logger = logging.getLogger("celeriac.tasks")
 
@@ -39,7 +39,7 @@ class AttemptRunner:
         store: TaskStore,
         dispatcher: Dispatcher,
         executors: Mapping[str, Executor],
-        running: Running,
+        in_flight: InFlight,
         drain: Drain,
         lease_seconds: float,
         clock: Clock,
@@ -47,7 +47,7 @@ class AttemptRunner:
         self._store = store
         self._dispatcher = dispatcher
         self._executors = executors
-        self._running = running
+        self._in_flight = in_flight
         self._drain = drain
         self._lease_ms = round(lease_seconds * 1000)
         self._clock = clock
@@ -61,7 +61,7 @@ class AttemptRunner:
         try:
             claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms, self._executors)
         except Unavailable as error:
-            # The message is spent, the record is not: upkeep sends another, or takes the claim back if it was made.
+            # The message is spent, the record is not: recovery sends another, or takes the claim back if it was made.
             more = {"action": "claim_failed", "task_id": task_id, "reason": str(error)}
             logger.warning("redis can't be reached; the task will be found again", extra=more)
             return
@@ -73,7 +73,7 @@ class AttemptRunner:
     def _run_attempt(self, attempt: Attempt, worker: str, started_ms: int, lease_ends: float) -> None:
         started = time.perf_counter()
         executor = self._executors[attempt.kind]
-        with self._running(attempt, executor.new_cancel(), lease_ends) as held:
+        with self._in_flight(attempt, executor.new_cancel(), lease_ends) as held:
             if elapsed() < lease_ends:
                 outcome, counts = _execute(executor, held)
             else:  # the claim's answer came late, or this process was asleep: somebody else may have begun it
@@ -83,11 +83,11 @@ class AttemptRunner:
         status = self._persistently(report, held)
         _log_end(attempt, outcome, status, duration_ms)
 
-    def _persistently(self, report: Callable[[], str], held: Held) -> str:
+    def _persistently(self, report: Callable[[], str], held: InFlightAttempt) -> str:
         """Try until Redis is there to take it. What comes too late is refused there (fencing), so it harms nothing.
 
         A worker that ends waits no longer than the lease: after that somebody else may have the task. Returns as
-        `_report` does, "lost" where it was given up: then the upkeep takes the task back.
+        `_report` does, "lost" where it was given up: then the recovery takes the task back.
         """
         for _ in range(REPORT_TRIES):
             try:
@@ -135,7 +135,7 @@ class AttemptRunner:
         return round(policy.pause_seconds(own, random.random(), outcome.retry_after_seconds) * 1000)
 
 
-def _execute(executor: Executor, held: Held) -> tuple[Outcome, Counts]:
+def _execute(executor: Executor, held: InFlightAttempt) -> tuple[Outcome, Counts]:
     """Run the attempt to its end; what came of it, and how it counts."""
     _log("task started", "task_started", held.attempt)
     try:

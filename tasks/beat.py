@@ -16,15 +16,15 @@ from typing import Any
 
 from celery.beat import Scheduler
 
-from app.clock import Steps, system_clock
+from app.clock import ClockSteps, system_clock
 from app.domain.errors import Full, Unavailable
 from app.messaging.encoder import MessageEncoder
 from app.settings import read_settings
 from app.store.subscriber import Watch
-from app.usecases.admission import Intake
+from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
-from app.usecases.recovery import Upkeep
+from app.usecases.recovery import Recovery
 from tasks.runtime import open_store
 
 logger = logging.getLogger("celeriac.beat")
@@ -49,11 +49,11 @@ class StoreScheduler(Scheduler):
         dispatcher = Dispatcher(MessageEncoder(self._store.keys), settings.countdown_horizon)
         self._firing = FiringService(self._store, dispatcher, system_clock)
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
-        self._upkeep = Upkeep(self._store, dispatcher, settings, self._name, steps=Steps(system_clock()))
+        self._recovery = Recovery(self._store, dispatcher, settings, self._name, steps=ClockSteps(system_clock()))
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
         self._away = False
-        self._intake = Intake(self._store.admission, settings.max_queued_tasks)
+        self._admission = Admission(self._store.admission, settings.max_queued_tasks)
         self._has_room = True
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
@@ -80,13 +80,13 @@ class StoreScheduler(Scheduler):
         try:
             self._fire()
         finally:  # a schedule that can't be fired must not keep tasks from being looked after
-            self._upkeep.run(system_clock())
+            self._recovery.run(system_clock())
         self._watch.wait(self._seconds_to_next())
 
     def _fire(self) -> None:
         """Take what is due; put it off while there is no room for its tasks. The other work goes on meanwhile."""
         try:
-            has_room = self._intake.has_room(system_clock())
+            has_room = self._admission.has_room(system_clock())
             if has_room:
                 self._take_due()
         except Full:

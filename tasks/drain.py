@@ -8,9 +8,9 @@ import time
 
 from app.clock import Clock
 from app.domain.errors import Unavailable
-from app.store.recovery import UpkeepStore
+from app.store.recovery import RecoveryStore
 from app.usecases.dispatch import Dispatcher
-from tasks.leases.in_flight import Running
+from tasks.leases.in_flight import InFlight
 
 logger = logging.getLogger("celeriac.worker")
 
@@ -27,16 +27,16 @@ class Drain:
     """What a worker holds when it is told to end.
 
     Messages that were fetched and not started go back as soon as no more are fetched; attempts that still run go back
-    when the grace is over. What can't be given back, since Redis is away, is found by the upkeep: its message is
+    when the grace is over. What can't be given back, since Redis is away, is found by the recovery: its message is
     gone, or its lease over. Thread-safe.
     """
 
     def __init__(
-        self, store: UpkeepStore, dispatcher: Dispatcher, running: Running, grace_seconds: float, clock: Clock
+        self, store: RecoveryStore, dispatcher: Dispatcher, in_flight: InFlight, grace_seconds: float, clock: Clock
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
-        self._running = running
+        self._in_flight = in_flight
         self._grace_seconds = grace_seconds
         self._clock = clock
         self._fetched: set[str] = set()
@@ -86,7 +86,7 @@ class Drain:
             if self._consumer_ended.is_set() or seconds >= CONSUMER_SECONDS:
                 self._give_back_fetched()
             if seconds >= self._grace_seconds:
-                self._running.give_back_all()
+                self._in_flight.give_back_all()
         self._give_back_fetched()
 
     def _give_back_fetched(self) -> None:

@@ -19,7 +19,7 @@ from app.messaging.queues import EXECUTE, QUEUES
 from app.settings import SettingsError
 from celery_app import celery
 from sandbox import SandboxError
-from tasks.celery_seam.last_answer import ConsumerEnd
+from tasks.celery_seam.await_last_fetch import AwaitLastFetch
 from tasks.runtime import Identity, process
 
 logger = logging.getLogger("celeriac.worker")
@@ -78,8 +78,8 @@ def _on_shutting_down(**_: Any) -> None:
         drain.begin()
 
 
-ConsumerEnd.find_drain = staticmethod(process.drain)
-celery.steps["consumer"].add(ConsumerEnd)
+AwaitLastFetch.find_drain = staticmethod(process.drain)
+celery.steps["consumer"].add(AwaitLastFetch)
 
 
 @worker_shutdown.connect

@@ -1,4 +1,4 @@
-"""A worker's background threads: signs of life, stops, and the upkeep where no beat is alive; and its leases."""
+"""A worker's background threads: signs of life, stops, and the recovery where no beat is alive; and its leases."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from app.clock import Clock
 from app.domain.errors import Unavailable
 from app.store.store import Store
-from app.usecases.recovery import Upkeep
-from tasks.leases.in_flight import Running
+from app.usecases.recovery import Recovery
+from tasks.leases.in_flight import InFlight
 from tasks.leases.renewal import Renewal
 from tasks.watchdog import Watchdog
 
@@ -22,14 +22,14 @@ TICK_SECONDS = 1.0
 ALIVE_EVERY_SECONDS = 2.0
 
 
-class Keeper:
+class Heartbeat:
     """Runs until `stop`. It survives Redis going away, and says so once."""
 
     def __init__(
         self,
         store: Store,
-        running: Running,
-        upkeep: Upkeep,
+        in_flight: InFlight,
+        recovery: Recovery,
         hostname: str,
         facts: Callable[[], dict[str, Any]],
         lease_seconds: float,
@@ -37,16 +37,16 @@ class Keeper:
         clock: Clock,
     ) -> None:
         self._store = store
-        self._running = running
-        self._upkeep = upkeep
+        self._in_flight = in_flight
+        self._recovery = recovery
         self._hostname = hostname
         self._facts = facts
-        self._renewal = Renewal(store.tasks, running, lease_seconds, clock)
+        self._renewal = Renewal(store.tasks, in_flight, lease_seconds, clock)
         self._pause_seconds = min(TICK_SECONDS, lease_seconds / 4)
         self._watchdog = watchdog
         self._clock = clock
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._alive_said = float("-inf")
 
     def start(self) -> None:
@@ -77,7 +77,7 @@ class Keeper:
                 self._watchdog.redis_is_away()
                 continue
             except Exception:  # a defect in one part must not end the others
-                logger.exception("the keeper failed; it goes on", extra={"action": "keeper_failed"})
+                logger.exception("the heartbeat failed; it goes on", extra={"action": "heartbeat_failed"})
                 continue
             if away:
                 logger.info("redis is back", extra={"action": "redis_back"})
@@ -90,7 +90,7 @@ class Keeper:
             self._alive_said = now
         self._watchdog.look(time.monotonic())
         if not self._beat_is_alive():
-            self._upkeep.run(self._clock())
+            self._recovery.run(self._clock())
 
     def _beat_is_alive(self) -> bool:
         beat = self._store.liveness.last_beat()
@@ -99,6 +99,6 @@ class Keeper:
     def _on_stop(self, task_id: str | None) -> None:
         """A stop was asked for; after a reconnect (None) one may have been missed, and the records tell."""
         if task_id is not None:
-            self._running.cancel(task_id)
+            self._in_flight.cancel(task_id)
         else:
             self._renewal.soon()

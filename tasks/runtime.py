@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from app.clock import Clock, Steps, system_clock
+from app.clock import Clock, ClockSteps, system_clock
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.launch.redis_location import require_redis_url
@@ -17,20 +17,20 @@ from app.messaging.queues import QUEUES
 from app.settings import Settings, read_settings
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
-from app.usecases.recovery import Upkeep
+from app.usecases.recovery import Recovery
 from app.usecases.redis_checks import log_warnings
 from app.version import VERSION
 from sandbox import Sandbox
 from tasks.attempts import AttemptRunner
-from tasks.celery_seam.last_fetch import consumption
+from tasks.celery_seam.last_fetch import last_fetch
 from tasks.drain import Drain
 from tasks.executors import Executor
 from tasks.executors.api import ApiExecutor
 from tasks.executors.code import CodeExecutor
-from tasks.heartbeat import Keeper
+from tasks.heartbeat import Heartbeat
 from tasks.http import AddressPolicy, HttpClient
 from tasks.leases.guard import LeaseGuard
-from tasks.leases.in_flight import Running
+from tasks.leases.in_flight import InFlight
 from tasks.watchdog import Watchdog
 
 #: A worker that fetches nothing is told to end; so long after its grace it is made to.
@@ -48,13 +48,13 @@ class Identity:
 
 
 class Runtime:
-    """What a worker process holds: connections, the sandbox, the HTTP client, the keeper."""
+    """What a worker process holds: connections, the sandbox, the HTTP client, the heartbeat."""
 
     def __init__(self, settings: Settings, store: Store, identity: Identity, clock: Clock = system_clock) -> None:
         self.settings = settings
         self.store = store
         self.identity = identity
-        self.running = Running()
+        self.in_flight = InFlight()
         self.sandbox = make_sandbox(settings)
         self._http = make_http_client(settings)
         self._started_at = to_rfc3339(clock())
@@ -64,16 +64,16 @@ class Runtime:
             Kind.API: ApiExecutor(self._http),
         }
         served = {kind: executor for kind, executor in executors.items() if QUEUES[kind] in identity.queues}
-        self.drain = Drain(store.upkeep, dispatcher, self.running, settings.shutdown_grace, clock)
+        self.drain = Drain(store.recovery, dispatcher, self.in_flight, settings.shutdown_grace, clock)
         self.runner = AttemptRunner(
-            store.tasks, dispatcher, served, self.running, self.drain, settings.lease_seconds, clock
+            store.tasks, dispatcher, served, self.in_flight, self.drain, settings.lease_seconds, clock
         )
-        self._leases = LeaseGuard(self.running, settings.lease_seconds)
-        self.watchdog = Watchdog(self._last_consumption, self._end_process)
-        self.keeper = Keeper(
+        self._leases = LeaseGuard(self.in_flight, settings.lease_seconds)
+        self.watchdog = Watchdog(self._last_fetched, self._end_process)
+        self.heartbeat = Heartbeat(
             store,
-            self.running,
-            Upkeep(store, dispatcher, settings, identity.hostname, steps=Steps(clock())),
+            self.in_flight,
+            Recovery(store, dispatcher, settings, identity.hostname, steps=ClockSteps(clock())),
             identity.hostname,
             self.facts,
             settings.lease_seconds,
@@ -86,20 +86,20 @@ class Runtime:
         if with_sandbox:
             self.sandbox.start()
         self._leases.start()
-        self.keeper.start()
+        self.heartbeat.start()
 
     def close(self) -> None:
         """Give everything back."""
         self.drain.finish()
-        self.keeper.stop()
+        self.heartbeat.stop()
         self._leases.stop()
         self.sandbox.close()
         self._http.close()
         self.store.close()
 
-    def _last_consumption(self) -> float | None:
+    def _last_fetched(self) -> float | None:
         """None, too, once this worker ends: it is to fetch nothing more."""
-        return None if self.drain.has_begun else consumption.last()
+        return None if self.drain.has_begun else last_fetch.last()
 
     def _end_process(self) -> None:
         """As SIGTERM does; by force where that takes longer than it should."""
@@ -118,7 +118,7 @@ class Runtime:
             "concurrency": self.identity.concurrency,
             "consuming": self.watchdog.is_consuming,
             "started_at": self._started_at,
-            "running": [attempt.task_id for attempt in self.running.attempts()][:1000],
+            "running": [attempt.task_id for attempt in self.in_flight.attempts()][:1000],
             "sandbox": dict(self.sandbox.layers),
         }
 

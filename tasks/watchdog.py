@@ -18,7 +18,7 @@ MAX_STEP_SECONDS = 2.0
 
 
 class Watchdog:
-    """Looks at each tick of the keeper at which Redis answered."""
+    """Looks at each tick of the heartbeat at which Redis answered."""
 
     def __init__(self, last_seen: Callable[[], float | None], end: Callable[[], None]) -> None:
         self._last_seen = last_seen

@@ -1,4 +1,4 @@
-"""The terms on which something is created: asked in the Lua call that creates it, so they hold under any race."""
+"""The conditions on which something is created: asked in the Lua call that creates it, so they hold under any race."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.store.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class Conditions:
     """`most_waiting`: how many tasks may wait, queued or for a time to come; None: any number.
 
     `key`, `fingerprint`: a request that is to be remembered, so that its repetition creates nothing; "" for none.
@@ -27,11 +27,11 @@ class Terms:
         return [self.key, value, "" if self.most_waiting is None else self.most_waiting]
 
 
-ANY_TERMS = Terms()
+UNCONDITIONAL = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class EarlierRequest:
     """What is known of the first request with a key: its body's fingerprint, and what it created, when."""
 
     fingerprint: str
@@ -39,7 +39,7 @@ class Remembered:
     now_ms: int
 
 
-def refusal(answer: Any) -> Remembered | None:
+def refusal(answer: Any) -> EarlierRequest | None:
     """The earlier request, where a script's answer speaks of one. Raises Full; None: it was carried out."""
     if not isinstance(answer, list):
         return None
@@ -48,9 +48,9 @@ def refusal(answer: Any) -> Remembered | None:
     return _read(answer[1])
 
 
-def _read(value: str) -> Remembered:
+def _read(value: str) -> EarlierRequest:
     fingerprint, created_id, now_ms = value.split(" ")
-    return Remembered(fingerprint, created_id, int(now_ms))
+    return EarlierRequest(fingerprint, created_id, int(now_ms))
 
 
 class AdmissionStore:
@@ -60,7 +60,7 @@ class AdmissionStore:
         self._client = client
         self._keys = keys
 
-    def remembered(self, key: str) -> Remembered | None:
+    def remembered(self, key: str) -> EarlierRequest | None:
         """The first request with this key, within the last day."""
         value = self._client.get(self._keys.idempotency(key))
         return None if value is None else _read(str(value))

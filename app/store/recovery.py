@@ -19,7 +19,7 @@ from app.store.record import dump_json
 from app.store.scripts import Scripts
 
 #: Who changes a task, where the caller gives no name.
-UPKEEP = "upkeep"
+RECOVERY = "recovery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class LostAttempt:
     may_run_again: bool
 
 
-class UpkeepStore:
+class RecoveryStore:
     """The work of beat's tick, and of a worker's where no beat is alive."""
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
@@ -106,7 +106,7 @@ class UpkeepStore:
         scores: Any = self._client.zmscore(self._keys.queued, list(task_ids)) if task_ids else []
         return [None if score is None else int(score) for score in scores]
 
-    def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int, who: str = UPKEEP) -> int:
+    def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int, who: str = RECOVERY) -> int:
         """Put messages on their queues, where the tasks still are as they were seen. Returns the number sent."""
         args: list[Any] = [now_ms, who, len(messages)]
         for task, message in messages:
@@ -123,7 +123,7 @@ class UpkeepStore:
             args += [task.task_id, message.queue_key, message.payload]
         return int(self._scripts("hand_back", *args))
 
-    def mark_overdue(self, now_ms: int, before_ms: int, limit: int, who: str = UPKEEP) -> int:
+    def mark_overdue(self, now_ms: int, before_ms: int, limit: int, who: str = RECOVERY) -> int:
         """waiting -> queued for what is out as a countdown and was due before `before_ms`."""
         return int(self._scripts("overdue", now_ms, before_ms, limit, who))
 
@@ -148,7 +148,7 @@ class UpkeepStore:
         max_losses: int,
         error: dict[str, Any],
         entry: dict[str, Any],
-        who: str = UPKEEP,
+        who: str = RECOVERY,
     ) -> str:
         """running -> queued, or failed after `max_losses`, or stopped where that was asked for.
 

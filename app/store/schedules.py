@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from app.domain.status import Kind, ScheduleStatus
-from app.store.admission import ANY_TERMS, Remembered, Terms, refusal
+from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.arguments import checked_cursor, flat, one_or_all
 from app.store.client import Client
 from app.store.keys import Keys
@@ -130,11 +130,11 @@ class ScheduleStore:
         self._keys = keys
         self._scripts = scripts
 
-    def create(self, schedule: Schedule, now_ms: int, terms: Terms = ANY_TERMS) -> str | Remembered:
+    def create(self, schedule: Schedule, now_ms: int, conditions: Conditions = UNCONDITIONAL) -> str | EarlierRequest:
         """Write an active scheduled task; its first firing is `next_run_ms`.
 
         Returns its id, or that of the scheduled task which has its key already (then nothing was written), or the
-        earlier request that the terms name. Raises Full as TaskStore.create does.
+        earlier request that the conditions name. Raises Full as TaskStore.create does.
         """
         fields = _fields(schedule)
         answer = self._scripts(
@@ -146,7 +146,7 @@ class ScheduleStore:
             schedule.key or "",
             dump_json(schedule.spec),
             dump_json(list(schedule.tags)) if schedule.tags else "",
-            *terms.args(schedule.id, now_ms),
+            *conditions.args(schedule.id, now_ms),
             len(fields),
             *flat(fields),
         )
@@ -261,9 +261,11 @@ class ScheduleStore:
         notes = [note for note in map(_note, found) if not before or note.place < int(before)]
         return notes[:limit], str(notes[limit - 1].place) if len(notes) > limit else None
 
-    def run_now(self, schedule_id: str, task: NewTask, now_ms: int, terms: Terms = ANY_TERMS) -> bool | Remembered:
+    def run_now(
+        self, schedule_id: str, task: NewTask, now_ms: int, conditions: Conditions = UNCONDITIONAL
+    ) -> bool | EarlierRequest:
         """One firing beside the schedule; False where it is gone. Refuses as TaskStore.create does."""
-        args = (*terms.args(task.id, now_ms), schedule_id, *creation_args(task, now_ms))
+        args = (*conditions.args(task.id, now_ms), schedule_id, *creation_args(task, now_ms))
         answer = self._scripts("run_now", now_ms, *args)
         return refusal(answer) or bool(answer)
 

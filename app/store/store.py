@@ -7,7 +7,7 @@ from app.store.client import Client, connect
 from app.store.inbox import Inbox
 from app.store.keys import PREFIX, Keys
 from app.store.liveness import LivenessStore
-from app.store.recovery import UpkeepStore
+from app.store.recovery import RecoveryStore
 from app.store.schedules import ScheduleStore
 from app.store.scripts import Scripts
 from app.store.stats import StatsStore
@@ -24,7 +24,7 @@ class Store:
         self.keys = Keys(prefix)
         self.tasks = TaskStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)
-        self.upkeep = UpkeepStore(client, self.keys, scripts)
+        self.recovery = RecoveryStore(client, self.keys, scripts)
         self.admission = AdmissionStore(client, self.keys)
         self.stats = StatsStore(client, self.keys)
         self.liveness = LivenessStore(client, self.keys, scripts)

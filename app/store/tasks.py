@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status, TaskType
-from app.store.admission import ANY_TERMS, Remembered, Terms, refusal
+from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.arguments import checked_cursor, flat, one_or_all
 from app.store.client import Client
 from app.store.keys import Keys
@@ -105,13 +105,15 @@ class TaskStore:
 
     # --- create, read, list ---------------------------------------------------------------------
 
-    def create(self, tasks: Sequence[NewTask], now_ms: int, terms: Terms = ANY_TERMS) -> int | Remembered:
+    def create(
+        self, tasks: Sequence[NewTask], now_ms: int, conditions: Conditions = UNCONDITIONAL
+    ) -> int | EarlierRequest:
         """Write tasks (one at least) with their messages, all in one step; returns how many were new.
 
-        Where the terms name a request that was remembered before, nothing is written and that one is returned.
-        Raises Full where more tasks would wait than the terms permit.
+        Where the conditions name a request that was remembered before, nothing is written and that one is returned.
+        Raises Full where more tasks would wait than the conditions permit.
         """
-        args: list[Any] = [now_ms, *terms.args(tasks[0].id, now_ms), len(tasks)]
+        args: list[Any] = [now_ms, *conditions.args(tasks[0].id, now_ms), len(tasks)]
         for task in tasks:
             args += creation_args(task, now_ms)
         answer = self._scripts("create", *args)

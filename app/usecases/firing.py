@@ -101,7 +101,7 @@ class _Terms:
 
 @lru_cache(maxsize=4096)
 def _terms(terms_json: str) -> _Terms:
-    """Remembered: thousands of schedules that are due at one instant were mostly written alike."""
+    """EarlierRequest: thousands of schedules that are due at one instant were mostly written alike."""
     terms: dict[str, Any] = json.loads(terms_json)
     return _Terms(
         make_rule(terms["cron_expression"], terms["timezone"], terms),

@@ -58,7 +58,7 @@ class HealthService:
 
     def _lag_ms(self, now_ms: int) -> int:
         """How long the oldest due item has waited to be taken: a firing, or a delay without its message."""
-        times = (self._store.schedules.next_due_ms(), self._store.upkeep.next_due_ms())
+        times = (self._store.schedules.next_due_ms(), self._store.recovery.next_due_ms())
         return max(0, now_ms - min((ms for ms in times if ms is not None), default=now_ms))
 
     def _beat(self, now_ms: int) -> Part:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.clock import Steps
+from app.clock import ClockSteps
 from app.domain.errors import Unavailable
 from app.domain.outcome import Failure
 from app.domain.times import to_rfc3339
@@ -22,7 +22,7 @@ from app.store.store import Store
 from app.store.tasks import MAX_LOSSES
 from app.usecases.dispatch import Dispatcher
 
-logger = logging.getLogger("celeriac.upkeep")
+logger = logging.getLogger("celeriac.recovery")
 
 BATCH = 500
 RESEND_BATCHES = 4
@@ -51,7 +51,7 @@ class Position:
 
 
 @dataclass(slots=True)
-class Upkeep:
+class Recovery:
     """One process' share of the work; `who` it is stands in the histories. Not thread-safe: one thread calls it."""
 
     store: Store
@@ -60,7 +60,7 @@ class Upkeep:
     who: str
     position: Position = field(default_factory=Position)
     trimmed_ms: int = 0
-    steps: Steps | None = None  # None: the clock is never set
+    steps: ClockSteps | None = None  # None: the clock is never set
     is_wary: bool = False  # the clock was set forward, or the machine slept, less than a lease ago
 
     def run(self, now_ms: int) -> None:
@@ -76,12 +76,12 @@ class Upkeep:
             except Unavailable:
                 raise
             except Exception:
-                more = {"action": "upkeep_failed", "part": part.__name__}
-                logger.exception("a part of the upkeep failed; the others go on", extra=more)
+                more = {"action": "recovery_failed", "part": part.__name__}
+                logger.exception("a part of the recovery failed; the others go on", extra=more)
 
     def mark_overdue(self, now_ms: int) -> int:
         """What a worker holds by countdown, and has not started although it is due, is queued. Returns how many."""
-        return self.store.upkeep.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.who)
+        return self.store.recovery.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.who)
 
     def _trim_at_times(self, now_ms: int) -> int:
         if 0 <= now_ms - self.trimmed_ms < TRIM_EVERY_MS:
@@ -91,7 +91,7 @@ class Upkeep:
 
     def promote(self, now_ms: int) -> int:
         """Send the messages of waiting tasks whose time is within the horizon. Returns how many."""
-        near = self.store.upkeep.waiting_until(now_ms + self.dispatcher.horizon_ms, BATCH)
+        near = self.store.recovery.waiting_until(now_ms + self.dispatcher.horizon_ms, BATCH)
         return self._send(near, now_ms)
 
     def resend_lost(self, now_ms: int) -> int:
@@ -103,7 +103,7 @@ class Upkeep:
         """
         sent = 0
         for _ in range(RESEND_BATCHES):
-            queued = self.store.upkeep.queued_since(now_ms - FETCH_GRACE_MS, BATCH, self.position.queued)
+            queued = self.store.recovery.queued_since(now_ms - FETCH_GRACE_MS, BATCH, self.position.queued)
             lost = self._lost(queued, now_ms - FETCH_GRACE_MS)
             sent += self._send(lost, now_ms)
             self.position.queued += len(queued) - len(lost)  # those are the youngest now
@@ -117,7 +117,7 @@ class Upkeep:
     def _lost(self, queued: Sequence[Sendable], before_ms: int) -> list[Sendable]:
         oldest_ms = self._oldest_in_lists(queued)
         # Read after the lists: what was claimed, or sent by somebody else, meanwhile is not lost.
-        since_ms = self.store.upkeep.queued_ms([task.task_id for task in queued])
+        since_ms = self.store.recovery.queued_ms([task.task_id for task in queued])
         return [
             task
             for task, since in zip(queued, since_ms, strict=True)
@@ -134,8 +134,8 @@ class Upkeep:
         """
         oldest: dict[str, int | None] = {}
         for key in {self._list_of(task) for task in tasks}:
-            task_id = self.store.upkeep.oldest_message(key)
-            oldest[key] = None if task_id is None else self.store.upkeep.message_ms(task_id)
+            task_id = self.store.recovery.oldest_message(key)
+            oldest[key] = None if task_id is None else self.store.recovery.message_ms(task_id)
         return oldest
 
     def _send(self, tasks: Sequence[Sendable], now_ms: int) -> int:
@@ -145,7 +145,7 @@ class Upkeep:
             (task, self.dispatcher.message(task.task_id, task.kind, task.priority, task.due_ms, now_ms))
             for task in tasks
         ]
-        return self.store.upkeep.send(messages, now_ms, self.who)
+        return self.store.recovery.send(messages, now_ms, self.who)
 
     def take_back_lost(self, now_ms: int) -> int:
         """Attempts whose worker let the lease run out go back to their queue, or fail. Returns how many.
@@ -154,7 +154,7 @@ class Upkeep:
         """
         if self.is_wary:
             return 0
-        lost = self.store.upkeep.expired_leases(now_ms, BATCH)
+        lost = self.store.recovery.expired_leases(now_ms, BATCH)
         return sum(self._take_back(attempt, now_ms) for attempt in lost)
 
     def _take_back(self, lost: LostAttempt, now_ms: int) -> bool:
@@ -168,7 +168,7 @@ class Upkeep:
         }
         message = self.dispatcher.message(lost.task_id, lost.kind, lost.priority, now_ms, now_ms)
         max_losses = MAX_LOSSES if lost.may_run_again else 1
-        status = self.store.upkeep.take_back(lost, now_ms, message, max_losses, failure, entry, self.who)
+        status = self.store.recovery.take_back(lost, now_ms, message, max_losses, failure, entry, self.who)
         if status:
             logger.warning(
                 "worker lost",
@@ -184,16 +184,16 @@ class Upkeep:
 
     def trim(self, now_ms: int) -> int:
         """Remove what is too much or too old, a bounded number of batches of it. Returns how many tasks."""
-        leaves = self.store.upkeep.finished_leaves()
+        leaves = self.store.recovery.finished_leaves()
         before_ms = now_ms - round(self.settings.result_ttl * 1000)
         return self._trim_excess(leaves) + self._trim_expired(leaves, before_ms)
 
     def _trim_excess(self, leaves: Sequence[str]) -> int:
         """The oldest of all kinds and types go first."""
-        excess = min(self.store.upkeep.count(leaves) - self.settings.max_finished_tasks, MAX_TRIMMED)
+        excess = min(self.store.recovery.count(leaves) - self.settings.max_finished_tasks, MAX_TRIMMED)
         removed = 0
         while removed < excess:
-            removed += (number := self.store.upkeep.trim_oldest(leaves, min(TRIM_BATCH, excess - removed)))
+            removed += (number := self.store.recovery.trim_oldest(leaves, min(TRIM_BATCH, excess - removed)))
             if not number:
                 break
         return removed
@@ -202,7 +202,7 @@ class Upkeep:
         """Goes round the leaves once at most, and continues where it was the last time."""
         position, removed, turns = self.position, 0, 0
         for _ in range(MAX_TRIMMED // TRIM_BATCH):
-            number, following = self.store.upkeep.trim(leaves[position.leaf], position.after, TRIM_BATCH, before_ms)
+            number, following = self.store.recovery.trim(leaves[position.leaf], position.after, TRIM_BATCH, before_ms)
             removed += number
             position.after = following or "-inf"
             if not following:

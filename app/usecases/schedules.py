@@ -16,12 +16,12 @@ from app.domain.ids import is_id, new_id
 from app.domain.spec import ScheduleSpec, merged, parse_preview, parse_schedule
 from app.domain.status import ScheduleStatus
 from app.domain.times import parse_rfc3339, to_datetime
-from app.store.admission import Remembered
+from app.store.admission import EarlierRequest
 from app.store.record import Task
 from app.store.schedules import FiringNote, Schedule, ScheduleFilters, SchedulePage
 from app.store.store import Store
 from app.store.tasks import as_created
-from app.usecases.admission import Intake, same_request
+from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher, body_of, terms_of
 
@@ -39,12 +39,12 @@ class ScheduleService:
         store: Store,
         dispatcher: Dispatcher,
         checker: CodeChecker,
-        intake: Intake,
+        admission: Admission,
         clock: Clock,
         timezone: str,
     ) -> None:
         self._store = store
-        self._intake = intake
+        self._admission = admission
         self._dispatcher = dispatcher
         self._checker = checker
         self._clock = clock
@@ -62,12 +62,12 @@ class ScheduleService:
         Returns the scheduled task as it was created, and whether it is an earlier request's. Raises KeyReused where
         the key came with another body.
         """
-        earlier = self._intake.earlier(key)
+        earlier = self._admission.earlier(key)
         if earlier is None:
             now_ms = self._clock()
             made = self._made_of(self._parse(raw, now_ms), new_id(now_ms), now_ms)
-            created = self._store.schedules.create(made, now_ms, self._intake.for_schedule(now_ms, key))
-            if not isinstance(created, Remembered):
+            created = self._store.schedules.create(made, now_ms, self._admission.for_schedule(now_ms, key))
+            if not isinstance(created, EarlierRequest):
                 return made, False
             earlier = same_request(key, created)
         spec = self._parse(raw, earlier.now_ms)
@@ -85,7 +85,7 @@ class ScheduleService:
                 continue
             now_ms = self._clock()
             made = replace(self._made_of(self._parse(raw, now_ms), new_id(now_ms), now_ms), key=key)
-            if self._store.schedules.create(made, now_ms, self._intake.for_schedule(now_ms)) == made.id:
+            if self._store.schedules.create(made, now_ms, self._admission.for_schedule(now_ms)) == made.id:
                 return made, True
         raise Conflict("the scheduled task keeps changing; try again", ScheduleStatus.ACTIVE)
 
@@ -236,13 +236,13 @@ class ScheduleService:
         Returns the task, and whether it is an earlier request's: then as it now stands, since the scheduled task that
         it was made of may have changed. Raises NotFound where it is gone.
         """
-        earlier = self._intake.earlier(key)
+        earlier = self._admission.earlier(key)
         if earlier is None:
             schedule, now_ms = self.get(schedule_id), self._clock()
             task = self._dispatcher.from_schedule(schedule, new_id(now_ms), now_ms, now_ms)
-            terms = self._intake.for_task(now_ms, key)
+            terms = self._admission.for_task(now_ms, key)
             ran = self._store.schedules.run_now(schedule_id, task, now_ms, terms)
-            if not isinstance(ran, Remembered):
+            if not isinstance(ran, EarlierRequest):
                 if not ran:
                     raise NotFound("there is no such scheduled task")
                 return as_created(task, now_ms), False

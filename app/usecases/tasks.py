@@ -15,12 +15,12 @@ from app.domain.ids import is_id, new_id
 from app.domain.spec import TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
-from app.store.admission import Remembered
+from app.store.admission import EarlierRequest
 from app.store.record import Task
 from app.store.store import Store
 from app.store.subscriber import Watch
 from app.store.tasks import Filters, NewTask, Page, as_created
-from app.usecases.admission import Intake, same_request
+from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
 
@@ -35,10 +35,10 @@ class TaskService:
     """What can be done with tasks. Raises the errors of app/domain/errors.py."""
 
     def __init__(
-        self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, intake: Intake, clock: Clock
+        self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, admission: Admission, clock: Clock
     ) -> None:
         self._store = store
-        self._intake = intake
+        self._admission = admission
         self._dispatcher = dispatcher
         self._checker = checker
         self._clock = clock
@@ -53,7 +53,7 @@ class TaskService:
         Returns the task, as it was created (as it now stands, where that was waited for), and whether it is an
         earlier request's. Raises KeyReused where the key came with another body.
         """
-        earlier = self._intake.earlier(key)
+        earlier = self._admission.earlier(key)
         if earlier is not None:
             return self._created_before(raw, earlier, wait_seconds), True
         now_ms = self._clock()
@@ -81,7 +81,7 @@ class TaskService:
             except Unavailable:  # it is created: whoever heard of an error would create it twice
                 return as_created(task, now_ms), False
 
-    def _created_before(self, raw: Any, earlier: Remembered, wait_seconds: float) -> Task:
+    def _created_before(self, raw: Any, earlier: EarlierRequest, wait_seconds: float) -> Task:
         """The task of an earlier request with the same body: waited for, or as it was then, also where it is gone."""
         if wait_seconds > 0:
             with suppress(NotFound):
@@ -95,10 +95,10 @@ class TaskService:
     def _task_of(self, spec: TaskSpec, task_id: str, now_ms: int) -> NewTask:
         return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
 
-    def _write(self, task: NewTask, key: RequestKey | None, now_ms: int) -> Remembered | None:
+    def _write(self, task: NewTask, key: RequestKey | None, now_ms: int) -> EarlierRequest | None:
         """Create it; where another request with the same key was first, that one."""
-        created = self._store.tasks.create([task], now_ms, self._intake.for_task(now_ms, key))
-        return same_request(key, created) if isinstance(created, Remembered) else None
+        created = self._store.tasks.create([task], now_ms, self._admission.for_task(now_ms, key))
+        return same_request(key, created) if isinstance(created, EarlierRequest) else None
 
     def get(self, task_id: str, wait_seconds: float = 0) -> Task:
         """One whole task; with `wait_seconds` held until it is finished."""

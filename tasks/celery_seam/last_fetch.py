@@ -6,8 +6,8 @@ import os
 import time
 
 
-class Consumption:
-    """Written by the consumer's loop, read by the keeper's thread. A child of the process has a blank one."""
+class LastFetch:
+    """Written by the consumer's loop, read by the heartbeat's thread. A child of the process has a blank one."""
 
     def __init__(self) -> None:
         self._pid = 0
@@ -23,4 +23,4 @@ class Consumption:
 
 
 #: This process' consumer, of which Celery makes one.
-consumption = Consumption()
+last_fetch = LastFetch()

@@ -2,7 +2,7 @@
 
 - What is fetched, asked for or not asked for is noted, so that a consumer that stands still is found out
   (tasks/watchdog.py). Celery is known to live on and fetch nothing after a lost connection.
-- Messages that were fetched and not executed are not put back by kombu: the drain gives them back, and the upkeep
+- Messages that were fetched and not executed are not put back by kombu: the drain gives them back, and the recovery
   sends again what was lost. kombu's own way ends in "UNABLE TO RESTORE" and a file in /tmp where Redis is away.
 - A server that refuses to be asked (a replica, one that is half way up) is one that has to be connected to again.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 from kombu.transport import redis, virtual
 
-from tasks.celery_seam.last_fetch import consumption
+from tasks.celery_seam.last_fetch import last_fetch
 
 logger = logging.getLogger("celeriac.worker")
 
@@ -29,7 +29,7 @@ class QoS(virtual.QoS):
         """Asked at each turn of the consumer's loop. A worker that is full fetches nothing, and works."""
         may = bool(super().can_consume())
         if not may:
-            consumption.seen()
+            last_fetch.seen()
         return may
 
 
@@ -65,13 +65,13 @@ class _Watched:
         try:
             answer = super()._brpop_read(**options)  # type: ignore[misc]
         except Empty:
-            consumption.seen()
+            last_fetch.seen()
             raise
         except self.ResponseError:  # type: ignore[attr-defined]
             # Else kombu asks it again at once, and again. The consumer connects anew, after a pause.
             self.client.connection.disconnect()  # type: ignore[attr-defined]
             raise
-        consumption.seen()
+        last_fetch.seen()
         return answer
 
 

@@ -12,7 +12,7 @@ import logging
 import threading
 
 from app.clock import elapsed
-from tasks.leases.in_flight import Running
+from tasks.leases.in_flight import InFlight
 
 logger = logging.getLogger("celeriac.worker")
 
@@ -25,8 +25,8 @@ MAX_LOOK_SECONDS = 0.25
 class LeaseGuard:
     """A thread that never speaks to Redis, so nothing holds it up."""
 
-    def __init__(self, running: Running, lease_seconds: float) -> None:
-        self._running = running
+    def __init__(self, in_flight: InFlight, lease_seconds: float) -> None:
+        self._in_flight = in_flight
         self._margin_seconds = lease_seconds * MARGIN
         self._look_seconds = min(lease_seconds * LOOK, MAX_LOOK_SECONDS)
         self._stopped = threading.Event()
@@ -43,7 +43,7 @@ class LeaseGuard:
 
     def look(self, now: float) -> int:
         """End what is ours no longer than the margin from `now` on. Returns how many."""
-        lost = self._running.lose_leases(now + self._margin_seconds)
+        lost = self._in_flight.lose_leases(now + self._margin_seconds)
         if lost:
             logger.warning(
                 "leases could not be renewed; their attempts are ended", extra={"action": "leases_lost", "count": lost}

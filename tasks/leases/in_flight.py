@@ -16,7 +16,7 @@ REMEMBERED_STOPS = 1_000
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class InFlightAttempt:
     """A running attempt, the means to end it, and until when it is certainly ours (by `elapsed` of app/clock.py).
 
     is_given_back: its worker ends, and gives it back unfinished. lease_is_lost: it was ended for want of a lease.
@@ -39,18 +39,18 @@ class Held:
         self.cancel.cancel()
 
 
-class Running:
+class InFlight:
     """Attempts and the means to end them. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: set[Held] = set()
+        self._held: set[InFlightAttempt] = set()
         self._stopped: deque[str] = deque(maxlen=REMEMBERED_STOPS)
 
     @contextmanager
-    def __call__(self, attempt: Attempt, cancel: Cancellable, lease_ends: float) -> Iterator[Held]:
+    def __call__(self, attempt: Attempt, cancel: Cancellable, lease_ends: float) -> Iterator[InFlightAttempt]:
         """While it lasts, the attempt counts as running and can be cancelled by its task's id."""
-        held = Held(attempt, cancel, lease_ends)
+        held = InFlightAttempt(attempt, cancel, lease_ends)
         with self._lock:
             self._held.add(held)
             is_stopped = attempt.task_id in self._stopped
@@ -62,7 +62,7 @@ class Running:
             with self._lock:
                 self._held.remove(held)
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[InFlightAttempt]:
         """Each of them."""
         with self._lock:
             return list(self._held)
@@ -71,7 +71,7 @@ class Running:
         """Each one's attempt."""
         return [held.attempt for held in self.held()]
 
-    def renewed(self, held: Sequence[Held], lease_ends: float) -> None:
+    def renewed(self, held: Sequence[InFlightAttempt], lease_ends: float) -> None:
         """These are ours for longer."""
         with self._lock:
             for one in held:

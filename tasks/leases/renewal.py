@@ -12,7 +12,7 @@ import threading
 from app.clock import Clock, elapsed
 from app.domain.errors import Unavailable
 from app.store.tasks import TaskStore
-from tasks.leases.in_flight import Running
+from tasks.leases.in_flight import InFlight
 
 logger = logging.getLogger("celeriac.worker")
 
@@ -25,9 +25,9 @@ MAX_LOOK_SECONDS = 1.0
 class Renewal:
     """Runs until `stop`. Where Redis is away it tries again and again: what is too late, the lease guard ends."""
 
-    def __init__(self, store: TaskStore, running: Running, lease_seconds: float, clock: Clock) -> None:
+    def __init__(self, store: TaskStore, in_flight: InFlight, lease_seconds: float, clock: Clock) -> None:
         self._store = store
-        self._running = running
+        self._in_flight = in_flight
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._renewed = float("-inf")
@@ -68,13 +68,13 @@ class Renewal:
 
     def _renew(self, now: float) -> None:
         """Renew all; end the attempts that are no longer ours, or that somebody wants stopped."""
-        held = self._running.held()
+        held = self._in_flight.held()
         if not held:
             return
         lease_ends = now + self._lease_seconds  # by the time before the call: it may take long
         attempts = [one.attempt for one in held]
         kept = self._store.renew(attempts, self._clock() + round(self._lease_seconds * 1000))
-        self._running.renewed([one for one, still_ours in zip(held, kept, strict=True) if still_ours], lease_ends)
+        self._in_flight.renewed([one for one, still_ours in zip(held, kept, strict=True) if still_ours], lease_ends)
         for one, still_ours in zip(held, kept, strict=True):
             if not still_ours:
                 one.cancel.cancel()

@@ -14,7 +14,7 @@ from app.api.web import create_web
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
 from app.store.store import Store
-from app.usecases.admission import Intake
+from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.health import HealthService
 from app.usecases.schedules import ScheduleService
@@ -40,11 +40,11 @@ def sandbox() -> Iterator[Sandbox]:
 def context_of(store: Store, clock: VirtualClock, sandbox: Sandbox, settings: Settings) -> Context:
     """The services over one store."""
     dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
-    intake = Intake(store.admission, settings.max_queued_tasks)
+    admission = Admission(store.admission, settings.max_queued_tasks)
     return Context(
         settings=settings,
-        tasks=TaskService(store, dispatcher, sandbox.check, intake, clock),
-        schedules=ScheduleService(store, dispatcher, sandbox.check, intake, clock, settings.timezone),
+        tasks=TaskService(store, dispatcher, sandbox.check, admission, clock),
+        schedules=ScheduleService(store, dispatcher, sandbox.check, admission, clock, settings.timezone),
         statistics=StatisticsService(store.stats, clock),
         health=HealthService(store, clock),
         clock=clock,

@@ -1,4 +1,4 @@
-"""The terms on which something is created: how many may wait, and which request was carried out before."""
+"""The conditions on which something is created: how many may wait, and which request was carried out before."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pytest
 import redis
 
 from app.domain.errors import Full
-from app.store.admission import Remembered, Terms
+from app.store.admission import Conditions, EarlierRequest
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from tests.conftest import VirtualClock
 from tests.store.making import MESSAGE, claimed, created, finished, new_schedule, new_task, scheduled
 
-KEYED = Terms(key="k", fingerprint="f")
+KEYED = Conditions(key="k", fingerprint="f")
 
 
 def test_whatever_waits_is_counted_and_nothing_else(store: Store, clock: VirtualClock) -> None:
@@ -33,12 +33,12 @@ def test_of_many_all_are_created_or_none(store: Store, raw_redis: redis.Redis, c
     before = raw_redis.dbsize()
     three = [new_task(now_ms) for _ in range(3)]
     with pytest.raises(Full):
-        store.tasks.create(three, now_ms, Terms(3))
+        store.tasks.create(three, now_ms, Conditions(3))
     assert (store.admission.waiting(), raw_redis.dbsize()) == (1, before)
-    assert store.tasks.create(three, now_ms, Terms(4)) == 3
+    assert store.tasks.create(three, now_ms, Conditions(4)) == 3
     with pytest.raises(Full):
-        store.tasks.create([new_task(now_ms)], now_ms, Terms(4))
-    assert store.tasks.create([new_task(now_ms)], now_ms) == 1, "without terms any number may wait"
+        store.tasks.create([new_task(now_ms)], now_ms, Conditions(4))
+    assert store.tasks.create([new_task(now_ms)], now_ms) == 1, "without conditions any number may wait"
 
 
 @pytest.mark.parametrize("ahead_ms", [0, 1_000, 60_000], ids=["queued", "sent", "waiting"])
@@ -46,12 +46,12 @@ def test_what_waits_in_any_way_takes_room(store: Store, clock: VirtualClock, ahe
     message = NO_MESSAGE if ahead_ms == 60_000 else MESSAGE
     created(store, clock(), due_ms=clock() + ahead_ms, message=message)
     with pytest.raises(Full):
-        store.tasks.create([new_task(clock())], clock(), Terms(1))
+        store.tasks.create([new_task(clock())], clock(), Conditions(1))
 
 
 def test_a_refused_request_is_not_remembered(store: Store, clock: VirtualClock) -> None:
     with pytest.raises(Full):
-        store.tasks.create([new_task(clock())], clock(), Terms(0, "k", "f"))
+        store.tasks.create([new_task(clock())], clock(), Conditions(0, "k", "f"))
     assert store.admission.remembered("k") is None
 
 
@@ -59,28 +59,28 @@ def test_the_first_request_is_remembered_whatever_it_created(store: Store, clock
     schedule = scheduled(store, clock())
     task, other, made = new_task(clock()), new_task(clock()), new_schedule(clock())
     assert store.schedules.run_now(schedule.id, task, clock(), KEYED) is True
-    first = Remembered("f", task.id, clock())
+    first = EarlierRequest("f", task.id, clock())
     clock.advance(1)
     assert store.admission.remembered("k") == first
     assert store.schedules.run_now(schedule.id, other, clock(), KEYED) == first
-    assert store.tasks.create([other], clock(), Terms(0, "k", "another body")) == first
+    assert store.tasks.create([other], clock(), Conditions(0, "k", "another body")) == first
     assert store.schedules.create(made, clock(), KEYED) == first
-    assert store.schedules.create(made, clock(), Terms(key="l", fingerprint="f")) == made.id
+    assert store.schedules.create(made, clock(), Conditions(key="l", fingerprint="f")) == made.id
 
 
 def test_a_call_that_the_client_sent_twice_is_the_same_call(store: Store, clock: VirtualClock) -> None:
     """redis-py sends it again where the connection was lost, though it may have been carried out."""
     schedule, task, made = scheduled(store, clock()), new_task(clock()), new_schedule(clock())
     last = new_task(clock())
-    assert store.tasks.create([last], clock(), Terms(1)) == 1
-    assert store.tasks.create([last], clock(), Terms(1)) == 0, "it took the last place itself"
+    assert store.tasks.create([last], clock(), Conditions(1)) == 1
+    assert store.tasks.create([last], clock(), Conditions(1)) == 0, "it took the last place itself"
     for _ in range(2):
         assert store.schedules.run_now(schedule.id, task, clock(), KEYED) is True
     found = store.schedules.get(schedule.id)
     assert found is not None
     assert (found.run_count, found.last_task_id) == (1, task.id)
     for _ in range(2):
-        assert store.schedules.create(made, clock(), Terms(key="l", fingerprint="f")) == made.id
+        assert store.schedules.create(made, clock(), Conditions(key="l", fingerprint="f")) == made.id
     assert store.schedules.run_now(made.id.replace("0", "1"), task, clock(), KEYED) is False
 
 

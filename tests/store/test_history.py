@@ -62,14 +62,14 @@ def test_what_waits_is_created_so_and_queued_by_a_beat(store: Store, clock: Virt
     task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
     assert [change.after for change in history(store, task_id)] == [WAITING]
     clock.advance(60_000)
-    near = store.upkeep.waiting_until(clock(), 10)
-    store.upkeep.send([(task, message_for(task.task_id)) for task in near], clock(), BEAT)
+    near = store.recovery.waiting_until(clock(), 10)
+    store.recovery.send([(task, message_for(task.task_id)) for task in near], clock(), BEAT)
     assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, BEAT, "its time has come")]
 
 
 def test_a_countdown_that_nobody_starts_is_queued_by_a_beat(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 1_000)
-    store.upkeep.mark_overdue(clock.advance(2_000), clock(), 10, BEAT)
+    store.recovery.mark_overdue(clock.advance(2_000), clock(), 10, BEAT)
     assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, BEAT, "its time has come")]
 
 
@@ -108,8 +108,8 @@ def test_lost_workers(store: Store, clock: VirtualClock) -> None:
     for _ in range(MAX_LOSSES):
         claimed(store, task_id, clock())
         clock.advance(LEASE_MS + 1)
-        (lost,) = store.upkeep.expired_leases(clock(), 10)
-        store.upkeep.take_back(
+        (lost,) = store.recovery.expired_leases(clock(), 10)
+        store.recovery.take_back(
             lost, clock(), message_for(task_id), MAX_LOSSES, {"type": "WorkerLostError"}, ENTRY, BEAT
         )
     ends = [change for change in history(store, task_id) if change.before is RUNNING]

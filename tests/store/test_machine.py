@@ -242,10 +242,10 @@ class TaskMachine(RuleBasedStateMachine):
     @rule(task_id=tasks)
     def give_back(self, task_id: str) -> None:
         """A worker that ends gives back a message that it has fetched, or thinks it has."""
-        found = self.store.upkeep.sendable([task_id])
+        found = self.store.recovery.sendable([task_id])
         model = self.models.get(task_id)
         assert [task.task_id for task in found] == ([] if model is None else [task_id])
-        number = self.store.upkeep.hand_back([(task, message_for(task_id)) for task in found])
+        number = self.store.recovery.hand_back([(task, message_for(task_id)) for task in found])
         if model is None:
             assert number == 0
         elif model.status is Status.WAITING:
@@ -259,7 +259,7 @@ class TaskMachine(RuleBasedStateMachine):
     @rule()
     def take_back_lost(self) -> None:
         now_ms = self.clock()
-        lost = self.store.upkeep.expired_leases(now_ms, 100)
+        lost = self.store.recovery.expired_leases(now_ms, 100)
         expected = {
             model.id
             for model in self.models.values()
@@ -268,7 +268,7 @@ class TaskMachine(RuleBasedStateMachine):
         assert {attempt.task_id for attempt in lost} == expected
         for attempt in lost:
             model = self.models[attempt.task_id]
-            answer = self.store.upkeep.take_back(
+            answer = self.store.recovery.take_back(
                 attempt, now_ms, message_for(attempt.task_id), MAX_LOSSES, {"type": "WorkerLostError"}, ENTRY
             )
             if model.stop_asked:
@@ -283,7 +283,7 @@ class TaskMachine(RuleBasedStateMachine):
     @rule()
     def promote(self) -> None:
         now_ms = self.clock()
-        near = self.store.upkeep.waiting_until(now_ms + HORIZON_MS, 100)
+        near = self.store.recovery.waiting_until(now_ms + HORIZON_MS, 100)
         expected = {
             model.id
             for model in self.models.values()
@@ -297,14 +297,14 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule()
     def resend(self) -> None:
-        queued = self.store.upkeep.queued_since(self.clock() + AGES_MS, 100)  # also what a later clock has sent
+        queued = self.store.recovery.queued_since(self.clock() + AGES_MS, 100)  # also what a later clock has sent
         assert {task.task_id for task in queued} == {
             model.id for model in self.models.values() if model.status is Status.QUEUED
         }
         assert self._send(queued) == len(queued)
 
     def _send(self, tasks: list[Sendable]) -> int:
-        return self.store.upkeep.send([(task, message_for(task.task_id)) for task in tasks], self.clock())
+        return self.store.recovery.send([(task, message_for(task.task_id)) for task in tasks], self.clock())
 
     @rule()
     def mark_overdue(self) -> None:
@@ -314,7 +314,7 @@ class TaskMachine(RuleBasedStateMachine):
             for model in self.models.values()
             if model.status is Status.WAITING and model.sent and model.due_ms <= now_ms - 500
         ]
-        assert self.store.upkeep.mark_overdue(now_ms, now_ms - 500, 100) == len(late)
+        assert self.store.recovery.mark_overdue(now_ms, now_ms - 500, 100) == len(late)
         for model in late:
             model.status = Status.QUEUED
 

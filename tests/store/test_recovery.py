@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import redis
 
-from app.clock import Steps
+from app.clock import ClockSteps
 from app.domain.ids import new_id
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
@@ -17,7 +17,7 @@ from app.store.messages import NO_MESSAGE, TASK_ID, Message, MessageTemplate
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt, Filters
 from app.usecases.dispatch import Dispatcher
-from app.usecases.recovery import FETCH_GRACE_MS, MAX_TRIMMED, OVERDUE_MS, TRIM_EVERY_MS, Upkeep
+from app.usecases.recovery import FETCH_GRACE_MS, MAX_TRIMMED, OVERDUE_MS, TRIM_EVERY_MS, Recovery
 from tests.conftest import VirtualClock
 from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, claimed, created, finished
 
@@ -41,8 +41,8 @@ class Post:
 
 
 @pytest.fixture
-def upkeep(store: Store) -> Upkeep:
-    return Upkeep(store, Dispatcher(Post(store), HORIZON_MS / 1000), Settings(), "beat@test")
+def recovery(store: Store) -> Recovery:
+    return Recovery(store, Dispatcher(Post(store), HORIZON_MS / 1000), Settings(), "beat@test")
 
 
 @pytest.fixture
@@ -69,91 +69,91 @@ def fetch(raw: redis.Redis, store: Store, priority: int = 5) -> None:
 
 
 def test_a_delay_is_sent_as_a_countdown_once_it_is_within_the_horizon(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery
 ) -> None:
     task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
     clock.advance(60_000 - HORIZON_MS - 1)
-    assert upkeep.promote(clock()) == 0
-    assert upkeep.promote(clock.advance(1_001)) == 1
+    assert recovery.promote(clock()) == 0
+    assert recovery.promote(clock.advance(1_001)) == 1
     assert messages(raw_redis, store) == [(task_id, 4.0)]
     assert status(store, task_id) is Status.WAITING
-    assert upkeep.promote(clock()) == 0, "sent twice"
+    assert recovery.promote(clock()) == 0, "sent twice"
 
 
 def test_what_is_overdue_is_queued_without_countdown_the_first_due_first(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery
 ) -> None:
     later, sooner = (created(store, clock(), due_ms=clock() + ms, message=NO_MESSAGE) for ms in (90_000, 60_000))
-    assert upkeep.promote(clock.advance(100_000)) == 2
+    assert recovery.promote(clock.advance(100_000)) == 2
     assert messages(raw_redis, store) == [(sooner, None), (later, None)]
     task = store.tasks.get(sooner)
     assert task is not None
     assert (task.status, task.queued_ms) == (Status.QUEUED, task.due_ms)
 
 
-def test_a_countdown_that_nobody_starts_shows_as_queued(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
+def test_a_countdown_that_nobody_starts_shows_as_queued(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
     task_id = created(store, clock(), due_ms=clock() + 1_000)
-    upkeep.run(clock.advance(1_000 + OVERDUE_MS - 1))
+    recovery.run(clock.advance(1_000 + OVERDUE_MS - 1))
     assert status(store, task_id) is Status.WAITING
-    upkeep.run(clock.advance(1))
+    recovery.run(clock.advance(1))
     assert status(store, task_id) is Status.QUEUED
     task = store.tasks.get(task_id)
     assert task is not None
-    assert store.upkeep.queued_ms([task_id]) == [task.due_ms], "its message has been out since then, at least"
+    assert store.recovery.queued_ms([task_id]) == [task.due_ms], "its message has been out since then, at least"
 
 
 # --- what a worker gives back --------------------------------------------------------------------
 
 
 def test_what_was_fetched_goes_to_the_front_of_its_list_as_old_as_it_was(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
 ) -> None:
     fetched, later = created(store, clock(), message=NO_MESSAGE), created(store, clock.advance(10), message=NO_MESSAGE)
     raw_redis.lpush(store.keys.queue("celeriac.code", 4), post(later, "code", 5, None).payload)
-    (task,) = store.upkeep.sendable([fetched])
-    assert store.upkeep.hand_back([(task, post(fetched, "code", 5, None))]) == 1
+    (task,) = store.recovery.sendable([fetched])
+    assert store.recovery.hand_back([(task, post(fetched, "code", 5, None))]) == 1
     assert messages(raw_redis, store) == [(fetched, None), (later, None)]
-    assert store.upkeep.queued_ms([fetched]) == [clock() - 10]
-    assert upkeep.resend_lost(clock.advance(60_000)) == 0
+    assert store.recovery.queued_ms([fetched]) == [clock() - 10]
+    assert recovery.resend_lost(clock.advance(60_000)) == 0
 
 
 def test_a_countdown_that_goes_back_waits_in_redis_again(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
 ) -> None:
     task_id = created(store, clock(), due_ms=clock() + 3_000)  # its message is on a list of its own, as fetched
-    (task,) = store.upkeep.sendable([task_id])
-    assert store.upkeep.hand_back([(task, post(task_id, "code", 5, None))]) == 1
+    (task,) = store.recovery.sendable([task_id])
+    assert store.recovery.hand_back([(task, post(task_id, "code", 5, None))]) == 1
     assert messages(raw_redis, store) == []
-    assert upkeep.promote(clock()) == 1
+    assert recovery.promote(clock()) == 1
     assert messages(raw_redis, store) == [(task_id, 3.0)]
 
 
 def test_what_runs_or_is_gone_does_not_go_back(store: Store, clock: VirtualClock, post: Post) -> None:
     runs, gone = created(store, clock()), created(store, clock())
-    tasks = store.upkeep.sendable([runs, gone])
+    tasks = store.recovery.sendable([runs, gone])
     claimed(store, runs, clock())
     store.tasks.delete(gone)
-    assert store.upkeep.hand_back([(task, post(task.task_id, "code", 5, None)) for task in tasks]) == 0
-    assert store.upkeep.sendable([gone]) == []
+    assert store.recovery.hand_back([(task, post(task.task_id, "code", 5, None)) for task in tasks]) == 0
+    assert store.recovery.sendable([gone]) == []
 
 
 # --- lost messages -------------------------------------------------------------------------------
 
 
 def test_a_message_that_went_with_its_worker_is_sent_again(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
-    assert upkeep.resend_lost(clock.advance(FETCH_GRACE_MS - 1)) == 0, "it may be on its way to its worker"
-    assert upkeep.resend_lost(clock.advance(1)) == 1
+    assert recovery.resend_lost(clock.advance(FETCH_GRACE_MS - 1)) == 0, "it may be on its way to its worker"
+    assert recovery.resend_lost(clock.advance(1)) == 1
     assert messages(raw_redis, store) == [(task_id, None)]
-    assert upkeep.resend_lost(clock.advance(FETCH_GRACE_MS)) == 0, "it is on its list"
+    assert recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 0, "it is on its list"
     fetch(raw_redis, store)
-    assert upkeep.resend_lost(clock()) == 1
+    assert recovery.resend_lost(clock()) == 1
 
 
 def test_what_still_waits_on_its_list_is_not_sent_twice(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
 ) -> None:
     ids = []
     for _ in range(3):
@@ -161,25 +161,25 @@ def test_what_still_waits_on_its_list_is_not_sent_twice(
         ids.append(created(store, clock(), message=NO_MESSAGE))
     for task_id in ids:
         raw_redis.lpush(store.keys.queue("celeriac.code", 4), post(task_id, "code", 5, None).payload)
-    assert upkeep.resend_lost(clock.advance(60_000)) == 0
+    assert recovery.resend_lost(clock.advance(60_000)) == 0
     fetch(raw_redis, store)
-    assert upkeep.resend_lost(clock()) == 1, "younger messages are next: the first one's is gone"
+    assert recovery.resend_lost(clock()) == 1, "younger messages are next: the first one's is gone"
     assert [task_id for task_id, _ in messages(raw_redis, store)] == [*ids[1:], ids[0]]
 
 
 def test_other_priorities_and_queues_say_nothing_of_a_lost_message(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
 ) -> None:
     waiting = created(store, clock(), priority=0, message=NO_MESSAGE)
     raw_redis.lpush(store.keys.queue("celeriac.code", 9), post(waiting, "code", 0, None).payload)
     lost = created(store, clock.advance(1), priority=9, message=NO_MESSAGE)
-    assert upkeep.resend_lost(clock.advance(FETCH_GRACE_MS)) == 1
+    assert recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 1
     assert messages(raw_redis, store, priority=9) == [(lost, None)]
     assert messages(raw_redis, store, priority=0) == [(waiting, None)]
 
 
 def test_a_long_backlog_does_not_hide_a_lost_message(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
 ) -> None:
     """API tasks pile up, older than the code task whose worker was killed."""
     for _ in range(1_200):
@@ -187,7 +187,7 @@ def test_a_long_backlog_does_not_hide_a_lost_message(
         raw_redis.lpush(store.keys.queue("celeriac.api", 4), post(task_id, "api", 5, None).payload)
     lost = created(store, clock.advance(1), message=NO_MESSAGE)
     clock.advance(FETCH_GRACE_MS)
-    assert sum(upkeep.resend_lost(clock()) for _ in range(4)) == 1
+    assert sum(recovery.resend_lost(clock()) for _ in range(4)) == 1
     assert messages(raw_redis, store) == [(lost, None)]
 
 
@@ -195,10 +195,10 @@ def test_a_message_is_not_sent_for_what_was_run_and_put_off_meanwhile(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, post: Post
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
-    (seen,) = store.upkeep.queued_since(clock(), 10)
+    (seen,) = store.recovery.queued_since(clock(), 10)
     attempt = claimed(store, task_id, clock.advance(1))
     store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), NO_MESSAGE, counts="counts", entry={"attempt": 1})
-    assert store.upkeep.send([(seen, post(task_id, "code", 5, None))], clock()) == 0
+    assert store.recovery.send([(seen, post(task_id, "code", 5, None))], clock()) == 0
     assert messages(raw_redis, store) == []
 
 
@@ -206,13 +206,13 @@ def test_a_message_is_not_sent_for_what_was_run_and_put_off_meanwhile(
 
 
 def test_an_attempt_of_a_lost_worker_runs_again(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, upkeep: Upkeep
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
     attempt = claimed(store, task_id, clock(), worker="celery@gone")
-    assert upkeep.take_back_lost(clock.advance(LEASE_MS)) == 0
-    assert upkeep.take_back_lost(clock.advance(1)) == 1
-    assert upkeep.take_back_lost(clock()) == 0
+    assert recovery.take_back_lost(clock.advance(LEASE_MS)) == 0
+    assert recovery.take_back_lost(clock.advance(1)) == 1
+    assert recovery.take_back_lost(clock()) == 0
     task = store.tasks.get(task_id)
     assert task is not None
     assert (task.status, task.worker, task.started_ms) == (Status.QUEUED, None, None)
@@ -227,22 +227,22 @@ def test_an_attempt_of_a_lost_worker_runs_again(
 def test_who_has_seen_a_lease_that_is_over_takes_back_no_later_attempt(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     claimed(store, task_id, clock())
-    (seen,) = store.upkeep.expired_leases(clock.advance(LEASE_MS + 1), 10)
-    assert store.upkeep.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == "queued"
+    (seen,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
+    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == "queued"
     task = store.tasks.get(task_id)
     assert task is not None
     assert (task.queued_ms, task.started_ms, task.worker) == (clock(), None, None)
-    assert store.upkeep.expired_leases(clock(), 10) == []
-    assert store.upkeep.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
+    assert store.recovery.expired_leases(clock(), 10) == []
+    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
     claimed(store, task_id, clock())
-    assert store.upkeep.take_back(seen, clock.advance(LEASE_MS + 1), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
+    assert store.recovery.take_back(seen, clock.advance(LEASE_MS + 1), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
 
 
 def test_a_lease_that_is_renewed_after_it_was_seen_to_be_over_stays(store: Store, clock: VirtualClock) -> None:
     attempt = claimed(store, created(store, clock()), clock())
-    (seen,) = store.upkeep.expired_leases(clock.advance(LEASE_MS + 1), 10)
+    (seen,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
     assert store.tasks.renew([attempt], clock() + LEASE_MS) == [True]
-    assert store.upkeep.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
+    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "succeeded"
 
 
@@ -252,16 +252,16 @@ def test_a_task_that_ends_between_the_look_at_its_lease_and_at_its_record_is_not
     attempt = claimed(store, created(store, clock()), clock())
     store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
     raw_redis.zadd(store.keys.leases, {attempt.task_id: clock()})  # what was read a moment before the end
-    assert store.upkeep.expired_leases(clock.advance(LEASE_MS + 1), 10) == []
+    assert store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10) == []
 
 
 def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_time(
-    store: Store, clock: VirtualClock, upkeep: Upkeep
+    store: Store, clock: VirtualClock, recovery: Recovery
 ) -> None:
     task_id = created(store, clock(), max_retries=100)
     for _ in range(MAX_LOSSES):
         claimed(store, task_id, clock())
-        assert upkeep.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
+        assert recovery.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
     task = store.tasks.get(task_id)
     assert task is not None
     assert task.status is Status.FAILED
@@ -270,21 +270,21 @@ def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_tim
 
 
 def test_a_task_that_shall_fail_with_its_worker_is_not_tried_again(
-    store: Store, clock: VirtualClock, upkeep: Upkeep
+    store: Store, clock: VirtualClock, recovery: Recovery
 ) -> None:
     task_id = created(store, clock(), spec={"function_code": "", "on_worker_lost": "fail"})
     claimed(store, task_id, clock())
-    assert upkeep.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
+    assert recovery.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
     task = store.tasks.get(task_id)
     assert task is not None
     assert (task.status, task.error and task.error["type"]) == (Status.FAILED, "WorkerLostError")
 
 
-def test_a_lost_attempt_that_was_to_be_stopped_is_stopped(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
+def test_a_lost_attempt_with_a_stop_request_is_stopped(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
     task_id = created(store, clock())
     claimed(store, task_id, clock())
     store.tasks.stop(task_id, clock())
-    upkeep.run(clock.advance(LEASE_MS + 1))
+    recovery.run(clock.advance(LEASE_MS + 1))
     assert status(store, task_id) is Status.STOPPED
 
 
@@ -295,8 +295,8 @@ def kept(store: Store) -> list[str]:
     return [task.id for task in reversed(store.tasks.page(Filters(), 200).items)]
 
 
-def test_what_is_finished_goes_when_its_time_is_over(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
-    upkeep.settings = replace(upkeep.settings, result_ttl=60.0)
+def test_what_is_finished_goes_when_its_time_is_over(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
+    recovery.settings = replace(recovery.settings, result_ttl=60.0)
     running = created(store, clock())
     attempt = claimed(store, running, clock())
     waiting = created(store, clock(), due_ms=clock() + 10_000_000, message=NO_MESSAGE)
@@ -304,105 +304,105 @@ def test_what_is_finished_goes_when_its_time_is_over(store: Store, clock: Virtua
         for task_type in TaskType:
             for outcome in (SUCCEEDED, FAILED):
                 finished(store, clock(), outcome, kind=kind, task_type=task_type)
-    assert upkeep.trim(clock.advance(60_000)) == 0
+    assert recovery.trim(clock.advance(60_000)) == 0
     late = finished(store, clock())
     store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)  # created early, finished late
-    assert upkeep.trim(clock.advance(1)) == 12
+    assert recovery.trim(clock.advance(1)) == 12
     assert kept(store) == [running, waiting, late]
-    assert upkeep.trim(clock.advance(60_000)) == 2
+    assert recovery.trim(clock.advance(60_000)) == 2
     assert kept(store) == [waiting]
 
 
-def test_of_too_many_the_oldest_go_first_whatever_they_are(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
-    upkeep.settings = replace(upkeep.settings, max_finished_tasks=4)
+def test_the_oldest_of_too_many_go_first_of_any_kind(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
+    recovery.settings = replace(recovery.settings, max_finished_tasks=4)
     old = [finished(store, clock.advance(1), SUCCEEDED) for _ in range(4)]
     young = [finished(store, clock.advance(1), FAILED) for _ in range(3)]
     queued = created(store, clock())
-    assert upkeep.trim(clock()) == 3
+    assert recovery.trim(clock()) == 3
     assert kept(store) == [old[3], *young, queued]
-    assert upkeep.trim(clock()) == 0
+    assert recovery.trim(clock()) == 0
 
 
 def test_a_round_of_trimming_is_bounded_and_goes_on_in_the_next(
-    store: Store, clock: VirtualClock, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: VirtualClock, recovery: Recovery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.usecases.recovery.MAX_TRIMMED", 20)
     monkeypatch.setattr("app.usecases.recovery.TRIM_BATCH", 10)
     assert MAX_TRIMMED == 10_000
     for _ in range(50):
         finished(store, clock())
-    clock.advance(round(upkeep.settings.result_ttl * 1000) + 1)
-    rounds = [upkeep.trim(clock()) for _ in range(4)]
+    clock.advance(round(recovery.settings.result_ttl * 1000) + 1)
+    rounds = [recovery.trim(clock()) for _ in range(4)]
     assert max(rounds) == 20
     assert (sum(rounds), kept(store)) == (50, [])
 
 
-def test_trimming_takes_place_once_a_second(store: Store, clock: VirtualClock, upkeep: Upkeep) -> None:
-    upkeep.settings = replace(upkeep.settings, max_finished_tasks=1)
-    upkeep.run(clock())
+def test_trimming_takes_place_once_a_second(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
+    recovery.settings = replace(recovery.settings, max_finished_tasks=1)
+    recovery.run(clock())
     for _ in range(2):
         finished(store, clock())
-    upkeep.run(clock.advance(TRIM_EVERY_MS - 1))
+    recovery.run(clock.advance(TRIM_EVERY_MS - 1))
     assert len(kept(store)) == 2
-    upkeep.run(clock.advance(1))
+    recovery.run(clock.advance(1))
     assert len(kept(store)) == 1
 
 
 def test_a_message_that_is_not_ours_hides_nothing_and_keeps_nothing_from_being_done(
-    store: Store, upkeep: Upkeep, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+    store: Store, recovery: Recovery, post: Post, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
     key = post(task_id, Kind.CODE, 5, None).queue_key
     for foreign in ("no json", "[]", '{"headers": {}}'):
         raw_redis.rpush(key, foreign)
-        assert store.upkeep.oldest_message(key) == ""
-        upkeep.run(clock.advance(FETCH_GRACE_MS + 1))
+        assert store.recovery.oldest_message(key) == ""
+        recovery.run(clock.advance(FETCH_GRACE_MS + 1))
         raw_redis.delete(key)
-    upkeep.run(clock())
+    recovery.run(clock())
     assert messages(raw_redis, store) == [(task_id, None)]
 
 
 def test_a_defect_in_one_part_keeps_no_other_from_its_work(
-    store: Store, upkeep: Upkeep, clock: VirtualClock, caplog: pytest.LogCaptureFixture, raw_redis: redis.Redis
+    store: Store, recovery: Recovery, clock: VirtualClock, caplog: pytest.LogCaptureFixture, raw_redis: redis.Redis
 ) -> None:
     broken, old = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE), finished(store, clock())
     lost = created(store, clock())
     claimed(store, lost, clock())
     raw_redis.hset(store.keys.task(broken), "p", "no number")
-    upkeep.run(clock.advance(round(Settings().result_ttl * 1000) + 1))
+    recovery.run(clock.advance(round(Settings().result_ttl * 1000) + 1))
     assert (status(store, old), status(store, lost)) == (None, Status.QUEUED)
-    assert [vars(record)["part"] for record in caplog.records if vars(record).get("action") == "upkeep_failed"] == [
+    assert [vars(record)["part"] for record in caplog.records if vars(record).get("action") == "recovery_failed"] == [
         "promote"
     ]
 
 
 def test_after_a_step_of_the_clock_workers_have_time_to_renew(
-    store: Store, upkeep: Upkeep, clock: VirtualClock
+    store: Store, recovery: Recovery, clock: VirtualClock
 ) -> None:
     """The machine slept, or its clock was set: all leases are over at one instant, and all workers are alive."""
     steady = 0.0
-    upkeep.steps = Steps(clock(), lambda: steady)
+    recovery.steps = ClockSteps(clock(), lambda: steady)
     alive, dead = created(store, clock()), created(store, clock())
     attempt = claimed(store, alive, clock())
     claimed(store, dead, clock())
-    upkeep.run(clock.advance(3_600_000))
+    recovery.run(clock.advance(3_600_000))
     assert store.tasks.renew([attempt], clock() + 2 * LEASE_MS) == [True]
     for _ in range(14):
         steady += 1
-        upkeep.run(clock.advance(1_000))
+        recovery.run(clock.advance(1_000))
     assert (status(store, alive), status(store, dead)) == (Status.RUNNING, Status.RUNNING)
     steady += 1.5
-    upkeep.run(clock.advance(1_500))
+    recovery.run(clock.advance(1_500))
     assert (status(store, alive), status(store, dead)) == (Status.RUNNING, Status.QUEUED)
     clock.advance(-3_600_000)
     attempt = claimed(store, dead, clock())
     steady += LEASE_MS / 1000 + 1
-    upkeep.run(clock.advance(LEASE_MS + 1_000))
+    recovery.run(clock.advance(LEASE_MS + 1_000))
     assert status(store, dead) == Status.QUEUED, "a step back delays nothing"
 
 
 def test_in_a_long_queue_nothing_is_taken_for_lost(
-    store: Store, upkeep: Upkeep, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+    store: Store, recovery: Recovery, post: Post, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     """A countdown's message is older than its task is queued: where it is next, younger ones are not gone.
 
@@ -422,7 +422,7 @@ def test_in_a_long_queue_nothing_is_taken_for_lost(
         if isinstance(attempt, Attempt):
             store.tasks.finish(attempt, SUCCEEDED, clock(), 1)
         for _ in range(7):
-            upkeep.run(clock.advance(1_000))
+            recovery.run(clock.advance(1_000))
     assert served == 61
     assert raw_redis.zcard(store.keys.queued) + raw_redis.zcard(store.keys.sent) == 0
 
@@ -432,10 +432,10 @@ def test_what_was_put_off_since_it_was_seen_is_not_sent(
 ) -> None:
     waiting = created(store, clock(), due_ms=clock() + 3_000, message=NO_MESSAGE)
     queued = created(store, clock(), message=NO_MESSAGE)
-    for seen in store.upkeep.sendable([waiting, queued]):
+    for seen in store.recovery.sendable([waiting, queued]):
         message = post(seen.task_id, seen.kind, seen.priority, None)
-        assert store.upkeep.send([(replace(seen, due_ms=seen.due_ms - 1), message)], clock()) == 0
+        assert store.recovery.send([(replace(seen, due_ms=seen.due_ms - 1), message)], clock()) == 0
         assert messages(raw_redis, store) == []
-        assert store.upkeep.send([(seen, message)], clock()) == 1
+        assert store.recovery.send([(seen, message)], clock()) == 1
         raw_redis.delete(message.queue_key)
-    assert store.upkeep.waiting_until(clock() + 10_000, 10) == [], "its message is out"
+    assert store.recovery.waiting_until(clock() + 10_000, 10) == [], "its message is out"

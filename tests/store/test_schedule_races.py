@@ -21,7 +21,7 @@ from app.domain.status import ScheduleStatus
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import Filters
-from app.usecases.admission import Intake
+from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from app.usecases.schedules import ScheduleService
@@ -38,8 +38,8 @@ ROUNDS = 15
 
 
 def service_of(store: Store, clock: Callable[[], int]) -> ScheduleService:
-    intake = Intake(store.admission, 1_000_000)
-    return ScheduleService(store, Dispatcher(PlainMessages(), 5.0), lambda source, name: [], intake, clock, "UTC")
+    admission = Admission(store.admission, 1_000_000)
+    return ScheduleService(store, Dispatcher(PlainMessages(), 5.0), lambda source, name: [], admission, clock, "UTC")
 
 
 def beat_of(store: Store, clock: Callable[[], int]) -> FiringService:

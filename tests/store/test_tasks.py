@@ -160,9 +160,9 @@ def test_a_worker_starts_no_task_of_a_kind_that_it_does_not_run(store: Store, cl
 
 def test_a_claim_before_the_time_has_it_sent_again(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 2_000)
-    assert store.upkeep.waiting_until(clock() + 5_000, 10) == []
+    assert store.recovery.waiting_until(clock() + 5_000, 10) == []
     assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS) == "early"
-    assert [task.task_id for task in store.upkeep.waiting_until(clock() + 5_000, 10)] == [task_id]
+    assert [task.task_id for task in store.recovery.waiting_until(clock() + 5_000, 10)] == [task_id]
     assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS) == "early"
 
 
@@ -308,7 +308,7 @@ def test_what_has_not_started_is_stopped_at_once(store: Store, clock: VirtualClo
     assert store.tasks.stop(waiting, clock()) == ("waiting", "stopped")
     assert read(store, queued).finished_ms == clock()
     assert store.tasks.claim(queued, WORKER, clock(), clock() + LEASE_MS) == "stopped"
-    assert store.upkeep.queued_since(clock(), 10) == store.upkeep.waiting_until(clock() + 99_000, 10) == []
+    assert store.recovery.queued_since(clock(), 10) == store.recovery.waiting_until(clock() + 99_000, 10) == []
 
 
 def test_a_running_one_is_told_and_a_retry_of_it_becomes_its_stop(store: Store, clock: VirtualClock) -> None:
@@ -392,5 +392,5 @@ def test_a_renewed_lease_is_not_over(store: Store, clock: VirtualClock) -> None:
     clock.advance(LEASE_MS)
     assert store.tasks.renew([one], clock() + LEASE_MS) == [True]
     clock.advance(1)
-    assert [lost.task_id for lost in store.upkeep.expired_leases(clock(), 10)] == [other.task_id]
+    assert [lost.task_id for lost in store.recovery.expired_leases(clock(), 10)] == [other.task_id]
     assert store.tasks.renew([], clock()) == []

@@ -57,21 +57,21 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "schedules.fire_each": lambda store: store.schedules.fire_each([[]], 0),
     "schedules.firings": lambda store: store.schedules.firings(ID, 10, None),
     "schedules.run_now": lambda store: store.schedules.run_now(ID, new_task(0), 0),
-    "upkeep.waiting_until": lambda store: store.upkeep.waiting_until(0, 10),
-    "upkeep.next_due_ms": lambda store: store.upkeep.next_due_ms(),
-    "upkeep.queued_since": lambda store: store.upkeep.queued_since(0, 10),
-    "upkeep.message_ms": lambda store: store.upkeep.message_ms(ID),
-    "upkeep.oldest_message": lambda store: store.upkeep.oldest_message("q"),
-    "upkeep.queued_ms": lambda store: store.upkeep.queued_ms([ID]),
-    "upkeep.send": lambda store: store.upkeep.send([(Sendable(ID, "code", 5, 0), MESSAGE)], 0),
-    "upkeep.sendable": lambda store: store.upkeep.sendable([ID]),
-    "upkeep.hand_back": lambda store: store.upkeep.hand_back([(Sendable(ID, "code", 5, 0), MESSAGE)]),
-    "upkeep.mark_overdue": lambda store: store.upkeep.mark_overdue(0, 0, 10),
-    "upkeep.expired_leases": lambda store: store.upkeep.expired_leases(0, 10),
-    "upkeep.take_back": lambda store: store.upkeep.take_back(LOST, 0, MESSAGE, 3, {}, ENTRY),
-    "upkeep.count": lambda store: store.upkeep.count(["x"]),
-    "upkeep.trim": lambda store: store.upkeep.trim("x", "-inf", 1, 0),
-    "upkeep.trim_oldest": lambda store: store.upkeep.trim_oldest(["x"], 1),
+    "recovery.waiting_until": lambda store: store.recovery.waiting_until(0, 10),
+    "recovery.next_due_ms": lambda store: store.recovery.next_due_ms(),
+    "recovery.queued_since": lambda store: store.recovery.queued_since(0, 10),
+    "recovery.message_ms": lambda store: store.recovery.message_ms(ID),
+    "recovery.oldest_message": lambda store: store.recovery.oldest_message("q"),
+    "recovery.queued_ms": lambda store: store.recovery.queued_ms([ID]),
+    "recovery.send": lambda store: store.recovery.send([(Sendable(ID, "code", 5, 0), MESSAGE)], 0),
+    "recovery.sendable": lambda store: store.recovery.sendable([ID]),
+    "recovery.hand_back": lambda store: store.recovery.hand_back([(Sendable(ID, "code", 5, 0), MESSAGE)]),
+    "recovery.mark_overdue": lambda store: store.recovery.mark_overdue(0, 0, 10),
+    "recovery.expired_leases": lambda store: store.recovery.expired_leases(0, 10),
+    "recovery.take_back": lambda store: store.recovery.take_back(LOST, 0, MESSAGE, 3, {}, ENTRY),
+    "recovery.count": lambda store: store.recovery.count(["x"]),
+    "recovery.trim": lambda store: store.recovery.trim("x", "-inf", 1, 0),
+    "recovery.trim_oldest": lambda store: store.recovery.trim_oldest(["x"], 1),
     "admission.remembered": lambda store: store.admission.remembered("k"),
     "admission.waiting": lambda store: store.admission.waiting(),
     "admission.memory_share": lambda store: store.admission.memory_share(),
@@ -85,9 +85,9 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "liveness.beat_gone": lambda store: store.liveness.beat_gone("b"),
     "liveness.last_beat": lambda store: store.liveness.last_beat(),
 }
-PARTS = ("tasks", "schedules", "upkeep", "admission", "stats", "liveness")
+PARTS = ("tasks", "schedules", "recovery", "admission", "stats", "liveness")
 #: Asks Redis for nothing.
-WITHOUT_REDIS = {"upkeep.finished_leaves"}
+WITHOUT_REDIS = {"recovery.finished_leaves"}
 
 
 def test_the_sweep_knows_every_public_method(store: Store) -> None:

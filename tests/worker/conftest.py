@@ -11,7 +11,7 @@ import pytest
 from app.clock import system_clock
 from app.messaging.encoder import MessageEncoder
 from app.store.store import Store
-from app.usecases.admission import Intake
+from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.schedules import ScheduleService
 from app.usecases.tasks import TaskService
@@ -26,9 +26,9 @@ def unchecked(source: str, function_name: str) -> list[Any]:
     return []
 
 
-def intake_of(store: Store) -> Intake:
+def admission_of(store: Store) -> Admission:
     """Nothing is too much."""
-    return Intake(store.admission, max_queued_tasks=1_000_000)
+    return Admission(store.admission, max_queued_tasks=1_000_000)
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ def dispatcher(store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def service(store: Store, dispatcher: Dispatcher) -> TaskService:
-    return TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
+    return TaskService(store, dispatcher, unchecked, admission_of(store), system_clock)
 
 
 @pytest.fixture
 def schedules(store: Store, dispatcher: Dispatcher) -> ScheduleService:
-    return ScheduleService(store, dispatcher, unchecked, intake_of(store), system_clock, "UTC")
+    return ScheduleService(store, dispatcher, unchecked, admission_of(store), system_clock, "UTC")
 
 
 @pytest.fixture

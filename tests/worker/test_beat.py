@@ -56,7 +56,7 @@ def test_a_schedule_that_can_not_be_fired_keeps_nothing_else_from_its_time(
     task = service.create({**CODE, "task_type": "delayed", "delay_seconds": 2.5})
     beat = start("beat")
     wait_until(lambda: len(tasks_of(store, whole.id)) >= 2, 15, "firings of the other one")
-    wait_until(lambda: not store.upkeep.waiting_until(task.due_ms, 10), 15, "the message of a delayed task")
+    wait_until(lambda: not store.recovery.waiting_until(task.due_ms, 10), 15, "the message of a delayed task")
     assert tasks_of(store, broken.id) == []
     assert f"scheduled task {broken.id}" in beat.output
     assert beat.process.poll() is None
@@ -64,7 +64,7 @@ def test_a_schedule_that_can_not_be_fired_keeps_nothing_else_from_its_time(
 
 def test_a_beat_sends_a_delay_when_it_is_near(store: Store, service: TaskService, start: Start) -> None:
     task = service.create({**CODE, "task_type": "delayed", "delay_seconds": 2.5})
-    assert store.upkeep.waiting_until(task.due_ms, 10)
+    assert store.recovery.waiting_until(task.due_ms, 10)
     start("beat")
-    wait_until(lambda: not store.upkeep.waiting_until(task.due_ms, 10), 15, "the message")
+    wait_until(lambda: not store.recovery.waiting_until(task.due_ms, 10), 15, "the message")
     assert service.get(task.id).status in (Status.WAITING, Status.QUEUED)

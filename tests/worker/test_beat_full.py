@@ -67,7 +67,7 @@ def test_retention_makes_room_where_the_memory_is_full(
     memory.config_set("maxmemory", "1")
     beat = start("beat", MAX_FINISHED_TASKS="1")
     beat.wait_for("firings are put off")
-    wait_until(lambda: store.upkeep.count(store.upkeep.finished_leaves()) == 1, 10, "the end of what is too much")
+    wait_until(lambda: store.recovery.count(store.recovery.finished_leaves()) == 1, 10, "the end of what is too much")
     last = store.liveness.last_beat()
     assert last is not None, "it says that it lives"
     wait_until(lambda: ticked_after(store, last.tick_ms), 5, "a further tick")

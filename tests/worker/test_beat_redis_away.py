@@ -18,7 +18,7 @@ from app.usecases.health import HealthService
 from app.usecases.schedules import ScheduleService
 from app.usecases.tasks import TaskService
 from tests.servers import CeleryProcess, RedisServer, wait_until
-from tests.worker.conftest import HORIZON_SECONDS, Start, intake_of, unchecked
+from tests.worker.conftest import HORIZON_SECONDS, Start, admission_of, unchecked
 
 CODE = {"name": "tick", "function_code": "def f(): return 1", "function_name": "f"}
 EVERY_SECOND = {**CODE, "cron_expression": "* * * * * *"}
@@ -48,7 +48,7 @@ def answers(store: Store) -> bool:
 @pytest.mark.parametrize("how", ["stopped", "hanging"])
 def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tmp_path: Path, how: str) -> None:
     dispatcher = Dispatcher(MessageEncoder(own_store.keys), HORIZON_SECONDS)
-    schedules = ScheduleService(own_store, dispatcher, unchecked, intake_of(own_store), system_clock, "UTC")
+    schedules = ScheduleService(own_store, dispatcher, unchecked, admission_of(own_store), system_clock, "UTC")
     beat = CeleryProcess(tmp_path, own_server.url, "beat", "--loglevel=info")
     try:
         wait_until(own_store.liveness.last_beat, 30, "a first tick")

@@ -14,7 +14,7 @@ from app.store.tasks import Attempt, TaskStore
 from app.usecases.dispatch import Dispatcher
 from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
-from tasks.leases.in_flight import Running
+from tasks.leases.in_flight import InFlight
 
 
 class _Away:
@@ -32,7 +32,7 @@ def test_a_claim_without_redis_is_said_without_a_traceback(
 ) -> None:
     caplog.set_level(logging.WARNING)
     runner = AttemptRunner(
-        cast(TaskStore, _Away()), dispatcher, {}, Running(), cast(Drain, _NotEnding()), 15, lambda: 0
+        cast(TaskStore, _Away()), dispatcher, {}, InFlight(), cast(Drain, _NotEnding()), 15, lambda: 0
     )
     runner.run("0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42", "one@test")
     (record,) = caplog.records
@@ -43,7 +43,7 @@ def test_a_claim_without_redis_is_said_without_a_traceback(
 
 def test_a_lost_worker_uses_up_no_retry(dispatcher: Dispatcher) -> None:
     runner = AttemptRunner(
-        cast(TaskStore, _Away()), dispatcher, {}, Running(), cast(Drain, _NotEnding()), 15, lambda: 0
+        cast(TaskStore, _Away()), dispatcher, {}, InFlight(), cast(Drain, _NotEnding()), 15, lambda: 0
     )
     failed = Outcome(failure=Failure("ValueError", "no"))
     spec = {"retry_delay": 8, "retry_max_delay": 3600}

@@ -13,9 +13,9 @@ from app.clock import system_clock
 from app.domain.status import Kind
 from app.store.store import Store
 from app.store.tasks import Attempt
-from app.usecases.recovery import Upkeep
-from tasks.heartbeat import Keeper
-from tasks.leases.in_flight import Running
+from app.usecases.recovery import Recovery
+from tasks.heartbeat import Heartbeat
+from tasks.leases.in_flight import InFlight
 from tasks.watchdog import Watchdog
 from tests.servers import wait_until
 from tests.store.making import claimed, created
@@ -37,7 +37,7 @@ def attempt(epoch: int) -> Attempt:
 
 def test_two_attempts_of_one_task_are_both_held_and_both_ended() -> None:
     """A worker that was asleep for longer than a lease may be given the task again while it still runs it."""
-    running, old, new = Running(), Cancel(), Cancel()
+    running, old, new = InFlight(), Cancel(), Cancel()
     with running(attempt(1), old, lease_ends=1):
         with running(attempt(2), new, lease_ends=9):
             assert {one.epoch for one in running.attempts()} == {1, 2}
@@ -52,7 +52,7 @@ def test_two_attempts_of_one_task_are_both_held_and_both_ended() -> None:
 
 def test_a_stop_that_comes_before_its_attempt_is_held_ends_it_all_the_same() -> None:
     """Between the claim and here a stop finds nothing to end. The next renewal would, seconds later."""
-    running, stopped, other = Running(), Cancel(), Cancel()
+    running, stopped, other = InFlight(), Cancel(), Cancel()
     assert not running.cancel(TASK_ID)
     with running(attempt(1), stopped, lease_ends=9), running(replace(attempt(1), task_id="other"), other, lease_ends=9):
         assert (stopped.is_cancelled, other.is_cancelled) == (True, False)
@@ -72,32 +72,32 @@ class _Watchdog:
         """Nothing."""
 
 
-def test_a_defect_in_the_upkeep_does_not_keep_a_worker_from_renewing_its_leases(
+def test_a_defect_in_the_recovery_does_not_keep_a_worker_from_renewing_its_leases(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
-    running, broken = Running(), _Broken()
+    running, broken = InFlight(), _Broken()
     held = claimed(store, created(store, system_clock()), system_clock())
 
     def facts() -> dict[str, Any]:
         return {}
 
-    keeper = Keeper(
-        store, running, cast(Upkeep, broken), "one@test", facts, 1.0, cast(Watchdog, _Watchdog()), system_clock
+    heartbeat = Heartbeat(
+        store, running, cast(Recovery, broken), "one@test", facts, 1.0, cast(Watchdog, _Watchdog()), system_clock
     )
     with running(held, Cancel(), lease_ends=0) as one:
-        keeper.start()
+        heartbeat.start()
         try:
-            wait_until(lambda: broken.calls >= 3, 10, "the upkeep has failed thrice")
+            wait_until(lambda: broken.calls >= 3, 10, "the recovery has failed thrice")
             ends = one.lease_ends
             wait_until(lambda: one.lease_ends > ends, 10, "the lease is renewed all the same")
         finally:
-            keeper.stop()
-    assert any(vars(record)["action"] == "keeper_failed" for record in caplog.records)
+            heartbeat.stop()
+    assert any(vars(record)["action"] == "heartbeat_failed" for record in caplog.records)
 
 
 class _Slow:
-    """An upkeep that takes for ever."""
+    """An recovery that takes for ever."""
 
     def __init__(self) -> None:
         self.began, self.go_on = threading.Event(), threading.Event()
@@ -107,18 +107,18 @@ class _Slow:
         self.go_on.wait(30)
 
 
-def test_an_upkeep_that_takes_long_does_not_keep_leases_from_being_renewed(store: Store) -> None:
-    running, slow = Running(), _Slow()
+def test_a_recovery_that_takes_long_does_not_keep_leases_from_being_renewed(store: Store) -> None:
+    running, slow = InFlight(), _Slow()
     held = claimed(store, created(store, system_clock()), system_clock())
     watchdog = cast(Watchdog, _Watchdog())
-    keeper = Keeper(store, running, cast(Upkeep, slow), "one@test", dict, 1.0, watchdog, system_clock)
+    heartbeat = Heartbeat(store, running, cast(Recovery, slow), "one@test", dict, 1.0, watchdog, system_clock)
     with running(held, Cancel(), lease_ends=0) as one:
-        keeper.start()
+        heartbeat.start()
         try:
             assert slow.began.wait(10)
             ends = one.lease_ends
-            wait_until(lambda: one.lease_ends > ends, 10, "a renewal while the upkeep goes on")
+            wait_until(lambda: one.lease_ends > ends, 10, "a renewal while the recovery goes on")
             assert not slow.go_on.is_set()
         finally:
             slow.go_on.set()
-            keeper.stop()
+            heartbeat.stop()

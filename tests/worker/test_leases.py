@@ -24,9 +24,9 @@ from app.usecases.tasks import TaskService
 from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
 from tasks.leases.guard import MARGIN, LeaseGuard
-from tasks.leases.in_flight import Running
+from tasks.leases.in_flight import InFlight
 from tests.servers import CeleryProcess, HttpTarget, RedisServer, wait_until
-from tests.worker.conftest import HORIZON_SECONDS, intake_of, unchecked
+from tests.worker.conftest import HORIZON_SECONDS, admission_of, unchecked
 
 LEASE_SECONDS = 2.0
 SPEC = {"retry_delay": 5, "retry_max_delay": 3600}
@@ -48,7 +48,7 @@ class Cancel:
 
 
 def test_an_attempt_is_ended_a_margin_before_its_lease_is_over_and_once() -> None:
-    running, old, new = Running(), Cancel(), Cancel()
+    running, old, new = InFlight(), Cancel(), Cancel()
     guard = LeaseGuard(running, lease_seconds=16)
     assert guard._margin_seconds == 16 * MARGIN == 2
     with running(attempt(1), old, lease_ends=100) as held, running(attempt(2), new, lease_ends=100) as renewed:
@@ -109,7 +109,7 @@ def test_a_claim_whose_answer_comes_after_its_lease_starts_nothing(
         cast(TaskStore, store),
         dispatcher,
         {Kind.CODE: executor},
-        Running(),
+        InFlight(),
         cast(Drain, NotEnding()),
         lease_seconds,
         system_clock,
@@ -158,7 +158,7 @@ def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(
 ) -> None:
     store = Store.at(own_server.url)
     dispatcher = Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
-    service = TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
+    service = TaskService(store, dispatcher, unchecked, admission_of(store), system_clock)
     settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
     workers = [
         CeleryProcess(tmp_path / name, own_server.url, "worker", "-n", f"{name}@test", "--loglevel=info", **settings)
@@ -191,7 +191,7 @@ def test_a_worker_that_slept_ends_at_its_waking_what_is_no_longer_its_own(
 ) -> None:
     store = Store.at(own_server.url)
     dispatcher = Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
-    service = TaskService(store, dispatcher, unchecked, intake_of(store), system_clock)
+    service = TaskService(store, dispatcher, unchecked, admission_of(store), system_clock)
     settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
     workers: list[CeleryProcess] = []
 

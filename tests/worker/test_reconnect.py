@@ -20,7 +20,7 @@ from app.usecases.health import HealthService
 from app.usecases.tasks import TaskService
 from tasks.watchdog import DOUBT_SECONDS, END_SECONDS, Watchdog
 from tests.servers import CeleryProcess, RedisServer, wait_until
-from tests.worker.conftest import HORIZON_SECONDS, intake_of, unchecked
+from tests.worker.conftest import HORIZON_SECONDS, admission_of, unchecked
 
 CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
 BACK_SECONDS = 5.0
@@ -35,7 +35,7 @@ class Bench:
         self.server = server
         self.store = Store.at(server.url)
         dispatcher = Dispatcher(MessageEncoder(self.store.keys), HORIZON_SECONDS)
-        self.service = TaskService(self.store, dispatcher, unchecked, intake_of(self.store), system_clock)
+        self.service = TaskService(self.store, dispatcher, unchecked, admission_of(self.store), system_clock)
         self.health = HealthService(self.store, system_clock)
         self.folder = folder
         self.workers: list[CeleryProcess] = []

@@ -31,8 +31,8 @@ def test_what_a_worker_has_fetched_goes_back(store: Store, memory: redis.Redis) 
     store.tasks.create([task], 0)
     memory.delete(task.message.queue_key)
     memory.config_set("maxmemory", "1")
-    (sendable,) = store.upkeep.sendable([task.id])
-    assert store.upkeep.hand_back([(sendable, task.message)]) == 1
+    (sendable,) = store.recovery.sendable([task.id])
+    assert store.recovery.hand_back([(sendable, task.message)]) == 1
     assert memory.lrange(task.message.queue_key, 0, -1) == [task.message.payload]
 
 

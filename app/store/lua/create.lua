@@ -1,5 +1,5 @@
 -- Creates tasks, all in one step. An id that exists already is left as it is.
--- ARGV: now ms, the terms (3) as `admit` of _lib.lua reads them, number of tasks, then each task as `read_task` reads it
+-- ARGV: now ms, the conditions (3) as `admit` of _lib.lua reads them, number of tasks, then each task as `read_task` reads it
 -- Returns the number of new ones, or what `admit` says where nothing was created.
 local now, number = ARGV[1], tonumber(ARGV[5])
 local refused = admit(2, number, ARGV[6])

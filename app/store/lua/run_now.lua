@@ -1,5 +1,5 @@
 -- One firing beside the schedule.
--- ARGV: now ms, the terms (3) as `admit` of _lib.lua reads them, schedule id, then the task as `read_task` reads it
+-- ARGV: now ms, the conditions (3) as `admit` of _lib.lua reads them, schedule id, then the task as `read_task` reads it
 -- Returns 1, or 0 where there is no such scheduled task, or what `admit` says where nothing was created.
 local now, k = ARGV[1], P .. 's:' .. ARGV[5]
 if redis.call('EXISTS', k) == 0 then return 0 end

@@ -1,6 +1,6 @@
 -- Writes a new scheduled task.
 -- ARGV: id, now ms, kind, next firing ms, key ('' for none), body, tags as JSON ('' for none),
---       the terms (3) as `admit` of _lib.lua reads them, number of fields, then name, value, …
+--       the conditions (3) as `admit` of _lib.lua reads them, number of fields, then name, value, …
 -- Returns the id: another one where the key is taken; or what `admit` says where nothing was created.
 local id, now, name = ARGV[1], ARGV[2], ARGV[5]
 local k = P .. 's:' .. id

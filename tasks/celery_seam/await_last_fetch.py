@@ -16,7 +16,7 @@ from tasks.drain import Drain
 ANSWER_SECONDS = 1.5
 
 
-class ConsumerEnd(bootsteps.StartStopStep):
+class AwaitLastFetch(bootsteps.StartStopStep):
     """kombu asks for a message by BRPOP, which the server answers within a second.
 
     A worker that stops meanwhile leaves that question open, and the message that answers it is lost: so it is waited

@@ -17,9 +17,9 @@ from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from app import logs
+from app.domain.kinds import QUEUES
 from app.domain.status import Kind
 from app.launch.redis_location import require_redis_url
-from app.messaging.queues import QUEUES
 from app.settings import Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, PRIORITIES
 from app.store.sentinel_url import is_sentinel, parse_sentinel_url

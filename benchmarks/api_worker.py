@@ -18,15 +18,12 @@ from typing import Any
 
 import requests
 
-from app.clock import system_clock
+from app.api.context import compose
 from app.domain.status import Status
-from app.messaging.encoder import MessageEncoder
+from app.settings import Settings
 from app.store.record import Task
 from app.store.store import Store
 from app.store.tasks import Filters
-from app.usecases.admission import Admission
-from app.usecases.dispatch import Dispatcher
-from app.usecases.tasks import TaskService
 from benchmarks.processes import running, server
 
 CALLS = 500
@@ -92,12 +89,8 @@ def _plain(url: str) -> float:
 def _ours(url: str, folder: Path) -> tuple[float, float]:
     """Seconds from the first start to the last end, and the worker's resident memory then, in MB."""
     with server(folder / "redis") as redis_url:
-        os.environ["REDIS_URL"] = redis_url  # for the messages' Celery application
         store = Store.at(redis_url)
-        dispatcher = Dispatcher(MessageEncoder(store.keys), horizon_seconds=5)
-        service = TaskService(
-            store, dispatcher, lambda source, name: [], Admission(store.admission, 1_000_000), system_clock
-        )
+        service = compose(Settings(), store, lambda source, name: []).tasks
         for _ in range(CALLS):
             service.create({"name": "call", "api_url": url})
         words = ["-m", "celery", "-A", "celery_app", "worker", "-Q", "celeriac.api", f"--concurrency={THREADS}"]

@@ -37,17 +37,19 @@ from typing import Any
 import redis
 from celery import Celery
 
+from app.api.context import compose
 from app.clock import system_clock
 from app.domain.ids import new_id
-from app.domain.spec import parse_schedule
+from app.domain.kinds import QUEUES
+from app.domain.spec import kept_fields, parse_schedule
 from app.domain.status import Kind, ScheduleStatus, TaskType
 from app.messaging.encoder import MessageEncoder
-from app.messaging.queues import QUEUES, celery_priority
+from app.messaging.queues import celery_priority
+from app.settings import Settings
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import Filters, NewTask
-from app.usecases.admission import Admission
-from app.usecases.dispatch import Dispatcher, body_of, terms_of
+from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from app.usecases.schedules import ScheduleService
 from celery_app import kombu_url
@@ -113,7 +115,6 @@ def _server() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _store(url: str) -> Iterator[tuple[Store, Dispatcher]]:
-    os.environ["REDIS_URL"] = url  # Celery's configuration asks for a broker before it is used
     store = Store.at(url)
     try:
         yield store, Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
@@ -144,16 +145,12 @@ def _add_schedules(store: Store, count: int, next_run_ms: int, **changes: Any) -
     now_ms = system_clock()
     schedule = Schedule(
         id="",
-        name=spec.name,
         kind=spec.kind,
         status=ScheduleStatus.ACTIVE,
-        cron_expression=spec.cron_expression,
-        timezone="UTC",
         created_ms=now_ms,
         updated_ms=now_ms,
         next_run_ms=next_run_ms,
-        terms=terms_of(spec),
-        spec=body_of(spec),
+        spec={**kept_fields(spec), "timezone": "UTC"},
     )
     for _ in range(count):
         store.schedules.create(replace(schedule, id=new_id(now_ms)), now_ms)
@@ -164,14 +161,10 @@ def _add_delays(store: Store, count: int) -> None:
     now_ms = system_clock()
     made = NewTask(
         id="",
-        name="benchmark",
         kind=Kind.CODE,
         task_type=TaskType.DELAYED,
         due_ms=0,
-        spec={"function_code": SPEC["function_code"], "function_name": "main"},
-        max_retries=0,
-        timeout=30,
-        priority=5,
+        spec={"name": "benchmark", "function_code": SPEC["function_code"], "function_name": "main"},
     )
     step_ms = TEN_YEARS_MS // count
     for first in range(0, count, TASKS_PER_WRITE):
@@ -409,10 +402,7 @@ def change(size: Size) -> Iterator[str]:
         sides = [(few, 100), (many, size.schedules)]
         for (store, _), count in sides:
             _add_schedules(store, count, _next_hour_but_one_ms())
-        services = [
-            ScheduleService(store, dispatcher, _no_problems, Admission(store.admission, 1_000_000), system_clock, "UTC")
-            for (store, dispatcher), _ in sides
-        ]
+        services = [compose(Settings(), store, _no_problems).schedules for (store, dispatcher), _ in sides]
         seconds: list[dict[str, list[float]]] = [{"create": [], "pause": [], "delete": []} for _ in services]
         for _ in range(CHANGE_ROUNDS):
             for service, times in zip(services, seconds, strict=True):

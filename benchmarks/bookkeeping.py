@@ -1,7 +1,7 @@
 """What leases and histories cost: no-op code tasks through one worker that keeps them, and one that does not.
 
     with      the worker as it is
-    without   the same worker, its scripts without leases and histories, its heartbeat renewing nothing
+    without   the same worker, its scripts without leases and histories, nothing renewed
 
 Each turn has a server of its own, with all tasks created before the worker starts. Counted by the records, from the
 first start to the last end.
@@ -9,7 +9,6 @@ first start to the last end.
 
 from __future__ import annotations
 
-import os
 import runpy
 import shutil
 import statistics
@@ -29,7 +28,7 @@ from app.store.store import Store
 from app.store.tasks import Filters
 from app.usecases.dispatch import Dispatcher
 from benchmarks.processes import running, server
-from tasks.heartbeat import Heartbeat
+from tasks.leases.renewal import Renewal
 
 TASKS = 2_000
 ROUNDS = 3
@@ -38,15 +37,20 @@ TARGET_COST_PERCENT = 15.0
 TASK = {"name": "benchmark", "function_code": "def main():\n    return 1\n", "function_name": "main"}
 WORKER = ("celery", "-q", "-A", "celery_app", "worker", "-Q", "celeriac.code", "--without-mingle", "--without-gossip")
 
-#: Of each script, the lines that keep leases and histories.
+#: Of each script, the text that keeps leases and histories, and what is left without it.
 KEPT = {
     "_lib.lua": (
-        "  note_change(id, r[3], status, now, who, why)\n",
-        "  redis.call('ZREM', P .. 'leases', id)\n  local inbox",
+        ("  record_change(id, task.status, status, now_ms, actor, reason)\n", ""),
+        (
+            "    unschedule(ending.id)\n    redis.call('ZREM', P .. 'leases', ending.id)\n",
+            "    unschedule(ending.id)\n",
+        ),
     ),
-    "claim.lua": ("redis.call('ZADD', P .. 'leases', ARGV[3], id)\n", ", 'ls', ARGV[3]"),
+    "claim.lua": (
+        ("redis.call('ZADD', P .. 'leases', lease_until_ms, task_id)\n", ""),
+        (", lease_until_ms = lease_until_ms", ""),
+    ),
 }
-LEFT = {"_lib.lua": ("", "  local inbox"), "claim.lua": ("", "")}
 
 
 def run() -> Sequence[str]:
@@ -71,7 +75,6 @@ def _listed(figures: Sequence[float]) -> str:
 
 def _tasks_per_second(side: str) -> float:
     with tempfile.TemporaryDirectory(prefix="celeriac-") as name, server(Path(name) / "redis") as redis_url:
-        os.environ["REDIS_URL"] = redis_url  # for the messages' Celery application
         store = Store.at(redis_url)
         _create(store)
         words = ("-m", "benchmarks.bookkeeping", side, name)
@@ -90,11 +93,11 @@ def _create(store: Store) -> None:
 
 def _seconds(store: Store) -> float:
     """From the first start to the last end, when all have succeeded."""
-    leaves = [leaf for leaf in store.recovery.finished_leaves() if leaf.endswith(f":{Status.SUCCEEDED}")]
+    indexes = [index for index in store.retention.finished_indexes() if index.endswith(f":{Status.SUCCEEDED}")]
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while store.recovery.count(leaves) < TASKS:
+    while store.retention.count(indexes) < TASKS:
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{store.recovery.count(leaves)} of {TASKS} tasks ran within {PATIENCE_SECONDS} s")
+            raise RuntimeError(f"{store.retention.count(indexes)} of {TASKS} tasks ran within {PATIENCE_SECONDS} s")
         time.sleep(0.1)
     started_ms, finished_ms, cursor = [], [], None
     while True:
@@ -114,13 +117,13 @@ def _keep_nothing(folder: Path) -> None:
     shutil.copytree(scripts._FOLDER, folder)
     for name, lines in KEPT.items():
         text = (folder / name).read_text()
-        for line, left in zip(lines, LEFT[name], strict=True):
+        for line, left in lines:
             if text.count(line) != 1:
                 raise RuntimeError(f"{name} has changed: this benchmark does not find {line!r}")
             text = text.replace(line, left)
         (folder / name).write_text(text)
     scripts._FOLDER = folder
-    Heartbeat._renew = lambda self: None  # type: ignore[method-assign]
+    Renewal._renew = lambda self, now: None  # type: ignore[method-assign]
 
 
 def main(side: str, folder: str) -> None:

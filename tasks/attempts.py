@@ -11,9 +11,9 @@ from typing import Any
 
 from app.clock import Clock, elapsed
 from app.domain.errors import Unavailable
-from app.domain.outcome import ExecutorError, Failure, Outcome
+from app.domain.outcome import Ending, ExecutorError, Failure, Outcome
 from app.domain.times import to_rfc3339
-from app.store.tasks import MAX_LOSSES, Attempt, Counts, TaskStore
+from app.store.tasks import MAX_LOSSES, Attempt, TaskStore
 from app.usecases.dispatch import Dispatcher, retry_policy
 from tasks.drain import Drain
 from tasks.executors import Executor
@@ -75,11 +75,11 @@ class AttemptRunner:
         executor = self._executors[attempt.kind]
         with self._in_flight(attempt, executor.new_cancel(), lease_ends) as held:
             if elapsed() < lease_ends:
-                outcome, counts = _execute(executor, held)
+                outcome, ending = _execute(executor, held)
             else:  # the claim's answer came late, or this process was asleep: somebody else may have begun it
-                outcome, counts = Outcome(failure=LEASE_LOST), "lost"
+                outcome, ending = Outcome(failure=LEASE_LOST), Ending.LOST
         duration_ms = (time.perf_counter() - started) * 1000
-        report = partial(self._report, attempt, outcome, counts, worker, started_ms, duration_ms)
+        report = partial(self._report, attempt, outcome, ending, worker, started_ms, duration_ms)
         status = self._persistently(report, held)
         _log_end(attempt, outcome, status, duration_ms)
 
@@ -87,7 +87,7 @@ class AttemptRunner:
         """Try until Redis is there to take it. What comes too late is refused there (fencing), so it harms nothing.
 
         A worker that ends waits no longer than the lease: after that somebody else may have the task. Returns as
-        `_report` does, "lost" where it was given up: then the recovery takes the task back.
+        `_report` does, "superseded" where it was given up: then the recovery takes the task back.
         """
         for _ in range(REPORT_TRIES):
             try:
@@ -96,37 +96,36 @@ class AttemptRunner:
                 if self._drain.has_begun and elapsed() >= held.lease_ends:
                     break
                 time.sleep(REPORT_PAUSE_SECONDS)
-        return "lost"
+        return "superseded"
 
     def _report(
         self,
         attempt: Attempt,
         outcome: Outcome,
-        counts: Counts,
+        ending: Ending,
         worker: str,
         started_ms: int,
         duration_ms: float,
     ) -> str:
         """Write the attempt's end: finished, or to be run again. Returns the task's status then."""
         now_ms = self._clock()
-        pause_ms = self._pause_ms(attempt, outcome, counts)
+        pause_ms = self._pause_ms(attempt, outcome, ending)
         if pause_ms is None:
             return self._store.finish(attempt, outcome, now_ms, duration_ms)
         due_ms = now_ms + pause_ms
-        priority = attempt.priority
-        message = self._dispatcher.message(attempt.task_id, attempt.kind, priority, due_ms, now_ms)
-        entry = None if counts == "free" else _entry(attempt, outcome, worker, started_ms, now_ms, duration_ms)
-        return self._store.run_again(attempt, outcome, now_ms, duration_ms, due_ms, message, counts=counts, entry=entry)
+        message = self._dispatcher.message(attempt.task_id, attempt.kind, attempt.priority, due_ms, now_ms)
+        entry = None if ending is Ending.RETURNED else _entry(attempt, outcome, worker, started_ms, now_ms, duration_ms)
+        return self._store.run_again(attempt, outcome, now_ms, duration_ms, due_ms, message, ending, entry=entry)
 
-    def _pause_ms(self, attempt: Attempt, outcome: Outcome, counts: Counts) -> int | None:
+    def _pause_ms(self, attempt: Attempt, outcome: Outcome, ending: Ending) -> int | None:
         """ms until it runs again; None where it is finished."""
-        if counts != "counts" and attempt.spec.get("on_worker_lost") == "fail":
+        if ending is not Ending.COUNTED and attempt.spec["on_worker_lost"] == "fail":
             return None
-        if counts == "free":
+        if ending is Ending.RETURNED:
             return 0
-        if counts == "lost":
+        if ending is Ending.LOST:
             return OWN_FAILURE_PAUSE_MS if attempt.losses + 1 < MAX_LOSSES else None
-        policy = retry_policy(attempt.spec, attempt.max_retries)
+        policy = retry_policy(attempt.spec)
         if outcome.stopped or outcome.failure is None or not outcome.retryable:
             return None
         own = attempt.number - attempt.losses  # the attempts that ended by themselves: no other uses up a retry
@@ -135,18 +134,18 @@ class AttemptRunner:
         return round(policy.pause_seconds(own, random.random(), outcome.retry_after_seconds) * 1000)
 
 
-def _execute(executor: Executor, held: InFlightAttempt) -> tuple[Outcome, Counts]:
+def _execute(executor: Executor, held: InFlightAttempt) -> tuple[Outcome, Ending]:
     """Run the attempt to its end; what came of it, and how it counts."""
     _log("task started", "task_started", held.attempt)
     try:
         outcome = executor.execute(held.attempt, held.cancel)
     except ExecutorError as error:
-        return _own_failure(error), "lost"
+        return _own_failure(error), Ending.LOST
     if outcome.stopped and held.is_given_back:
-        return Outcome(failure=GIVEN_BACK), "free"
+        return Outcome(failure=GIVEN_BACK), Ending.RETURNED
     if outcome.stopped and held.lease_is_lost:
-        return Outcome(failure=LEASE_LOST), "lost"
-    return outcome, "counts"
+        return Outcome(failure=LEASE_LOST), Ending.LOST
+    return outcome, Ending.COUNTED
 
 
 def _own_failure(error: ExecutorError) -> Outcome:
@@ -189,7 +188,7 @@ def _log_end(attempt: Attempt, outcome: Outcome, status: str, duration_ms: float
         _log("task given back", "task_given_back", attempt, duration_ms=round(duration_ms, 1))
     elif status in ("waiting", "queued"):
         _log("task will be tried again", "task_retried", attempt, **more)
-    elif status in ("", "lost"):
+    elif status in ("", "superseded"):
         _log("attempt ended, the task was no longer ours", "attempt_fenced", attempt, **more)
     else:
         _log(f"task {status}", f"task_{status}", attempt, **more)

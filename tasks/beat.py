@@ -24,7 +24,7 @@ from app.store.subscriber import Watch
 from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
-from app.usecases.recovery import Recovery
+from app.usecases.maintenance import Maintenance
 from tasks.runtime import open_store
 
 logger = logging.getLogger("celeriac.beat")
@@ -49,7 +49,7 @@ class StoreScheduler(Scheduler):
         dispatcher = Dispatcher(MessageEncoder(self._store.keys), settings.countdown_horizon)
         self._firing = FiringService(self._store, dispatcher, system_clock)
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
-        self._recovery = Recovery(self._store, dispatcher, settings, self._name, steps=ClockSteps(system_clock()))
+        self._maintenance = Maintenance(self._store, dispatcher, settings, self._name, ClockSteps(system_clock()))
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
         self._away = False
@@ -80,7 +80,7 @@ class StoreScheduler(Scheduler):
         try:
             self._fire()
         finally:  # a schedule that can't be fired must not keep tasks from being looked after
-            self._recovery.run(system_clock())
+            self._maintenance.run(system_clock())
         self._watch.wait(self._seconds_to_next())
 
     def _fire(self) -> None:
@@ -103,7 +103,7 @@ class StoreScheduler(Scheduler):
             self._store.liveness.beat_ticked(self._name, system_clock())
 
     def _seconds_to_next(self) -> float:
-        next_ms = self._store.schedules.next_due_ms()
+        next_ms = self._store.firings.next_due_ms()
         if next_ms is None or not self._has_room:
             return TICK_SECONDS
         return min(max((next_ms - system_clock()) / 1000, 0.0), TICK_SECONDS)

@@ -15,7 +15,8 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from app.messaging.queues import EXECUTE, QUEUES
+from app.domain.kinds import QUEUES
+from app.messaging.queues import EXECUTE
 from app.settings import SettingsError
 from celery_app import celery
 from sandbox import SandboxError
@@ -57,7 +58,7 @@ def _on_ready(sender: Any, **_: Any) -> None:
     except (SandboxError, SettingsError) as error:
         logger.critical("the worker can't run: %s", error, extra={"action": "worker_refused"})
         sys.exit(EXIT_CANNOT_RUN)
-    off = {name: why for name, why in runtime.sandbox.layers.items() if why != "on"}
+    off = {name: why for name, why in runtime.facts()["sandbox"].items() if why != "on"}
     logger.info(
         "worker ready",
         extra={"action": "worker_ready", "worker": _identity().hostname, "sandbox_off": off or "none"},

@@ -11,7 +11,7 @@ from typing import Any
 from app.clock import Clock
 from app.domain.errors import Unavailable
 from app.store.store import Store
-from app.usecases.recovery import Recovery
+from app.usecases.maintenance import Maintenance
 from tasks.leases.in_flight import InFlight
 from tasks.leases.renewal import Renewal
 from tasks.watchdog import Watchdog
@@ -29,7 +29,7 @@ class Heartbeat:
         self,
         store: Store,
         in_flight: InFlight,
-        recovery: Recovery,
+        maintenance: Maintenance,
         hostname: str,
         facts: Callable[[], dict[str, Any]],
         lease_seconds: float,
@@ -38,7 +38,7 @@ class Heartbeat:
     ) -> None:
         self._store = store
         self._in_flight = in_flight
-        self._recovery = recovery
+        self._maintenance = maintenance
         self._hostname = hostname
         self._facts = facts
         self._renewal = Renewal(store.tasks, in_flight, lease_seconds, clock)
@@ -90,7 +90,7 @@ class Heartbeat:
             self._alive_said = now
         self._watchdog.look(time.monotonic())
         if not self._beat_is_alive():
-            self._recovery.run(self._clock())
+            self._maintenance.run(self._clock())
 
     def _beat_is_alive(self) -> bool:
         beat = self._store.liveness.last_beat()

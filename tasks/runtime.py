@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from app.clock import Clock, ClockSteps, system_clock
-from app.domain.status import Kind
+from app.domain.kinds import KINDS
 from app.domain.times import to_rfc3339
 from app.launch.redis_location import require_redis_url
 from app.messaging.encoder import MessageEncoder
-from app.messaging.queues import QUEUES
 from app.settings import Settings, read_settings
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
-from app.usecases.recovery import Recovery
+from app.usecases.maintenance import Maintenance
 from app.usecases.redis_checks import log_warnings
 from app.version import VERSION
-from sandbox import Sandbox
 from tasks.attempts import AttemptRunner
 from tasks.celery_seam.last_fetch import last_fetch
 from tasks.drain import Drain
 from tasks.executors import Executor
-from tasks.executors.api import ApiExecutor
-from tasks.executors.code import CodeExecutor
 from tasks.heartbeat import Heartbeat
-from tasks.http import AddressPolicy, HttpClient
 from tasks.leases.guard import LeaseGuard
 from tasks.leases.in_flight import InFlight
 from tasks.watchdog import Watchdog
@@ -55,25 +52,19 @@ class Runtime:
         self.store = store
         self.identity = identity
         self.in_flight = InFlight()
-        self.sandbox = make_sandbox(settings)
-        self._http = make_http_client(settings)
         self._started_at = to_rfc3339(clock())
         dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
-        executors: dict[str, Executor] = {
-            Kind.CODE: CodeExecutor(self.sandbox, settings),
-            Kind.API: ApiExecutor(self._http),
-        }
-        served = {kind: executor for kind, executor in executors.items() if QUEUES[kind] in identity.queues}
+        self.executors = make_executors(settings, identity.queues)
         self.drain = Drain(store.recovery, dispatcher, self.in_flight, settings.shutdown_grace, clock)
         self.runner = AttemptRunner(
-            store.tasks, dispatcher, served, self.in_flight, self.drain, settings.lease_seconds, clock
+            store.tasks, dispatcher, self.executors, self.in_flight, self.drain, settings.lease_seconds, clock
         )
         self._leases = LeaseGuard(self.in_flight, settings.lease_seconds)
         self.watchdog = Watchdog(self._last_fetched, self._end_process)
         self.heartbeat = Heartbeat(
             store,
             self.in_flight,
-            Recovery(store, dispatcher, settings, identity.hostname, steps=ClockSteps(clock())),
+            Maintenance(store, dispatcher, settings, identity.hostname, ClockSteps(clock())),
             identity.hostname,
             self.facts,
             settings.lease_seconds,
@@ -81,10 +72,10 @@ class Runtime:
             clock,
         )
 
-    def start(self, *, with_sandbox: bool) -> None:
-        """Start the threads, and the zygote where programs will run here. Raises SandboxError."""
-        if with_sandbox:
-            self.sandbox.start()
+    def start(self) -> None:
+        """Start the executors and the threads. Raises SandboxError, SettingsError."""
+        for executor in self.executors.values():
+            executor.start()
         self._leases.start()
         self.heartbeat.start()
 
@@ -93,8 +84,8 @@ class Runtime:
         self.drain.finish()
         self.heartbeat.stop()
         self._leases.stop()
-        self.sandbox.close()
-        self._http.close()
+        for executor in self.executors.values():
+            executor.close()
         self.store.close()
 
     def _last_fetched(self) -> float | None:
@@ -119,35 +110,22 @@ class Runtime:
             "consuming": self.watchdog.is_consuming,
             "started_at": self._started_at,
             "running": [attempt.task_id for attempt in self.in_flight.attempts()][:1000],
-            "sandbox": dict(self.sandbox.layers),
+            "sandbox": {},
+            **self._executor_facts(),
         }
 
-
-def make_sandbox(settings: Settings) -> Sandbox:
-    """The sandbox as the settings want it; not started."""
-    return Sandbox(
-        spare_children=settings.code_concurrency,
-        memory_bytes=settings.sandbox_memory_bytes,
-        require=settings.sandbox_require,
-        extra_modules=settings.sandbox_extra_modules,
-        max_children=settings.code_concurrency,  # where one worker serves both queues, its threads are many more
-    )
+    def _executor_facts(self) -> dict[str, Any]:
+        return {name: value for executor in self.executors.values() for name, value in executor.facts().items()}
 
 
-def make_http_client(settings: Settings) -> HttpClient:
-    """The client as the settings want it."""
-    policy = AddressPolicy(
-        allow_private=settings.loopback_only,
-        allowed_networks=settings.http_allowed_networks,
-        denied_networks=settings.http_denied_networks,
-        allowed_ports=settings.http_allowed_ports,
-    )
-    return HttpClient(
-        policy,
-        max_body_bytes=settings.http_response_bytes,
-        ca_bundle=settings.http_ca_bundle or None,
-        proxy_url=settings.http_proxy_url or None,
-    )
+def make_executors(settings: Settings, queues: Collection[str]) -> dict[str, Executor]:
+    """kind -> the executor of its attempts, for the kinds of these queues; not started."""
+    made = {}
+    for kind, row in KINDS.items():
+        if row.queue in queues:
+            module, _, function = row.executor.partition(":")
+            made[str(kind)] = getattr(importlib.import_module(module), function)(settings)
+    return made
 
 
 def open_store(settings: Settings, max_connections: int) -> Store:
@@ -171,7 +149,7 @@ class _Process:
                 log_warnings(store.liveness)
                 self.runtime = Runtime(settings, store, identity)
                 self.pid = os.getpid()
-                self.runtime.start(with_sandbox=QUEUES[Kind.CODE] in identity.queues)
+                self.runtime.start()
             return self.runtime
 
     def drain(self) -> Drain | None:

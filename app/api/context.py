@@ -7,9 +7,14 @@ from typing import cast
 
 from flask import current_app
 
-from app.api.holding import Holding
-from app.clock import Clock
+from app.api.holding import Holding, most_held
+from app.clock import Clock, system_clock
+from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
+from app.store.store import Store
+from app.usecases.admission import Admission
+from app.usecases.code_check import CodeChecker
+from app.usecases.dispatch import Dispatcher
 from app.usecases.health import HealthService
 from app.usecases.schedules import ScheduleService
 from app.usecases.statistics import StatisticsService
@@ -29,6 +34,21 @@ class Context:
     health: HealthService
     clock: Clock
     holding: Holding
+
+
+def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
+    """The services over one store: as the API, tests and benchmarks use them."""
+    dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
+    admission = Admission(store.admission, settings.max_queued_tasks)
+    return Context(
+        settings=settings,
+        tasks=TaskService(store, dispatcher, checker, admission, clock),
+        schedules=ScheduleService(store, dispatcher, checker, admission, clock, settings.timezone),
+        statistics=StatisticsService(store.stats, clock),
+        health=HealthService(store, clock),
+        clock=clock,
+        holding=Holding(most_held(settings.api_threads)),
+    )
 
 
 def context() -> Context:

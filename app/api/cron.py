@@ -6,7 +6,8 @@ from flask import Blueprint, Response
 
 from app.api.context import context
 from app.api.parsing import json_body
-from app.api.shapes import answer
+from app.api.responses import Preview
+from app.api.shapes import answer, write
 from app.domain.times import to_rfc3339
 
 blueprint = Blueprint("cron", __name__, url_prefix="/api/cron")
@@ -16,4 +17,5 @@ blueprint = Blueprint("cron", __name__, url_prefix="/api/cron")
 def preview() -> Response:
     """An expression in words, and its next firings; creates nothing."""
     description, runs = context().schedules.preview(json_body())
-    return answer({"description": description, "next_runs": [to_rfc3339(ms) for ms in runs]})
+    values = {"description": description, "next_runs": [to_rfc3339(ms) for ms in runs]}
+    return answer(write(Preview, values))

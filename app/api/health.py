@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from flask import Blueprint, Response
+from pydantic import BaseModel
 
 from app.api.context import context
 from app.api.openapi import document
 from app.api.problems import RETRY_AFTER_SECONDS
-from app.api.shapes import answer
+from app.api.responses import Health, Readiness
+from app.api.shapes import answer, write
 
 blueprint = Blueprint("service", __name__)
 
@@ -19,27 +22,28 @@ blueprint = Blueprint("service", __name__)
 def health() -> Response:
     """Whether all parts are there, and each of them."""
     report = context().health.report()
-    return _answer(report, is_ok=report["status"] == "ok")
+    return _answer(Health, report, is_ok=report["status"] == "ok")
 
 
 @blueprint.get("/health/live")
 def live() -> Response:
     """200 as long as the process serves."""
-    return answer({"status": "ok"})
+    return answer(write(Readiness, {"status": "ok"}))
 
 
 @blueprint.get("/health/ready")
 def ready() -> Response:
     """200 when a created task would run."""
     is_ready = context().health.is_ready()
-    return _answer({"status": "ok" if is_ready else "unavailable"}, is_ok=is_ready)
+    return _answer(Readiness, {"status": "ok" if is_ready else "unavailable"}, is_ok=is_ready)
 
 
-def _answer(report: dict[str, Any], *, is_ok: bool) -> Response:
-    return answer(report) if is_ok else answer(report, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
+def _answer(model: type[BaseModel], report: dict[str, Any], *, is_ok: bool) -> Response:
+    body = write(model, report)
+    return answer(body) if is_ok else answer(body, 503, **{"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """The document that describes every call."""
-    return answer(document())
+    return answer(json.dumps(document(), ensure_ascii=False).encode())

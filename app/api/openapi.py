@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,9 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from app.api import responses
 from app.api.operations import OPERATIONS, Answer, Operation
 from app.api.problems import FURTHER_PROBLEMS, PROBLEMS, RETRY_AFTER_SECONDS
+from app.domain.kinds import KINDS, KindSpec
 from app.domain.spec import PreviewSpec, ScheduleSpec, TaskSpec
+from app.domain.status import Kind
 from app.version import VERSION
 
 Json = dict[str, Any]
@@ -19,11 +22,9 @@ Json = dict[str, Any]
 _SCHEMAS = "#/components/schemas/"
 _REQUESTS: tuple[type[BaseModel], ...] = (TaskSpec, ScheduleSpec, PreviewSpec)
 _RESPONSES: tuple[type[BaseModel], ...] = (
-    responses.CodeTask,
-    responses.ApiTask,
+    *responses.TASKS.values(),
     responses.TaskPage,
-    responses.ScheduledCodeTask,
-    responses.ScheduledApiTask,
+    *responses.SCHEDULED_TASKS.values(),
     responses.ScheduledTaskPage,
     responses.FiringPage,
     responses.Preview,
@@ -32,11 +33,6 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.Readiness,
     responses.Problem,
 )
-#: The rule between fields that a schema can say: one kind of task, whole.
-_ONE_KIND = [
-    {"title": "a code task", "required": ["function_code", "function_name"], "not": {"required": ["api_url"]}},
-    {"title": "an API task", "required": ["api_url"], "not": {"required": ["function_code"]}},
-]
 _HEADERS: Json = {
     "Idempotency-Replayed": {
         "description": "Nothing was created: an earlier request with this key was answered so.",
@@ -172,13 +168,13 @@ def _schemas() -> Json:
     schemas |= {
         "TaskChange": _change_of(schemas["TaskSpec"]),
         "ScheduleChange": _change_of(schemas["ScheduleSpec"]),
-        "Task": _either("CodeTask", "ApiTask"),
-        "ScheduledTask": _either("ScheduledCodeTask", "ScheduledApiTask"),
+        "Task": _one_of(responses.TASKS),
+        "ScheduledTask": _one_of(responses.SCHEDULED_TASKS),
         "TaskOrScheduledTask": {"anyOf": [{"$ref": f"{_SCHEMAS}Task"}, {"$ref": f"{_SCHEMAS}ScheduledTask"}]},
         "OpenAPI": {"type": "object", "description": "An OpenAPI 3.1 document.", "required": ["openapi"]},
     }
     for name in ("TaskSpec", "ScheduleSpec"):
-        schemas[name] |= {"oneOf": _ONE_KIND}
+        schemas[name] |= {"oneOf": [_kind_rule(row) for row in KINDS.values()]}
     return schemas
 
 
@@ -191,8 +187,19 @@ def _change_of(spec: Json) -> Json:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
-def _either(code: str, api: str) -> Json:
-    mapping = {"code": _SCHEMAS + code, "api": _SCHEMAS + api}
+def _kind_rule(row: KindSpec) -> Json:
+    """The rule between fields that a schema can say: one kind of task, whole."""
+    others = [other.marker for other in KINDS.values() if other is not row]
+    foreign: Json = {"anyOf": [{"required": [marker]} for marker in others]}
+    return {
+        "title": f"{row.label} task",
+        "required": [row.marker, *row.required],
+        "not": foreign["anyOf"][0] if len(others) == 1 else foreign,
+    }
+
+
+def _one_of(models: Mapping[Kind, type[BaseModel]]) -> Json:
+    mapping = {str(kind): _SCHEMAS + model.__name__ for kind, model in models.items()}
     return {
         "oneOf": [{"$ref": reference} for reference in mapping.values()],
         "discriminator": {"propertyName": "kind", "mapping": mapping},

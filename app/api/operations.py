@@ -11,6 +11,7 @@ from typing import Any
 
 from app.api.parsing import DEFAULT_LIMIT, MAX_FILTER_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS
 from app.domain.idempotency import MAX_KEY_LENGTH
+from app.domain.kinds import KINDS
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 
 Schema = dict[str, Any]
@@ -108,24 +109,16 @@ SCHEDULE_FILTERS = (_query("status", "Where they stand.", _choice(ScheduleStatus
 
 # --- examples --------------------------------------------------------------------------------------
 
-_CODE = {
-    "name": "sum",
-    "function_code": "def main(a, b):\n    return a + b",
-    "function_name": "main",
-    "args": [1, 2],
-}
-_API = {"name": "ping", "api_url": "https://example.com/hook", "method": "POST", "data": {"hello": "world"}}
 _EVERY_NIGHT = {"cron_expression": "0 3 * * *", "timezone": "Europe/Berlin"}
-
-TASK_EXAMPLES = {
-    "code, immediate": _CODE,
-    "code, delayed": {**_CODE, "task_type": "delayed", "delay_seconds": 60},
-    "code, scheduled": {**_CODE, "task_type": "scheduled", **_EVERY_NIGHT},
-    "api, immediate": _API,
-    "api, delayed": {**_API, "task_type": "delayed", "run_at": "2026-12-24T18:00:00+01:00"},
-    "api, scheduled": {**_API, "task_type": "scheduled", **_EVERY_NIGHT},
+_WHEN: dict[str, dict[str, Any]] = {
+    "immediate": {},
+    "delayed": {"task_type": "delayed", "delay_seconds": 60},
+    "scheduled": {"task_type": "scheduled", **_EVERY_NIGHT},
 }
-SCHEDULE_EXAMPLES = {"code": {**_CODE, **_EVERY_NIGHT}, "api": {**_API, **_EVERY_NIGHT}}
+TASK_EXAMPLES = {
+    f"{kind}, {name}": {**row.example, **when} for kind, row in KINDS.items() for name, when in _WHEN.items()
+}
+SCHEDULE_EXAMPLES = {str(kind): {**row.example, **_EVERY_NIGHT} for kind, row in KINDS.items()}
 CHANGE_EXAMPLES = {"a name and tags": {"name": "sum of two", "tags": ["math"]}}
 PREVIEW_EXAMPLES = {"on weekdays": {"cron_expression": "30 8 * * 1-5", "timezone": "Europe/Berlin", "count": 3}}
 

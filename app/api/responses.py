@@ -1,16 +1,21 @@
-"""What the service answers, as models: the OpenAPI document is made from them.
+"""What the service answers, as models: answers are written by them, and the OpenAPI document is made from them.
 
-Tests hold real answers to them. Nothing is validated with them while serving: app/api/shapes.py writes answers.
+The fields of a spec are taken from where they are declared (app/domain/spec.py, app/domain/kinds).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SkipValidation, create_model
 
-from app.domain.spec import HttpMethod
+from app.domain.annotations import bare, without_none
+from app.domain.fields import Kept, names_kept, secret_names
+from app.domain.kinds import KINDS, KindSpec
+from app.domain.kinds.kind import Absent
+from app.domain.kinds.kind import sometimes as _sometimes
+from app.domain.numbers import plain_number
+from app.domain.spec import CommonFields, ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 
 Time = Annotated[
@@ -33,25 +38,35 @@ Id = Annotated[
 ]
 Milliseconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
-StatusPattern = int | str
-
-
-Absent = SkipJsonSchema[None]
-
-
-def _drop_default(schema: dict[str, Any]) -> None:
-    schema.pop("default", None)
-
-
-def _sometimes(description: str) -> Any:
-    """A member that is left out where there is nothing to say."""
-    return Field(None, description=description, json_schema_extra=_drop_default)
 
 
 class Model(BaseModel):
     """No member beyond those that are described."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+#: Numbers that came as whole ones are given back as such: 30, not 30.0.
+_Number = Annotated[float, PlainSerializer(lambda value: plain_number(value))]
+
+
+def _answered(model: type[BaseModel], name: str, *, is_present: bool = False) -> Any:
+    """A spec's field as an answer has it: always there, with its declared type and description.
+
+    `is_present`: it is never null. The bounds of requests are left out: what is stored is answered.
+    """
+    field = model.model_fields[name]
+    annotation = bare(field.annotation)
+    description = (field.description or "").removeprefix("Code: ").removeprefix("API: ")
+    if name in secret_names(model):
+        description += " Answers show `***` for each value."
+    if annotation is float:
+        annotation = _Number
+    return (without_none(annotation) if is_present else annotation, Field(description=description))
+
+
+_SUMMARY = ("name", "tags", "priority", "max_retries", "timeout")  # the first fields that lists show
+_COMMON = {name: _answered(CommonFields, name) for name in names_kept(CommonFields)}
 
 
 # --- tasks -----------------------------------------------------------------------------------------
@@ -92,18 +107,13 @@ class Change(Model):
     why: str = Field(examples=["attempt 1 starts"])
 
 
-class TaskSummary(Model):
-    """A task as lists hold it: no result, no output, no body of its spec."""
-
+class _TaskSummary(Model):
     id: Id
-    name: str = Field(examples=["report"])
     task_type: TaskType = Field(description="When it runs.")
-    kind: Kind = Field(description="code: it has function_code; api: it has api_url.")
+    kind: Kind = Field(description="What it does.")
     status: Status = Field(description="succeeded, failed and stopped are final.")
     scheduled_task_id: Id | None = Field(description="The scheduled task whose firing created it.")
     retry_of: Id | None = Field(description="The task that this one runs again.")
-    tags: list[str]
-    priority: int = Field(ge=0, le=9)
     created_at: Time
     due_at: Time
     queued_at: Time | None
@@ -111,16 +121,24 @@ class TaskSummary(Model):
     finished_at: Time | None
     duration_ms: Milliseconds | None = Field(description="Of the last attempt.", examples=[3.1])
     attempt: Count = Field(description="The current or last attempt; 0 before the first.")
-    max_retries: Count
-    timeout: float = Field(description="Seconds for one attempt.")
     worker: str | None
     error: TaskError | None
 
 
+if TYPE_CHECKING:
+
+    class TaskSummary(_TaskSummary):
+        """A task as lists hold it."""
+else:
+    TaskSummary = create_model(
+        "TaskSummary",
+        __base__=_TaskSummary,
+        __doc__="A task as lists hold it: no result, no output, no body of its spec.",
+        **{name: _COMMON[name] for name in _SUMMARY},
+    )
+
+
 class _WholeTask(TaskSummary):
-    retry_delay: float
-    retry_max_delay: float
-    on_worker_lost: Literal["retry", "fail"] = Field(description="What becomes of it when its worker dies.")
     stdout: str
     stdout_truncated: bool
     cpu_ms: Milliseconds | None
@@ -129,49 +147,28 @@ class _WholeTask(TaskSummary):
     history: list[Change] = Field(max_length=50, description="The last 50 changes of status, the oldest first.")
 
 
-class _CodeFields(Model):
-    kind: Literal[Kind.CODE]
-    function_code: str
-    function_name: str
-    args: list[Any]
-    kwargs: dict[str, Any]
+def _spec_fields(row: KindSpec) -> dict[str, Any]:
+    """The fields of a whole task of one kind."""
+    needed = (row.marker, *row.required)
+    own = {name: _answered(row.fields, name, is_present=name in needed) for name in row.own_fields}
+    return {**_COMMON, **own}
 
 
-class _ApiFields(Model):
-    kind: Literal[Kind.API]
-    api_url: str
-    method: HttpMethod
-    headers: dict[str, str] = Field(description="Their names; the values are never shown: `***`.")
-    params: dict[str, str]
-    data: Any
-    expected_status: list[StatusPattern]
-    retry_on: list[StatusPattern]
+#: Stored as JSON, and written as it stands (app/api/shapes.py).
+_Unread: Any = SkipValidation
 
 
-class ApiResult(Model):
-    """What the target of an API task answered."""
-
-    status_code: int = Field(ge=100, le=599)
-    headers: dict[str, str]
-    body: Any = Field(description="Parsed JSON, or text, or base64 (then body_encoding says so).")
-    body_truncated: bool
-    body_encoding: Literal["base64"] | Absent = _sometimes("Only where the body is neither JSON nor text.")
-    url: str = Field(description="The final URL, after redirects.")
-    elapsed_ms: Milliseconds
+def _task_model(row: KindSpec) -> type[BaseModel]:
+    fields = {
+        **_spec_fields(row),
+        "kind": (Literal[row.kind], Field()),
+        "result": (_Unread[row.result], Field(description=row.result_description)),
+    }
+    return create_model(f"{row.noun}Task", __base__=_WholeTask, __doc__=f"A task of the kind `{row.kind}`.", **fields)
 
 
-class CodeTask(_WholeTask, _CodeFields):
-    """A task that runs a program."""
-
-    kind: Literal[Kind.CODE]
-    result: Any = Field(description="What the function returned, as JSON.", examples=[7])
-
-
-class ApiTask(_WholeTask, _ApiFields):
-    """A task that sends an HTTP request."""
-
-    kind: Literal[Kind.API]
-    result: ApiResult | None = Field(description="Kept beside the error where the task failed.")
+#: kind -> the model of a whole task.
+TASKS: dict[Kind, type[BaseModel]] = {kind: _task_model(row) for kind, row in KINDS.items()}
 
 
 class TaskPage(Model):
@@ -184,53 +181,53 @@ class TaskPage(Model):
 # --- scheduled tasks -------------------------------------------------------------------------------
 
 
-class ScheduledTaskSummary(Model):
-    """A scheduled task as lists hold it."""
-
+class _ScheduledTaskSummary(Model):
     id: Id
-    name: str = Field(examples=["nightly"])
     task_type: Literal[TaskType.SCHEDULED]
     kind: Kind
     status: ScheduleStatus = Field(description="ended: no firing is left.")
     cron_expression: str = Field(examples=["0 3 * * *"])
     timezone: str = Field(examples=["Europe/Berlin"])
-    tags: list[str]
-    priority: int = Field(ge=0, le=9)
-    timeout: float
-    max_retries: Count
     created_at: Time
     updated_at: Time
     next_run_at: Time | None = Field(description="Null while it is paused, and when it has ended.")
     last_task_id: Id | None
     run_count: Count
     skipped_count: Count = Field(description="Firings skipped because the task before was not finished.")
-    missed_count: Count = Field(description="Firings missed while nobody fired.")
+    missed_count: Count = Field(description="Firings missed while no beat was alive.")
     key: str | None = Field(description="The name under which it was put, by PUT …/by-key/{key}.")
 
 
+if TYPE_CHECKING:
+
+    class ScheduledTaskSummary(_ScheduledTaskSummary):
+        """A scheduled task as lists hold it."""
+else:
+    ScheduledTaskSummary = create_model(
+        "ScheduledTaskSummary",
+        __base__=_ScheduledTaskSummary,
+        __doc__="A scheduled task as lists hold it.",
+        **{name: _COMMON[name] for name in _SUMMARY},
+    )
+
+
 class _WholeSchedule(ScheduledTaskSummary):
-    start_at: str | None
-    end_at: str | None
-    max_runs: Count | None
-    catch_up: Literal["none", "latest", "all"]
-    jitter_seconds: float
-    overlap: Literal["allow", "skip", "stop_previous"]
-    retry_delay: float
-    retry_max_delay: float
-    on_worker_lost: Literal["retry", "fail"]
     next_runs: list[Time] = Field(max_length=5, description="The next five; empty while it does not fire.")
 
 
-class ScheduledCodeTask(_WholeSchedule, _CodeFields):
-    """A scheduled task whose firings run a program."""
+def _timing_fields() -> dict[str, Any]:
+    own = set(names_kept(ScheduleSpec, Kept.TIMING)) - set(_ScheduledTaskSummary.model_fields)
+    return {name: _answered(ScheduleSpec, name) for name in names_kept(ScheduleSpec) if name in own}
 
-    kind: Literal[Kind.CODE]
+
+def _schedule_model(row: KindSpec) -> type[BaseModel]:
+    fields = {**_spec_fields(row), **_timing_fields(), "kind": (Literal[row.kind], Field())}
+    doc = f"A scheduled task whose firings create tasks of the kind `{row.kind}`."
+    return create_model(f"Scheduled{row.noun}Task", __base__=_WholeSchedule, __doc__=doc, **fields)
 
 
-class ScheduledApiTask(_WholeSchedule, _ApiFields):
-    """A scheduled task whose firings send an HTTP request."""
-
-    kind: Literal[Kind.API]
+#: kind -> the model of a whole scheduled task.
+SCHEDULED_TASKS: dict[Kind, type[BaseModel]] = {kind: _schedule_model(row) for kind, row in KINDS.items()}
 
 
 class ScheduledTaskPage(Model):
@@ -385,7 +382,3 @@ class Problem(Model):
     instance: str = Field(description="The path that was called.")
     errors: list[WrongField] = Field(description="Every wrong field; empty where no field is to blame.")
     task_status: Status | ScheduleStatus | Absent = _sometimes("With 409: the status that forbids it.")
-
-
-Task = Annotated[CodeTask | ApiTask, Field(discriminator="kind")]
-ScheduledTask = Annotated[ScheduledCodeTask | ScheduledApiTask, Field(discriminator="kind")]

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from app.api.context import context
 from app.api.parsing import Query, idempotency_key, json_body
-from app.api.shapes import answer, firing_note, new_schedule, new_task, schedule_summary, whole_schedule
+from app.api.shapes import answer, firing_page_json, new_schedule, new_task, schedule_json, schedule_page_json
 from app.api.tasks import task_page
 from app.domain.status import ScheduleStatus
 from app.store.schedules import Schedule, ScheduleFilters
@@ -29,7 +29,7 @@ def list_schedules() -> Response:
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
     page = context().schedules.page(filters, limit, cursor)
-    return answer({"items": [schedule_summary(item) for item in page.items], "next_cursor": page.cursor})
+    return answer(schedule_page_json(page))
 
 
 @blueprint.get("/<schedule_id>")
@@ -64,8 +64,8 @@ def list_firings(schedule_id: str) -> Response:
     query = Query(request.args)
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
-    notes, next_cursor = context().schedules.firings(schedule_id, limit, cursor)
-    return answer({"items": [firing_note(note) for note in notes], "next_cursor": next_cursor})
+    records, next_cursor = context().schedules.firings(schedule_id, limit, cursor)
+    return answer(firing_page_json(records, next_cursor))
 
 
 @blueprint.delete("/<schedule_id>")
@@ -94,4 +94,4 @@ def run(schedule_id: str) -> Response:
 
 
 def _whole(schedule: Schedule) -> Response:
-    return answer(whole_schedule(schedule))
+    return answer(schedule_json(schedule))

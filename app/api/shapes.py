@@ -1,40 +1,58 @@
-"""The contract's JSON of what the service returns."""
+"""The contract's JSON of what the service returns: values put into the models of responses.py, which write them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Response
+from pydantic import BaseModel
 
+from app.api import responses
+from app.domain.fields import secret_names
+from app.domain.kinds import KINDS
 from app.domain.times import to_rfc3339
+from app.store.firings import FiringRecord
 from app.store.record import Change, Task
-from app.store.schedules import FiringNote, Schedule
+from app.store.schedules import Schedule, SchedulePage
+from app.store.tasks import Page
 from app.usecases.schedules import rule_of
 
 UPCOMING = 5
 HIDDEN = "***"
+JSON = "application/json"
 
 
-def answer(value: Any, status: int = 200, **headers: str) -> Response:
+def answer(body: bytes, status: int = 200, **headers: str) -> Response:
     """A JSON answer; `Location="…"` and the like are headers."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status, headers, content_type="application/json")
+    return Response(body, status, headers, content_type=JSON)
+
+
+def write(model: type[BaseModel], values: Mapping[str, Any], *, result_json: str | None = None) -> bytes:
+    """The JSON of a model with these values. A member that may be left out is there where it has a value.
+
+    `result_json` is put in as it stands: a result of a megabyte is not read and written again to be shown.
+    """
+    instance = model.model_validate(values if result_json is None else {**values, "result": None})
+    serializer = model.__pydantic_serializer__
+    if result_json is None:
+        return serializer.to_json(instance, by_alias=True, exclude_unset=True)
+    written = serializer.to_json(instance, by_alias=True, exclude_unset=True, exclude={"result"})
+    return written[:-1] + b',"result":' + result_json.encode() + b"}"
 
 
 def new_task(task: Task, is_repeated: bool = False) -> Response:
     """The answer to what created a task; `is_repeated`: an earlier request with the same key did."""
-    return _created(whole_task(task), f"/api/tasks/{task.id}", is_repeated)
+    return _created(task_json(task), f"/api/tasks/{task.id}", is_repeated)
 
 
 def new_schedule(schedule: Schedule, is_repeated: bool = False) -> Response:
     """The same of a scheduled task."""
-    return _created(whole_schedule(schedule), f"/api/scheduled-tasks/{schedule.id}", is_repeated)
+    return _created(schedule_json(schedule), f"/api/scheduled-tasks/{schedule.id}", is_repeated)
 
 
-def _created(value: dict[str, Any], location: str, is_repeated: bool) -> Response:
-    response = answer(value, 201, Location=location)
+def _created(body: bytes, location: str, is_repeated: bool) -> Response:
+    response = answer(body, 201, Location=location)
     if is_repeated:
         response.headers["Idempotency-Replayed"] = "true"
     return response
@@ -45,45 +63,21 @@ def time_or_none(ms: int | None) -> str | None:
     return None if ms is None else to_rfc3339(ms)
 
 
-def shown_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    """A spec as answers show it: the headers that a task sends may be credentials, so only by name."""
-    if "headers" not in spec:
-        return spec
-    return {**spec, "headers": dict.fromkeys(spec["headers"], HIDDEN)}
+# --- tasks -----------------------------------------------------------------------------------------
 
 
-def task_summary(task: Task) -> dict[str, Any]:
-    """A task in a list: no result, no output, no body of its spec."""
-    return {
-        "id": task.id,
-        "name": task.name,
-        "task_type": task.task_type,
-        "kind": task.kind,
-        "status": task.status,
-        "scheduled_task_id": task.scheduled_task_id,
-        "retry_of": task.retry_of,
-        "tags": list(task.tags),
-        "priority": task.priority,
-        "created_at": to_rfc3339(task.created_ms),
-        "due_at": to_rfc3339(task.due_ms),
-        "queued_at": time_or_none(task.queued_ms),
-        "started_at": time_or_none(task.started_ms),
-        "finished_at": time_or_none(task.finished_ms),
-        "duration_ms": task.duration_ms,
-        "attempt": task.attempt,
-        "max_retries": task.max_retries,
-        "timeout": task.timeout,
-        "worker": task.worker,
-        "error": task.error,
-    }
+def task_page_json(page: Page) -> bytes:
+    """Some of the tasks."""
+    items = [_task_summary(task) for task in page.items]
+    return write(responses.TaskPage, {"items": items, "next_cursor": page.cursor})
 
 
-def whole_task(task: Task) -> dict[str, Any]:
+def task_json(task: Task) -> bytes:
     """One task with everything."""
-    return {
-        **task_summary(task),
-        **shown_spec(task.spec),
-        "result": None if task.result_json is None else json.loads(task.result_json),
+    model = responses.TASKS[task.kind]
+    values = {
+        **_task_summary(task),
+        **_shown_spec(model, task),
         "stdout": task.stdout,
         "stdout_truncated": task.stdout_truncated,
         "cpu_ms": task.cpu_ms,
@@ -91,6 +85,36 @@ def whole_task(task: Task) -> dict[str, Any]:
         "attempts": list(_attempts(task)),
         "history": [_change(change) for change in task.history],
     }
+    return write(model, values, result_json=task.result_json or "null")
+
+
+def _task_summary(task: Task) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        **_shown_spec(responses.TaskSummary, task),
+        "task_type": task.task_type,
+        "kind": task.kind,
+        "status": task.status,
+        "scheduled_task_id": task.scheduled_task_id,
+        "retry_of": task.retry_of,
+        "created_at": to_rfc3339(task.created_ms),
+        "due_at": to_rfc3339(task.due_ms),
+        "queued_at": time_or_none(task.queued_ms),
+        "started_at": time_or_none(task.started_ms),
+        "finished_at": time_or_none(task.finished_ms),
+        "duration_ms": task.duration_ms,
+        "attempt": task.attempt,
+        "worker": task.worker,
+        "error": task.error,
+    }
+
+
+def _shown_spec(model: type[BaseModel], item: Task | Schedule) -> dict[str, Any]:
+    """The fields of a spec that a model shows. Of secret ones (a header may be a credential) the names alone."""
+    shown = {name: value for name, value in item.spec.items() if name in model.model_fields}
+    for name in secret_names(KINDS[item.kind].fields) & shown.keys():
+        shown[name] = dict.fromkeys(shown[name], HIDDEN)
+    return shown
 
 
 def _attempts(task: Task) -> Iterable[dict[str, Any]]:
@@ -117,20 +141,37 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def schedule_summary(schedule: Schedule) -> dict[str, Any]:
-    """A scheduled task in a list: no body of its spec."""
+# --- scheduled tasks -------------------------------------------------------------------------------
+
+
+def schedule_page_json(page: SchedulePage) -> bytes:
+    """Some of the scheduled tasks."""
+    items = [_schedule_summary(schedule) for schedule in page.items]
+    return write(responses.ScheduledTaskPage, {"items": items, "next_cursor": page.cursor})
+
+
+def schedule_json(schedule: Schedule) -> bytes:
+    """One scheduled task with everything; `next_runs` are empty while it does not fire."""
+    model = responses.SCHEDULED_TASKS[schedule.kind]
+    upcoming: list[int] = []
+    if schedule.next_run_ms is not None:
+        rest = rule_of(schedule).upcoming(schedule.next_run_ms, UPCOMING - 1)
+        upcoming = [schedule.next_run_ms, *rest]
+    values = {
+        **_schedule_summary(schedule),
+        **_shown_spec(model, schedule),
+        "next_runs": [to_rfc3339(ms) for ms in upcoming],
+    }
+    return write(model, values)
+
+
+def _schedule_summary(schedule: Schedule) -> dict[str, Any]:
     return {
         "id": schedule.id,
-        "name": schedule.name,
+        **_shown_spec(responses.ScheduledTaskSummary, schedule),
         "task_type": "scheduled",
         "kind": schedule.kind,
         "status": schedule.status,
-        "cron_expression": schedule.cron_expression,
-        "timezone": schedule.timezone,
-        "tags": list(schedule.tags),
-        "priority": schedule.priority,
-        "timeout": schedule.timeout,
-        "max_retries": schedule.max_retries,
         "created_at": to_rfc3339(schedule.created_ms),
         "updated_at": to_rfc3339(schedule.updated_ms),
         "next_run_at": time_or_none(schedule.next_run_ms),
@@ -142,20 +183,9 @@ def schedule_summary(schedule: Schedule) -> dict[str, Any]:
     }
 
 
-def whole_schedule(schedule: Schedule) -> dict[str, Any]:
-    """One scheduled task with everything; `next_runs` are empty while it does not fire."""
-    upcoming: list[int] = []
-    if schedule.next_run_ms is not None:
-        rest = rule_of(schedule).upcoming(schedule.next_run_ms, UPCOMING - 1)
-        upcoming = [schedule.next_run_ms, *rest]
-    return {
-        **schedule_summary(schedule),
-        **shown_spec(schedule.spec),
-        **schedule.terms,
-        "next_runs": [to_rfc3339(ms) for ms in upcoming],
-    }
-
-
-def firing_note(note: FiringNote) -> dict[str, Any]:
-    """What became of a firing."""
-    return {"at": to_rfc3339(note.at_ms), "outcome": note.outcome, "task_id": note.task_id}
+def firing_page_json(records: Iterable[FiringRecord], cursor: str | None) -> bytes:
+    """What became of some firings."""
+    items = [
+        {"at": to_rfc3339(record.at_ms), "outcome": record.outcome, "task_id": record.task_id} for record in records
+    ]
+    return write(responses.FiringPage, {"items": items, "next_cursor": cursor})

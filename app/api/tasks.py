@@ -6,7 +6,8 @@ from flask import Blueprint, Response, request
 
 from app.api.context import context
 from app.api.parsing import Query, idempotency_key, json_body, preferred_wait_seconds
-from app.api.shapes import answer, new_schedule, new_task, task_summary, whole_task
+from app.api.responses import Stats
+from app.api.shapes import answer, new_schedule, new_task, task_json, task_page_json, write
 from app.domain.spec import is_schedule
 from app.domain.status import Status, TaskType
 from app.store.tasks import Filters
@@ -47,13 +48,13 @@ def task_page(query: Query, schedule_id: str | None = None) -> Response:
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
     page = context().tasks.page(filters, limit, cursor)
-    return answer({"items": [task_summary(task) for task in page.items], "next_cursor": page.cursor})
+    return answer(task_page_json(page))
 
 
 @blueprint.get("/stats")
 def stats() -> Response:
     """Counts and timings."""
-    return answer(context().statistics.read())
+    return answer(write(Stats, context().statistics.read()))
 
 
 @blueprint.get("/<task_id>")
@@ -63,13 +64,13 @@ def get(task_id: str) -> Response:
     wait_seconds = query.wait_seconds()
     query.done(strict=False)
     with context().holding(wait_seconds) as granted_seconds:
-        return answer(whole_task(context().tasks.get(task_id, granted_seconds)))
+        return answer(task_json(context().tasks.get(task_id, granted_seconds)))
 
 
 @blueprint.patch("/<task_id>")
 def patch(task_id: str) -> Response:
     """Change a waiting task."""
-    return answer(whole_task(context().tasks.patch(task_id, json_body())))
+    return answer(task_json(context().tasks.patch(task_id, json_body())))
 
 
 @blueprint.delete("/<task_id>")
@@ -82,4 +83,4 @@ def delete(task_id: str) -> Response:
 @blueprint.post("/<task_id>/stop")
 def stop(task_id: str) -> Response:
     """Never let it start, or end it while it runs."""
-    return answer(whole_task(context().tasks.stop(task_id)))
+    return answer(task_json(context().tasks.stop(task_id)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 
@@ -38,6 +39,14 @@ class Outcome:
     stdout_truncated: bool = False
     cpu_ms: float | None = None
     memory_kb: int | None = None
+
+
+class Ending(StrEnum):
+    """What an attempt that has ended costs its task."""
+
+    COUNTED = "counted"  # its number, and a retry where another follows
+    LOST = "lost"  # its number, since it may have been seen, but no retry: our side failed
+    RETURNED = "returned"  # nothing: its worker gave it back
 
 
 class ExecutorError(Exception):

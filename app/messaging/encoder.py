@@ -17,7 +17,8 @@ from typing import Any
 
 from celery import Celery
 
-from app.messaging.queues import EXECUTE, QUEUES, celery_priority
+from app.domain.kinds import QUEUES
+from app.messaging.queues import EXECUTE, celery_priority
 from app.store.keys import Keys
 from app.store.messages import DELIVERY_TAG, TASK_ID, Message, MessageTemplate
 

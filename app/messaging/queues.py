@@ -1,10 +1,6 @@
-"""The two queues: slow calls never stand in the way of programs."""
+"""How Celery calls what a task's kind and priority say. The queues themselves: app/domain/kinds."""
 
 from __future__ import annotations
-
-from app.domain.status import Kind
-
-QUEUES: dict[str, str] = {Kind.CODE: "celeriac.code", Kind.API: "celeriac.api"}
 
 #: The name under which a worker knows the work. Messages carry a task's id and nothing else.
 EXECUTE = "celeriac.execute"

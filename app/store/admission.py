@@ -21,10 +21,13 @@ class Conditions:
     key: str = ""
     fingerprint: str = ""
 
-    def args(self, created_id: str, now_ms: int) -> list[Any]:
-        """As `admit` of `_lib.lua` reads them."""
-        value = f"{self.fingerprint} {created_id} {now_ms}" if self.key else ""
-        return [self.key, value, "" if self.most_waiting is None else self.most_waiting]
+    def values(self, created_id: str, now_ms: int) -> dict[str, Any]:
+        """By the names under which `admit` of `_lib.lua` reads them."""
+        return {
+            "request_key": self.key,
+            "request_value": f"{self.fingerprint} {created_id} {now_ms}" if self.key else "",
+            "most_waiting": "" if self.most_waiting is None else self.most_waiting,
+        }
 
 
 UNCONDITIONAL = Conditions()

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Choice = TypeVar("Choice")
-
-
-def flat(fields: dict[str, Any]) -> Iterable[Any]:
-    """name, value, name, value, … as Lua takes a record's fields."""
-    return (part for pair in fields.items() for part in pair)
 
 
 def one_or_all(value: Choice | None, choices: Iterable[Choice]) -> Iterable[Choice]:

@@ -26,7 +26,7 @@ class Keys:
         `:history` behind it."""
         return f"{self.prefix}t:{task_id}"
 
-    def leaf(self, kind: Kind, task_type: TaskType, status: Status) -> str:
+    def task_index(self, kind: Kind, task_type: TaskType, status: Status) -> str:
         """ZSET id by seq: the index in which a task of these three sits."""
         return f"{self.prefix}ix:{kind}:{task_type}:{status}"
 
@@ -43,7 +43,7 @@ class Keys:
         (ZSET "at:outcome:task" by ms) `:firings`."""
         return f"{self.prefix}s:{schedule_id}"
 
-    def schedule_leaf(self, kind: Kind, status: ScheduleStatus) -> str:
+    def schedule_index(self, kind: Kind, status: ScheduleStatus) -> str:
         """ZSET id by seq: the index in which a scheduled task of these two sits."""
         return f"{self.prefix}sx:{kind}:{status}"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.store.client import Client
+from app.store.columns import dump_json
 from app.store.keys import Keys
-from app.store.record import dump_json
 from app.store.scripts import Scripts
 
 #: A worker or beat that was silent for so long counts as gone; one that will be heard of in so long, too: it spoke
@@ -75,9 +75,18 @@ class LivenessStore:
         self._alive(self._keys.beats, name, now_ms)
 
     def _alive(self, key: str, name: str, now_ms: int, facts_key: str = "", facts: str = "") -> None:
-        """Also where the memory is full: who works on must not count as gone."""
-        forget = now_ms - FORGET_MS, now_ms + SILENCE_MS
-        self._scripts("alive", key, name, now_ms, *forget, facts_key, facts, FORGET_MS)
+        """Written even where the memory is full: a process that goes on working must not count as gone."""
+        self._scripts(
+            "alive",
+            index_key=key,
+            name=name,
+            now_ms=now_ms,
+            before_ms=now_ms - FORGET_MS,
+            after_ms=now_ms + SILENCE_MS,
+            facts_key=facts_key,
+            facts=facts,
+            kept_ms=FORGET_MS,
+        )
 
     def beat_gone(self, name: str) -> None:
         """A beat that ends as it should."""

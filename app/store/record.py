@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.status import Kind, Status, TaskType
+from app.store.columns import SPEC, TASK, Column
 
 HISTORY_LENGTH = 50
 
@@ -27,25 +27,22 @@ class Change:
 class Task:
     """A task as it stood when it was read. Times are ms since 1970, None where it has not come to that.
 
-    `spec`, `result_json`, `stdout`, `attempts` and `history` are read only with the whole task.
+    spec: the declared fields that are kept. Those in the body, and `result_json`, `stdout`, `attempts` and `history`,
+    are read only with the whole task.
     """
 
     id: str
-    name: str
     task_type: TaskType
     kind: Kind
     status: Status
     created_ms: int
     due_ms: int
+    spec: Mapping[str, Any]
     queued_ms: int | None = None
     started_ms: int | None = None
     finished_ms: int | None = None
     duration_ms: float | None = None
     attempt: int = 0
-    max_retries: int = 0
-    timeout: float = 30
-    priority: int = 5
-    tags: Sequence[str] = ()
     worker: str | None = None
     scheduled_task_id: str | None = None
     retry_of: str | None = None
@@ -53,79 +50,84 @@ class Task:
     stdout_truncated: bool = False
     cpu_ms: float | None = None
     memory_kb: int | None = None
+    epoch: int = 0
+    losses: int = 0
     revision: str = ""
-    spec: dict[str, Any] = field(default_factory=dict)
     result_json: str | None = None
     stdout: str = ""
     attempts: Sequence[dict[str, Any]] = ()
-    history: Sequence[Change] = ()
+    history: Sequence[Change] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """What its creator calls it."""
+        return str(self.spec["name"])
 
 
-def read_task(task_id: str, fields: dict[str, str]) -> Task:
-    """The task behind the record `fields` (not empty)."""
-    return Task(
-        id=task_id,
-        name=fields["n"],
-        task_type=TaskType(fields["tt"]),
-        kind=Kind(fields["k"]),
-        status=Status(fields["st"]),
-        created_ms=int(fields["cr"]),
-        due_ms=int(fields["du"]),
-        queued_ms=_int(fields.get("qd")),
-        started_ms=_int(fields.get("sa")),
-        finished_ms=_int(fields.get("fi")),
-        duration_ms=_float(fields.get("dm")),
-        attempt=int(fields["at"]),
-        max_retries=int(fields["mr"]),
-        timeout=shown_number(float(fields["to"])),
-        priority=int(fields["p"]),
-        tags=json.loads(fields.get("tg", "[]")),
-        worker=fields.get("w"),
-        scheduled_task_id=fields.get("sid"),
-        retry_of=fields.get("ro"),
-        error=json.loads(fields["er"]) if "er" in fields else None,
-        stdout_truncated=fields.get("ot") == "1",
-        cpu_ms=_float(fields.get("cpu")),
-        memory_kb=_int(fields.get("mem")),
-        revision=fields.get("rv", ""),
-    )
+_ATTRIBUTES = frozenset(Task.__dataclass_fields__)
+_TASK_BY_SHORT: dict[str, tuple[str, Column]] = {
+    column.short: (name, column) for name, column in TASK.items() if name in _ATTRIBUTES
+}
+_SPEC_BY_SHORT = {column.short: (name, column) for name, column in SPEC.items()}
+_SPEC_DEFAULTS = {name: column.default for name, column in SPEC.items()}
 
 
-def read_history(task: Task, notes: Sequence[str]) -> list[Change]:
-    """The newest changes of a task, the oldest first. Each note of Lua's is "ms, from, to, who, why" between tabs.
+def read_task(task_id: str, flat: Sequence[str], body: Mapping[str, Any] | None = None, **more: Any) -> Task:
+    """The task behind a record as Lua returns it: name, value, name, value, … (not empty), and its body."""
+    values: dict[str, Any] = more
+    parts = iter(flat)
+    for short, text in zip(parts, parts, strict=True):
+        found = _TASK_BY_SHORT.get(short)
+        if found is not None:
+            values[found[0]] = found[1].read(text)
+    return Task(id=task_id, spec={**read_spec(flat), **(body or {})}, **values)
 
-    Nothing is noted at the creation, which every task has: what it was created as, the first note tells.
+
+def read_spec(flat: Sequence[str]) -> dict[str, Any]:
+    """The fields of a spec that a record holds, of a task or a scheduled task."""
+    spec, parts = dict(_SPEC_DEFAULTS), iter(flat)
+    for short, text in zip(parts, parts, strict=True):
+        found = _SPEC_BY_SHORT.get(short)
+        if found is not None:
+            spec[found[0]] = found[1].read(text)
+    return spec
+
+
+def read_field(name: str, text: str | None) -> Any:
+    """One field of a record; where it is not set None, or the default of a spec's field."""
+    column = SPEC.get(name)
+    if column is not None:
+        return column.default if text is None else column.read(text)
+    return None if text is None else TASK[name].read(text)
+
+
+def write_spec(spec: Mapping[str, Any]) -> list[str]:
+    """The fields of a spec that belong into a record: short name, text, … Those with their default are left out."""
+    flat: list[str] = []
+    for name, column in SPEC.items():
+        value = spec.get(name, column.default)
+        if value != column.default:
+            flat += (column.short, column.write(value))
+    return flat
+
+
+def body_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a spec that are kept beside the record."""
+    return {name: value for name, value in spec.items() if name not in SPEC}
+
+
+def read_history(task: Task, lines: Sequence[str]) -> list[Change]:
+    """The newest changes of a task, the oldest first. Each line of Lua's is "ms, from, to, who, why" between tabs.
+
+    No line is written at the creation, which every task has: the first line tells what it was created as.
     """
-    changes = [_read_change(note) for note in notes]
+    changes = [_read_change(line) for line in lines]
     first = changes[0].before if changes else task.status
     who = "api" if task.scheduled_task_id is None else f"schedule {task.scheduled_task_id}"
     creation = Change(task.created_ms, None, first or task.status, who, "created")
     return [creation, *changes][-HISTORY_LENGTH:]
 
 
-def _read_change(note: str) -> Change:
-    at_ms, before, after, who, why = note.split("\t", 4)
+def _read_change(line: str) -> Change:
+    at_ms, before, after, who, why = line.split("\t", 4)
     return Change(int(at_ms), Status(before), Status(after), who, why)
-
-
-def pairs(flat: Sequence[str]) -> dict[str, str]:
-    """A record as Lua returns it: name, value, name, value, …"""
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def dump_json(value: Any) -> str:
-    """Compact JSON, not escaped beyond need."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _int(text: str | None) -> int | None:
-    return None if text is None else int(text)
-
-
-def shown_number(number: float) -> float:
-    """30 for 30.0: what came in as a whole number goes out as one."""
-    return int(number) if number.is_integer() else number
-
-
-def _float(text: str | None) -> float | None:
-    return None if text is None else float(text)

@@ -1,4 +1,4 @@
-"""What has to be looked after: waiting tasks that come due, lost messages, lost workers, old records.
+"""What has to be recovered: waiting tasks that come due, lost messages, lost workers.
 
 Each method does a bounded piece of work, and any number of processes may call it at once.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
-from app.domain.status import FINISHED, Kind, TaskType
 from app.store.client import Client
+from app.store.columns import SHORT_NAMES, dump_json
 from app.store.keys import Keys
 from app.store.messages import Message
-from app.store.record import dump_json
+from app.store.record import read_field
 from app.store.scripts import Scripts
 
 #: Who changes a task, where the caller gives no name.
@@ -41,9 +40,9 @@ class LostAttempt:
     priority: int
     attempt: int
     epoch: int
-    started_ms: int
-    worker: str
-    may_run_again: bool
+    started_ms: int | None
+    worker: str | None
+    on_worker_lost: str
 
 
 class RecoveryStore:
@@ -70,20 +69,21 @@ class RecoveryStore:
 
     def sendable(self, task_ids: Collection[str]) -> list[Sendable]:
         """What a message for each of these tasks is made of; those that are gone are left out."""
-        records = self._records(task_ids, "k", "p", "du")
+        records = self._records(task_ids, "kind", "priority", "due_ms")
         return [
-            Sendable(task_id, kind, int(priority), int(due))
-            for task_id, (kind, priority, due) in zip(task_ids, records, strict=True)
-            if kind is not None
+            Sendable(task_id, record["kind"], record["priority"], record["due_ms"])
+            for task_id, record in zip(task_ids, records, strict=True)
+            if record["kind"] is not None
         ]
 
-    def _records(self, task_ids: Collection[str], *fields: str) -> list[Any]:
+    def _records(self, task_ids: Collection[str], *names: str) -> list[dict[str, Any]]:
+        """Of each task these fields of its record; None, or a spec's default, for what it does not have."""
         if not task_ids:
             return []
         with self._client.pipeline(transaction=False) as pipeline:
             for task_id in task_ids:
-                pipeline.hmget(self._keys.task(task_id), *fields)
-            return list(pipeline.execute())
+                pipeline.hmget(self._keys.task(task_id), [SHORT_NAMES[name] for name in names])
+            return [dict(zip(names, map(read_field, names, found), strict=True)) for found in pipeline.execute()]
 
     def oldest_message(self, queue_key: str) -> str | None:
         """The task id in the message that is served next; None: the list is empty; "": the message is not ours."""
@@ -97,7 +97,7 @@ class RecoveryStore:
 
     def message_ms(self, task_id: str) -> int:
         """Since when a message of the task has been out; 0 where it is not queued, or may have an older one out too."""
-        if self._client.hexists(self._keys.task(task_id), "dup"):
+        if self._client.hexists(self._keys.task(task_id), SHORT_NAMES["has_older_message"]):
             return 0
         return self.queued_ms([task_id])[0] or 0
 
@@ -106,38 +106,36 @@ class RecoveryStore:
         scores: Any = self._client.zmscore(self._keys.queued, list(task_ids)) if task_ids else []
         return [None if score is None else int(score) for score in scores]
 
-    def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int, who: str = RECOVERY) -> int:
+    def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int, actor: str = RECOVERY) -> int:
         """Put messages on their queues, where the tasks still are as they were seen. Returns the number sent."""
-        args: list[Any] = [now_ms, who, len(messages)]
+        values: list[Any] = []
         for task, message in messages:
-            args += [task.task_id, task.due_ms, message.queue_key, message.payload]
-        return int(self._scripts("send", *args))
+            values += (task.task_id, task.due_ms, message.queue_key, message.payload)
+        return int(self._scripts("send", now_ms=now_ms, actor=actor, messages=values))
 
     def hand_back(self, messages: Sequence[tuple[Sendable, Message]]) -> int:
         """Give back what was fetched and not started: to the front of its queue, or among the waiting ones.
 
         Returns how many there were.
         """
-        args: list[Any] = [len(messages)]
+        values: list[Any] = []
         for task, message in messages:
-            args += [task.task_id, message.queue_key, message.payload]
-        return int(self._scripts("hand_back", *args))
+            values += (task.task_id, message.queue_key, message.payload)
+        return int(self._scripts("hand_back", messages=values))
 
-    def mark_overdue(self, now_ms: int, before_ms: int, limit: int, who: str = RECOVERY) -> int:
+    def mark_overdue(self, now_ms: int, before_ms: int, limit: int, actor: str = RECOVERY) -> int:
         """waiting -> queued for what is out as a countdown and was due before `before_ms`."""
-        return int(self._scripts("overdue", now_ms, before_ms, limit, who))
+        return int(self._scripts("overdue", now_ms=now_ms, before_ms=before_ms, limit=limit, actor=actor))
 
     def expired_leases(self, now_ms: int, limit: int) -> list[LostAttempt]:
         """Attempts whose lease was over before `now_ms`."""
         expired = self._client.by_score(self._keys.leases, "-inf", f"({now_ms}", limit)
         task_ids = _ids(expired)
-        records = self._records(task_ids, "k", "p", "at", "ep", "sa", "w", "ol")
+        names = ("kind", "priority", "attempt", "epoch", "started_ms", "worker", "on_worker_lost")
         return [
-            LostAttempt(
-                task_id, kind, int(priority), int(attempt), int(epoch), int(started or 0), worker or "", fails is None
-            )
-            for task_id, (kind, priority, attempt, epoch, started, worker, fails) in zip(task_ids, records, strict=True)
-            if epoch is not None  # else it ended, or was deleted, since its lease was read
+            LostAttempt(task_id, **record)
+            for task_id, record in zip(task_ids, self._records(task_ids, *names), strict=True)
+            if record["epoch"] is not None  # else it ended, or was deleted, since its lease was read
         ]
 
     def take_back(
@@ -148,7 +146,7 @@ class RecoveryStore:
         max_losses: int,
         error: dict[str, Any],
         entry: dict[str, Any],
-        who: str = RECOVERY,
+        actor: str = RECOVERY,
     ) -> str:
         """running -> queued, or failed after `max_losses`, or stopped where that was asked for.
 
@@ -156,42 +154,18 @@ class RecoveryStore:
         """
         return str(
             self._scripts(
-                "lost",
-                lost.task_id,
-                lost.epoch,
-                now_ms,
-                message.queue_key,
-                message.payload,
-                max_losses,
-                dump_json(error),
-                dump_json(entry),
-                who,
+                "take_back",
+                task_id=lost.task_id,
+                epoch=lost.epoch,
+                now_ms=now_ms,
+                queue_key=message.queue_key,
+                message=message.payload,
+                max_losses=max_losses,
+                error=dump_json(error),
+                attempt=dump_json(entry),
+                actor=actor,
             )
         )
-
-    def finished_leaves(self) -> list[str]:
-        """The indexes of finished tasks."""
-        return [self._keys.leaf(*leaf) for leaf in product(Kind, TaskType, sorted(FINISHED))]
-
-    def count(self, leaves: Sequence[str]) -> int:
-        """How many tasks sit in `leaves`."""
-        with self._client.pipeline(transaction=False) as pipeline:
-            for leaf in leaves:
-                pipeline.zcard(leaf)
-            return sum(pipeline.execute())
-
-    def trim(self, leaf: str, after: str, limit: int, before_ms: int) -> tuple[int, str]:
-        """Look at `limit` tasks of a leaf, oldest first, from the seq `after` on ("-inf": the first).
-
-        Removes those finished before `before_ms`. Returns the number removed and the seq to go on from, "" where
-        no other can be so old.
-        """
-        removed, following = self._scripts("trim", leaf, after, limit, before_ms)
-        return int(removed), following
-
-    def trim_oldest(self, leaves: Sequence[str], limit: int) -> int:
-        """Remove the `limit` tasks of all these leaves that were created first. Returns the number removed."""
-        return int(self._scripts("trim_oldest", limit, *leaves))
 
 
 def _ids(found: Sequence[tuple[str, int]]) -> list[str]:

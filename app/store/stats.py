@@ -47,15 +47,15 @@ class StatsStore:
 
     def read(self, queues: tuple[str, ...], now_ms: int) -> Stats:
         """Everything in one round trip."""
-        leaves = list(product(Kind, TaskType, Status))
-        schedule_leaves = list(product(Kind, ScheduleStatus))
+        indexes = list(product(Kind, TaskType, Status))
+        schedule_indexes = list(product(Kind, ScheduleStatus))
         last_minute = now_ms // 60_000
         minutes = range(last_minute - MINUTES + 1, last_minute + 1)
         with self._client.pipeline(transaction=False) as pipeline:
-            for leaf in leaves:
-                pipeline.zcard(self._keys.leaf(*leaf))
-            for schedule_leaf in schedule_leaves:
-                pipeline.zcard(self._keys.schedule_leaf(*schedule_leaf))
+            for index in indexes:
+                pipeline.zcard(self._keys.task_index(*index))
+            for schedule_index in schedule_indexes:
+                pipeline.zcard(self._keys.schedule_index(*schedule_index))
             for queue, priority in product(queues, range(PRIORITIES)):
                 pipeline.llen(self._keys.queue(queue, priority))
             for waiting in (self._keys.due, self._keys.sent):
@@ -63,9 +63,9 @@ class StatsStore:
             for minute in minutes:
                 pipeline.hgetall(self._keys.minute(minute))
             answers = iter(pipeline.execute())
-        tasks = {leaf: next(answers) for leaf in leaves}
+        tasks = {index: next(answers) for index in indexes}
         schedules = Counter[ScheduleStatus]()
-        for _, status in schedule_leaves:
+        for _, status in schedule_indexes:
             schedules[status] += next(answers)
         depths = {queue: sum(next(answers) for _ in range(PRIORITIES)) for queue in queues}
         first_due = [int(score) for _ in range(2) for _, score in next(answers)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from app.store.admission import AdmissionStore
 from app.store.client import Client, connect
+from app.store.firings import FiringStore
 from app.store.inbox import Inbox
 from app.store.keys import PREFIX, Keys
 from app.store.liveness import LivenessStore
 from app.store.recovery import RecoveryStore
+from app.store.retention import RetentionStore
 from app.store.schedules import ScheduleStore
 from app.store.scripts import Scripts
 from app.store.stats import StatsStore
@@ -23,6 +25,8 @@ class Store:
         scripts = Scripts(client, prefix)
         self.keys = Keys(prefix)
         self.tasks = TaskStore(client, self.keys, scripts)
+        self.firings = FiringStore(client, self.keys, scripts)
+        self.retention = RetentionStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)
         self.recovery = RecoveryStore(client, self.keys, scripts)
         self.admission = AdmissionStore(client, self.keys)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-from app.domain.outcome import Outcome
+from app.domain.numbers import plain_number
+from app.domain.outcome import Ending, Outcome
 from app.domain.status import Kind, Status, TaskType
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
-from app.store.arguments import checked_cursor, flat, one_or_all
+from app.store.arguments import checked_cursor, one_or_all
 from app.store.client import Client
+from app.store.columns import TASK, dump_json
 from app.store.keys import Keys
 from app.store.messages import NO_MESSAGE, Message
-from app.store.record import Task, dump_json, pairs, read_history, read_task, shown_number
-from app.store.scripts import Scripts
+from app.store.record import Task, body_of, read_history, read_task, write_spec
+from app.store.scripts import TASK_VALUES, Scripts
 
 #: Records one Lua call looks at for a page, and calls made for one answer: the work for an answer is bounded,
 #: and no other client of Redis waits longer than a few milliseconds.
@@ -29,11 +31,7 @@ SEQ_AHEAD_MS = 1_000
 #: Attempts that cost a worker its life before a task is given up.
 MAX_LOSSES = 3
 #: Characters of a reason in the history: an exception's name may be a user's.
-MAX_WHY_LENGTH = 100
-
-#: How an attempt that runs again counts: "counts"; "free", it was given back, and so is its number; "lost", our side
-#: failed: its number is used up, since it may have been seen, but no retry is.
-Counts = Literal["counts", "free", "lost"]
+MAX_REASON_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +39,10 @@ class NewTask:
     """A task to be created, with the message that sends it on its way (none where it waits in Redis)."""
 
     id: str
-    name: str
     kind: Kind
     task_type: TaskType
     due_ms: int
-    spec: dict[str, Any]
-    max_retries: int
-    timeout: float
-    priority: int
-    tags: Sequence[str] = ()
+    spec: Mapping[str, Any]
     scheduled_task_id: str | None = None
     retry_of: str | None = None
     message: Message = NO_MESSAGE
@@ -73,18 +66,33 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt that a worker was given: it alone may end it, by its epoch (each claim of a task has its own)."""
+    """An attempt that a worker was given: it alone may end it, by its epoch (each claim of a task has its own).
+
+    spec: the declared fields that are kept of its task, with their defaults.
+    """
 
     task_id: str
     number: int
     epoch: int
     kind: Kind
-    name: str
-    spec: dict[str, Any]
-    max_retries: int
-    timeout: float
     losses: int
-    priority: int
+    spec: Mapping[str, Any]
+    scheduled_task_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What its creator calls the task."""
+        return str(self.spec["name"])
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that it may take."""
+        return float(self.spec["timeout"])
+
+    @property
+    def priority(self) -> int:
+        """That of its task."""
+        return int(self.spec["priority"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,31 +121,29 @@ class TaskStore:
         Where the conditions name a request that was remembered before, nothing is written and that one is returned.
         Raises Full where more tasks would wait than the conditions permit.
         """
-        args: list[Any] = [now_ms, *conditions.args(tasks[0].id, now_ms), len(tasks)]
-        for task in tasks:
-            args += creation_args(task, now_ms)
-        answer = self._scripts("create", *args)
+        values = [value for task in tasks for value in task_values(task, now_ms)]
+        answer = self._scripts("create", now_ms=now_ms, **conditions.values(tasks[0].id, now_ms), tasks=values)
         return refusal(answer) or int(answer)
 
     def get(self, task_id: str) -> Task | None:
         """One whole task, or None."""
-        record, *rest = self._scripts("read", task_id)
+        record, *rest = self._scripts("read", task_id=task_id)
         if not record:
             return None
-        spec, result, stdout, attempts, history = rest
-        task = read_task(task_id, pairs(record))
-        return replace(
-            task,
-            spec=json.loads(spec or "{}"),
+        body, result, stdout, attempts, history = rest
+        task = read_task(
+            task_id,
+            record,
+            json.loads(body or "{}"),
             result_json=result or None,
             stdout=stdout,
             attempts=[json.loads(entry) for entry in attempts],
-            history=read_history(task, history),
         )
+        return replace(task, history=read_history(task, history))
 
     def status(self, task_id: str) -> Status | None:
         """The status alone, or None where there is no such task."""
-        status = self._client.hget(self._keys.task(task_id), "st")
+        status = self._client.hget(self._keys.task(task_id), TASK["status"].short)
         return None if status is None else Status(str(status))
 
     def page(self, filters: Filters, limit: int, cursor: str | None = None) -> Page:
@@ -162,24 +168,23 @@ class TaskStore:
         chunk = limit + 1 if len(sources) == 1 else limit // len(sources) + 8
         cursor, *rows = self._scripts(
             "list",
-            before or "+inf",
-            "-inf" if filters.created_after_ms is None else filters.created_after_ms * SEQ_PER_MS,
-            limit,
-            SCAN_PER_CALL,
-            chunk,
-            filters.name or "",
-            int(filters.name_is_prefix),
-            filters.tag or "",
-            filters.scheduled_task_id or "",
-            filters.kind or "",
-            filters.task_type or "",
-            filters.status or "",
-            "" if filters.created_after_ms is None else filters.created_after_ms,
-            "" if filters.created_before_ms is None else filters.created_before_ms,
-            len(sources),
-            *sources,
+            before=before or "+inf",
+            lowest="-inf" if filters.created_after_ms is None else filters.created_after_ms * SEQ_PER_MS,
+            limit=limit,
+            budget=SCAN_PER_CALL,
+            chunk=chunk,
+            name=filters.name or "",
+            is_prefix=int(filters.name_is_prefix),
+            tag=filters.tag or "",
+            schedule_id=filters.scheduled_task_id or "",
+            kind=filters.kind or "",
+            task_type=filters.task_type or "",
+            status=filters.status or "",
+            from_ms="" if filters.created_after_ms is None else filters.created_after_ms,
+            until_ms="" if filters.created_before_ms is None else filters.created_before_ms,
+            indexes=sources,
         )
-        items = [read_task(task_id, pairs(record)) for task_id, record in zip(rows[::2], rows[1::2], strict=True)]
+        items = [read_task(task_id, record) for task_id, record in zip(rows[::2], rows[1::2], strict=True)]
         return Page(items, cursor or None)
 
     def _sources(self, filters: Filters) -> Sequence[str]:
@@ -189,7 +194,7 @@ class TaskStore:
         if filters.tag is not None:
             return [self._keys.tag(filters.tag)]
         return [
-            self._keys.leaf(kind, task_type, status)
+            self._keys.task_index(kind, task_type, status)
             for kind in one_or_all(filters.kind, Kind)
             for task_type in one_or_all(filters.task_type, TaskType)
             for status in one_or_all(filters.status, Status)
@@ -205,28 +210,33 @@ class TaskStore:
         The status is "" where there is no such task, "early" before it is due, and "elsewhere" where it is none of
         the kinds that the worker runs.
         """
-        call = secrets.token_hex(8)
-        answer = self._scripts("claim", task_id, now_ms, lease_until_ms, worker, f",{','.join(kinds)},", call)
-        if len(answer) == 1:
-            return str(answer[0])
-        _, number, epoch, kind, spec, name, max_retries, timeout, losses, priority = answer
+        status, *granted = self._scripts(
+            "claim",
+            task_id=task_id,
+            now_ms=now_ms,
+            lease_until_ms=lease_until_ms,
+            worker=worker,
+            kinds=f",{','.join(kinds)},",
+            claim=secrets.token_hex(8),
+        )
+        if not granted:
+            return str(status)
+        record, body = granted
+        task = read_task(task_id, record, json.loads(body))
         return Attempt(
-            task_id,
-            int(number),
-            int(epoch),
-            Kind(kind),
-            name,
-            json.loads(spec),
-            int(max_retries),
-            float(timeout),
-            int(losses),
-            int(priority),
+            task_id=task_id,
+            number=task.attempt,
+            epoch=task.epoch,
+            kind=task.kind,
+            losses=task.losses,
+            spec=task.spec,
+            scheduled_task_id=task.scheduled_task_id,
         )
 
     def finish(self, attempt: Attempt, outcome: Outcome, now_ms: int, duration_ms: float) -> str:
         """running -> succeeded, failed or stopped.
 
-        Returns the status it has now: "" where the task was deleted, "lost" where the attempt was no longer the
+        Returns the status it has now: "" where the task was deleted, "superseded" where the attempt was no longer the
         caller's (both: nothing was written).
         """
         status = Status.SUCCEEDED
@@ -234,7 +244,7 @@ class TaskStore:
             status = Status.STOPPED
         elif outcome.failure is not None:
             status = Status.FAILED
-        return self._complete(attempt, outcome, status, now_ms, duration_ms, now_ms, NO_MESSAGE, counts="counts")
+        return self._complete(attempt, outcome, status, now_ms, duration_ms, now_ms, NO_MESSAGE, Ending.COUNTED)
 
     def run_again(
         self,
@@ -244,19 +254,17 @@ class TaskStore:
         duration_ms: float,
         due_ms: int,
         message: Message,
+        ending: Ending,
         *,
-        counts: Counts,
         entry: dict[str, Any] | None,
     ) -> str:
         """running -> waiting (due later) or queued: a retry, or an attempt that is given back.
 
-        A free attempt gives its number back, and is due as it was (`due_ms` is now).
+        One that is returned gives its number back, and is due as it was (`due_ms` is now).
         `entry` is what `attempts` shows of it. Returns as `finish`; "stopped" where a stop was asked for.
         """
         status = Status.WAITING if due_ms > now_ms else Status.QUEUED
-        return self._complete(
-            attempt, outcome, status, now_ms, duration_ms, due_ms, message, counts=counts, entry=entry
-        )
+        return self._complete(attempt, outcome, status, now_ms, duration_ms, due_ms, message, ending, entry=entry)
 
     def _complete(
         self,
@@ -267,28 +275,26 @@ class TaskStore:
         duration_ms: float,
         due_ms: int,
         message: Message,
+        ending: Ending,
         *,
-        counts: Counts,
         entry: dict[str, Any] | None = None,
     ) -> str:
-        fields = _outcome_fields(outcome, duration_ms)
         return str(
             self._scripts(
                 "complete",
-                attempt.task_id,
-                attempt.epoch,
-                now_ms,
-                status,
-                due_ms,
-                message.queue_key,
-                message.payload,
-                counts,
-                outcome.result_json or "",
-                outcome.stdout,
-                dump_json(entry) if entry else "",
-                _why(outcome, status, counts),
-                len(fields),
-                *flat(fields),
+                task_id=attempt.task_id,
+                epoch=attempt.epoch,
+                now_ms=now_ms,
+                status=status,
+                due_ms=due_ms,
+                queue_key=message.queue_key,
+                message=message.payload,
+                ending=ending,
+                result=outcome.result_json or "",
+                stdout=outcome.stdout,
+                attempt=dump_json(entry) if entry else "",
+                reason=_reason(outcome, status, ending),
+                record=dump_json(_outcome_record(outcome, duration_ms)),
             )
         )
 
@@ -298,121 +304,98 @@ class TaskStore:
         Returns the status: waiting or queued when it was changed, another where that forbids it, "" where it is
         gone, "other" where it was changed meanwhile.
         """
-        id_, kind, task_type, status, due_ms, queue_key, payload, spec, tags, _, number, *fields = creation_args(
-            changed, now_ms
-        )
         return str(
             self._scripts(
                 "task_change",
-                id_,
-                now_ms,
-                seen.due_ms,
-                seen.revision,
-                status,
-                due_ms,
-                queue_key,
-                payload,
-                kind,
-                task_type,
-                spec,
-                tags or "[]",
-                number,
-                *fields,
+                now_ms=now_ms,
+                seen_due_ms=seen.due_ms,
+                seen_revision=seen.revision,
+                task=task_values(changed, now_ms),
             )
         )
 
-    def stop(self, task_id: str, now_ms: int, *, force: bool = False, who: str = "api") -> tuple[str, str]:
+    def stop(self, task_id: str, now_ms: int, *, force: bool = False, actor: str = "api") -> tuple[str, str]:
         """Stop a task that waits or is queued; tell the worker of one that runs, or with `force` end its record.
 
         Returns the status before and now; both "" where there is no such task.
         """
-        before, after = self._scripts("stop", task_id, now_ms, int(force), who)
+        before, after = self._scripts("stop", task_id=task_id, now_ms=now_ms, force=int(force), actor=actor)
         return before, after
 
     def delete(self, task_id: str) -> str:
         """Remove every trace. Returns its last status, "" for none; "running": nothing was done."""
-        return str(self._scripts("delete", task_id))
+        return str(self._scripts("delete", task_id=task_id))
 
     def renew(self, held: Sequence[Attempt], lease_until_ms: int) -> list[bool]:
         """Renew the leases of attempts; False where one is no longer to be run."""
-        named = (part for attempt in held for part in (attempt.task_id, attempt.epoch))
-        answer = self._scripts("renew", lease_until_ms, len(held), *named)
+        named = [part for attempt in held for part in (attempt.task_id, attempt.epoch)]
+        answer = self._scripts("renew", lease_until_ms=lease_until_ms, held=named)
         return [bool(kept) for kept in answer]
 
 
-def creation_args(task: NewTask, now_ms: int) -> list[Any]:
-    """A new task as `create` of `_lib.lua` reads it."""
-    status = Status.WAITING if task.due_ms > now_ms else Status.QUEUED
-    fields: dict[str, Any] = {
-        "n": task.name,
-        "mr": task.max_retries,
-        "to": task.timeout,
-        "p": task.priority,
+def task_values(task: NewTask, now_ms: int) -> list[Any]:
+    """A new task as the scripts read it: the values of TASK in `_lib.lua`, in their order."""
+    record = write_spec(task.spec)
+    for name, value in (("retry_of", task.retry_of), ("inbox", task.inbox)):
+        if value:
+            record += (TASK[name].short, value)
+    tags = task.spec.get("tags")
+    values = {
+        "id": task.id,
+        "kind": task.kind,
+        "task_type": task.task_type,
+        "status": _first_status(task, now_ms),
+        "due_ms": task.due_ms,
+        "queue_key": task.message.queue_key,
+        "message": task.message.payload,
+        "body": dump_json(body_of(task.spec)),
+        "tags": dump_json(tags) if tags else "",
+        "schedule_id": task.scheduled_task_id or "",
+        "record": dump_json(record),
     }
-    if task.retry_of is not None:
-        fields["ro"] = task.retry_of
-    if task.spec.get("on_worker_lost") == "fail":
-        fields["ol"] = "fail"
-    if task.inbox:
-        fields["ib"] = task.inbox
-    return [
-        task.id,
-        task.kind,
-        task.task_type,
-        status,
-        task.due_ms,
-        task.message.queue_key,
-        task.message.payload,
-        dump_json(task.spec),
-        dump_json(list(task.tags)) if task.tags else "",
-        task.scheduled_task_id or "",
-        len(fields),
-        *flat(fields),
-    ]
+    return [values[name] for name in TASK_VALUES]
 
 
-def _why(outcome: Outcome, status: Status, counts: Counts) -> str:
+def _first_status(task: NewTask, now_ms: int) -> Status:
+    return Status.WAITING if task.due_ms > now_ms else Status.QUEUED
+
+
+def _reason(outcome: Outcome, status: Status, ending: Ending) -> str:
     """Why an attempt ends so, in the words of the history."""
     if status is Status.STOPPED:
         return "a stop was asked for"
-    if counts == "free":
+    if ending is Ending.RETURNED:
         return "its worker gives it back"
     if outcome.failure is None:
         return "it returned"
-    return outcome.failure.type[:MAX_WHY_LENGTH]
+    return outcome.failure.type[:MAX_REASON_LENGTH]
+
+
+def _outcome_record(outcome: Outcome, duration_ms: float) -> list[str]:
+    """What the record says of an attempt that has ended: short name, text, …"""
+    values: dict[str, Any] = {
+        "duration_ms": round(duration_ms, 2),
+        "error": None if outcome.failure is None else dump_json(outcome.failure.as_json()),
+        "stdout_truncated": 1 if outcome.stdout_truncated else None,
+        "cpu_ms": None if outcome.cpu_ms is None else round(outcome.cpu_ms, 2),
+        "memory_kb": outcome.memory_kb,
+    }
+    return [part for name, value in values.items() if value is not None for part in (TASK[name].short, str(value))]
 
 
 def as_created(task: NewTask, now_ms: int) -> Task:
-    """The record that `creation_args` makes, as it is read before anything has happened to the task."""
-    is_waiting = task.due_ms > now_ms
+    """The record that a creation makes, as it is read before anything has happened to the task."""
+    status = _first_status(task, now_ms)
     created = Task(
         id=task.id,
-        name=task.name,
         task_type=task.task_type,
         kind=task.kind,
-        status=Status.WAITING if is_waiting else Status.QUEUED,
+        status=status,
         created_ms=now_ms,
         due_ms=task.due_ms,
-        queued_ms=None if is_waiting else now_ms,
-        max_retries=task.max_retries,
-        timeout=shown_number(float(task.timeout)),
-        priority=task.priority,
-        tags=task.tags,
+        spec={name: plain_number(value) for name, value in task.spec.items()},
+        queued_ms=None if status is Status.WAITING else now_ms,
         scheduled_task_id=task.scheduled_task_id,
         retry_of=task.retry_of,
-        spec=task.spec,
     )
     return replace(created, history=read_history(created, ()))
-
-
-def _outcome_fields(outcome: Outcome, duration_ms: float) -> dict[str, Any]:
-    fields: dict[str, Any] = {"dm": round(duration_ms, 2)}
-    if outcome.failure is not None:
-        fields["er"] = dump_json(outcome.failure.as_json())
-    if outcome.stdout_truncated:
-        fields["ot"] = 1
-    if outcome.cpu_ms is not None:
-        fields["cpu"] = round(outcome.cpu_ms, 2)
-    if outcome.memory_kb is not None:
-        fields["mem"] = outcome.memory_kb
-    return fields

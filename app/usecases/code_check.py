@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from app.domain.checks import MAX_CODE_BYTES
 from app.domain.errors import Problem
-from app.domain.spec import MAX_CODE_BYTES
 
 
 class Finding(Protocol):

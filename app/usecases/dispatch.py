@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.domain.retry import RetryPolicy
-from app.domain.spec import BODY_FIELDS, ScheduleSpec, TaskFields
+from app.domain.spec import TaskFields, kept_fields
 from app.domain.status import TaskType
 from app.store.messages import NO_MESSAGE, Message, MessageMaker, MessageTemplate
-from app.store.schedules import Schedule
+from app.store.schedules import Schedule, task_spec_of
 from app.store.tasks import NewTask
 
-RETRY_FIELDS = ("retry_delay", "retry_max_delay", "on_worker_lost")
-#: How a scheduled task fires, beside its expression.
-FIRING_FIELDS = ("start_at", "end_at", "max_runs", "catch_up", "jitter_seconds", "overlap")
 
-
-def body_of(spec: TaskFields) -> dict[str, Any]:
-    """What an attempt needs of a spec, as it is kept beside the record."""
-    return {name: getattr(spec, name) for name in (*BODY_FIELDS[spec.kind], *RETRY_FIELDS)}
-
-
-def terms_of(spec: ScheduleSpec) -> dict[str, Any]:
-    """How a scheduled task fires, as it is kept in its record."""
-    return {name: getattr(spec, name) for name in FIRING_FIELDS}
-
-
-def retry_policy(body: dict[str, Any], max_retries: int) -> RetryPolicy:
-    """How a task with this body is tried again."""
-    policy = RetryPolicy(max_retries, body["retry_delay"], body["retry_max_delay"])
-    if "retry_on" not in body:
+def retry_policy(spec: Mapping[str, Any]) -> RetryPolicy:
+    """How a task with this spec is tried again."""
+    policy = RetryPolicy(spec["max_retries"], spec["retry_delay"], spec["retry_max_delay"])
+    if "retry_on" not in spec:
         return policy
-    return RetryPolicy(max_retries, policy.delay_seconds, policy.max_delay_seconds, tuple(body["retry_on"]))
+    return RetryPolicy(policy.max_retries, policy.delay_seconds, policy.max_delay_seconds, tuple(spec["retry_on"]))
 
 
 class Dispatcher:
@@ -56,15 +43,10 @@ class Dispatcher:
         """A task made of a validated spec."""
         return NewTask(
             id=task_id,
-            name=spec.name,
             kind=spec.kind,
             task_type=task_type,
             due_ms=due_ms,
-            spec=body_of(spec),
-            max_retries=spec.max_retries,
-            timeout=spec.timeout,
-            priority=spec.priority,
-            tags=spec.tags,
+            spec=kept_fields(spec),
             message=self.message(task_id, spec.kind, spec.priority, due_ms, now_ms),
         )
 
@@ -72,15 +54,10 @@ class Dispatcher:
         """A task made of a scheduled task, beside its firings. (What a firing creates is made in fire.lua.)"""
         return NewTask(
             id=task_id,
-            name=schedule.name,
             kind=schedule.kind,
             task_type=TaskType.SCHEDULED,
             due_ms=due_ms,
-            spec=schedule.spec,
-            max_retries=schedule.max_retries,
-            timeout=schedule.timeout,
-            priority=schedule.priority,
-            tags=schedule.tags,
+            spec=task_spec_of(schedule),
             scheduled_task_id=schedule.id,
-            message=self.message(task_id, schedule.kind, schedule.priority, due_ms, now_ms),
+            message=self.message(task_id, schedule.kind, schedule.spec["priority"], due_ms, now_ms),
         )

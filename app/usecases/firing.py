@@ -12,8 +12,8 @@ from typing import Any
 from app.clock import Clock
 from app.domain.firings import CatchUp, Rule, jitter_ms, plan
 from app.domain.ids import firing_id
+from app.store.firings import DueSchedule, Firing, Firings
 from app.store.messages import MessageTemplate
-from app.store.schedules import DueSchedule, Firing, Firings
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 from app.usecases.schedules import make_rule
@@ -42,8 +42,8 @@ class FiringService:
         One that can't be fired keeps no other from it: its error is raised when all have been.
         """
         now_ms, failed = self.clock(), list[Exception]()
-        due = self.store.schedules.due(now_ms, limit)
-        self.store.schedules.fire_each(_batches(self._each(due, now_ms, failed)), now_ms)
+        due = self.store.firings.due(now_ms, limit)
+        self.store.firings.fire_each(_batches(self._each(due, now_ms, failed)), now_ms)
         if failed:
             raise failed[0]
         return len(due)
@@ -59,37 +59,36 @@ class FiringService:
             yield found
 
     def _firings(self, schedule: DueSchedule, now_ms: int) -> Firings:
-        terms = _terms(schedule.terms_json)
-        found = plan(terms.rule, int(schedule.next_run_ms), now_ms, terms.catch_up)
+        timing = _timing(schedule.timing_json)
+        found = plan(timing.rule, int(schedule.next_run_ms), now_ms, timing.catch_up)
         return Firings(
             schedule.id,
             schedule.next_run_ms,
             schedule.revision,
             found.following_ms,
-            terms.overlap,
-            terms.max_runs,
+            timing.overlap,
+            timing.max_runs,
             found.missed,
-            [self._firing(schedule, terms, at_ms, found.following_ms, now_ms) for at_ms in found.firings],
+            [self._firing(schedule, timing, at_ms, found.following_ms, now_ms) for at_ms in found.firings],
         )
 
     def _firing(
-        self, schedule: DueSchedule, terms: _Terms, at_ms: int, following_ms: int | None, now_ms: int
+        self, schedule: DueSchedule, timing: _Timing, at_ms: int, following_ms: int | None, now_ms: int
     ) -> Firing:
         task_id, due_ms = firing_id(schedule.id, at_ms), at_ms
-        if terms.jitter_seconds:
-            due_ms += jitter_ms(terms.jitter_seconds, at_ms, following_ms, self.spread())
+        if timing.jitter_seconds:
+            due_ms += jitter_ms(timing.jitter_seconds, at_ms, following_ms, self.spread())
         return Firing(at_ms, due_ms, task_id, self._template(schedule, task_id, due_ms, now_ms))
 
     def _template(self, schedule: DueSchedule, task_id: str, due_ms: int, now_ms: int) -> MessageTemplate | None:
-        priority = int(schedule.priority)
         if due_ms <= now_ms:
-            return self.dispatcher.template(schedule.kind, priority)
-        message = self.dispatcher.message(task_id, schedule.kind, priority, due_ms, now_ms)
+            return self.dispatcher.template(schedule.kind, schedule.priority)
+        message = self.dispatcher.message(task_id, schedule.kind, schedule.priority, due_ms, now_ms)
         return MessageTemplate(message.queue_key, (message.payload,)) if message.payload else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Terms:
+class _Timing:
     """How a schedule fires, read from its record."""
 
     rule: Rule
@@ -100,15 +99,15 @@ class _Terms:
 
 
 @lru_cache(maxsize=4096)
-def _terms(terms_json: str) -> _Terms:
-    """EarlierRequest: thousands of schedules that are due at one instant were mostly written alike."""
-    terms: dict[str, Any] = json.loads(terms_json)
-    return _Terms(
-        make_rule(terms["cron_expression"], terms["timezone"], terms),
-        CatchUp(terms["catch_up"]),
-        terms["jitter_seconds"],
-        terms["overlap"],
-        terms["max_runs"],
+def _timing(timing_json: str) -> _Timing:
+    """Cached: thousands of schedules that are due at one instant were mostly written alike."""
+    timing: dict[str, Any] = json.loads(timing_json)
+    return _Timing(
+        make_rule(timing),
+        CatchUp(timing["catch_up"]),
+        timing["jitter_seconds"],
+        timing["overlap"],
+        timing["max_runs"],
     )
 
 

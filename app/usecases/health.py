@@ -7,9 +7,9 @@ from typing import Any
 
 from app.clock import Clock
 from app.domain.errors import Unavailable
+from app.domain.kinds import QUEUES
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
-from app.messaging.queues import QUEUES
 from app.store.store import Store
 from app.usecases.redis_checks import Info, refusal, warnings
 from app.version import VERSION
@@ -58,7 +58,7 @@ class HealthService:
 
     def _lag_ms(self, now_ms: int) -> int:
         """How long the oldest due item has waited to be taken: a firing, or a delay without its message."""
-        times = (self._store.schedules.next_due_ms(), self._store.recovery.next_due_ms())
+        times = (self._store.firings.next_due_ms(), self._store.recovery.next_due_ms())
         return max(0, now_ms - min((ms for ms in times if ms is not None), default=now_ms))
 
     def _beat(self, now_ms: int) -> Part:

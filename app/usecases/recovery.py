@@ -1,21 +1,16 @@
-"""What beat does at each tick beside cron, and a worker where no beat is alive.
-
-Waiting tasks that come near get their message; what was lost with a worker or a broker is taken back; what is too
-old is removed. Each step is bounded, and safe in any number of processes at once: the store changes a task only
-if it still is what was seen.
-"""
+"""Recovery: waiting tasks that come near get their message, and what a worker or a broker has lost is taken back."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.clock import ClockSteps
-from app.domain.errors import Unavailable
+from app.domain.kinds import QUEUES
 from app.domain.outcome import Failure
 from app.domain.times import to_rfc3339
-from app.messaging.queues import QUEUES, celery_priority
+from app.messaging.queues import celery_priority
 from app.settings import Settings
 from app.store.recovery import LostAttempt, Sendable
 from app.store.store import Store
@@ -30,64 +25,28 @@ RESEND_BATCHES = 4
 OVERDUE_MS = 500
 #: A message that was fetched has this long to be claimed, before it may count as lost.
 FETCH_GRACE_MS = 5_000
-TRIM_BATCH = 200
-TRIM_EVERY_MS = 1_000
-#: Tasks looked at in a round, so also the number per second that limits can be kept against: more than one Redis can
-#: create. Such a round takes 0.2 s (measured: 54,000 removed per second), and no step of it more than 4 ms.
-MAX_TRIMMED = 10_000
-
-
-@dataclass(slots=True)
-class Position:
-    """Where searches go on in the next round.
-
-    leaf, after: for old tasks, an index and the seq to continue after.
-    queued: for lost messages, how many of the queued ones have been looked at.
-    """
-
-    leaf: int = 0
-    after: str = "-inf"
-    queued: int = 0
 
 
 @dataclass(slots=True)
 class Recovery:
-    """One process' share of the work; `who` it is stands in the histories. Not thread-safe: one thread calls it."""
+    """One process' share of the work; `actor` names it in histories. Not thread-safe: one thread calls it."""
 
     store: Store
     dispatcher: Dispatcher
     settings: Settings
-    who: str
-    position: Position = field(default_factory=Position)
-    trimmed_ms: int = 0
+    actor: str
+    looked_at: int = 0  # of the queued tasks, in the search for lost messages that goes on in the next round
     steps: ClockSteps | None = None  # None: the clock is never set
     is_wary: bool = False  # the clock was set forward, or the machine slept, less than a lease ago
 
-    def run(self, now_ms: int) -> None:
-        """Everything once; a defect in one part keeps none of the others from its work.
-
-        Raises Unavailable where Redis can't be reached.
-        """
-        if self.steps is not None:  # first: `now_ms` was read just now
+    def watch_clock(self, now_ms: int) -> None:
+        """Find out whether the clock was set forward. To be called first in a round, with the time read just then."""
+        if self.steps is not None:
             self.is_wary = self.steps.seconds_since(now_ms) < self.settings.lease_seconds
-        for part in (self.promote, self.mark_overdue, self.take_back_lost, self.resend_lost, self._trim_at_times):
-            try:
-                part(now_ms)
-            except Unavailable:
-                raise
-            except Exception:
-                more = {"action": "recovery_failed", "part": part.__name__}
-                logger.exception("a part of the recovery failed; the others go on", extra=more)
 
     def mark_overdue(self, now_ms: int) -> int:
         """What a worker holds by countdown, and has not started although it is due, is queued. Returns how many."""
-        return self.store.recovery.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.who)
-
-    def _trim_at_times(self, now_ms: int) -> int:
-        if 0 <= now_ms - self.trimmed_ms < TRIM_EVERY_MS:
-            return 0
-        self.trimmed_ms = now_ms
-        return self.trim(now_ms)
+        return self.store.recovery.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.actor)
 
     def promote(self, now_ms: int) -> int:
         """Send the messages of waiting tasks whose time is within the horizon. Returns how many."""
@@ -103,12 +62,12 @@ class Recovery:
         """
         sent = 0
         for _ in range(RESEND_BATCHES):
-            queued = self.store.recovery.queued_since(now_ms - FETCH_GRACE_MS, BATCH, self.position.queued)
+            queued = self.store.recovery.queued_since(now_ms - FETCH_GRACE_MS, BATCH, self.looked_at)
             lost = self._lost(queued, now_ms - FETCH_GRACE_MS)
             sent += self._send(lost, now_ms)
-            self.position.queued += len(queued) - len(lost)  # those are the youngest now
+            self.looked_at += len(queued) - len(lost)  # those are the youngest now
             if len(queued) < BATCH:
-                self.position.queued = 0
+                self.looked_at = 0
                 break
         if sent:
             logger.warning("messages were lost; sent again", extra={"action": "messages_resent", "count": sent})
@@ -145,12 +104,12 @@ class Recovery:
             (task, self.dispatcher.message(task.task_id, task.kind, task.priority, task.due_ms, now_ms))
             for task in tasks
         ]
-        return self.store.recovery.send(messages, now_ms, self.who)
+        return self.store.recovery.send(messages, now_ms, self.actor)
 
     def take_back_lost(self, now_ms: int) -> int:
         """Attempts whose worker let the lease run out go back to their queue, or fail. Returns how many.
 
-        After a step of the clock (`run`) it waits: the workers of leases that are over then are alive, and renew them.
+        Waits after a step of the clock (`watch_clock`): leases seem over then whose workers are alive, and renew them.
         """
         if self.is_wary:
             return 0
@@ -161,14 +120,14 @@ class Recovery:
         failure = Failure("WorkerLostError", "the worker died while it ran the task").as_json()
         entry = {
             "attempt": lost.attempt,
-            "started_at": to_rfc3339(lost.started_ms),
+            "started_at": to_rfc3339(lost.started_ms or now_ms),
             "finished_at": to_rfc3339(now_ms),
             "worker": lost.worker,
             "error": failure,
         }
         message = self.dispatcher.message(lost.task_id, lost.kind, lost.priority, now_ms, now_ms)
-        max_losses = MAX_LOSSES if lost.may_run_again else 1
-        status = self.store.recovery.take_back(lost, now_ms, message, max_losses, failure, entry, self.who)
+        max_losses = 1 if lost.on_worker_lost == "fail" else MAX_LOSSES
+        status = self.store.recovery.take_back(lost, now_ms, message, max_losses, failure, entry, self.actor)
         if status:
             logger.warning(
                 "worker lost",
@@ -181,35 +140,6 @@ class Recovery:
                 },
             )
         return bool(status)
-
-    def trim(self, now_ms: int) -> int:
-        """Remove what is too much or too old, a bounded number of batches of it. Returns how many tasks."""
-        leaves = self.store.recovery.finished_leaves()
-        before_ms = now_ms - round(self.settings.result_ttl * 1000)
-        return self._trim_excess(leaves) + self._trim_expired(leaves, before_ms)
-
-    def _trim_excess(self, leaves: Sequence[str]) -> int:
-        """The oldest of all kinds and types go first."""
-        excess = min(self.store.recovery.count(leaves) - self.settings.max_finished_tasks, MAX_TRIMMED)
-        removed = 0
-        while removed < excess:
-            removed += (number := self.store.recovery.trim_oldest(leaves, min(TRIM_BATCH, excess - removed)))
-            if not number:
-                break
-        return removed
-
-    def _trim_expired(self, leaves: Sequence[str], before_ms: int) -> int:
-        """Goes round the leaves once at most, and continues where it was the last time."""
-        position, removed, turns = self.position, 0, 0
-        for _ in range(MAX_TRIMMED // TRIM_BATCH):
-            number, following = self.store.recovery.trim(leaves[position.leaf], position.after, TRIM_BATCH, before_ms)
-            removed += number
-            position.after = following or "-inf"
-            if not following:
-                position.leaf, turns = (position.leaf + 1) % len(leaves), turns + 1
-            if turns == len(leaves):
-                break
-        return removed
 
 
 def _is_before(since_ms: int, oldest_ms: int | None) -> bool:

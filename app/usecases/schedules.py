@@ -13,17 +13,18 @@ from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
 from app.domain.firings import Rule
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
-from app.domain.spec import ScheduleSpec, merged, parse_preview, parse_schedule
+from app.domain.spec import ScheduleSpec, kept_fields, merged, parse_preview, parse_schedule
 from app.domain.status import ScheduleStatus
 from app.domain.times import parse_rfc3339, to_datetime
 from app.store.admission import EarlierRequest
+from app.store.firings import FiringRecord
 from app.store.record import Task
-from app.store.schedules import FiringNote, Schedule, ScheduleFilters, SchedulePage
+from app.store.schedules import Schedule, ScheduleFilters, SchedulePage
 from app.store.store import Store
 from app.store.tasks import as_created
 from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
-from app.usecases.dispatch import Dispatcher, body_of, terms_of
+from app.usecases.dispatch import Dispatcher
 
 MAX_KEY_LENGTH = 200
 #: A change that meets another, or a firing, in the middle is made again on what it finds then. Each time somebody
@@ -91,7 +92,7 @@ class ScheduleService:
 
     def patch(self, schedule_id: str, changes: Any) -> Schedule:
         """Change some fields. A changed expression or zone counts from now; null gives a field its default."""
-        return self._change(schedule_id, lambda schedule: merged(raw_of(schedule), changes))
+        return self._change(schedule_id, lambda schedule: merged(dict(schedule.spec), changes))
 
     def _change(self, schedule_id: str, raw_for: Any) -> Schedule:
         for _ in range(_TRIES):
@@ -113,22 +114,16 @@ class ScheduleService:
         return made
 
     def _made_of(self, spec: ScheduleSpec, schedule_id: str, now_ms: int) -> Schedule:
+        kept = kept_fields(spec)
+        when = {"cron_expression": spec.cron_expression.strip(), "timezone": spec.timezone or self._timezone}
         schedule = Schedule(
             id=schedule_id,
-            name=spec.name,
             kind=spec.kind,
             status=ScheduleStatus.ACTIVE,
-            cron_expression=spec.cron_expression.strip(),
-            timezone=spec.timezone or self._timezone,
             created_ms=now_ms,
             updated_ms=now_ms,
             next_run_ms=None,
-            tags=spec.tags,
-            timeout=spec.timeout,
-            max_retries=spec.max_retries,
-            priority=spec.priority,
-            terms=terms_of(spec),
-            spec=body_of(spec),
+            spec={**kept, **when},
         )
         return replace(schedule, next_run_ms=rule_of(schedule).next_after(now_ms))
 
@@ -192,11 +187,11 @@ class ScheduleService:
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
 
-    def firings(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringNote], str | None]:
+    def firings(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringRecord], str | None]:
         """What became of its firings, newest first."""
         self.get(schedule_id)
         try:
-            return self._store.schedules.firings(schedule_id, limit, cursor)
+            return self._store.firings.page(schedule_id, limit, cursor)
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
 
@@ -240,8 +235,8 @@ class ScheduleService:
         if earlier is None:
             schedule, now_ms = self.get(schedule_id), self._clock()
             task = self._dispatcher.from_schedule(schedule, new_id(now_ms), now_ms, now_ms)
-            terms = self._admission.for_task(now_ms, key)
-            ran = self._store.schedules.run_now(schedule_id, task, now_ms, terms)
+            conditions = self._admission.for_task(now_ms, key)
+            ran = self._store.schedules.run_now(schedule_id, task, now_ms, conditions)
             if not isinstance(ran, EarlierRequest):
                 if not ran:
                     raise NotFound("there is no such scheduled task")
@@ -260,31 +255,18 @@ def is_same(seen: Schedule, changed: Schedule) -> bool:
 
 def _told(schedule: Schedule) -> tuple[Any, ...]:
     """All that a caller can change."""
-    return (raw_of(schedule), schedule.kind, schedule.status, schedule.next_run_ms)
+    return (dict(schedule.spec), schedule.kind, schedule.status, schedule.next_run_ms)
 
 
 def rule_of(schedule: Schedule) -> Rule:
     """When a scheduled task fires."""
-    return make_rule(schedule.cron_expression, schedule.timezone, schedule.terms)
+    return make_rule(schedule.spec)
 
 
-def make_rule(cron_expression: str, timezone: str, terms: Mapping[str, Any]) -> Rule:
-    """When a scheduled task with these `terms` fires."""
-    return Rule(Cron(cron_expression, timezone), _time_of(terms, "start_at"), _time_of(terms, "end_at"))
-
-
-def raw_of(schedule: Schedule) -> dict[str, Any]:
-    """The spec that a scheduled task was made of, for a change of some of it."""
-    own = {
-        "name": schedule.name,
-        "cron_expression": schedule.cron_expression,
-        "timezone": schedule.timezone,
-        "tags": list(schedule.tags),
-        "priority": schedule.priority,
-        "timeout": schedule.timeout,
-        "max_retries": schedule.max_retries,
-    }
-    return {**schedule.spec, **schedule.terms, **own}
+def make_rule(timing: Mapping[str, Any]) -> Rule:
+    """When a scheduled task with these fields fires."""
+    cron = Cron(timing["cron_expression"], timing["timezone"])
+    return Rule(cron, _time_of(timing, "start_at"), _time_of(timing, "end_at"))
 
 
 def _time_of(fields: Mapping[str, Any], name: str) -> int | None:

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 from app.clock import Clock
+from app.domain.kinds import QUEUES
 from app.domain.status import Kind, Status, TaskType
 from app.domain.times import to_rfc3339
-from app.messaging.queues import QUEUES
 from app.store.histogram import percentiles_ms
 from app.store.stats import Minute, Stats, StatsStore
 

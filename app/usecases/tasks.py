@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from app.clock import Clock
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, Unavailable
+from app.domain.fields import names_kept
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
-from app.domain.spec import TaskSpec, merged, parse_task
+from app.domain.spec import DELAY_FIELDS, TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
 from app.store.admission import EarlierRequest
@@ -139,7 +140,7 @@ class TaskService:
             if seen.status is not Status.WAITING:
                 raise Conflict(f"only a waiting task can be changed; this one is {seen.status}", seen.status)
             spec, due_ms = self._changed(seen, changes, now_ms)
-            task_type = TaskType.DELAYED if "delay_seconds" in changes or "run_at" in changes else seen.task_type
+            task_type = TaskType.DELAYED if _gives_time(changes) else seen.task_type
             task = self._dispatcher.from_spec(spec, task_id, task_type, due_ms, now_ms)
             status = self._store.tasks.change(seen, task, now_ms)
             if status in (Status.WAITING, Status.QUEUED):
@@ -149,8 +150,7 @@ class TaskService:
     def _changed(self, seen: Task, changes: Any, now_ms: int) -> tuple[TaskSpec, int]:
         """The spec with the changes, and when it is due: by a new delay, or as before."""
         raw = merged(_raw_of(seen), changes)
-        given = {name for name in ("delay_seconds", "run_at") if raw.get(name) is not None}
-        if given:
+        if _gives_time(raw):
             raw["task_type"] = TaskType.DELAYED if raw.get("task_type") is None else raw["task_type"]
             spec = self._parse(raw, now_ms)
             return spec, spec.due_ms(now_ms)
@@ -222,13 +222,11 @@ def _type_problems(seen: Task, wanted: Any) -> list[Problem]:
     return [Problem("task_type", "changes with delay_seconds or run_at only; a run_at in the past means now")]
 
 
+def _gives_time(fields: Mapping[str, Any]) -> bool:
+    """Whether one of the fields that say when a task is due is there. Null counts as left out."""
+    return any(fields.get(name) is not None for name in DELAY_FIELDS)
+
+
 def _raw_of(task: Task) -> dict[str, Any]:
     """The spec that a task was made of, without its time, for a change of some of it."""
-    own = {
-        "name": task.name,
-        "tags": list(task.tags),
-        "priority": task.priority,
-        "timeout": task.timeout,
-        "max_retries": task.max_retries,
-    }
-    return {**task.spec, **own}
+    return {name: task.spec[name] for name in names_kept(TaskSpec) if name in task.spec}

@@ -15,7 +15,19 @@ class Cancellable(Protocol):
 
 
 class Executor(Protocol):
-    """Executes the attempts of one kind. Thread-safe."""
+    """Executes the attempts of one kind. Thread-safe. It owns what it needs for that, from `start` to `close`.
+
+    `make_executor(settings)` of its module, named in the table of kinds (app/domain/kinds), makes it.
+    """
+
+    def start(self) -> None:
+        """Get everything ready. Raises SandboxError or SettingsError where attempts could not run here."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a worker says of it in `/health` and `/api/workers`."""
 
     def new_cancel(self) -> Any:
         """The Cancellable for one attempt."""

@@ -7,14 +7,16 @@ import time
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from app.domain.outcome import Failure, Outcome
 from app.domain.retry import NON_RETRYABLE_HEADER
 from app.domain.statuscodes import matches
+from app.settings import Settings
 from app.store.tasks import Attempt
 from app.usecases.dispatch import retry_policy
 from app.version import VERSION
-from tasks.http import CallError, Cancel, Cancelled, HttpClient, Request, Response
+from tasks.http import AddressPolicy, CallError, Cancel, Cancelled, HttpClient, Request, Response
 
 #: Failures of a call that another attempt may not have: no answer came, or too late.
 _PASSING = frozenset({"ConnectionError", "TimeoutError"})
@@ -25,6 +27,15 @@ class ApiExecutor:
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
+
+    def start(self) -> None:
+        """Nothing to get ready: connections are made when they are needed."""
+
+    def close(self) -> None:
+        self._client.close()
+
+    def facts(self) -> dict[str, Any]:
+        return {}
 
     def new_cancel(self) -> Cancel:
         return Cancel()
@@ -37,6 +48,23 @@ class ApiExecutor:
         except CallError as error:
             return Outcome(failure=Failure(error.type, error.message), retryable=error.type in _PASSING)
         return _outcome(attempt, response)
+
+
+def make_executor(settings: Settings) -> ApiExecutor:
+    """The executor with a client as the settings want it."""
+    policy = AddressPolicy(
+        allow_private=settings.loopback_only,
+        allowed_networks=settings.http_allowed_networks,
+        denied_networks=settings.http_denied_networks,
+        allowed_ports=settings.http_allowed_ports,
+    )
+    client = HttpClient(
+        policy,
+        max_body_bytes=settings.http_response_bytes,
+        ca_bundle=settings.http_ca_bundle or None,
+        proxy_url=settings.http_proxy_url or None,
+    )
+    return ApiExecutor(client)
 
 
 def _request(attempt: Attempt) -> Request:
@@ -68,7 +96,7 @@ def _outcome(attempt: Attempt, response: Response) -> Outcome:
     if matches(response.status_code, attempt.spec["expected_status"]):
         return Outcome(result_json=result_json)
     headers = {name.lower(): value for name, value in response.headers.items()}
-    policy = retry_policy(attempt.spec, attempt.max_retries)
+    policy = retry_policy(attempt.spec)
     non_retryable = headers.get(NON_RETRYABLE_HEADER, "").strip().lower() == "true"
     return Outcome(
         result_json=result_json,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from app.domain.outcome import ExecutorError, Failure, Outcome
 from app.settings import Settings
@@ -20,6 +21,15 @@ class CodeExecutor:
         self._sandbox = sandbox
         self._settings = settings
 
+    def start(self) -> None:
+        self._sandbox.start()
+
+    def close(self) -> None:
+        self._sandbox.close()
+
+    def facts(self) -> dict[str, Any]:
+        return {"sandbox": dict(self._sandbox.layers)}
+
     def new_cancel(self) -> Cancel:
         return Cancel()
 
@@ -35,6 +45,18 @@ class CodeExecutor:
         except SandboxError as error:
             raise ExecutorError(str(error)) from error
         return _outcome(verdict)
+
+
+def make_executor(settings: Settings) -> CodeExecutor:
+    """The executor with a sandbox as the settings want it; not started."""
+    sandbox = Sandbox(
+        spare_children=settings.code_concurrency,
+        memory_bytes=settings.sandbox_memory_bytes,
+        require=settings.sandbox_require,
+        extra_modules=settings.sandbox_extra_modules,
+        max_children=settings.code_concurrency,  # where one worker serves both queues, its threads are many more
+    )
+    return CodeExecutor(sandbox, settings)
 
 
 def _program(attempt: Attempt) -> Program:

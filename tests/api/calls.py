@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from flask import Flask
@@ -50,11 +52,13 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/run", None),
 ]
 
+TASK: Any = reduce(or_, responses.TASKS.values())
+SCHEDULED_TASK: Any = reduce(or_, responses.SCHEDULED_TASKS.values())
 _BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
 _UNIONS: dict[str, Any] = {
-    "Task": responses.Task,
-    "ScheduledTask": responses.ScheduledTask,
-    "TaskOrScheduledTask": responses.Task | responses.ScheduledTask,
+    "Task": TASK,
+    "ScheduledTask": SCHEDULED_TASK,
+    "TaskOrScheduledTask": TASK | SCHEDULED_TASK,
     "OpenAPI": dict[str, Any],
 }
 

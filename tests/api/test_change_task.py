@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.outcome import Failure, Outcome
+from app.domain.outcome import Ending, Failure, Outcome
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from tests.api.calls import CALL, Api, PlayedWorker, fields_of
@@ -42,9 +42,7 @@ def test_an_immediate_task_that_pauses_before_a_retry_can_be_changed(
     task_id, due_ms = api.create(max_retries=1)["id"], clock() + 60_000
     outcome = Outcome(failure=Failure("ValueError", "no"))
     entry = {**dict.fromkeys(("finished_at", "duration_ms", "worker", "error")), "attempt": 1, "started_at": NOON}
-    store.tasks.run_again(
-        worker.start(task_id), outcome, clock(), 1.0, due_ms, NO_MESSAGE, counts="counts", entry=entry
-    )
+    store.tasks.run_again(worker.start(task_id), outcome, clock(), 1.0, due_ms, NO_MESSAGE, Ending.COUNTED, entry=entry)
     changed = api.patch(f"/api/tasks/{task_id}", {"task_type": "immediate", "name": "new"}).get_json()
     assert (changed["name"], changed["task_type"], changed["status"]) == ("new", "immediate", "waiting")
     assert changed["due_at"] == "2026-11-23T08:31:00.000Z"

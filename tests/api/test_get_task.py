@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.outcome import Failure, Outcome
+from app.domain.outcome import Ending, Failure, Outcome
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from tests.api.calls import Api, PlayedWorker
@@ -72,7 +72,7 @@ def test_earlier_attempts_are_listed(api: Api, store: Store, worker: PlayedWorke
         "error": failure.as_json(),
     }
     store.tasks.run_again(
-        attempt, Outcome(failure=failure), now_ms, 1.0, now_ms, NO_MESSAGE, counts="counts", entry=entry
+        attempt, Outcome(failure=failure), now_ms, 1.0, now_ms, NO_MESSAGE, Ending.COUNTED, entry=entry
     )
     worker.succeed(task["id"])
     found = api.get(f"/api/tasks/{task['id']}").get_json()

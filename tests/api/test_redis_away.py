@@ -14,12 +14,12 @@ import pytest
 import redis
 from flask import Flask
 
+from app.api.context import compose
 from app.api.web import create_web
 from app.settings import Settings
 from app.store.store import Store
 from sandbox import Sandbox
 from tests.api.calls import CODE, EVERY_CALL, UNKNOWN_ID, Api
-from tests.api.conftest import context_of
 from tests.conftest import VirtualClock
 from tests.servers import RedisServer, wait_until
 
@@ -37,17 +37,14 @@ CALLS = [(*call, {}) for call in EVERY_CALL] + HELD_CALLS
 
 
 @pytest.fixture
-def web(
-    own_server: RedisServer, clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Flask]:
+def web(own_server: RedisServer, clock: VirtualClock, sandbox: Sandbox) -> Iterator[Flask]:
     """The application on that Redis, its connections open."""
-    monkeypatch.setenv("REDIS_URL", redis_url)
     yield from application(own_server.url, clock, sandbox)
 
 
 def application(url: str, clock: VirtualClock, sandbox: Sandbox) -> Iterator[Flask]:
     store = Store.at(url, max_connections=len(CALLS) + 1)
-    yield create_web(context_of(store, clock, sandbox, Settings()))
+    yield create_web(compose(Settings(), store, sandbox.check, clock))
     store.close()
 
 
@@ -143,9 +140,8 @@ def test_it_is_full(web: Flask, own_server: RedisServer) -> None:
 
 
 @pytest.fixture
-def refusing(clock: VirtualClock, sandbox: Sandbox, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def refusing(clock: VirtualClock, sandbox: Sandbox) -> Iterator[Any]:
     """Makes the application on a server that answers everything with one error."""
-    monkeypatch.setenv("REDIS_URL", redis_url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         error = b""
 

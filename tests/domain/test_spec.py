@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.checks import MAX_ARGS_BYTES, MAX_CODE_BYTES
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.spec import (
-    MAX_ARGS_BYTES,
-    MAX_CODE_BYTES,
     MAX_DELAY_SECONDS,
     ScheduleSpec,
     TaskSpec,

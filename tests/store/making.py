@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from app.domain.fields import names_kept
 from app.domain.ids import firing_id, new_id
 from app.domain.outcome import Failure, Outcome
+from app.domain.spec import ScheduleSpec, kept_fields, parse_schedule, parse_task
 from app.domain.status import Kind, ScheduleStatus, TaskType
+from app.store.firings import Firing, Firings
 from app.store.messages import TASK_ID, Message, MessageTemplate
-from app.store.schedules import Firing, Firings, Schedule
+from app.store.record import Task
+from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import Attempt, NewTask
 
+Item = TypeVar("Item", NewTask, Schedule, Task)
 WORKER = "celery@here"
 LEASE_MS = 15_000
 MESSAGE = Message("celeriac:celeriac.code", '{"headers": {"id": "none"}}')
@@ -42,22 +48,39 @@ _BEFORE, _, _BEHIND = message_for(TASK_ID).payload.partition(TASK_ID)
 TEMPLATE = MessageTemplate(MESSAGE.queue_key, (_BEFORE, TASK_ID, _BEHIND))
 
 
+_RAW = {"name": "report", "function_code": "def f(): pass", "function_name": "f"}
+SPEC = kept_fields(parse_task(_RAW, 0, lambda _: []))
+SCHEDULE_SPEC = {
+    **kept_fields(parse_schedule({**_RAW, "name": "nightly", "cron_expression": "* * * * *"}, lambda _: [])),
+    "timezone": "UTC",
+}
+
+
+def with_spec(base: Mapping[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes with those of declared fields in `spec`, over `base`."""
+    spec = {**base, **changes.pop("spec", {})}
+    declared = names_kept(ScheduleSpec)
+    spec |= {name: changes.pop(name) for name in list(changes) if name in declared}
+    return {**changes, "spec": spec}
+
+
+def changed(item: Item, **changes: Any) -> Item:
+    """`item` with some of its own or declared fields changed."""
+    return replace(item, **with_spec(item.spec, changes))
+
+
 def new_task(now_ms: int, **changes: Any) -> NewTask:
-    """An immediate code task with its message."""
+    """An immediate code task with its message. Changes of declared fields (`priority=9`) go into its spec."""
     task_id = changes.pop("id", None) or new_id(now_ms)
     task = NewTask(
         id=task_id,
-        name="report",
         kind=Kind.CODE,
         task_type=TaskType.IMMEDIATE,
         due_ms=now_ms,
-        spec={"function_code": "def f(): pass", "function_name": "f"},
-        max_retries=0,
-        timeout=30,
-        priority=5,
+        spec=SPEC,
         message=message_for(task_id),
     )
-    return replace(task, **changes)
+    return changed(task, **changes)
 
 
 def created(store: Store, now_ms: int, **changes: Any) -> str:
@@ -82,21 +105,17 @@ def finished(store: Store, now_ms: int, outcome: Outcome = SUCCEEDED, **changes:
 
 
 def new_schedule(now_ms: int, **changes: Any) -> Schedule:
-    """An active schedule that fires every minute."""
+    """An active schedule that fires every minute. Changes of declared fields go into its spec."""
     schedule = Schedule(
         id=new_id(now_ms),
-        name="nightly",
         kind=Kind.CODE,
         status=ScheduleStatus.ACTIVE,
-        cron_expression="* * * * *",
-        timezone="UTC",
         created_ms=now_ms,
         updated_ms=now_ms,
         next_run_ms=now_ms + 60_000,
-        terms={"catch_up": "latest"},
-        spec={"function_code": "def f(): pass"},
+        spec=SCHEDULE_SPEC,
     )
-    return replace(schedule, **changes)
+    return changed(schedule, **changes)
 
 
 def scheduled(store: Store, now_ms: int, **changes: Any) -> Schedule:

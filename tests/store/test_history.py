@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import redis
 
-from app.domain.outcome import Failure, Outcome
+from app.domain.outcome import Ending, Failure, Outcome
 from app.domain.status import Status
 from app.store.messages import NO_MESSAGE
 from app.store.record import HISTORY_LENGTH, Change
@@ -39,7 +39,7 @@ def history(store: Store, task_id: str) -> list[Change]:
 def again(store: Store, task_id: str, clock: VirtualClock, outcome: Outcome = FAILED, pause_ms: int = 0) -> None:
     attempt = claimed(store, task_id, clock())
     store.tasks.run_again(
-        attempt, outcome, clock(), 1.0, clock() + pause_ms, message_for(task_id), counts="counts", entry=ENTRY
+        attempt, outcome, clock(), 1.0, clock() + pause_ms, message_for(task_id), Ending.COUNTED, entry=ENTRY
     )
 
 
@@ -99,7 +99,7 @@ def test_a_stop_that_wins_over_a_retry_is_the_reason(store: Store, clock: Virtua
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     store.tasks.stop(task_id, clock())
-    store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message_for(task_id), counts="counts", entry=ENTRY)
+    store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message_for(task_id), Ending.COUNTED, entry=ENTRY)
     assert history(store, task_id)[-1] == Change(clock(), RUNNING, Status.STOPPED, WORKER, "a stop was asked for")
 
 

@@ -19,13 +19,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.domain.outcome import Outcome
+from app.domain.outcome import Ending, Outcome
 from app.domain.status import TRANSITIONS, Kind, Status, TaskType
 from app.store.messages import NO_MESSAGE
 from app.store.recovery import Sendable
 from app.store.store import Store
-from app.store.tasks import MAX_LOSSES, Attempt, Counts
+from app.store.tasks import MAX_LOSSES, Attempt
 from tests.conftest import VirtualClock
+from tests.store import making
 from tests.store.making import ENTRY, FAILED, LEASE_MS, STOPPED, SUCCEEDED, message_for, new_task
 
 HORIZON_MS = 5_000
@@ -33,7 +34,7 @@ AGES_MS = 10**10
 MAX_TASKS = 3  # few, so that much happens to each
 TAGS = ("a", "a:b")
 PAUSES_MS = st.sampled_from([0, 1_000, 60_000])
-COUNTS = st.sampled_from(["counts", "free", "lost"])
+ENDINGS = st.sampled_from(Ending)
 
 
 @dataclass
@@ -97,7 +98,7 @@ class TaskMachine(RuleBasedStateMachine):
         assert self.store.tasks.create([task], now_ms) == 0, "the same id a second time"
         status = Status.WAITING if delay_ms else Status.QUEUED
         self.models[task.id] = Model(
-            task.id, kind, task_type, status, task.due_ms, delay_ms <= HORIZON_MS, tags=tuple(task.tags)
+            task.id, kind, task_type, status, task.due_ms, delay_ms <= HORIZON_MS, tags=tuple(task.spec["tags"])
         )
         return task.id
 
@@ -147,41 +148,41 @@ class TaskMachine(RuleBasedStateMachine):
         if model is None:
             assert answer == ""
         elif model.current is not attempt:
-            assert answer == "lost"
+            assert answer == "superseded"
         else:
             model.end(status_of(outcome))
             assert answer == model.status
 
-    @rule(attempt=attempts, pause_ms=PAUSES_MS, counts=COUNTS)
-    def run_again(self, attempt: Attempt, pause_ms: int, counts: Counts) -> None:
-        self._run_again(attempt, pause_ms, counts)
+    @rule(attempt=attempts, pause_ms=PAUSES_MS, ending=ENDINGS)
+    def run_again(self, attempt: Attempt, pause_ms: int, ending: Ending) -> None:
+        self._run_again(attempt, pause_ms, ending)
 
     @precondition(lambda self: self.with_status(Status.RUNNING))
-    @rule(data=st.data(), pause_ms=PAUSES_MS, counts=COUNTS)
-    def run_again_what_runs(self, data: st.DataObject, pause_ms: int, counts: Counts) -> None:
+    @rule(data=st.data(), pause_ms=PAUSES_MS, ending=ENDINGS)
+    def run_again_what_runs(self, data: st.DataObject, pause_ms: int, ending: Ending) -> None:
         model = data.draw(st.sampled_from(self.with_status(Status.RUNNING)))
         assert model.current is not None
-        self._run_again(model.current, pause_ms, counts)
+        self._run_again(model.current, pause_ms, ending)
 
-    def _run_again(self, attempt: Attempt, pause_ms: int, counts: Counts) -> None:
+    def _run_again(self, attempt: Attempt, pause_ms: int, ending: Ending) -> None:
         now_ms, model = self.clock(), self.models.get(attempt.task_id)
-        pause_ms = 0 if counts == "free" else pause_ms  # it goes back at once
+        pause_ms = 0 if ending is Ending.RETURNED else pause_ms  # it goes back at once
         message = message_for(attempt.task_id) if pause_ms <= HORIZON_MS else NO_MESSAGE
         answer = self.store.tasks.run_again(
-            attempt, FAILED, now_ms, 1.0, now_ms + pause_ms, message, counts=counts, entry=ENTRY
+            attempt, FAILED, now_ms, 1.0, now_ms + pause_ms, message, ending, entry=ENTRY
         )
         if model is None:
             assert answer == ""
         elif model.current is not attempt:
-            assert answer == "lost"
+            assert answer == "superseded"
         else:
             if model.stop_asked:
                 model.end(Status.STOPPED)
             else:
-                model.wait_again(model.due_ms if counts == "free" else now_ms + pause_ms, now_ms)
+                model.wait_again(model.due_ms if ending is Ending.RETURNED else now_ms + pause_ms, now_ms)
                 model.status = Status.WAITING if pause_ms else Status.QUEUED
-                model.attempt -= counts == "free"
-                model.losses += counts == "lost"
+                model.attempt -= ending is Ending.RETURNED
+                model.losses += ending is Ending.LOST
             assert answer == model.status
 
     @rule(task_id=tasks, force=st.booleans())
@@ -212,10 +213,10 @@ class TaskMachine(RuleBasedStateMachine):
             return
         message = message_for(task_id) if delay_ms <= HORIZON_MS else NO_MESSAGE
         changed = new_task(now_ms, id=task_id, kind=kind, task_type=TaskType.DELAYED, due_ms=now_ms + delay_ms)
-        changed = replace(changed, tags=sorted(tags), message=message)
+        changed = making.changed(changed, tags=sorted(tags), message=message)
         answer = self.store.tasks.change(seen, changed, now_ms)
         if model.status is Status.WAITING:
-            model.kind, model.task_type, model.tags = kind, TaskType.DELAYED, tuple(changed.tags)
+            model.kind, model.task_type, model.tags = kind, TaskType.DELAYED, tuple(changed.spec["tags"])
             model.wait_again(now_ms + delay_ms, now_ms)
         assert answer == model.status
         if model.status is Status.WAITING:
@@ -356,7 +357,7 @@ class TaskMachine(RuleBasedStateMachine):
             (task_id, leaf) for leaf in self.raw.keys("celeriac:ix:*") for task_id in self.raw.zrange(leaf, 0, -1)
         )
         assert found == sorted(
-            (model.id, self.store.keys.leaf(model.kind, model.task_type, model.status))
+            (model.id, self.store.keys.task_index(model.kind, model.task_type, model.status))
             for model in self.models.values()
         )
 

@@ -11,13 +11,16 @@ import redis
 
 from app.clock import ClockSteps
 from app.domain.ids import new_id
+from app.domain.outcome import Ending
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
 from app.store.messages import NO_MESSAGE, TASK_ID, Message, MessageTemplate
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt, Filters
 from app.usecases.dispatch import Dispatcher
-from app.usecases.recovery import FETCH_GRACE_MS, MAX_TRIMMED, OVERDUE_MS, TRIM_EVERY_MS, Recovery
+from app.usecases.maintenance import Maintenance
+from app.usecases.recovery import FETCH_GRACE_MS, OVERDUE_MS
+from app.usecases.retention import MAX_TRIMMED, TRIM_EVERY_MS
 from tests.conftest import VirtualClock
 from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, claimed, created, finished
 
@@ -41,8 +44,8 @@ class Post:
 
 
 @pytest.fixture
-def recovery(store: Store) -> Recovery:
-    return Recovery(store, Dispatcher(Post(store), HORIZON_MS / 1000), Settings(), "beat@test")
+def maintenance(store: Store) -> Maintenance:
+    return Maintenance(store, Dispatcher(Post(store), HORIZON_MS / 1000), Settings(), "beat@test")
 
 
 @pytest.fixture
@@ -69,33 +72,35 @@ def fetch(raw: redis.Redis, store: Store, priority: int = 5) -> None:
 
 
 def test_a_delay_is_sent_as_a_countdown_once_it_is_within_the_horizon(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
     clock.advance(60_000 - HORIZON_MS - 1)
-    assert recovery.promote(clock()) == 0
-    assert recovery.promote(clock.advance(1_001)) == 1
+    assert maintenance.recovery.promote(clock()) == 0
+    assert maintenance.recovery.promote(clock.advance(1_001)) == 1
     assert messages(raw_redis, store) == [(task_id, 4.0)]
     assert status(store, task_id) is Status.WAITING
-    assert recovery.promote(clock()) == 0, "sent twice"
+    assert maintenance.recovery.promote(clock()) == 0, "sent twice"
 
 
 def test_what_is_overdue_is_queued_without_countdown_the_first_due_first(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     later, sooner = (created(store, clock(), due_ms=clock() + ms, message=NO_MESSAGE) for ms in (90_000, 60_000))
-    assert recovery.promote(clock.advance(100_000)) == 2
+    assert maintenance.recovery.promote(clock.advance(100_000)) == 2
     assert messages(raw_redis, store) == [(sooner, None), (later, None)]
     task = store.tasks.get(sooner)
     assert task is not None
     assert (task.status, task.queued_ms) == (Status.QUEUED, task.due_ms)
 
 
-def test_a_countdown_that_nobody_starts_shows_as_queued(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
+def test_a_countdown_that_nobody_starts_shows_as_queued(
+    store: Store, clock: VirtualClock, maintenance: Maintenance
+) -> None:
     task_id = created(store, clock(), due_ms=clock() + 1_000)
-    recovery.run(clock.advance(1_000 + OVERDUE_MS - 1))
+    maintenance.run(clock.advance(1_000 + OVERDUE_MS - 1))
     assert status(store, task_id) is Status.WAITING
-    recovery.run(clock.advance(1))
+    maintenance.run(clock.advance(1))
     assert status(store, task_id) is Status.QUEUED
     task = store.tasks.get(task_id)
     assert task is not None
@@ -106,7 +111,7 @@ def test_a_countdown_that_nobody_starts_shows_as_queued(store: Store, clock: Vir
 
 
 def test_what_was_fetched_goes_to_the_front_of_its_list_as_old_as_it_was(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
 ) -> None:
     fetched, later = created(store, clock(), message=NO_MESSAGE), created(store, clock.advance(10), message=NO_MESSAGE)
     raw_redis.lpush(store.keys.queue("celeriac.code", 4), post(later, "code", 5, None).payload)
@@ -114,17 +119,17 @@ def test_what_was_fetched_goes_to_the_front_of_its_list_as_old_as_it_was(
     assert store.recovery.hand_back([(task, post(fetched, "code", 5, None))]) == 1
     assert messages(raw_redis, store) == [(fetched, None), (later, None)]
     assert store.recovery.queued_ms([fetched]) == [clock() - 10]
-    assert recovery.resend_lost(clock.advance(60_000)) == 0
+    assert maintenance.recovery.resend_lost(clock.advance(60_000)) == 0
 
 
 def test_a_countdown_that_goes_back_waits_in_redis_again(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
 ) -> None:
     task_id = created(store, clock(), due_ms=clock() + 3_000)  # its message is on a list of its own, as fetched
     (task,) = store.recovery.sendable([task_id])
     assert store.recovery.hand_back([(task, post(task_id, "code", 5, None))]) == 1
     assert messages(raw_redis, store) == []
-    assert recovery.promote(clock()) == 1
+    assert maintenance.recovery.promote(clock()) == 1
     assert messages(raw_redis, store) == [(task_id, 3.0)]
 
 
@@ -141,19 +146,21 @@ def test_what_runs_or_is_gone_does_not_go_back(store: Store, clock: VirtualClock
 
 
 def test_a_message_that_went_with_its_worker_is_sent_again(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
-    assert recovery.resend_lost(clock.advance(FETCH_GRACE_MS - 1)) == 0, "it may be on its way to its worker"
-    assert recovery.resend_lost(clock.advance(1)) == 1
+    assert maintenance.recovery.resend_lost(clock.advance(FETCH_GRACE_MS - 1)) == 0, (
+        "it may be on its way to its worker"
+    )
+    assert maintenance.recovery.resend_lost(clock.advance(1)) == 1
     assert messages(raw_redis, store) == [(task_id, None)]
-    assert recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 0, "it is on its list"
+    assert maintenance.recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 0, "it is on its list"
     fetch(raw_redis, store)
-    assert recovery.resend_lost(clock()) == 1
+    assert maintenance.recovery.resend_lost(clock()) == 1
 
 
 def test_what_still_waits_on_its_list_is_not_sent_twice(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
 ) -> None:
     ids = []
     for _ in range(3):
@@ -161,25 +168,25 @@ def test_what_still_waits_on_its_list_is_not_sent_twice(
         ids.append(created(store, clock(), message=NO_MESSAGE))
     for task_id in ids:
         raw_redis.lpush(store.keys.queue("celeriac.code", 4), post(task_id, "code", 5, None).payload)
-    assert recovery.resend_lost(clock.advance(60_000)) == 0
+    assert maintenance.recovery.resend_lost(clock.advance(60_000)) == 0
     fetch(raw_redis, store)
-    assert recovery.resend_lost(clock()) == 1, "younger messages are next: the first one's is gone"
+    assert maintenance.recovery.resend_lost(clock()) == 1, "younger messages are next: the first one's is gone"
     assert [task_id for task_id, _ in messages(raw_redis, store)] == [*ids[1:], ids[0]]
 
 
 def test_other_priorities_and_queues_say_nothing_of_a_lost_message(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
 ) -> None:
     waiting = created(store, clock(), priority=0, message=NO_MESSAGE)
     raw_redis.lpush(store.keys.queue("celeriac.code", 9), post(waiting, "code", 0, None).payload)
     lost = created(store, clock.advance(1), priority=9, message=NO_MESSAGE)
-    assert recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 1
+    assert maintenance.recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 1
     assert messages(raw_redis, store, priority=9) == [(lost, None)]
     assert messages(raw_redis, store, priority=0) == [(waiting, None)]
 
 
 def test_a_long_backlog_does_not_hide_a_lost_message(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
 ) -> None:
     """API tasks pile up, older than the code task whose worker was killed."""
     for _ in range(1_200):
@@ -187,7 +194,7 @@ def test_a_long_backlog_does_not_hide_a_lost_message(
         raw_redis.lpush(store.keys.queue("celeriac.api", 4), post(task_id, "api", 5, None).payload)
     lost = created(store, clock.advance(1), message=NO_MESSAGE)
     clock.advance(FETCH_GRACE_MS)
-    assert sum(recovery.resend_lost(clock()) for _ in range(4)) == 1
+    assert sum(maintenance.recovery.resend_lost(clock()) for _ in range(4)) == 1
     assert messages(raw_redis, store) == [(lost, None)]
 
 
@@ -197,7 +204,7 @@ def test_a_message_is_not_sent_for_what_was_run_and_put_off_meanwhile(
     task_id = created(store, clock(), message=NO_MESSAGE)
     (seen,) = store.recovery.queued_since(clock(), 10)
     attempt = claimed(store, task_id, clock.advance(1))
-    store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), NO_MESSAGE, counts="counts", entry={"attempt": 1})
+    store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), NO_MESSAGE, Ending.COUNTED, entry={"attempt": 1})
     assert store.recovery.send([(seen, post(task_id, "code", 5, None))], clock()) == 0
     assert messages(raw_redis, store) == []
 
@@ -206,13 +213,13 @@ def test_a_message_is_not_sent_for_what_was_run_and_put_off_meanwhile(
 
 
 def test_an_attempt_of_a_lost_worker_runs_again(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, recovery: Recovery
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
     attempt = claimed(store, task_id, clock(), worker="celery@gone")
-    assert recovery.take_back_lost(clock.advance(LEASE_MS)) == 0
-    assert recovery.take_back_lost(clock.advance(1)) == 1
-    assert recovery.take_back_lost(clock()) == 0
+    assert maintenance.recovery.take_back_lost(clock.advance(LEASE_MS)) == 0
+    assert maintenance.recovery.take_back_lost(clock.advance(1)) == 1
+    assert maintenance.recovery.take_back_lost(clock()) == 0
     task = store.tasks.get(task_id)
     assert task is not None
     assert (task.status, task.worker, task.started_ms) == (Status.QUEUED, None, None)
@@ -220,7 +227,7 @@ def test_an_attempt_of_a_lost_worker_runs_again(
         (1, "celery@gone", "WorkerLostError")
     ]
     assert messages(raw_redis, store) == [(task_id, None)]
-    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "lost", "it was not dead, only silent"
+    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "superseded", "it was not dead, only silent"
     assert claimed(store, task_id, clock()).losses == 1
 
 
@@ -256,12 +263,12 @@ def test_a_task_that_ends_between_the_look_at_its_lease_and_at_its_record_is_not
 
 
 def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_time(
-    store: Store, clock: VirtualClock, recovery: Recovery
+    store: Store, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     task_id = created(store, clock(), max_retries=100)
     for _ in range(MAX_LOSSES):
         claimed(store, task_id, clock())
-        assert recovery.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
+        assert maintenance.recovery.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
     task = store.tasks.get(task_id)
     assert task is not None
     assert task.status is Status.FAILED
@@ -270,21 +277,23 @@ def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_tim
 
 
 def test_a_task_that_shall_fail_with_its_worker_is_not_tried_again(
-    store: Store, clock: VirtualClock, recovery: Recovery
+    store: Store, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     task_id = created(store, clock(), spec={"function_code": "", "on_worker_lost": "fail"})
     claimed(store, task_id, clock())
-    assert recovery.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
+    assert maintenance.recovery.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
     task = store.tasks.get(task_id)
     assert task is not None
     assert (task.status, task.error and task.error["type"]) == (Status.FAILED, "WorkerLostError")
 
 
-def test_a_lost_attempt_with_a_stop_request_is_stopped(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
+def test_a_lost_attempt_with_a_stop_request_is_stopped(
+    store: Store, clock: VirtualClock, maintenance: Maintenance
+) -> None:
     task_id = created(store, clock())
     claimed(store, task_id, clock())
     store.tasks.stop(task_id, clock())
-    recovery.run(clock.advance(LEASE_MS + 1))
+    maintenance.run(clock.advance(LEASE_MS + 1))
     assert status(store, task_id) is Status.STOPPED
 
 
@@ -295,8 +304,10 @@ def kept(store: Store) -> list[str]:
     return [task.id for task in reversed(store.tasks.page(Filters(), 200).items)]
 
 
-def test_what_is_finished_goes_when_its_time_is_over(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
-    recovery.settings = replace(recovery.settings, result_ttl=60.0)
+def test_what_is_finished_goes_when_its_time_is_over(
+    store: Store, clock: VirtualClock, maintenance: Maintenance
+) -> None:
+    maintenance.retention.settings = replace(maintenance.retention.settings, result_ttl=60.0)
     running = created(store, clock())
     attempt = claimed(store, running, clock())
     waiting = created(store, clock(), due_ms=clock() + 10_000_000, message=NO_MESSAGE)
@@ -304,105 +315,111 @@ def test_what_is_finished_goes_when_its_time_is_over(store: Store, clock: Virtua
         for task_type in TaskType:
             for outcome in (SUCCEEDED, FAILED):
                 finished(store, clock(), outcome, kind=kind, task_type=task_type)
-    assert recovery.trim(clock.advance(60_000)) == 0
+    assert maintenance.retention.trim(clock.advance(60_000)) == 0
     late = finished(store, clock())
     store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)  # created early, finished late
-    assert recovery.trim(clock.advance(1)) == 12
+    assert maintenance.retention.trim(clock.advance(1)) == 12
     assert kept(store) == [running, waiting, late]
-    assert recovery.trim(clock.advance(60_000)) == 2
+    assert maintenance.retention.trim(clock.advance(60_000)) == 2
     assert kept(store) == [waiting]
 
 
-def test_the_oldest_of_too_many_go_first_of_any_kind(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
-    recovery.settings = replace(recovery.settings, max_finished_tasks=4)
+def test_the_oldest_of_too_many_go_first_of_any_kind(
+    store: Store, clock: VirtualClock, maintenance: Maintenance
+) -> None:
+    maintenance.retention.settings = replace(maintenance.retention.settings, max_finished_tasks=4)
     old = [finished(store, clock.advance(1), SUCCEEDED) for _ in range(4)]
     young = [finished(store, clock.advance(1), FAILED) for _ in range(3)]
     queued = created(store, clock())
-    assert recovery.trim(clock()) == 3
+    assert maintenance.retention.trim(clock()) == 3
     assert kept(store) == [old[3], *young, queued]
-    assert recovery.trim(clock()) == 0
+    assert maintenance.retention.trim(clock()) == 0
 
 
 def test_a_round_of_trimming_is_bounded_and_goes_on_in_the_next(
-    store: Store, clock: VirtualClock, recovery: Recovery, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: VirtualClock, maintenance: Maintenance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.usecases.recovery.MAX_TRIMMED", 20)
-    monkeypatch.setattr("app.usecases.recovery.TRIM_BATCH", 10)
+    monkeypatch.setattr("app.usecases.retention.MAX_TRIMMED", 20)
+    monkeypatch.setattr("app.usecases.retention.TRIM_BATCH", 10)
     assert MAX_TRIMMED == 10_000
     for _ in range(50):
         finished(store, clock())
-    clock.advance(round(recovery.settings.result_ttl * 1000) + 1)
-    rounds = [recovery.trim(clock()) for _ in range(4)]
+    clock.advance(round(maintenance.retention.settings.result_ttl * 1000) + 1)
+    rounds = [maintenance.retention.trim(clock()) for _ in range(4)]
     assert max(rounds) == 20
     assert (sum(rounds), kept(store)) == (50, [])
 
 
-def test_trimming_takes_place_once_a_second(store: Store, clock: VirtualClock, recovery: Recovery) -> None:
-    recovery.settings = replace(recovery.settings, max_finished_tasks=1)
-    recovery.run(clock())
+def test_trimming_takes_place_once_a_second(store: Store, clock: VirtualClock, maintenance: Maintenance) -> None:
+    maintenance.retention.settings = replace(maintenance.retention.settings, max_finished_tasks=1)
+    maintenance.run(clock())
     for _ in range(2):
         finished(store, clock())
-    recovery.run(clock.advance(TRIM_EVERY_MS - 1))
+    maintenance.run(clock.advance(TRIM_EVERY_MS - 1))
     assert len(kept(store)) == 2
-    recovery.run(clock.advance(1))
+    maintenance.run(clock.advance(1))
     assert len(kept(store)) == 1
 
 
 def test_a_message_that_is_not_ours_hides_nothing_and_keeps_nothing_from_being_done(
-    store: Store, recovery: Recovery, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+    store: Store, maintenance: Maintenance, post: Post, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
     key = post(task_id, Kind.CODE, 5, None).queue_key
     for foreign in ("no json", "[]", '{"headers": {}}'):
         raw_redis.rpush(key, foreign)
         assert store.recovery.oldest_message(key) == ""
-        recovery.run(clock.advance(FETCH_GRACE_MS + 1))
+        maintenance.run(clock.advance(FETCH_GRACE_MS + 1))
         raw_redis.delete(key)
-    recovery.run(clock())
+    maintenance.run(clock())
     assert messages(raw_redis, store) == [(task_id, None)]
 
 
 def test_a_defect_in_one_part_keeps_no_other_from_its_work(
-    store: Store, recovery: Recovery, clock: VirtualClock, caplog: pytest.LogCaptureFixture, raw_redis: redis.Redis
+    store: Store,
+    maintenance: Maintenance,
+    clock: VirtualClock,
+    caplog: pytest.LogCaptureFixture,
+    raw_redis: redis.Redis,
 ) -> None:
     broken, old = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE), finished(store, clock())
     lost = created(store, clock())
     claimed(store, lost, clock())
     raw_redis.hset(store.keys.task(broken), "p", "no number")
-    recovery.run(clock.advance(round(Settings().result_ttl * 1000) + 1))
+    maintenance.run(clock.advance(round(Settings().result_ttl * 1000) + 1))
     assert (status(store, old), status(store, lost)) == (None, Status.QUEUED)
-    assert [vars(record)["part"] for record in caplog.records if vars(record).get("action") == "recovery_failed"] == [
-        "promote"
-    ]
+    assert [
+        vars(record)["part"] for record in caplog.records if vars(record).get("action") == "maintenance_failed"
+    ] == ["promote"]
 
 
 def test_after_a_step_of_the_clock_workers_have_time_to_renew(
-    store: Store, recovery: Recovery, clock: VirtualClock
+    store: Store, maintenance: Maintenance, clock: VirtualClock
 ) -> None:
     """The machine slept, or its clock was set: all leases are over at one instant, and all workers are alive."""
     steady = 0.0
-    recovery.steps = ClockSteps(clock(), lambda: steady)
+    maintenance.recovery.steps = ClockSteps(clock(), lambda: steady)
     alive, dead = created(store, clock()), created(store, clock())
     attempt = claimed(store, alive, clock())
     claimed(store, dead, clock())
-    recovery.run(clock.advance(3_600_000))
+    maintenance.run(clock.advance(3_600_000))
     assert store.tasks.renew([attempt], clock() + 2 * LEASE_MS) == [True]
     for _ in range(14):
         steady += 1
-        recovery.run(clock.advance(1_000))
+        maintenance.run(clock.advance(1_000))
     assert (status(store, alive), status(store, dead)) == (Status.RUNNING, Status.RUNNING)
     steady += 1.5
-    recovery.run(clock.advance(1_500))
+    maintenance.run(clock.advance(1_500))
     assert (status(store, alive), status(store, dead)) == (Status.RUNNING, Status.QUEUED)
     clock.advance(-3_600_000)
     attempt = claimed(store, dead, clock())
     steady += LEASE_MS / 1000 + 1
-    recovery.run(clock.advance(LEASE_MS + 1_000))
+    maintenance.run(clock.advance(LEASE_MS + 1_000))
     assert status(store, dead) == Status.QUEUED, "a step back delays nothing"
 
 
 def test_in_a_long_queue_nothing_is_taken_for_lost(
-    store: Store, recovery: Recovery, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+    store: Store, maintenance: Maintenance, post: Post, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     """A countdown's message is older than its task is queued: where it is next, younger ones are not gone.
 
@@ -422,7 +439,7 @@ def test_in_a_long_queue_nothing_is_taken_for_lost(
         if isinstance(attempt, Attempt):
             store.tasks.finish(attempt, SUCCEEDED, clock(), 1)
         for _ in range(7):
-            recovery.run(clock.advance(1_000))
+            maintenance.run(clock.advance(1_000))
     assert served == 61
     assert raw_redis.zcard(store.keys.queued) + raw_redis.zcard(store.keys.sent) == 0
 

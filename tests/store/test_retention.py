@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import redis
 
+from app.domain.outcome import Ending
 from app.settings import Settings
 from app.store.admission import Conditions, EarlierRequest
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from app.store.tasks import Filters
-from app.usecases.dispatch import Dispatcher
-from app.usecases.recovery import TRIM_BATCH, Recovery
+from app.usecases.retention import TRIM_BATCH, Retention
 from tests.conftest import VirtualClock
 from tests.store.making import (
     FAILED,
@@ -33,9 +33,8 @@ TTL_SECONDS = 60.0
 TTL_MS = 60_000
 
 
-def recovery_of(store: Store, **settings: float) -> Recovery:
-    dispatcher = Dispatcher(lambda task_id, *_: message_for(task_id), 5.0)
-    return Recovery(store, dispatcher, replace(Settings(), **settings), "beat@test")  # type: ignore[arg-type]
+def retention_of(store: Store, **settings: float) -> Retention:
+    return Retention(store.retention, replace(Settings(), **settings))  # type: ignore[arg-type]
 
 
 def kept(store: Store, **filters: str) -> list[str]:
@@ -52,7 +51,7 @@ def full_life(store: Store, clock: VirtualClock, schedule_id: str) -> str:
     """The id of a task that has everything a task can have: tags, attempts, a history, a result, output."""
     task_id = created(store, clock(), tags=("a", "b:c"), scheduled_task_id=schedule_id)
     attempt, entry = claimed(store, task_id, clock()), {"attempt": 1}
-    store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message_for(task_id), counts="counts", entry=entry)
+    store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message_for(task_id), Ending.COUNTED, entry=entry)
     store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
     return task_id
 
@@ -64,9 +63,9 @@ def test_nothing_is_left_of_a_task_whose_time_is_over(
     before = keys_of_tasks(raw_redis)
     full_life(store, clock, schedule.id)
     assert len(keys_of_tasks(raw_redis)) > len(before) + 5
-    recovery = recovery_of(store, result_ttl=TTL_SECONDS)
-    assert recovery.trim(clock.advance(TTL_MS)) == 0
-    assert recovery.trim(clock.advance(1)) == 1
+    retention = retention_of(store, result_ttl=TTL_SECONDS)
+    assert retention.trim(clock.advance(TTL_MS)) == 0
+    assert retention.trim(clock.advance(1)) == 1
     assert keys_of_tasks(raw_redis) == before
 
 
@@ -74,7 +73,7 @@ def test_nothing_is_left_of_a_task_that_was_too_much(store: Store, raw_redis: re
     schedule = scheduled(store, clock())
     full_life(store, clock, schedule.id)
     last = finished(store, clock.advance(1), STOPPED)
-    assert recovery_of(store, max_finished_tasks=1).trim(clock()) == 1
+    assert retention_of(store, max_finished_tasks=1).trim(clock()) == 1
     assert kept(store) == [last]
     assert kept(store, tag="a") == kept(store, scheduled_task_id=schedule.id) == []
     store.tasks.delete(last)
@@ -85,7 +84,7 @@ def test_nothing_is_left_of_a_task_that_was_too_much(store: Store, raw_redis: re
 @pytest.mark.parametrize("extra", [0, 1, TRIM_BATCH - 1, TRIM_BATCH, TRIM_BATCH + 1])
 def test_exactly_as_many_are_kept_as_may_be(store: Store, clock: VirtualClock, extra: int) -> None:
     ids = [finished(store, clock.advance(1)) for _ in range(3 + extra)]
-    assert recovery_of(store, max_finished_tasks=3).trim(clock()) == extra
+    assert retention_of(store, max_finished_tasks=3).trim(clock()) == extra
     assert kept(store) == ids[extra:]
 
 
@@ -93,7 +92,7 @@ def test_counters_and_indexes_agree_after_it(store: Store, clock: VirtualClock) 
     for outcome in (SUCCEEDED, FAILED, STOPPED, SUCCEEDED):
         finished(store, clock.advance(1), outcome)
     created(store, clock())
-    recovery_of(store, max_finished_tasks=2).trim(clock())
+    retention_of(store, max_finished_tasks=2).trim(clock())
     stats = store.stats.read((), clock())
     assert sum(stats.tasks.values()) == len(kept(store)) == 3
     assert sum(minute.succeeded + minute.failed + minute.stopped for minute in stats.minutes) == 4, "they did finish"
@@ -103,7 +102,7 @@ def test_what_waits_or_runs_is_never_removed(store: Store, clock: VirtualClock) 
     waiting = created(store, clock(), due_ms=clock() + 10**10, message=NO_MESSAGE)
     queued, running = created(store, clock()), created(store, clock())
     claimed(store, running, clock())
-    recovery_of(store, max_finished_tasks=1, result_ttl=0.1).trim(clock.advance(10**9))
+    retention_of(store, max_finished_tasks=1, result_ttl=0.1).trim(clock.advance(10**9))
     assert sorted(kept(store)) == sorted([waiting, queued, running])
 
 
@@ -116,7 +115,7 @@ def test_a_remembered_request_outlives_what_it_created(store: Store, clock: Virt
     )
     store.tasks.finish(claimed(store, task.id, clock()), SUCCEEDED, clock(), 1.0)
     first = EarlierRequest("f", task.id, clock())
-    recovery_of(store, result_ttl=TTL_SECONDS).trim(clock.advance(TTL_MS + 1))
+    retention_of(store, result_ttl=TTL_SECONDS).trim(clock.advance(TTL_MS + 1))
     assert store.tasks.get(task.id) is None
     assert store.tasks.create([new_task(clock())], clock(), conditions) == first
     assert store.schedules.create(new_schedule(clock()), clock(), conditions) == first
@@ -130,7 +129,7 @@ def test_firings_and_attempts_of_one_thing_are_bounded(
     for number in range(30):
         attempt = claimed(store, task_id, clock())
         entry = {"attempt": number}
-        store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), NO_MESSAGE, counts="counts", entry=entry)
+        store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), NO_MESSAGE, Ending.COUNTED, entry=entry)
     task = store.tasks.get(task_id)
     assert task is not None
     assert len(task.attempts) <= 20

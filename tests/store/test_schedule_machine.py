@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -22,11 +22,12 @@ from hypothesis.stateful import (
 
 from app.domain.ids import firing_id
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
-from app.store.schedules import Firing, Firings, Schedule, ScheduleFilters
+from app.store.firings import Firing, Firings
+from app.store.schedules import Schedule, ScheduleFilters
 from app.store.store import Store
 from app.store.tasks import Attempt, Filters
 from tests.conftest import VirtualClock
-from tests.store.making import LEASE_MS, SUCCEEDED, TEMPLATE, new_schedule, new_task
+from tests.store.making import LEASE_MS, SUCCEEDED, TEMPLATE, changed, new_schedule, new_task
 
 ACTIVE, ENDED = ScheduleStatus.ACTIVE, ScheduleStatus.ENDED
 MAX_SCHEDULES = 2  # few, so that much happens to each
@@ -151,7 +152,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     def change(self, seen: Schedule, kind: Kind, name: str, by_ms: int) -> None:
         """Its next firing may be moved, too: back to one that was taken already."""
         following = None if seen.next_run_ms is None else seen.next_run_ms + by_ms
-        self._change(seen, replace(seen, kind=kind, name=name, next_run_ms=following))
+        self._change(seen, changed(seen, kind=kind, name=name, next_run_ms=following))
 
     def _change(self, seen: Schedule, changed: Schedule) -> bool:
         answer, model = self.store.schedules.change(seen, changed, self.clock()), self.models.get(seen.id)
@@ -217,7 +218,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         """A change that leaves the next firing alone, between a beat's look and its write."""
         seen = self.store.schedules.get(data.draw(st.sampled_from(self.active())))
         assert seen is not None
-        assert self._change(seen, replace(seen, name=name))
+        assert self._change(seen, changed(seen, name=name))
         assert self._fire(seen, plan) == 0
 
     def active(self) -> list[str]:
@@ -238,7 +239,7 @@ class ScheduleMachine(RuleBasedStateMachine):
             times[: plan.missed],
             firings,
         )
-        answer, model = self.store.schedules.fire([asked, asked], self.clock()), self.models.get(seen.id)
+        answer, model = self.store.firings.fire([asked, asked], self.clock()), self.models.get(seen.id)
         assert answer == (model is not None and model.is_as(seen)), "each is taken once, of what it still is"
         if answer and model is not None:
             self.take(model, asked)
@@ -294,7 +295,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     @invariant()
     def what_became_of_each_firing_is_written_down(self) -> None:
         for model in self.models.values():
-            notes, _ = self.store.schedules.firings(model.id, 1_000, None)
+            notes, _ = self.store.firings.page(model.id, 1_000, None)
             assert {(note.at_ms, note.outcome, note.task_id) for note in notes} == model.notes
 
     @invariant()
@@ -314,7 +315,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     def each_is_in_exactly_one_list_and_due_when_it_says(self) -> None:
         keys, models = self.store.keys, self.models.values()
         found = sorted((one, key) for key in self.raw.keys("celeriac:sx:*") for one in self.raw.zrange(key, 0, -1))
-        assert found == sorted((model.id, keys.schedule_leaf(model.kind, model.status)) for model in models)
+        assert found == sorted((model.id, keys.schedule_index(model.kind, model.status)) for model in models)
         listed = self.store.schedules.page(ScheduleFilters(), 100).items
         assert {schedule.id for schedule in listed} == self.models.keys()
         due = dict(self.raw.zrange(keys.cron, 0, -1, withscores=True))

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 import redis
 
+from app.api.context import compose
 from app.clock import system_clock
 from app.domain.errors import Conflict, NotFound
 from app.domain.status import ScheduleStatus
+from app.settings import Settings
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import Filters
-from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from app.usecases.schedules import ScheduleService
 from tests.conftest import VirtualClock
-from tests.store.making import PlainMessages, due, message_for, scheduled
+from tests.store.making import PlainMessages, changed, due, message_for, scheduled
 
 SPEC = {
     "name": "old",
@@ -38,8 +38,7 @@ ROUNDS = 15
 
 
 def service_of(store: Store, clock: Callable[[], int]) -> ScheduleService:
-    admission = Admission(store.admission, 1_000_000)
-    return ScheduleService(store, Dispatcher(PlainMessages(), 5.0), lambda source, name: [], admission, clock, "UTC")
+    return compose(Settings(), store, lambda source, name: [], clock).schedules
 
 
 def beat_of(store: Store, clock: Callable[[], int]) -> FiringService:
@@ -56,7 +55,7 @@ def assert_whole(store: Store, raw: redis.Redis, schedule_id: str, status: Sched
     assert schedule is not None
     assert schedule.status is status
     tasks = store.tasks.page(Filters(scheduled_task_id=schedule_id), 200).items
-    notes, _ = store.schedules.firings(schedule_id, 200, None)
+    notes, _ = store.firings.page(schedule_id, 200, None)
     created = [note.task_id or "" for note in notes if note.outcome == "created"]
     assert sorted(created) == sorted(task.id for task in tasks)
     assert schedule.run_count == len(tasks)
@@ -64,7 +63,7 @@ def assert_whole(store: Store, raw: redis.Redis, schedule_id: str, status: Sched
     score = raw.zscore(store.keys.cron, schedule_id)
     assert score == schedule.next_run_ms, "the record and the list of due ones name different times"
     assert (score is not None) == (status is ScheduleStatus.ACTIVE)
-    homes = [one for one in ScheduleStatus if raw.zscore(store.keys.schedule_leaf(schedule.kind, one), schedule_id)]
+    homes = [one for one in ScheduleStatus if raw.zscore(store.keys.schedule_index(schedule.kind, one), schedule_id)]
     assert homes == [status]
     return schedule
 
@@ -92,7 +91,7 @@ def run_together(*jobs: Callable[[], object]) -> list[Any]:
 
 
 def patched(store: Store, seen: Schedule, now_ms: int) -> bool:
-    return store.schedules.change(seen, replace(seen, name="new"), now_ms)
+    return store.schedules.change(seen, changed(seen, name="new"), now_ms)
 
 
 def paused(store: Store, seen: Schedule, now_ms: int) -> bool:
@@ -110,9 +109,9 @@ def test_a_beat_whose_view_is_old_creates_nothing(store: Store, clock: VirtualCl
     now_ms = clock.advance(60_000)
     assert act(store, seen, now_ms)
     before = store.schedules.get(seen.id)
-    assert store.schedules.fire([due(seen)], now_ms) == 0
+    assert store.firings.fire([due(seen)], now_ms) == 0
     assert names_of_tasks(store, seen.id) == []
-    assert store.schedules.firings(seen.id, 10, None) == ([], None)
+    assert store.firings.page(seen.id, 10, None) == ([], None)
     assert store.schedules.get(seen.id) == before, "half a firing was written"
 
 
@@ -121,7 +120,7 @@ def test_a_patch_of_an_old_view_changes_nothing_and_is_made_again(
 ) -> None:
     seen = scheduled(store, clock(), name="old")
     now_ms = clock.advance(60_000)
-    assert store.schedules.fire([due(seen)], now_ms) == 1
+    assert store.firings.fire([due(seen)], now_ms) == 1
     assert not patched(store, seen, now_ms)
     fired = assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE)
     assert (fired.name, fired.next_run_ms) == ("old", now_ms + 60_000)
@@ -133,7 +132,7 @@ def test_a_patch_of_an_old_view_changes_nothing_and_is_made_again(
 def test_a_pause_after_the_firing_keeps_the_firing(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     seen = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    assert store.schedules.fire([due(seen)], now_ms) == 1
+    assert store.firings.fire([due(seen)], now_ms) == 1
     assert paused(store, seen, now_ms)
     assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.PAUSED).run_count == 1
 
@@ -141,7 +140,7 @@ def test_a_pause_after_the_firing_keeps_the_firing(store: Store, raw_redis: redi
 def test_two_beats_with_one_view_create_one_task(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     seen = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    taken = [store.schedules.fire([due(seen)], now_ms) for _ in range(2)]
+    taken = [store.firings.fire([due(seen)], now_ms) for _ in range(2)]
     assert taken == [1, 0]
     assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE).run_count == 1
     assert raw_redis.llen(message_for("any").queue_key) == 1
@@ -156,7 +155,7 @@ def test_beats_with_one_view_at_once_create_one_task_each_time(
     for _ in range(ROUNDS):
         seen = scheduled(store, clock())
         now_ms = clock.advance(60_000)
-        taken = run_together(*[lambda: store.schedules.fire([due(seen)], now_ms)] * 4)  # noqa: B023
+        taken = run_together(*[lambda: store.firings.fire([due(seen)], now_ms)] * 4)  # noqa: B023
         assert sorted(taken) == [0, 0, 0, 1]
         assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE).run_count == 1
 

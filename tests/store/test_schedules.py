@@ -13,15 +13,29 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.domain.fields import Kept, names_kept
 from app.domain.ids import firing_id, new_id
+from app.domain.spec import ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store import schedules as schedules_module
+from app.store.firings import DueSchedule, Firing, FiringRecord
 from app.store.messages import DELIVERY_TAG, TASK_ID, MessageTemplate
-from app.store.schedules import DueSchedule, Firing, FiringNote, Schedule, ScheduleFilters
+from app.store.schedules import Schedule, ScheduleFilters, task_spec_of
 from app.store.store import Store
 from app.store.tasks import Filters
 from tests.conftest import VirtualClock
-from tests.store.making import TEMPLATE, claimed, due, firing, message_for, new_schedule, new_task, scheduled
+from tests.store.making import (
+    SCHEDULE_SPEC,
+    TEMPLATE,
+    changed,
+    claimed,
+    due,
+    firing,
+    message_for,
+    new_schedule,
+    new_task,
+    scheduled,
+)
 
 NOBODY = "01a20786-bb40-7dea-8c0d-e64779664cff"
 
@@ -37,7 +51,7 @@ def tasks_of(store: Store, schedule: Schedule) -> list[str]:
 
 
 def outcomes(store: Store, schedule: Schedule) -> list[tuple[int, str]]:
-    notes, _ = store.schedules.firings(schedule.id, 200, None)
+    notes, _ = store.firings.page(schedule.id, 200, None)
     return [(note.at_ms, note.outcome) for note in reversed(notes)]
 
 
@@ -62,21 +76,22 @@ def test_a_key_is_one_schedules_own(store: Store, clock: VirtualClock) -> None:
 def test_what_is_due_comes_the_most_overdue_first(store: Store, clock: VirtualClock) -> None:
     later = scheduled(store, clock(), next_run_ms=clock() + 2_000)
     sooner = scheduled(store, clock(), next_run_ms=clock() + 1_000)
-    assert store.schedules.next_due_ms() == clock() + 1_000
-    assert store.schedules.due(clock() + 999, 10) == []
-    found = store.schedules.due(clock() + 2_000, 10)
+    assert store.firings.next_due_ms() == clock() + 1_000
+    assert store.firings.due(clock() + 999, 10) == []
+    found = store.firings.due(clock() + 2_000, 10)
     assert [(one.id, one.next_run_ms) for one in found] == [
         (sooner.id, str(clock() + 1_000)),
         (later.id, str(clock() + 2_000)),
     ]
-    assert store.schedules.due(clock() + 2_000, 1) == found[:1]
+    assert store.firings.due(clock() + 2_000, 1) == found[:1]
 
 
 def test_what_is_due_says_all_that_beat_needs(store: Store, clock: VirtualClock) -> None:
-    schedule = scheduled(store, clock(), kind=Kind.API, priority=7, timezone="Europe/Berlin", terms={"overlap": "ü"})
-    (found,) = store.schedules.due(clock() + 60_000, 10)
-    assert found == DueSchedule(schedule.id, str(schedule.next_run_ms), "1", "api", "7", found.terms_json)
-    assert json.loads(found.terms_json) == {
+    schedule = scheduled(store, clock(), kind=Kind.API, priority=7, timezone="Europe/Berlin", overlap="ü")
+    (found,) = store.firings.due(clock() + 60_000, 10)
+    assert found == DueSchedule(schedule.id, str(schedule.next_run_ms), "1", "api", "7", found.timing_json)
+    assert json.loads(found.timing_json) == {
+        **{name: SCHEDULE_SPEC[name] for name in names_kept(ScheduleSpec, Kept.TIMING)},
         "cron_expression": "* * * * *",
         "timezone": "Europe/Berlin",
         "overlap": "ü",
@@ -86,7 +101,7 @@ def test_what_is_due_says_all_that_beat_needs(store: Store, clock: VirtualClock)
 def test_a_firing_creates_its_task_and_moves_on(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    assert store.schedules.fire([due(schedule)], now_ms) == 1
+    assert store.firings.fire([due(schedule)], now_ms) == 1
     (task_id,) = tasks_of(store, schedule)
     assert task_id == firing_id(schedule.id, now_ms)
     after = read(store, schedule.id)
@@ -98,8 +113,8 @@ def assert_made_of(store: Store, schedule: Schedule, task_id: str, due_ms: int, 
     """The task is all that its schedule says."""
     task, schedule = store.tasks.get(task_id), read(store, schedule.id)
     assert task is not None
-    for name in ("name", "kind", "tags", "timeout", "max_retries", "priority", "spec"):
-        assert getattr(task, name) == getattr(schedule, name), name
+    assert task.kind == schedule.kind
+    assert task.spec == task_spec_of(schedule)
     assert (task.task_type, task.scheduled_task_id) == (TaskType.SCHEDULED, schedule.id)
     assert (task.due_ms, task.created_ms) == (due_ms, now_ms or due_ms)
     assert task.attempt == 0
@@ -110,7 +125,7 @@ def test_what_a_lost_worker_means_is_in_the_record_of_a_firings_task(
 ) -> None:
     schedules = [scheduled(store, clock(), spec={"on_worker_lost": word}) for word in ("fail", "retry")]
     now_ms = clock.advance(60_000)
-    store.schedules.fire([due(schedule) for schedule in schedules], now_ms)
+    store.firings.fire([due(schedule) for schedule in schedules], now_ms)
     tasks = [store.keys.task(firing_id(schedule.id, now_ms)) for schedule in schedules]
     assert [raw_redis.hget(task, "ol") for task in tasks] == ["fail", None]
 
@@ -120,7 +135,7 @@ def test_a_firings_task_is_made_of_its_schedule(store: Store, raw_redis: redis.R
     changes = {"name": 'ü "*"', "tags": tags, "timeout": 1.5, "max_retries": 3, "priority": 9, "spec": spec}
     schedules = [scheduled(store, clock(), **changes), scheduled(store, clock(), kind=Kind.API)]
     now_ms = clock.advance(60_000)
-    assert store.schedules.fire([due(schedule) for schedule in schedules], now_ms) == 2
+    assert store.firings.fire([due(schedule) for schedule in schedules], now_ms) == 2
     task_ids = [firing_id(schedule.id, now_ms) for schedule in schedules]
     for schedule, task_id in zip(schedules, task_ids, strict=True):
         assert_made_of(store, schedule, task_id, now_ms)
@@ -139,7 +154,7 @@ def test_a_letters_blanks_are_filled_in_the_same_here_and_there(
     task_id = firing_id(schedule.id, now_ms)
     tagged = MessageTemplate("tagged", (DELIVERY_TAG,))
     firings = [Firing(now_ms, now_ms, task_id, template), Firing(now_ms + 1, now_ms, NOBODY, tagged)]
-    store.schedules.fire([due(schedule, firings=firings)], now_ms)
+    store.firings.fire([due(schedule, firings=firings)], now_ms)
     assert raw_redis.lrange("q", 0, -1) == [template.fill(task_id).payload]
     assert raw_redis.lrange("tagged", 0, -1) == [NOBODY]
 
@@ -149,7 +164,7 @@ def test_a_firing_that_is_put_off_waits(store: Store, raw_redis: redis.Redis, cl
     now_ms = clock.advance(60_000)
     near = Firing(now_ms, now_ms + 1_000, firing_id(schedule.id, now_ms), TEMPLATE)
     far = Firing(now_ms + 1, now_ms + 60_000, NOBODY, None)
-    store.schedules.fire([due(schedule, firings=[near, far])], now_ms)
+    store.firings.fire([due(schedule, firings=[near, far])], now_ms)
     for one, key in ((near, store.keys.sent), (far, store.keys.due)):
         assert store.tasks.status(one.task_id) is Status.WAITING
         assert_made_of(store, schedule, one.task_id, one.due_ms, now_ms)
@@ -161,11 +176,11 @@ def test_a_firing_that_is_put_off_waits(store: Store, raw_redis: redis.Redis, cl
 def test_a_firing_whose_task_exists_leaves_it_alone(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    store.schedules.fire([due(schedule)], now_ms)
+    store.firings.fire([due(schedule)], now_ms)
     task_id = firing_id(schedule.id, now_ms)
     before = claimed(store, task_id, now_ms), store.tasks.get(task_id)
     again = due(read(store, schedule.id), firings=[firing(schedule.id, now_ms)])
-    assert store.schedules.fire([again], clock.advance(60_000)) == 1
+    assert store.firings.fire([again], clock.advance(60_000)) == 1
     assert store.tasks.get(task_id) == before[1]
     assert tasks_of(store, schedule) == [task_id]
 
@@ -175,12 +190,12 @@ def test_a_firing_is_taken_once_and_only_of_what_was_seen(store: Store, clock: V
     now_ms = clock.advance(60_000)
     seen = due(schedule)
     other = scheduled(store, clock(), next_run_ms=now_ms)
-    assert store.schedules.fire([seen, due(other)], now_ms) == 2
-    assert store.schedules.fire([seen, due(other)], now_ms) == 0, "another beat saw the same"
-    changed = read(store, schedule.id)
-    assert store.schedules.change(changed, replace(changed, name="new"), now_ms)
-    assert store.schedules.fire([due(changed)], now_ms) == 0, "it was changed meanwhile"
-    assert store.schedules.fire([due(replace(schedule, id=NOBODY))], now_ms) == 0
+    assert store.firings.fire([seen, due(other)], now_ms) == 2
+    assert store.firings.fire([seen, due(other)], now_ms) == 0, "another beat saw the same"
+    fresh = read(store, schedule.id)
+    assert store.schedules.change(fresh, changed(fresh, name="new"), now_ms)
+    assert store.firings.fire([due(fresh)], now_ms) == 0, "it was changed meanwhile"
+    assert store.firings.fire([due(replace(schedule, id=NOBODY))], now_ms) == 0
     assert (len(tasks_of(store, schedule)), len(tasks_of(store, other))) == (1, 1)
 
 
@@ -191,7 +206,7 @@ def test_of_many_beats_one_takes_each_firing(store: Store, clock: VirtualClock) 
     def beat() -> None:
         barrier.wait(10)
         for schedule in schedules:
-            taken.append(store.schedules.fire([due(schedule)], now_ms))
+            taken.append(store.firings.fire([due(schedule)], now_ms))
 
     threads = [threading.Thread(target=beat) for _ in range(6)]
     for thread in threads:
@@ -206,10 +221,10 @@ def test_of_many_beats_one_takes_each_firing(store: Store, clock: VirtualClock) 
 def test_the_last_firing_ends_it(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
-    store.schedules.fire([due(schedule, following_ms=None)], now_ms)
+    store.firings.fire([due(schedule, following_ms=None)], now_ms)
     after = read(store, schedule.id)
     assert (after.status, after.next_run_ms) == (ScheduleStatus.ENDED, None)
-    assert store.schedules.next_due_ms() is None
+    assert store.firings.next_due_ms() is None
     (listed,) = store.schedules.page(ScheduleFilters(status=ScheduleStatus.ENDED), 10).items
     assert listed == after
 
@@ -218,7 +233,7 @@ def test_max_runs_ends_it(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     for _ in range(2):
         now_ms = clock.advance(60_000)
-        store.schedules.fire([due(read(store, schedule.id), max_runs=2)], now_ms)
+        store.firings.fire([due(read(store, schedule.id), max_runs=2)], now_ms)
     after = read(store, schedule.id)
     assert (after.status, after.run_count, after.next_run_ms) == (ScheduleStatus.ENDED, 2, None)
 
@@ -237,7 +252,7 @@ def test_overlap_decides_while_the_last_task_is_not_finished(
     schedule = scheduled(store, clock())
     for _ in range(2):
         now_ms = clock.advance(60_000)
-        store.schedules.fire([due(read(store, schedule.id), overlap=overlap)], now_ms)
+        store.firings.fire([due(read(store, schedule.id), overlap=overlap)], now_ms)
     assert [outcome for _, outcome in outcomes(store, schedule)] == expected
     first = tasks_of(store, schedule)[0]
     assert store.tasks.status(first) is last_status
@@ -250,7 +265,7 @@ def test_missed_firings_are_written_down(store: Store, clock: VirtualClock) -> N
     first_ms = clock.advance(60_000)
     now_ms = clock.advance(120_000)
     missed = (first_ms, first_ms + 60_000)
-    store.schedules.fire([due(schedule, missed=missed, firings=[firing(schedule.id, now_ms)])], now_ms)
+    store.firings.fire([due(schedule, missed=missed, firings=[firing(schedule.id, now_ms)])], now_ms)
     assert outcomes(store, schedule) == [(missed[0], "missed"), (missed[1], "missed"), (now_ms, "created")]
     assert read(store, schedule.id).missed_count == 2
 
@@ -259,26 +274,26 @@ def test_the_newest_thousand_firings_are_kept(store: Store, raw_redis: redis.Red
     schedule = scheduled(store, clock())
     now_ms = clock.advance(2_000_000)
     missed = range(now_ms - 1_500, now_ms)
-    store.schedules.fire([due(schedule, missed=missed, firings=[firing(schedule.id, now_ms)])], now_ms)
+    store.firings.fire([due(schedule, missed=missed, firings=[firing(schedule.id, now_ms)])], now_ms)
     assert raw_redis.zcard(f"{store.keys.schedule(schedule.id)}:firings") == 1_000
     assert outcomes(store, schedule)[-2:] == [(now_ms - 1, "missed"), (now_ms, "created")]
     assert read(store, schedule.id).missed_count == 1_500
 
 
 def test_a_page_of_firings_is_not_moved_by_what_is_fired_meanwhile(store: Store, clock: VirtualClock) -> None:
-    schedule, found, cursor = scheduled(store, clock()), list[FiringNote](), None
+    schedule, found, cursor = scheduled(store, clock()), list[FiringRecord](), None
     now_ms = clock.advance(60_000)
     # All three outcomes in one millisecond: only hostile clocks bring that about.
     first = due(schedule, missed=[now_ms, now_ms - 1], overlap="skip")
     first = first._replace(firings=[*first.firings, firing(schedule.id, now_ms)])
-    store.schedules.fire([first], now_ms)
+    store.firings.fire([first], now_ms)
     expected = outcomes(store, schedule)[::-1]
     assert expected == [(now_ms, "skipped_overlap"), (now_ms, "missed"), (now_ms, "created"), (now_ms - 1, "missed")]
     while not found or cursor is not None:
-        page, cursor = store.schedules.firings(schedule.id, 1, cursor)
+        page, cursor = store.firings.page(schedule.id, 1, cursor)
         found += page
         now_ms = clock.advance(60_000)
-        store.schedules.fire([due(read(store, schedule.id))], now_ms)
+        store.firings.fire([due(read(store, schedule.id))], now_ms)
     assert [(note.at_ms, note.outcome) for note in found] == expected
 
 
@@ -286,10 +301,10 @@ def test_firings_are_paged_newest_first(store: Store, clock: VirtualClock) -> No
     schedule = scheduled(store, clock())
     for _ in range(5):
         now_ms = clock.advance(60_000)
-        store.schedules.fire([due(read(store, schedule.id))], now_ms)
-    found, cursor = store.schedules.firings(schedule.id, 2, None)
+        store.firings.fire([due(read(store, schedule.id))], now_ms)
+    found, cursor = store.firings.page(schedule.id, 2, None)
     while cursor is not None:
-        more, cursor = store.schedules.firings(schedule.id, 2, cursor)
+        more, cursor = store.firings.page(schedule.id, 2, cursor)
         found += more
     assert [note.at_ms for note in found] == [clock() - number * 60_000 for number in range(5)]
     assert [note.task_id for note in reversed(found)] == tasks_of(store, schedule)
@@ -301,23 +316,23 @@ def test_a_paused_one_does_not_fire_and_a_resumed_one_does(store: Store, clock: 
     assert store.schedules.move(schedule.id, clock(), active, paused, None) == (active, paused)
     assert store.schedules.move(schedule.id, clock(), active, paused, None) == (paused, paused)
     now_ms = clock.advance(60_000)
-    assert store.schedules.due(now_ms, 10) == []
-    assert store.schedules.fire([due(schedule)], now_ms) == 0
+    assert store.firings.due(now_ms, 10) == []
+    assert store.firings.fire([due(schedule)], now_ms) == 0
     with store.subscriber.watch(store.keys.beat) as watch:
         assert store.subscriber.confirm(store.keys.beat)
         assert store.schedules.move(schedule.id, now_ms, paused, active, now_ms + 1_000) == (paused, active)
         assert watch.wait(5), "a sleeping beat was not woken"
-    assert store.schedules.next_due_ms() == now_ms + 1_000
+    assert store.firings.next_due_ms() == now_ms + 1_000
     assert store.schedules.move(NOBODY, now_ms, active, paused, None) == ("", "")
 
 
 def test_a_change_of_what_is_no_longer_so_changes_nothing(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock(), tags=["a"])
-    changed = replace(schedule, name="new", tags=["b"], kind=Kind.API, next_run_ms=clock() + 5)
-    assert store.schedules.change(schedule, changed, clock.advance(1))
-    assert not store.schedules.change(schedule, replace(schedule, name="late"), clock())
+    new = changed(schedule, name="new", tags=["b"], kind=Kind.API, next_run_ms=clock() + 5)
+    assert store.schedules.change(schedule, new, clock.advance(1))
+    assert not store.schedules.change(schedule, changed(schedule, name="late"), clock())
     after = read(store, schedule.id)
-    assert after == replace(changed, updated_ms=clock(), revision="2")
+    assert after == replace(new, updated_ms=clock(), revision="2")
     assert [one.id for one in store.schedules.page(ScheduleFilters(kind=Kind.API, tag="b"), 10).items] == [schedule.id]
     assert store.schedules.page(ScheduleFilters(kind=Kind.CODE), 10).items == []
 
@@ -336,7 +351,7 @@ def test_a_run_beside_the_schedule_does_not_count_for_max_runs(store: Store, clo
     schedule = scheduled(store, clock())
     assert store.schedules.run_now(schedule.id, new_task(clock()), clock())
     now_ms = clock.advance(60_000)
-    store.schedules.fire([due(schedule, max_runs=2)], now_ms)
+    store.firings.fire([due(schedule, max_runs=2)], now_ms)
     after = read(store, schedule.id)
     assert (after.status, after.run_count) == (ScheduleStatus.ACTIVE, 2)
 
@@ -346,7 +361,7 @@ def test_a_deleted_schedule_leaves_its_tasks_and_nothing_else(
 ) -> None:
     schedule = scheduled(store, clock(), tags=["a"], key="k")
     now_ms = clock.advance(60_000)
-    store.schedules.fire([due(schedule)], now_ms)
+    store.firings.fire([due(schedule)], now_ms)
     (task_id,) = tasks_of(store, schedule)
     assert store.schedules.delete(schedule.id)
     assert not store.schedules.delete(schedule.id)

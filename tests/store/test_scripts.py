@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 import redis
 
-from app.store.schedules import Firings, Schedule
+from app.store.firings import Firings
+from app.store.schedules import Schedule
 from app.store.store import Store
 from tests.conftest import VirtualClock
 from tests.servers import wait_until
@@ -46,8 +47,8 @@ def test_the_next_is_made_while_redis_works_on_the_one_before(
             wait_until(lambda before=before: runs(store, before) == 1, 10, "the write before")
             yield [due(schedule)]
 
-    one_connection.schedules.fire([], clock())  # now Redis knows the script
-    assert one_connection.schedules.fire_each(batches(), clock()) == 3
+    one_connection.firings.fire([], clock())  # now Redis knows the script
+    assert one_connection.firings.fire_each(batches(), clock()) == 3
 
 
 def test_what_can_not_be_made_leaves_no_answer_behind(
@@ -58,8 +59,8 @@ def test_what_can_not_be_made_leaves_no_answer_behind(
         raise ValueError("no plan")
 
     with pytest.raises(ValueError, match="no plan"):
-        one_connection.schedules.fire_each(batches(), clock())
-    assert one_connection.schedules.next_due_ms() == clock(), "an answer to another question"
+        one_connection.firings.fire_each(batches(), clock())
+    assert one_connection.firings.next_due_ms() == clock(), "an answer to another question"
     assert [runs(one_connection, schedule) for schedule in schedules] == [1, 0, 0]
 
 
@@ -71,7 +72,7 @@ def test_scripts_that_redis_has_forgotten_are_told_again(
             raw_redis.script_flush()
             yield [due(schedule)]
 
-    assert one_connection.schedules.fire_each(batches(), clock()) == 3
+    assert one_connection.firings.fire_each(batches(), clock()) == 3
 
 
 def test_a_connection_that_redis_has_closed_is_made_again_and_nothing_is_left_out(
@@ -82,5 +83,5 @@ def test_a_connection_that_redis_has_closed_is_made_again_and_nothing_is_left_ou
             raw_redis.client_kill_filter(_type="normal", skipme=True)
             yield [due(schedule)]
 
-    one_connection.schedules.fire_each(batches(), clock())
+    one_connection.firings.fire_each(batches(), clock())
     assert [runs(one_connection, schedule) for schedule in schedules] == [1, 1, 1]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from app.domain.outcome import Failure, Outcome
+from app.domain.outcome import Ending, Failure, Outcome
 from app.domain.status import Kind, Status, TaskType
 from app.store.messages import NO_MESSAGE
 from app.store.record import Change, Task
@@ -22,9 +22,11 @@ from tests.store.making import (
     FAILED,
     LEASE_MS,
     MESSAGE,
+    SPEC,
     STOPPED,
     SUCCEEDED,
     WORKER,
+    changed,
     claimed,
     created,
     finished,
@@ -62,19 +64,23 @@ def test_a_new_task_is_read_as_it_was_written(store: Store, clock: VirtualClock)
     )
     assert store.tasks.get(task_id) == Task(
         id=task_id,
-        name='ä "b"\n\0 💡',
         task_type=TaskType.DELAYED,
         kind=Kind.API,
         status=Status.WAITING,
         created_ms=clock(),
         due_ms=clock() + 1_000,
-        max_retries=3,
-        timeout=0.5,
-        priority=9,
-        tags=["a:b", '"', "ü", "*"],
         scheduled_task_id=NOBODY,
         retry_of=NOBODY,
-        spec={"api_url": "http://x/", "data": ["ü", None, 1.5, {}]},
+        spec={
+            **SPEC,
+            "name": 'ä "b"\n\0 💡',
+            "max_retries": 3,
+            "timeout": 0.5,
+            "priority": 9,
+            "tags": ["a:b", '"', "ü", "*"],
+            "api_url": "http://x/",
+            "data": ["ü", None, 1.5, {}],
+        },
         attempts=[],
         history=[Change(clock(), None, Status.WAITING, f"schedule {NOBODY}", "created")],
     )
@@ -96,7 +102,7 @@ def test_an_id_that_exists_is_left_as_it_is(store: Store, raw_redis: redis.Redis
     task = new_task(clock())
     assert store.tasks.create([task], clock()) == 1
     before = read(store, task.id)
-    others = [replace(task, name="other"), new_task(clock())]
+    others = [changed(task, name="other"), new_task(clock())]
     assert store.tasks.create(others, clock.advance(5)) == 1
     assert read(store, task.id) == before
     assert raw_redis.llen(MESSAGE.queue_key) == 2
@@ -113,7 +119,10 @@ def test_no_task_behind_an_unknown_id(store: Store) -> None:
 def test_a_claim_gives_the_worker_all_it_needs(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), max_retries=2, timeout=7, priority=8, spec={"function_code": "ü"})
     attempt = store.tasks.claim(task_id, WORKER, clock.advance(3), clock() + LEASE_MS)
-    assert attempt == Attempt(task_id, 1, 1, Kind.CODE, "report", {"function_code": "ü"}, 2, 7.0, 0, 8)
+    assert isinstance(attempt, Attempt)
+    assert (attempt.task_id, attempt.number, attempt.epoch, attempt.kind, attempt.losses) == (task_id, 1, 1, "code", 0)
+    assert (attempt.name, attempt.timeout, attempt.priority) == ("report", 7, 8)
+    assert {**attempt.spec, "function_code": "ü", "max_retries": 2, "on_worker_lost": "retry"} == attempt.spec
     task = read(store, task_id)
     assert (task.status, task.attempt, task.worker, task.started_ms) == (Status.RUNNING, 1, WORKER, clock())
 
@@ -133,9 +142,9 @@ def test_a_claim_that_is_sent_again_for_want_of_an_answer_is_one_claim(
     """Else the task would run nowhere until its lease is over, and count as lost with a worker."""
     task_id, once = created(store, clock()), store.tasks._scripts
 
-    def twice(*args: Any) -> Any:
-        once(*args)
-        return once(*args)
+    def twice(script: str, **values: Any) -> Any:
+        once(script, **values)
+        return once(script, **values)
 
     with monkeypatch.context() as patch:
         patch.setattr(store.tasks, "_scripts", twice)
@@ -143,7 +152,7 @@ def test_a_claim_that_is_sent_again_for_want_of_an_answer_is_one_claim(
     assert (attempt.number, attempt.epoch, read(store, task_id).attempt) == (1, 1, 1)
     assert len(read(store, task_id).history) == 2
     assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS) == "running"
-    store.tasks.run_again(attempt, FAILED, clock(), 1, clock(), NO_MESSAGE, counts="free", entry=None)
+    store.tasks.run_again(attempt, FAILED, clock(), 1, clock(), NO_MESSAGE, Ending.RETURNED, entry=None)
     store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1)
     assert raw_redis.hmget(store.keys.task(task_id), "cl", "ep", "ls") == [None] * 3
 
@@ -225,7 +234,7 @@ def test_the_end_of_an_attempt_is_written_once(store: Store, clock: VirtualClock
     attempt = claimed(store, task_id, clock())
     store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
     before = read(store, task_id)
-    assert store.tasks.finish(attempt, FAILED, clock.advance(1), 2.0) == "lost"
+    assert store.tasks.finish(attempt, FAILED, clock.advance(1), 2.0) == "superseded"
     assert read(store, task_id) == before
 
 
@@ -238,7 +247,7 @@ def test_a_retry_is_another_attempt_of_the_same_task(
     due_ms = clock.advance(5) + pause_ms
     message = message_for(task_id) if queued else NO_MESSAGE
     outcome = replace(FAILED, result_json=b"1", stdout="out\n", stdout_truncated=True, cpu_ms=1, memory_kb=1)
-    answer = store.tasks.run_again(attempt, outcome, clock(), 4.0, due_ms, message, counts="counts", entry=ENTRY)
+    answer = store.tasks.run_again(attempt, outcome, clock(), 4.0, due_ms, message, Ending.COUNTED, entry=ENTRY)
     task = read(store, task_id)
     assert answer == task.status == status
     assert (task.result_json, task.stdout) == ("1", "out\n")
@@ -260,13 +269,13 @@ def test_the_last_19_attempts_before_the_current_one_are_kept(store: Store, cloc
     for number in range(1, 25):
         entry = {"attempt": number}
         attempt = claimed(store, task_id, clock())
-        store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), MESSAGE, counts="counts", entry=entry)
+        store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), MESSAGE, Ending.COUNTED, entry=entry)
     assert [entry["attempt"] for entry in read(store, task_id).attempts] == list(range(6, 25))
 
 
-@pytest.mark.parametrize(("counts", "number", "losses"), [("free", 1, 0), ("lost", 2, 1)])
+@pytest.mark.parametrize(("ending", "number", "losses"), [(Ending.RETURNED, 1, 0), (Ending.LOST, 2, 1)])
 def test_an_attempt_that_is_made_again_may_keep_its_number_but_not_its_fence(
-    store: Store, clock: VirtualClock, counts: str, number: int, losses: int
+    store: Store, clock: VirtualClock, ending: Ending, number: int, losses: int
 ) -> None:
     task_id = created(store, clock())
     first = claimed(store, task_id, clock())
@@ -277,14 +286,14 @@ def test_an_attempt_that_is_made_again_may_keep_its_number_but_not_its_fence(
         1.0,
         clock(),
         MESSAGE,
-        counts=counts,
-        entry=ENTRY,  # type: ignore[arg-type]
+        ending,
+        entry=ENTRY,
     )
     assert again(first) == "queued"
     second = claimed(store, task_id, clock())
     assert (second.number, second.losses) == (number, losses)
-    assert again(first) == "lost", "a report that came twice must not end another's attempt"
-    assert store.tasks.finish(first, SUCCEEDED, clock(), 1.0) == "lost"
+    assert again(first) == "superseded", "a report that came twice must not end another's attempt"
+    assert store.tasks.finish(first, SUCCEEDED, clock(), 1.0) == "superseded"
     assert store.tasks.renew([first, second], clock() + 1) == [False, True]
     assert store.tasks.finish(second, SUCCEEDED, clock(), 1.0) == "succeeded"
 
@@ -319,7 +328,7 @@ def test_a_running_one_is_told_and_a_retry_of_it_becomes_its_stop(store: Store, 
         assert store.tasks.stop(task_id, clock()) == ("running", "running")
         assert watch.wait(5), "the workers were not told"
     assert store.tasks.renew([attempt], clock() + LEASE_MS) == [False]
-    answer = store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock() + 1, MESSAGE, counts="counts", entry=ENTRY)
+    answer = store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock() + 1, MESSAGE, Ending.COUNTED, entry=ENTRY)
     assert answer == read(store, task_id).status == "stopped"
 
 
@@ -330,7 +339,7 @@ def test_force_ends_the_record_and_what_the_worker_says_later_is_refused(store: 
         assert store.subscriber.confirm(store.keys.stop)
         assert store.tasks.stop(task_id, clock(), force=True) == ("running", "stopped")
         assert watch.wait(5), "the workers were not told"
-    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "lost"
+    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "superseded"
     assert read(store, task_id).result_json is None
 
 
@@ -355,7 +364,7 @@ def test_what_is_finished_can_not_be_stopped(store: Store, clock: VirtualClock) 
 def test_a_deleted_task_leaves_no_trace(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     task_id = created(store, clock(), tags=["a:b", "ü"], scheduled_task_id=NOBODY, max_retries=1)
     store.tasks.run_again(
-        claimed(store, task_id, clock()), FAILED, clock(), 1.0, clock(), NO_MESSAGE, counts="counts", entry=ENTRY
+        claimed(store, task_id, clock()), FAILED, clock(), 1.0, clock(), NO_MESSAGE, Ending.COUNTED, entry=ENTRY
     )
     store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
     assert store.tasks.delete(task_id) == "succeeded"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from app.domain.errors import Unavailable
+from app.domain.outcome import Ending
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store.record import Task
 from app.store.recovery import LostAttempt, Sendable
@@ -25,9 +26,9 @@ from tests.store.making import ENTRY, FAILED, MESSAGE, SUCCEEDED, new_schedule, 
 
 LIMIT_SECONDS = 2.0
 ID = "01a20786-bb40-7dea-8c0d-e64779664cff"
-ATTEMPT = Attempt(ID, 1, 1, Kind.CODE, "n", {}, 0, 30, 0, 5)
+ATTEMPT = Attempt(ID, 1, 1, Kind.CODE, 0, {})
 TASK = Task(ID, "n", TaskType.DELAYED, Kind.CODE, Status.WAITING, 0, 0)
-LOST = LostAttempt(ID, "code", 5, 1, 1, 0, "w", True)
+LOST = LostAttempt(ID, "code", 5, 1, 1, 0, "w", "retry")
 ACTIVE, PAUSED = ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED
 
 CALLS: dict[str, Callable[[Store], Any]] = {
@@ -38,7 +39,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "tasks.claim": lambda store: store.tasks.claim(ID, "w", 0, 1),
     "tasks.finish": lambda store: store.tasks.finish(ATTEMPT, SUCCEEDED, 0, 1.0),
     "tasks.run_again": lambda store: store.tasks.run_again(
-        ATTEMPT, FAILED, 0, 1.0, 0, MESSAGE, counts="counts", entry=ENTRY
+        ATTEMPT, FAILED, 0, 1.0, 0, MESSAGE, Ending.COUNTED, entry=ENTRY
     ),
     "tasks.change": lambda store: store.tasks.change(TASK, new_task(0), 0),
     "tasks.stop": lambda store: store.tasks.stop(ID, 0),
@@ -51,11 +52,11 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "schedules.page": lambda store: store.schedules.page(ScheduleFilters(), 10),
     "schedules.move": lambda store: store.schedules.move(ID, 0, ACTIVE, PAUSED, None),
     "schedules.delete": lambda store: store.schedules.delete(ID),
-    "schedules.due": lambda store: store.schedules.due(0, 10),
-    "schedules.next_due_ms": lambda store: store.schedules.next_due_ms(),
-    "schedules.fire": lambda store: store.schedules.fire([], 0),
-    "schedules.fire_each": lambda store: store.schedules.fire_each([[]], 0),
-    "schedules.firings": lambda store: store.schedules.firings(ID, 10, None),
+    "firings.due": lambda store: store.firings.due(0, 10),
+    "firings.next_due_ms": lambda store: store.firings.next_due_ms(),
+    "firings.fire": lambda store: store.firings.fire([], 0),
+    "firings.fire_each": lambda store: store.firings.fire_each([[]], 0),
+    "firings.page": lambda store: store.firings.page(ID, 10, None),
     "schedules.run_now": lambda store: store.schedules.run_now(ID, new_task(0), 0),
     "recovery.waiting_until": lambda store: store.recovery.waiting_until(0, 10),
     "recovery.next_due_ms": lambda store: store.recovery.next_due_ms(),
@@ -69,9 +70,9 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "recovery.mark_overdue": lambda store: store.recovery.mark_overdue(0, 0, 10),
     "recovery.expired_leases": lambda store: store.recovery.expired_leases(0, 10),
     "recovery.take_back": lambda store: store.recovery.take_back(LOST, 0, MESSAGE, 3, {}, ENTRY),
-    "recovery.count": lambda store: store.recovery.count(["x"]),
-    "recovery.trim": lambda store: store.recovery.trim("x", "-inf", 1, 0),
-    "recovery.trim_oldest": lambda store: store.recovery.trim_oldest(["x"], 1),
+    "retention.count": lambda store: store.retention.count(["x"]),
+    "retention.trim": lambda store: store.retention.trim("x", "-inf", 1, 0),
+    "retention.trim_oldest": lambda store: store.retention.trim_oldest(["x"], 1),
     "admission.remembered": lambda store: store.admission.remembered("k"),
     "admission.waiting": lambda store: store.admission.waiting(),
     "admission.memory_share": lambda store: store.admission.memory_share(),
@@ -85,9 +86,9 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "liveness.beat_gone": lambda store: store.liveness.beat_gone("b"),
     "liveness.last_beat": lambda store: store.liveness.last_beat(),
 }
-PARTS = ("tasks", "schedules", "recovery", "admission", "stats", "liveness")
+PARTS = ("tasks", "schedules", "firings", "recovery", "retention", "admission", "stats", "liveness")
 #: Asks Redis for nothing.
-WITHOUT_REDIS = {"recovery.finished_leaves"}
+WITHOUT_REDIS = {"retention.finished_indexes"}
 
 
 def test_the_sweep_knows_every_public_method(store: Store) -> None:

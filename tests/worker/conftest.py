@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.clock import system_clock
+from app.api.context import Context, compose
 from app.messaging.encoder import MessageEncoder
+from app.settings import Settings
 from app.store.store import Store
-from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.schedules import ScheduleService
 from app.usecases.tasks import TaskService
@@ -26,9 +27,9 @@ def unchecked(source: str, function_name: str) -> list[Any]:
     return []
 
 
-def admission_of(store: Store) -> Admission:
-    """Nothing is too much."""
-    return Admission(store.admission, max_queued_tasks=1_000_000)
+def composed(store: Store, **settings: Any) -> Context:
+    """The services over a store; delays up to HORIZON_SECONDS go out as countdowns."""
+    return compose(replace(Settings(countdown_horizon=HORIZON_SECONDS), **settings), store, unchecked)
 
 
 @pytest.fixture
@@ -39,19 +40,18 @@ def own_server(own_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Redi
 
 
 @pytest.fixture
-def dispatcher(store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Dispatcher:
-    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration asks for a broker before it is used
+def dispatcher(store: Store) -> Dispatcher:
     return Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
 
 
 @pytest.fixture
-def service(store: Store, dispatcher: Dispatcher) -> TaskService:
-    return TaskService(store, dispatcher, unchecked, admission_of(store), system_clock)
+def service(store: Store) -> TaskService:
+    return composed(store).tasks
 
 
 @pytest.fixture
-def schedules(store: Store, dispatcher: Dispatcher) -> ScheduleService:
-    return ScheduleService(store, dispatcher, unchecked, admission_of(store), system_clock, "UTC")
+def schedules(store: Store) -> ScheduleService:
+    return composed(store).schedules
 
 
 @pytest.fixture

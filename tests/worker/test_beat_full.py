@@ -31,7 +31,7 @@ def memory(raw_redis: redis.Redis) -> Iterator[redis.Redis]:
 
 def outcomes(store: Store, schedule_id: str) -> list[tuple[int, str]]:
     """(ms, what became of it) of each firing, the oldest first."""
-    notes, _ = store.schedules.firings(schedule_id, 1_000, None)
+    notes, _ = store.firings.page(schedule_id, 1_000, None)
     return [(note.at_ms, note.outcome) for note in reversed(notes)]
 
 
@@ -67,7 +67,8 @@ def test_retention_makes_room_where_the_memory_is_full(
     memory.config_set("maxmemory", "1")
     beat = start("beat", MAX_FINISHED_TASKS="1")
     beat.wait_for("firings are put off")
-    wait_until(lambda: store.recovery.count(store.recovery.finished_leaves()) == 1, 10, "the end of what is too much")
+    left = store.retention
+    wait_until(lambda: left.count(left.finished_indexes()) == 1, 10, "the end of what is too much")
     last = store.liveness.last_beat()
     assert last is not None, "it says that it lives"
     wait_until(lambda: ticked_after(store, last.tick_ms), 5, "a further tick")

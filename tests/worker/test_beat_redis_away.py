@@ -11,14 +11,12 @@ import pytest
 from app.clock import system_clock
 from app.domain.errors import Unavailable
 from app.domain.status import Status
-from app.messaging.encoder import MessageEncoder
 from app.store.store import Store
-from app.usecases.dispatch import Dispatcher
 from app.usecases.health import HealthService
 from app.usecases.schedules import ScheduleService
 from app.usecases.tasks import TaskService
 from tests.servers import CeleryProcess, RedisServer, wait_until
-from tests.worker.conftest import HORIZON_SECONDS, Start, admission_of, unchecked
+from tests.worker.conftest import HORIZON_SECONDS, Start, composed
 
 CODE = {"name": "tick", "function_code": "def f(): return 1", "function_name": "f"}
 EVERY_SECOND = {**CODE, "cron_expression": "* * * * * *"}
@@ -47,8 +45,7 @@ def answers(store: Store) -> bool:
 
 @pytest.mark.parametrize("how", ["stopped", "hanging"])
 def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tmp_path: Path, how: str) -> None:
-    dispatcher = Dispatcher(MessageEncoder(own_store.keys), HORIZON_SECONDS)
-    schedules = ScheduleService(own_store, dispatcher, unchecked, admission_of(own_store), system_clock, "UTC")
+    schedules = composed(own_store).schedules
     beat = CeleryProcess(tmp_path, own_server.url, "beat", "--loglevel=info")
     try:
         wait_until(own_store.liveness.last_beat, 30, "a first tick")

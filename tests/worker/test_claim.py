@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from app.domain.errors import Unavailable
-from app.domain.outcome import Failure, Outcome
+from app.domain.outcome import Ending, Failure, Outcome
 from app.domain.status import Kind
 from app.store.tasks import Attempt, TaskStore
 from app.usecases.dispatch import Dispatcher
@@ -46,11 +46,11 @@ def test_a_lost_worker_uses_up_no_retry(dispatcher: Dispatcher) -> None:
         cast(TaskStore, _Away()), dispatcher, {}, InFlight(), cast(Drain, _NotEnding()), 15, lambda: 0
     )
     failed = Outcome(failure=Failure("ValueError", "no"))
-    spec = {"retry_delay": 8, "retry_max_delay": 3600}
+    spec = {"max_retries": 1, "retry_delay": 8, "retry_max_delay": 3600}
 
     def pause_ms(number: int, losses: int) -> int | None:
-        attempt = Attempt("id", number, number, Kind.CODE, "n", spec, 1, 30, losses, 5)
-        return runner._pause_ms(attempt, failed, "counts")
+        attempt = Attempt("id", number, number, Kind.CODE, losses, spec)
+        return runner._pause_ms(attempt, failed, Ending.COUNTED)
 
     assert pause_ms(2, 0) is None, "the one retry was made"
     for losses in (1, 2):

@@ -14,8 +14,9 @@ import pytest
 import redis
 from kombu import Connection, Exchange, Queue
 
+from app.domain.kinds import QUEUES
 from app.messaging.encoder import MessageEncoder
-from app.messaging.queues import EXECUTE, QUEUES, celery_priority
+from app.messaging.queues import EXECUTE, celery_priority
 from app.store.keys import PREFIX, Keys
 from app.store.messages import Message
 from celery_app import TRANSPORT_OPTIONS, celery

@@ -13,7 +13,7 @@ from app.clock import system_clock
 from app.domain.status import Kind
 from app.store.store import Store
 from app.store.tasks import Attempt
-from app.usecases.recovery import Recovery
+from app.usecases.maintenance import Maintenance
 from tasks.heartbeat import Heartbeat
 from tasks.leases.in_flight import InFlight
 from tasks.watchdog import Watchdog
@@ -32,7 +32,7 @@ class Cancel:
 
 
 def attempt(epoch: int) -> Attempt:
-    return Attempt(TASK_ID, epoch, epoch, Kind.CODE, "n", {}, 0, 30, 0, 5)
+    return Attempt(TASK_ID, epoch, epoch, Kind.CODE, 0, {})
 
 
 def test_two_attempts_of_one_task_are_both_held_and_both_ended() -> None:
@@ -83,7 +83,7 @@ def test_a_defect_in_the_recovery_does_not_keep_a_worker_from_renewing_its_lease
         return {}
 
     heartbeat = Heartbeat(
-        store, running, cast(Recovery, broken), "one@test", facts, 1.0, cast(Watchdog, _Watchdog()), system_clock
+        store, running, cast(Maintenance, broken), "one@test", facts, 1.0, cast(Watchdog, _Watchdog()), system_clock
     )
     with running(held, Cancel(), lease_ends=0) as one:
         heartbeat.start()
@@ -111,7 +111,7 @@ def test_a_recovery_that_takes_long_does_not_keep_leases_from_being_renewed(stor
     running, slow = InFlight(), _Slow()
     held = claimed(store, created(store, system_clock()), system_clock())
     watchdog = cast(Watchdog, _Watchdog())
-    heartbeat = Heartbeat(store, running, cast(Recovery, slow), "one@test", dict, 1.0, watchdog, system_clock)
+    heartbeat = Heartbeat(store, running, cast(Maintenance, slow), "one@test", dict, 1.0, watchdog, system_clock)
     with running(held, Cancel(), lease_ends=0) as one:
         heartbeat.start()
         try:

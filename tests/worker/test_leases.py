@@ -16,25 +16,30 @@ import pytest
 from app.clock import system_clock
 from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status
-from app.messaging.encoder import MessageEncoder
 from app.store.store import Store
 from app.store.tasks import Attempt, TaskStore
 from app.usecases.dispatch import Dispatcher
-from app.usecases.tasks import TaskService
 from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
 from tasks.leases.guard import MARGIN, LeaseGuard
 from tasks.leases.in_flight import InFlight
 from tests.servers import CeleryProcess, HttpTarget, RedisServer, wait_until
-from tests.worker.conftest import HORIZON_SECONDS, admission_of, unchecked
+from tests.worker.conftest import composed
 
 LEASE_SECONDS = 2.0
-SPEC = {"retry_delay": 5, "retry_max_delay": 3600}
+SPEC = {
+    "max_retries": 0,
+    "retry_delay": 5,
+    "retry_max_delay": 3600,
+    "on_worker_lost": "retry",
+    "priority": 5,
+    "name": "n",
+}
 
 
 def attempt(number: int = 1) -> Attempt:
     task_id = f"0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a4{number}"
-    return Attempt(task_id, number, number, Kind.CODE, "n", SPEC, 0, 30, 0, 5)
+    return Attempt(task_id, number, number, Kind.CODE, 0, SPEC)
 
 
 class Cancel:
@@ -94,8 +99,8 @@ class LateStore:
         self.reported.append(("finish", outcome, ""))
         return "succeeded"
 
-    def run_again(self, attempt: Attempt, outcome: Outcome, *_: Any, counts: str, entry: Any) -> str:
-        self.reported.append(("run_again", outcome, counts))
+    def run_again(self, attempt: Attempt, outcome: Outcome, *more: Any, entry: Any) -> str:
+        self.reported.append(("run_again", outcome, more[-1]))
         return "waiting"
 
 
@@ -116,8 +121,8 @@ def test_a_claim_whose_answer_comes_after_its_lease_starts_nothing(
     )
     runner.run(attempt().task_id, "one@test")
     assert executor.calls == starts
-    ((how, outcome, counts),) = store.reported
-    assert (how, counts) == (("finish", "") if starts else ("run_again", "lost"))
+    ((how, outcome, ending),) = store.reported
+    assert (how, ending) == (("finish", "") if starts else ("run_again", "lost"))
     assert outcome.stopped is False, "nobody asked to stop it: it runs again"
 
 
@@ -157,8 +162,7 @@ def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(
     own_server: RedisServer, target: Target, tmp_path: Path
 ) -> None:
     store = Store.at(own_server.url)
-    dispatcher = Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
-    service = TaskService(store, dispatcher, unchecked, admission_of(store), system_clock)
+    service = composed(store).tasks
     settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
     workers = [
         CeleryProcess(tmp_path / name, own_server.url, "worker", "-n", f"{name}@test", "--loglevel=info", **settings)
@@ -190,8 +194,7 @@ def test_a_worker_that_slept_ends_at_its_waking_what_is_no_longer_its_own(
     own_server: RedisServer, target: Target, tmp_path: Path
 ) -> None:
     store = Store.at(own_server.url)
-    dispatcher = Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
-    service = TaskService(store, dispatcher, unchecked, admission_of(store), system_clock)
+    service = composed(store).tasks
     settings = {"LEASE_SECONDS": str(LEASE_SECONDS), "API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
     workers: list[CeleryProcess] = []
 

@@ -8,16 +8,15 @@ from typing import Any
 import pytest
 
 from app.domain.ids import new_id
+from app.domain.kinds import QUEUES
 from app.messaging.encoder import MessageEncoder
-from app.messaging.queues import QUEUES
 from app.store.keys import Keys
 from app.store.messages import Message
 from tests.conftest import NOON_MS
 
 
 @pytest.fixture
-def encoder(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> MessageEncoder:
-    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration asks for a broker before it is used
+def encoder() -> MessageEncoder:
     return MessageEncoder(Keys())
 
 

@@ -13,14 +13,11 @@ import redis
 
 from app.clock import system_clock
 from app.domain.errors import Unavailable
-from app.messaging.encoder import MessageEncoder
 from app.store.store import Store
-from app.usecases.dispatch import Dispatcher
 from app.usecases.health import HealthService
-from app.usecases.tasks import TaskService
 from tasks.watchdog import DOUBT_SECONDS, END_SECONDS, Watchdog
 from tests.servers import CeleryProcess, RedisServer, wait_until
-from tests.worker.conftest import HORIZON_SECONDS, admission_of, unchecked
+from tests.worker.conftest import composed
 
 CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
 BACK_SECONDS = 5.0
@@ -34,8 +31,7 @@ class Bench:
     def __init__(self, server: RedisServer, folder: Path) -> None:
         self.server = server
         self.store = Store.at(server.url)
-        dispatcher = Dispatcher(MessageEncoder(self.store.keys), HORIZON_SECONDS)
-        self.service = TaskService(self.store, dispatcher, unchecked, admission_of(self.store), system_clock)
+        self.service = composed(self.store).tasks
         self.health = HealthService(self.store, system_clock)
         self.folder = folder
         self.workers: list[CeleryProcess] = []

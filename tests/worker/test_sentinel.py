@@ -15,15 +15,12 @@ import redis
 
 from app.clock import system_clock
 from app.domain.errors import Unavailable
-from app.messaging.encoder import MessageEncoder
 from app.store.client import connect
 from app.store.sentinel_url import parse_sentinel_url
 from app.store.store import Store
-from app.usecases.dispatch import Dispatcher
-from app.usecases.tasks import TaskService
 from celery_app import kombu_url, transport_options
 from tests.servers import CeleryProcess, wait_until
-from tests.worker.conftest import HORIZON_SECONDS, admission_of, unchecked
+from tests.worker.conftest import composed
 
 CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
 LIMIT_SECONDS = 2.0
@@ -97,8 +94,7 @@ def cluster(redis_program_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_api_worker_and_beat_follow_the_master(cluster: Cluster, tmp_path: Path, how: signal.Signals) -> None:
     store = Store.at(cluster.url)
-    dispatcher = Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
-    service = TaskService(store, dispatcher, unchecked, admission_of(store), system_clock)
+    service = composed(store).tasks
     settings = {"API_CONCURRENCY": "2", "CODE_CONCURRENCY": "1"}
     worker = CeleryProcess(tmp_path / "w", cluster.url, "worker", "-n", "one@test", "--loglevel=info", **settings)
     beat = CeleryProcess(tmp_path / "b", cluster.url, "beat", "--loglevel=info", **settings)

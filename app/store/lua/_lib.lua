@@ -1,8 +1,15 @@
--- Shared by every script: the store puts this file before each of them, with $PREFIX filled in.
+-- Shared by every script: the store puts this file before each of them, with $PREFIX filled in. Before it stand
+--   F            the short names of a record's fields: F.status is 'st' (app/store/columns.py)
+--   SPEC_FIELDS  the short names of those that a spec declares
+--   TASK_VALUES  the names in the line "TASK" below
+--
+-- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, record
+--   message: '' for none · body: '' for the one that its schedule keeps · tags: JSON, '' for none
+--   schedule_id: '' for none · record: the further fields as a JSON array: short name, value, …
 --
 -- Keys (listed with their types in app/store/keys.py):
---   t:ID HASH record, fields in app/store/record.py · t:ID:spec STRING · t:ID:result STRING
---   t:ID:stdout STRING · t:ID:attempts LIST · t:ID:history LIST
+--   t:ID HASH record · t:ID:spec STRING · t:ID:result STRING · t:ID:stdout STRING · t:ID:attempts LIST
+--   t:ID:history LIST
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
 --   due ZSET id by due ms, no message sent · sent ZSET id by due ms, a worker holds it by countdown
 --   queued ZSET id by ms since when its message has been out · leases ZSET id by ms of expiry
@@ -13,19 +20,51 @@
 local P = '$PREFIX'
 
 local function key(id) return P .. 't:' .. id end
+local function schedule_key(id) return P .. 's:' .. id end
 
-local function leaf(kind, task_type, status)
+local function task_index(kind, task_type, status)
   return P .. 'ix:' .. kind .. ':' .. task_type .. ':' .. status
 end
+
+local function schedule_index(kind, status) return P .. 'sx:' .. kind .. ':' .. status end
+
+-- The short names of some fields, for `row`.
+local function columns(...)
+  local names, shorts = {...}, {}
+  for i, name in ipairs(names) do shorts[i] = F[name] end
+  return {names = names, shorts = shorts}
+end
+
+-- These fields of a record by name, each false where it is not set.
+local function row(k, chosen)
+  local values, named = redis.call('HMGET', k, unpack(chosen.shorts)), {}
+  for i, name in ipairs(chosen.names) do named[name] = values[i] end
+  return named
+end
+
+local function read(k, ...) return row(k, columns(...)) end
+
+-- One field; several by name and value; those that are to go.
+local function get(k, name) return redis.call('HGET', k, F[name]) end
+local function set(k, values)
+  local flat = {}
+  for name, value in pairs(values) do
+    flat[#flat + 1] = F[name]
+    flat[#flat + 1] = value
+  end
+  redis.call('HSET', k, unpack(flat))
+end
+local function unset(k, ...) redis.call('HDEL', k, unpack(columns(...).shorts)) end
+local function add(k, name, number) return redis.call('HINCRBY', k, F[name], number) end
 
 -- A number without exponent: Lua 5.1 writes large ones as 1.8e+15.
 local function whole(number) return string.format('%.0f', number) end
 
 -- Takes `number` sequence numbers and returns the first: unique, growing, 2048 of them for each millisecond, exact in a
 -- double until 2109. It is the score in every index, so two tasks of one millisecond never hide each other from a cursor.
-local function take_seqs(now, number)
+local function take_seqs(now_ms, number)
   local last = tonumber(redis.call('GET', P .. 'seq') or '0')
-  local first = math.max(last + 1, tonumber(now) * 2048)
+  local first = math.max(last + 1, tonumber(now_ms) * 2048)
   redis.call('SET', P .. 'seq', whole(first + number - 1))
   return first
 end
@@ -59,42 +98,50 @@ end
 
 local HISTORY_LENGTH = 50
 
--- Notes a change of status, as app/store/record.py reads it; the newest are kept. A creation needs no note: the record
--- tells it.
-local function note_change(id, from, to, now, who, why)
+-- Records a change of status, as app/store/record.py reads it; the newest are kept. A creation is not recorded here: the
+-- task's record tells it.
+local function record_change(id, from, to, now_ms, actor, reason)
   local k = key(id) .. ':history'
-  local length = redis.call('RPUSH', k, table.concat({now, from, to, who, why}, '\t'))
+  local length = redis.call('RPUSH', k, table.concat({now_ms, from, to, actor, reason}, '\t'))
   if length > HISTORY_LENGTH then redis.call('LTRIM', k, -HISTORY_LENGTH, -1) end
 end
 
--- Whether something may be created. ARGV from `at` on: name of an idempotency key and what to remember under it ('' both
--- for none), most tasks that may wait ('' for any number). `tasks`: how many are to be created, `id`: the first of them.
+local ATTEMPTS_KEPT = 20  -- the one that the record itself tells of included
+
+-- Adds an ended attempt (JSON) to those that are listed beside the record.
+local function record_attempt(id, attempt)
+  redis.call('RPUSH', key(id) .. ':attempts', attempt)
+  redis.call('LTRIM', key(id) .. ':attempts', 1 - ATTEMPTS_KEPT, -1)
+end
+
+-- Whether something may be created. request_key, request_value: an idempotency key and what is to be remembered under it
+-- ('' both for none) · most_waiting: most tasks that may wait ('' for any number) · number: how many are to be created ·
+-- first_id: the first of them.
 -- Returns nil: it may, and the key is remembered from here on; {'repeated', what is remembered} where the key was used
 -- before; {'full'} where too many tasks would wait.
--- What is there already is the caller's own where the client sent the call twice: that may go on, and changes nothing.
-local function admit(at, tasks, id)
-  local name, value, most = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  if name ~= '' then
-    local first = redis.call('GET', P .. 'idem:' .. name)
-    if first == value then return nil end
+-- A creation that the client sent twice is its own: it may go on, and changes nothing.
+local function admit(request_key, request_value, most_waiting, number, first_id)
+  if request_key ~= '' then
+    local first = redis.call('GET', P .. 'idem:' .. request_key)
+    if first == request_value then return nil end
     if first then return {'repeated', first} end
   end
-  if most ~= '' then
+  if most_waiting ~= '' then
     local waiting = redis.call('ZCARD', P .. 'queued') + redis.call('ZCARD', P .. 'sent') + redis.call('ZCARD', P .. 'due')
-    if waiting + tasks > tonumber(most) and redis.call('EXISTS', key(id)) == 0 then return {'full'} end
+    if waiting + number > tonumber(most_waiting) and redis.call('EXISTS', key(first_id)) == 0 then return {'full'} end
   end
-  if name ~= '' then redis.call('SET', P .. 'idem:' .. name, value, 'EX', 86400) end
+  if request_key ~= '' then redis.call('SET', P .. 'idem:' .. request_key, request_value, 'EX', 86400) end
   return nil
 end
 
--- Moves a task to another leaf, and its record to that status.
-local function move(id, status, now, who, why)
+-- Moves a task to another index, and its record to that status.
+local function move(id, status, now_ms, actor, reason)
   local k = key(id)
-  local r = redis.call('HMGET', k, 'k', 'tt', 'st', 'q')
-  redis.call('ZREM', leaf(r[1], r[2], r[3]), id)
-  redis.call('ZADD', leaf(r[1], r[2], status), r[4], id)
-  redis.call('HSET', k, 'st', status)
-  note_change(id, r[3], status, now, who, why)
+  local task = read(k, 'kind', 'task_type', 'status', 'seq')
+  redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
+  redis.call('ZADD', task_index(task.kind, task.task_type, status), task.seq, id)
+  set(k, {status = status})
+  record_change(id, task.status, status, now_ms, actor, reason)
 end
 
 -- Takes a task out of everything that could start it.
@@ -104,26 +151,26 @@ local function unschedule(id)
   redis.call('ZREM', P .. 'queued', id)
 end
 
--- Notes that a message of this task may be out for longer than `queued` says: its place in a list tells nothing of others.
-local function note_older_message(id) redis.call('HSET', key(id), 'dup', '1') end
+-- Records that a message of this task may be out for longer than `queued` says: its place in a list tells nothing of others.
+local function mark_older_message(id) set(key(id), {has_older_message = '1'}) end
 
 -- Puts a task where its status says: waiting or queued, with its message when there is one.
 -- `write`: `gather` where a script does so for many tasks; else at once.
-local function enqueue(id, status, due, now, queue, message, write)
+local function enqueue(id, status, due_ms, now_ms, queue_key, message, write)
   write = write or redis.call
   if status == 'queued' then
-    write('ZADD', P .. 'queued', now, id)
+    write('ZADD', P .. 'queued', now_ms, id)
   elseif message ~= '' then
-    write('ZADD', P .. 'sent', due, id)
+    write('ZADD', P .. 'sent', due_ms, id)
   else
-    write('ZADD', P .. 'due', due, id)
+    write('ZADD', P .. 'due', due_ms, id)
   end
-  if message ~= '' then write('LPUSH', queue, message) end
+  if message ~= '' then write('LPUSH', queue_key, message) end
 end
 
-local function count(now, field)
-  local k = P .. 'minute:' .. whole(math.floor(tonumber(now) / 60000))
-  redis.call('HINCRBY', k, field, 1)
+local function count(now_ms, counter)
+  local k = P .. 'minute:' .. whole(math.floor(tonumber(now_ms) / 60000))
+  redis.call('HINCRBY', k, counter, 1)
   redis.call('EXPIRE', k, 7200)
 end
 
@@ -132,112 +179,137 @@ local function bucket(ms)
   return math.max(0, math.ceil(math.log(math.max(tonumber(ms), 0.0001) / 0.1) / math.log(1.15)))
 end
 
--- Tells who waits for a task that it has come to its end: on its own channel, and in an inbox (nil for none).
-local function tell(id, what, inbox)
-  redis.call('PUBLISH', P .. 'done:' .. id, what)
+-- Tells those who wait for a task that it has come to its end: on its own channel, and in an inbox (false for none).
+local function notify(id, status, inbox)
+  redis.call('PUBLISH', P .. 'done:' .. id, status)
   if inbox then redis.call('PUBLISH', P .. 'inbox:' .. inbox, id) end
 end
 
--- Ends a task: final leaf, counters, and a word to whoever waits for it.
-local function finish(id, status, now, who, why)
-  unschedule(id)
-  redis.call('ZREM', P .. 'leases', id)
-  local inbox = redis.call('HGET', key(id), 'ib')
-  redis.call('HSET', key(id), 'fi', now)
-  redis.call('HDEL', key(id), 'ls', 'ep', 'cl', 'stop', 'ib', 'dup')
-  move(id, status, now, who, why)
-  count(now, status)
-  tell(id, status, inbox)
+-- What happens when a task finishes, in this order and in the call that ends it, whatever ended it: an attempt, a stop,
+-- a lost worker. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none).
+local FINISH_STEPS = {
+  function(ending)  -- nothing can start it any more
+    unschedule(ending.id)
+    redis.call('ZREM', P .. 'leases', ending.id)
+  end,
+  function(ending)  -- what only a task that is not finished has
+    set(key(ending.id), {finished_ms = ending.now_ms})
+    unset(key(ending.id), 'lease_until_ms', 'epoch', 'claim', 'stop_requested_ms', 'inbox', 'has_older_message')
+  end,
+  function(ending) move(ending.id, ending.status, ending.now_ms, ending.actor, ending.reason) end,
+  function(ending) count(ending.now_ms, ending.status) end,
+  function(ending) notify(ending.id, ending.status, ending.inbox) end,
+}
+
+-- Ends a task.
+local function finish(id, status, now_ms, actor, reason)
+  local inbox = get(key(id), 'inbox')
+  local ending = {id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, inbox = inbox}
+  for _, step in ipairs(FINISH_STEPS) do step(ending) end
+end
+
+-- Takes the task out of the indexes of its tags (JSON, false for none).
+local function untag(id, tags)
+  for _, tag in ipairs(cjson.decode(tags or '[]')) do redis.call('ZREM', P .. 'tag:' .. tag, id) end
 end
 
 -- Removes every trace of a task.
 local function erase(id)
   local k = key(id)
-  local r = redis.call('HMGET', k, 'k', 'tt', 'st', 'tg', 'sid')
+  local task = read(k, 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id')
   unschedule(id)
   redis.call('ZREM', P .. 'leases', id)
-  redis.call('ZREM', leaf(r[1], r[2], r[3]), id)
-  if r[4] then
-    for _, tag in ipairs(cjson.decode(r[4])) do redis.call('ZREM', P .. 'tag:' .. tag, id) end
-  end
-  if r[5] then redis.call('ZREM', P .. 'by:' .. r[5], id) end
+  redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
+  untag(id, task.tags)
+  if task.scheduled_task_id then redis.call('ZREM', P .. 'by:' .. task.scheduled_task_id, id) end
   redis.call('DEL', k, k .. ':spec', k .. ':result', k .. ':stdout', k .. ':attempts', k .. ':history')
 end
 
 -- Writes a new task: record, body, indexes, message; some of it gathered. An id that exists already is left as it is.
--- message, tags (JSON), schedule: '' for none · body: '' for the one that its schedule keeps
--- ...: further fields of the record, as name, value, …
--- Returns whether it was new.
-local function create(now, seq, id, kind, task_type, status, due, queue, message, body, tags, schedule, ...)
-  local k, is_new = key(id), nil
+-- `task`: a table with the names of TASK; its `record` is a list. Returns whether it was new.
+local function create(task, now_ms, seq)
+  local id, k, is_new = task.id, key(task.id), nil
   -- Every task has a body, so it tells whether there is one with this id.
-  if body == '' then
-    is_new = redis.call('COPY', P .. 's:' .. schedule .. ':spec', k .. ':spec') == 1
+  if task.body == '' then
+    is_new = redis.call('COPY', schedule_key(task.schedule_id) .. ':spec', k .. ':spec') == 1
   else
-    is_new = redis.call('SET', k .. ':spec', body, 'NX')
+    is_new = redis.call('SET', k .. ':spec', task.body, 'NX')
   end
   if not is_new then return false end
   local score = whole(seq)
-  local record = {'k', kind, 'tt', task_type, 'st', status, 'q', score, 'cr', now, 'du', due, 'at', '0', ...}
+  local record = {
+    F.kind, task.kind, F.task_type, task.task_type, F.status, task.status, F.seq, score,
+    F.created_ms, now_ms, F.due_ms, task.due_ms, F.attempt, '0', unpack(task.record),
+  }
   local n = #record
-  if status == 'queued' then
-    record[n + 1], record[n + 2] = 'qd', now
+  if task.status == 'queued' then
+    record[n + 1], record[n + 2] = F.queued_ms, now_ms
     n = n + 2
   end
-  if tags ~= '' then
-    record[n + 1], record[n + 2] = 'tg', tags
-    n = n + 2
-    for _, tag in ipairs(cjson.decode(tags)) do gather('ZADD', P .. 'tag:' .. tag, score, id) end
+  if task.tags ~= '' then
+    for _, tag in ipairs(cjson.decode(task.tags)) do gather('ZADD', P .. 'tag:' .. tag, score, id) end
   end
-  if schedule ~= '' then
-    record[n + 1], record[n + 2] = 'sid', schedule
-    redis.call('ZADD', P .. 'by:' .. schedule, score, id)
+  if task.schedule_id ~= '' then
+    record[n + 1], record[n + 2] = F.scheduled_task_id, task.schedule_id
+    redis.call('ZADD', P .. 'by:' .. task.schedule_id, score, id)
   end
   redis.call('HSET', k, unpack(record))
-  gather('ZADD', leaf(kind, task_type, status), score, id)
-  enqueue(id, status, due, now, queue, message, gather)
+  gather('ZADD', task_index(task.kind, task.task_type, task.status), score, id)
+  enqueue(id, task.status, task.due_ms, now_ms, task.queue_key, task.message, gather)
   return true
 end
 
--- Reads the task at a place of ARGV: id, kind, type, status, due ms, queue key, message ('' for none), body,
--- tags as JSON ('' for none), schedule id ('' for none), number of further record fields, then those as name, value, …
--- Returns it as the list that `create` takes, and the place behind its last argument.
-local function read_task(at)
-  local after = at + 11 + 2 * tonumber(ARGV[at + 10])
-  local task = {unpack(ARGV, at, at + 9)}
-  for i = at + 11, after - 1 do task[#task + 1] = ARGV[i] end
-  return task, after
+-- The task whose values begin at a place of ARGV, as `create` takes it.
+local function task_at(place)
+  local task = {}
+  for i, name in ipairs(TASK_VALUES) do task[name] = ARGV[place + i - 1] end
+  task.record = cjson.decode(task.record)
+  return task
 end
 
--- Stops a task: at once where it waits or is queued; where it runs, the wish is stored and the workers are told.
+-- Stops a task: at once where it waits or is queued; where it runs, the request is stored and the workers are told.
 -- With `force` the record of a running one is ended too. Returns the status before ('' for no such task), and now.
-local function stop(id, now, force, who, why)
-  local status = redis.call('HGET', key(id), 'st')
+local function stop(id, now_ms, force, actor, reason)
+  local status = get(key(id), 'status')
   if not status then return '', '' end
   if status == 'waiting' or status == 'queued' or (status == 'running' and force) then
-    finish(id, 'stopped', now, who, why)
+    finish(id, 'stopped', now_ms, actor, reason)
     if status == 'running' then redis.call('PUBLISH', P .. 'stop', id) end
     return status, 'stopped'
   end
   if status == 'running' then
-    redis.call('HSET', key(id), 'stop', now)
+    set(key(id), {stop_requested_ms = now_ms})
     redis.call('PUBLISH', P .. 'stop', id)
   end
   return status, status
 end
 
+local STOP_REQUESTED = 'a stop was asked for'
 local FINISHED = {succeeded = true, failed = true, stopped = true}
 
--- Moves a scheduled task to another leaf, and its record to that status; `following` is its next firing, '' for none.
-local function move_schedule(id, status, following)
-  local k = P .. 's:' .. id
-  local r = redis.call('HMGET', k, 'k', 'st', 'q')
-  redis.call('ZREM', P .. 'sx:' .. r[1] .. ':' .. r[2], id)
-  redis.call('ZADD', P .. 'sx:' .. r[1] .. ':' .. status, r[3], id)
-  redis.call('HSET', k, 'st', status, 'nx', following)
-  if following == '' then
+-- Whether a list of tags (JSON, false for none) holds one.
+local function has_tag(tags, tag)
+  for _, own in ipairs(cjson.decode(tags or '[]')) do
+    if own == tag then return true end
+  end
+  return false
+end
+
+-- Whether a name is the one that is looked for, or begins with it.
+local function is_named(own, name, is_prefix)
+  return own == name or (is_prefix and string.sub(own, 1, #name) == name)
+end
+
+-- Moves a scheduled task to another index, and its record to that status; `next_run_ms`: '' for none.
+local function move_schedule(id, status, next_run_ms)
+  local k = schedule_key(id)
+  local schedule = read(k, 'kind', 'status', 'seq')
+  redis.call('ZREM', schedule_index(schedule.kind, schedule.status), id)
+  redis.call('ZADD', schedule_index(schedule.kind, status), schedule.seq, id)
+  set(k, {status = status, next_run_ms = next_run_ms})
+  if next_run_ms == '' then
     redis.call('ZREM', P .. 'cron', id)
   else
-    redis.call('ZADD', P .. 'cron', following, id)
+    redis.call('ZADD', P .. 'cron', next_run_ms, id)
   end
 end

@@ -1,6 +1,7 @@
--- A sign of life, and an end to what was said too long ago, or by a clock that was set back since.
--- ARGV: ZSET key, name, now ms, to be forgotten: before ms, after ms, STRING key ('' for none), its text, ms it is kept
-redis.call('ZADD', ARGV[1], ARGV[3], ARGV[2])
-redis.call('ZREMRANGEBYSCORE', ARGV[1], '-inf', ARGV[4])
-redis.call('ZREMRANGEBYSCORE', ARGV[1], ARGV[5], '+inf')
-if ARGV[6] ~= '' then redis.call('SET', ARGV[6], ARGV[7], 'PX', ARGV[8]) end
+-- Records a heartbeat, and forgets those that are too old, or from before the clock was set back.
+-- ARGV: index_key, name, now_ms, before_ms, after_ms, facts_key, facts, kept_ms
+-- before_ms, after_ms: what is forgotten · facts_key: '' for none
+redis.call('ZADD', index_key, now_ms, name)
+redis.call('ZREMRANGEBYSCORE', index_key, '-inf', before_ms)
+redis.call('ZREMRANGEBYSCORE', index_key, after_ms, '+inf')
+if facts_key ~= '' then redis.call('SET', facts_key, facts, 'PX', kept_ms) end

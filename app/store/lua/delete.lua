@@ -1,11 +1,10 @@
 -- Removes every trace of a task that does not run.
--- ARGV: id
+-- ARGV: task_id
 -- Returns its status ('' for no such task); 'running' means that nothing was done.
-local r = redis.call('HMGET', key(ARGV[1]), 'st', 'ib')
-local status = r[1]
-if not status then return '' end
-if status ~= 'running' then
-  erase(ARGV[1])
-  tell(ARGV[1], 'deleted', r[2])
+local task = read(key(task_id), 'status', 'inbox')
+if not task.status then return '' end
+if task.status ~= 'running' then
+  erase(task_id)
+  notify(task_id, 'deleted', task.inbox)
 end
-return status
+return task.status

@@ -1,108 +1,132 @@
 -- Takes due firings, each once whoever asks: only of a schedule that still is as the caller saw it.
--- ARGV: one JSON array (to pack thousands of small arguments takes longer than all the rest): now ms, templates, number of
---       firings in all, then of each schedule: id, next firing ms and revision that were seen, following firing ms ('' when
---       none is left), overlap (allow, skip, stop_previous), firings it may have in all (max_runs, '' for any number),
---       number of missed firings, number of firings, the missed ones' ms,
---       then of each firing: its ms, due ms of its task, task id, number of its template (0 for none)
---   template: queue key, then its text in parts, some of them blanks (app/store/messages.py)
+-- ARGV: asked
+-- asked: one JSON object (to pack thousands of small arguments takes longer than all the rest):
+--   now_ms · firings: how many there are in all · templates: of each: queue key, then its text in parts, some of them
+--   blanks (app/store/messages.py) · schedules: of each a list with the places SCHEDULE, whose firings are lists with the
+--   places FIRING (app/store/firing_request.py)
 -- Returns the number of schedules whose firings were taken.
-local asked = cjson.decode(ARGV[1])
-local now, templates = asked[1], asked[2]
-local seq, at = take_seqs(now, asked[3]), 4
-local FIRING, NOTES = 4, 1000  -- arguments of a firing; firings that are kept of each schedule, the newest
+local request = cjson.decode(asked)
+local now_ms, templates = request.now_ms, request.templates
+local seq = take_seqs(now_ms, request.firings)
+local RECORDS_KEPT = 1000  -- of each schedule's firings, the newest
+
+local function places(names)
+  local at = {}
+  for i, name in ipairs(names) do at[name] = i end
+  return at
+end
+local SCHEDULE, FIRING = places(request.schedule_places), places(request.firing_places)
 
 -- Where a template's blanks are.
 local blanks = {}
 for i, template in ipairs(templates) do
   blanks[i] = {}
   for place, part in ipairs(template) do
-    if part == '@task-id@' or part == '@delivery-tag@' then
-      table.insert(blanks[i], place)
-    end
+    if part == '@task-id@' or part == '@delivery-tag@' then table.insert(blanks[i], place) end
   end
 end
 
 -- A template with its blanks filled in. A delivery tag has only to be unique: this is the first message of its task.
-local function filled(number, task)
+local function filled(number, task_id)
   local text = templates[number]
-  for _, blank in ipairs(blanks[number]) do text[blank] = task end
+  for _, blank in ipairs(blanks[number]) do text[blank] = task_id end
   return table.concat(text, '', 2)
 end
 
--- Creates the task of the firing at `i`; `r` is the record of its schedule, whose body it shares.
-local function create_fired(schedule, r, i)
-  local due, task, number, queue, message = asked[i + 1], asked[i + 2], asked[i + 3], '', ''
-  if number > 0 then queue, message = templates[number][1], filled(number, task) end
+-- Creates the task of a firing. `schedule` is the record of its schedule, whose body it shares.
+local function create_fired(schedule_id, schedule, firing)
+  local due_ms, task_id, number, queue_key, message = firing[FIRING.due_ms], firing[FIRING.task_id], firing[FIRING.template], '', ''
+  if number > 0 then queue_key, message = templates[number][1], filled(number, task_id) end
   local status = 'queued'
-  if tonumber(due) > tonumber(now) then status = 'waiting' end
-  local is_new = create(now, seq, task, r[1], 'scheduled', status, due, queue, message, '', r[6] or '', schedule,
-    'n', r[2], 'mr', r[3], 'to', r[4], 'p', r[5])
-  if is_new and r[7] == 'fail' then redis.call('HSET', key(task), 'ol', 'fail') end
+  if tonumber(due_ms) > tonumber(now_ms) then status = 'waiting' end
+  create({
+    id = task_id, kind = schedule.kind, task_type = 'scheduled', status = status, due_ms = due_ms,
+    queue_key = queue_key, message = message, body = '', tags = schedule.tags or '', schedule_id = schedule_id,
+    record = schedule.spec,
+  }, now_ms, seq)
   seq = seq + 1
 end
 
 -- Whether a firing creates its task, by what the schedule's last one is doing.
 local function may_start(last, overlap)
-  local status = last and redis.call('HGET', key(last), 'st')
+  local status = last and get(key(last), 'status')
   if not status or FINISHED[status] then return true end
   if overlap == 'skip' then return false end
   flush()  -- it may be one of this script
-  stop(last, now, false, 'beat', 'the next firing of its schedule')
+  stop(last, now_ms, false, 'beat', 'the next firing of its schedule')
   return true
 end
 
-local function note(k, at_ms, outcome, task)
-  redis.call('ZADD', k .. ':firings', at_ms, at_ms .. ':' .. outcome .. ':' .. task)
+local function record_firing(k, at_ms, outcome, task_id)
+  redis.call('ZADD', k .. ':firings', at_ms, at_ms .. ':' .. outcome .. ':' .. task_id)
 end
 
 local function number(text) return tonumber(text or '0') end
 
-local crowded = {}  -- lists of firings with too many notes
+local crowded = {}  -- lists of firings with too many records
 
--- Takes the firings of one schedule, whose record is `r`: `missed` ones from `at` on, then `due` ones.
-local function take(id, r, following, overlap, most, missed, due)
-  local k = P .. 's:' .. id
-  local before, skipped = number(r[10]), 0
-  local fired, last = before, overlap ~= 'allow' and redis.call('HGET', k, 'last')
-  for i = at, at + missed - 1 do note(k, asked[i], 'missed', '') end
-  for i = at + missed, at + missed + (due - 1) * FIRING, FIRING do
+-- Takes the firings of one schedule: what is asked of it, and its record.
+local function take(asked, schedule)
+  local id, following_ms = asked[SCHEDULE.schedule_id], asked[SCHEDULE.following_ms]
+  local overlap, most = asked[SCHEDULE.overlap], tonumber(asked[SCHEDULE.max_runs])
+  local missed = asked[SCHEDULE.missed]
+  local k, before, skipped = schedule_key(id), number(schedule.fired_count), 0
+  local fired, last = before, overlap ~= 'allow' and get(k, 'last_task_id')
+  for _, at_ms in ipairs(missed) do record_firing(k, at_ms, 'missed', '') end
+  for _, firing in ipairs(asked[SCHEDULE.firings]) do
     if most and fired >= most then break end
     if overlap == 'allow' or may_start(last, overlap) then
-      create_fired(id, r, i)
-      fired, last = fired + 1, asked[i + 2]
-      note(k, asked[i], 'created', last)
+      create_fired(id, schedule, firing)
+      fired, last = fired + 1, firing[FIRING.task_id]
+      record_firing(k, firing[FIRING.at_ms], 'created', last)
     else
-      note(k, asked[i], 'skipped_overlap', '')
+      record_firing(k, firing[FIRING.at_ms], 'skipped_overlap', '')
       skipped = skipped + 1
     end
   end
   if fired > before then
-    redis.call('HSET', k, 'nx', following, 'fired', fired, 'last', last)
+    redis.call('HSET', k, F.next_run_ms, following_ms, F.fired_count, fired, F.last_task_id, last)
   else
-    redis.call('HSET', k, 'nx', following)
+    redis.call('HSET', k, F.next_run_ms, following_ms)
   end
-  if skipped > 0 then redis.call('HINCRBY', k, 'skipped', skipped) end
-  if missed > 0 then redis.call('HINCRBY', k, 'missed', missed) end
-  if fired + number(r[11]) + skipped + number(r[12]) + missed > NOTES then crowded[#crowded + 1] = k .. ':firings' end
-  if following == '' or (most and fired >= most) then
+  if skipped > 0 then add(k, 'skipped_count', skipped) end
+  if #missed > 0 then add(k, 'missed_count', #missed) end
+  local records = fired + number(schedule.skipped_count) + skipped + number(schedule.missed_count) + #missed
+  if records > RECORDS_KEPT then crowded[#crowded + 1] = k .. ':firings' end
+  if following_ms == '' or (most and fired >= most) then
     move_schedule(id, 'ended', '')
   else
-    gather('ZADD', P .. 'cron', following, id)
+    gather('ZADD', P .. 'cron', following_ms, id)
   end
 end
 
+local OWN = {'kind', 'tags', 'next_run_ms', 'revision', 'fired_count', 'skipped_count', 'missed_count'}
+local wanted = columns(unpack(OWN)).shorts
+for _, short in ipairs(SPEC_FIELDS) do wanted[#wanted + 1] = short end
+
+-- The record of a schedule: the fields OWN by name, and as `spec` those that its tasks get, as a record's flat list.
+local function schedule_of(id)
+  local values, schedule, spec = redis.call('HMGET', schedule_key(id), unpack(wanted)), {}, {}
+  for i, name in ipairs(OWN) do schedule[name] = values[i] end
+  for i, short in ipairs(SPEC_FIELDS) do
+    local value = values[#OWN + i]
+    if value then
+      spec[#spec + 1] = short
+      spec[#spec + 1] = value
+    end
+  end
+  schedule.spec = spec
+  return schedule
+end
+
 local taken = 0
-while at < #asked do
-  local id, seen, revision, following, overlap, most, missed, due = unpack(asked, at, at + 7)
-  at = at + 8
-  local r = redis.call('HMGET', P .. 's:' .. id, 'k', 'n', 'mr', 'to', 'p', 'tg', 'ol', 'nx', 'rv', 'fired', 'skipped',
-    'missed')
-  if r[8] == seen and r[9] == revision then
-    take(id, r, following, overlap, tonumber(most), missed, due)
+for _, asked in ipairs(request.schedules) do
+  local schedule = schedule_of(asked[SCHEDULE.schedule_id])
+  if schedule.next_run_ms == asked[SCHEDULE.seen_ms] and schedule.revision == asked[SCHEDULE.seen_revision] then
+    take(asked, schedule)
     taken = taken + 1
   end
-  at = at + missed + due * FIRING
 end
 flush()
-for _, notes in ipairs(crowded) do redis.call('ZREMRANGEBYRANK', notes, 0, -NOTES - 1) end
+for _, records in ipairs(crowded) do redis.call('ZREMRANGEBYRANK', records, 0, -RECORDS_KEPT - 1) end
 return taken

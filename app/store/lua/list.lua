@@ -1,13 +1,11 @@
 -- One page of tasks, newest first, merged from the indexes that can hold matches.
--- ARGV: seq before which (exclusive), lowest seq, limit, records that may be looked at, chunk,
---       name, name as a prefix (1 or 0), tag, schedule id, kind, type, status ('' each: any),
---       created from ms on, created before ms ('' each: any), number of indexes, then their keys
+-- ARGV: before, lowest, limit, budget, chunk, name, is_prefix, tag, schedule_id, kind, task_type, status, from_ms,
+--       until_ms, indexes…
+-- before: seq (exclusive) · lowest: seq · budget: records that may be looked at · chunk: ids read from an index at once
+-- is_prefix: 1 or 0 · name, tag, schedule_id, kind, task_type, status, from_ms, until_ms: '' for any
 -- Returns {cursor ('' at the end), id, record as a flat list, id, record, …}.
-local before, lowest = ARGV[1], ARGV[2]
-local limit, budget, chunk = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local name, is_prefix, tag, schedule = ARGV[6], ARGV[7] == '1', ARGV[8], ARGV[9]
-local kind, task_type, status = ARGV[10], ARGV[11], ARGV[12]
-local from_ms, until_ms = tonumber(ARGV[13]), tonumber(ARGV[14])
+limit, budget, chunk, is_prefix = tonumber(limit), tonumber(budget), tonumber(chunk), is_prefix == '1'
+from_ms, until_ms = tonumber(from_ms), tonumber(until_ms)
 
 local sources = {}
 local function refill(source)
@@ -17,7 +15,7 @@ local function refill(source)
   if #found > 0 then source.before = found[#found] end
   source.last = #found < 2 * chunk
 end
-for i = 16, 15 + tonumber(ARGV[15]) do
+for i = indexes, #ARGV do
   local source = {key = ARGV[i], before = before}
   refill(source)
   if #source.page > 0 then sources[#sources + 1] = source end
@@ -37,30 +35,19 @@ local function pop()
   return id, best_seq
 end
 
+local matched = columns('name', 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id', 'created_ms')
+
 local function matches(id)
-  local r = redis.call('HMGET', key(id), 'n', 'k', 'tt', 'st', 'tg', 'sid', 'cr')
-  if not r[2] then return false end
-  if kind ~= '' and r[2] ~= kind then return false end
-  if task_type ~= '' and r[3] ~= task_type then return false end
-  if status ~= '' and r[4] ~= status then return false end
-  if from_ms and tonumber(r[7]) < from_ms then return false end
-  if until_ms and tonumber(r[7]) >= until_ms then return false end
-  if schedule ~= '' and r[6] ~= schedule then return false end
-  if name ~= '' then
-    if is_prefix then
-      if string.sub(r[1], 1, #name) ~= name then return false end
-    elseif r[1] ~= name then
-      return false
-    end
-  end
-  if tag ~= '' then
-    if not r[5] then return false end
-    for _, own in ipairs(cjson.decode(r[5])) do
-      if own == tag then return true end
-    end
-    return false
-  end
-  return true
+  local task = row(key(id), matched)
+  if not task.kind then return false end
+  if kind ~= '' and task.kind ~= kind then return false end
+  if task_type ~= '' and task.task_type ~= task_type then return false end
+  if status ~= '' and task.status ~= status then return false end
+  if from_ms and tonumber(task.created_ms) < from_ms then return false end
+  if until_ms and tonumber(task.created_ms) >= until_ms then return false end
+  if schedule_id ~= '' and task.scheduled_task_id ~= schedule_id then return false end
+  if name ~= '' and not is_named(task.name, name, is_prefix) then return false end
+  return tag == '' or has_tag(task.tags, tag)
 end
 
 local page, found, looked, last = {''}, 0, 0, nil

@@ -1,15 +1,16 @@
 -- Marks as queued what a worker holds by countdown and has not started although it is due (all of it is busy, or gone).
--- ARGV: now ms, due before ms, how many, who looks
+-- ARGV: now_ms, before_ms, limit, actor
+-- before_ms: due before
 -- Returns the number of tasks.
-local found = redis.call('ZRANGEBYSCORE', P .. 'sent', '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])
+local found = redis.call('ZRANGEBYSCORE', P .. 'sent', '-inf', before_ms, 'LIMIT', 0, limit)
 for _, id in ipairs(found) do
   redis.call('ZREM', P .. 'sent', id)
-  local due = redis.call('HGET', key(id), 'du')
-  if due then
-    redis.call('HSET', key(id), 'qd', due)
-    note_older_message(id)
-    move(id, 'queued', ARGV[1], ARGV[4], 'its time has come')
-    redis.call('ZADD', P .. 'queued', due, id)
+  local due_ms = get(key(id), 'due_ms')
+  if due_ms then
+    set(key(id), {queued_ms = due_ms})
+    mark_older_message(id)
+    move(id, 'queued', now_ms, actor, 'its time has come')
+    redis.call('ZADD', P .. 'queued', due_ms, id)
   end
 end
 return #found

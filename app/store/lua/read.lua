@@ -1,8 +1,8 @@
 -- Reads one whole task.
--- ARGV: id
--- Returns {record as a flat list (empty: no such task), spec, result, stdout ('' each for none), attempt entries,
+-- ARGV: task_id
+-- Returns {record as a flat list (empty: no such task), body, result, stdout ('' each for none), attempt entries,
 -- changes of status}.
-local k = key(ARGV[1])
+local k = key(task_id)
 local record = redis.call('HGETALL', k)
 if #record == 0 then return {record} end
 return {

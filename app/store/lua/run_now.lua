@@ -1,14 +1,15 @@
 -- One firing beside the schedule.
--- ARGV: now ms, the conditions (3) as `admit` of _lib.lua reads them, schedule id, then the task as `read_task` reads it
+-- ARGV: now_ms, request_key, request_value, most_waiting, schedule_id, task…
+-- request_key, request_value, most_waiting: as `admit` reads them · task: the values of TASK
 -- Returns 1, or 0 where there is no such scheduled task, or what `admit` says where nothing was created.
-local now, k = ARGV[1], P .. 's:' .. ARGV[5]
+local k = schedule_key(schedule_id)
 if redis.call('EXISTS', k) == 0 then return 0 end
-local refused = admit(2, 1, ARGV[6])
+local created = task_at(task)
+local refused = admit(request_key, request_value, most_waiting, 1, created.id)
 if refused then return refused end
-local task = read_task(6)
-if create(now, take_seqs(now, 1), unpack(task)) then
-  redis.call('HINCRBY', k, 'manual', 1)
-  redis.call('HSET', k, 'last', task[1])
+if create(created, now_ms, take_seqs(now_ms, 1)) then
+  add(k, 'manual_count', 1)
+  set(k, {last_task_id = created.id})
 end
 flush()
 return 1

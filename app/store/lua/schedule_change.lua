@@ -1,17 +1,16 @@
 -- Changes a scheduled task that still is as the caller saw it.
--- ARGV: id, now ms, revision and next firing ms ('' for none) that were seen, status it gets, kind, next firing ms
---       ('' for none), body, tags as JSON, number of fields, then name, value, …
+-- ARGV: schedule_id, now_ms, seen_revision, seen_next_run_ms, status, kind, next_run_ms, body, record
+-- seen_next_run_ms, next_run_ms: '' for none · record: its fields as a JSON array: short name, value, …
 -- Returns 1; 0 where it is another meanwhile, or gone.
-local id, now = ARGV[1], ARGV[2]
-local k = P .. 's:' .. id
-local r = redis.call('HMGET', k, 'rv', 'nx', 'k', 'st', 'q')
-if r[1] ~= ARGV[3] or r[2] ~= ARGV[4] then return 0 end
-redis.call('ZREM', P .. 'sx:' .. r[3] .. ':' .. r[4], id)
-local record = {'k', ARGV[6], 'up', now, 'tg', ARGV[9]}
-for i = 11, 10 + 2 * tonumber(ARGV[10]) do record[#record + 1] = ARGV[i] end
-redis.call('HSET', k, unpack(record))
-redis.call('HINCRBY', k, 'rv', 1)
-redis.call('SET', k .. ':spec', ARGV[8])
-move_schedule(id, ARGV[5], ARGV[7])
+local k = schedule_key(schedule_id)
+local seen = read(k, 'revision', 'next_run_ms', 'kind', 'status')
+if seen.revision ~= seen_revision or seen.next_run_ms ~= seen_next_run_ms then return 0 end
+redis.call('ZREM', schedule_index(seen.kind, seen.status), schedule_id)
+redis.call('HDEL', k, unpack(SPEC_FIELDS))
+redis.call('HSET', k, unpack(cjson.decode(record)))
+set(k, {kind = kind, updated_ms = now_ms})
+add(k, 'revision', 1)
+redis.call('SET', k .. ':spec', body)
+move_schedule(schedule_id, status, next_run_ms)
 redis.call('PUBLISH', P .. 'beat', 'changed')
 return 1

@@ -1,13 +1,13 @@
 -- Changes the status of a scheduled task: active -> paused, paused -> active, active -> ended.
--- ARGV: id, now ms, status it must have, status it gets, next firing ms ('' for none)
+-- ARGV: schedule_id, now_ms, before, after, next_run_ms
+-- before: the status it must have · after: the one it gets · next_run_ms: '' for none
 -- Returns {status before ('' for no such scheduled task), status now}.
-local id = ARGV[1]
-local k = P .. 's:' .. id
-local status = redis.call('HGET', k, 'st')
+local k = schedule_key(schedule_id)
+local status = get(k, 'status')
 if not status then return {'', ''} end
-if status ~= ARGV[3] then return {status, status} end
-redis.call('HSET', k, 'up', ARGV[2])
-redis.call('HINCRBY', k, 'rv', 1)
-move_schedule(id, ARGV[4], ARGV[5])
+if status ~= before then return {status, status} end
+set(k, {updated_ms = now_ms})
+add(k, 'revision', 1)
+move_schedule(schedule_id, after, next_run_ms)
 redis.call('PUBLISH', P .. 'beat', 'moved')
-return {status, ARGV[4]}
+return {status, after}

@@ -1,29 +1,22 @@
 -- Writes a new scheduled task.
--- ARGV: id, now ms, kind, next firing ms, key ('' for none), body, tags as JSON ('' for none),
---       the conditions (3) as `admit` of _lib.lua reads them, number of fields, then name, value, …
+-- ARGV: schedule_id, now_ms, kind, next_run_ms, name_key, body, record, request_key, request_value, most_waiting
+-- name_key: its caller's own name for it, '' for none · record: further fields as a JSON array: short name, value, …
+-- request_key, request_value, most_waiting: as `admit` reads them
 -- Returns the id: another one where the key is taken; or what `admit` says where nothing was created.
-local id, now, name = ARGV[1], ARGV[2], ARGV[5]
-local k = P .. 's:' .. id
-local taken = name ~= '' and redis.call('GET', P .. 'keyed:' .. name)
+local k = schedule_key(schedule_id)
+local taken = name_key ~= '' and redis.call('GET', P .. 'keyed:' .. name_key)
 if taken then return taken end
-local refused = admit(8, 0, id)
+local refused = admit(request_key, request_value, most_waiting, 0, schedule_id)
 if refused then return refused end
-if name ~= '' then redis.call('SET', P .. 'keyed:' .. name, id) end
-if redis.call('EXISTS', k) == 1 then return id end
-local seq = whole(take_seqs(now, 1))
-local record = {'k', ARGV[3], 'st', 'active', 'q', seq, 'cr', now, 'up', now, 'nx', ARGV[4], 'rv', '1'}
-for i = 12, 11 + 2 * tonumber(ARGV[11]) do record[#record + 1] = ARGV[i] end
-if ARGV[7] ~= '' then
-  record[#record + 1] = 'tg'
-  record[#record + 1] = ARGV[7]
-end
-if name ~= '' then
-  record[#record + 1] = 'key'
-  record[#record + 1] = name
-end
-redis.call('HSET', k, unpack(record))
-redis.call('SET', k .. ':spec', ARGV[6])
-redis.call('ZADD', P .. 'sx:' .. ARGV[3] .. ':active', seq, id)
-redis.call('ZADD', P .. 'cron', ARGV[4], id)
+if name_key ~= '' then redis.call('SET', P .. 'keyed:' .. name_key, schedule_id) end
+if redis.call('EXISTS', k) == 1 then return schedule_id end
+local seq = whole(take_seqs(now_ms, 1))
+redis.call('HSET', k, unpack(cjson.decode(record)))
+set(k, {kind = kind, status = 'active', seq = seq, created_ms = now_ms, updated_ms = now_ms, next_run_ms = next_run_ms,
+        revision = '1'})
+if name_key ~= '' then set(k, {key = name_key}) end
+redis.call('SET', k .. ':spec', body)
+redis.call('ZADD', schedule_index(kind, 'active'), seq, schedule_id)
+redis.call('ZADD', P .. 'cron', next_run_ms, schedule_id)
 redis.call('PUBLISH', P .. 'beat', 'created')
-return id
+return schedule_id

@@ -1,5 +1,5 @@
 -- Reads a scheduled task.
--- ARGV: id
+-- ARGV: schedule_id
 -- Returns its record as a flat list ({} for none), and its body ('' for none).
-local k = P .. 's:' .. ARGV[1]
+local k = schedule_key(schedule_id)
 return {redis.call('HGETALL', k), redis.call('GET', k .. ':spec') or ''}

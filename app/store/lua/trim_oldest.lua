@@ -1,8 +1,9 @@
 -- Removes the finished tasks that were created first, from all the indexes together.
--- ARGV: how many, then the index keys
+-- ARGV: limit, indexes…
 -- Returns the number removed.
-local limit, entries = tonumber(ARGV[1]), {}
-for i = 2, #ARGV do
+limit = tonumber(limit)
+local entries = {}
+for i = indexes, #ARGV do
   local found = redis.call('ZRANGE', ARGV[i], 0, limit - 1, 'WITHSCORES')
   for j = 1, #found, 2 do entries[#entries + 1] = {found[j], tonumber(found[j + 1])} end
 end

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from app.store.firings import FiringRecord
 from app.store.record import Task
-from app.store.schedules import FiringNote, Schedule
+from app.store.schedules import Schedule
 from app.store.store import Store
 from tests.system.chaos.journal import Run
 from tests.system.chaos.ledger import Ledger
@@ -30,7 +31,7 @@ class Evidence:
     store: Store
     tasks: dict[str, Task]
     schedules: dict[str, Schedule]
-    firings: dict[str, list[FiringNote]]
+    firings: dict[str, list[FiringRecord]]
     runs: dict[str, list[Run]]
     calls: list[Call]
     lease_ms: float

@@ -11,11 +11,12 @@ from pathlib import Path
 import redis
 
 from app.clock import system_clock
+from app.domain.kinds import QUEUES
 from app.domain.status import Kind, Status, TaskType
 from app.domain.times import parse_rfc3339
-from app.messaging.queues import QUEUES
+from app.store.firings import FiringRecord
 from app.store.keys import PRIORITIES, Keys
-from app.store.schedules import FiringNote, Schedule
+from app.store.schedules import Schedule
 from app.store.store import Store
 from tests.servers import wait_until
 from tests.system.chaos.checks import CHECKS
@@ -89,7 +90,7 @@ class Run:
         """When a beat has come to what the last harm has kept back."""
         with closing(Store.at(self._cluster.redis_url)) as store:
             ended_ms = system_clock()
-            self._await(lambda: (store.schedules.next_due_ms() or 0) > ended_ms, SETTLE_SECONDS, "firings")
+            self._await(lambda: (store.firings.next_due_ms() or 0) > ended_ms, SETTLE_SECONDS, "firings")
             for schedule_id in self._first_run_ms:
                 self._paused_ms[schedule_id] = system_clock()
                 answer = self._caller.call("POST", f"/api/scheduled-tasks/{schedule_id}/pause")
@@ -187,6 +188,6 @@ def _task_ids(raw: redis.Redis) -> Iterator[str]:
             yield task_id
 
 
-def _all_firings(store: Store, schedule: Schedule) -> list[FiringNote]:
-    notes, _ = store.schedules.firings(schedule.id, FIRINGS_KEPT, None)
+def _all_firings(store: Store, schedule: Schedule) -> list[FiringRecord]:
+    notes, _ = store.firings.page(schedule.id, FIRINGS_KEPT, None)
     return notes

@@ -13,8 +13,9 @@ import redis
 from app.clock import system_clock
 from app.domain.ids import firing_id
 from app.domain.status import Status
+from app.store.firings import FiringRecord
 from app.store.record import Change, Task
-from app.store.schedules import FiringNote, Schedule
+from app.store.schedules import Schedule
 from app.store.store import Store
 from tests.servers import LoggedProcess
 from tests.store.making import FAILED, claimed, created, finished, new_schedule
@@ -259,7 +260,7 @@ def fired(evidence: Evidence, *minutes: int) -> Schedule:
     evidence.schedules[schedule.id] = schedule
     evidence.first_run_ms[schedule.id], evidence.paused_ms[schedule.id] = start_ms, start_ms + 2 * MINUTE_MS + 30_000
     times_ms = [start_ms + minute * MINUTE_MS for minute in minutes]
-    evidence.firings[schedule.id] = [FiringNote(ms, "created", firing_id(schedule.id, ms)) for ms in times_ms]
+    evidence.firings[schedule.id] = [FiringRecord(ms, "created", firing_id(schedule.id, ms)) for ms in times_ms]
     return schedule
 
 

@@ -82,8 +82,10 @@ def _has_failed(order: Order, task: Task) -> Iterator[Finding]:
     expected = "HTTPStatusError" if "api_url" in order.body else "ValueError"
     if order.ending is not Ending.FAILED or error.get("type") != expected:
         yield Finding("results are right", f"{task.name} failed: {error}", task.id)
-    elif "api_url" not in order.body and not task.max_retries < task.attempt <= task.max_retries + 1 + losses:
-        sentence = f"{task.name} failed at attempt {task.attempt} of {task.max_retries + 1}, {losses} lost"
+        return
+    retries = task.spec["max_retries"]
+    if "api_url" not in order.body and not retries < task.attempt <= retries + 1 + losses:
+        sentence = f"{task.name} failed at attempt {task.attempt} of {retries + 1}, {losses} lost"
         yield Finding("retries are made", sentence, task.id)
 
 

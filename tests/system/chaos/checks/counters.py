@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from app.clock import system_clock
+from app.domain.kinds import QUEUES
 from app.domain.status import FINISHED
-from app.messaging.queues import QUEUES
 from app.usecases.statistics import StatisticsService
 from tests.system.chaos.checks.attempts import made_attempts
 from tests.system.chaos.evidence import Evidence

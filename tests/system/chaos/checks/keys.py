@@ -10,8 +10,8 @@ from typing import Any
 
 import redis
 
+from app.domain.kinds import QUEUES
 from app.domain.status import ScheduleStatus
-from app.messaging.queues import QUEUES
 from app.store.keys import PREFIX, PRIORITY_SEPARATOR
 from tests.system.chaos.findings import Finding
 

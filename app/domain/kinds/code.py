@@ -1,0 +1,59 @@
+"""Code tasks: a Python program, and the function in it to call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from app.domain.checks import MAX_ARGS_BYTES, Code, Fields, Identifier, finite_problems
+from app.domain.errors import Problem
+from app.domain.fields import IN_BODY
+from app.domain.kinds.kind import KindSpec
+from app.domain.status import Kind
+
+
+class CodeFields(Fields):
+    """What a code task has beside the fields of every task."""
+
+    function_code: Annotated[Code | None, IN_BODY] = Field(None, description="Code: Python source, at most 256 KiB.")
+    function_name: Annotated[Identifier | None, IN_BODY] = Field(None, description="Code: the function in it to call.")
+    args: Annotated[list[Any], IN_BODY] = Field(
+        [], description="Code: positional arguments; with kwargs at most 256 KiB."
+    )
+    kwargs: Annotated[dict[str, Any], IN_BODY] = Field({}, description="Code: keyword arguments.")
+
+
+def _problems(fields: Mapping[str, Any]) -> list[Problem]:
+    return [*_size_problems(fields), *finite_problems(fields, "args", "kwargs")]
+
+
+def _size_problems(fields: Mapping[str, Any]) -> list[Problem]:
+    size = sum(len(json.dumps(fields.get(name, "")).encode()) for name in ("args", "kwargs"))
+    if size <= MAX_ARGS_BYTES:
+        return []
+    message = f"args and kwargs together must have at most {MAX_ARGS_BYTES} bytes as JSON"
+    return [Problem(name, message) for name in ("args", "kwargs") if name in fields]
+
+
+CODE = KindSpec(
+    kind=Kind.CODE,
+    label="code",
+    noun="Code",
+    fields=CodeFields,
+    marker="function_code",
+    required=("function_name",),
+    queue="celeriac.code",
+    executor="tasks.executors.code:make_executor",
+    problems=_problems,
+    result=Any,
+    result_description="What the function returned, as JSON.",
+    example={
+        "name": "sum",
+        "function_code": "def main(a, b):\n    return a + b",
+        "function_name": "main",
+        "args": [1, 2],
+    },
+)

@@ -1,0 +1,127 @@
+"""The hash fields of records: a name for Python and Lua, a short one in Redis, and how its text is read.
+
+A spec's fields declare their own (app/domain/fields.py). Scripts get all the names as the table `F` (scripts.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.fields import Kept, names_kept, storage_of
+from app.domain.numbers import plain_number
+from app.domain.spec import ScheduleSpec, TaskSpec
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+
+Read = Callable[[str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A hash field: its short name, and how its text becomes a value."""
+
+    short: str
+    read: Read = str
+
+
+@dataclass(frozen=True, slots=True)
+class SpecColumn:
+    """The hash field of a spec's field. It is left out while the field has its default."""
+
+    short: str
+    default: Any
+    is_text: bool
+
+    def read(self, text: str) -> Any:
+        """The value behind its text."""
+        return text if self.is_text else json.loads(text)
+
+    def write(self, value: Any) -> str:
+        """The text of a value."""
+        return str(value) if self.is_text else dump_json(plain_number(value))
+
+
+def dump_json(value: Any) -> str:
+    """Compact JSON, escaped no more than it must be."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _is_set(text: str) -> bool:
+    return text == "1"
+
+
+#: Of tasks and scheduled tasks. `seq` is the score in every index, `revision` counts changes by callers.
+SHARED: dict[str, Column] = {
+    "kind": Column("k", Kind),
+    "seq": Column("q", int),
+    "created_ms": Column("cr", int),
+    "revision": Column("rv"),
+}
+
+#: Of tasks.
+TASK: dict[str, Column] = {
+    **SHARED,
+    "status": Column("st", Status),
+    "task_type": Column("tt", TaskType),
+    "due_ms": Column("du", int),
+    "queued_ms": Column("qd", int),
+    "started_ms": Column("sa", int),
+    "finished_ms": Column("fi", int),
+    "duration_ms": Column("dm", float),
+    "attempt": Column("at", int),
+    "worker": Column("w"),
+    "scheduled_task_id": Column("sid"),
+    "retry_of": Column("ro"),
+    "error": Column("er", json.loads),
+    "stdout_truncated": Column("ot", _is_set),
+    "cpu_ms": Column("cpu", float),
+    "memory_kb": Column("mem", int),
+    # Of the attempt that runs, or ran last.
+    "epoch": Column("ep", int),
+    "lease_until_ms": Column("ls", int),
+    "claim": Column("cl"),
+    "losses": Column("lost", int),
+    "stop_requested_ms": Column("stop", int),
+    # A message older than `queued` says may be out: its place in a list tells nothing of others.
+    "has_older_message": Column("dup", _is_set),
+    # The name of the process that waits for the end.
+    "inbox": Column("ib"),
+}
+
+#: Of scheduled tasks. `timing` is the JSON of the fields that beat needs.
+SCHEDULE: dict[str, Column] = {
+    **SHARED,
+    "status": Column("st", ScheduleStatus),
+    "updated_ms": Column("up", int),
+    "next_run_ms": Column("nx", lambda text: int(text) if text else None),
+    "timing": Column("te", json.loads),
+    "key": Column("key"),
+    "last_task_id": Column("last"),
+    "fired_count": Column("fired", int),
+    "manual_count": Column("manual", int),
+    "skipped_count": Column("skipped", int),
+    "missed_count": Column("missed", int),
+}
+
+
+def _spec_columns() -> dict[str, SpecColumn]:
+    found = {}
+    for model in (TaskSpec, ScheduleSpec):
+        for name in names_kept(model, Kept.RECORD):
+            field = model.model_fields[name]
+            default = None if field.is_required() else field.get_default(call_default_factory=True)
+            is_text = field.annotation is str or isinstance(default, str)
+            found[name] = SpecColumn(storage_of(model)[name].short, default, is_text)
+    return found
+
+
+#: Of both: what a spec declares. A firing copies them from the schedule's hash to the task's.
+SPEC: dict[str, SpecColumn] = _spec_columns()
+
+#: name -> short name, for the scripts.
+SHORT_NAMES: dict[str, str] = {
+    **{name: column.short for name, column in {**TASK, **SCHEDULE}.items()},
+    **{name: column.short for name, column in SPEC.items()},
+}

@@ -1,0 +1,25 @@
+-- Takes back an attempt whose lease is over: it runs again, or fails when it has cost too many workers their life.
+-- ARGV: task_id, epoch, now_ms, queue_key, message, max_losses, error, attempt, actor
+-- max_losses: losses that are one too many · error, attempt: JSON
+-- Returns the status it goes to, '' where the lease was renewed or the task is gone meanwhile.
+local LEASE_OVER = 'the lease of its worker is over'
+local k = key(task_id)
+local task = read(k, 'status', 'epoch', 'lease_until_ms', 'stop_requested_ms')
+if task.status ~= 'running' or task.epoch ~= epoch then return '' end
+if tonumber(task.lease_until_ms or '0') > tonumber(now_ms) then return '' end
+if task.stop_requested_ms then
+  finish(task_id, 'stopped', now_ms, actor, STOP_REQUESTED)
+  return 'stopped'
+end
+if add(k, 'losses', 1) >= tonumber(max_losses) then
+  set(k, {error = error})
+  finish(task_id, 'failed', now_ms, actor, LEASE_OVER)
+  return 'failed'
+end
+record_attempt(task_id, attempt)
+redis.call('ZREM', P .. 'leases', task_id)
+unset(k, 'lease_until_ms', 'worker', 'started_ms', 'claim')
+set(k, {queued_ms = now_ms})
+move(task_id, 'queued', now_ms, actor, LEASE_OVER)
+enqueue(task_id, 'queued', now_ms, now_ms, queue_key, message)
+return 'queued'

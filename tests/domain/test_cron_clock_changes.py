@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain.cron import Cron
-from app.domain.cron_zone import load_zone
+from app.domain.cron.zone import load_zone
 
 # The instant of the change, and the hours before and after it in which each expression is watched.
 CHANGES = {

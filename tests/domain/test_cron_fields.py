@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.domain.cron import Cron, CronError, CronZoneError
-from app.domain.cron_fields import LAST, parse_fields
+from app.domain.cron.fields import LAST, parse_fields
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 FIVE_OR_SIX = (

@@ -13,7 +13,7 @@ from cronsim import CronSim
 from hypothesis import assume, given, settings
 
 from app.domain.cron import Cron
-from app.domain.cron_zone import load_zone
+from app.domain.cron.zone import load_zone
 from tests.domain.cron_samples import SampleCron, crons
 from tests.domain.test_cron_properties import moments, places
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.cron import Cron, CronError
-from app.domain.cron_zone import load_zone
+from app.domain.cron.zone import load_zone
 from tests.domain.cron_samples import ZONES, SampleCron, crons
 
 MINUTE = timedelta(minutes=1)

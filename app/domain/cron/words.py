@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cron_descriptor import DescriptionTypeEnum, ExpressionDescriptor, Options
 
-from app.domain.cron_fields import parse_fields, split_fields
+from app.domain.cron.fields import parse_fields, split_fields
 
 
 def describe(expression: str) -> str:

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from app.domain.cron_errors import CronError
+from app.domain.cron.errors import CronError
 
 MAX_LENGTH = 200
 LAST = 6  # beside 1..5 in `nth_weekdays`: the last such weekday of a month

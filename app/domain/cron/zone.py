@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from app.domain.cron_errors import CronZoneError
+from app.domain.cron.errors import CronZoneError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -13,8 +13,8 @@ The seconds field of a six-field expression has no say in this. One difference: 
 than three hours for a correction of the clock, and drops what it skipped. A zone that jumps (Apia had no
 30 December 2011) is no such correction, so here the rule holds for a gap of any length: nothing is lost.
 
-How: a zone is a row of stretches of constant offset (cron_zone); in each of them the expression is looked
-for on the wall clock (cron_wall), leaving out the wall times that earlier stretches have shown.
+How: a zone is a row of stretches of constant offset (zone); in each of them the expression is looked
+for on the wall clock (wall), leaving out the wall times that earlier stretches have shown.
 Pure: no clock, nothing but arithmetic.
 """
 
@@ -24,13 +24,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from app.domain.cron_errors import CronError, CronZoneError
-from app.domain.cron_fields import parse_fields
-from app.domain.cron_wall import DAY_SECONDS, WallClock
-from app.domain.cron_words import describe
-from app.domain.cron_zone import EPOCH, SECOND, load_zone, stretches
-
-__all__ = ["HORIZON", "Cron", "CronError", "CronZoneError"]
+from app.domain.cron.errors import CronError
+from app.domain.cron.fields import parse_fields
+from app.domain.cron.wall import DAY_SECONDS, WallClock
+from app.domain.cron.words import describe
+from app.domain.cron.zone import EPOCH, SECOND, load_zone, stretches
 
 HORIZON = timedelta(days=3653)  # ten years, with the most leap days they can have
 _HORIZON_SECONDS = HORIZON // SECOND

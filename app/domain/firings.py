@@ -49,7 +49,7 @@ class Rule:
         """The first firing strictly after `after_ms`, None where none is left."""
         if self.start_ms is not None:
             after_ms = max(after_ms, self.start_ms - 1)
-        following_ms = _next_after(self.cron.expression, self.cron.timezone, after_ms)
+        following_ms = _next_after(self.cron.resolved, self.cron.timezone, after_ms)
         if following_ms is None or (self.end_ms is not None and following_ms > self.end_ms):
             return None
         return following_ms

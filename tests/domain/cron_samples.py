@@ -81,15 +81,17 @@ class SampleCron:
 
 @st.composite
 def plain_entries(draw: st.DrawFn, low: int, high: int, wrapping: bool = True) -> Sample:
-    """`*`, a number, a range (with `wrapping` also from high to low, or to itself), each perhaps with a step."""
-    shape = draw(st.sampled_from(["*", "*/", "n", "n", "-", "-/"]))
+    """`*`, a number, a range (with `wrapping`, possibly from high to low, or to itself), each perhaps with a step."""
+    shape = draw(st.sampled_from(["*", "*/", "n", "n", "n/", "-", "-/"]))
     everything = range(low, high + 1)
     step = draw(st.integers(1, high)) if "/" in shape else 1
     suffix = f"/{step}" if "/" in shape else ""
     if shape.startswith("*"):
         return Sample(f"*{suffix}", frozenset(everything[::step]))
     first = draw(st.sampled_from(everything))
-    if shape == "n" or (first == high and not wrapping):
+    if shape == "n/" and wrapping:  # cronsim counts days of the week to 7 here
+        return Sample(f"{first}{suffix}", frozenset(range(first, high + 1, step)))
+    if shape in ("n", "n/") or (first == high and not wrapping):
         return Sample(str(first), frozenset([first]))
     last = draw(st.sampled_from(everything if wrapping else range(first + 1, high + 1)))
     if last == first - 1 and high in (59, 23, 31):  # all the way round: refused

@@ -15,6 +15,11 @@ FIVE_OR_SIX = (
     "a cron expression has five fields (minute, hour, day of month, month, day of week)"
     " or six (with the second first); this one has "
 )
+ALIASES = "@hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually"
+NO_YEAR = "is not supported; leave it out, and bound the schedule with start_at and end_at"
+ONLY_L = "is not supported (only L); write L for the last day, or the number of a day"
+NO_LAST_WEEKDAY = "is not supported (the last weekday); write L, or L5 in the day of week for the last Friday"
+NO_NEAREST_WEEKDAY = "is not supported (the nearest weekday); write the day, or mon#3 in the day of week"
 
 
 def numbers(bits: int) -> list[int]:
@@ -94,7 +99,13 @@ def test_nth_and_last_days_of_the_week(field: str, plain: list[int], nth: set[tu
 
 @pytest.mark.parametrize(
     ("expression", "days", "last"),
-    [("0 0 L * *", [], True), ("0 0 15,l * *", [15], True), ("0 0 30-2 * *", [1, 2, 30, 31], False)],
+    [
+        ("0 0 L * *", [], True),
+        ("0 0 15,l * *", [15], True),
+        ("0 0 30-2 * *", [1, 2, 30, 31], False),
+        ("0 0 L,3-1 * *", [1, *range(3, 32)], True),  # thirty days and L are not all days
+        ("0 0 L,1-29,31 * *", [*range(1, 30), 31], True),
+    ],
 )
 def test_days_of_the_month(expression: str, days: list[int], last: bool) -> None:
     fields = parse_fields(expression)
@@ -118,11 +129,27 @@ def test_six_fields_begin_with_the_second() -> None:
         ("@weekly", "0 0 * * 0"),
         ("@monthly", "0 0 1 * *"),
         ("@yearly", "0 0 1 1 *"),
+        ("@midnight", "0 0 * * *"),
+        ("@annually", "0 0 1 1 *"),
         ("  @Daily\t", "0 0 * * *"),
     ],
 )
 def test_an_alias_is_an_expression_written_out(alias: str, written_out: str) -> None:
     assert parse_fields(alias) == parse_fields(written_out)
+
+
+@pytest.mark.parametrize(
+    ("expression", "with_stars"),
+    [
+        ("0 0 12 * * ?", "0 0 12 * * *"),  # as Quartz has it, seconds first
+        ("0 0 ? * mon", "0 0 * * mon"),
+        ("0 0 13 * ?", "0 0 13 * *"),
+        ("0 0 ? * ?", "0 0 * * *"),
+        ("? ?/2 1,? ? ?", "* */2 1,* * *"),
+    ],
+)
+def test_a_question_mark_is_a_star(expression: str, with_stars: str) -> None:
+    assert parse_fields(expression) == parse_fields(with_stars)
 
 
 @pytest.mark.parametrize(
@@ -151,14 +178,20 @@ REFUSED = [
     ("", FIVE_OR_SIX + "0"),
     ("   ", FIVE_OR_SIX + "0"),
     ("* * * *", FIVE_OR_SIX + "4"),
-    ("0 0 0 1 1 * 2026", FIVE_OR_SIX + "7"),
-    ("@annually", "'@annually' is not one of @hourly, @daily, @weekly, @monthly, @yearly"),
-    ("@midnight", "'@midnight' is not one of @hourly, @daily, @weekly, @monthly, @yearly"),
-    ("@reboot", "'@reboot' is not one of @hourly, @daily, @weekly, @monthly, @yearly"),
-    ("@hourly * * * *", "'@hourly' is not one of @hourly, @daily, @weekly, @monthly, @yearly"),
+    ("0 0 0 1 1 * * 2026", FIVE_OR_SIX + "8"),
+    ("0 0 0 1 1 * 2026", f"a year ('2026', the last field) {NO_YEAR}"),
+    ("0 0 12 * * ? *", f"a year ('*', the last field) {NO_YEAR}"),
+    ("0 9 1 1 ? 2027-2030", f"a year ('2027-2030', the last field) {NO_YEAR}"),
+    ("TZ=Asia/Tokyo 0 9 * * *", "a time zone in the expression is not supported; write it in the field timezone"),
+    ("CRON_TZ=UTC 0 9 * * *", "a time zone in the expression is not supported; write it in the field timezone"),
+    ("@reboot", f"'@reboot' is not one of {ALIASES}"),
+    ("@hourly * * * *", "'@hourly' must stand alone"),
+    ("@every 90m", "'@every' is not supported; for a fixed interval use every_seconds"),
     ("* " * 100 + "*", "a cron expression has at most 200 characters, not 201"),
-    ("0 0 ? * mon", "'?' has no meaning in a cron expression"),
-    ("H(0-29) * * * *", "'(' has no meaning in a cron expression"),
+    ("5? * * * *", "minute: '5?' is not a number, a range, a step or '*'"),
+    ("?? * * * *", "minute: '??' is not a number, a range, a step or '*'"),
+    ("5(3) * * * *", "minute: '5(3)' is not a number, a range, a step or '*'"),
+    ("0 12 * * ？", "'？' has no meaning in a cron expression"),
     ("0\n0 * * *", "'\\n' has no meaning in a cron expression"),
     ("0\u00a00 * * *", "'\\xa0' has no meaning in a cron expression"),
     ("0 0 * * ٣", "'٣' has no meaning in a cron expression"),
@@ -170,8 +203,9 @@ REFUSED = [
     ("* * * * 8", "day of week: 8 is not between 0 and 7"),
     ("60 * * * * *", "second: 60 is not between 0 and 59"),
     (f"{'9' * 150} * * * *", f"minute: {'9' * 150} is not between 0 and 59"),
-    ("R * * * *", "minute: 'r' is not a number from 0 to 59"),
-    ("H/5 * * * *", "minute: 'h' is not a number from 0 to 59"),
+    ("R * * * *", "minute: 'R' (a random time) is not supported; write H instead of R"),
+    ("0 R(0-5) * * *", "hour: 'R(0-5)' (a random time) is not supported; write H instead of R"),
+    ("H/5 * * * *", "minute: 'H/5' is picked by a scheduled task's id, and there is none here"),
     ("* * * mon *", "month: 'mon' is not a number from 1 to 12 or a name like 'feb'"),
     ("* * * * jan", "day of week: 'jan' is not a number from 0 to 7 or a name like 'mon'"),
     ("* * * * monday", "day of week: 'monday' is not a number from 0 to 7 or a name like 'mon'"),
@@ -190,12 +224,15 @@ REFUSED = [
     ("0 0 2-1 * *", "day of month: '2-1' goes all the way round; for every one write '*'"),
     ("1,,2 * * * *", "minute: '1,,2' has an empty entry"),
     ("1, * * * *", "minute: '1,' has an empty entry"),
-    ("L * * * *", "minute: 'l' is not a number from 0 to 59"),
+    ("L * * * *", "minute: 'L' is not a number from 0 to 59"),
     ("1#2 * * * *", "minute: '1#2' is not a number, a range, a step or '*'"),
-    ("0 0 15W * *", "day of month: '15w' is not a number from 1 to 31"),
-    ("0 0 L-3 * *", "day of month: 'l' is not a number from 1 to 31"),
-    ("0 0 LW * *", "day of month: 'lw' is not a number from 1 to 31"),
-    ("0 0 * L *", "month: 'l' is not a number from 1 to 12 or a name like 'feb'"),
+    ("0 0 15W * *", f"day of month: '15W' {NO_NEAREST_WEEKDAY}"),
+    ("0 0 1,w15 * *", f"day of month: 'w15' {NO_NEAREST_WEEKDAY}"),
+    ("0 0 L-1 * *", f"day of month: 'L-1' {ONLY_L}"),
+    ("0 0 1,l-3 * *", f"day of month: 'l-3' {ONLY_L}"),
+    ("0 0 LW * *", f"day of month: 'LW' {NO_LAST_WEEKDAY}"),
+    ("0 0 0 WL * ?", f"day of month: 'WL' {NO_LAST_WEEKDAY}"),
+    ("0 0 * L *", "month: 'L' is not a number from 1 to 12 or a name like 'feb'"),
     ("0 0 * * L", "day of week: 'L' needs a day beside it, as in 'L5', the month's last Friday"),
     ("0 0 * * 9L", "day of week: 9 is not between 0 and 7"),
     ("0 0 * * 1-5L", "day of week: '1-5' is not a number from 0 to 7 or a name like 'mon'"),

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.cron import Cron, CronError
+from app.domain.cron.fields import LAST, parse_fields
 from app.domain.cron.zone import load_zone
 from tests.domain.cron_samples import ZONES, SampleCron, crons
 
@@ -87,6 +88,22 @@ def check_window(sample: SampleCron, zone: str, start: datetime) -> None:
     assert seen == sorted(expected)
 
 
+def bits(numbers: frozenset[int]) -> int:
+    return sum(1 << number for number in numbers)
+
+
+@settings(max_examples=300, deadline=None)
+@given(crons())
+def test_each_field_allows_the_numbers_that_were_written(sample: SampleCron) -> None:
+    fields = parse_fields(sample.expression)
+    assert (fields.seconds, fields.minutes) == (bits(sample.second.numbers), bits(sample.minute.numbers))
+    assert (fields.hours, fields.days) == (bits(sample.hour.numbers), bits(sample.day.numbers))
+    assert (fields.months, fields.weekdays) == (bits(sample.month.numbers), bits(sample.weekday.numbers))
+    assert fields.nth_weekdays == {(day, nth or LAST) for day, nth in sample.weekday.nth}
+    assert fields.last_day == sample.day.last_day
+    assert fields.real_time == sample.real_time
+
+
 @settings(max_examples=150, deadline=None)
 @given(minute_crons, near_changes)
 def test_around_a_clock_change_exactly_what_brute_force_finds(sample: SampleCron, place: tuple[str, datetime]) -> None:
@@ -158,7 +175,7 @@ def test_every_valid_expression_has_words(sample: SampleCron) -> None:
 @example("0 0 * * 1#1#1")
 @example("@")
 @example("@@hourly")
-@given(st.text(alphabet="0123456789*,-/#@ LWHRlmonfeb?", max_size=60))
+@given(st.text(alphabet="0123456789*,-/#@ LWHRlmonfeb?()", max_size=60))
 def test_any_text_is_an_expression_or_refused(text: str) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     with contextlib.suppress(CronError):

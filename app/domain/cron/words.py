@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from cron_descriptor import DescriptionTypeEnum, ExpressionDescriptor, Options
 
-from app.domain.cron.fields import parse_fields, split_fields
+from app.domain.cron.fields import parse_fields
+from app.domain.cron.text import split_fields
 
 
 def describe(expression: str) -> str:

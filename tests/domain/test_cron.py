@@ -131,7 +131,7 @@ def test_the_constructor_checks_nothing_but_what_it_makes_does_not_lie() -> None
         ("0 0 * * mon#1", "At 00:00, on the first Monday of the month"),
         ("0 0 * * 1,5#2", "At 00:00, on Monday or on the second Friday of the month"),
         ("0 0 13 * 5", "At 00:00, on day 13 of the month or on Friday"),
-        ("0 0 */2 * 5", "At 00:00, every 2 days and on Friday"),
+        ("0 0 */2 * 5", "At 00:00, on odd days of the month, only if a Friday"),
         ("1,*/20 3 * * *", "At 0, 1, 20, and 40 minutes past the hour, at 03:00"),
         ("0 3 * * 0,*/2", "At 03:00, only on Sunday, Tuesday, Thursday, and Saturday"),
         ("*,5 3 * * *", "Every minute, between 03:00 and 03:59"),

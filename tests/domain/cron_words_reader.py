@@ -1,0 +1,142 @@
+"""Reads a description back: what it claims about a moment. Knows the words, and nothing of the code that makes them."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Callable
+from datetime import date, time
+
+Times = Callable[[time], bool]
+Days = Callable[[date], bool]
+
+WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
+MONTHS = list(calendar.month_name)[1:]
+ORDINALS = ["first", "second", "third", "fourth", "fifth"]
+WEEKDAY, MONTH = "|".join(WEEKDAYS), "|".join(MONTHS)
+
+NUMBER = r"\d+(?: through \d+)?"
+NUMBERS = rf"{NUMBER}(?:, {NUMBER})*(?:,? and {NUMBER})?"
+CLOCK = r"\d\d:\d\d(?::\d\d)?"
+CLOCKS = rf"{CLOCK}(?:, {CLOCK})*(?:,? and {CLOCK})?"
+SPAN = rf"between {CLOCK} and {CLOCK}"
+NTH = rf"the (?:{'|'.join(ORDINALS)}|last) (?:{WEEKDAY}) of the month"
+DAY_LIST = rf"(?:{WEEKDAY})(?:, (?:{WEEKDAY}))*(?:,? (?:and|or) (?:{WEEKDAY}))?"
+DAY_RANGE = rf"(?:{WEEKDAY}) through (?:{WEEKDAY})"
+ON_DAY = rf"on (?:odd|even) days of the month|on days? {NUMBERS} of the month|on the last day of the month"
+ON_WEEKDAY = rf"on (?:any day from {DAY_RANGE}|{NTH}|{DAY_LIST})"
+EITHER = rf"(?:{ON_DAY}|{ON_WEEKDAY})(?: or (?:{ON_DAY}|{ON_WEEKDAY}))*"
+IF = rf"(?:an? (?:{DAY_LIST})|any day from {DAY_RANGE}|{NTH})"
+MONTH_LIST = rf"(?:{MONTH})(?:, (?:{MONTH}))*(?:,? and (?:{MONTH}))?"
+
+#: In this order, each at most once, a comma between them.
+PARTS = {
+    "every_second": r"every (?:\d+ )?seconds?",
+    "seconds": rf"at {NUMBERS} seconds? past the minute",
+    "every_minute": r"every (?:\d+ )?minutes?",
+    "minutes": rf"at {NUMBERS} minutes? past the hour",
+    "in_minutes": rf"in minutes? {NUMBERS} of the hour",
+    "every_hour": r"every (?:\d+ )?hours?",
+    "clocks": rf"at {CLOCKS}",
+    "spans": rf"{SPAN}(?: and {SPAN})*",
+    "weekday_range": rf"{DAY_RANGE}",
+    "weekday_list": rf"only on {DAY_LIST}",
+    "either": EITHER,
+    "only_if": rf"only if {IF}(?: or {IF})*",
+    "month_range": rf"(?:{MONTH}) through (?:{MONTH})",
+    "month_list": rf"only in {MONTH_LIST}",
+}
+
+
+def read(words: str) -> tuple[Times, Days]:
+    """What a description claims about times of day, and about days. AssertionError where it can't be read."""
+    # The whole of a description must be read, so that no claim in it goes unchecked.
+    found: dict[str, str] = {}
+    rest = words[0].lower() + words[1:]
+    for name, pattern in PARTS.items():
+        match = re.match(rf"(?:{pattern})(?=, |$)", rest)
+        if match:
+            found[name] = match[0]
+            rest = rest[match.end() :].removeprefix(", ")
+    assert not rest, f"{rest!r} of {words!r} can't be read"
+    return _times(found), _days(found)
+
+
+def _times(found: dict[str, str]) -> Times:
+    seconds = _step_or(found.get("every_second"), found.get("seconds"), 60)
+    minutes = _step_or(found.get("every_minute"), found.get("minutes") or found.get("in_minutes"), 60)
+    hours = _step_or(found.get("every_hour"), None, 24)
+    clocks = [time.fromisoformat(text) for text in re.findall(CLOCK, found.get("clocks", ""))]
+    spans = re.findall(rf"between ({CLOCK}) and ({CLOCK})", found.get("spans", ""))
+    named_times = clocks and minutes is None
+
+    def claims(moment: time) -> bool:
+        if named_times:
+            return moment in clocks
+        hour = hours is None or moment.hour in hours
+        hour = hour and (not clocks or moment.replace(minute=0, second=0) in clocks)
+        hour = hour and (not spans or any(_within(moment, *span) for span in spans))
+        # Nothing said of a smaller unit is its beginning; of a greater one, all of it.
+        own_minutes = minutes if minutes is not None else (range(60) if seconds is not None else [0])
+        own_seconds = seconds if seconds is not None else [0]
+        return hour and moment.minute in own_minutes and moment.second in own_seconds
+
+    return claims
+
+
+def _within(moment: time, start: str, end: str) -> bool:
+    first, last = time.fromisoformat(start), time.fromisoformat(end).replace(second=59)
+    return first <= moment <= last if first <= last else (moment >= first or moment <= last)
+
+
+def _step_or(every: str | None, listed: str | None, cycle: int) -> set[int] | None:
+    if every:
+        step = re.search(r"\d+", every)
+        return set(range(0, cycle, int(step[0]) if step else 1))
+    return _numbers(listed) if listed else None
+
+
+def _numbers(text: str) -> set[int]:
+    numbers: set[int] = set()
+    for first, last in re.findall(r"(\d+)(?: through (\d+))?", text):
+        numbers.update(range(int(first), int(last or first) + 1))
+    return numbers
+
+
+def _days(found: dict[str, str]) -> Days:
+    def claims(day: date) -> bool:
+        if "month_range" in found and MONTHS[day.month - 1] not in _cycle(found["month_range"], MONTHS):
+            return False
+        if "month_list" in found and MONTHS[day.month - 1] not in found["month_list"]:
+            return False
+        parts = ("weekday_range", "weekday_list", "either", "only_if")
+        return all(_claims_day(found[part], day) for part in parts if part in found)
+
+    return claims
+
+
+def _claims_day(text: str, day: date) -> bool:
+    """Whether any of the alternatives is this day."""
+    length = calendar.monthrange(day.year, day.month)[1]
+    weekday = WEEKDAYS[day.isoweekday() % 7]
+    nth = ORDINALS[(day.day - 1) // 7]
+    if f"the {nth} {weekday} of the month" in text or (
+        f"the last {weekday} of the month" in text and day.day + 7 > length
+    ):
+        return True
+    if "the last day of the month" in text and day.day == length:
+        return True
+    if ("odd days" in text and day.day % 2) or ("even days" in text and day.day % 2 == 0):
+        return True
+    if any(day.day in _numbers(listed) for listed in re.findall(rf"on days? ({NUMBERS}) of the month", text)):
+        return True
+    if any(weekday in _cycle(found, WEEKDAYS) for found in re.findall(DAY_RANGE, text)):
+        return True
+    plain = re.sub(rf"{NTH}|{DAY_RANGE}", "", text)
+    return weekday in plain
+
+
+def _cycle(text: str, names: list[str]) -> list[str]:
+    """The names from the first to the second, round the end where need be."""
+    first, last = (names.index(name) for name in text.split(" through "))
+    return names[first : last + 1] if first <= last else names[first:] + names[: last + 1]

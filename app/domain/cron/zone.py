@@ -6,7 +6,6 @@ machines must not disagree about when a schedule fires.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -14,6 +13,7 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from app.domain.cron.errors import CronZoneError
+from app.domain.cron.zone_hints import near_names
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
 # Two changes of one zone are never closer: 6.96 days is the least in tzdata 2026.6 (Gaza, around Ramadan).
 _SCAN_STEP_SECONDS = 6 * 86_400
 _MAX_NAME_LENGTH = 64
-#: In the database, but no zone: what a machine shows whose zone nobody has set.
+#: In the database, but no zone: a machine shows it when nobody has set its zone.
 _NOWHERE = frozenset({"Factory"})
 
 
@@ -51,27 +51,29 @@ class Stretch:
         return self.taken if earliest <= self.start else max(self.taken, shown)
 
 
+@lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
     """Every IANA name that is accepted."""
-    return frozenset(_names_by_lower_case().values())
-
-
-@lru_cache(maxsize=1)
-def _names_by_lower_case() -> dict[str, str]:
-    names = (files("tzdata") / "zones").read_text("utf-8").split()
-    return {name.lower(): name for name in names if name not in _NOWHERE}
+    return frozenset((files("tzdata") / "zones").read_text("utf-8").split()) - _NOWHERE
 
 
 @lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
-    """CronZoneError when it is not exactly an IANA name; a name in another case gets a hint."""
-    known = _names_by_lower_case().get(name.lower())
-    if known != name:
-        shown = re.sub(r"[^ -~]", "?", name[:_MAX_NAME_LENGTH])
-        hint = f"; did you mean {known!r}?" if known else ", such as 'Europe/Berlin' or 'UTC'"
-        raise CronZoneError(f"{shown!r} is not an IANA timezone{hint}")
+    """CronZoneError when it is not exactly an IANA name; it shows the nearest ones."""
+    if name not in zone_names():
+        raise CronZoneError(_not_a_zone(name))
     with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
+
+
+def _not_a_zone(name: str) -> str:
+    written = name[:_MAX_NAME_LENGTH]
+    shown = "".join(character if character.isprintable() else "?" for character in written)
+    near = near_names(written, zone_names())
+    if not near:
+        return f"{shown!r} is not an IANA timezone, such as 'Europe/Berlin' or 'UTC'"
+    note = " (names in Etc have the opposite sign)" if near[0].startswith("Etc/GMT") else ""
+    return f"{shown!r} is not an IANA timezone; did you mean {' or '.join(map(repr, near))}?{note}"
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,7 @@
-"""Which firings of a schedule are due, which were missed, and when the next one is. Pure: time comes in."""
+"""Which firings of a schedule are due, which were missed, and when the next one is.
+
+Pure: time comes in as an argument.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from app.domain.cron import Cron
+from app.domain.interval import Interval
 from app.domain.times import to_datetime, to_ms
 
-#: A firing that is later than this was missed, as far as `catch_up: none` goes. A busy beat is never so late.
+#: What decides when a schedule fires, apart from its start and end.
+Timing: TypeAlias = Cron | Interval
+
+#: With `catch_up: none`, a firing that is later than this was missed. A busy beat is never so late.
 MISSED_AFTER_MS = 60_000
-#: The newest missed firings that are caught up, or written down; what is older is only passed over.
+#: The newest missed firings that are caught up, or written down; older ones are only passed over.
 MAX_CAUGHT_UP = 1_000
 #: Firings of one schedule that are taken in one step.
 FIRINGS_PER_STEP = 100
@@ -22,7 +29,7 @@ _FIRST_LOOK_BACK = timedelta(seconds=60)
 
 
 class CatchUp(StrEnum):
-    """What to do with firings that nobody took in time."""
+    """What to do with firings that no beat took in time."""
 
     NONE = "none"
     LATEST = "latest"  # one, the newest
@@ -41,7 +48,7 @@ class Overlap(StrEnum):
 class Rule:
     """When a schedule fires. Times are ms since 1970; start and end are inclusive, None: open."""
 
-    cron: Cron
+    timing: Timing
     start_ms: int | None = None
     end_ms: int | None = None
 
@@ -49,10 +56,15 @@ class Rule:
         """The first firing strictly after `after_ms`, None where none is left."""
         if self.start_ms is not None:
             after_ms = max(after_ms, self.start_ms - 1)
-        following_ms = _next_after(self.cron.resolved, self.cron.timezone, after_ms)
+        following_ms = self._next_of_timing(after_ms)
         if following_ms is None or (self.end_ms is not None and following_ms > self.end_ms):
             return None
         return following_ms
+
+    def _next_of_timing(self, after_ms: int) -> int | None:
+        if isinstance(self.timing, Interval):
+            return self.timing.next_after(after_ms)
+        return _next_after(self.timing.resolved, self.timing.timezone, after_ms)
 
     def upcoming(self, after_ms: int, count: int) -> list[int]:
         """The next `count` firings after `after_ms`, or as many as there are."""
@@ -66,7 +78,7 @@ class Rule:
     def newest(self, first_ms: int, now_ms: int, limit: int) -> list[int]:
         """The newest firings, at most `limit`, from `first_ms` (which is one) to `now_ms`, oldest first.
 
-        Looks back from now in growing steps, so the work stays small however long nobody fired.
+        Looks back from now in growing steps, so the work stays small however long no beat was alive.
         """
         look_back = _FIRST_LOOK_BACK
         while True:
@@ -117,7 +129,7 @@ def plan(rule: Rule, seen_ms: int, now_ms: int, catch_up: CatchUp) -> Plan:
 
 
 def jitter_ms(jitter_seconds: float, firing_ms: int, following_ms: int | None, spread: float) -> int:
-    """How long a firing is put off: `spread` (0..1) of the jitter, which is at most half the way to the next one."""
+    """How long a firing is put off: `spread` (0..1) of the jitter, and at most half the way to the next firing."""
     bound_ms = jitter_seconds * 1000
     if following_ms is not None:
         bound_ms = min(bound_ms, max(0, following_ms - firing_ms) / 2)

@@ -1,4 +1,4 @@
-"""Which firings are taken, which are missed: the arithmetic, under clocks that pause and step."""
+"""Which firings are taken and which are missed, under clocks that pause and step."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from app.domain.firings import (
     jitter_ms,
     plan,
 )
+from app.domain.interval import MAX_SECONDS, Interval
 from app.domain.times import to_datetime, to_ms
 from tests.domain.cron_samples import ZONES
 
@@ -29,7 +30,7 @@ EVERY_MINUTE = Rule(Cron("* * * * *", "UTC"))
 EVERY_SECOND = Rule(Cron("* * * * * *", "UTC"))
 
 
-#: A few expressions, each asked again and again about few moments: what was remembered is used.
+#: A few expressions, each asked again and again about a few moments, so that remembered answers are used.
 COMMON = ("0 * * * *", "*/15 * * * *", "30 2 * * *", "* * * * * *", "0 0 29 2 *")
 MOMENTS_MS = [START + step for step in (-1, 0, 1, 999, MINUTE, 120 * 86_400_000)]
 
@@ -69,15 +70,23 @@ def walk(rule: Rule, catch_up: CatchUp, clocks: list[int]) -> tuple[list[int], l
     return taken, missed, following
 
 
+#: Rules that fire once a minute from START on.
+BOTH_TIMINGS = pytest.mark.parametrize(
+    "every_minute", [EVERY_MINUTE, Rule(Interval(60, START))], ids=["cron", "interval"]
+)
+
+
+@BOTH_TIMINGS
 @pytest.mark.parametrize("catch_up", list(CatchUp))
-def test_a_beat_that_is_in_time_takes_each_firing(catch_up: CatchUp) -> None:
+def test_a_beat_that_is_in_time_takes_each_firing(catch_up: CatchUp, every_minute: Rule) -> None:
     clocks = list(range(START, START + 10 * MINUTE + 1, 500))
-    taken, missed, following = walk(EVERY_MINUTE, catch_up, clocks)
+    taken, missed, following = walk(every_minute, catch_up, clocks)
     assert taken == [START + n * MINUTE for n in range(1, 11)]
     assert missed == []
     assert following == START + 11 * MINUTE
 
 
+@BOTH_TIMINGS
 @pytest.mark.parametrize(
     ("catch_up", "taken", "missed"),
     [
@@ -86,8 +95,10 @@ def test_a_beat_that_is_in_time_takes_each_firing(catch_up: CatchUp) -> None:
         (CatchUp.ALL, [1, 2, 3, 4, 5], []),
     ],
 )
-def test_a_beat_that_was_away_for_five_firings(catch_up: CatchUp, taken: list[int], missed: list[int]) -> None:
-    found = walk(EVERY_MINUTE, catch_up, [START + 5 * MINUTE + 30_000])
+def test_a_beat_that_was_away_for_five_firings(
+    catch_up: CatchUp, taken: list[int], missed: list[int], every_minute: Rule
+) -> None:
+    found = walk(every_minute, catch_up, [START + 5 * MINUTE + 30_000])
     assert found[:2] == ([START + n * MINUTE for n in taken], [START + n * MINUTE for n in missed])
 
 
@@ -115,22 +126,25 @@ def test_the_firings_written_down_as_missed_are_bounded() -> None:
 
 
 def test_start_and_end_are_inclusive() -> None:
-    rule = Rule(EVERY_MINUTE.cron, START + 2 * MINUTE, START + 4 * MINUTE)
+    rule = Rule(EVERY_MINUTE.timing, START + 2 * MINUTE, START + 4 * MINUTE)
     assert rule.upcoming(START - MINUTE, 10) == [START + n * MINUTE for n in (2, 3, 4)]
     assert plan(rule, START + 4 * MINUTE, START + 4 * MINUTE, CatchUp.LATEST).following_ms is None
 
 
+@BOTH_TIMINGS
 @given(
     pauses=st.lists(st.integers(-300_000, 900_000), min_size=1, max_size=40),
     catch_up=st.sampled_from(list(CatchUp)),
 )
 @settings(deadline=None)
-def test_no_firing_is_lost_or_doubled_however_the_clock_steps(pauses: list[int], catch_up: CatchUp) -> None:
+def test_no_firing_is_lost_or_doubled_however_the_clock_steps(
+    every_minute: Rule, pauses: list[int], catch_up: CatchUp
+) -> None:
     clocks, now_ms = [], START
     for pause in pauses:
         now_ms += pause
         clocks.append(now_ms)
-    taken, missed, following = walk(EVERY_MINUTE, catch_up, clocks)
+    taken, missed, following = walk(every_minute, catch_up, clocks)
     settled = taken + missed
     assert len(settled) == len(set(settled))
     assert taken == sorted(taken)
@@ -150,3 +164,38 @@ def test_jitter_is_at_most_half_the_way_to_the_next_firing(jitter: float, distan
     assert 0 <= late <= jitter * 1000 + 0.5
     if distance is not None:
         assert late <= distance / 2 + 0.5
+
+
+INTERVALS = st.builds(
+    Interval, st.one_of(st.integers(1, 200), st.integers(1, MAX_SECONDS)), st.integers(START - 10**12, START + 10**12)
+)
+BOUNDS = st.one_of(st.none(), st.integers(START - 10**12, START + 10**12))
+
+
+@settings(deadline=None)
+@given(interval=INTERVALS, start_ms=BOUNDS, end_ms=BOUNDS, after_ms=st.integers(START - 10**12, START + 10**12))
+def test_an_interval_within_bounds_fires_on_its_grid_and_nowhere_else(
+    interval: Interval, start_ms: int | None, end_ms: int | None, after_ms: int
+) -> None:
+    every_ms = interval.every_seconds * 1000
+    earliest_ms = max(after_ms + 1, interval.anchor_ms, interval.anchor_ms if start_ms is None else start_ms)
+    following = Rule(interval, start_ms, end_ms).next_after(after_ms)
+    first_ms = earliest_ms + (interval.anchor_ms - earliest_ms) % every_ms  # the first of the grid from there on
+    assert following == (None if end_ms is not None and first_ms > end_ms else first_ms)
+
+
+@settings(deadline=None, max_examples=50)
+@given(interval=INTERVALS, away_ms=st.integers(0, 10**12), catch_up=st.sampled_from(list(CatchUp)))
+def test_an_interval_catches_up_as_cron_does(interval: Interval, away_ms: int, catch_up: CatchUp) -> None:
+    seen_ms, every_ms = interval.anchor_ms, interval.every_seconds * 1000
+    now_ms = seen_ms + away_ms
+    due = range(seen_ms, now_ms + 1, every_ms)[-MAX_CAUGHT_UP:]
+    found = plan(Rule(interval), seen_ms, now_ms, catch_up)
+    if catch_up is CatchUp.ALL:
+        assert found.firings == list(due[:FIRINGS_PER_STEP])
+        assert found.following_ms == [*due, due[-1] + every_ms][min(len(due), FIRINGS_PER_STEP)]
+    else:
+        taken = catch_up is CatchUp.LATEST or now_ms - due[-1] <= MISSED_AFTER_MS
+        assert found.firings == ([due[-1]] if taken else [])
+        assert found.missed == list(due[:-1] if taken else due)
+        assert found.following_ms == due[-1] + every_ms

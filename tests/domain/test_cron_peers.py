@@ -1,6 +1,7 @@
 """The same question put to two other implementations: cronsim, which follows Debian's cron, and croniter.
 
-Where one of them says something else on purpose or by mistake, it stands here with the reason.
+croniter expands the fields for us, so of its answers only the search for the next firing is independent; cronsim's
+are in both. Where one of them answers otherwise, on purpose or by mistake, the reason stands here.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from tests.domain.test_cron_properties import moments, places
 debian_crons = crons(wrapping=False, with_seconds=False, last_first=False)
 
 
-# In real time cronsim goes by whole hours, and passes over what Lord Howe's half hour brings (02:00 to 02:29); and
-# it begins a day at midnight, also where a change skips midnight or the whole day: a firing that no clock shows.
+# In real time cronsim goes by whole hours, and passes over the half hour that Lord Howe repeats (02:00 to 02:29). It
+# begins each day at midnight, even where a change skips midnight or the whole day: a firing that no clock shows.
 CRONSIM_ERRS_IN_REAL_TIME = {
     "Australia/Lord_Howe",
     "Pacific/Apia",
@@ -64,7 +65,7 @@ def croniter_firings(expression: str, start: datetime, count: int) -> list[datet
 @settings(max_examples=300, deadline=None)
 @given(crons(wrapping=False), moments)
 def test_croniter_agrees_where_no_clock_changes(sample: SampleCron, moment: datetime) -> None:
-    # It takes `#` and `L5` beside a day of the month for AND, not for cron's OR, and refuses them beside plain days.
+    # It reads `#` and `L5` beside a day of the month as AND, not as cron's OR, and refuses them beside plain days.
     assume(not sample.weekday.nth or (sample.day.text == "*" and not sample.weekday.numbers))
     # A star later in a list opens the field for it; in Debian's cron only the first character says AND.
     assume(not any("*" in field.text[1:] for field in (sample.day, sample.weekday)))

@@ -5,7 +5,7 @@ Pure: time comes in as an argument.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -65,6 +65,12 @@ class Rule:
         if isinstance(self.timing, Interval):
             return self.timing.next_after(after_ms)
         return _next_after(self.timing.resolved, self.timing.timezone, after_ms)
+
+    def hashed_by(self, schedule_id: str) -> Rule:
+        """The same rule, with this schedule's numbers for each `H` of its expression."""
+        if isinstance(self.timing, Interval) or not self.timing.has_hash:
+            return self
+        return replace(self, timing=replace(self.timing, hash_id=schedule_id))
 
     def upcoming(self, after_ms: int, count: int) -> list[int]:
         """The next `count` firings after `after_ms`, or as many as there are."""

@@ -70,10 +70,8 @@ def walk(rule: Rule, catch_up: CatchUp, clocks: list[int]) -> tuple[list[int], l
     return taken, missed, following
 
 
-#: Rules that fire once a minute from START on.
-BOTH_TIMINGS = pytest.mark.parametrize(
-    "every_minute", [EVERY_MINUTE, Rule(Interval(60, START))], ids=["cron", "interval"]
-)
+EVERY_60_SECONDS = Rule(Interval(60, START))
+BOTH_TIMINGS = pytest.mark.parametrize("every_minute", [EVERY_MINUTE, EVERY_60_SECONDS], ids=["cron", "interval"])
 
 
 @BOTH_TIMINGS
@@ -123,6 +121,15 @@ def test_the_firings_written_down_as_missed_are_bounded() -> None:
     found = plan(EVERY_SECOND, START + 1000, START + 86_400_000, CatchUp.LATEST)
     assert found.firings == [START + 86_400_000]
     assert len(found.missed) == MAX_CAUGHT_UP - 1
+
+
+def test_a_rule_with_h_fires_by_the_id_and_any_other_is_left_alone() -> None:
+    hashed = Rule(Cron("H * * * *", "UTC"), START)
+    minutes = {hashed.hashed_by(f"sch_{number}").upcoming(START, 1)[0] // MINUTE % 60 for number in range(100)}
+    assert len(minutes) > 30
+    assert hashed.hashed_by("a") == Rule(Cron("H * * * *", "UTC", "a"), START)
+    for rule in (EVERY_MINUTE, EVERY_60_SECONDS):
+        assert rule.hashed_by("a") is rule
 
 
 def test_start_and_end_are_inclusive() -> None:

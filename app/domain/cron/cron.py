@@ -66,9 +66,14 @@ class Cron:
         return cron
 
     @property
+    def has_hash(self) -> bool:
+        """Whether the expression has an `H`."""
+        return is_hashed(self.expression)
+
+    @property
     def resolved(self) -> str:
         """The expression with a number in the place of each `H`: all that decides when it fires, beside the zone."""
-        if self.hash_id is None or not is_hashed(self.expression):
+        if self.hash_id is None or not self.has_hash:
             return self.expression
         return resolve(self.expression, self.hash_id)
 
@@ -97,7 +102,7 @@ class Cron:
     def describe(self) -> str:
         """In English: "At 02:30, Monday through Friday"."""
         words = describe(self.resolved)
-        if self.hash_id == EXAMPLE_ID and is_hashed(self.expression):
+        if self.hash_id == EXAMPLE_ID and self.has_hash:
             return f"{words} (an example: each scheduled task gets its own number for H)"
         return words
 

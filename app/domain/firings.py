@@ -56,15 +56,14 @@ class Rule:
         """The first firing strictly after `after_ms`, None where none is left."""
         if self.start_ms is not None:
             after_ms = max(after_ms, self.start_ms - 1)
-        following_ms = self._next_of_timing(after_ms)
+        timing = self.timing
+        if isinstance(timing, Interval):
+            following_ms = timing.next_after(after_ms)
+        else:
+            following_ms = _next_after(timing.resolved, timing.timezone, after_ms)
         if following_ms is None or (self.end_ms is not None and following_ms > self.end_ms):
             return None
         return following_ms
-
-    def _next_of_timing(self, after_ms: int) -> int | None:
-        if isinstance(self.timing, Interval):
-            return self.timing.next_after(after_ms)
-        return _next_after(self.timing.resolved, self.timing.timezone, after_ms)
 
     def hashed_by(self, schedule_id: str) -> Rule:
         """The same rule, with this schedule's numbers for each `H` of its expression."""

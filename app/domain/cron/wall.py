@@ -1,10 +1,13 @@
-"""The wall-clock times that a parsed expression matches. No zone here: a time is the number of seconds from
-1970-01-01 00:00 on a wall clock that never changes."""
+"""The wall-clock times that a parsed expression matches.
+
+There is no zone here: a time is the number of seconds from 1970-01-01 00:00 on a wall clock that never changes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from app.domain.cron.fields import LAST, Fields
 
@@ -31,7 +34,8 @@ class WallClock:
 
     @classmethod
     def of(cls, fields: Fields) -> WallClock:
-        days = tuple(tuple(_matching_days(fields, first, length) for length in range(28, 32)) for first in range(7))
+        """Expressions with the same days share one table of them: most have `* * *`."""
+        days = _calendar(fields.days, fields.last_day, fields.weekdays, fields.nth_weekdays, fields.both_days)
         return cls(fields.seconds, fields.minutes, fields.hours, fields.months, days, fields.real_time)
 
     def ever_matches(self) -> bool:
@@ -108,21 +112,47 @@ def _month_length(year: int, month: int) -> int:
     return _MONTH_DAYS[month]
 
 
-def _matching_days(fields: Fields, first: int, length: int) -> int:
-    """The days that match in a month of this length whose 1st is this weekday (Monday = 0)."""
-    whole_month = (1 << length + 1) - 2
-    by_day = fields.days | (1 << length if fields.last_day else 0)
+@lru_cache(maxsize=1024)
+def _calendar(
+    days: int, last_day: bool, weekdays: int, nth_weekdays: frozenset[tuple[int, int]], both_days: bool
+) -> tuple[tuple[int, ...], ...]:
+    """The table `WallClock.days`."""
+    return tuple(
+        tuple(
+            _combined(
+                days | (1 << length if last_day else 0),
+                _by_weekday(weekdays, nth_weekdays, first, length),
+                length,
+                both_days,
+            )
+            for length in range(28, 32)
+        )
+        for first in range(7)
+    )
+
+
+def _combined(by_day: int, by_weekday: int, length: int, both_days: bool) -> int:
+    """The days that match in a month of this length."""
+    return (by_day & by_weekday if both_days else by_day | by_weekday) & _whole_month(length)
+
+
+def _by_weekday(weekdays: int, nth_weekdays: frozenset[tuple[int, int]], first: int, length: int) -> int:
+    """The days that match by their day of the week, where the month's 1st is the weekday `first` (Monday = 0)."""
     by_weekday = 0
     for weekday in range(7):
-        if fields.weekdays >> weekday & 1:
+        if weekdays >> weekday & 1:
             by_weekday |= _weekday_bits(weekday, first)
-    for weekday, nth in fields.nth_weekdays:
-        in_month = _weekday_bits(weekday, first) & whole_month
+    for weekday, nth in nth_weekdays:
+        in_month = _weekday_bits(weekday, first) & _whole_month(length)
         if nth == LAST:
             by_weekday |= 1 << in_month.bit_length() - 1
         else:
             by_weekday |= in_month & 0b1111111 << (nth * 7 - 6)  # the nth week: days 1-7, 8-14, …
-    return (by_day & by_weekday if fields.both_days else by_day | by_weekday) & whole_month
+    return by_weekday
+
+
+def _whole_month(length: int) -> int:
+    return (1 << length + 1) - 2
 
 
 def _weekday_bits(weekday: int, first: int) -> int:

@@ -1,4 +1,4 @@
-"""Random cron expressions, each with the numbers it allows worked out beside it: not by the parser under test."""
+"""Random cron expressions, each with the numbers that it allows, worked out without the parser under test."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def plain_entries(draw: st.DrawFn, low: int, high: int, wrapping: bool = True) -
     if shape in ("n", "n/") or (first == high and not wrapping):
         return Sample(str(first), frozenset([first]))
     last = draw(st.sampled_from(everything if wrapping else range(first + 1, high + 1)))
-    if last == first - 1 and high in (59, 23, 31):  # all the way round: refused
+    if last == first - 1 and high in (59, 23, 31):  # covers the whole field: refused
         return Sample(str(first), frozenset([first]))
     cycle = [*range(first, high + 1), *range(low, last + 1)] if last < first else list(range(first, last + 1))
     return Sample(f"{first}-{last}{suffix}", frozenset(cycle[::step]))

@@ -88,7 +88,7 @@ TABLE = {
     },
     "Apia, 04:00 → 03:00": {
         "30 2 * * *": "03T02:30+14 04T02:30+14 05T02:30+13",
-        "0 3 * * *": "03T03:00+14 04T03:00+14 05T03:00+13",  # 03:00 comes twice: the first
+        "0 3 * * *": "03T03:00+14 04T03:00+14 05T03:00+13",  # 03:00 comes twice: it runs the first time
         "0 0 * * *": "04T00:00+14 05T00:00+13",
         "*/15 * * * *": "04T03:15+14 04T03:30+14 04T03:45+14 "
         "04T03:00+13 04T03:15+13 04T03:30+13 04T03:45+13 04T04:00+13",
@@ -157,8 +157,8 @@ BERLIN_FOLD = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)  # 03:00 → 02:00
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        ("0,30 2 * * *", "29T03:00+02"),  # two skipped times, one instant, one firing
-        ("0 2,3 * * *", "29T03:00+02"),  # a skipped time, and the one that the gap ends with
+        ("0,30 2 * * *", "29T03:00+02"),  # two skipped times at one instant are one firing
+        ("0 2,3 * * *", "29T03:00+02"),  # a skipped time and the first time after the gap are one firing
         ("59 1 * * *", "29T01:59+01"),
         ("*/20 2 * * *", ""),  # a star in the minutes: real time, and the wall clock never shows 02:xx
         ("0 */2 * * *", "29T04:00+02"),  # a star in the hours: 02:00 is not shown either
@@ -196,7 +196,7 @@ def test_every_second_goes_on_through_both_changes() -> None:
 
 
 def test_asked_between_the_two_the_second_time_is_over() -> None:
-    """02:30 has been at 00:30Z; asked at 01:10Z, when the clock shows 02:10 again, it is tomorrow's turn."""
+    """02:30 was at 00:30Z. At 01:10Z the clock shows 02:10 again, and the next firing is tomorrow's."""
     asked = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)
     assert Cron("30 2 * * *", "Europe/Berlin").next_after(asked) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
 

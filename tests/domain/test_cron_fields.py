@@ -1,4 +1,4 @@
-"""What may stand in a field, what it means, and what is said about what may not."""
+"""What a field may contain, what each form means, and how the other forms are refused."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ REFUSED = [
     ("* * * * jan", "day of week: 'jan' is not a number from 0 to 7 or a name like 'mon'"),
     ("* * * * monday", "day of week: 'monday' is not a number from 0 to 7 or a name like 'mon'"),
     ("*/0 * * * *", "minute: the step 0 is not between 1 and 59"),
-    ("*/90 * * * *", "minute: the step 90 is not between 1 and 59"),
+    ("*/90 * * * *", "minute: the step 90 is not between 1 and 59; for a fixed interval use every_seconds"),
     ("-5 * * * *", "minute: '-5' is not a number, a range, a step or '*'"),
     ("5- * * * *", "minute: '5-' is not a number, a range, a step or '*'"),
     ("*-5 * * * *", "minute: '*-5' is not a number, a range, a step or '*'"),
@@ -218,10 +218,10 @@ REFUSED = [
     ("*/5/5 * * * *", "minute: '*/5/5' is not a number, a range, a step or '*'"),
     ("/5 * * * *", "minute: '/5' is not a number, a range, a step or '*'"),
     ("*5 * * * *", "minute: '*5' is not a number, a range, a step or '*'"),
-    ("1-0 * * * *", "minute: '1-0' goes all the way round; for every one write '*'"),
-    ("30-29/7 * * * * *", "second: '30-29/7' goes all the way round; for every one write '*'"),
-    ("0 23-22 * * *", "hour: '23-22' goes all the way round; for every one write '*'"),
-    ("0 0 2-1 * *", "day of month: '2-1' goes all the way round; for every one write '*'"),
+    ("1-0 * * * *", "minute: '1-0' covers the whole field; write '*' for that"),
+    ("30-29/7 * * * * *", "second: '30-29/7' covers the whole field; write '*' for that"),
+    ("0 23-22 * * *", "hour: '23-22' covers the whole field; write '*' for that"),
+    ("0 0 2-1 * *", "day of month: '2-1' covers the whole field; write '*' for that"),
     ("1,,2 * * * *", "minute: '1,,2' has an empty entry"),
     ("1, * * * *", "minute: '1,' has an empty entry"),
     ("L * * * *", "minute: 'L' is not a number from 0 to 59"),
@@ -256,14 +256,14 @@ def test_a_refused_expression_says_why(expression: str, message: str) -> None:
 
 
 def test_less_than_once_in_ten_years_is_refused() -> None:
-    """A February with five Mondays: 2044, and once in 28 years. AND by the star that the day begins with."""
+    """A February with five Mondays comes in 2044, and once in 28 years. The leading star of the day says AND."""
     with pytest.raises(CronError) as refused:
         Cron.parse("0 0 */28 2 1#5", "UTC", now=NOW)
     assert str(refused.value) == "it does not match within the next ten years"
     assert Cron.parse("0 0 */28 2 1#5", "UTC", now=datetime(2035, 1, 1, tzinfo=UTC)).timezone == "UTC"
 
 
-def test_the_leap_day_is_accepted_also_where_eight_years_lie_between_two() -> None:
+def test_the_leap_day_is_accepted_even_where_two_are_eight_years_apart() -> None:
     cron = Cron.parse("0 0 29 2 *", "UTC", now=datetime(2096, 3, 1, tzinfo=UTC))
     assert cron.next_after(datetime(2096, 3, 1, tzinfo=UTC)) == datetime(2104, 2, 29, tzinfo=UTC)
 

@@ -137,7 +137,7 @@ def test_an_id_changes_nothing_where_there_is_no_h() -> None:
         ("0 0 H(1-31) * *", "day of month: the range in 'H(1-31)' must go up, and end by 28"),
         ("0 0 * * H(0-7)", "day of week: the range in 'H(0-7)' must go up, and end by 6"),
         ("H/0 * * * *", "minute: the step 0 is not between 1 and 59"),
-        ("0 H/24 * * *", "hour: the step 24 is not between 1 and 23"),
+        ("0 H/24 * * *", "hour: the step 24 is not between 1 and 23; for a fixed interval use every_seconds"),
         ("H() * * * *", "minute: 'H()' is not a number, a range, a step or '*'"),
         ("H-5 * * * *", "minute: 'H' is not a number from 0 to 59"),
         ("5/H * * * *", "minute: '5/H' is not a number, a range, a step or '*'"),

@@ -1,4 +1,4 @@
-"""Held against brute force: every minute of a window, by the rule as it is written in cron.py's docstring."""
+"""The firings compared with brute force over every minute of a window, by the rule in cron.py's docstring."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_the_next_firing_is_later_and_shows_a_match_or_ends_a_gap(
 def test_a_later_question_never_has_an_earlier_answer(
     sample: SampleCron, place: tuple[str, datetime], later: timedelta
 ) -> None:
-    """And where the answer to the first lies after both questions, it is the answer to both."""
+    """Where the first answer is later than both questions, it is the answer to both."""
     zone, moment = place
     cron = Cron(sample.expression, zone)
     first, second = cron.next_after(moment), cron.next_after(moment + later)

@@ -29,8 +29,8 @@ class Fields:
     last_day: bool
     nth_weekdays: frozenset[tuple[int, int]]
     both_days: bool
-    """Day of month AND day of week must match; else either will do. As Debian's cron does it: AND when one
-    of the two begins with `*` (for a plain `*` that is what anyone expects; `*/2` counts as well)."""
+    """Day of month AND day of week must match; else either is enough. As in Debian's cron, it is AND when one of
+    the two begins with `*` (as anyone expects of a plain `*`; `*/2` counts as well)."""
     real_time: bool
     """Minute or hour begins with `*`: at a clock change it keeps to real time (see cron.py)."""
 

@@ -1,7 +1,7 @@
 """The six kinds of field: what may stand in one, checked entry by entry and named where it is refused.
 
     field   = entry {"," entry}
-    entry   = ("*" | "?" | value ["-" value]) ["/" step]   a range may wrap, but not all the way round: fri-mon, 22-2
+    entry   = ("*" | "?" | value ["-" value]) ["/" step]   a range may wrap: fri-mon, 22-2 (not 1-0, which is all)
             | "H" ["(" value "-" value ")"] ["/" step]     a number of the schedule's own
             | "L"                                          day of month: the last one
             | "L" value | value "L"                        day of week: the month's last such day
@@ -121,13 +121,15 @@ class Kind:
         high = self.number(text)
         high += self.count if high < low else 0
         if high == low + self.count - 1 and high > self.high and not self.names:
-            raise CronError(f"{self.name}: {entry!r} goes all the way round; for every one write '*'")
+            raise CronError(f"{self.name}: {entry!r} covers the whole field; write '*' for that")
         return high
 
     def _step(self, text: str | None) -> int:
-        if text is not None and not 1 <= int(text) <= self.high:
-            raise CronError(f"{self.name}: the step {text} is not between 1 and {self.high}")
-        return int(text or 1)
+        step = int(text or 1)
+        if not 1 <= step <= self.high:
+            instead = "; for a fixed interval use every_seconds" if step > self.high else ""
+            raise CronError(f"{self.name}: the step {text} is not between 1 and {self.high}{instead}")
+        return step
 
     def _refuse_unsupported(self, entry: str) -> None:
         if _RANDOM.fullmatch(entry):

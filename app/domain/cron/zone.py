@@ -59,7 +59,7 @@ def zone_names() -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
-    """CronZoneError when it is not exactly an IANA name; it shows the nearest ones."""
+    """CronZoneError when `name` is not exactly an IANA name; the message shows the nearest ones."""
     if name not in zone_names():
         raise CronZoneError(_not_a_zone(name))
     with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
@@ -78,7 +78,7 @@ def _not_a_zone(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def stretches(zone_name: str, year: int) -> tuple[Stretch, ...]:
-    """Those that touch this UTC year, in order; the last one ends with the year at the latest.
+    """The stretches that touch this UTC year, in order; the last one ends with the year at the latest.
 
     A clock turned back at the end of the old year shows times again in the new one, so the scan begins a
     little earlier, by more than the 24 hours that are the most a zone has ever been turned back.
@@ -98,7 +98,7 @@ def stretches(zone_name: str, year: int) -> tuple[Stretch, ...]:
 
 
 def _changes(zone: ZoneInfo, start: int, end: int) -> list[int]:
-    """The instants in start < t < end from which on the offset is another one."""
+    """The instants in start < t < end at which the offset changes."""
     changes = []
     before = _offset_at(zone, start)
     for low in range(start, end, _SCAN_STEP_SECONDS):
@@ -111,7 +111,7 @@ def _changes(zone: ZoneInfo, start: int, end: int) -> list[int]:
 
 
 def _change_between(zone: ZoneInfo, low: int, high: int) -> int:
-    """The one in low < t ≤ high."""
+    """The instant of the one change in low < t ≤ high."""
     before = _offset_at(zone, low)
     while high - low > 1:
         middle = (low + high) // 2

@@ -186,7 +186,8 @@ class _ScheduledTaskSummary(Model):
     task_type: Literal[TaskType.SCHEDULED]
     kind: Kind
     status: ScheduleStatus = Field(description="ended: no firing is left.")
-    cron_expression: str = Field(examples=["0 3 * * *"])
+    cron_expression: str | None = Field(description="This or every_seconds.", examples=["0 3 * * *"])
+    every_seconds: int | None
     timezone: str = Field(examples=["Europe/Berlin"])
     created_at: Time
     updated_at: Time

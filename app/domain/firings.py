@@ -104,7 +104,7 @@ class Rule:
 
 @lru_cache(maxsize=8192)
 def _next_after(expression: str, timezone: str, after_ms: int) -> int | None:
-    """EarlierRequest: thousands of schedules that fire at one instant mostly share their expression."""
+    """Cached: thousands of schedules that fire at one instant mostly share their expression."""
     following = Cron(expression, timezone).next_after(to_datetime(after_ms))
     return None if following is None else to_ms(following)
 

@@ -38,6 +38,6 @@ def _uuid7(ms: int, noise: str) -> str:
 
 @lru_cache(maxsize=64)
 def _time(ms: int) -> str:
-    """EarlierRequest: thousands of firings have the same."""
+    """Cached: thousands of firings have the same."""
     digits = f"{ms & _MAX_MS:012x}"
     return f"{digits[:8]}-{digits[8:]}"

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from app.domain.checks import Fields, Pause, Tags, Time
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.fields import AT_CREATION, IN_BODY, IN_TIMING, IN_TIMING_AND_BODY, in_record, names_kept
+from app.domain.interval import MAX_SECONDS, MIN_SECONDS
 from app.domain.kinds import KINDS, KindSpec
 from app.domain.status import Kind, TaskType
 from app.domain.times import parse_rfc3339
@@ -78,12 +79,18 @@ class TaskSpec(TaskFields):
         return now_ms
 
 
+CronText = Annotated[str, Field(min_length=1, max_length=200)]
+EverySeconds = Annotated[int, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
+_CRON = "Five fields, six with seconds first, or @hourly … @yearly; H is a value of the schedule's own."
+
+
 class ScheduleSpec(TaskFields):
     """The body of `POST /api/scheduled-tasks`. Expression and zone are checked later."""
 
     task_type: Annotated[Literal["scheduled"], AT_CREATION] = Field("scheduled", description="May be left out.")
-    cron_expression: Annotated[str, IN_TIMING] = Field(
-        min_length=1, max_length=200, description="Five fields, six with seconds first, or @hourly … @yearly."
+    cron_expression: Annotated[CronText | None, IN_TIMING] = Field(None, description=f"{_CRON} This or every_seconds.")
+    every_seconds: Annotated[EverySeconds | None, IN_TIMING] = Field(
+        None, description="Fires that often, counted from start_at or from the creation; keeps to real time."
     )
     timezone: Annotated[str | None, IN_TIMING_AND_BODY] = Field(
         None, max_length=64, description="IANA name; default: the service's."
@@ -121,6 +128,7 @@ def _fields_of_others(kind: Kind) -> frozenset[str]:
 # --- the rules between the fields ------------------------------------------------------------------
 
 DELAY_FIELDS = ("delay_seconds", "run_at")
+WHEN_FIELDS = ("cron_expression", "every_seconds")
 
 
 #: Looks at the fields of a raw spec, which may be of any type, and says what is wrong between them.
@@ -140,7 +148,7 @@ def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
     """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
 
     def rules(fields: dict[str, Any]) -> list[Problem]:
-        return [*_kind_problems(fields), *inspect(fields)]
+        return [*_kind_problems(fields), *_when_problems(fields), *inspect(fields)]
 
     return _parse(ScheduleSpec, raw, rules)
 
@@ -156,6 +164,9 @@ def merged(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
     if len(kinds) == 1:
         foreign = _fields_of_others(kinds[0].kind) - changes.keys()
         raw = {name: value for name, value in raw.items() if name not in foreign}
+    for name, other in (WHEN_FIELDS, WHEN_FIELDS[::-1]):
+        if changes.get(name) is not None and changes.get(other) is None:
+            raw = {**raw, other: None}
     return {**raw, **changes}
 
 
@@ -236,6 +247,16 @@ def _missing_problems(fields: Mapping[str, Any], row: KindSpec) -> list[Problem]
     return [Problem(name, f"is required with {row.marker}") for name in row.required if name not in fields]
 
 
+def _when_problems(fields: Mapping[str, Any]) -> list[Problem]:
+    """A cron expression or an interval."""
+    given = [name for name in WHEN_FIELDS if name in fields]
+    if not given:
+        return [Problem("cron_expression", "is required, or every_seconds")]
+    if len(given) == 2:
+        return [Problem(name, "give cron_expression or every_seconds, not both") for name in given]
+    return []
+
+
 def _delay_problems(fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
     """`delay_seconds` or `run_at` with delayed, neither with immediate."""
     given = [name for name in DELAY_FIELDS if name in fields]
@@ -256,16 +277,15 @@ def _run_at_problems(run_at: Any, now_ms: int) -> list[Problem]:
     return [Problem("run_at", "must be within the next ten years")] if too_far else []
 
 
-class PreviewSpec(BaseModel):
+class PreviewSpec(Fields):
     """The body of `POST /api/cron/preview`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    cron_expression: str = Field(min_length=1, max_length=200, description="As of a scheduled task.")
+    cron_expression: CronText | None = Field(None, description="As of a scheduled task. This or every_seconds.")
+    every_seconds: EverySeconds | None = Field(None, description="As of a scheduled task.")
     timezone: str | None = Field(None, max_length=64, description="IANA name; default: the service's.")
     count: int = Field(5, ge=1, le=100, description="How many firings.")
 
 
 def parse_preview(raw: Any, inspect: Rules) -> PreviewSpec:
     """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
-    return _parse(PreviewSpec, raw, inspect)
+    return _parse(PreviewSpec, raw, lambda fields: [*_when_problems(fields), *inspect(fields)])

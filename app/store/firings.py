@@ -23,6 +23,7 @@ class DueSchedule(NamedTuple):
     revision: str
     kind: str
     priority_text: str | None
+    created_ms: str
     timing_json: str
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,7 +16,7 @@ from app.store.firings import DueSchedule, Firing, Firings
 from app.store.messages import MessageTemplate
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
-from app.usecases.schedules import make_rule
+from app.usecases.timing import make_rule
 
 #: Firings and notes of missed ones in one write: no other client of Redis waits for it longer than some milliseconds.
 MAX_IN_ONE_WRITE = 256
@@ -60,7 +60,7 @@ class FiringService:
 
     def _firings(self, schedule: DueSchedule, now_ms: int) -> Firings:
         timing = _timing(schedule.timing_json)
-        found = plan(timing.rule, int(schedule.next_run_ms), now_ms, timing.catch_up)
+        found = plan(timing.rule_of(schedule), int(schedule.next_run_ms), now_ms, timing.catch_up)
         return Firings(
             schedule.id,
             schedule.next_run_ms,
@@ -89,25 +89,34 @@ class FiringService:
 
 @dataclass(frozen=True, slots=True)
 class _Timing:
-    """How a schedule fires, read from its record."""
+    """How a schedule fires, read from its record. `cron_rule`: without the numbers for `H`; None for an interval."""
 
-    rule: Rule
+    fields: Mapping[str, Any]
+    cron_rule: Rule | None
+
     catch_up: CatchUp
     jitter_seconds: float
     overlap: str
     max_runs: int | None
 
+    def rule_of(self, schedule: DueSchedule) -> Rule:
+        """The rule of one of the schedules that were written so."""
+        if self.cron_rule is None:
+            return make_rule(self.fields, schedule.id, int(schedule.created_ms))
+        return self.cron_rule.hashed_by(schedule.id)
+
 
 @lru_cache(maxsize=4096)
 def _timing(timing_json: str) -> _Timing:
     """Cached: thousands of schedules that are due at one instant were mostly written alike."""
-    timing: dict[str, Any] = json.loads(timing_json)
+    fields: dict[str, Any] = json.loads(timing_json)
     return _Timing(
-        make_rule(timing),
-        CatchUp(timing["catch_up"]),
-        timing["jitter_seconds"],
-        timing["overlap"],
-        timing["max_runs"],
+        fields,
+        make_rule(fields, "", 0) if fields.get("every_seconds") is None else None,
+        CatchUp(fields["catch_up"]),
+        fields["jitter_seconds"],
+        fields["overlap"],
+        fields["max_runs"],
     )
 
 

@@ -8,14 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from app.clock import Clock
-from app.domain.cron import Cron, CronError, CronZoneError
+from app.domain.cron import EXAMPLE_ID
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
 from app.domain.firings import Rule
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
 from app.domain.spec import ScheduleSpec, kept_fields, merged, parse_preview, parse_schedule
 from app.domain.status import ScheduleStatus
-from app.domain.times import parse_rfc3339, to_datetime
 from app.store.admission import EarlierRequest
 from app.store.firings import FiringRecord
 from app.store.record import Task
@@ -25,6 +24,7 @@ from app.store.tasks import as_created
 from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
+from app.usecases.timing import make_rule, timing_problems
 
 MAX_KEY_LENGTH = 200
 #: A change that meets another, or a firing, in the middle is made again on what it finds then. Each time somebody
@@ -66,12 +66,13 @@ class ScheduleService:
         earlier = self._admission.earlier(key)
         if earlier is None:
             now_ms = self._clock()
-            made = self._made_of(self._parse(raw, now_ms), new_id(now_ms), now_ms)
+            schedule_id = new_id(now_ms)
+            made = self._made_of(self._parse(raw, schedule_id, now_ms), schedule_id, now_ms)
             created = self._store.schedules.create(made, now_ms, self._admission.for_schedule(now_ms, key))
             if not isinstance(created, EarlierRequest):
                 return made, False
             earlier = same_request(key, created)
-        spec = self._parse(raw, earlier.now_ms)
+        spec = self._parse(raw, earlier.created_id, earlier.now_ms)
         return self._made_of(spec, earlier.created_id, earlier.now_ms), True
 
     def put(self, key: str, raw: Any) -> tuple[Schedule, bool]:
@@ -85,7 +86,8 @@ class ScheduleService:
                     return self._change(existing_id, lambda _: raw), False
                 continue
             now_ms = self._clock()
-            made = replace(self._made_of(self._parse(raw, now_ms), new_id(now_ms), now_ms), key=key)
+            schedule_id = new_id(now_ms)
+            made = replace(self._made_of(self._parse(raw, schedule_id, now_ms), schedule_id, now_ms), key=key)
             if self._store.schedules.create(made, now_ms, self._admission.for_schedule(now_ms)) == made.id:
                 return made, True
         raise Conflict("the scheduled task keeps changing; try again", ScheduleStatus.ACTIVE)
@@ -97,8 +99,8 @@ class ScheduleService:
     def _change(self, schedule_id: str, raw_for: Any) -> Schedule:
         for _ in range(_TRIES):
             seen, now_ms = self.get(schedule_id), self._clock()
-            spec = self._parse(raw_for(seen), now_ms)
-            changed = self._changed(seen, self._made_of(spec, seen.id, now_ms))
+            spec = self._parse(raw_for(seen), seen.id, now_ms)
+            changed = self._changed(seen, self._made_of(spec, seen.id, now_ms, seen.created_ms))
             if is_same(seen, changed):
                 return seen
             if self._store.schedules.change(seen, changed, now_ms):
@@ -113,65 +115,41 @@ class ScheduleService:
             return replace(made, next_run_ms=seen.next_run_ms)
         return made
 
-    def _made_of(self, spec: ScheduleSpec, schedule_id: str, now_ms: int) -> Schedule:
+    def _made_of(self, spec: ScheduleSpec, schedule_id: str, now_ms: int, created_ms: int | None = None) -> Schedule:
         kept = kept_fields(spec)
-        when = {"cron_expression": spec.cron_expression.strip(), "timezone": spec.timezone or self._timezone}
+        if spec.cron_expression is not None:
+            kept["cron_expression"] = spec.cron_expression.strip()
         schedule = Schedule(
             id=schedule_id,
             kind=spec.kind,
             status=ScheduleStatus.ACTIVE,
-            created_ms=now_ms,
+            created_ms=now_ms if created_ms is None else created_ms,
             updated_ms=now_ms,
             next_run_ms=None,
-            spec={**kept, **when},
+            spec={**kept, "timezone": spec.timezone or self._timezone},
         )
         return replace(schedule, next_run_ms=rule_of(schedule).next_after(now_ms))
 
-    def _parse(self, raw: Any, now_ms: int) -> ScheduleSpec:
-        return parse_schedule(raw, lambda fields: self._problems(fields, now_ms))
+    def _parse(self, raw: Any, schedule_id: str, now_ms: int) -> ScheduleSpec:
+        return parse_schedule(raw, lambda fields: self._problems(fields, schedule_id, now_ms))
 
-    def _problems(self, fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
-        problems = self._cron_problems(fields, now_ms)
-        if not problems:
-            problems = self._range_problems(fields, now_ms)
+    def _problems(self, fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
+        problems = timing_problems(self._in_zone(fields), schedule_id, now_ms)
         return [*problems, *code_problems(fields, self._checker)]
 
-    def _cron_problems(self, fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
-        """What is wrong with the expression, and with the zone, each by itself."""
-        expression, timezone = fields.get("cron_expression"), fields.get("timezone", self._timezone)
-        problems: list[Problem] = []
-        if not isinstance(timezone, str) or not isinstance(expression, str):
-            return []  # the model says so
-        try:
-            Cron.parse(expression, timezone, now=to_datetime(now_ms))
-        except CronZoneError as error:
-            problems.append(Problem("timezone", str(error)))
-            problems += self._cron_problems({"cron_expression": expression, "timezone": "UTC"}, now_ms)
-        except CronError as error:
-            problems.append(Problem("cron_expression", str(error)))
-        return problems
-
-    def _range_problems(self, fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
-        """No firing between start_at and end_at: such a scheduled task would be ended before it began."""
-        expression, timezone = fields.get("cron_expression"), fields.get("timezone", self._timezone)
-        try:
-            start_ms, end_ms = _time_of(fields, "start_at"), _time_of(fields, "end_at")
-        except ValueError:
-            return []  # the model says so
-        if not isinstance(expression, str) or (start_ms is None and end_ms is None):
-            return []
-        if Rule(Cron(expression.strip(), timezone), start_ms, end_ms).next_after(now_ms) is None:
-            return [Problem("start_at" if end_ms is None else "end_at", "leaves no firing from now on")]
-        return []
+    def _in_zone(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields with the service's time zone where they name none."""
+        return {"timezone": self._timezone, **fields}
 
     # --- read -----------------------------------------------------------------------------------
 
     def preview(self, raw: Any) -> tuple[str, list[int]]:
         """The expression in words, and its next firings; creates nothing."""
         now_ms = self._clock()
-        spec = parse_preview(raw, lambda fields: self._cron_problems(fields, now_ms))
-        cron = Cron(spec.cron_expression.strip(), spec.timezone or self._timezone)
-        return cron.describe(), Rule(cron).upcoming(now_ms, spec.count)
+        spec = parse_preview(raw, lambda fields: timing_problems(self._in_zone(fields), EXAMPLE_ID, now_ms))
+        fields = {**spec.model_dump(), "timezone": spec.timezone or self._timezone}
+        rule = make_rule(fields, EXAMPLE_ID, now_ms)
+        return rule.timing.describe(), rule.upcoming(now_ms, spec.count)
 
     def get(self, schedule_id: str) -> Schedule:
         """One scheduled task."""
@@ -260,20 +238,4 @@ def _told(schedule: Schedule) -> tuple[Any, ...]:
 
 def rule_of(schedule: Schedule) -> Rule:
     """When a scheduled task fires."""
-    return make_rule(schedule.spec)
-
-
-def make_rule(timing: Mapping[str, Any]) -> Rule:
-    """When a scheduled task with these fields fires."""
-    cron = Cron(timing["cron_expression"], timing["timezone"])
-    return Rule(cron, _time_of(timing, "start_at"), _time_of(timing, "end_at"))
-
-
-def _time_of(fields: Mapping[str, Any], name: str) -> int | None:
-    """An RFC 3339 field in ms. Raises ValueError where it is none."""
-    text = fields.get(name)
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise ValueError("is not a time")
-    return parse_rfc3339(text)
+    return make_rule(schedule.spec, schedule.id, schedule.created_ms)

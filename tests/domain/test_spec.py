@@ -295,7 +295,7 @@ def test_a_scheduled_task_may_leave_out_its_type_and_zone() -> None:
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [
-        ({"cron_expression": None}, "cron_expression", "is required"),
+        ({"cron_expression": None}, "cron_expression", "is required, or every_seconds"),
         ({"cron_expression": ""}, "cron_expression", "string should have at least 1 character"),
         ({"cron_expression": "*" * 201}, "cron_expression", "string should have at most 200 characters"),
         ({"cron_expression": 5}, "cron_expression", "should be a valid string"),
@@ -309,16 +309,30 @@ def test_a_scheduled_task_may_leave_out_its_type_and_zone() -> None:
         ({"overlap": "queue"}, "overlap", "should be 'allow', 'skip' or 'stop_previous'"),
         ({"catch_up": "some"}, "catch_up", "should be 'none', 'latest' or 'all'"),
         ({"jitter_seconds": -1}, "jitter_seconds", "should be greater than or equal to 0"),
+        ({"cron_expression": None, "every_seconds": 0}, "every_seconds", "should be greater than or equal to 1"),
+        (
+            {"cron_expression": None, "every_seconds": 31_536_001},
+            "every_seconds",
+            "should be less than or equal to 31536000",
+        ),
+        ({"cron_expression": None, "every_seconds": 1.5}, "every_seconds", "should be a valid integer"),
+        ({"cron_expression": None, "every_seconds": True}, "every_seconds", "should be a valid integer"),
     ],
 )
 def test_one_wrong_field_of_a_scheduled_task(change: dict[str, Any], field: str, message: str) -> None:
     assert problems(schedule, {**CRON, **change}) == {field: message}
 
 
+def test_a_schedule_has_an_expression_or_an_interval() -> None:
+    both = "give cron_expression or every_seconds, not both"
+    assert problems(schedule, {**CRON, "every_seconds": 60}) == {"cron_expression": both, "every_seconds": both}
+    assert schedule({**CODE, "every_seconds": 60}).every_seconds == 60
+
+
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [
-        ({"cron_expression": None}, "cron_expression", "is required"),
+        ({"cron_expression": None}, "cron_expression", "is required, or every_seconds"),
         ({"count": 0}, "count", "should be greater than or equal to 1"),
         ({"count": 101}, "count", "should be less than or equal to 100"),
         ({"name": "n"}, "name", "is not a field"),

@@ -89,7 +89,9 @@ def test_what_is_due_comes_the_most_overdue_first(store: Store, clock: VirtualCl
 def test_what_is_due_says_all_that_beat_needs(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock(), kind=Kind.API, priority=7, timezone="Europe/Berlin", overlap="ü")
     (found,) = store.firings.due(clock() + 60_000, 10)
-    assert found == DueSchedule(schedule.id, str(schedule.next_run_ms), "1", "api", "7", found.timing_json)
+    assert found == DueSchedule(
+        schedule.id, str(schedule.next_run_ms), "1", "api", "7", str(clock()), found.timing_json
+    )
     assert json.loads(found.timing_json) == {
         **{name: SCHEDULE_SPEC[name] for name in names_kept(ScheduleSpec, Kept.TIMING)},
         "cron_expression": "* * * * *",

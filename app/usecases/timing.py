@@ -1,0 +1,89 @@
+"""When a scheduled task fires, by the fields that say so: their rule, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.cron import Cron, CronError, CronZoneError
+from app.domain.errors import Problem
+from app.domain.firings import Rule
+from app.domain.firings import Timing as RuleTiming
+from app.domain.interval import MAX_SECONDS, MIN_SECONDS, Interval
+from app.domain.times import parse_rfc3339, to_datetime
+
+
+def make_rule(fields: Mapping[str, Any], schedule_id: str, created_ms: int) -> Rule:
+    """When a scheduled task with these fields, checked before, fires. An `H` is picked by its id.
+
+    An interval is counted from `start_at`, or from the creation.
+    """
+    start_ms = time_of(fields, "start_at")
+    return Rule(_timing_of(fields, schedule_id, created_ms, start_ms), start_ms, time_of(fields, "end_at"))
+
+
+def _timing_of(fields: Mapping[str, Any], schedule_id: str, created_ms: int, start_ms: int | None) -> RuleTiming:
+    every_seconds = fields.get("every_seconds")
+    if every_seconds is not None:
+        return Interval.counted(every_seconds, start_ms=start_ms, created_ms=created_ms)
+    return Cron(fields["cron_expression"].strip(), fields["timezone"], schedule_id)
+
+
+def timing_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
+    """What is wrong with the fields of a raw spec (of any type, `timezone` included) that say when it fires."""
+    problems = _cron_problems(fields, schedule_id, now_ms)
+    return problems or _range_problems(fields, schedule_id, now_ms)
+
+
+def _cron_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
+    """What is wrong with the expression and with the zone, each by itself."""
+    expression, timezone = fields.get("cron_expression"), fields.get("timezone")
+    if not isinstance(timezone, str):
+        return []  # the model says so
+    problems: list[Problem] = []
+    try:
+        Cron.parse(
+            expression if isinstance(expression, str) else "@daily",  # the zone alone is checked then
+            timezone,
+            now=to_datetime(now_ms),
+            hash_id=schedule_id,
+        )
+    except CronZoneError as error:
+        problems.append(Problem("timezone", str(error)))
+        problems += _cron_problems({**fields, "timezone": "UTC"}, schedule_id, now_ms)
+    except CronError as error:
+        problems.append(Problem("cron_expression", str(error)))
+    return problems
+
+
+def _range_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
+    """No firing between start_at and end_at: such a scheduled task would be ended before it began."""
+    try:
+        start_ms, end_ms = time_of(fields, "start_at"), time_of(fields, "end_at")
+    except ValueError:
+        return []  # the model says so
+    if not _says_when(fields) or (start_ms is None and end_ms is None):
+        return []
+    if make_rule(fields, schedule_id, now_ms).next_after(now_ms) is None:
+        return [Problem("start_at" if end_ms is None else "end_at", "leaves no firing from now on")]
+    return []
+
+
+def _says_when(fields: Mapping[str, Any]) -> bool:
+    """Whether there is one valid thing to make a rule of."""
+    expression, every_seconds = fields.get("cron_expression"), fields.get("every_seconds")
+    if not isinstance(fields.get("timezone"), str) or (expression is None) == (every_seconds is None):
+        return False
+    if expression is not None:
+        return isinstance(expression, str)
+    return type(every_seconds) is int and MIN_SECONDS <= every_seconds <= MAX_SECONDS
+
+
+def time_of(fields: Mapping[str, Any], name: str) -> int | None:
+    """An RFC 3339 field in ms, None where it is left out. Raises ValueError where it is none."""
+    text = fields.get(name)
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise ValueError("is not a time")
+    return parse_rfc3339(text)

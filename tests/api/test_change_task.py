@@ -11,6 +11,15 @@ from tests.conftest import VirtualClock
 NOON = "2026-11-23T08:30:00.000Z"
 
 
+def an_immediate_task_that_waits(api: Api, store: Store, worker: PlayedWorker, clock: VirtualClock) -> str:
+    """One that pauses for a minute before a retry."""
+    task_id, due_ms = api.create(max_retries=1)["id"], clock() + 60_000
+    outcome = Outcome(failure=Failure("ValueError", "no"))
+    entry = {**dict.fromkeys(("finished_at", "duration_ms", "worker", "error")), "attempt": 1, "started_at": NOON}
+    store.tasks.run_again(worker.start(task_id), outcome, clock(), 1.0, due_ms, NO_MESSAGE, Ending.COUNTED, entry=entry)
+    return str(task_id)
+
+
 def test_a_waiting_task_can_be_changed(api: Api, worker: PlayedWorker) -> None:
     task = api.create(task_type="delayed", delay_seconds=3600, tags=["old"])
     changed = api.patch(f"/api/tasks/{task['id']}", {"name": "new", "tags": ["new"], "args": [5]}).get_json()
@@ -39,10 +48,7 @@ def test_a_type_without_a_time_is_no_change_or_refused_by_its_name(api: Api) -> 
 def test_an_immediate_task_that_pauses_before_a_retry_can_be_changed(
     api: Api, store: Store, worker: PlayedWorker, clock: VirtualClock
 ) -> None:
-    task_id, due_ms = api.create(max_retries=1)["id"], clock() + 60_000
-    outcome = Outcome(failure=Failure("ValueError", "no"))
-    entry = {**dict.fromkeys(("finished_at", "duration_ms", "worker", "error")), "attempt": 1, "started_at": NOON}
-    store.tasks.run_again(worker.start(task_id), outcome, clock(), 1.0, due_ms, NO_MESSAGE, Ending.COUNTED, entry=entry)
+    task_id = an_immediate_task_that_waits(api, store, worker, clock)
     changed = api.patch(f"/api/tasks/{task_id}", {"task_type": "immediate", "name": "new"}).get_json()
     assert (changed["name"], changed["task_type"], changed["status"]) == ("new", "immediate", "waiting")
     assert changed["due_at"] == "2026-11-23T08:31:00.000Z"
@@ -60,3 +66,12 @@ def test_stats_count_what_there_is(api: Api, worker: PlayedWorker) -> None:
     hour = stats["last_hour"]
     assert (hour["finished"], hour["success_rate"], len(hour["per_minute"])) == (2, 0.5, 60)
     assert 2.5 <= hour["duration_ms"]["p50"] <= 3.7
+
+
+def test_a_time_given_as_null_is_no_change_of_the_type(
+    api: Api, store: Store, worker: PlayedWorker, clock: VirtualClock
+) -> None:
+    task_id = an_immediate_task_that_waits(api, store, worker, clock)
+    for field in ("delay_seconds", "run_at"):
+        task = api.patch(f"/api/tasks/{task_id}", {field: None, "name": field}).get_json()
+        assert (task["task_type"], task["status"], task["name"]) == ("immediate", "waiting", field)

@@ -173,6 +173,8 @@ def _schemas() -> Json:
         "TaskOrScheduledTask": {"anyOf": [{"$ref": f"{_SCHEMAS}Task"}, {"$ref": f"{_SCHEMAS}ScheduledTask"}]},
         "OpenAPI": {"type": "object", "description": "An OpenAPI 3.1 document.", "required": ["openapi"]},
     }
+    for model in _REQUESTS:
+        schemas[model.__name__] = _with_nulls(schemas[model.__name__])
     for name in ("TaskSpec", "ScheduleSpec"):
         schemas[name] |= {"oneOf": [_kind_rule(row) for row in KINDS.values()]}
     return schemas
@@ -181,20 +183,39 @@ def _schemas() -> Json:
 def _change_of(spec: Json) -> Json:
     """Some fields of a spec; null gives a field its default."""
     properties = {
-        name: {"anyOf": [{key: value for key, value in schema.items() if key != "default"}, {"type": "null"}]}
+        name: _or_null({key: value for key, value in schema.items() if key != "default"})
         for name, schema in spec["properties"].items()
     }
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
+def _with_nulls(spec: Json) -> Json:
+    """A request in which null counts as left out: a field that may be left out may be null."""
+    required = spec.get("required", ())
+    properties = {name: schema if name in required else _or_null(schema) for name, schema in spec["properties"].items()}
+    return {**spec, "properties": properties}
+
+
+def _or_null(schema: Json) -> Json:
+    """A schema, or null. Its description and default stay outside, where tools look for them."""
+    outside: Json = {name: schema[name] for name in ("title", "description", "default") if name in schema}
+    inside = {name: value for name, value in schema.items() if name not in outside}
+    choices = inside.get("anyOf", [inside])
+    if not inside or {"type": "null"} in choices:
+        return schema
+    return {**outside, "anyOf": [*choices, {"type": "null"}]}
+
+
 def _kind_rule(row: KindSpec) -> Json:
     """The rule between fields that a schema can say: one kind of task, whole."""
-    others = [other.marker for other in KINDS.values() if other is not row]
-    foreign: Json = {"anyOf": [{"required": [marker]} for marker in others]}
+    own, others = (row.marker, *row.required), [other.marker for other in KINDS.values() if other is not row]
     return {
         "title": f"{row.label} task",
-        "required": [row.marker, *row.required],
-        "not": foreign["anyOf"][0] if len(others) == 1 else foreign,
+        "required": list(own),
+        "properties": {
+            **{name: {"not": {"type": "null"}} for name in own},
+            **{marker: {"type": "null"} for marker in others},
+        },
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 MAX_FILTER_LENGTH = 200
 
-_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)  # float() takes 1_0, 1e2 and digits of every script
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,200})?", re.ASCII)  # float() takes 1_0, 1e2 and digits of every script
 Choice = TypeVar("Choice", bound=StrEnum)
 Value = TypeVar("Value")
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
@@ -39,7 +40,7 @@ def json_body() -> Any:
     except RequestEntityTooLarge:
         raise Refused(413, f"the body may have at most {context().settings.max_body_bytes} bytes") from None
     try:
-        return from_json(body, allow_inf_nan=False)
+        return from_json(body.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
         raise Refused(400, f"the body is not JSON: {str(error)[:200]}") from None
 

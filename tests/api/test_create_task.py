@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -93,3 +94,9 @@ def test_text_of_any_script_comes_back_as_it_was(api: Api) -> None:
     task = api.create(name=name, kwargs={"ключ": ["\x7f", None, 1.5, {"": False}]})
     assert task["name"] == name
     assert task["kwargs"] == {"ключ": ["\x7f", None, 1.5, {"": False}]}
+
+
+def test_a_body_with_a_byte_order_mark_is_read(api: Api) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(CODE).encode()
+    response = api.call("POST", "/api/tasks", data=body, headers={"Content-Type": "application/json"})
+    assert created(response)["name"] == CODE["name"]

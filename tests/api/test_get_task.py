@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.domain.outcome import Ending, Failure, Outcome
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
-from tests.api.calls import Api, PlayedWorker
+from tests.api.calls import Api, PlayedWorker, fields_of
 from tests.conftest import VirtualClock
 
 
@@ -78,3 +78,10 @@ def test_earlier_attempts_are_listed(api: Api, store: Store, worker: PlayedWorke
     found = api.get(f"/api/tasks/{task['id']}").get_json()
     assert [(each["attempt"], each["error"] is None) for each in found["attempts"]] == [(1, False), (2, True)]
     assert (found["attempt"], found["status"], found["error"]) == (2, "succeeded", None)
+
+
+def test_wait_takes_any_number_of_decimals(api: Api, worker: PlayedWorker) -> None:
+    task_id = api.create()["id"]
+    worker.succeed(task_id)
+    assert api.get(f"/api/tasks/{task_id}?wait=0.{'3' * 50}").status_code == 200
+    assert fields_of(api.get(f"/api/tasks/{task_id}?wait=60.{'3' * 50}")) == ["wait"]

@@ -17,8 +17,7 @@ from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from app import logs
-from app.domain.kinds import QUEUES
-from app.domain.status import Kind
+from app.domain.kinds import KINDS, QUEUES
 from app.launch.redis_location import require_redis_url
 from app.settings import Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, PRIORITIES
@@ -92,11 +91,10 @@ def configuration() -> dict[str, Any]:
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_queues": [Queue(name, Exchange(""), routing_key=name) for name in QUEUES.values()],
-        "task_default_queue": QUEUES[Kind.CODE],
         "task_acks_late": True,  # a message counts as held until its attempt has ended: no worker hoards
         "worker_pool": "threads",
         "worker_consumer": "tasks.celery_seam.consumer:Consumer",
-        "worker_concurrency": settings.code_concurrency + settings.api_concurrency,
+        "worker_concurrency": sum(row.concurrency(settings) for row in KINDS.values()),
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,

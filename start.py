@@ -1,8 +1,8 @@
 """Start Celeriac: `python start.py [all|api|worker|beat]`; `python start.py --help` explains.
 
-The composition root. `all` finds or starts the Redis, then runs the API, two workers and beat as children
-that are started again when they die. The other roles run one part in this process. Heavy modules are
-imported only by the role that needs them, after the first line of output.
+The composition root. `all` finds or starts the Redis, then runs the API, a worker for each kind of task, and beat as
+children that are started again when they die. The other roles run one part in this process. Heavy modules are imported
+only by the role that needs them, after the first line of output.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _fail(sentence: str, status: int) -> int:
 
 def run_all(settings: Settings) -> int:
     """The whole system, until a signal."""
-    say("Celeriac is starting: Redis, API, two workers, beat. Ctrl-C stops it all.")
+    say("Celeriac is starting: Redis, API, workers, beat. Ctrl-C stops it all.")
     stopping = _stop_on_signals()
     check_port(settings)
     with _Redis(settings, stopping, alone=True) as redis:
@@ -134,15 +134,21 @@ def run_all(settings: Settings) -> int:
 
 
 def _commands(settings: Settings, redis_url: str) -> list[Command]:
+    from app.domain.kinds import KINDS  # pydantic comes with it
+
     env = {**_child_env(settings, redis_url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
-    code = ("-Q", "celeriac.code", "-n", "code@%h", "--concurrency", str(settings.code_concurrency))
-    api = ("-Q", "celeriac.api", "-n", "api@%h", "--concurrency", str(settings.api_concurrency))
-    return [
-        Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env),
-        Command("worker for code tasks", module_command(*CELERY, "worker", *code), env),
-        Command("worker for api tasks", module_command(*CELERY, "worker", *api), env),
-        Command("beat", module_command(*CELERY, "beat"), env),
+    workers = [
+        Command(
+            f"worker for {kind} tasks",
+            module_command(
+                *CELERY, "worker", "-Q", row.queue, "-n", f"{kind}@%h", "--concurrency", str(row.concurrency(settings))
+            ),
+            env,
+        )
+        for kind, row in KINDS.items()
     ]
+    api = Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env)
+    return [api, *workers, Command("beat", module_command(*CELERY, "beat"), env)]
 
 
 def _shutdown_grace(settings: Settings) -> float:

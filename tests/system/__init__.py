@@ -56,14 +56,14 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
 class Started:
     """A running `start.py`, its output line by line, and every process that came of it."""
 
-    def __init__(self, var_dir: Path, *words: str, **settings: str) -> None:
+    def __init__(self, var_dir: Path, *words: str, root: Path = ROOT, **settings: str) -> None:
         self.marker = uuid.uuid4().hex
         self.port = free_port()
         env = {key: value for key, value in os.environ.items() if key not in OURS}
         env |= {"VAR_DIR": str(var_dir), "PORT": str(self.port), MARKER: self.marker, **settings}
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "start.py"), *words],
+            [sys.executable, str(root / "start.py"), *words],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -53,5 +53,5 @@ export function badge(status) {
 }
 
 export function kindWord(kind) {
-  return kind === "api" ? "API" : "code";
+  return { api: "API" }[kind] ?? kind;
 }

@@ -4,7 +4,7 @@ import { get, query } from "./api.js";
 import { h, show } from "./dom.js";
 
 /**
- * filters: [{name, label, choices?, placeholder?}]; row(item) → <tr>; columns: headings.
+ * filters: [{name, label, choices?, placeholder?}]; choices: an array, or a function that promises one; row(item) → <tr>; columns: headings.
  * `read` and `write` get and set the filters as an object.
  */
 export function list({ path, title, filters, columns, row, empty, read, write, toQuery = (fields) => fields }) {
@@ -81,7 +81,20 @@ function filterForm(filters, values, changed) {
 function field({ name, label, choices, placeholder }, value) {
   const id = `filter-${name}`;
   const control = choices
-    ? h("select", { id, name }, h("option", { value: "" }, "any"), choices.map((choice) => h("option", { value: choice, selected: choice === value }, choice)))
+    ? select(id, name, choices, value)
     : h("input", { id, name, type: "search", placeholder, value, autocomplete: "off", maxlength: 190 });
   return h("div", {}, h("label", { for: id }, label), control);
+}
+
+function select(id, name, choices, value) {
+  const option = (choice) => h("option", { value: choice, selected: choice === value }, choice);
+  if (typeof choices !== "function") return h("select", { id, name }, h("option", { value: "" }, "any"), choices.map(option));
+  const control = h("select", { id, name }, h("option", { value: "" }, "any"), value && option(value));
+  choices().then((found) => control.append(...found.filter((choice) => choice !== value).map(option)));
+  return control;
+}
+
+// The kinds of task that this service knows.
+export async function kinds() {
+  return Object.keys((await get("/api/tasks/stats")).by_kind);
 }

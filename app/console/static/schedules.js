@@ -4,12 +4,12 @@ import { call, query } from "./api.js";
 import { confirm } from "./dialogs.js";
 import { h } from "./dom.js";
 import { badge, kindWord, number, when } from "./format.js";
-import { list } from "./list.js";
+import { kinds, list } from "./list.js";
 import { attempt } from "./task.js";
 
 const FILTERS = [
   { name: "status", label: "Status", choices: ["active", "paused", "ended"] },
-  { name: "kind", label: "Kind", choices: ["code", "api"] },
+  { name: "kind", label: "Kind", choices: kinds },
   { name: "name", label: "Name begins with", placeholder: "nightly" },
   { name: "tag", label: "Tag" },
 ];

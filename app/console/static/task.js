@@ -141,9 +141,20 @@ function attempts(task) {
 
 function spec(task) {
   const { function_code, function_name, args, kwargs, api_url, method, headers, params, data, expected_status } = task;
-  const isCode = task.kind === "code";
-  const inner = isCode
-    ? [block(function_code, "Program"), block(json({ function_name, args, kwargs }), "Arguments")]
-    : [block(`${method} ${api_url}`, "Request"), block(json({ headers, params, data, expected_status }), "Request in full")];
-  return h("details", { "data-key": "spec" }, h("summary", { "data-key": "spec-summary" }, isCode ? "Program" : "Request"), inner);
+  const [title, inner] = {
+    code: () => ["Program", [block(function_code, "Program"), block(json({ function_name, args, kwargs }), "Arguments")]],
+    api: () => ["Request", [block(`${method} ${api_url}`, "Request"), block(json({ headers, params, data, expected_status }), "Request in full")]],
+  }[task.kind]?.() ?? ["Task", [block(json(ownFields(task)), "Task in full")]];
+  return h("details", { "data-key": "spec" }, h("summary", { "data-key": "spec-summary" }, title), inner);
+}
+
+// What is shown elsewhere on the page, or says what became of the task and not what it is.
+const SHOWN_ELSEWHERE = new Set(
+  ("id name task_type kind status scheduled_task_id retry_of tags priority created_at due_at queued_at started_at finished_at " +
+    "duration_ms attempt worker error stdout stdout_truncated cpu_ms memory_kb attempts history result").split(" "),
+);
+
+// The fields of a kind that this page has no view of its own for.
+function ownFields(task) {
+  return Object.fromEntries(Object.entries(task).filter(([name]) => !SHOWN_ELSEWHERE.has(name)));
 }

@@ -2,13 +2,13 @@
 
 import { h } from "./dom.js";
 import { badge, duration, kindWord, when } from "./format.js";
-import { list } from "./list.js";
+import { kinds, list } from "./list.js";
 import { query } from "./api.js";
 import { taskDetail } from "./task.js";
 
 const FILTERS = [
   { name: "status", label: "Status", choices: ["waiting", "queued", "running", "succeeded", "failed", "stopped"] },
-  { name: "kind", label: "Kind", choices: ["code", "api"] },
+  { name: "kind", label: "Kind", choices: kinds },
   { name: "task_type", label: "When", choices: ["immediate", "delayed", "scheduled"] },
   { name: "name", label: "Name begins with", placeholder: "report" },
   { name: "tag", label: "Tag" },

@@ -58,6 +58,7 @@ API = KindSpec(
     fields=ApiFields,
     marker="api_url",
     queue="celeriac.api",
+    concurrency_setting="api_concurrency",
     executor="tasks.executors.api:make_executor",
     problems=_problems,
     result=ApiResult | None,

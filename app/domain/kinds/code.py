@@ -46,6 +46,7 @@ CODE = KindSpec(
     marker="function_code",
     required=("function_name",),
     queue="celeriac.code",
+    concurrency_setting="code_concurrency",
     executor="tasks.executors.code:make_executor",
     problems=_problems,
     result=Any,

@@ -36,6 +36,7 @@ class KindSpec:
 
     label: how sentences call it ("is for code tasks only"). noun: how the document's models do (`CodeTask`).
     marker: the field that makes a task one of this kind. required: the fields that must come with it.
+    concurrency_setting: the setting that says how many of its attempts one worker runs at once.
     executor: "module:function" that makes its Executor (tasks/executors/__init__.py).
     problems: looks at the raw fields of a task of this kind, which may be of any type, and names what is wrong.
     result: the type of `result` in answers.
@@ -48,12 +49,17 @@ class KindSpec:
     fields: type[BaseModel]
     marker: str
     queue: str
+    concurrency_setting: str
     executor: str
     example: Mapping[str, Any]
     result: Any
     result_description: str
     required: tuple[str, ...] = ()
     problems: Callable[[Mapping[str, Any]], list[Problem]] = field(default=no_problems)
+
+    def concurrency(self, settings: object) -> int:
+        """How many attempts of this kind one worker runs at once."""
+        return int(getattr(settings, self.concurrency_setting))
 
     @property
     def own_fields(self) -> tuple[str, ...]:

@@ -19,9 +19,9 @@ from kombu.transport import TRANSPORT_ALIASES
 from app import logs
 from app.domain.kinds import KINDS, QUEUES
 from app.launch.redis_location import require_redis_url
+from app.sentinel_url import is_sentinel, parse_sentinel_url
 from app.settings import Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, PRIORITIES
-from app.store.sentinel_url import is_sentinel, parse_sentinel_url
 
 #: Without bookkeeping of unacknowledged messages a worker drains three times as fast; the record makes up for
 #: it (docs/decisions/0002). All keys of kombu's start with our prefix.

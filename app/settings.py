@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.domain.cron import load_zone
-from app.store.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
+from app.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
 
 SCOPES = ("read", "write", "admin")  # each may do what those before it may
 MIN_KEY_LENGTH = 32
@@ -53,15 +53,6 @@ def _number(text: str, *, low: float, high: float, whole: bool = True) -> Any:
     if not low <= value <= high:
         raise ValueError(f"must be between {low:g} and {high:g}")
     return value
-
-
-def _flag(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered in ("1", "true", "yes", "on"):
-        return True
-    if lowered in ("0", "false", "no", "off", ""):
-        return False
-    raise ValueError("must be true or false")
 
 
 def _choice(text: str, *, among: tuple[str, ...]) -> str:

@@ -79,6 +79,78 @@ def test_there_is_something_to_look_at() -> None:
     assert {"app.domain.spec", "app.store.tasks", "tasks.execute", "sandbox", "celery_app", "start"} <= MODULES.keys()
 
 
+#: The rooms, the lowest first: a module imports from its own room and those before it, never from one behind it.
+ROOMS = (
+    "app.version",
+    "sandbox",
+    "app.domain",
+    "app.sentinel_url",
+    "app.settings",
+    "app.clock",
+    "app.logs",
+    "app.store",
+    "app.messaging",
+    "app.usecases",
+    "app.launch",
+    "app.api",
+    "app.console",
+    "celery_app",
+    "tasks.http",
+    "tasks.executors",
+    "tasks.leases",
+    "tasks",  # beat, the worker's parts and what puts them together; tasks.celery_seam is among them
+    "app.wsgi",
+    "start",
+    "test_task_types",
+)
+
+
+def room_of(module: str) -> int | None:
+    """The number of a module's room, None for a module that is not ours."""
+    rooms = [number for number, room in enumerate(ROOMS) if within(room)(module)]
+    return max(rooms, key=lambda number: len(ROOMS[number]), default=None)
+
+
+def ours_imported_by(module: str) -> set[str]:
+    """The modules of ours that a module imports: the longest name of each import that is one."""
+    return {name for name in imported(module) if name in MODULES and name != module}
+
+
+def test_every_module_has_a_room() -> None:
+    homeless = {name for name in MODULES if room_of(name) is None and name != "app"}
+    assert not homeless, sorted(homeless)
+
+
+def test_no_import_runs_back_up() -> None:
+    upward = set()
+    for module in MODULES:
+        own = room_of(module)
+        for name in ours_imported_by(module):
+            other = room_of(name)
+            if own is not None and other is not None and other > own:
+                upward.add((module, name))
+    assert not upward, sorted(upward)
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    """A package's own __init__ imports its modules: that is its list of names, and no circle with them."""
+    graph = {module: ours_imported_by(module) for module in MODULES}
+    for module, names in graph.items():
+        graph[module] = {name for name in names if not module.startswith(f"{name}.")}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path, module))
+        if module in done:
+            return
+        for name in graph[module]:
+            visit(name, (*path, module))
+        done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
 @pytest.mark.parametrize("package", ALLOWED_ONLY_IN)
 def test_a_package_is_imported_only_where_the_design_says(package: str) -> None:
     may, why = ALLOWED_ONLY_IN[package]

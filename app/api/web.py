@@ -12,6 +12,7 @@ from app.api.guard import Guard
 from app.api.pages import CONTENT_SECURITY_POLICY
 from app.api.problems import Refused
 
+ANSWER_TYPES = ("application/json", "application/problem+json")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -39,12 +40,8 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
 def _check_accept() -> None:
     """Everything under /api is JSON; who wants nothing of the kind is told so."""
     accepts = request.accept_mimetypes
-    if request.path.startswith("/api/") and accepts and not accepts.best_match(_json_types()):
+    if request.path.startswith("/api/") and accepts and not accepts.best_match(ANSWER_TYPES):
         raise Refused(406, "answers are application/json")
-
-
-def _json_types() -> list[str]:
-    return ["application/json", "application/problem+json", "text/event-stream", "application/x-ndjson"]
 
 
 def _add_headers(response: Response) -> Response:

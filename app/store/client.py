@@ -25,8 +25,8 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from app.domain.errors import Full, Unavailable
+from app.sentinel_url import is_sentinel, parse_sentinel_url
 from app.store.breaker import Breaker
-from app.store.sentinel_url import is_sentinel, parse_sentinel_url
 
 CONNECT_TIMEOUT_SECONDS = 0.4
 REPLY_TIMEOUT_SECONDS = 1.5

@@ -15,8 +15,8 @@ import redis
 
 from app.clock import system_clock
 from app.domain.errors import Unavailable
+from app.sentinel_url import parse_sentinel_url
 from app.store.client import connect
-from app.store.sentinel_url import parse_sentinel_url
 from app.store.store import Store
 from celery_app import kombu_url, transport_options
 from tests.servers import CeleryProcess, wait_until

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from flask import Response
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from app.api import responses
 from app.domain.fields import secret_names
 from app.domain.kinds import KINDS
+from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.store.firings import FiringRecord
 from app.store.record import Change, Task
@@ -111,10 +113,17 @@ def _task_summary(task: Task) -> dict[str, Any]:
 
 def _shown_spec(model: type[BaseModel], item: Task | Schedule) -> dict[str, Any]:
     """The fields of a spec that a model shows. Of secret ones (a header may be a credential) the names alone."""
-    shown = {name: value for name, value in item.spec.items() if name in model.model_fields}
-    for name in secret_names(KINDS[item.kind].fields) & shown.keys():
-        shown[name] = dict.fromkeys(shown[name], HIDDEN)
+    plain, hidden = _names_shown(model, item.kind)
+    shown = {name: value for name, value in item.spec.items() if name in plain}
+    shown |= {name: dict.fromkeys(item.spec[name], HIDDEN) for name in hidden if name in item.spec}
     return shown
+
+
+@cache
+def _names_shown(model: type[BaseModel], kind: Kind) -> tuple[frozenset[str], frozenset[str]]:
+    """The fields that a model shows as they are, and those of which it shows the names."""
+    shown, secret = frozenset(model.model_fields), secret_names(KINDS[kind].fields)
+    return shown - secret, shown & secret
 
 
 def _attempts(task: Task) -> Iterable[dict[str, Any]]:

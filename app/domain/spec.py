@@ -7,6 +7,7 @@ fields are refused; a field given as null counts as left out. The fields of a ki
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, create_model
@@ -117,8 +118,13 @@ class ScheduleSpec(TaskFields):
 
 def kept_fields(spec: TaskFields) -> dict[str, Any]:
     """What is kept of a validated spec: its fields, but for those of other kinds and those used at creation alone."""
-    foreign = _fields_of_others(spec.kind)
-    return {name: getattr(spec, name) for name in names_kept(type(spec)) if name not in foreign}
+    return {name: getattr(spec, name) for name in _names_kept_of(type(spec), spec.kind)}
+
+
+@cache
+def _names_kept_of(model: type[TaskFields], kind: Kind) -> tuple[str, ...]:
+    foreign = _fields_of_others(kind)
+    return tuple(name for name in names_kept(model) if name not in foreign)
 
 
 def _fields_of_others(kind: Kind) -> frozenset[str]:

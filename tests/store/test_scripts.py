@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 import redis
 
+from app.store import scripts
 from app.store.firings import Firings
 from app.store.schedules import Schedule
 from app.store.store import Store
@@ -85,3 +86,27 @@ def test_a_connection_that_redis_has_closed_is_made_again_and_nothing_is_left_ou
 
     one_connection.firings.fire_each(batches(), clock())
     assert [runs(one_connection, schedule) for schedule in schedules] == [1, 1, 1]
+
+
+def test_a_script_gets_of_the_library_what_it_needs_and_no_more(store: Store) -> None:
+    library = scripts._library("p:")
+    create = scripts._needed_by("create(task_at(1), 2, 3)", library)
+    assert "local function task_at(" in create
+    assert "local function gather(" in create, "what is needed by what is needed"
+    assert "FINISH_STEPS" not in create
+    assert "'st'" in create, "short names are filled in"
+    assert scripts._needed_by("return 1", library) == ""
+
+
+def test_the_names_of_arguments_are_read_from_the_header() -> None:
+    source = "-- Does it.\n-- ARGV: task_id, now_ms,\n--       held…\n-- held: of each: id\nlocal x = 1\n"
+    assert scripts.names_in(scripts._ARGV, source) == ("task_id", "now_ms", "held…")
+    assert scripts._arguments(("task_id", "held…")) == "local task_id, held = ARGV[1], 2"
+    assert scripts._arguments(()) == ""
+
+
+def test_a_call_names_each_argument_or_fails(store: Store) -> None:
+    with pytest.raises(KeyError):
+        store.tasks._scripts("stop", task_id="x")
+    with pytest.raises(AssertionError, match="colour"):
+        store.tasks._scripts("delete", task_id="x", colour="red")

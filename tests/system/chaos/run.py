@@ -173,7 +173,7 @@ def _is_idle(raw: redis.Redis) -> bool:
         for kind in Kind:
             for task_type in TaskType:
                 for status in unfinished:
-                    pipeline.zcard(names.leaf(kind, task_type, status))
+                    pipeline.zcard(names.task_index(kind, task_type, status))
         for queue in QUEUES.values():
             for priority in range(PRIORITIES):
                 pipeline.llen(names.queue(queue, priority))

@@ -49,8 +49,8 @@ def _ends_as_it_should(entry: Entry, task: Task) -> Iterator[Finding]:
         if task.status is not Status.STOPPED:
             yield Finding("stopped is stopped", f"{task.name} was stopped, and {task.status}", task.id)
         return
-    if entry.done is Then.CHANGE and list(task.tags) != CHANGED["tags"]:
-        yield Finding("changed is changed", f"{task.name} was changed, and has the tags {task.tags}", task.id)
+    if entry.done is Then.CHANGE and list(task.spec["tags"]) != CHANGED["tags"]:
+        yield Finding("changed is changed", f"{task.name} was changed, and has the tags {task.spec['tags']}", task.id)
     if task.status is Status.STOPPED and entry.unsure not in (Then.STOP, Then.DELETE):
         yield Finding("nobody stops what nobody stopped", f"{task.name} is stopped", task.id)
     if task.status is Status.SUCCEEDED:

@@ -146,7 +146,7 @@ def _problem(status: int) -> Json:
         "type": f"urn:celeriac:problem:{slug}",
         "title": title,
         "status": status,
-        "detail": "1 field is wrong" if status == 422 else title,
+        "detail": "1 field is invalid" if status == 422 else title,
         "instance": "/api/tasks",
         "errors": [{"field": "name", "message": "is required"}] if status == 422 else [],
     }

@@ -1,6 +1,6 @@
-"""Every call of the service, as data: the OpenAPI document is this table and the models.
+"""Every operation of the HTTP API, as data. The OpenAPI document is built from this table and the models.
 
-A test holds it against the routes that exist.
+A test compares the table with the routes that Flask has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 
 Schema = dict[str, Any]
 
-#: A request with these may be refused before the call itself is looked at.
+#: Errors that any request may get before its view runs.
 ALWAYS = (401, 403, 500)
 READING = (*ALWAYS, 406, 503)
 WRITING = (*READING, 400, 413, 415, 422)
@@ -24,7 +24,7 @@ WRITING = (*READING, 400, 413, 415, 422)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that is not an error. `model` is a name in the document's schemas."""
+    """A successful response. `model` is the name of one of the document's schemas."""
 
     description: str
     model: str | None = None
@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `body` names the models it takes, any of them."""
+    """One method of one path. `body` lists the models that are accepted as the request body."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Operation:
     parameters: tuple[Schema, ...] = ()
     body: tuple[str, ...] = ()
     examples: Mapping[str, Any] = field(default_factory=dict)
-    is_open: bool = False  # answered without a key
+    is_open: bool = False  # served without an API key
 
 
 # --- parameters ------------------------------------------------------------------------------------
@@ -71,41 +71,43 @@ _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "defaul
 _UUID: Schema = {"type": "string", "format": "uuid"}
 
 TASK_ID = _parameter("path", "task_id", "The task's id.", _UUID)
-KEY = _parameter("path", "key", "A name of your own for it.", {"type": "string", "minLength": 1, "maxLength": 200})
+KEY = _parameter(
+    "path", "key", "Your own name for the scheduled task.", {"type": "string", "minLength": 1, "maxLength": 200}
+)
 SCHEDULE_ID = _parameter("path", "schedule_id", "The scheduled task's id.", _UUID)
 PREFER = _parameter(
     "header",
     "Prefer",
-    f"`wait=N` (RFC 7240), N at most {MAX_WAIT_SECONDS}: the answer is held until the task is finished or N "
-    "seconds are over, and is the task as it then stands. Where very many are held, it comes at once.",
+    f"`wait=N` (RFC 7240), N at most {MAX_WAIT_SECONDS}: hold the response until the task has finished or N seconds "
+    "have passed; it shows the task at that moment. If too many responses are being held, it is sent immediately.",
     {"type": "string", "examples": ["wait=10"]},
 )
 IDEMPOTENCY_KEY = _parameter(
     "header",
     "Idempotency-Key",
-    "Of your choice, for this request alone. The same key with the same body within 24 hours creates nothing and "
-    "gives the first answer again, with `Idempotency-Replayed: true`; with another body it is refused (`key-reused`).",
+    "A unique key for this request. Sending the same key and body again within 24 hours creates nothing and returns "
+    "the first response with `Idempotency-Replayed: true`; a different body is refused (`key-reused`).",
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": r"^[\x21-\x7e]+$"},
 )
-WAIT = _query("wait", "Seconds to hold the answer until the task is finished; wins over `Prefer`.", _WAIT)
+WAIT = _query("wait", "Seconds to hold the response until the task has finished. Overrides `Prefer`.", _WAIT)
 PAGING = (
-    _query("limit", "Items on a page at most. Under a filter that matches rarely a page may hold fewer.", _LIMIT),
-    _query("cursor", "`next_cursor` of the page before."),
+    _query("limit", "Maximum items per page. With a filter that rarely matches, a page may have fewer.", _LIMIT),
+    _query("cursor", "`next_cursor` of the previous page."),
 )
 COMMON_FILTERS = (
-    _query("kind", "What they do.", _choice(Kind)),
-    _query("name", "The exact name, or with `*` at its end a prefix: `report*`."),
-    _query("tag", "One of their tags."),
+    _query("kind", "Only this kind.", _choice(Kind)),
+    _query("name", "The exact name, or a prefix followed by `*`: `report*`."),
+    _query("tag", "Only those with this tag."),
 )
-_CREATED_BY = _query("scheduled_task_id", "The scheduled task that created them.", _UUID)
+_CREATED_BY = _query("scheduled_task_id", "Only tasks created by this scheduled task.", _UUID)
 TASK_FILTERS = (
-    _query("status", "Where they stand.", _choice(Status)),
-    _query("task_type", "When they run.", _choice(TaskType)),
+    _query("status", "Only this status.", _choice(Status)),
+    _query("task_type", "Only this type.", _choice(TaskType)),
     *COMMON_FILTERS,
     _query("created_after", "Created at this time or later.", _TIME),
     _query("created_before", "Created before this time.", _TIME),
 )
-SCHEDULE_FILTERS = (_query("status", "Where they stand.", _choice(ScheduleStatus)), *COMMON_FILTERS)
+SCHEDULE_FILTERS = (_query("status", "Only this status.", _choice(ScheduleStatus)), *COMMON_FILTERS)
 
 # --- examples --------------------------------------------------------------------------------------
 
@@ -126,10 +128,10 @@ PREVIEW_EXAMPLES = {"on weekdays": {"cron_expression": "30 8 * * 1-5", "timezone
 
 _TASK = Answer("The task.", "Task")
 _SCHEDULE = Answer("The scheduled task.", "ScheduledTask")
-_GONE = Answer("It is gone.")
+_GONE = Answer("Deleted.")
 _HEALTHY = {
-    200: Answer("All parts are there.", "Health"),
-    503: Answer("Something is missing.", "Health", ("Retry-After",)),
+    200: Answer("All components are healthy.", "Health"),
+    503: Answer("At least one component is unhealthy.", "Health", ("Retry-After",)),
 }
 
 TASKS = (
@@ -141,14 +143,14 @@ TASKS = (
         "Create a task",
         {
             201: Answer(
-                "Created. With task_type scheduled: the scheduled task, as by POST /api/scheduled-tasks.",
+                "Created. With task_type scheduled: the scheduled task, as from POST /api/scheduled-tasks.",
                 "TaskOrScheduledTask",
                 ("Location", "Preference-Applied", "Idempotency-Replayed"),
             )
         },
         WRITING,
-        "A code task has `function_code` and `function_name`, an API task `api_url`. It runs at once, after "
-        "`delay_seconds` or at `run_at` (`delayed`), or on a cron (`scheduled`).",
+        "A code task has `function_code` and `function_name`; an API task has `api_url`. The task runs immediately, "
+        "after `delay_seconds` or at `run_at` (`delayed`), or on a cron schedule (`scheduled`).",
         (PREFER, IDEMPOTENCY_KEY),
         ("TaskSpec", "ScheduleSpec"),
         TASK_EXAMPLES,
@@ -158,7 +160,7 @@ TASKS = (
         "/api/tasks",
         "listTasks",
         "Tasks",
-        "List tasks, the newest first",
+        "List tasks, newest first",
         {200: Answer("A page.", "TaskPage")},
         (*READING, 422),
         parameters=(*TASK_FILTERS, _CREATED_BY, *PAGING),
@@ -169,16 +171,16 @@ TASKS = (
         "taskStats",
         "Tasks",
         "Counts and timings",
-        {200: Answer("Counts of now, timings of the last hour.", "Stats")},
+        {200: Answer("Current counts, and timings of the last hour.", "Stats")},
         READING,
-        "Costs the same with a thousand tasks as with a million.",
+        "Equally fast with a thousand tasks and with a million.",
     ),
     Operation(
         "GET",
         "/api/tasks/{task_id}",
         "getTask",
         "Tasks",
-        "One task, whole",
+        "Get a task",
         {200: _TASK},
         (*READING, 404, 422),
         parameters=(TASK_ID, WAIT, PREFER),
@@ -191,7 +193,7 @@ TASKS = (
         "Change a waiting task",
         {200: _TASK},
         (*WRITING, 404, 409),
-        "Any field of its spec; null gives a field its default. `delay_seconds` and `run_at` count from now.",
+        "Any field may be changed; null resets a field to its default. `delay_seconds` and `run_at` count from now.",
         (TASK_ID,),
         ("TaskChange",),
         {**CHANGE_EXAMPLES, "later": {"delay_seconds": 3600}},
@@ -201,7 +203,7 @@ TASKS = (
         "/api/tasks/{task_id}",
         "deleteTask",
         "Tasks",
-        "Stop it if it is not finished, and remove every trace of it",
+        "Delete a task, stopping it first if it has not finished",
         {204: _GONE},
         (*READING, 404, 409),
         parameters=(TASK_ID,),
@@ -211,8 +213,8 @@ TASKS = (
         "/api/tasks/{task_id}/stop",
         "stopTask",
         "Tasks",
-        "Never let it start, or end it while it runs",
-        {200: Answer("It is stopped.", "Task")},
+        "Stop a task before it starts or while it runs",
+        {200: Answer("The stopped task.", "Task")},
         (*READING, 404, 409),
         parameters=(TASK_ID,),
     ),
@@ -237,7 +239,7 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks",
         "listScheduledTasks",
         "Scheduled tasks",
-        "List scheduled tasks, the newest first",
+        "List scheduled tasks, newest first",
         {200: Answer("A page.", "ScheduledTaskPage")},
         (*READING, 422),
         parameters=(*SCHEDULE_FILTERS, *PAGING),
@@ -247,7 +249,7 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/{schedule_id}",
         "getScheduledTask",
         "Scheduled tasks",
-        "One scheduled task, whole",
+        "Get a scheduled task",
         {200: _SCHEDULE},
         (*READING, 404),
         parameters=(SCHEDULE_ID,),
@@ -257,10 +259,10 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/{schedule_id}",
         "changeScheduledTask",
         "Scheduled tasks",
-        "Change any field",
+        "Change a scheduled task",
         {200: _SCHEDULE},
         (*WRITING, 404, 409),
-        "A changed cron expression or timezone counts from now; null gives a field its default.",
+        "Any field may be changed; null resets it to its default. A new cron expression or timezone counts from now.",
         (SCHEDULE_ID,),
         ("ScheduleChange",),
         {**CHANGE_EXAMPLES, "at another hour": {"cron_expression": "0 4 * * *"}},
@@ -270,10 +272,10 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/by-key/{key}",
         "putScheduledTask",
         "Scheduled tasks",
-        "Create it, or change it to this",
+        "Create or replace a scheduled task by key",
         {200: Answer("Changed.", "ScheduledTask"), 201: Answer("Created.", "ScheduledTask", ("Location",))},
         (*WRITING, 409),
-        "For schedules kept in a repository and applied again and again.",
+        "For schedules that are kept in a repository and applied repeatedly.",
         (KEY,),
         ("ScheduleSpec",),
         SCHEDULE_EXAMPLES,
@@ -283,7 +285,7 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/{schedule_id}/tasks",
         "listTasksOfScheduledTask",
         "Scheduled tasks",
-        "The tasks it created, the newest first",
+        "List the tasks it created, newest first",
         {200: Answer("A page.", "TaskPage")},
         (*READING, 404, 422),
         parameters=(SCHEDULE_ID, *TASK_FILTERS, *PAGING),
@@ -293,7 +295,7 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/{schedule_id}/firings",
         "listFirings",
         "Scheduled tasks",
-        "What became of its firings, the newest first",
+        "List its firings and their outcomes, newest first",
         {200: Answer("A page.", "FiringPage")},
         (*READING, 404, 422),
         parameters=(SCHEDULE_ID, *PAGING),
@@ -303,7 +305,7 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/{schedule_id}",
         "deleteScheduledTask",
         "Scheduled tasks",
-        "Remove it; the tasks that it created stay",
+        "Delete a scheduled task but keep the tasks it created",
         {204: _GONE},
         (*READING, 404),
         parameters=(SCHEDULE_ID,),
@@ -313,10 +315,10 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/{schedule_id}/pause",
         "pauseScheduledTask",
         "Scheduled tasks",
-        "No firing until it is resumed",
+        "Pause a scheduled task until it is resumed",
         {200: _SCHEDULE},
         (*READING, 404, 409),
-        "What is missed meanwhile is not caught up. Pausing a paused one changes nothing.",
+        "Firings missed while paused are not made up for. Pausing a paused scheduled task changes nothing.",
         (SCHEDULE_ID,),
     ),
     Operation(
@@ -324,7 +326,7 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/{schedule_id}/resume",
         "resumeScheduledTask",
         "Scheduled tasks",
-        "Fire again, from now on",
+        "Resume a paused scheduled task from now on",
         {200: _SCHEDULE},
         (*READING, 404, 409),
         parameters=(SCHEDULE_ID,),
@@ -334,8 +336,8 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/{schedule_id}/run",
         "runScheduledTask",
         "Scheduled tasks",
-        "One firing now, beside the schedule",
-        {201: Answer("The task it created.", "Task", ("Location", "Idempotency-Replayed"))},
+        "Run it once now, in addition to its schedule",
+        {201: Answer("The created task.", "Task", ("Location", "Idempotency-Replayed"))},
         (*READING, 404, 422),
         parameters=(SCHEDULE_ID, IDEMPOTENCY_KEY),
     ),
@@ -344,8 +346,8 @@ SCHEDULED_TASKS = (
         "/api/cron/preview",
         "previewCron",
         "Scheduled tasks",
-        "A cron expression in words, and its next firings",
-        {200: Answer("Nothing was created.", "Preview")},
+        "Describe a cron expression and list its next firings",
+        {200: Answer("The description and the next firings. Nothing was created.", "Preview")},
         WRITING,
         body=("PreviewSpec",),
         examples=PREVIEW_EXAMPLES,
@@ -358,7 +360,7 @@ SERVICE = (
         "/health",
         "health",
         "Service",
-        "Whether all parts are there, and each of them",
+        "Health of the service and of each component",
         _HEALTHY,
         ALWAYS,
     ),
@@ -368,8 +370,8 @@ SERVICE = (
         "/health/live",
         "live",
         "Service",
-        "200 as long as the process serves",
-        {200: Answer("It serves.", "Readiness")},
+        "Liveness: 200 while the process serves requests",
+        {200: Answer("Alive.", "Readiness")},
         (403, 500),
         is_open=True,
     ),
@@ -378,8 +380,8 @@ SERVICE = (
         "/health/ready",
         "ready",
         "Service",
-        "200 when a created task would run",
-        {200: Answer("It would.", "Readiness"), 503: Answer("It would not.", "Readiness", ("Retry-After",))},
+        "Readiness: 200 if a task created now would run",
+        {200: Answer("Ready.", "Readiness"), 503: Answer("Not ready.", "Readiness", ("Retry-After",))},
         (403, 500),
         is_open=True,
     ),

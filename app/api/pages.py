@@ -40,4 +40,4 @@ def names_in(folder: Path) -> frozenset[str]:
 
 def no_such_file() -> Refused:
     """The error for a file that is not served."""
-    return Refused(404, "there is no such file")
+    return Refused(404, "file not found")

@@ -1,4 +1,4 @@
-"""From a request to values: the body, the query, `Prefer`."""
+"""Parse requests: the JSON body, the query string, and the `Prefer` and `Idempotency-Key` headers."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 MAX_FILTER_LENGTH = 200
 
-_NUMBER = re.compile(r"\d{1,9}(\.\d{1,200})?", re.ASCII)  # float() takes 1_0, 1e2 and digits of every script
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,200})?", re.ASCII)  # float() also accepts 1_0, 1e2 and non-ASCII digits
 Choice = TypeVar("Choice", bound=StrEnum)
 Value = TypeVar("Value")
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
 
 
 def json_body() -> Any:
-    """The body as a JSON value. Refuses another type (415), too much (413), and what is not JSON (400)."""
+    """The body as a JSON value. Raises Refused for another content type (415), excess size (413) or bad JSON (400)."""
     if request.mimetype != "application/json":
         raise Refused(415, "send the body with Content-Type: application/json")
     try:
         body = _body() if request.content_length is None else _whole_body(request.content_length)
     except RequestEntityTooLarge:
-        raise Refused(413, f"the body may have at most {context().settings.max_body_bytes} bytes") from None
+        raise Refused(413, f"the body must not exceed {context().settings.max_body_bytes} bytes") from None
     try:
         return from_json(body.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
-        raise Refused(400, f"the body is not JSON: {str(error)[:200]}") from None
+        raise Refused(400, f"the body is not valid JSON: {str(error)[:200]}") from None
 
 
 def _whole_body(length: int) -> bytes:
-    """A body of a length that was said. What a connection lost on its way must not pass for the whole."""
+    """A body with a Content-Length. A body that was cut off in transit must not pass as complete."""
     body = request.get_data(cache=False)
     if len(body) < length:
-        raise Refused(400, "the body ended before its Content-Length")
+        raise Refused(400, "the body is shorter than its Content-Length")
     return body
 
 
 def _body() -> bytes:
-    """A body whose length was not said (chunked): werkzeug would cut it at the limit, and say nothing."""
+    """A body without a Content-Length (chunked). Werkzeug would silently truncate it at the limit."""
     limit, body = context().settings.max_body_bytes, bytearray()
     while chunk := request.environ["wsgi.input"].read(limit + 1 - len(body)):
         body += chunk
@@ -64,7 +64,7 @@ def _body() -> bytes:
 
 
 def preferred_wait_seconds() -> float:
-    """N of `Prefer: wait=N` (RFC 7240), at most 60; 0 without a valid one: it is but a preference."""
+    """N of `Prefer: wait=N` (RFC 7240), at most 60. Without a valid value 0, since it is only a preference."""
     match = _WAIT.search(request.headers.get("Prefer", ""))
     if match is None:
         return 0
@@ -72,9 +72,9 @@ def preferred_wait_seconds() -> float:
 
 
 def idempotency_key(body: Any = None) -> RequestKey | None:
-    """The request's `Idempotency-Key` with its body (a JSON value, None where none is read), None without one.
+    """The request's `Idempotency-Key` combined with its JSON body; None if the header is absent.
 
-    Raises InvalidSpec where it can't be one.
+    Pass no body for an endpoint that reads none. Raises InvalidSpec if the header is malformed.
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
@@ -86,7 +86,7 @@ def idempotency_key(body: Any = None) -> RequestKey | None:
 
 
 class CommonFilters(TypedDict):
-    """What tasks and scheduled tasks can both be looked for by; None: any."""
+    """Filters shared by the lists of tasks and of scheduled tasks. None matches everything."""
 
     kind: Kind | None
     name: str | None
@@ -95,7 +95,7 @@ class CommonFilters(TypedDict):
 
 
 class Query:
-    """The query's parameters, read by name; the problems of all of them come out at once with `done`."""
+    """Reads the query's parameters by name. `done` reports the problems of all of them together."""
 
     def __init__(self, arguments: Mapping[str, str]) -> None:
         self._arguments = arguments
@@ -103,7 +103,7 @@ class Query:
         self._problems: list[Problem] = []
 
     def text(self, name: str) -> str | None:
-        """Any text, None where it is left out or empty."""
+        """Any text; None if the parameter is absent or empty."""
         return self._read(name, _checked_text)
 
     def choice(self, name: str, choices: type[Choice]) -> Choice | None:
@@ -111,7 +111,7 @@ class Query:
         return self._read(name, lambda text: _checked_choice(text, choices))
 
     def common_filters(self) -> CommonFilters:
-        """Those of every list. `name` is exact, or with `*` at its end a prefix: `report*`."""
+        """The filters of every list. `name` is exact, or a prefix followed by `*`: `report*`."""
         name = self.text("name") or ""
         is_prefix = name.endswith("*")
         return {
@@ -122,24 +122,24 @@ class Query:
         }
 
     def time_ms(self, name: str) -> int | None:
-        """An RFC 3339 time; a `+` of its offset may have come as a blank."""
+        """An RFC 3339 time. The `+` of an offset may arrive decoded as a space."""
         return self._read(name, lambda text: parse_rfc3339(text.replace(" ", "+") if "T" in text else text))
 
     def limit(self) -> int:
-        """`limit`, 1..200, by default 50."""
+        """`limit`, 1..200, default 50."""
         limit = self._read("limit", lambda text: _checked_number(text, 1, MAX_LIMIT))
         return DEFAULT_LIMIT if limit is None else int(limit)
 
     def wait_seconds(self) -> float:
-        """`wait`, 0..60 seconds, by default what `Prefer` says."""
+        """`wait`, 0..60 seconds. The default is the wait in `Prefer`."""
         wait = self._read("wait", lambda text: _checked_number(text, 0, MAX_WAIT_SECONDS))
         return preferred_wait_seconds() if wait is None else wait
 
     def done(self, *, strict: bool = True) -> None:
-        """Raises InvalidSpec for everything that was wrong; with `strict`, unknown parameters too."""
+        """Raise InvalidSpec with every problem found; with `strict`, unknown parameters are problems too."""
         if strict:
             unknown = [name for name in self._arguments if name not in self._known]
-            self._problems += [Problem(name[:100], "is not a parameter") for name in unknown]
+            self._problems += [Problem(name[:100], "is not a known parameter") for name in unknown]
         if self._problems:
             raise InvalidSpec(self._problems)
 

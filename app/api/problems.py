@@ -1,6 +1,6 @@
-"""Every error, in one shape: RFC 9457 `application/problem+json`.
+"""Problem documents: every error is an RFC 9457 `application/problem+json` response.
 
-No answer carries a traceback, a path of the server, or a header value that a task sends.
+No response contains a traceback, a path on the server, or the value of a header that a task sends.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ logger = logging.getLogger("celeriac.api")
 RETRY_AFTER_SECONDS = 2
 FULL_RETRY_AFTER_SECONDS = 10
 
-#: status -> the last part of `type`, title. docs/errors.md lists the same.
+#: status -> (last part of `type`, title). docs/errors.md has the same list.
 PROBLEMS: dict[int, tuple[str, str]] = {
-    400: ("not-json", "The request can't be understood"),
-    401: ("no-key", "A key is needed"),
-    403: ("forbidden", "This may not be done"),
-    404: ("not-found", "There is no such thing"),
-    405: ("method-not-allowed", "The method is not allowed here"),
-    406: ("not-acceptable", "There is no such form of the answer"),
-    409: ("conflict", "The status does not permit it"),
-    413: ("too-large", "The body is too large"),
-    415: ("not-application-json", "The body's type must be application/json"),
-    422: ("invalid", "The request is not valid"),
+    400: ("not-json", "The request could not be parsed"),
+    401: ("no-key", "A valid API key is required"),
+    403: ("forbidden", "Forbidden"),
+    404: ("not-found", "Not found"),
+    405: ("method-not-allowed", "Method not allowed"),
+    406: ("not-acceptable", "The requested response format is not available"),
+    409: ("conflict", "The current status does not allow this"),
+    413: ("too-large", "The request body is too large"),
+    415: ("not-application-json", "The Content-Type must be application/json"),
+    422: ("invalid", "The request is invalid"),
     429: ("too-many-requests", "Too many requests"),
-    500: ("internal", "Something went wrong on our side"),
-    503: ("unavailable", "The service can't do it right now"),
+    500: ("internal", "Internal error"),
+    503: ("unavailable", "Service temporarily unavailable"),
 }
 
-#: Further types of a status: what its caller does about them differs. The last part of `type` -> status, title.
+#: Statuses with a second type, where callers must react differently: last part of `type` -> (status, title).
 FURTHER_PROBLEMS: dict[str, tuple[int, str]] = {
-    "key-reused": (422, "The idempotency key was used for another request"),
-    "full": (503, "There is no room for more"),
+    "key-reused": (422, "The idempotency key was used for a different request"),
+    "full": (503, "The service is at capacity"),
 }
 
-#: What an Unavailable says -> what the caller is told; "" for any other.
+#: Reason in an Unavailable -> detail for the caller. "" applies to every other reason.
 UNAVAILABLE: dict[str, str] = {
     "": "Redis can't be reached; nothing was changed",
-    # It has the command, and carries it out if it only hangs.
-    "TimeoutError": "Redis does not answer in time; what was asked for may have been done, or be done yet",
-    "ReplyLost": "The connection to Redis broke before it answered; what was asked for may have been done",
-    "silent": "Redis does not answer; nothing was changed",
-    "BUSY": "Redis does not answer in time; nothing was changed",
-    "BusyLoadingError": "Redis is still reading its data; nothing was changed",
-    "ReadOnlyError": "Redis is a replica that takes no writes; nothing was changed",
-    "READONLY": "Redis is a replica that takes no writes; nothing was changed",
-    "MISCONF": "Redis can't write to its disk, and takes no writes; nothing was changed",
+    # Redis has received the command, and executes it later if it is merely hanging.
+    "TimeoutError": "Redis did not answer in time; the request may have been carried out, or may be carried out later",
+    "ReplyLost": "the connection to Redis broke before it answered; the request may have been carried out",
+    "silent": "Redis is not responding; nothing was changed",
+    "BUSY": "Redis is busy and did not answer in time; nothing was changed",
+    "BusyLoadingError": "Redis is still loading its data; nothing was changed",
+    "ReadOnlyError": "Redis is a read-only replica; nothing was changed",
+    "READONLY": "Redis is a read-only replica; nothing was changed",
+    "MISCONF": "Redis can't write to its disk and refuses writes; nothing was changed",
 }
 
 
 class Refused(Exception):
-    """A request that is refused with a status of its own."""
+    """A request is refused with this HTTP status, detail and headers."""
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
         super().__init__(detail)
@@ -76,9 +76,10 @@ def problem(
     members: dict[str, Any] | None = None,
     further: str | None = None,
 ) -> Response:
-    """A problem document with the status, of its `further` type where one is named.
+    """A problem document with this status.
 
-    `members` are put beside the standard ones.
+    `further` selects one of FURTHER_PROBLEMS instead of the status's own type. `members` are added to the standard
+    members.
     """
     slug, title = PROBLEMS.get(status, (f"http-{status}", HTTPStatus(status).phrase))
     if further is not None:
@@ -96,7 +97,7 @@ def problem(
 
 
 def register(web: Flask) -> None:
-    """Answer every error of `web` in the one shape."""
+    """Make `web` answer every error with a problem document."""
     web.register_error_handler(Refused, _refused)
     web.register_error_handler(InvalidSpec, _invalid)
     web.register_error_handler(NotFound, lambda error: problem(404, str(error)))
@@ -113,7 +114,7 @@ def _refused(error: Refused) -> Response:
 
 
 def _invalid(error: InvalidSpec) -> Response:
-    detail = "1 field is wrong" if len(error.problems) == 1 else f"{len(error.problems)} fields are wrong"
+    detail = "1 field is invalid" if len(error.problems) == 1 else f"{len(error.problems)} fields are invalid"
     return problem(422, detail, members={"errors": [_field(found) for found in error.problems]})
 
 
@@ -126,19 +127,19 @@ def _field(found: Problem) -> dict[str, Any]:
 
 
 def _conflict(error: Conflict) -> Response:
-    """`status` is HTTP's in a problem document, so the task's own is there as `task_status` too."""
+    """`status` is the HTTP status in a problem document, so the task's status is in `task_status`."""
     return problem(409, str(error), members={"task_status": error.status})
 
 
 def _unavailable(error: Unavailable) -> Response:
-    level = logging.DEBUG if str(error) == "silent" else logging.WARNING  # of many callers one finds out
+    level = logging.DEBUG if str(error) == "silent" else logging.WARNING  # one caller at a time finds out and warns
     logger.log(level, "redis can't be reached", extra={"action": "redis_away", "reason": str(error)})
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return problem(503, UNAVAILABLE.get(str(error), UNAVAILABLE[""]), headers=headers)
 
 
 def _full(error: Full) -> Response:
-    logger.warning("there is no room for more", extra={"action": "full", "reason": str(error)})
+    logger.warning("the service is at capacity", extra={"action": "full", "reason": str(error)})
     return problem(503, str(error), headers={"Retry-After": str(FULL_RETRY_AFTER_SECONDS)}, further="full")
 
 
@@ -151,4 +152,4 @@ def _http(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     logger.error("unexpected error", exc_info=error, extra={"action": "internal_error", "path": request.path})
-    return problem(500, "the error was logged")
+    return problem(500, "the error has been logged")

@@ -1,4 +1,4 @@
-"""Types of a spec's fields: bounds that pydantic has no name for, as functions that raise ValueError."""
+"""Types of a spec's fields. Checks that pydantic does not have are functions that raise ValueError."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 
 
 
 class Fields(BaseModel):
-    """Some of a spec's fields. Unknown ones are refused, and nothing is converted: "5" is no number."""
+    """Base of the models of a spec. Unknown fields are refused, and nothing is converted: "5" is not a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def checked(check: Callable[[Any], object]) -> AfterValidator:
-    """A validator from a function that raises ValueError."""
+    """Turn a function that raises ValueError into a validator."""
 
     def validate(value: Any) -> Any:
         check(value)
@@ -43,15 +43,15 @@ def _check_code(code: str) -> None:
 
 def _check_identifier(name: str) -> None:
     if not name.isidentifier():
-        raise ValueError("is not a name a function can have")
+        raise ValueError("is not a valid function name")
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name[:40]!r} is not a header name")
+            raise ValueError(f"{name[:40]!r} is not a valid header name")
         if any(character in value for character in "\r\n\0"):
-            raise ValueError(f"the value of {name} holds a line break or a null")
+            raise ValueError(f"the value of {name} contains a line break or a null character")
 
 
 def _check_patterns(patterns: tuple[StatusPattern, ...]) -> None:
@@ -72,8 +72,8 @@ Pause = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
 
 def finite_problems(fields: Mapping[str, Any], *names: str) -> list[Problem]:
-    """JSON may write 1e999, which becomes an infinity here: no answer could give it back as JSON."""
-    message = "holds a number that is too large"
+    """Problems of numbers such as 1e999: Python reads them as infinity, which a JSON response cannot contain."""
+    message = "contains a number that is too large"
     return [Problem(name, message) for name in names if not _is_finite(fields.get(name))]
 
 

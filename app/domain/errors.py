@@ -1,12 +1,12 @@
-"""What can go wrong with a call, apart from how HTTP says it.
+"""Errors of the use cases, independent of HTTP.
 
 ServiceError
-├── InvalidSpec      the request is understood and not valid: every wrong field is named
-├── NotFound         no such task or scheduled task
-├── Conflict         the status does not permit it
-├── KeyReused        the idempotency key came with another request before
-└── Unavailable      Redis can't be reached; nothing was created
-    └── Full         there is no room for more; nothing was created
+├── InvalidSpec      the request is well formed but invalid; every invalid field is listed
+├── NotFound         the task or scheduled task does not exist
+├── Conflict         the current status does not allow the change
+├── KeyReused        the idempotency key was used for a different request
+└── Unavailable      Redis is unreachable or refuses the command
+    └── Full         the service is at capacity; nothing was created or changed
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One wrong field. `line` and `column` (from 1) are set where the field is source code."""
+    """One invalid field. `line` and `column` (from 1) are set if the field is source code."""
 
     field: str
     message: str
@@ -25,11 +25,11 @@ class Problem:
 
 
 class ServiceError(Exception):
-    """A call could not be carried out; nothing was changed."""
+    """A call could not be carried out. Unless it is an Unavailable, nothing was changed."""
 
 
 class InvalidSpec(ServiceError):
-    """The request is not valid."""
+    """The request is invalid."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
@@ -37,11 +37,11 @@ class InvalidSpec(ServiceError):
 
 
 class NotFound(ServiceError):
-    """There is no such thing."""
+    """The task or scheduled task does not exist."""
 
 
 class Conflict(ServiceError):
-    """The status does not permit it."""
+    """The current status of the task or scheduled task does not allow the change."""
 
     def __init__(self, message: str, status: str) -> None:
         super().__init__(message)
@@ -49,12 +49,12 @@ class Conflict(ServiceError):
 
 
 class KeyReused(ServiceError):
-    """The idempotency key came with another request before."""
+    """The idempotency key was used for a different request."""
 
 
 class Unavailable(ServiceError):
-    """Redis can't be reached."""
+    """Redis is unreachable or refuses the command. The message is a short reason (see app/api/problems.py)."""
 
 
 class Full(Unavailable):
-    """There is no room for more: too many tasks wait, or the memory is used up."""
+    """The service is at capacity: too many tasks are waiting, or Redis is out of memory."""

@@ -32,7 +32,7 @@ def request_key(method: str, path: str, key: str, body: Any) -> RequestKey:
     Bodies are the same when their JSON is: the order of members and the blanks between them don't count.
     """
     if not _KEY.fullmatch(key):
-        raise ValueError(f"must have 1 to {MAX_KEY_LENGTH} visible characters (ASCII, no blanks)")
+        raise ValueError(f"must have 1 to {MAX_KEY_LENGTH} visible ASCII characters and no spaces")
     return RequestKey(_digest([method, path, key]), _digest(body))
 
 

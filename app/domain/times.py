@@ -35,4 +35,4 @@ def parse_rfc3339(text: str) -> int:
     try:
         return to_ms(datetime.fromisoformat(text.upper()))
     except (ValueError, OverflowError):
-        raise ValueError("is not a time that exists") from None
+        raise ValueError("is not a valid date and time") from None

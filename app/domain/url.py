@@ -12,7 +12,7 @@ def check_url(url: str) -> None:
     if len(url.encode()) > MAX_URL_BYTES:
         raise ValueError(f"must have at most {MAX_URL_BYTES} bytes")
     if any(character <= " " or character == "\x7f" for character in url):
-        raise ValueError("must not hold spaces or control characters")
+        raise ValueError("must not contain spaces or control characters")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -21,8 +21,8 @@ def check_url(url: str) -> None:
     if parts.scheme not in ("http", "https"):
         raise ValueError("must start with http:// or https://")
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or a password")
+        raise ValueError("must not contain a user name or password")
     if not parts.hostname or "\\" in parts.netloc or "%" in parts.hostname:
-        raise ValueError("has no valid host")
+        raise ValueError("does not have a valid host")
     if port == 0:
-        raise ValueError("has no valid port")
+        raise ValueError("does not have a valid port")

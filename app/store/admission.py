@@ -47,7 +47,7 @@ def refusal(answer: Any) -> EarlierRequest | None:
     if not isinstance(answer, list):
         return None
     if answer[0] == "full":
-        raise Full("too many tasks wait to be run; nothing was created")
+        raise Full("too many tasks are waiting to run; nothing was created")
     return _read(answer[1])
 
 

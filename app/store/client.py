@@ -47,7 +47,7 @@ def as_unavailable(error: RedisError) -> Unavailable | None:
     """What `error` is for us, None where Redis is there and a command was wrong."""
     code = _UNAVAILABLE_CODE.search(str(error))
     if isinstance(error, OutOfMemoryError) or (code and code[1] == "OOM"):
-        return Full("Redis has no memory left; nothing was changed")
+        return Full("Redis is out of memory; nothing was changed")
     if isinstance(error, _UNAVAILABLE):
         return Unavailable(type(error).__name__)
     return Unavailable(code[1]) if code else None

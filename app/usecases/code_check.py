@@ -1,4 +1,4 @@
-"""What can be seen of a program before it runs."""
+"""Check a program at creation, before it runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CodeChecker(Protocol):
 
 
 def code_problems(fields: Mapping[str, Any], checker: CodeChecker) -> list[Problem]:
-    """Everything that the policy finds in the program of a raw spec; nothing where it has none to speak of."""
+    """Everything the policy finds in the program of a raw spec. Empty if the spec has no usable program."""
     code, name = fields.get("function_code"), fields.get("function_name")
     if not isinstance(code, str) or not isinstance(name, str) or not _is_worth_compiling(code, name):
         return []
@@ -37,7 +37,7 @@ def code_problems(fields: Mapping[str, Any], checker: CodeChecker) -> list[Probl
 
 
 def _is_worth_compiling(code: str, name: str) -> bool:
-    """Where not, the spec's own rules say what is wrong."""
+    """If not, the rules of the spec already report the problem."""
     return bool(code) and name.isidentifier() and len(code) <= MAX_CODE_BYTES
 
 

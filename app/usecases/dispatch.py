@@ -1,4 +1,4 @@
-"""From a spec to a task on its way: what the record says, and the message that goes with it."""
+"""Turn a spec into a new task: the contents of its record, and the message for a worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.store.tasks import NewTask
 
 
 def retry_policy(spec: Mapping[str, Any]) -> RetryPolicy:
-    """How a task with this spec is tried again."""
+    """The retry policy of a task with this spec."""
     policy = RetryPolicy(spec["max_retries"], spec["retry_delay"], spec["retry_max_delay"])
     if "retry_on" not in spec:
         return policy
@@ -22,25 +22,25 @@ def retry_policy(spec: Mapping[str, Any]) -> RetryPolicy:
 
 
 class Dispatcher:
-    """Decides how a task gets to a worker: at once, by countdown, or after a while in Redis."""
+    """Decides how a task reaches a worker: immediately, by countdown, or after waiting in Redis."""
 
     def __init__(self, make_message: MessageMaker, horizon_seconds: float) -> None:
         self._make_message = make_message
         self.horizon_ms = round(horizon_seconds * 1000)
 
     def message(self, task_id: str, kind: str, priority: int, due_ms: int, now_ms: int) -> Message:
-        """The message for a task due at `due_ms`; none while that is beyond the horizon."""
+        """The message for a task due at `due_ms`; NO_MESSAGE if that is beyond the horizon."""
         ahead_ms = due_ms - now_ms
         if ahead_ms > self.horizon_ms:
             return NO_MESSAGE
         return self._make_message(task_id, kind, priority, ahead_ms / 1000 if ahead_ms > 0 else None)
 
     def template(self, kind: str, priority: int) -> MessageTemplate:
-        """The message for any number of tasks that are due at once."""
+        """The template of the messages for any number of tasks that are due immediately."""
         return self._make_message.template(kind, priority)
 
     def from_spec(self, spec: TaskFields, task_id: str, task_type: TaskType, due_ms: int, now_ms: int) -> NewTask:
-        """A task made of a validated spec."""
+        """A new task from a validated spec."""
         return NewTask(
             id=task_id,
             kind=spec.kind,
@@ -51,7 +51,7 @@ class Dispatcher:
         )
 
     def from_schedule(self, schedule: Schedule, task_id: str, due_ms: int, now_ms: int) -> NewTask:
-        """A task made of a scheduled task, beside its firings. (What a firing creates is made in fire.lua.)"""
+        """A new task from a scheduled task, outside its firings. (fire.lua creates the tasks of firings.)"""
         return NewTask(
             id=task_id,
             kind=schedule.kind,

@@ -1,4 +1,4 @@
-"""`GET /health`: whether all parts are there."""
+"""`GET /health`: the health of the service and of each component."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ Part = dict[str, Any]
 
 
 class HealthService:
-    """Looks at Redis, the workers, beat and the sandbox."""
+    """Checks Redis, the workers, beat and the sandbox."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     def report(self) -> dict[str, Any]:
-        """The contract's answer; `status` is "ok" or "degraded", and each part that is not ok says why."""
+        """The body of `/health`. `status` is "ok" or "degraded"; each component that is not ok has a `detail`."""
         try:
             parts = self._parts()
         except Unavailable as error:
-            parts = {"redis": {"status": "down", "detail": f"can't be reached ({error})"}}
+            parts = {"redis": {"status": "down", "detail": f"Redis can't be reached ({error})"}}
         healthy = all(part["status"] == "ok" for part in parts.values())
         return {"status": "ok" if healthy else "degraded", "version": VERSION, **parts}
 
     def is_ready(self) -> bool:
-        """Whether a created task would run: Redis answers and takes writes, and each queue has a worker."""
+        """Whether a task created now would run: Redis accepts writes, and each queue has a worker."""
         try:
             if refusal(self._store.liveness.info()) is not None:
                 return False
@@ -57,7 +57,7 @@ class HealthService:
         }
 
     def _lag_ms(self, now_ms: int) -> int:
-        """How long the oldest due item has waited to be taken: a firing, or a delay without its message."""
+        """How long the oldest overdue item has waited for beat: a firing, or a delayed task without a message."""
         times = (self._store.firings.next_due_ms(), self._store.recovery.next_due_ms())
         return max(0, now_ms - min((ms for ms in times if ms is not None), default=now_ms))
 
@@ -66,7 +66,7 @@ class HealthService:
         if beat is None:
             return {
                 "status": "down",
-                "detail": "no beat is alive: scheduled tasks do not fire",
+                "detail": "no beat is running, so scheduled tasks do not fire",
                 "last_tick_at": None,
             }
         age_ms = max(0, now_ms - beat.tick_ms)
@@ -78,7 +78,7 @@ class HealthService:
             "lag_seconds": self._lag_ms(now_ms) / 1000,
         }
         if not beat.is_alive(now_ms):
-            part |= {"status": "down", "detail": "beat does not tick: scheduled tasks do not fire"}
+            part |= {"status": "down", "detail": "beat has stopped ticking, so scheduled tasks do not fire"}
         return part
 
 
@@ -89,7 +89,7 @@ def _redis(info: Info, round_trip_ms: float) -> Part:
 
 
 def _is_consuming(worker: Part) -> bool:
-    """Whether it fetches what is queued, by what it says itself."""
+    """Whether the worker reports that it fetches messages."""
     return bool(worker.get("consuming", True))
 
 
@@ -106,7 +106,7 @@ def _workers(workers: list[Part]) -> Part:
         "count": len(workers),
         "queues": {queue: sum(queue in worker["queues"] for worker in workers) for queue in QUEUES.values()},
     }
-    reasons = [f"{', '.join(idle)} fetches nothing"] if idle else []
+    reasons = [f"not fetching tasks: {', '.join(idle)}"] if idle else []
     reasons += [f"no worker serves {', '.join(unserved)}"] if unserved else []
     if reasons:
         part["detail"] = "; ".join(reasons)
@@ -114,7 +114,7 @@ def _workers(workers: list[Part]) -> Part:
 
 
 def _sandbox(workers: list[Part]) -> Part:
-    """Each layer as the weakest worker that runs programs has it: "on", or why not."""
+    """The state of each layer on the weakest worker that runs programs: "on", or the reason it is off."""
     layers: dict[str, str] = {}
     for worker in workers:
         if QUEUES[Kind.CODE] in worker["queues"]:
@@ -122,5 +122,5 @@ def _sandbox(workers: list[Part]) -> Part:
                 if layers.get(name, "on") == "on":
                     layers[name] = state
     if not layers:
-        return {"status": "down", "detail": "no worker runs programs", "layers": {}}
+        return {"status": "down", "detail": "no worker runs code tasks", "layers": {}}
     return {"status": "ok", "layers": layers}

@@ -1,7 +1,7 @@
-"""What beat does at each tick beside cron, and a worker where no beat is alive: recovery and retention.
+"""Maintenance: recovery and retention. Beat runs it at each tick, besides cron; a worker does if no beat is running.
 
-Each step is bounded, and safe in any number of processes at once: the store changes a task only if it still is what
-was seen.
+Each step is bounded and may run in any number of processes at once: the store changes a task only if the task is
+still as it was read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger("celeriac.maintenance")
 
 
 class Maintenance:
-    """One process' share of the work; `actor` names it in histories. Not thread-safe: one thread calls it."""
+    """Runs the maintenance of one process. `actor` is its name in histories. Not thread-safe."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Maintenance:
         )
 
     def run(self, now_ms: int) -> None:
-        """Everything once; a defect in one part keeps none of the others from its work.
+        """Run every part once. A failure of one part does not stop the others.
 
-        Raises Unavailable where Redis can't be reached.
+        Raises Unavailable if Redis is unreachable.
         """
         for part in self._parts:
             try:
@@ -54,4 +54,4 @@ class Maintenance:
                 raise
             except Exception:
                 more = {"action": "maintenance_failed", "part": getattr(part, "__name__", str(part))}
-                logger.exception("a part of the maintenance failed; the others go on", extra=more)
+                logger.exception("a maintenance step failed; the other steps continue", extra=more)

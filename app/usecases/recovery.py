@@ -1,4 +1,4 @@
-"""Recovery: waiting tasks that come near get their message, and what a worker or a broker has lost is taken back."""
+"""Recovery: send the messages of waiting tasks that are nearly due, and recover lost attempts and messages."""
 
 from __future__ import annotations
 
@@ -21,61 +21,61 @@ logger = logging.getLogger("celeriac.recovery")
 
 BATCH = 500
 RESEND_BATCHES = 4
-#: A countdown that is over and was not started for so long shows as queued.
+#: A task that a worker holds by countdown shows as queued once it is this late.
 OVERDUE_MS = 500
-#: A message that was fetched has this long to be claimed, before it may count as lost.
+#: How long a worker may take from fetching a message to claiming its task before the message may count as lost.
 FETCH_GRACE_MS = 5_000
 
 
 @dataclass(slots=True)
 class Recovery:
-    """One process' share of the work; `actor` names it in histories. Not thread-safe: one thread calls it."""
+    """Runs the recovery of one process. `actor` is its name in histories. Not thread-safe."""
 
     store: Store
     dispatcher: Dispatcher
     settings: Settings
     actor: str
-    looked_at: int = 0  # of the queued tasks, in the search for lost messages that goes on in the next round
-    steps: ClockSteps | None = None  # None: the clock is never set
-    is_wary: bool = False  # the clock was set forward, or the machine slept, less than a lease ago
+    looked_at: int = 0  # queued tasks already searched for lost messages; the next round continues behind them
+    steps: ClockSteps | None = None  # None: assume that nobody sets the clock
+    is_wary: bool = False  # the clock was set forward or the machine slept within the last lease
 
     def watch_clock(self, now_ms: int) -> None:
-        """Find out whether the clock was set forward. To be called first in a round, with the time read just then."""
+        """Check whether the clock was set forward. Call this first in a round, with a time read at that moment."""
         if self.steps is not None:
             self.is_wary = self.steps.seconds_since(now_ms) < self.settings.lease_seconds
 
     def mark_overdue(self, now_ms: int) -> int:
-        """What a worker holds by countdown, and has not started although it is due, is queued. Returns how many."""
+        """Mark overdue tasks that a worker holds by countdown as queued. Returns their number."""
         return self.store.recovery.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.actor)
 
     def promote(self, now_ms: int) -> int:
-        """Send the messages of waiting tasks whose time is within the horizon. Returns how many."""
+        """Send the messages of waiting tasks that are due within the horizon. Returns their number."""
         near = self.store.recovery.waiting_until(now_ms + self.dispatcher.horizon_ms, BATCH)
         return self._send(near, now_ms)
 
     def resend_lost(self, now_ms: int) -> int:
-        """Send again what is queued and whose message is gone. Returns how many.
+        """Send the messages of queued tasks again if they are lost. Returns the number of messages sent.
 
-        Queues are first in, first out: a message is gone when that of a younger task is next in its list, or none.
-        Looks at some batches in a round, and goes on behind them in the next: a backlog of one queue must not hide
-        what another has lost.
+        Queues are first in, first out, so a message is lost if the next one in its list belongs to a younger task, or
+        if the list is empty. Each round searches a few batches, and the next round continues behind them: a backlog
+        in one queue must not hide the losses of another.
         """
         sent = 0
         for _ in range(RESEND_BATCHES):
             queued = self.store.recovery.queued_since(now_ms - FETCH_GRACE_MS, BATCH, self.looked_at)
             lost = self._lost(queued, now_ms - FETCH_GRACE_MS)
             sent += self._send(lost, now_ms)
-            self.looked_at += len(queued) - len(lost)  # those are the youngest now
+            self.looked_at += len(queued) - len(lost)  # the tasks just resent are the youngest now
             if len(queued) < BATCH:
                 self.looked_at = 0
                 break
         if sent:
-            logger.warning("messages were lost; sent again", extra={"action": "messages_resent", "count": sent})
+            logger.warning("resent lost messages", extra={"action": "messages_resent", "count": sent})
         return sent
 
     def _lost(self, queued: Sequence[Sendable], before_ms: int) -> list[Sendable]:
         oldest_ms = self._oldest_in_lists(queued)
-        # Read after the lists: what was claimed, or sent by somebody else, meanwhile is not lost.
+        # Read after the lists: a message claimed or resent by another process in the meantime is not lost.
         since_ms = self.store.recovery.queued_ms([task.task_id for task in queued])
         return [
             task
@@ -87,9 +87,9 @@ class Recovery:
         return self.store.keys.queue(QUEUES[task.kind], celery_priority(task.priority))
 
     def _oldest_in_lists(self, tasks: Sequence[Sendable]) -> dict[str, int | None]:
-        """Per list: since when the message that is next in it has been out; None where the list is empty.
+        """Per list: when the next message in the list was sent; None if the list is empty.
 
-        0 where that is not known: nothing counts as lost then, until the next one tells.
+        0 if that is unknown: then nothing in that list counts as lost until its next message is known.
         """
         oldest: dict[str, int | None] = {}
         for key in {self._list_of(task) for task in tasks}:
@@ -107,9 +107,10 @@ class Recovery:
         return self.store.recovery.send(messages, now_ms, self.actor)
 
     def take_back_lost(self, now_ms: int) -> int:
-        """Attempts whose worker let the lease run out go back to their queue, or fail. Returns how many.
+        """Requeue or fail the attempts whose lease has expired. Returns their number.
 
-        Waits after a step of the clock (`watch_clock`): leases seem over then whose workers are alive, and renew them.
+        Does nothing for one lease after the clock was set forward (`watch_clock`): leases then seem expired although
+        their workers are alive and renew them.
         """
         if self.is_wary:
             return 0
@@ -117,7 +118,7 @@ class Recovery:
         return sum(self._take_back(attempt, now_ms) for attempt in lost)
 
     def _take_back(self, lost: LostAttempt, now_ms: int) -> bool:
-        failure = Failure("WorkerLostError", "the worker died while it ran the task").as_json()
+        failure = Failure("WorkerLostError", "the worker died while running the task").as_json()
         entry = {
             "attempt": lost.attempt,
             "started_at": to_rfc3339(lost.started_ms or now_ms),
@@ -143,5 +144,5 @@ class Recovery:
 
 
 def _is_before(since_ms: int, oldest_ms: int | None) -> bool:
-    """Whether a message of `since_ms` would have been served before the one that is next."""
+    """Whether a message sent at `since_ms` would have been delivered before the next one in the list."""
     return oldest_ms is None or since_ms < oldest_ms

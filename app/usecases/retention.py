@@ -1,4 +1,4 @@
-"""The removal of finished tasks that are too old or too many."""
+"""Retention: remove finished tasks that are too old or too many."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from app.store.retention import RetentionStore
 
 TRIM_BATCH = 200
 TRIM_EVERY_MS = 1_000
-#: Tasks looked at in a round, and so the number per second up to which the limits can be kept: more than one Redis can
-#: create. Such a round takes 0.2 s (measured: 54,000 removed per second), and no step of it more than 4 ms.
+#: Tasks examined per round, and so per second: more than one Redis can create, so the limits always hold.
+#: Such a round takes 0.2 s (measured: 54,000 removed per second), and no step of it takes more than 4 ms.
 MAX_TRIMMED = 10_000
 
 
 @dataclass(slots=True)
 class Retention:
-    """One process' share of the work. Not thread-safe: one thread calls it.
+    """Runs the retention of one process. Not thread-safe.
 
-    index, after: where the search for old tasks goes on: an index, and the seq to continue after.
+    index, after: where the search for old tasks continues: the index, and the seq to continue after.
     """
 
     store: RetentionStore
@@ -29,20 +29,20 @@ class Retention:
     trimmed_ms: int = 0
 
     def run(self, now_ms: int) -> int:
-        """Trim, once a second at most. Returns how many tasks were removed."""
+        """Trim, at most once a second. Returns the number of removed tasks."""
         if 0 <= now_ms - self.trimmed_ms < TRIM_EVERY_MS:
             return 0
         self.trimmed_ms = now_ms
         return self.trim(now_ms)
 
     def trim(self, now_ms: int) -> int:
-        """Remove what is too much or too old, a bounded number of batches of it. Returns how many tasks."""
+        """Remove a bounded number of excess and expired tasks. Returns the number of removed tasks."""
         indexes = self.store.finished_indexes()
         before_ms = now_ms - round(self.settings.result_ttl * 1000)
         return self._trim_excess(indexes) + self._trim_expired(indexes, before_ms)
 
     def _trim_excess(self, indexes: Sequence[str]) -> int:
-        """The oldest of all kinds and types go first."""
+        """Remove the oldest tasks first, whatever their kind and type."""
         excess = min(self.store.count(indexes) - self.settings.max_finished_tasks, MAX_TRIMMED)
         removed = 0
         while removed < excess:
@@ -52,7 +52,7 @@ class Retention:
         return removed
 
     def _trim_expired(self, indexes: Sequence[str], before_ms: int) -> int:
-        """Goes round the indexes once at most, and continues where the last round ended."""
+        """Go through each index at most once, continuing where the last round ended."""
         removed, turns = 0, 0
         for _ in range(MAX_TRIMMED // TRIM_BATCH):
             number, following = self.store.trim(indexes[self.index], self.after, TRIM_BATCH, before_ms)

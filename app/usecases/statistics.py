@@ -1,4 +1,4 @@
-"""`GET /api/tasks/stats`: how much there is, and how long it takes."""
+"""`GET /api/tasks/stats`: counts and timings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
 class StatisticsService:
-    """Shapes what the store counts."""
+    """Turns the counters of the store into the response."""
 
     def __init__(self, store: StatsStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     def read(self) -> dict[str, Any]:
-        """The contract's answer."""
+        """The body of `GET /api/tasks/stats`."""
         stats = self._store.read(tuple(QUEUES.values()), self._clock())
         return {
             "total": sum(stats.tasks.values()),

@@ -1,4 +1,4 @@
-"""Use cases of tasks: create, read, wait, stop, delete. Knows neither Flask nor Celery."""
+"""Use cases of tasks: create, read, wait, change, stop, delete. Independent of Flask and Celery."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
 
-#: How long a stop waits for the worker to say that the attempt has ended, before it ends the record itself.
+#: How long a stop waits for the worker to end the attempt before it writes the end of the task itself.
 STOP_PATIENCE_SECONDS = 0.8
-#: How often a record is looked at by somebody who may not have been told.
+#: How often a waiting call reads the record if notifications may not reach it.
 LOOK_SECONDS = 1.0
 _TRIES = 3
 
 
 class TaskService:
-    """What can be done with tasks. Raises the errors of app/domain/errors.py."""
+    """The operations on tasks. Raises the errors of app/domain/errors.py."""
 
     def __init__(
         self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, admission: Admission, clock: Clock
@@ -45,14 +45,14 @@ class TaskService:
         self._clock = clock
 
     def create(self, raw: Any, wait_seconds: float = 0) -> Task:
-        """Create the task that `raw` (a JSON value) describes; hold on until it is finished or time is over."""
+        """Create the task that the JSON value `raw` describes, and wait up to `wait_seconds` for it to finish."""
         return self.create_once(raw, None, wait_seconds)[0]
 
     def create_once(self, raw: Any, key: RequestKey | None, wait_seconds: float = 0) -> tuple[Task, bool]:
-        """The same; a repetition of an earlier request with this key creates nothing.
+        """Like `create`, but a repetition of an earlier request with this key creates nothing.
 
-        Returns the task, as it was created (as it now stands, where that was waited for), and whether it is an
-        earlier request's. Raises KeyReused where the key came with another body.
+        Returns the task as it was created (or its current state, after a wait), and whether an earlier request
+        created it. Raises KeyReused if the key was used with a different body.
         """
         earlier = self._admission.earlier(key)
         if earlier is not None:
@@ -76,14 +76,14 @@ class TaskService:
             if earlier is not None:
                 return self._created_before(raw, earlier, deadline - time.monotonic()), True
             try:
-                if hears:  # before there was anything to hear of: the finish can't be missed, so no look is needed
+                if hears:  # it was open before the task existed, so the finish can't be missed: no read is needed first
                     watch.wait(deadline - time.monotonic())
                 return self._wait(task_id, watch, deadline - time.monotonic(), sure=hears), False
-            except Unavailable:  # it is created: whoever heard of an error would create it twice
+            except Unavailable:  # the task exists: an error would make the caller create it twice
                 return as_created(task, now_ms), False
 
     def _created_before(self, raw: Any, earlier: EarlierRequest, wait_seconds: float) -> Task:
-        """The task of an earlier request with the same body: waited for, or as it was then, also where it is gone."""
+        """The task of an earlier request with the same body: after a wait, or as it was created, even if it is gone."""
         if wait_seconds > 0:
             with suppress(NotFound):
                 return self.get(earlier.created_id, wait_seconds)
@@ -97,15 +97,15 @@ class TaskService:
         return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
 
     def _write(self, task: NewTask, key: RequestKey | None, now_ms: int) -> EarlierRequest | None:
-        """Create it; where another request with the same key was first, that one."""
+        """Create the task. Returns the earlier request if another one with the same key was first."""
         created = self._store.tasks.create([task], now_ms, self._admission.for_task(now_ms, key))
         return same_request(key, created) if isinstance(created, EarlierRequest) else None
 
     def get(self, task_id: str, wait_seconds: float = 0) -> Task:
-        """One whole task; with `wait_seconds` held until it is finished."""
+        """One task with all its fields, after waiting up to `wait_seconds` for it to finish."""
         task = self._store.tasks.get(task_id) if is_id(task_id) else None
         if task is None:
-            raise NotFound("there is no such task")
+            raise NotFound("task not found")
         if wait_seconds > 0 and not task.status.finished:
             channel = self._store.keys.done(task_id)
             with self._store.subscriber.watch(channel) as watch:
@@ -114,7 +114,7 @@ class TaskService:
         return task
 
     def _wait(self, task_id: str, watch: Watch, seconds: float, *, sure: bool = True) -> Task:
-        """Sleeps until the finish wakes it, and looks at the record before; also each second where it may not hear."""
+        """Read the task, and sleep until its finish is announced; unless `sure`, read it again each second."""
         deadline = time.monotonic() + seconds
         while True:
             task = self.get(task_id)
@@ -131,9 +131,9 @@ class TaskService:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
 
     def patch(self, task_id: str, changes: Any) -> Task:
-        """Change a waiting task: name, tags, priority, its time (counted from now), and the spec.
+        """Change fields of a waiting task. A delay counts from now, and null resets a field to its default.
 
-        Null gives a field its default. Raises Conflict once it is queued.
+        Raises Conflict once the task is queued.
         """
         for _ in range(_TRIES):
             seen, now_ms = self.get(task_id), self._clock()
@@ -148,45 +148,45 @@ class TaskService:
         raise Conflict("the task keeps changing; try again", seen.status)
 
     def _changed(self, seen: Task, changes: Any, now_ms: int) -> tuple[TaskSpec, int]:
-        """The spec with the changes, and when it is due: by a new delay, or as before."""
+        """The changed spec, and the time at which the task is due: a new one if the changes give one."""
         raw = merged(_raw_of(seen), changes)
         if _gives_time(raw):
             raw["task_type"] = TaskType.DELAYED if raw.get("task_type") is None else raw["task_type"]
             spec = self._parse(raw, now_ms)
             return spec, spec.due_ms(now_ms)
         problems = _type_problems(seen, raw.get("task_type"))
-        # Its time stays; any will do for the rules between the fields.
+        # The due time stays. The rules between the fields need one, and any will do.
         raw |= {"task_type": TaskType.DELAYED, "run_at": to_rfc3339(seen.due_ms)}
         return self._parse(raw, now_ms, problems), seen.due_ms
 
     def stop(self, task_id: str) -> Task:
-        """Never let it start, or end it while it runs; returns when it is stopped.
+        """Stop a task before it starts or while it runs; returns once it is stopped.
 
-        Raises Conflict where it was finished, or finished by itself before the stop reached it.
+        Raises Conflict if it had finished already, or finished before the stop took effect.
         """
         self._stop(task_id)
         return self.get(task_id)
 
     def _stop(self, task_id: str) -> None:
         if not is_id(task_id):
-            raise NotFound("there is no such task")
+            raise NotFound("task not found")
         channel = self._store.keys.done(task_id)
         with self._store.subscriber.watch(channel) as watch:
             before, after = self._store.tasks.stop(task_id, self._clock())
             if before == "":
-                raise NotFound("there is no such task")
+                raise NotFound("task not found")
             if before == Status.RUNNING:
                 after = self._await_end(task_id, watch)
             elif Status(before).finished:
-                raise Conflict(f"the task is finished: it {_past(before)}", before)
+                raise Conflict(f"the task has already finished: it {_past(before)}", before)
         if after != Status.STOPPED:
-            raise Conflict(f"the task finished by itself meanwhile: it {_past(after)}", after)
+            raise Conflict(f"the task finished before it could be stopped: it {_past(after)}", after)
 
     def _await_end(self, task_id: str, watch: Watch) -> str:
-        """Wait for the worker to end a running attempt; end the record where it does not answer."""
+        """Wait for the worker to end a running attempt; if it does not, write the end of the task here."""
         deadline = time.monotonic() + STOP_PATIENCE_SECONDS
         self._store.subscriber.confirm(self._store.keys.done(task_id), STOP_PATIENCE_SECONDS)
-        while True:  # looks first: it may have ended before Redis heard of the subscription
+        while True:  # read first: the attempt may have ended before the subscription was active
             status = self._store.tasks.status(task_id)
             if status is None:
                 raise NotFound("the task was deleted")
@@ -197,18 +197,18 @@ class TaskService:
         return self._store.tasks.stop(task_id, self._clock(), force=True)[1]
 
     def delete(self, task_id: str) -> None:
-        """Stop it if it is not finished, and remove every trace of it."""
+        """Stop the task if it has not finished, and remove all its data."""
         for _ in range(_TRIES):
             status = self._store.tasks.delete(task_id) if is_id(task_id) else ""
             if status == "":
-                raise NotFound("there is no such task")
+                raise NotFound("task not found")
             if status != Status.RUNNING:
                 return
             try:
                 self._stop(task_id)
             except Conflict:
-                continue  # it finished by itself
-        raise Conflict("the task keeps starting again; stop it first", Status.RUNNING)
+                continue  # it finished before the stop took effect
+        raise Conflict("the task keeps restarting; stop it first", Status.RUNNING)
 
 
 def _past(status: str) -> str:
@@ -216,17 +216,19 @@ def _past(status: str) -> str:
 
 
 def _type_problems(seen: Task, wanted: Any) -> list[Problem]:
-    """A change that gives no time leaves the type as it is."""
+    """The problem of a change to `task_type` without a time; empty if the type stays the same."""
     if wanted is None or wanted == seen.task_type:
         return []
-    return [Problem("task_type", "changes with delay_seconds or run_at only; a run_at in the past means now")]
+    return [
+        Problem("task_type", "can only change together with delay_seconds or run_at; a run_at in the past means now")
+    ]
 
 
 def _gives_time(fields: Mapping[str, Any]) -> bool:
-    """Whether one of the fields that say when a task is due is there. Null counts as left out."""
+    """Whether `fields` has a due time: `delay_seconds` or `run_at`. Null counts as absent."""
     return any(fields.get(name) is not None for name in DELAY_FIELDS)
 
 
 def _raw_of(task: Task) -> dict[str, Any]:
-    """The spec that a task was made of, without its time, for a change of some of it."""
+    """The spec from which a task was created, without its due time."""
     return {name: task.spec[name] for name in names_kept(TaskSpec) if name in task.spec}

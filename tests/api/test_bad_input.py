@@ -91,7 +91,7 @@ def test_code_that_does_not_compile_says_where(api: Api) -> None:
 def test_what_is_not_json_is_400(api: Api, body: bytes) -> None:
     response = api.call("POST", "/api/tasks", data=body, content_type="application/json")
     assert response.status_code == 400
-    assert response.get_json()["detail"].startswith("the body is not JSON")
+    assert response.get_json()["detail"].startswith("the body is not valid JSON")
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "text/json"])

@@ -39,7 +39,7 @@ def test_with_all_parts_it_is_ok(api: Api, store: Store, clock: VirtualClock, al
     assert report["sandbox"]["layers"] == {"seccomp": "on", "landlock": "on"}
     assert report["redis"]["round_trip_ms"] < 1000
     assert report["redis"]["warnings"] == [
-        "it keeps no append-only file: what was created last is lost if it dies; set appendonly yes"
+        "appendonly is off, so a crash of Redis loses the latest tasks; set appendonly yes"
     ]
 
 
@@ -48,7 +48,7 @@ def test_without_workers_and_beat_it_is_degraded_and_says_why(api: Api) -> None:
     report = response.get_json()
     assert (response.status_code, report["status"]) == (503, "degraded")
     assert report["workers"]["detail"] == "no worker serves celeriac.code, celeriac.api"
-    assert report["beat"]["detail"] == "no beat is alive: scheduled tasks do not fire"
+    assert report["beat"]["detail"] == "no beat is running, so scheduled tasks do not fire"
     assert report["redis"]["status"] == "ok"
 
 
@@ -72,7 +72,7 @@ def test_a_worker_that_fetches_nothing_serves_nothing(api: Api, store: Store, cl
     store.liveness.worker_alive("stuck@host", facts, clock())
     report = api.get("/health").get_json()
     assert report["workers"]["status"] == "down"
-    assert report["workers"]["detail"] == "stuck@host fetches nothing"
+    assert report["workers"]["detail"] == "not fetching tasks: stuck@host"
     assert api.get("/health/ready").status_code == 200, "the other one does"
     store.liveness.worker_gone("good@host")
     assert api.get("/health/ready").status_code == 503
@@ -82,7 +82,7 @@ def test_a_redis_that_takes_no_writes_is_down(api: Api, raw_redis: redis.Redis, 
     alive(*BOTH)
     raw_redis.execute_command("REPLICAOF", "127.0.0.1", "1")
     try:
-        assert api.get("/health").get_json()["redis"]["detail"] == "it is a replica: it takes no writes"
+        assert api.get("/health").get_json()["redis"]["detail"] == "Redis is a read-only replica"
         assert api.get("/health/ready").status_code == 503
     finally:
         raw_redis.execute_command("REPLICAOF", "NO", "ONE")

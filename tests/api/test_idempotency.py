@@ -244,7 +244,7 @@ def test_a_retry_after_an_answer_that_never_came_creates_nothing_more(
     part: str,
     name: str,
 ) -> None:
-    """The 503 says that it may have been done; and it has."""
+    """The 503 says that it may have been carried out; and it has."""
     store = Store.at(own_server.url)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REDIS_URL", redis_url)  # for Celery, which writes the messages
@@ -256,7 +256,7 @@ def test_a_retry_after_an_answer_that_never_came_creates_nothing_more(
         hang(own_server, patch, getattr(store, part), name)
         lost = api.post(path, body, headers=KEYED)
     assert lost.status_code == 503
-    assert "may have been done" in lost.get_json()["detail"]
+    assert "may have been carried out" in lost.get_json()["detail"]
     wait_until(lambda: sum(count(api)) > before, 5, "what Redis has carried out")
     again = api.post(path, body, headers=KEYED)
     assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")

@@ -126,7 +126,7 @@ def test_it_is_a_replica_that_takes_no_writes(web: Flask, own_server: RedisServe
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
         assert_unavailable(web, writes(CALLS))
         detail = Api(web).post("/api/tasks", CODE).get_json()["detail"]
-        assert detail == "Redis is a replica that takes no writes; nothing was changed"
+        assert detail == "Redis is a read-only replica; nothing was changed"
         assert Api(web).get(f"/api/tasks/{task_id}").status_code == 200, "reading goes on"
         client.execute_command("REPLICAOF", "NO", "ONE")
     assert Api(web).create()["status"] == "queued"
@@ -178,7 +178,7 @@ def refusing(clock: VirtualClock, sandbox: Sandbox) -> Iterator[Any]:
     [
         (
             b"-LOADING Redis is loading the dataset in memory\r\n",
-            "Redis is still reading its data; nothing was changed",
+            "Redis is still loading its data; nothing was changed",
         ),
         (b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n", None),
         (b"-NOAUTH Authentication required.\r\n", None),

@@ -55,7 +55,7 @@ def test_a_finished_task_is_a_conflict_that_names_its_status(api: Api, worker: P
     response = api.post(f"/api/tasks/{task['id']}/stop")
     assert response.status_code == 409
     assert response.get_json()["task_status"] == "succeeded"
-    assert response.get_json()["detail"] == "the task is finished: it succeeded"
+    assert response.get_json()["detail"] == "the task has already finished: it succeeded"
 
 
 def test_a_second_stop_is_a_conflict(api: Api) -> None:

@@ -38,5 +38,5 @@ def test_keys_of_visible_characters_are_taken_and_become_hashes(key: str) -> Non
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "a\n", "\x7f", "\x00", "ä", "😀", "0" * 256])
 def test_others_are_refused(key: str) -> None:
-    with pytest.raises(ValueError, match=r"must have 1 to 255 visible characters"):
+    with pytest.raises(ValueError, match=r"must have 1 to 255 visible ASCII characters"):
         made(key=key)

@@ -83,7 +83,7 @@ WRONG_IN_CODE = [
     ({"function_code": 1}, "function_code", "should be a valid string"),
     ({"function_name": None}, "function_name", "is required with function_code"),
     ({"function_name": ""}, "function_name", "string should have at least 1 character"),
-    ({"function_name": "not a name"}, "function_name", "is not a name a function can have"),
+    ({"function_name": "not a name"}, "function_name", "is not a valid function name"),
     ({"args": {}}, "args", "should be a valid list"),
     ({"kwargs": []}, "kwargs", "should be a valid dictionary"),
     (
@@ -130,9 +130,9 @@ WRONG_IN_API = [
         "method",
         "should be 'GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD' or 'OPTIONS'",
     ),
-    ({"headers": {"a b": "c"}}, "headers", "'a b' is not a header name"),
-    ({"headers": {"": "c"}}, "headers", "'' is not a header name"),
-    ({"headers": {"X": "a\r\nY: b"}}, "headers", "the value of X holds a line break or a null"),
+    ({"headers": {"a b": "c"}}, "headers", "'a b' is not a valid header name"),
+    ({"headers": {"": "c"}}, "headers", "'' is not a valid header name"),
+    ({"headers": {"X": "a\r\nY: b"}}, "headers", "the value of X contains a line break or a null character"),
     ({"headers": {"X": 1}}, "headers.X", "should be a valid string"),
     ({"headers": ["X"]}, "headers", "should be a valid dictionary"),
     ({"params": {"p": 1}}, "params.p", "should be a valid string"),
@@ -171,7 +171,7 @@ WRONG_DELAYS = [
         "run_at",
         "must be an RFC 3339 time with an offset, like 2026-11-23T08:30:00Z",
     ),
-    ({"run_at": "2026-02-30T00:00:00Z"}, "run_at", "is not a time that exists"),
+    ({"run_at": "2026-02-30T00:00:00Z"}, "run_at", "is not a valid date and time"),
     ({"run_at": "2036-11-24T00:00:00Z"}, "run_at", "must be within the next ten years"),
 ]
 

@@ -21,7 +21,7 @@ from tests.servers import RedisServer
         (exceptions.TimeoutError("slow"), Unavailable, "TimeoutError"),
         (exceptions.ReadOnlyError("You can't write"), Unavailable, "ReadOnlyError"),
         (exceptions.MasterDownError("Link with MASTER is down"), Unavailable, "MasterDownError"),
-        (exceptions.OutOfMemoryError("command not allowed"), Full, "Redis has no memory left; nothing was changed"),
+        (exceptions.OutOfMemoryError("command not allowed"), Full, "Redis is out of memory; nothing was changed"),
         # redis-py knows no class for these
         (exceptions.ResponseError("MISCONF Errors writing to the AOF file"), Unavailable, "MISCONF"),
         (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), Unavailable, "NOREPLICAS"),
@@ -30,7 +30,7 @@ from tests.servers import RedisServer
         (
             exceptions.ResponseError("Error running script (call to f_1): @user_script:5: -OOM command not allowed"),
             Full,
-            "Redis has no memory left; nothing was changed",
+            "Redis is out of memory; nothing was changed",
         ),
         (
             exceptions.ResponseError("Error running script (call to f_1): @user_script:5: -READONLY You can't write"),

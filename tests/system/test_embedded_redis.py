@@ -184,16 +184,16 @@ def test_server_as_it_should_be_has_no_warnings(server: EmbeddedServer) -> None:
 def test_each_thing_that_is_wrong_is_a_warning() -> None:
     found = warnings({"redis_version": "6.0.16", "maxmemory_policy": "allkeys-lru", "aof_enabled": 0})
     assert found == [
-        "it is version 6.0.16; Celeriac needs 6.2 or newer",
-        "its maxmemory-policy is allkeys-lru: it may throw tasks away; set it to noeviction",
-        "it keeps no append-only file: what was created last is lost if it dies; set appendonly yes",
+        "Redis is version 6.0.16; Celeriac needs 6.2 or newer",
+        "maxmemory-policy is allkeys-lru, so Redis may evict tasks; set it to noeviction",
+        "appendonly is off, so a crash of Redis loses the latest tasks; set appendonly yes",
     ]
 
 
 def test_what_takes_no_writes_says_why() -> None:
-    assert refusal({"role": "slave"}) == "it is a replica: it takes no writes"
+    assert refusal({"role": "slave"}) == "Redis is a read-only replica"
     assert refusal({"role": "master", "aof_last_write_status": "err"}) == (
-        "it can't write to its disk: it takes no writes"
+        "Redis can't write to its disk and refuses writes"
     )
 
 

@@ -85,7 +85,7 @@ def test_without_a_beat_delays_run_and_health_says_why_cron_does_not(
     assert report["status"] == "degraded"
     assert report["beat"] == {
         "status": "down",
-        "detail": "no beat is alive: scheduled tasks do not fire",
+        "detail": "no beat is running, so scheduled tasks do not fire",
         "last_tick_at": None,
     }
     assert report["workers"]["status"] == "ok"

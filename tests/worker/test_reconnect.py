@@ -180,7 +180,7 @@ def test_a_worker_that_lives_and_fetches_nothing_shows_in_health_and_ends(bench:
     (folder / "stall").touch()
     wait_until(lambda: bench.health.report()["workers"]["status"] == "down", DOUBT_SECONDS + 8, "health says so")
     assert bench.health.report()["workers"]["detail"] == (
-        "one@test fetches nothing; no worker serves celeriac.code, celeriac.api"
+        "not fetching tasks: one@test; no worker serves celeriac.code, celeriac.api"
     )
     assert not bench.health.is_ready()
     wait_until(lambda: worker.process.poll() is not None, END_SECONDS + 15, "its end, to be started anew")

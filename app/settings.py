@@ -1,8 +1,7 @@
-"""Every setting, in one table: its environment variable, default, bounds and help.
+"""Every setting in one table: environment variable, default, bounds and help.
 
-The environment is read here and nowhere else, once, by `read_settings`. A value that can't be
-right stops the process at start with a sentence that names the variable (`SettingsError`).
-Names carry their unit where they have one. A list is comma-separated.
+Only `read_settings` reads the environment, once. An invalid value stops the process at start with a message that names
+the variable (`SettingsError`). Names carry their unit. Lists are comma-separated.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit
 from app.domain.cron import load_zone
 from app.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
 
-SCOPES = ("read", "write", "admin")  # each may do what those before it may
+SCOPES = ("read", "write", "admin")  # each includes the rights of those before it
 MIN_KEY_LENGTH = 32
 DURABILITIES = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -33,19 +32,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class SettingsError(ValueError):
-    """A setting's value can't be used; the message names the variable and says why."""
+    """A setting has an invalid value. The message names the variable and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One entry of API_KEYS. `secret` is kept only until it has been hashed."""
+    """One entry of API_KEYS. `secret` is kept only until it is hashed."""
 
     name: str
     scope: str
     secret: str = dataclasses.field(repr=False)
 
 
-# --- typed readers: text -> value, or a ValueError that says what is wrong -------------------------
+# --- typed readers: text -> value, or a ValueError with the reason -------------------------
 
 
 def _number(text: str, *, low: float, high: float, whole: bool = True) -> Any:
@@ -63,7 +62,7 @@ def _choice(text: str, *, among: tuple[str, ...]) -> str:
 
 
 def _timezone(text: str) -> str:
-    load_zone(text)  # of the same data by which schedules fire; its error is a ValueError
+    load_zone(text)  # the same data that schedules use; its error is a ValueError
     return text
 
 
@@ -124,32 +123,33 @@ def _setting(default: Any, read: Callable[[str], Any], help: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the service was told. A field `redis_url` is read from the variable `REDIS_URL`."""
+    """The settings of the service. The field `redis_url` is read from the variable `REDIS_URL`, and so on."""
 
-    host: str = _setting("127.0.0.1", str, "Address the API binds to. Any but a loopback one needs `API_KEYS`.")
+    host: str = _setting("127.0.0.1", str, "Address the API binds to. Any address but loopback requires `API_KEYS`.")
     port: int = _setting(5001, partial(_number, low=1, high=65535), "Port the API binds to.")
     api_keys: tuple[ApiKey, ...] = _setting(
         (),
         _api_keys,
-        "Who may call: a list of `name:scope:key`; scope `read`, `write` or `admin`; key of 32 characters.",
+        "API keys: a list of `name:scope:key`. Scope: `read`, `write` or `admin`; key: at least 32 characters.",
     )
     api_threads: int = _setting(
         128,
         partial(_number, low=4, high=1024),
-        "Threads that serve requests. Each held `wait` takes one; all but 16 may.",
+        "Threads that serve requests. Each `wait` in progress occupies one; 16 are reserved for other requests.",
     )
     redis_url: str = _setting(
         "",
         _redis_url,
-        'Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://`, `sentinel://`. Empty: see "Which Redis".',
+        "Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://` or `sentinel://`. If empty, see "
+        '"Which Redis is used".',
     )
     durability: str = _setting(
         "everysec",
         partial(_choice, among=DURABILITIES),
-        "When the embedded server writes to disk: `everysec`, or `always`, before each answer.",
+        "When the embedded server writes to disk: `everysec` (once a second) or `always` (before each reply).",
     )
-    var_dir: Path = _setting(ROOT / "var", _path, "Folder of the embedded server: its data, socket and log.")
-    timezone: str = _setting("UTC", _timezone, "Time zone of a cron expression that names none.")
+    var_dir: Path = _setting(ROOT / "var", _path, "Folder for the data, socket and log of the embedded server.")
+    timezone: str = _setting("UTC", _timezone, "Time zone of scheduled tasks that do not name one.")
     log_level: str = _setting("INFO", partial(_choice, among=LOG_LEVELS), "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: str = _setting(
         "text", partial(_choice, among=("text", "json")), "`text` for people, `json` for machines."
@@ -157,81 +157,86 @@ class Settings:
     code_concurrency: int = _setting(
         2 * (os.cpu_count() or 1),
         partial(_number, low=1, high=256),
-        "Code tasks that one worker runs at once. Default: two per core.",
+        "Code tasks that one worker runs at the same time.",
     )
-    api_concurrency: int = _setting(200, partial(_number, low=1, high=2000), "API tasks that one worker runs at once.")
+    api_concurrency: int = _setting(
+        200, partial(_number, low=1, high=2000), "API tasks that one worker runs at the same time."
+    )
     countdown_horizon: float = _setting(
         5.0,
         partial(_number, low=1, high=60, whole=False),
-        "Seconds. A delay shorter than this goes to a worker at once, by countdown; a longer one waits in Redis.",
+        "A task due within this many seconds is handed to a worker as a countdown; a later one waits in Redis.",
     )
     lease_seconds: float = _setting(
         15.0,
         partial(_number, low=1, high=600, whole=False),
-        "Seconds a worker may be silent before its running attempts count as lost. Renewed three times as often.",
+        "Seconds that a worker may be silent before its running attempts count as lost. It renews leases three times "
+        "as often.",
     )
     shutdown_grace: float = _setting(
         30.0,
         partial(_number, low=0, high=3600, whole=False),
-        "Seconds that running attempts have to end when a worker is told to (SIGTERM); then they are given back to "
-        "their queue. Under `python start.py` 3, unless it is set.",
+        "Seconds that running attempts get to finish when a worker receives SIGTERM; then they return to their queue. "
+        "Unless set, 3 under `python start.py`.",
     )
-    result_ttl: float = _setting(604_800.0, _seconds, "Seconds a finished task is kept (default: 7 days).")
-    max_finished_tasks: int = _setting(1_000_000, _positive, "Finished tasks that are kept; the oldest go first.")
+    result_ttl: float = _setting(604_800.0, _seconds, "Seconds for which a finished task is kept (default: 7 days).")
+    max_finished_tasks: int = _setting(
+        1_000_000, _positive, "Maximum number of finished tasks to keep; the oldest are removed first."
+    )
     max_queued_tasks: int = _setting(
-        1_000_000, _positive, "Tasks that may wait, queued or for a time to come; more are refused with 503."
+        1_000_000, _positive, "Maximum number of queued and waiting tasks; more are refused with 503."
     )
     max_body_bytes: int = _setting(
-        1_048_576, partial(_number, low=1024, high=67_108_864), "Bytes a request's body may have."
+        1_048_576, partial(_number, low=1024, high=67_108_864), "Maximum size of a request body in bytes."
     )
     sandbox_memory_bytes: int = _setting(
         268_435_456,
         partial(_number, low=33_554_432, high=17_179_869_184),
-        "Bytes of memory that one run of a program may have (256 MiB).",
+        "Maximum memory of one run of a program in bytes (default: 256 MiB).",
     )
     sandbox_result_bytes: int = _setting(
-        1_048_576, partial(_number, low=1024, high=67_108_864), "Bytes that a result may have, as JSON."
+        1_048_576, partial(_number, low=1024, high=67_108_864), "Maximum size of a result in bytes, as JSON."
     )
     sandbox_stdout_bytes: int = _setting(
         262_144,
         partial(_number, low=0, high=67_108_864),
-        "Bytes of output that are kept; the rest is cut and the task says so.",
+        "Bytes of output to keep; if more is cut off, the task says so.",
     )
     sandbox_require: tuple[str, ...] = _setting(
         (),
         _layers,
-        f"Layers of the sandbox without which a worker refuses to start: a list of {', '.join(SANDBOX_LAYERS)}.",
+        f"Layers of the sandbox that a worker requires to start: any of {', '.join(SANDBOX_LAYERS)}.",
     )
     sandbox_extra_modules: tuple[str, ...] = _setting(
-        (), _words, "Further modules that programs may import, whole and unguarded: **at your own risk**."
+        (), _words, "Additional modules that programs may import, complete and unguarded: **at your own risk**."
     )
     http_response_bytes: int = _setting(
         1_048_576,
         partial(_number, low=1024, high=67_108_864),
-        "Bytes of an answer's body that are kept, after decoding.",
+        "Bytes of a decoded response body to keep.",
     )
     http_allowed_networks: tuple[Network, ...] = _setting(
         (),
         _networks,
-        "Networks API tasks may reach although they are loopback, private or special (`10.0.0.0/8,::1/128`).",
+        "Loopback, private or special networks that API tasks may call nevertheless (`10.0.0.0/8,::1/128`).",
     )
     http_denied_networks: tuple[Network, ...] = _setting(
-        (), _networks, "Networks API tasks may never reach; stronger than allowed ones."
+        (), _networks, "Networks that API tasks may never call, even if allowed."
     )
-    http_allowed_ports: tuple[int, ...] = _setting((), _ports, "Ports API tasks may call. Empty: all.")
+    http_allowed_ports: tuple[int, ...] = _setting((), _ports, "Ports that API tasks may call. If empty, all.")
     http_proxy_url: str = _setting(
-        "", str, "A proxy for all API tasks. It then decides which addresses may be reached, not Celeriac."
+        "", str, "Proxy for all API tasks. The proxy, not Celeriac, then decides which addresses may be called."
     )
-    http_ca_bundle: str = _setting("", str, "File of further certificate authorities (PEM) that API tasks trust.")
+    http_ca_bundle: str = _setting("", str, "PEM file of additional certificate authorities that API tasks trust.")
 
     @property
     def loopback_only(self) -> bool:
-        """Whether the API can be reached from this machine alone."""
+        """Whether only this machine can reach the API."""
         return is_loopback(self.host)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether binding to `host` serves this machine alone."""
+    """Whether an API bound to `host` can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -241,9 +246,9 @@ def is_loopback(host: str) -> bool:
 
 
 def read_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Read all settings; `overrides` (from a command line) win over the environment.
+    """Read all settings. `overrides` (from the command line) take precedence over the environment.
 
-    Raises SettingsError, naming every variable with a bad value.
+    Raises SettingsError, which names every variable with an invalid value.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
@@ -261,5 +266,5 @@ def read_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     values.update({name: value for name, value in overrides.items() if value is not None})
     settings = Settings(**values)
     if not settings.loopback_only and not settings.api_keys:
-        raise SettingsError(f"HOST is {settings.host}: to serve more than this machine, set API_KEYS")
+        raise SettingsError(f"HOST is {settings.host}: set API_KEYS to serve other machines")
     return settings

@@ -289,7 +289,7 @@ def test_wrong_command_line_is_refused(words: list[str]) -> None:
 def test_other_host_without_a_key_is_refused(role: str) -> None:
     answer = run(role, "--host", "0.0.0.0")
     assert answer.returncode == 2
-    assert answer.stderr == "start.py: HOST is 0.0.0.0: to serve more than this machine, set API_KEYS\n"
+    assert answer.stderr == "start.py: HOST is 0.0.0.0: set API_KEYS to serve other machines\n"
     assert answer.stdout == ""
 
 

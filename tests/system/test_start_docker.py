@@ -100,7 +100,7 @@ def test_service_has_a_health_check(service: str) -> None:
 
 @pytest.mark.parametrize("service", OURS)
 def test_service_without_keys_says_what_is_missing(service: str) -> None:
-    with pytest.raises(SettingsError, match=r"HOST is 0\.0\.0\.0: to serve more than this machine, set API_KEYS"):
+    with pytest.raises(SettingsError, match=r"HOST is 0\.0\.0\.0: set API_KEYS to serve other machines"):
         read_settings(environment(service))
 
 

@@ -272,7 +272,7 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks/by-key/{key}",
         "putScheduledTask",
         "Scheduled tasks",
-        "Create or replace a scheduled task by key",
+        "Create a scheduled task by key, or update it to match the body",
         {200: Answer("Changed.", "ScheduledTask"), 201: Answer("Created.", "ScheduledTask", ("Location",))},
         (*WRITING, 409),
         "For schedules that are kept in a repository and applied repeatedly.",

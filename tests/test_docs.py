@@ -1,4 +1,4 @@
-"""What the documentation says is what there is: settings, endpoints, statuses, errors, commands, links."""
+"""The documentation matches the code: settings, endpoints, statuses, errors, commands, links. Its form is even."""
 
 from __future__ import annotations
 
@@ -247,6 +247,44 @@ def _anchors(page: Path) -> set[str]:
     """The headings of a page as links name them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+#: Pages that are still hard-wrapped. Empty this as they are unwrapped.
+WRAPPED = {
+    "CHANGELOG.md",
+    "docs/api-tasks.md",
+    "docs/cron.md",
+    "docs/decisions/0007-when-a-cron-fires-is-computed-here.md",
+    "docs/programs.md",
+    "docs/sandbox-layers.md",
+    "docs/scheduling.md",
+}
+UNWRAPPED = [path for path in PAGES if str(path.relative_to(ROOT)) not in WRAPPED]
+
+#: The start of a line that belongs to no paragraph: a table, heading, fence, rule, tag or list item.
+_BLOCK = re.compile(r"\s*(\||#|```|---|<[a-z/!]|[-*+] |\d+\. )")
+
+
+def _wrapped_lines(text: str) -> list[str]:
+    """The lines that continue a paragraph or a list item."""
+    prose = re.sub(r"^\s*```.*?^\s*```$", "```", text, flags=re.MULTILINE | re.DOTALL)
+    pairs = itertools.pairwise(prose.splitlines())
+    return [line for before, line in pairs if _can_be_continued(before) and line.strip() and not _BLOCK.match(line)]
+
+
+def _can_be_continued(line: str) -> bool:
+    is_item = re.match(r"\s*([-*+]|\d+\.) ", line) is not None
+    return bool(line.strip()) and (is_item or not _BLOCK.match(line))
+
+
+@pytest.mark.parametrize("path", UNWRAPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_paragraph_is_one_line(path: Path) -> None:
+    assert _wrapped_lines(path.read_text()) == []
+
+
+@pytest.mark.parametrize("text", ["one\ntwo", "- one\n  two", "1. one\ntwo", "```\na\nb\n```\none\ntwo"])
+def test_a_wrapped_paragraph_is_found(text: str) -> None:
+    assert len(_wrapped_lines(text)) == 1
 
 
 def _pins(name: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: which request is a repetition of which. Pure. What callers may rely on: docs/idempotency.md."""
+"""`Idempotency-Key`: recognise repeated requests. Pure. docs/idempotency.md has the promises to callers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 class RequestKey:
     """A request that may be repeated.
 
-    `name`: its key, of this method and path, as the store knows it. `fingerprint`: tells its body from another one.
-    Both are hashes: a caller's text of 255 characters has no business in the name of a Redis key.
+    `name`: identifies the key together with the method and path. `fingerprint`: identifies the body.
+    Both are hashes, since a caller's text of up to 255 characters should not be part of the name of a Redis key.
     """
 
     name: str
@@ -27,9 +27,9 @@ class RequestKey:
 
 
 def request_key(method: str, path: str, key: str, body: Any) -> RequestKey:
-    """The key of a request whose body is the JSON value `body`. Raises ValueError where `key` can't be one.
+    """The key of a request with the JSON value `body`. Raises ValueError if `key` is malformed.
 
-    Bodies are the same when their JSON is: the order of members and the blanks between them don't count.
+    Two bodies are the same if their JSON is: the order of members and whitespace do not matter.
     """
     if not _KEY.fullmatch(key):
         raise ValueError(f"must have 1 to {MAX_KEY_LENGTH} visible ASCII characters and no spaces")

@@ -123,6 +123,7 @@ class Recovery:
             "attempt": lost.attempt,
             "started_at": to_rfc3339(lost.started_ms or now_ms),
             "finished_at": to_rfc3339(now_ms),
+            "duration_ms": None,
             "worker": lost.worker,
             "error": failure,
         }

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from app.domain.outcome import Ending, Failure, Outcome
+from app.settings import Settings
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
+from app.usecases.dispatch import Dispatcher
+from app.usecases.maintenance import Maintenance
 from tests.api.calls import Api, PlayedWorker, fields_of
 from tests.conftest import VirtualClock
+from tests.store.making import PlainMessages
 
 
 def test_a_succeeded_task_has_its_result_output_and_times(api: Api, worker: PlayedWorker, clock: VirtualClock) -> None:
@@ -85,3 +89,15 @@ def test_wait_takes_any_number_of_decimals(api: Api, worker: PlayedWorker) -> No
     worker.succeed(task_id)
     assert api.get(f"/api/tasks/{task_id}?wait=0.{'3' * 50}").status_code == 200
     assert fields_of(api.get(f"/api/tasks/{task_id}?wait=60.{'3' * 50}")) == ["wait"]
+
+
+def test_an_attempt_whose_worker_died_is_listed(
+    api: Api, store: Store, worker: PlayedWorker, clock: VirtualClock
+) -> None:
+    task_id = api.create()["id"]
+    worker.start(task_id)
+    Maintenance(store, Dispatcher(PlainMessages(), 5.0), Settings(), "beat@test").run(clock.advance(60_000))
+    worker.succeed(task_id)
+    lost, last = api.get(f"/api/tasks/{task_id}").get_json()["attempts"]
+    assert (lost["attempt"], lost["duration_ms"], lost["error"]["type"]) == (1, None, "WorkerLostError")
+    assert (last["attempt"], last["error"]) == (2, None)

@@ -18,7 +18,7 @@ from app.store.record import Change, Task
 from app.store.schedules import Schedule
 from app.store.store import Store
 from tests.servers import LoggedProcess
-from tests.store.making import FAILED, claimed, created, finished, new_schedule
+from tests.store.making import FAILED, changed, claimed, created, finished, new_schedule
 from tests.system.chaos.checks import CHECKS
 from tests.system.chaos.checks.keys import keys
 from tests.system.chaos.cluster import Life
@@ -256,7 +256,7 @@ MINUTE_MS = 60_000
 def fired(evidence: Evidence, *minutes: int) -> Schedule:
     """A schedule that had to fire in the minutes 0, 1, 2, and has fired in these."""
     start_ms = system_clock() // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS
-    schedule = replace(new_schedule(start_ms - 1), name="latest", run_count=len(minutes))
+    schedule = new_schedule(start_ms - 1, name="latest", run_count=len(minutes))
     evidence.schedules[schedule.id] = schedule
     evidence.first_run_ms[schedule.id], evidence.paused_ms[schedule.id] = start_ms, start_ms + 2 * MINUTE_MS + 30_000
     times_ms = [start_ms + minute * MINUTE_MS for minute in minutes]
@@ -289,7 +289,7 @@ def test_a_firing_lost_doubled_or_made_up_is_found(
 
 def test_what_starts_again_after_the_next_firing_has_stopped_it_is_found(evidence: Evidence) -> None:
     schedule, task = fired(evidence, 0, 1, 2), only_task(evidence)
-    evidence.schedules[schedule.id] = replace(schedule, name="stop")
+    evidence.schedules[schedule.id] = changed(schedule, name="stop")
     starts = [Change(ms, Status.QUEUED, Status.RUNNING, "worker-1", "…") for ms in (1_000, 5_000)]
     first = replace(task, scheduled_task_id=schedule.id, due_ms=1_000, history=starts)
     evidence.tasks |= {task.id: first, "next": replace(first, id="next", due_ms=2_000, created_ms=2_000)}

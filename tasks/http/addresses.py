@@ -1,11 +1,11 @@
-"""Which addresses may be called. Pure: no DNS, no sockets; the table is the policy.
+"""The addresses that may be called. Pure: no DNS, no sockets; the tables are the policy.
 
-An address is judged together with every IPv4 address it carries inside (mapped, NAT64, 6to4, Teredo …):
-a translator on the way would unwrap it, so a refused address inside refuses the whole.
+An address is judged together with every IPv4 address embedded in it (mapped, NAT64, 6to4, Teredo …). A
+translator on the way would unwrap it, so an embedded address that is refused makes the whole address refused.
 
-IPv6 is an allow-list: only 2000::/3 is global unicast, and holes are cut from it. IPv4 is IANA's
-special-purpose registry as a deny-list. Left out on purpose: NAT64 with an operator's own prefix can't be
-seen from the address; `denied_networks` is for those.
+IPv6 is an allow-list: only 2000::/3 is global unicast, minus the ranges cut out of it. IPv4 is a deny-list, IANA's
+special-purpose registry. Deliberately left out: NAT64 with an operator's own prefix, which the address does not
+reveal. Use `denied_networks` for those.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ MAPPED = IPv6Network("::ffff:0:0/96")
 NAT64 = IPv6Network("64:ff9b::/96")
 
 TRANSPARENT: tuple[IPv6Network, ...] = (MAPPED, NAT64)
-"""Only the IPv4 address inside counts: a socket unwraps the first, a NAT64 gateway the second, and behind
+"""Only the embedded IPv4 address counts: a socket unwraps the first, a NAT64 gateway the second, and behind
 DNS64 every IPv4-only name resolves to the second."""
 
 SPECIAL_IPV6: tuple[tuple[IPv6Network, str], ...] = (
@@ -102,12 +102,12 @@ _ISATAP_MARKS = (0x00005EFE, 0x02005EFE)
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """What the service may call.
+    """The addresses and ports that the service may call.
 
-    `allow_private`: the service serves loopback only, so loopback and private addresses are open too.
-    `denied_networks` wins over everything. `allowed_networks` opens what is special; an address of cloud
-    metadata it opens only when it is listed by itself (/32, /128), so that listing one's own
-    fd00::/8 or 100.64.0.0/10 does not hand out the machine's credentials. `allowed_ports`: empty is all.
+    `allow_private`: loopback and private addresses are open too, for a service that serves loopback only.
+    `denied_networks` takes precedence over everything. `allowed_networks` opens special addresses; it opens a cloud
+    metadata address only if that address is listed by itself (/32, /128), so that listing your own fd00::/8 or
+    100.64.0.0/10 does not expose the machine's credentials. An empty `allowed_ports` means all ports.
     """
 
     allow_private: bool = False
@@ -116,8 +116,10 @@ class AddressPolicy:
     allowed_ports: tuple[int, ...] = ()
 
     def refuses(self, address: str, port: int) -> str | None:
-        """None if the address may be called at that port; otherwise the reason, in a word or two, for our
-        log only: told to a caller, it would say what a name resolved to."""
+        """Return None if the address may be called at that port, otherwise the reason in a word or two.
+
+        The reason is for our log only: it would tell a caller what a name resolved to.
+        """
         if self.allowed_ports and port not in self.allowed_ports:
             return "port"
         try:
@@ -127,8 +129,11 @@ class AddressPolicy:
         return self._refuses_address(outer)
 
     def refuses_name(self, host: str) -> str | None:
-        """None if the name may be looked up; a reason if it is a known name of cloud metadata (through a
-        proxy, the name is all we see) and no metadata address is listed."""
+        """Return None if the name may be looked up, otherwise the reason.
+
+        Refused are the known names of cloud metadata services, unless a metadata address is listed. Behind a proxy
+        the name is all we see.
+        """
         if host.rstrip(".").lower() not in METADATA_NAMES:
             return None
         listed = any(_is_single(net) and _is_metadata(net.network_address) for net in self.allowed_networks)
@@ -158,8 +163,10 @@ class AddressPolicy:
 
 
 def special_category(address: Address) -> str | None:
-    """What the address is, if it is not plain global unicast. Judges it as it stands: what is embedded in
-    it is `embedded_ipv4`'s."""
+    """Return the category of an address that is not plain global unicast, else None.
+
+    Judges the address itself; see `embedded_ipv4` for addresses inside it.
+    """
     if isinstance(address, IPv4Address):
         return next((category for net, category in SPECIAL_IPV4 if address in net), None)
     if _within(address, TRANSPARENT):
@@ -171,7 +178,7 @@ def special_category(address: Address) -> str | None:
 
 
 def embedded_ipv4(address: Address) -> tuple[IPv4Address, ...]:
-    """Every IPv4 address that some translator would find inside an IPv6 address."""
+    """Return every IPv4 address that some translator would find inside an IPv6 address."""
     if isinstance(address, IPv4Address):
         return ()
     number = int(address)
@@ -190,7 +197,7 @@ def embedded_ipv4(address: Address) -> tuple[IPv4Address, ...]:
 
 
 def _local_nat64(number: int) -> tuple[int, int]:
-    """RFC 6052 within 64:ff9b:1::/48, as a /48 prefix (bits 48..63 and 72..87) and as a /96 one."""
+    """Read RFC 6052 addresses in 64:ff9b:1::/48 both as a /48 prefix (bits 48..63 and 72..87) and as a /96 prefix."""
     return (number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF, number & 0xFFFFFFFF
 
 

@@ -1,4 +1,4 @@
-"""Resolve, ask the policy, connect: in this order, at one place, for every connection."""
+"""Resolve, ask the policy, connect: in this order and in this one place, for every connection."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tasks.http.sockets import WatchedSocket
 Connect = Callable[[Endpoint, Exchange, float], WatchedSocket]
 
 FIRST_ADDRESSES_SECONDS = 5.0
-"""How long an address is tried while others are left: a dead IPv6 route must not eat the whole time."""
+"""Time limit per address while others are left: a dead IPv6 route must not use up all the time."""
 
 CANCEL_CHECK_SECONDS = 0.1
-"""A shutdown does not wake a pending connect on every system, so a cancelled one looks this often."""
+"""A shutdown does not wake a pending connect on every system, so the connect checks this often for a cancel."""
 
 _PENDING = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY)
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL)
 
 
 def open_socket(endpoint: Endpoint, exchange: Exchange, limit_seconds: float) -> WatchedSocket:
-    """A connected socket of this exchange. Raises OSError after `limit_seconds`, TimeoutError_, Cancelled."""
+    """Return a connected socket of this exchange. Raises OSError after `limit_seconds`, TimeoutError_, Cancelled."""
     sock = WatchedSocket(endpoint[0], socket.SOCK_STREAM)
     try:
         sock.watch(exchange)
@@ -41,7 +41,7 @@ def open_socket(endpoint: Endpoint, exchange: Exchange, limit_seconds: float) ->
 
 
 class Dialer:
-    """Makes connections to what the policy allows, and to nothing else."""
+    """Makes connections to addresses that the policy allows, and to no others."""
 
     def __init__(self, policy: AddressPolicy, resolver: Resolver, connect: Connect = open_socket) -> None:
         self._policy = policy
@@ -49,15 +49,17 @@ class Dialer:
         self._connect = connect
 
     def dial(self, host: str, port: int, exchange: Exchange) -> WatchedSocket:
-        """Connects to an address of the host, after all of them were found allowed: of a name that also
-        points inside, no address is called. Raises CallError or Cancelled."""
+        """Connect to an address of the host, provided that all of its addresses are allowed.
+
+        A name that points to a refused address as well is refused altogether. Raises CallError or Cancelled.
+        """
         endpoints = self._resolver.endpoints(host, port, exchange)
         for _, address in endpoints:
             self._check(host, port, str(address[0]))
         return self._first_that_answers(host, port, endpoints, exchange)
 
     def dial_unchecked(self, host: str, port: int, exchange: Exchange) -> WatchedSocket:
-        """For the operator's proxy, which may well be at a private address."""
+        """Connect to the operator's proxy, which may have a private address."""
         endpoints = self._resolver.endpoints(host, port, exchange)
         return self._first_that_answers(host, port, endpoints, exchange)
 

@@ -1,4 +1,4 @@
-"""The one thing that accompanies a call from DNS to the last byte: its time, its budget, its stop."""
+"""The state of a call from DNS to the last byte: its deadline, its receive budget, its cancel."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tasks.http.errors import Cancelled, ReceiveLimit, TimeoutError_
 
 
 class Cancel:
-    """Ends a call in flight, from any thread; for one call at a time."""
+    """Ends a call in flight, from any thread. Serves one call at a time."""
 
     __slots__ = ("_aborts", "_cancelled", "_lock")
 
     def __init__(self) -> None:
         self._cancelled = False
         self._aborts: dict[int, Callable[[], None]] = {}
-        # Re-entrant: the collector may close a forgotten socket, and so detach it, inside the lock.
+        # Re-entrant: the garbage collector may close a socket, and so detach it, while this thread holds the lock.
         self._lock = threading.RLock()
 
     @property
@@ -25,14 +25,14 @@ class Cancel:
         return self._cancelled
 
     def cancel(self) -> None:
-        """The call in flight raises Cancelled at once; one that starts later, right at its start."""
-        with self._lock:  # held over the aborts: nothing is closed, and its number reused, meanwhile
+        """Make the call in flight raise Cancelled at once, or a later call as soon as it starts."""
+        with self._lock:  # held during the aborts, so that no descriptor is closed and its number reused meanwhile
             self._cancelled = True
             for abort in list(self._aborts.values()):
                 abort()
 
     def attach(self, owner: object, abort: Callable[[], None]) -> None:
-        """`abort` is called on cancel until `detach`; it must not block or raise."""
+        """Call `abort` on cancel, until `detach`. It must not block or raise."""
         with self._lock:
             if self._cancelled:
                 raise Cancelled
@@ -44,12 +44,12 @@ class Cancel:
 
 
 class Exchange:
-    """Time and budget of one call. Used by the thread that calls; only `cancel` is shared."""
+    """Deadline and receive budget of one call. Only `cancel` is shared with other threads."""
 
     __slots__ = ("_deadline", "_receive_limit_bytes", "cancel", "received_bytes", "timeout_seconds")
 
     def __init__(self, timeout_seconds: float, cancel: Cancel | None, started: float) -> None:
-        """`started` is `time.monotonic()`'s: sockets know no other clock."""
+        """`started` is a time of `time.monotonic()`, the clock that sockets use."""
         self.timeout_seconds = timeout_seconds
         self.cancel = cancel if cancel is not None else Cancel()
         self.received_bytes = 0
@@ -57,7 +57,7 @@ class Exchange:
         self._receive_limit_bytes = 0
 
     def remaining(self) -> float:
-        """Seconds that are left, more than 0. Raises Cancelled or TimeoutError_."""
+        """Return the seconds left, always more than 0. Raises Cancelled or TimeoutError_."""
         if self.cancel.cancelled:
             raise Cancelled
         left = self._deadline - time.monotonic()
@@ -69,13 +69,15 @@ class Exchange:
         return TimeoutError_(f"the call did not end within {self.timeout_seconds:g} s")
 
     def expect(self, limit_bytes: int) -> None:
-        """A new phase begins: from here, at most that many bytes are received."""
+        """Begin a new phase in which at most that many bytes may be received."""
         self.received_bytes = 0
         self._receive_limit_bytes = limit_bytes
 
     def received(self, size_bytes: int) -> None:
-        """Count what came off the wire. Raises ReceiveLimit beyond the budget, Cancelled where an end of
-        file is only the shutdown that cancelled us."""
+        """Count received bytes.
+
+        Raises ReceiveLimit beyond the budget, and Cancelled if an end of file comes from our own cancel.
+        """
         self.received_bytes += size_bytes
         if self.received_bytes > self._receive_limit_bytes:
             raise ReceiveLimit

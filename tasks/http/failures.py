@@ -1,4 +1,4 @@
-"""From the exceptions of sockets, ssl, http.client and urllib3 to the contract's error types."""
+"""Translation of exceptions from sockets, ssl, http.client and urllib3 into the contract's error types."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tasks.http.errors import CallError, ConnectionError_, ReceiveLimit, TLSErro
 from tasks.http.urls import Target
 
 TRANSPORT_ERRORS = (OSError, http.client.HTTPException, HTTPError, ReceiveLimit)
-"""What a hostile or broken target can make the layers below raise."""
+"""Everything that a hostile or broken target can make the layers below raise."""
 
 
 def call_error(error: Exception, target: Target) -> CallError:
-    """The CallError for one of TRANSPORT_ERRORS. Its text is ours: theirs may hold addresses."""
+    """Return the CallError for one of TRANSPORT_ERRORS. The original text is dropped, since it may hold addresses."""
     if isinstance(error, ReceiveLimit):
         return ConnectionError_(f"{target} sent more headers than are read")
     cause = _cause(error)
@@ -26,7 +26,7 @@ def call_error(error: Exception, target: Target) -> CallError:
 
 
 def _cause(error: Exception) -> Exception:
-    """urllib3 wraps what happened while reading; the second argument is the original."""
+    """Return the original error: urllib3 wraps errors while reading, with the original as second argument."""
     inner = error.args[1] if isinstance(error, ProtocolError) and len(error.args) > 1 else error
     return inner if isinstance(inner, Exception) else error
 

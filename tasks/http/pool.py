@@ -1,4 +1,4 @@
-"""Connections that wait for the next call to the same target."""
+"""Idle connections, kept for the next call to the same target."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from tasks.http.connections import Connection
 
 MAX_IDLE_CONNECTIONS = 256
 MAX_IDLE_SECONDS = 15.0
-"""Servers hang up after 5 to 75 s of silence; the longer one waits, the more often a request meets it."""
+"""Servers hang up after 5 to 75 s of silence. The longer a connection is kept, the more often it turns out dead."""
 
 
 class IdleConnections:
-    """At most `max_idle` open connections in all, each idle for at most `max_idle_seconds`; the newest is
-    taken first, the oldest closed first. Safe across threads: a connection is in here or with one caller.
+    """Keeps at most `max_idle` open connections in all, each for at most `max_idle_seconds`.
+
+    The newest is taken first, the oldest closed first. Thread-safe: a connection is either in here or with one caller.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class IdleConnections:
         self._by_key: dict[Hashable, list[Connection]] = {}
 
     def take(self, key: Hashable) -> Connection | None:
-        """An open connection to that target, or None."""
+        """Return an open connection to that target, or None."""
         while (found := self._pop(key)) is not None:
             connection, idle_seconds = found
             if idle_seconds <= self._max_idle_seconds and connection.is_connected:
@@ -49,7 +50,7 @@ class IdleConnections:
             one.close()
 
     def close(self) -> None:
-        """Closes what is idle, and from now on whatever comes back."""
+        """Close idle connections now, and others as they are returned."""
         with self._lock:
             self._closed = True
             idle = list(self._by_age)

@@ -1,4 +1,4 @@
-"""Name lookups that can be given up: getaddrinfo knows no timeout, and may hang for minutes."""
+"""Name lookups that can be abandoned: getaddrinfo has no timeout and may hang for minutes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ IDLE_THREAD_SECONDS = 5.0
 
 
 def system_lookup(host: str, port: int, flags: int = 0) -> list[Endpoint]:
-    """All addresses of an ASCII host, in the system's order. Blocks; raises OSError."""
-    # bytes: a str would go through Python's own, older, IDNA codec
+    """Return all addresses of an ASCII host, in the system's order. Blocks; raises OSError."""
+    # bytes, since a str would go through Python's own outdated IDNA codec
     found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=flags)
     return [(family, sockaddr) for family, _, _, _, sockaddr in found]  # type: ignore[misc]
 
 
 def literal_endpoints(host: str, port: int) -> list[Endpoint]:
-    """The address that the host spells out, if it does; in every form the system's resolver reads as one:
-    also 0x7f.1, 2130706433, 0177.0.0.1. Asks nobody."""
+    """Return the address if the host is one, in any form that the system's resolver accepts (0x7f.1, 2130706433,
+    0177.0.0.1 …). Makes no DNS query."""
     try:
         return system_lookup(host, port, flags=socket.AI_NUMERICHOST)
     except OSError:
@@ -35,7 +35,7 @@ def literal_endpoints(host: str, port: int) -> list[Endpoint]:
 
 
 class _Lookup:
-    """One question, and where its answer goes. `done` is also set when the asker was cancelled."""
+    """One query and its answer. `done` is also set when the caller is cancelled."""
 
     __slots__ = ("answer", "asked", "done", "has_failed", "host", "port")
 
@@ -49,11 +49,10 @@ class _Lookup:
 
 
 class Resolver:
-    """Looks names up in at most MAX_LOOKUPS_AT_ONCE threads; keeps no answer beyond the call.
+    """Looks names up in at most MAX_LOOKUPS_AT_ONCE threads. Answers are not cached.
 
-    A lookup that hangs costs its thread until the system gives it up. While all of them hang, other
-    lookups wait for one, each no longer than its own deadline. The threads are daemons: a hung one does
-    not keep the process from ending.
+    A hanging lookup occupies its thread until the system gives up. While all threads hang, further lookups wait, each
+    no longer than its own deadline. The threads are daemons, so a hanging one does not keep the process from ending.
     """
 
     def __init__(self, resolve: Resolve = system_lookup) -> None:
@@ -64,7 +63,7 @@ class Resolver:
         self._idle = 0
 
     def endpoints(self, host: str, port: int, exchange: Exchange) -> Sequence[Endpoint]:
-        """At least one address. Raises ConnectionError_, TimeoutError_ or Cancelled."""
+        """Return at least one address. Raises ConnectionError_, TimeoutError_ or Cancelled."""
         found = literal_endpoints(host, port) or self._ask(host, port, exchange)
         if not found:
             raise ConnectionError_(f"the name {host} could not be resolved")
@@ -107,7 +106,7 @@ class Resolver:
                 lookup.done.set()
 
     def _next(self) -> _Lookup | None:
-        """The next lookup; None when this thread is no longer needed, and no longer counted."""
+        """Return the next lookup, or None if this thread is to end. It is then no longer counted."""
         with self._changed:
             self._idle += 1
             self._changed.wait_for(lambda: self._waiting, IDLE_THREAD_SECONDS)

@@ -1,4 +1,4 @@
-"""Sockets that ask their exchange before they block, so that no operation outlives the call."""
+"""Sockets that ask their exchange before they block, so that no operation exceeds the call's time."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 class WatchedSocket(socket.socket):
     """A TCP socket bound to one exchange at a time.
 
-    requests' own timeout is per read, which a target that drips a byte a second never trips. Here each
-    operation gets what is left of the whole, and raises TimeoutError_ or Cancelled itself; neither is an
-    OSError, so that no layer above takes it for a broken connection.
+    The timeout of requests applies to each read, so a target that sends a byte per second never triggers it. Here
+    each operation gets the time that is left for the whole call, and raises TimeoutError_ or Cancelled itself. Neither
+    is an OSError, so that no layer above takes it for a broken connection.
     """
 
     exchange: Exchange | None = None
 
     def watch(self, exchange: Exchange) -> None:
-        """From now on this exchange's time counts, and its cancel shuts the socket down."""
+        """Bind the socket to this exchange: its deadline applies, and its cancel shuts the socket down."""
         exchange.cancel.attach(self, partial(_shut_down, self))
         self.exchange = exchange
 
@@ -75,13 +75,13 @@ class WatchedSocket(socket.socket):
             raise exchange.timed_out() from None
 
     def _real_close(self, *args: Any) -> None:
-        # Before the descriptor's number can be given away: a late cancel must not shut down a stranger.
+        # Before the descriptor's number can be reused: a late cancel must not shut down another socket.
         self.unwatch()
-        super()._real_close(*args)  # type: ignore[misc]  # socket.close() and makefile() end here
+        super()._real_close(*args)  # type: ignore[misc]  # called by socket.close() and makefile()
 
 
 class WatchedTLSSocket(WatchedSocket, ssl.SSLSocket):
-    """The same with TLS around it."""
+    """A watched socket with TLS."""
 
     def do_handshake(self, block: bool = False) -> None:
         exchange = self._arm()
@@ -92,7 +92,7 @@ class WatchedTLSSocket(WatchedSocket, ssl.SSLSocket):
 
 
 class WatchedTLSContext(ssl.SSLContext):
-    """Makes TLS sockets that belong to the exchange of the plain socket they wrap, handshake included."""
+    """Makes TLS sockets that belong to the exchange of the socket they wrap, from the handshake on."""
 
     sslsocket_class = WatchedTLSSocket
 
@@ -100,7 +100,7 @@ class WatchedTLSContext(ssl.SSLContext):
         exchange = sock.exchange if isinstance(sock, WatchedSocket) else None
         if exchange is None:
             raise RuntimeError("TLS outside an exchange")
-        kwargs["do_handshake_on_connect"] = False  # the handshake must find its exchange in place
+        kwargs["do_handshake_on_connect"] = False  # the handshake needs the exchange
         wrapped = super().wrap_socket(sock, *args, **kwargs)
         exchange.cancel.detach(sock)
         try:
@@ -113,9 +113,9 @@ class WatchedTLSContext(ssl.SSLContext):
 
 
 def tls_context(ca_bundle: str | None) -> WatchedTLSContext:
-    """Verifies against certifi's roots, and against the CA in `ca_bundle` (a PEM file) beside them.
+    """Return a context that trusts certifi's roots, and the CA in `ca_bundle` (a PEM file) as well.
 
-    There is no way to turn verification off. Raises OSError or ssl.SSLError for a bad bundle.
+    Verification can't be turned off. Raises OSError or ssl.SSLError for a bad bundle.
     """
     context = WatchedTLSContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -126,7 +126,7 @@ def tls_context(ca_bundle: str | None) -> WatchedTLSContext:
 
 
 def _shut_down(sock: socket.socket) -> None:
-    # Not SSLSocket.shutdown: it drops the TLS layer first, and the calling thread, in the middle of a
-    # send, would go on in plain text.
-    with contextlib.suppress(OSError):  # not connected yet, or gone already: the flag is set all the same
+    # Not SSLSocket.shutdown, which drops the TLS layer first: a thread in the middle of a send would continue
+    # in plain text.
+    with contextlib.suppress(OSError):  # not connected yet, or closed already: the flag is set all the same
         socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""What URL may be called at all, before anything is looked up. Pure."""
+"""The URLs that may be called at all, checked before any lookup. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _AUTHORITY = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
-_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")  # "_" is not in RFC 1123 and is in many internal names
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")  # RFC 1123 has no "_", but many internal names do
 _ZONE = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a URL leads: the pool's key and the redirect's origin. `host` has no brackets."""
+    """Where a URL leads: the key of the pool, and a redirect's origin. `host` has no brackets."""
 
     scheme: str
     host: str
@@ -34,22 +34,17 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
-    @property
-    def may_inherit_from_http(self) -> bool:
-        """https at its own port: the same host's plain twin may redirect here and lose nothing."""
-        return self.scheme == "https" and self.port == DEFAULT_PORTS["https"]
-
 
 def check_url(url: str) -> None:
-    """Return if the URL is http(s), at most 8 KiB, without user:password@, with a valid host and port.
+    """Check that the URL is http(s), at most 8 KiB, without user:password@, and has a valid host and port.
 
-    Says nothing about the address behind it. Raises InvalidURL with a sentence for the caller.
+    Does not check the address behind it. Raises InvalidURL with a sentence for the caller.
     """
     target_of(url)
 
 
 def target_of(url: str) -> Target:
-    """`check_url`, and where the URL leads; the host in its ASCII form, lower case."""
+    """Check the URL as `check_url` does, and return where it leads, with the host in lower-case ASCII."""
     _check_characters(url)
     _check_authority(url)
     try:
@@ -77,7 +72,7 @@ def _check_authority(url: str) -> None:
     authority = match[1]
     if "@" in authority:
         raise InvalidURL("the URL may not hold user:password@")
-    # A name needs no percent signs: one that has them would be read differently from layer to layer.
+    # A name needs no percent signs, and layers differ in how they read them.
     is_odd = "\\" in authority or ("%" in authority and not authority.startswith("["))
     if not authority or is_odd or any(character.isspace() for character in authority):
         raise InvalidURL("the URL has no valid host")
@@ -92,7 +87,7 @@ def _target(parsed: Url) -> Target:
 
 
 def ascii_host(host: str) -> str:
-    """The host as it is looked up: without brackets, IDN encoded, lower case; a last dot stays."""
+    """Return the host as it is looked up: without brackets, IDN encoded, in lower case. A trailing dot stays."""
     if host.startswith("[") and host.endswith("]"):
         return _ipv6_host(host[1:-1])
     if host and not host.isascii():
@@ -115,7 +110,7 @@ def _ipv6_host(literal: str) -> str:
 
 
 def _idn_host(host: str) -> str:
-    if len(host) > MAX_HOST_CHARACTERS:  # before idna sees it: its cost grows with the length
+    if len(host) > MAX_HOST_CHARACTERS:  # checked first, since the cost of idna grows with the length
         raise InvalidURL("the URL has no valid host")
     try:
         return idna.encode(host, uts46=True).decode("ascii")

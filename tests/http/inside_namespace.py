@@ -27,7 +27,7 @@ URLS = [
 
 
 class Counter:
-    """Listens on every address of the namespace, v4 and v6, and counts who comes."""
+    """Listens on every address of the namespace, v4 and v6, and counts the connections."""
 
     def __init__(self) -> None:
         self.hits = 0

@@ -1,4 +1,4 @@
-"""Every form of an address, with its verdict beside it."""
+"""Every form of an address, next to its verdict."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ IPV6 = st.integers(0, 2**128 - 1).map(IPv6Address) | st.integers(0, 2**125 - 1).
 
 
 def _is_ordinary(address: IPv4Address | IPv6Address) -> bool:
-    """What the standard library takes for a plain address of the Internet."""
+    """Tell what the standard library takes for a plain Internet address."""
     special = address.is_multicast or address.is_reserved or address.is_link_local or address.is_unspecified
     return address.is_global and not special
 

@@ -1,4 +1,4 @@
-"""Whatever the target does, the call is over on time."""
+"""Whatever the target does, the call ends on time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDLESS_BODY = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 
 @contextmanager
 def ends_on_time(seconds: float = TIMEOUT_SECONDS) -> Iterator[None]:
-    """Within the tolerance, plus what a bare timer beside it is late: a busy machine is not our delay."""
+    """Allow the tolerance, plus the delay of a bare timer: a busy machine delays both."""
     late: list[float] = []
     started = time.monotonic()
 
@@ -165,7 +165,7 @@ def test_hanging_lookups_take_a_bounded_number_of_threads(dns: HangingDNS) -> No
 
 
 class Cancelling:
-    """Cancels once the call is where the test wants it, and measures how long it takes to end."""
+    """Cancels when the call has reached a certain point, and measures how long it takes to end."""
 
     def __init__(self) -> None:
         self.cancel = Cancel()

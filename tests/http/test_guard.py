@@ -1,4 +1,4 @@
-"""What may not be called is not called: by whatever name, on whatever hop."""
+"""Refused addresses are never called, whatever the name and on whatever hop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def endpoint(address: str, port: int) -> Endpoint:
 
 
 class Names:
-    """A DNS of the test's own; each lookup of a name takes the next of its answers, the last one stays."""
+    """A DNS for the tests: each lookup of a name gets its next answer; the last one stays."""
 
     def __init__(self, **answers: Sequence[Sequence[str]]) -> None:
         self._answers = {f"{name}.test": list(turns) for name, turns in answers.items()}
@@ -39,7 +39,7 @@ class Names:
 
 
 class Recorder:
-    """Stands where connections are made: notes the address, and answers from the target if there is one."""
+    """Replaces connecting: records the address, and connects to the target if there is one."""
 
     def __init__(self, target: Target | None = None) -> None:
         self.dialled: list[str] = []

@@ -1,4 +1,4 @@
-"""Refused addresses, really there: in a network namespace of the test's own, where a hole would be a hit.
+"""Refused addresses that really exist, in a network namespace made for the test: a gap in the policy shows.
 
 `inside_namespace.py` runs under `unshare`, puts the addresses on its `lo`, and listens behind them. Where no
 namespace can be had, test_guard.py holds the same with the connection replaced by a recorder, and the skip
@@ -22,7 +22,7 @@ ROOT = SCRIPT.parents[2]
 
 @cache
 def unshare() -> tuple[str, ...] | None:
-    """The command that gives a network namespace here: as root, or as a user of one's own."""
+    """Return the command that makes a network namespace here, as root or in a user namespace."""
     if shutil.which("unshare") is None or shutil.which("ip") is None:
         return None
     for command in (("unshare", "-n"), ("unshare", "-rn")):

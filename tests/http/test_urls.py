@@ -1,4 +1,4 @@
-"""Which URLs are taken at all."""
+"""The URLs that are accepted at all."""
 
 from __future__ import annotations
 

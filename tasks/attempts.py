@@ -11,6 +11,7 @@ from typing import Any
 
 from app.clock import Clock, elapsed
 from app.domain.errors import Unavailable
+from app.domain.kinds import KINDS
 from app.domain.outcome import Ending, ExecutorError, Failure, Outcome
 from app.domain.times import to_rfc3339
 from app.store.tasks import MAX_LOSSES, Attempt, TaskStore
@@ -28,6 +29,10 @@ REPORT_PAUSE_SECONDS = 0.5
 OWN_FAILURE_PAUSE_MS = 1_000
 #: Shown where the task may not run again.
 GIVEN_BACK = Failure("WorkerLostError", "the worker was shut down while it ran the task")
+COULD_NOT_RUN = Failure("WorkerLostError", "the worker could not run the task")
+CALL_BROKE_OFF = Failure(
+    "WorkerLostError", "the worker failed during the call, which may have reached the target: an error of the service"
+)
 LEASE_LOST = Failure("WorkerLostError", "the worker could not reach Redis to renew its lease, and ended the attempt")
 
 
@@ -141,6 +146,8 @@ def _execute(executor: Executor, held: InFlightAttempt) -> tuple[Outcome, Ending
         outcome = executor.execute(held.attempt, held.cancel)
     except ExecutorError as error:
         return _own_failure(error), Ending.LOST
+    except Exception:
+        return _defect(held.attempt)
     if outcome.stopped and held.is_given_back:
         return Outcome(failure=GIVEN_BACK), Ending.RETURNED
     if outcome.stopped and held.lease_is_lost:
@@ -150,7 +157,19 @@ def _execute(executor: Executor, held: InFlightAttempt) -> tuple[Outcome, Ending
 
 def _own_failure(error: ExecutorError) -> Outcome:
     logger.error("the sandbox failed", extra={"action": "executor_failed", "reason": str(error)})
-    return Outcome(failure=Failure("WorkerLostError", "the worker could not run the task"))
+    return Outcome(failure=COULD_NOT_RUN)
+
+
+def _defect(attempt: Attempt) -> tuple[Outcome, Ending]:
+    """End an attempt whose executor raised an unexpected error: a bug of ours.
+
+    A request that may have been sent is repeated only within the task's `max_retries`.
+    """
+    more = {"action": "executor_defect", "task_id": attempt.task_id, "attempt": attempt.number, "kind": attempt.kind}
+    logger.exception("unexpected error in the executor", extra=more)
+    if KINDS[attempt.kind].is_repeatable:
+        return Outcome(failure=COULD_NOT_RUN), Ending.LOST
+    return Outcome(failure=CALL_BROKE_OFF), Ending.COUNTED
 
 
 def _entry(

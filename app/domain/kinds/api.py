@@ -58,6 +58,7 @@ API = KindSpec(
     fields=ApiFields,
     marker="api_url",
     queue="celeriac.api",
+    is_repeatable=False,
     concurrency_setting="api_concurrency",
     executor="tasks.executors.api:make_executor",
     problems=_problems,

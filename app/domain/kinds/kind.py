@@ -39,6 +39,8 @@ class KindSpec:
     concurrency_setting: the setting that says how many of its attempts one worker runs at once.
     executor: "module:function" that makes its Executor (tasks/executors/__init__.py).
     problems: looks at the raw fields of a task of this kind, which may be of any type, and names what is wrong.
+    is_repeatable: an attempt that broke off for a reason of ours may be made again and uses up no retry. Not so where
+    the world outside may have seen it.
     result: the type of `result` in answers.
     example: the body of a request that creates one, for the document.
     """
@@ -55,6 +57,7 @@ class KindSpec:
     result: Any
     result_description: str
     required: tuple[str, ...] = ()
+    is_repeatable: bool = True
     problems: Callable[[Mapping[str, Any]], list[Problem]] = field(default=no_problems)
 
     def concurrency(self, settings: object) -> int:

@@ -1,4 +1,4 @@
-"""HTTP status codes as a task names them: 404, "404", "2xx", "200-204"."""
+"""HTTP status codes as a task names them: 404, "404", "2xx", "200-204". HTTP allows any of three digits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 StatusPattern = int | str
 
-_CLASS = re.compile(r"[1-5]xx", re.IGNORECASE | re.ASCII)
-_RANGE = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", re.ASCII)
+_CLASS = re.compile(r"[1-9]xx", re.IGNORECASE | re.ASCII)
+_RANGE = re.compile(r"([1-9][0-9]{2})(?:-([1-9][0-9]{2}))?", re.ASCII)
 
 
 def bounds(pattern: StatusPattern) -> tuple[int, int]:

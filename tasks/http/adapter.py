@@ -1,4 +1,4 @@
-"""A requests adapter whose every connection is checked where it is made."""
+"""A requests adapter that checks every connection at the moment it is made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
-from urllib3 import HTTPHeaderDict
 from urllib3.response import HTTPResponse
 
 from tasks.http.addresses import AddressPolicy
@@ -27,7 +26,7 @@ from tasks.http.sockets import tls_context
 from tasks.http.urls import Target, target_of
 
 MAX_HEAD_BYTES = 256 * 1024
-"""Status lines and headers of one hop, interim answers included."""
+"""Limit for the status lines and headers of one hop, including interim answers."""
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_BODY_WIRE_BYTES = 64 * 1024 * 1024
@@ -35,13 +34,15 @@ DEFAULT_BODY_WIRE_BYTES = 64 * 1024 * 1024
 SAFE_TO_SEND_AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2. For the rest, a connection that died under the request is the caller's to judge."""
 
+MAX_CONTENT_TYPE_CHARACTERS = 1_000
+
 
 class GuardedAdapter(BaseAdapter):
-    """Sends one request, one hop, to an address that the policy allows; pools connections per target.
+    """Sends one request (a single hop) to an address that the policy allows, and pools connections per target.
 
-    `HttpClient` is its user. Mounted on a plain `requests.Session` it guards that too: a float timeout is
-    then the whole exchange's, and `verify`, `cert` and `proxies` are not listened to.
-    Raises CallError and Cancelled. Safe across threads.
+    Made for `HttpClient`. Mounted on a plain `requests.Session`, it guards that session too: a float timeout
+    then covers the whole exchange, and `verify`, `cert` and `proxies` are ignored.
+    Raises CallError and Cancelled. Thread-safe.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class GuardedAdapter(BaseAdapter):
         *,
         exchange: Exchange | None = None,
     ) -> requests.Response:
-        """The answer's head; its body is still on the wire if `stream`."""
+        """Return the answer once its head has arrived. With `stream`, the body is still on the wire."""
         if exchange is None:
             seconds = timeout if isinstance(timeout, int | float) else DEFAULT_TIMEOUT_SECONDS
             exchange = Exchange(seconds, None, time.monotonic())
@@ -91,7 +92,7 @@ class GuardedAdapter(BaseAdapter):
         self._idle.close()
 
     def _check_before_dialling(self, target: Target) -> None:
-        """Names of cloud metadata; and through a proxy, which dials for us, whatever the URL spells out."""
+        """Refuse names of cloud metadata services, and literal addresses if a proxy makes the connection."""
         reason = self._policy.refuses_name(target.host)
         if reason is None and not self._route.dials_targets:
             literal = literal_endpoints(target.host, target.port)
@@ -105,7 +106,7 @@ class GuardedAdapter(BaseAdapter):
             try:
                 return self._round_trip(connection, request, target, exchange)
             except OSError:
-                # Hung up between two calls, maybe before it saw this one: a fresh connection may do.
+                # The target may have hung up between two calls, before it saw this one.
                 if exchange.received_bytes or request.method not in SAFE_TO_SEND_AGAIN:
                     raise
         return self._round_trip(self._route.connection(target), request, target, exchange)
@@ -124,12 +125,12 @@ class GuardedAdapter(BaseAdapter):
             raise
 
     def _readable(self, connection: Connection, request: requests.PreparedRequest, target: Target) -> HTTPResponse:
-        """urllib3 reads the body, and hands the connection back when it is read to its end."""
+        """Wrap the answer in urllib3's response, which returns the connection once the body has been read."""
         answer = connection.answer()
         try:
             return self._response(answer, connection, request, target)
         except BaseException:
-            answer.close()  # it may hold the socket alone: of an answer that closes, the connection lets go
+            answer.close()  # if the target closes the connection, only the answer still holds the socket
             raise
 
     def _response(
@@ -139,9 +140,9 @@ class GuardedAdapter(BaseAdapter):
         request: requests.PreparedRequest,
         target: Target,
     ) -> HTTPResponse:
-        return HTTPResponse(
+        response = HTTPResponse(
             body=answer,
-            headers=HTTPHeaderDict(answer.msg.items()),
+            headers=cast("Any", answer.msg),
             status=answer.status,
             version=answer.version,
             reason=answer.reason,
@@ -152,10 +153,15 @@ class GuardedAdapter(BaseAdapter):
             connection=connection,
             request_method=request.method,
         )
+        response.chunked = False  # `answer` decodes the chunks itself
+        return response
 
 
 class _Return:
-    """Where a response lets its connection go; the part of a urllib3 pool that it knows."""
+    """The part of a urllib3 pool that a response uses to return its connection.
+
+    Without `idle` the connection is closed. POST and PATCH never reuse one, so theirs would only pile up.
+    """
 
     def __init__(self, idle: IdleConnections, target: Target) -> None:
         self._idle = idle
@@ -173,7 +179,8 @@ def _as_requests(request: requests.PreparedRequest, raw: HTTPResponse) -> reques
     response = requests.Response()
     response.status_code = raw.status
     response.headers = CaseInsensitiveDict(raw.headers)
-    response.encoding = get_encoding_from_headers(response.headers)
+    content_type = response.headers.get("Content-Type", "")[:MAX_CONTENT_TYPE_CHARACTERS]
+    response.encoding = get_encoding_from_headers({"content-type": content_type})
     response.raw = raw
     response.reason = raw.reason or ""
     response.url = request.url or ""

@@ -1,26 +1,28 @@
-"""Reads a body to its cap, however it is framed and coded."""
+"""Reading a body up to its limit, whatever its framing and coding."""
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from urllib3.response import HTTPResponse
 
-from tasks.http.codings import PIECE_BYTES, BadCoding, content_codings, decoded
+from tasks.http.codings import PIECE_BYTES, BadCoding, content_coding, decoded
 from tasks.http.errors import ConnectionError_, ReceiveLimit
 from tasks.http.exchange import Exchange
 
 WIRE_BYTES_PER_KEPT = 8
 WIRE_BYTES_EXTRA = 1024 * 1024
-"""Chunks of one byte cost six; empty gzip blocks cost for nothing. Beyond this it is no honest answer."""
+"""A chunk of one byte takes six on the wire, and empty gzip blocks carry nothing. No honest answer exceeds this."""
 
 MAX_SKIPPED_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """`data` is decoded unless `is_coded`: then its content coding is one that can't be undone here."""
+    """A body's bytes. They are decoded unless `is_coded`: then the content coding is one that can't be undone here."""
 
     data: bytes
     is_truncated: bool
@@ -28,30 +30,45 @@ class Body:
 
 
 def read_body(raw: HTTPResponse, max_body_bytes: int, exchange: Exchange) -> Body:
-    """At most `max_body_bytes`, counted decoded. The connection goes back to the pool if the body was read
-    to its end, and is closed otherwise. Raises ConnectionError_, and what the transport raises."""
+    """Read at most `max_body_bytes`, counted after decoding.
+
+    The connection returns to the pool if the body was read to its end; otherwise it is closed. Raises
+    ConnectionError_, and what the transport raises.
+    """
     exchange.expect(max_body_bytes * WIRE_BYTES_PER_KEPT + WIRE_BYTES_EXTRA)
-    codings = content_codings(raw.headers.get("Content-Encoding", ""))
-    pieces: Iterator[bytes] = raw.stream(PIECE_BYTES, decode_content=False)
+    coding = content_coding(raw.headers.get("Content-Encoding", ""))
     try:
-        data, is_truncated = _collect(decoded(pieces, codings or []), max_body_bytes)
+        data, is_truncated = _collect(decoded(_pieces(raw), coding or "", exchange.remaining), max_body_bytes)
     except BadCoding:
         raw.close()
         raise ConnectionError_("the answer's body is not coded as its header says") from None
     if is_truncated:
         raw.close()
-    return Body(data, is_truncated, codings is None)
+    return Body(data, is_truncated, coding is None)
 
 
 def skip_body(raw: HTTPResponse, exchange: Exchange) -> None:
-    """Frees the connection of a redirect: for the next call if little is left to read, else by closing."""
+    """Release a redirect's connection: read a short body to its end, close the connection otherwise."""
     length = raw.headers.get("Content-Length", "")
-    if not (length.isascii() and length.isdigit() and int(length[:9]) <= MAX_SKIPPED_BYTES):
+    if not (length.isascii() and length.isdigit() and len(length) < 9 and int(length) <= MAX_SKIPPED_BYTES):
         raw.close()
         return
     exchange.expect(MAX_SKIPPED_BYTES * 2)
-    for _ in raw.stream(PIECE_BYTES, decode_content=False):
+    for _ in _pieces(raw):
         pass
+
+
+def _pieces(raw: HTTPResponse) -> Iterator[bytes]:
+    """Yield the body without its framing, then release the connection.
+
+    `raw.stream` won't do: urllib3 reads chunk by chunk, which is slow for small chunks, and interprets the coding.
+    """
+    answer: Any = raw._original_response
+    while piece := answer.read(PIECE_BYTES):
+        yield piece
+    if answer.length:
+        raise http.client.IncompleteRead(b"")
+    raw.release_conn()
 
 
 def _collect(pieces: Iterator[bytes], max_body_bytes: int) -> tuple[bytes, bool]:

@@ -1,16 +1,23 @@
-"""A body costs what is kept of it."""
+"""A body costs no more than the part that is kept."""
 
 from __future__ import annotations
 
 import gzip
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Iterator
 
+import brotli
 import pytest
 
-from tasks.http import AddressPolicy, HttpClient
+from tasks.http import AddressPolicy, ConnectionError_, HttpClient
 from tests.http.target import Script, Target, Wire, answering, chunked, get, http
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 CAP_BYTES = 10_000
 TEXT = "Content-Type: text/plain"
@@ -54,7 +61,9 @@ TOO_MUCH: dict[str, Script] = {
     "more in chunks": answering(chunked(b"x" * (CAP_BYTES + 1), TEXT, size=7)),
     "an endless body": flooding(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", b"x" * 4096),
     "a gzip bomb": answering(http(BOMB, TEXT, "Content-Encoding: gzip")),
-    "a gzip bomb in gzip": answering(http(gzip.compress(BOMB), TEXT, "Content-Encoding: gzip, gzip")),
+    "a br bomb": answering(http(brotli.compress(ZEROS), TEXT, "Content-Encoding: br")),
+    "a zstd bomb": answering(http(zstd.compress(ZEROS), TEXT, "Content-Encoding: zstd")),
+    "a zstd bomb in frames": answering(http(zstd.compress(ZEROS[:5000]) * 100, TEXT, "Content-Encoding: zstd")),
     "a deflate bomb": answering(http(squeezed(ZEROS, 15), TEXT, "Content-Encoding: deflate")),
     "a bare deflate bomb": answering(http(squeezed(ZEROS, -15), TEXT, "Content-Encoding: deflate")),
 }
@@ -77,7 +86,7 @@ def test_what_is_left_of_a_body_never_meets_the_next_call(capped: HttpClient, wa
         assert target.connections == 2
 
 
-@pytest.mark.parametrize("coding", ["br", "zstd"])
+@pytest.mark.parametrize("coding", ["compress", "gzip, gzip", "br, gzip"])
 def test_a_bomb_that_cant_be_undone_is_cut_as_it_is(capped: HttpClient, coding: str) -> None:
     with Target(answering(http(b"\x28" * 100_000, TEXT, f"Content-Encoding: {coding}"))) as target:
         response = capped.call(get(target.url))
@@ -87,6 +96,7 @@ def test_a_bomb_that_cant_be_undone_is_cut_as_it_is(capped: HttpClient, coding: 
 
 EMPTY_GZIP = gzip.compress(b"")
 NOTHING: dict[str, Script] = {
+    "empty zstd frames": flooding(b"HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\n\r\n", zstd.compress(b"") * 200),
     "empty gzip members": flooding(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", EMPTY_GZIP * 200),
     "chunk extensions": flooding(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;" + b"x" * 8000 + b"\r\nx\r\n"
@@ -99,6 +109,14 @@ NOTHING: dict[str, Script] = {
 def test_much_that_carries_nothing_is_cut_too(capped: HttpClient, way: str) -> None:
     with Target(NOTHING[way]) as target:
         assert capped.call(get(target.url, 10)).body_truncated
+
+
+def test_a_zstd_window_that_takes_much_memory_is_refused(capped: HttpClient) -> None:
+    squeezer = zstd.ZstdCompressor(options={int(zstd.CompressionParameter.window_log): 27})
+    greedy = squeezer.compress(b"hello") + squeezer.flush()
+    refused = pytest.raises(ConnectionError_, match="not coded as its header says")
+    with Target(answering(http(greedy, TEXT, "Content-Encoding: zstd"))) as target, refused:
+        capped.call(get(target.url))
 
 
 def test_a_bomb_takes_no_memory(capped: HttpClient) -> None:

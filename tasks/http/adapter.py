@@ -32,7 +32,8 @@ DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_BODY_WIRE_BYTES = 64 * 1024 * 1024
 
 SAFE_TO_SEND_AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""RFC 9110, 9.2.2. For the rest, a connection that died under the request is the caller's to judge."""
+"""RFC 9110, 9.2.2. Only these reuse an idle connection, which may be dead. All other methods get a fresh connection:
+if an idle one died during the request, there would be no way to tell whether the target had carried it out."""
 
 MAX_CONTENT_TYPE_CHARACTERS = 1_000
 
@@ -101,13 +102,13 @@ class GuardedAdapter(BaseAdapter):
             raise BlockedAddressError(f"{target.host} at port {target.port} is not open to tasks", reason)
 
     def _send(self, request: requests.PreparedRequest, target: Target, exchange: Exchange) -> HTTPResponse:
-        connection = self._idle.take(target)
+        connection = self._idle.take(target) if request.method in SAFE_TO_SEND_AGAIN else None
         if connection is not None:
             try:
                 return self._round_trip(connection, request, target, exchange)
             except OSError:
                 # The target may have hung up between two calls, before it saw this one.
-                if exchange.received_bytes or request.method not in SAFE_TO_SEND_AGAIN:
+                if exchange.received_bytes:
                     raise
         return self._round_trip(self._route.connection(target), request, target, exchange)
 
@@ -140,6 +141,7 @@ class GuardedAdapter(BaseAdapter):
         request: requests.PreparedRequest,
         target: Target,
     ) -> HTTPResponse:
+        keeps = request.method in SAFE_TO_SEND_AGAIN
         response = HTTPResponse(
             body=answer,
             headers=cast("Any", answer.msg),
@@ -149,7 +151,7 @@ class GuardedAdapter(BaseAdapter):
             preload_content=False,
             decode_content=False,
             original_response=answer,
-            pool=cast("Any", _Return(self._idle, target)),
+            pool=cast("Any", _Return(self._idle if keeps else None, target)),
             connection=connection,
             request_method=request.method,
         )
@@ -163,12 +165,12 @@ class _Return:
     Without `idle` the connection is closed. POST and PATCH never reuse one, so theirs would only pile up.
     """
 
-    def __init__(self, idle: IdleConnections, target: Target) -> None:
+    def __init__(self, idle: IdleConnections | None, target: Target) -> None:
         self._idle = idle
         self._target = target
 
     def _put_conn(self, connection: Connection) -> None:
-        if connection.sock is None or not connection.sent_whole:
+        if self._idle is None or connection.sock is None or not connection.sent_whole:
             connection.close()
         else:
             connection.rest()

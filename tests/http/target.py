@@ -1,8 +1,8 @@
 """A loopback target that does exactly what a test says, byte for byte.
 
-`Target(script)` accepts connections and runs `script(wire)` on each in a thread of its own. A script reads
-with `wire.request()`, writes with `wire.send()`, and stalls with `wire.hold()`, which ends when the caller
-hangs up or the test is over: nothing here sleeps and hopes.
+`Target(script)` accepts connections and runs `script(wire)` for each in a separate thread. A script reads with
+`wire.request()`, writes with `wire.send()`, and stalls with `wire.hold()`, which ends when the caller hangs up or the
+test is over. There are no sleeps.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Wire:
     _buffer: bytes = field(default=b"")
 
     def request(self) -> Received | None:
-        """The next request, whole; None when the caller hung up."""
+        """Return the next complete request, or None if the caller hung up."""
         while b"\r\n\r\n" not in self._buffer:
             if not self._fill():
                 return None
@@ -60,26 +60,26 @@ class Wire:
         self.sock.sendall(data)
 
     def drip(self, data: bytes, seconds_between: float = 0.05) -> None:
-        """One byte at a time, again and again, until the caller hangs up."""
+        """Send the bytes one at a time, over and over, until the caller hangs up."""
         position = 0
         while not self.over.wait(seconds_between):
             self.sock.sendall(data[position % len(data) :][:1])
             position += 1
 
     def flood(self, data: bytes) -> None:
-        """As fast as the caller takes it, until he hangs up."""
+        """Send the bytes over and over, as fast as the caller reads, until it hangs up."""
         while not self.over.is_set():
             self.sock.sendall(data)
 
     def hold(self) -> None:
-        """Neither read nor write, until the caller hangs up or the test ends."""
+        """Neither read nor write until the caller hangs up or the test ends."""
         poller = select.poll()
         poller.register(self.sock, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
         while not self.over.is_set() and not poller.poll(20):
             pass
 
     def reset(self) -> None:
-        """Closes with RST."""
+        """Close with RST."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
@@ -104,7 +104,7 @@ Script = Callable[[Wire], None]
 
 
 class Target:
-    """A listening target; a context manager. `received` and `connections` are what it saw."""
+    """A listening target, and a context manager. `received` and `connections` tell what arrived."""
 
     def __init__(
         self, script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", accepts: bool = True
@@ -147,7 +147,7 @@ class Target:
             thread.start()
 
     def _serve(self, sock: socket.socket, number: int) -> None:
-        # The caller hanging up in the middle is what many tests are about.
+        # In many tests the caller hangs up in the middle.
         with contextlib.suppress(OSError), contextlib.closing(sock):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is None:
@@ -158,19 +158,17 @@ class Target:
 
 
 def answering(*answers: bytes) -> Script:
-    """Answers each request of a connection with the next answer; the last one again and again."""
+    """Give one answer to each of the target's requests, whatever their connection; the last one over and over."""
 
     def script(wire: Wire) -> None:
-        served = 0
         while wire.request() is not None:
-            wire.send(answers[min(served, len(answers) - 1)])
-            served += 1
+            wire.send(answers[min(len(wire.received), len(answers)) - 1])
 
     return script
 
 
 def closing_after(answer: bytes) -> Script:
-    """Answers one request, and closes."""
+    """Answer one request, and close."""
 
     def script(wire: Wire) -> None:
         wire.request()
@@ -198,6 +196,6 @@ def get(url: str, timeout_seconds: float = 5.0, **headers: str) -> Request:
     return Request("GET", url, named, {}, None, timeout_seconds)
 
 
-def send(method: str, url: str, data: object | None = None, timeout_seconds: float = 5.0, **headers: str) -> Request:
+def send(method: str, url: str, data: object | None = None, timeout_seconds: float = 5.0, **headers: object) -> Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Request(method, url, named, {}, data, timeout_seconds)

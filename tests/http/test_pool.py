@@ -1,4 +1,4 @@
-"""Connections are kept, shared by none, and given up in time; many threads at once."""
+"""Connections are kept, never shared, and given up in time, with many threads at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.http.target import OK, Target, Wire, answering, get, http, send
 def test_calls_to_one_target_share_a_connection(client: HttpClient) -> None:
     with Target(answering(OK)) as target:
         for number in range(5):
-            client.call(send("POST", f"{target.url}/{number}", "x"))
+            client.call(send("PUT", f"{target.url}/{number}", "x"))
         assert target.connections == 1
         assert len(target.received) == 5
 
@@ -31,7 +31,7 @@ def test_targets_do_not_share(client: HttpClient) -> None:
 
 
 def hangs_up_when_it_comes_again(wire: Wire) -> None:
-    """Keeps the connection open, and closes it on the second request without a word."""
+    """Keep the connection open, and close it without an answer on the second request."""
     wire.request()
     wire.send(OK)
     wire.request()
@@ -46,12 +46,34 @@ def test_a_safe_request_on_a_stale_connection_is_sent_again(client: HttpClient, 
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_an_unsafe_request_on_a_stale_connection_is_not(client: HttpClient, method: str) -> None:
+def test_an_unsafe_request_never_meets_a_stale_connection(client: HttpClient, method: str) -> None:
     with Target(hangs_up_when_it_comes_again) as target:
         client.call(get(target.url))
-        with pytest.raises(ConnectionError_):
+        for _ in range(3):
+            assert client.call(send(method, target.url, "x")).body == "ok"
+        assert [received.method for received in target.received] == ["GET", method, method, method]
+        assert target.connections == 4
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_an_unsafe_request_that_got_no_answer_is_not_sent_again(client: HttpClient, method: str) -> None:
+    with Target(lambda wire: wire.request() and None) as target:
+        with pytest.raises(ConnectionError_, match="closed the connection without an answer"):
             client.call(send(method, target.url, "x"))
-        assert [received.method for received in target.received] == ["GET", method]
+        assert [received.method for received in target.received] == [method]
+
+
+def test_connections_of_unsafe_requests_are_not_heaped_up(client: HttpClient) -> None:
+    def until_it_hangs_up(wire: Wire) -> None:
+        while wire.request() is not None:
+            wire.send(OK)
+        hung_up.release()
+
+    hung_up = threading.Semaphore(0)
+    with Target(until_it_hangs_up) as target:
+        client.call(send("POST", target.url, "x"))
+        assert hung_up.acquire(timeout=5)
+        assert target.connections == 1
 
 
 def test_a_request_that_got_half_an_answer_is_not_sent_again(client: HttpClient) -> None:
@@ -90,7 +112,7 @@ def test_after_close_nothing_is_kept(client: HttpClient) -> None:
 
 
 def test_many_threads_get_each_their_own_answer(client: HttpClient) -> None:
-    """1,000 calls over 50 threads and 4 targets; a mixed-up connection would show as a foreign answer."""
+    """1,000 calls over 50 threads and 4 targets; a mixed-up connection would show as another call's answer."""
 
     def echo(wire: Wire) -> None:
         while (received := wire.request()) is not None:
@@ -102,7 +124,7 @@ def test_many_threads_get_each_their_own_answer(client: HttpClient) -> None:
 
     def call(number: int) -> bool:
         url = f"{targets[number % 4].url}/{number}"
-        return client.call(send("POST", url, f"body {number} ")).body == f"body {number} /{number}"
+        return client.call(send("PUT", url, f"body {number} ")).body == f"body {number} /{number}"
 
     with ThreadPoolExecutor(50) as threads:
         assert Counter(threads.map(call, range(1000))) == {True: 1000}
@@ -145,7 +167,7 @@ class Clock:
 
 
 class FakeConnection:
-    """As much of a connection as the pool looks at."""
+    """The part of a connection that the pool uses."""
 
     def __init__(self) -> None:
         self.is_connected = True

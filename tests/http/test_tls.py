@@ -1,4 +1,4 @@
-"""Certificates are verified, and nobody can say otherwise."""
+"""Certificates are verified, and nothing can turn that off."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_private_ca_is_trusted_when_it_is_given(trusting: HttpClient, certific
     with Target(answering(OK), tls=certificates.server()) as target:
         url = target.url.replace("127.0.0.1", host)
         for _ in range(2):
-            assert trusting.call(send("POST", url, "x" * 100_000)).body == "ok"
+            assert trusting.call(send("PUT", url, "x" * 100_000)).body == "ok"
         assert target.connections == 1
 
 
@@ -111,7 +111,7 @@ def test_a_bad_ca_bundle_fails_at_start(tmp_path: object) -> None:
 
 
 def proxy_script(wire: Wire) -> None:
-    """Forwards http, tunnels https; to the port that the request names, on loopback."""
+    """Forward http and tunnel https, to the requested port on loopback."""
     received = wire.request()
     assert received is not None
     if received.method != "CONNECT":

@@ -1,4 +1,4 @@
-"""What goes into a call and what comes out of it."""
+"""The input and the output of a call."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 class Request:
     """One HTTP request, as the task describes it.
 
-    `data`: a dict or list is sent as JSON with its content type, a str as it is (UTF-8), None is no body.
-    `timeout_seconds` bounds the whole exchange: DNS, connect, TLS, sending, waiting, every byte, every hop.
+    `data`: None means no body. A str is sent as is, in the charset of the content type (UTF-8 without one). Anything
+    else is sent as JSON, or as a form if the content type says so. `headers` take strings, numbers and booleans;
+    `params` take arrays of them too. `timeout_seconds` covers the whole exchange: DNS, connect, TLS, sending, waiting,
+    every byte, every hop.
     """
 
     method: str
     url: str
-    headers: Mapping[str, str]
-    params: Mapping[str, str]
+    headers: Mapping[str, object]
+    params: Mapping[str, object]
     data: object | None
     timeout_seconds: float
 

@@ -1,4 +1,4 @@
-"""How a target is reached: directly, or through the operator's egress proxy."""
+"""The two ways to reach a target: directly, or through the operator's proxy."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from urllib3.util import make_headers, parse_url
 
 from tasks.http.connections import Connection, GuardedHTTPConnection, GuardedHTTPSConnection
 from tasks.http.dialer import Dialer
+from tasks.http.errors import InvalidURL
 from tasks.http.urls import DEFAULT_PORTS, Target
 
 Head = tuple[str, Mapping[str, str | bytes]]
 
 
 class DirectRoute:
-    """We resolve, check and dial."""
+    """This process resolves, checks and connects."""
 
     dials_targets = True
 
@@ -26,7 +27,7 @@ class DirectRoute:
         self._tls = tls
 
     def connection(self, target: Target) -> Connection:
-        """A connection that is dialled when the first request is sent."""
+        """Return a connection, which connects when the first request is sent."""
         connection: Connection
         if target.scheme == "https":
             connection = GuardedHTTPSConnection(
@@ -38,15 +39,15 @@ class DirectRoute:
         return connection
 
     def head(self, request: requests.PreparedRequest, target: Target) -> Head:
-        """The request line's target, and the headers."""
+        """Return the target of the request line, and the headers."""
         return request.path_url, request.headers
 
 
 class ProxyRoute:
-    """The proxy resolves and dials, so the proxy is the guard; its own address is not checked.
+    """The proxy resolves and connects, so it decides what may be reached. Its own address is not checked.
 
     https goes through a tunnel and is verified end to end; http is forwarded. Raises ValueError for a URL
-    that is not http(s)://[user:password@]host[:port].
+    other than http(s)://[user:password@]host[:port].
     """
 
     dials_targets = False
@@ -85,5 +86,8 @@ class ProxyRoute:
     def head(self, request: requests.PreparedRequest, target: Target) -> Head:
         if target.scheme == "https":
             return request.path_url, request.headers
+        if "Host" in request.headers:
+            # The absolute URL and Host would name different hosts, and proxies differ in which one they use.
+            raise InvalidURL("a Host header can't be sent to an http URL through the proxy")
         absolute = (request.url or "").partition("#")[0]
         return absolute, {**request.headers, **self._credentials}

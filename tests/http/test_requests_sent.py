@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import requests
 
-from tasks.http import CallError, HttpClient, InvalidURL, Request
+from tasks.http import AddressPolicy, CallError, HttpClient, InvalidURL, Request
+from tasks.http.adapter import GuardedAdapter
 from tests.http.target import OK, Target, answering, get, http, send
 
 
@@ -64,13 +66,12 @@ def test_headers_of_the_task_arrive_and_have_defaults(client: HttpClient) -> Non
     assert headers["x-key"] == "k"
     assert headers["x-name"].encode("latin-1").decode() == "é"
     assert headers["user-agent"] == "mine"
-    assert headers["accept-encoding"] == "gzip, deflate"
+    assert headers["accept-encoding"] == "gzip, deflate, br, zstd"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("Host", "internal.example"),
         ("Content-Length", "100"),
         ("Transfer-Encoding", "chunked"),
         ("Connection", "close, X-Key"),
@@ -80,12 +81,12 @@ def test_headers_of_the_task_arrive_and_have_defaults(client: HttpClient) -> Non
         ("HTTP2-Settings", "AAMAAABkAAQ"),
         ("Expect", "100-continue"),
         ("Proxy-Authorization", "Basic eA=="),
-        ("Accept-Encoding", "br, zstd"),
+        ("Accept-Encoding", "compress, x-odd"),
     ],
 )
 def test_headers_that_frame_or_route_are_ours(client: HttpClient, name: str, value: str) -> None:
     with Target(answering(OK)) as target:
-        client.call(Request("POST", target.url, {name: value, name.lower(): value}, {}, "abc", 5.0))
+        client.call(Request("PUT", target.url, {name: value, name.lower(): value}, {}, "abc", 5.0))
         client.call(get(target.url))  # and the connection is still in step
     first, _ = target.received
     assert value.encode() not in first.head
@@ -138,3 +139,87 @@ def test_an_error_never_holds_a_headers_value(client: HttpClient) -> None:
     with pytest.raises(CallError) as caught:
         client.call(get("http://127.0.0.1:9/", Authorization="Bearer s3cret\n"))
     assert "s3cret" not in caught.value.message
+
+
+def test_an_object_is_sent_as_a_form_where_its_type_says_so(client: HttpClient) -> None:
+    data = {"a": "1", "b": ["2", "3"], "c": "中 &", "n": 1.5, "t": True}
+    with Target(answering(OK)) as target:
+        client.call(send("POST", target.url, data, Content_Type="application/x-www-form-urlencoded"))
+    (received,) = target.received
+    assert received.body == b"a=1&b=2&b=3&c=%E4%B8%AD+%26&n=1.5&t=true"
+    assert received.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert received.headers["content-length"] == str(len(received.body))
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "text/plain", "application/xml", "text/csv"])
+def test_an_object_is_never_sent_under_a_type_that_cant_carry_it(client: HttpClient, content_type: str) -> None:
+    with Target(answering(OK)) as target:
+        with pytest.raises(InvalidURL, match=f"must be a string to be sent as {content_type}"):
+            client.call(send("POST", target.url, {"a": "1"}, content_type=content_type))
+        assert target.connections == 0
+
+
+def test_a_string_is_sent_in_the_charset_that_is_declared(client: HttpClient) -> None:
+    with Target(answering(OK)) as target:
+        client.call(send("POST", target.url, "<价格/>", Content_Type="text/xml; charset=GBK"))
+        with pytest.raises(InvalidURL, match="holds a character that iso8859-1 can't carry"):
+            client.call(send("POST", target.url, "价", Content_Type="text/plain; charset=iso-8859-1"))
+        with pytest.raises(InvalidURL, match="'klingon' is not a known charset"):
+            client.call(send("POST", target.url, "x", Content_Type="text/plain; charset=klingon"))
+    assert [received.body for received in target.received] == ["<价格/>".encode("gbk")]
+
+
+def test_params_may_be_numbers_booleans_and_arrays(client: HttpClient) -> None:
+    with Target(answering(OK)) as target:
+        client.call(Request("GET", target.url, {}, {"id": [1, 2], "page": 3, "all": True, "x": 0.5}, None, 5.0))
+        with pytest.raises(InvalidURL, match="the value of a must be a string, a number, a boolean"):
+            client.call(Request("GET", target.url, {}, {"a": {"b": 1}}, None, 5.0))
+    assert [received.path for received in target.received] == ["/?id=1&id=2&page=3&all=true&x=0.5"]
+
+
+def test_header_values_may_be_numbers_and_booleans(client: HttpClient) -> None:
+    with Target(answering(OK)) as target:
+        client.call(Request("GET", target.url, {"X-N": 3, "X-F": 1.5, "X-B": False}, {}, None, 5.0))
+    headers = target.received[0].headers
+    assert (headers["x-n"], headers["x-f"], headers["x-b"]) == ("3", "1.5", "false")
+
+
+@pytest.mark.parametrize("method", ["post", "Post", "pOST"])
+def test_a_method_may_be_written_in_any_case(client: HttpClient, method: str) -> None:
+    with Target(answering(OK)) as target:
+        client.call(send(method, target.url))
+    assert target.received[0].method == "POST"
+
+
+@pytest.mark.parametrize("host", ["shop.example", "shop.example:8443", "[::1]", "SHOP_1.example"])
+def test_the_tasks_host_is_sent_once(client: HttpClient, host: str) -> None:
+    with Target(answering(OK)) as target:
+        client.call(get(target.url, Host=host))
+    assert target.received[0].head.lower().count(b"\r\nhost:") == 1
+    assert target.received[0].headers["host"] == host
+
+
+@pytest.mark.parametrize("host", ["", "a b", "a, b", "http://a", "a/b", "user@a", "a:b", "a:123456", "é"])
+def test_what_is_no_host_is_refused(client: HttpClient, host: str) -> None:
+    with Target(answering(OK)) as target:
+        with pytest.raises(InvalidURL, match="the header Host must be a host, or host:port"):
+            client.call(get(target.url, Host=host))
+        assert target.connections == 0
+
+
+@pytest.mark.parametrize("code", [*range(9), *range(10, 32), 127])
+def test_no_control_character_is_sent_in_a_header(client: HttpClient, code: int) -> None:
+    with Target(answering(OK)) as target:
+        with pytest.raises(InvalidURL, match="the value of the header X-A holds a character"):
+            client.call(get(target.url, X_A=f"a{chr(code)}b"))
+        assert target.connections == 0
+
+
+@pytest.mark.parametrize("value", ["a\x01b", b"a\x01b", b"a\x7f"])
+def test_the_last_check_before_the_wire_looks_at_every_header(value: str | bytes) -> None:
+    """Wherever it came from: here from a session of requests, which lets it pass."""
+    with Target(answering(OK)) as target, requests.Session() as session:
+        session.mount("http://", GuardedAdapter(AddressPolicy(allow_private=True)))
+        with pytest.raises(InvalidURL, match="the value of the header X-A holds a character"):
+            session.get(target.url, headers={"X-A": value})
+        assert target.received == []

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tasks.http import AddressPolicy, BlockedAddressError, ConnectionError_, HttpClient, TLSError
+from tasks.http import AddressPolicy, BlockedAddressError, ConnectionError_, HttpClient, InvalidURL, TLSError
 from tasks.http.resolver import Endpoint
 from tests.http.conftest import Certificates
 from tests.http.target import OK, Target, Wire, answering, get, http, send
@@ -147,6 +147,17 @@ def test_http_is_forwarded_by_name(certificates: Certificates) -> None:
     (received,) = proxy.received
     assert received.headers["host"] == "inside.test"
     assert received.headers["proxy-authorization"] == "Basic bWU6cHc="
+
+
+def test_the_tasks_host_goes_through_the_tunnel_and_is_refused_elsewhere(certificates: Certificates) -> None:
+    with Target(answering(OK), tls=certificates.server()) as target, Target(proxy_script) as proxy:
+        client = proxied(proxy, certificates)
+        client.call(get(f"https://localhost:{target.port}/", Host="shop.example"))
+        with pytest.raises(InvalidURL, match="can't be sent to an http URL through the proxy"):
+            client.call(get("http://inside.test/", Host="shop.example"))
+        client.close()
+    assert target.received[0].headers["host"] == "shop.example"
+    assert [received.method for received in proxy.received] == ["CONNECT"]
 
 
 @pytest.mark.parametrize("proxy_has_tls", [False, True])

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from pydantic_core import to_json
+
 from app.domain.outcome import Failure, Outcome
 from app.domain.retry import NON_RETRYABLE_HEADER
-from app.domain.statuscodes import matches
+from app.domain.statuscodes import StatusPattern, matches
 from app.settings import Settings
 from app.store.tasks import Attempt
 from app.usecases.dispatch import retry_policy
 from app.version import VERSION
 from tasks.http import AddressPolicy, CallError, Cancel, Cancelled, HttpClient, Request, Response
 
-#: Failures of a call that another attempt may not have: no answer came, or too late.
+#: Failures that another attempt may not have: no answer came, or it came too late.
 _PASSING = frozenset({"ConnectionError", "TimeoutError"})
+
+MAX_RETRY_AFTER_CHARACTERS = 64
+MAX_RETRY_AFTER_SECONDS = 315_360_000.0  # ten years; the task's own retry_max_delay is far below
 
 
 class ApiExecutor:
@@ -76,7 +80,7 @@ def _request(attempt: Attempt) -> Request:
         "Idempotency-Key": attempt.task_id,
     }
     given = {name.lower() for name in spec["headers"]}
-    replaceable = {"user-agent", "idempotency-key"}  # the other two are ours to say
+    replaceable = {"user-agent", "idempotency-key"}  # a task can't set the other two
     headers = {name: value for name, value in spec["headers"].items() if not name.lower().startswith("celeriac-")}
     headers |= {
         name: value for name, value in own.items() if not (name.lower() in replaceable and name.lower() in given)
@@ -88,33 +92,55 @@ def _request(attempt: Attempt) -> Request:
         params=spec["params"],
         data=spec["data"],
         timeout_seconds=attempt.timeout,
+        follow_redirects=spec.get("follow_redirects", True),
     )
 
 
 def _outcome(attempt: Attempt, response: Response) -> Outcome:
-    result_json = json.dumps(response.as_result(), ensure_ascii=False).encode()
-    if matches(response.status_code, attempt.spec["expected_status"]):
+    result_json = to_json(response.as_result())
+    failure = _failure(attempt, response)
+    if failure is None:
         return Outcome(result_json=result_json)
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    policy = retry_policy(attempt.spec)
-    non_retryable = headers.get(NON_RETRYABLE_HEADER, "").strip().lower() == "true"
     return Outcome(
         result_json=result_json,
-        failure=Failure("HTTPStatusError", f"the target answered {response.status_code}"),
-        retryable=policy.retries_answer(response.status_code, non_retryable),
-        retry_after_seconds=retry_after_seconds(headers, time.time()),
+        failure=failure,
+        retryable=_is_retryable(attempt, response),
+        retry_after_seconds=retry_after_seconds(response.header("Retry-After"), time.time()),
     )
 
 
-def retry_after_seconds(headers: Mapping[str, str], now_seconds: float) -> float | None:
-    """What `Retry-After` (RFC 9110: seconds, or a date) asks for, from now on; None without a valid one."""
-    text = headers.get("retry-after", "").strip()
+def _failure(attempt: Attempt, response: Response) -> Failure | None:
+    """Return how the answer differs from what the task expects, or None."""
+    if not matches(response.status_code, _patterns(attempt.spec["expected_status"])):
+        return Failure("HTTPStatusError", f"the target answered {response.status_code}")
+    return None
+
+
+def _patterns(expected: Sequence[StatusPattern] | StatusPattern) -> Sequence[StatusPattern]:
+    return [expected] if isinstance(expected, str | int) else expected
+
+
+def _is_retryable(attempt: Attempt, response: Response) -> bool:
+    """Tell whether another attempt makes sense, by status, unless the target objects."""
+    asks_for_none = (response.header(NON_RETRYABLE_HEADER) or "").strip().lower() == "true"
+    return retry_policy(attempt.spec).retries_answer(response.status_code, asks_for_none)
+
+
+def retry_after_seconds(value: str | None, now_seconds: float) -> float | None:
+    """Return the seconds that `Retry-After` (RFC 9110: seconds or a date) asks for, at most ten years.
+
+    Returns None without a valid value.
+    """
+    text = (value or "").strip()
+    if len(text) > MAX_RETRY_AFTER_CHARACTERS:
+        return None
     if text.isascii() and text.isdecimal():
-        return float(text[:9])
+        return min(float(text), MAX_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp() - now_seconds
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, moment.timestamp() - now_seconds)
+    return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)

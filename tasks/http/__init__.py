@@ -1,24 +1,29 @@
-"""The client through which API tasks go out: it ends on time and reaches only what it may.
+"""The HTTP client of API tasks: every call ends on time and reaches only permitted addresses.
 
 Theory of operation. `HttpClient.call` turns a `Request` into a prepared `requests` request and sends it
-hop by hop through `GuardedAdapter`. Whatever could be fooled before the connection (the URL, the name,
-the first answer of DNS) is not trusted: the adapter's connections are dialled by `Dialer`, which resolves,
-asks `AddressPolicy` about every address it got, and connects to one of exactly those. So a redirect, a
-rebound name or an odd spelling of an address ends at the same check.
+hop by hop through `GuardedAdapter`. Anything that can be spoofed before the connection (the URL, the name,
+the first DNS answer) is not trusted: `Dialer` makes the adapter's connections. It resolves the name, asks
+`AddressPolicy` about every address, and connects to one of exactly those. Redirects, rebound names and odd
+spellings of an address therefore all end at the same check.
 
-One `Exchange` accompanies a call. It holds the deadline, the receive budget and the `Cancel`, and every
-socket operation (DNS wait, connect, handshake, each send and each receive) asks it first: a target can
-drip, stall or flood, but not outlive it. `Cancel.cancel` shuts down the socket that is in use.
+Each call has one `Exchange`. It holds the deadline, the receive budget and the `Cancel`, and every socket
+operation (DNS wait, connect, handshake, each send and receive) asks it first: a target can drip, stall or
+flood, but the call still ends on time. `Cancel.cancel` shuts down the socket in use.
 
-Order of imports, nothing points upwards: errors · addresses, urls, exchange, codings, content ·
-sockets, resolver · dialer, connections, pool · adapter · outgoing, redirects, body · client.
+Received bytes are bounded where they are read: `heads` and `chunks` run in linear time, `codings` limits the
+number of members and checks the deadline between steps, and `body` limits what is kept. `content` and
+`charsets` lose nothing of what is kept.
 
-Nothing here may import redis, flask, celery, `app` or the rest of `tasks`. One `HttpClient` per process:
-its idle connections and DNS threads do not survive a fork.
+Order of imports, nothing points upwards: errors · addresses, urls, fields, heads, chunks, exchange, charsets ·
+codings, content · sockets, resolver · dialer, connections, pool · adapter · outgoing, redirects, body · client.
+
+Nothing here may import redis, flask, celery, the rest of `tasks`, or more of `app` than the pure `app.domain`. One
+`HttpClient` per process: its idle connections and DNS threads do not survive a fork.
 """
 
 from tasks.http.addresses import AddressPolicy
 from tasks.http.client import HttpClient
+from tasks.http.content import parsed as parsed_json
 from tasks.http.errors import (
     BlockedAddressError,
     CallError,
@@ -30,7 +35,7 @@ from tasks.http.errors import (
     TooManyRedirects,
 )
 from tasks.http.exchange import Cancel
-from tasks.http.messages import Request, Response
+from tasks.http.messages import Redirect, Request, Response
 from tasks.http.urls import check_url
 
 __all__ = [
@@ -42,10 +47,12 @@ __all__ = [
     "ConnectionError_",
     "HttpClient",
     "InvalidURL",
+    "Redirect",
     "Request",
     "Response",
     "TLSError",
     "TimeoutError_",
     "TooManyRedirects",
     "check_url",
+    "parsed_json",
 ]

@@ -1,134 +1,102 @@
-"""What the bytes of a body are: JSON, text, or neither. Pure."""
+"""Interpreting the bytes of a body: JSON, text, or neither. Pure."""
 
 from __future__ import annotations
 
 import base64
-import codecs
 import json
-import math
 import re
-from email.message import Message
+from dataclasses import dataclass
 
-MAX_JSON_DEPTH = 100
-"""Deeper values are kept as text: whoever writes them again would run into Python's recursion limit."""
+from pydantic_core import from_json, to_json
 
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins the same
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+from app.domain.payload import content_type_parts, is_json_type
+from tasks.http import charsets
 
-_NOT_CHARSETS = frozenset(
-    {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "utf_7", "undefined", "mbcs", "oem"}
-)
-"""Python codecs that are text encodings and no charset of the web: slow, or able to make lone surrogates."""
+MAX_CONTENT_TYPE_CHARACTERS = 1_000
+"""The part of a Content-Type that is parsed. Honest ones are shorter."""
+
+FREE_JSON_CONTAINERS = 20_000
+CHARACTERS_PER_JSON_ARRAY = 16
+CHARACTERS_PER_JSON_OBJECT = 6
+"""JSON with more and smaller arrays or objects is kept as text. Python's garbage collector visits each of them again
+and again, so a megabyte of empty arrays would cost a fifth of a second."""
 
 _TEXTUAL = re.compile(
-    r"text/.*|.*[+/](json|xml|yaml|x-yaml|toml|csv|x-ndjson|ndjson|jsonlines|graphql|html)"
+    r"text/.*|.*[+/](xml|yaml|x-yaml|toml|csv|graphql|html|json-seq|(x-)?(ndjson|jsonl|jsonlines))"
     r"|application/(javascript|ecmascript|x-javascript|x-www-form-urlencoded|sql|rtf|x-sh|problem)"
 )
-_JSON = re.compile(r".*[+/]json")
+_MAYBE_INFINITE = re.compile(r"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{300}")
 
 
-def interpret(body: bytes, content_type: str | None, *, is_whole: bool) -> tuple[object | str | None, str | None]:
-    """The body as JSON carries it, and its encoding: None, or "base64".
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A body as a JSON `value`, with its `encoding` (None or "base64") and its `text` (None if it is not text)."""
 
-    A truncated body (`is_whole` false) is never parsed. Without a content type, JSON and text are tried.
+    value: object | str | None
+    encoding: str | None
+    text: str | None
+
+
+def interpret(body: bytes, content_type: str | None, *, is_whole: bool) -> Content:
+    """Interpret a body as JSON, else as text, else as base64. No byte is lost.
+
+    A truncated body (`is_whole` false) is never parsed. Without a content type, JSON and UTF-8 text are tried.
     """
     if not body:
-        return None, None
-    media_type, charset = _media_type(content_type)
-    if media_type is not None and not _TEXTUAL.fullmatch(media_type):
-        return base64.b64encode(body).decode(), "base64"
-    text = _text(body, charset, is_whole=is_whole, must_be=media_type is None)
+        return Content(None, None, None)
+    media_type, charset = media_type_of(content_type)
+    may_be_json = media_type is None or is_json_type(media_type)
+    is_textual = may_be_json or _TEXTUAL.fullmatch(media_type or "") is not None
+    text = _text(body, charset, is_whole=is_whole, is_declared=media_type is not None) if is_textual else None
     if text is None:
-        return base64.b64encode(body).decode(), "base64"
-    if is_whole and (media_type is None or _JSON.fullmatch(media_type)):
-        return _json_or_text(text), None
-    return text, None
+        return Content(base64.b64encode(body).decode(), "base64", None)
+    if is_whole and may_be_json:
+        try:
+            return Content(parsed(text), None, text)
+        except ValueError:
+            pass  # not valid JSON: kept as text
+    return Content(text, None, text)
 
 
-def _media_type(content_type: str | None) -> tuple[str | None, str | None]:
-    if not content_type:
-        return None, None
-    media_type = content_type.partition(";")[0].strip().lower()
-    message = Message()
-    message["Content-Type"] = content_type
-    charset = message.get_param("charset")
-    return media_type or None, charset if isinstance(charset, str) else None
+def parsed(text: str) -> object:
+    """Parse a JSON text into a value that can be written as JSON again.
+
+    Raises ValueError for invalid JSON, and for JSON that can't be stored: numbers beyond a float or with more than
+    4,300 digits, lone surrogates, more than 200 levels, too many tiny arrays or objects.
+    """
+    has_many_arrays = text.count("[") > max(FREE_JSON_CONTAINERS, len(text) // CHARACTERS_PER_JSON_ARRAY)
+    if has_many_arrays or text.count("{") > max(FREE_JSON_CONTAINERS, len(text) // CHARACTERS_PER_JSON_OBJECT):
+        raise ValueError("too many arrays or objects")
+    value = from_json(text, allow_inf_nan=False)
+    if _MAYBE_INFINITE.search(text) and b"Infinity" in to_json(value, inf_nan_mode="constants"):
+        json.dumps(value, allow_nan=False)
+    return value
 
 
-def _text(body: bytes, charset: str | None, *, is_whole: bool, must_be: bool) -> str | None:
-    """Decoded text; None only if it `must_be` valid UTF-8 without NUL, and is not."""
-    encoding = _marked(body) or _known_charset(charset)
-    if encoding is not None:
-        return _decode(body, encoding, is_whole=is_whole, errors="replace")
-    try:
-        text = _decode(body, "utf-8", is_whole=is_whole, errors="strict")
-    except UnicodeDecodeError:
-        return None if must_be else _decode(body, "windows-1252", is_whole=is_whole, errors="replace")
-    return None if must_be and "\0" in text else text
+def media_type_of(content_type: str | None) -> tuple[str | None, str | None]:
+    """Return the media type in lower case, and the charset as written. A type without a slash counts as none."""
+    media_type, charset = content_type_parts((content_type or "")[:MAX_CONTENT_TYPE_CHARACTERS])
+    last = (media_type or "").rpartition(",")[2].strip()  # a header sent twice is joined by a comma
+    return last if "/" in last else None, charset
 
 
-def _marked(body: bytes) -> str | None:
-    """The encoding that the body's first bytes declare, which goes before the header."""
-    return next((encoding for mark, encoding in _BOMS if body.startswith(mark)), None)
-
-
-def _decode(body: bytes, encoding: str, *, is_whole: bool, errors: str) -> str:
-    """A truncated body may end within a character, which is then left out."""
-    return codecs.getincrementaldecoder(encoding)(errors).decode(body, final=is_whole)
-
-
-def _known_charset(charset: str | None) -> str | None:
-    if charset is None:
+def _text(body: bytes, charset: str | None, *, is_whole: bool, is_declared: bool) -> str | None:
+    """Return the text, or None if its charset is not certain. `is_declared`: the content type says it is text."""
+    for encoding in (charsets.marked(body), charsets.known(charset), charsets.unmarked_utf16(body), "utf-8"):
+        text = None if encoding is None else _decoded(body, encoding, is_whole=is_whole)
+        if text is not None:
+            return None if not is_declared and "\0" in text else text
+    if not is_declared:
         return None
-    try:
-        info = codecs.lookup(charset.strip("'\" "))
-    except (LookupError, ValueError):
-        return None
-    is_text = getattr(info, "_is_text_encoding", False) and info.incrementaldecoder is not None
-    if not is_text or info.name.replace("-", "_") in _NOT_CHARSETS:
-        return None
-    return "windows-1252" if info.name == "iso8859-1" else info.name  # as browsers do (WHATWG)
-
-
-def _json_or_text(text: str) -> object:
-    """The parsed value, if it can be written again as JSON; else the text as it came."""
-    try:
-        value = json.loads(text, parse_float=_finite, parse_constant=_no_constant)
-        if text.count("[") + text.count("{") > MAX_JSON_DEPTH and not _is_shallow(value):
+    for encoding in (charsets.declared_within(body), charsets.guess(body)):
+        text = None if encoding is None else _decoded(body, encoding, is_whole=is_whole)
+        if text is not None:
             return text
-        if "\\u" in text or "\\U" in text:
-            json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could not be stored
-    except (ValueError, RecursionError):
-        return text
-    return value
+    return None
 
 
-def _finite(number: str) -> float:
-    value = float(number)
-    if math.isinf(value):
-        raise ValueError("beyond a float")
-    return value
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _is_shallow(value: object) -> bool:
-    level = [value]
-    for _ in range(MAX_JSON_DEPTH):
-        level = [inner for outer in level for inner in _children(outer)]
-        if not level:
-            return True
-    return False
-
-
-def _children(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def _decoded(body: bytes, encoding: str, *, is_whole: bool) -> str | None:
+    try:
+        return charsets.decode(body, encoding, is_whole=is_whole)
+    except UnicodeError:
+        return None

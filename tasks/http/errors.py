@@ -1,16 +1,16 @@
-"""How a call can end without an answer.
+"""The ways in which a call can end without an answer.
 
-    CallError                 the target's or the caller's failure; `type` is the contract's `error.type`
+    CallError                 a failure of the target or the caller; `type` is the contract's `error.type`
     ├── ConnectionError_      "ConnectionError": no answer, or one that is not HTTP
-    ├── TLSError              "TLSError": the certificate or the handshake is bad
-    ├── TimeoutError_         "TimeoutError": the whole exchange outlived its time
+    ├── TLSError              "TLSError": the certificate is not valid, or the handshake failed
+    ├── TimeoutError_         "TimeoutError": the exchange as a whole took too long
     ├── TooManyRedirects      "TooManyRedirects"
-    ├── InvalidURL            "InvalidURL": the request can't be sent as it is written
+    ├── InvalidURL            "InvalidURL": the request can't be sent as written
     └── BlockedAddressError   "BlockedAddressError": the policy refuses the address
     Cancelled                 `Cancel.cancel()` was called; says nothing about the target
 
-A message may name the host and port that the caller or the target's `Location` wrote, never what a name
-resolved to, and never a header's value. Any other exception out of this package is a defect of ours.
+A message may name the host and port from the task or from a `Location`, but never the address that a name
+resolved to, and never a header's value. Any other exception from this package is a bug.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 
 class CallError(Exception):
-    """The call got no answer that could be kept."""
+    """The call got no usable answer."""
 
     type: ClassVar[str] = "ConnectionError"
 
@@ -27,9 +27,14 @@ class CallError(Exception):
         super().__init__(message)
         self.message = message
 
+    def add_context(self, when: str) -> None:
+        """Prefix the message with when it happened."""
+        self.message = f"{when}: {self.message}"
+        self.args = (self.message,)
+
 
 class ConnectionError_(CallError):  # noqa: N801  (the plain name is Python's own)
-    """The connection failed, or what came back is not HTTP. Worth a retry."""
+    """The connection failed, or the answer is not HTTP. Worth a retry."""
 
     type = "ConnectionError"
 
@@ -41,25 +46,25 @@ class TLSError(CallError):
 
 
 class TimeoutError_(CallError):  # noqa: N801
-    """The exchange as a whole outlived its time. Worth a retry."""
+    """The exchange as a whole took longer than its timeout. Worth a retry."""
 
     type = "TimeoutError"
 
 
 class TooManyRedirects(CallError):
-    """The target redirected more often than is followed."""
+    """The target redirected more often than the client follows."""
 
     type = "TooManyRedirects"
 
 
 class InvalidURL(CallError):
-    """The URL, a header or the data can't be sent as it is written. A retry would change nothing."""
+    """The URL, a header or the data can't be sent as written. A retry would fail the same way."""
 
     type = "InvalidURL"
 
 
 class BlockedAddressError(CallError):
-    """The address is one the service may not call. `reason` is for our log only."""
+    """The service may not call this address. `reason` is for our log only."""
 
     type = "BlockedAddressError"
 
@@ -73,4 +78,4 @@ class Cancelled(Exception):
 
 
 class ReceiveLimit(Exception):
-    """The target sent more bytes than the current phase allows. Never leaves this package."""
+    """The target sent more bytes than the current phase allows. Never raised to callers of this package."""

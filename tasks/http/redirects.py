@@ -1,4 +1,4 @@
-"""The next hop, by RFC 9110, 15.4: its method, its URL, and what may travel along."""
+"""The next hop by RFC 9110, 15.4: its method, its URL, and the headers that may go along."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 from urllib.parse import urldefrag, urljoin
 
 import requests
-from requests.cookies import RequestsCookieJar, extract_cookies_to_jar, get_cookie_header
+from requests.cookies import MockRequest, MockResponse, RequestsCookieJar, get_cookie_header
+from urllib3 import HTTPHeaderDict
 
 from tasks.http.errors import InvalidURL
-from tasks.http.urls import DEFAULT_PORTS, Target, check_url, target_of
+from tasks.http.fields import holds_control_characters
+from tasks.http.urls import DEFAULT_PORTS, MAX_URL_BYTES, Target, check_url, target_of
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -17,11 +19,15 @@ TRAVELS_ANYWHERE = frozenset(
     {
         "accept", "accept-encoding", "accept-language", "user-agent", "range", "cache-control",
         "content-type", "content-encoding", "content-language", "content-length",
-        "idempotency-key", "celeriac-task-id", "celeriac-attempt", "traceparent", "tracestate",
+        "idempotency-key", "celeriac-task-id", "celeriac-attempt", "celeriac-scheduled-at", "traceparent", "tracestate",
     }
 )  # fmt: skip
-"""What another origin gets to see. A list of what is known to be harmless, since a credential may sit under
-any name (X-Api-Key, Private-Token, …) and the redirecting target chooses who gets it."""
+"""The headers that another origin gets to see. An allow-list of harmless ones, since a credential may have any name
+(X-Api-Key, Private-Token, …) and the redirecting target chooses who receives it."""
+
+MAX_COOKIE_CHARACTERS = 4_096
+MAX_COOKIES = 50
+"""Limits per answer, the minimum that RFC 6265 asks of a client. Cookies beyond them are ignored."""
 
 _BODY_HEADERS = frozenset({"content-type", "content-encoding", "content-language", "content-length"})
 
@@ -29,15 +35,20 @@ _BODY_HEADERS = frozenset({"content-type", "content-encoding", "content-language
 def next_hop(
     request: requests.PreparedRequest, response: requests.Response, cookies: RequestsCookieJar
 ) -> requests.PreparedRequest | None:
-    """The request that the answer redirects to; None if it is no redirect. Raises InvalidURL.
+    """Return the request that the answer redirects to, or None if it is not a redirect. Raises InvalidURL.
 
-    `cookies` are this call's only: what a hop sets, the following hops of its domain get.
+    `cookies` belong to this call only: cookies that one hop sets are sent to later hops of the same domain.
     """
     location = response.headers.get("Location")
     if response.status_code not in REDIRECTS or not location:
         return None
     following = request.copy()
-    following.prepare_url(_followed_url(request.url or "", location), None)
+    try:
+        following.prepare_url(_followed_url(request.url or "", location), None)
+    except InvalidURL as error:
+        raise InvalidURL(f"the redirect can't be followed: {error.message}") from None
+    except (requests.RequestException, ValueError):
+        raise InvalidURL("the redirect can't be followed: the URL can't be parsed") from None
     _change_method(following, response.status_code)
     _keep_to_origin(following, target_of(request.url or ""), target_of(following.url or ""))
     _carry_cookies(request, response, following, cookies)
@@ -45,23 +56,22 @@ def next_hop(
 
 
 def _followed_url(base: str, location: str) -> str:
-    """The absolute URL. http.client gives header bytes as Latin-1; servers that don't quote mean UTF-8."""
+    """Return the absolute URL. Unquoted bytes beyond ASCII are read as UTF-8 if possible. Raises ValueError."""
+    if len(location) > MAX_URL_BYTES:
+        raise InvalidURL(f"the URL is longer than {MAX_URL_BYTES} bytes")
     raw = location.encode("latin-1", errors="replace")
     try:
         text = raw.decode().strip()
     except UnicodeDecodeError:
         text = location.strip()
-    try:
-        url = urljoin(base, text)
-    except ValueError:
-        raise InvalidURL("the redirect leads to a URL that can't be parsed") from None
+    url = urljoin(base, text)
     check_url(url)
     fragment = urldefrag(base).fragment
     return url if not fragment or "#" in url else f"{url}#{fragment}"
 
 
 def _change_method(request: requests.PreparedRequest, status_code: int) -> None:
-    """303 asks for a GET; after a POST, 301 and 302 have come to mean the same. 307 and 308 never do."""
+    """Apply RFC 9110: 303 asks for a GET, and so do 301 and 302 after a POST. 307 and 308 never do."""
     becomes_get = (status_code == 303 and request.method != "HEAD") or (
         status_code in (301, 302) and request.method == "POST"
     )
@@ -78,7 +88,7 @@ def _keep_to_origin(request: requests.PreparedRequest, before: Target, after: Ta
 
 
 def _is_upgrade(before: Target, after: Target) -> bool:
-    """http to https of the same host, both at their own ports."""
+    """Tell whether it goes from http to https on the same host, both on their default ports."""
     return (
         before.host == after.host
         and (before.scheme, before.port) == ("http", DEFAULT_PORTS["http"])
@@ -97,12 +107,20 @@ def _carry_cookies(
     following: requests.PreparedRequest,
     cookies: RequestsCookieJar,
 ) -> None:
-    raw: Any = response.raw
-    extract_cookies_to_jar(cookies, request, raw)  # type: ignore[no-untyped-call,unused-ignore]
+    answer = MockResponse(_cookies_set(response))
+    cookies.extract_cookies(answer, MockRequest(request))  # type: ignore[arg-type,no-untyped-call,unused-ignore]
     if "Cookie" in following.headers and not getattr(request, "_cookie_is_ours", False):
-        return  # the task's own header; it goes where its other credentials go
+        return  # the task's own header, which is treated like its other credentials
     following.headers.pop("Cookie", None)
     header = get_cookie_header(cookies, following)  # type: ignore[no-untyped-call,unused-ignore]
     if header:
         following.headers["Cookie"] = header
         following._cookie_is_ours = True  # type: ignore[attr-defined]
+
+
+def _cookies_set(response: requests.Response) -> HTTPHeaderDict:
+    """Return the usable Set-Cookie lines. RFC 6265bis ignores lines with control characters."""
+    answer: Any = response.raw._original_response
+    lines = [line for line in answer.msg.getlist("Set-Cookie") if len(line) <= MAX_COOKIE_CHARACTERS]
+    plain = [line for line in lines if not holds_control_characters(line)]
+    return HTTPHeaderDict([("Set-Cookie", line) for line in plain[:MAX_COOKIES]])

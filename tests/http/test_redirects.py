@@ -1,10 +1,21 @@
-"""Redirects: method, headers, credentials, where they end."""
+"""Redirects: method, headers, credentials, and the errors at their end."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_network
+
 import pytest
 
-from tasks.http import ConnectionError_, HttpClient, InvalidURL, Request, TooManyRedirects
+from tasks.http import (
+    AddressPolicy,
+    BlockedAddressError,
+    ConnectionError_,
+    HttpClient,
+    InvalidURL,
+    Request,
+    TooManyRedirects,
+)
 from tests.http.target import OK, Target, Wire, answering, get, http, send
 
 
@@ -100,15 +111,59 @@ BAD_LOCATIONS = [
 
 @pytest.mark.parametrize("location", BAD_LOCATIONS)
 def test_a_location_that_may_not_be_called_ends_it(client: HttpClient, location: str) -> None:
-    with Target(answering(to(location))) as target, pytest.raises(InvalidURL):
+    refused = pytest.raises(InvalidURL, match=r"^the redirect can't be followed: the URL")
+    with Target(answering(to(location))) as target, refused:
         client.call(get(target.url))
 
 
-def test_a_redirect_to_nobody_is_a_connection_error(client: HttpClient) -> None:
+def test_a_redirect_to_nobody_is_a_connection_error_of_the_redirect(client: HttpClient) -> None:
     with Target(answering(OK)) as gone:
         pass
-    with Target(answering(to(gone.url))) as target, pytest.raises(ConnectionError_):
+    refused = pytest.raises(ConnectionError_, match=r"^after a redirect: 127\.0\.0\.1 at port [0-9]+ refused")
+    with Target(answering(to(gone.url))) as target, refused:
         client.call(get(target.url))
+
+
+def test_a_redirect_inside_is_blocked_as_the_redirects() -> None:
+    client = HttpClient(AddressPolicy(allowed_networks=(ip_network("127.0.0.1"),)))
+    refused = pytest.raises(
+        BlockedAddressError, match=r"^after a redirect: 10\.0\.0\.1 at port 80 is not open to tasks$"
+    )
+    with Target(answering(to("http://10.0.0.1/"))) as target, refused:
+        client.call(get(target.url))
+    client.close()
+
+
+def test_the_first_targets_failure_is_no_redirects(client: HttpClient) -> None:
+    with pytest.raises(InvalidURL, match=r"^the URL must begin with"):
+        client.call(get("ftp://127.0.0.1/"))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_the_answer_where_it_is_not_followed(client: HttpClient, status: int) -> None:
+    with Target(answering(to("ftp://nowhere/", status, body=b"moved"), OK)) as target:
+        response = client.call(replace(send("POST", target.url, "x"), follow_redirects=False))
+        assert len(target.received) == 1
+    assert (response.status_code, response.header("location"), response.redirects) == (status, "ftp://nowhere/", ())
+
+
+def test_the_result_tells_what_was_followed(client: HttpClient) -> None:
+    with Target(answering(to("/b", 307), to("/c?x=1", 301), to("/d", 302), OK)) as target:
+        result = client.call(send("POST", f"{target.url}/a", {"a": 1})).as_result()
+    assert result["redirects"] == [
+        {"status_code": 307, "method": "POST", "url": f"{target.url}/b"},
+        {"status_code": 301, "method": "GET", "url": f"{target.url}/c?x=1"},
+        {"status_code": 302, "method": "GET", "url": f"{target.url}/d"},
+    ]
+    assert result["url"] == f"{target.url}/d"
+    assert [received.method for received in target.received] == ["POST", "POST", "GET", "GET"]
+
+
+def test_the_tasks_host_stays_with_its_origin(client: HttpClient) -> None:
+    with Target(answering(OK)) as other, Target(answering(to("/same"), to(other.url))) as target:
+        client.call(get(target.url, Host="shop.example"))
+    assert [received.headers["host"] for received in target.received] == ["shop.example"] * 2
+    assert other.received[0].headers["host"] == f"127.0.0.1:{other.port}"
 
 
 SECRETS = {"Authorization": "Bearer s3cret", "Cookie": "a=s3cret", "X-Api-Key": "s3cret", "Private-Token": "s3cret"}
@@ -150,6 +205,41 @@ def test_a_cookie_lives_for_its_call_only(client: HttpClient) -> None:
         client.call(get(target.url))
     cookies = [received.headers.get("cookie") for received in target.received]
     assert cookies == [None, "session=1", None, None]
+
+
+SPLITTING = [
+    b"Set-Cookie: a=1\r\n X-Evil: 1",  # folded
+    b"Set-Cookie: a=1;\r\n\tb=2",
+    b"Set-Cookie: a=1\rX-Evil: 1",
+    b"Set-Cookie: a=\x001",
+    b"Set-Cookie: a=\x011",
+    b"Set-Cookie: a=1\x7f",
+    b"Set-Cookie: " + b"a=1" * 6_000,
+]
+
+
+@pytest.mark.parametrize("line", SPLITTING)
+def test_a_cookie_never_splits_the_next_request(client: HttpClient, line: bytes) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: /x\r\n" + line + b"\r\nSet-Cookie: good=1\r\nContent-Length: 0\r\n\r\n"
+    with Target(answering(answer, OK)) as target:
+        assert client.call(get(target.url)).body == "ok"
+    head = target.received[1].head
+    assert b"good=1" in head
+    assert b"x-evil" not in {line.partition(b":")[0].lower() for line in head.split(b"\r\n")}
+    assert not [byte for byte in head.replace(b"\r\n", b"") if byte < 0x20 or byte == 0x7F]
+
+
+def test_cookies_of_one_answer_are_bounded(client: HttpClient) -> None:
+    many = [f"Set-Cookie: c{number}=1" for number in range(200)]
+    with Target(answering(to("/x", 302, *many), OK)) as target:
+        client.call(get(target.url))
+    assert target.received[1].headers["cookie"].count("=") == 50
+
+
+@pytest.mark.parametrize("expires", ["Wed, 01 Jan 99999999999999999999 00:00:00 GMT", "x" * 3000, "-1"])
+def test_a_cookie_with_an_absurd_date_harms_nothing(client: HttpClient, expires: str) -> None:
+    with Target(answering(to("/x", 302, f"Set-Cookie: a=1; Expires={expires}; Max-Age={expires}"), OK)) as target:
+        assert client.call(get(target.url)).body == "ok"
 
 
 def test_the_tasks_own_cookie_is_not_mixed(client: HttpClient) -> None:

@@ -17,6 +17,7 @@ from app.settings import Settings
 from app.store.tasks import Attempt
 from app.usecases.dispatch import retry_policy
 from app.version import VERSION
+from tasks.executors.expected_body import mismatch
 from tasks.http import AddressPolicy, CallError, Cancel, Cancelled, HttpClient, Request, Response
 
 #: Failures that another attempt may not have: no answer came, or it came too late.
@@ -104,7 +105,7 @@ def _outcome(attempt: Attempt, response: Response) -> Outcome:
     return Outcome(
         result_json=result_json,
         failure=failure,
-        retryable=_is_retryable(attempt, response),
+        retryable=_is_retryable(attempt, response, failure),
         retry_after_seconds=retry_after_seconds(response.header("Retry-After"), time.time()),
     )
 
@@ -113,16 +114,20 @@ def _failure(attempt: Attempt, response: Response) -> Failure | None:
     """Return how the answer differs from what the task expects, or None."""
     if not matches(response.status_code, _patterns(attempt.spec["expected_status"])):
         return Failure("HTTPStatusError", f"the target answered {response.status_code}")
-    return None
+    expected_body = attempt.spec.get("expected_body")
+    wrong = mismatch(expected_body, response) if expected_body else None
+    return None if wrong is None else Failure("BodyError", wrong)
 
 
 def _patterns(expected: Sequence[StatusPattern] | StatusPattern) -> Sequence[StatusPattern]:
     return [expected] if isinstance(expected, str | int) else expected
 
 
-def _is_retryable(attempt: Attempt, response: Response) -> bool:
-    """Tell whether another attempt makes sense, by status, unless the target objects."""
+def _is_retryable(attempt: Attempt, response: Response, failure: Failure) -> bool:
+    """Tell whether another attempt makes sense: by status; always for an unexpected body, unless the target objects."""
     asks_for_none = (response.header(NON_RETRYABLE_HEADER) or "").strip().lower() == "true"
+    if failure.type == "BodyError":
+        return not asks_for_none
     return retry_policy(attempt.spec).retries_answer(response.status_code, asks_for_none)
 
 

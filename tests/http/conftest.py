@@ -16,7 +16,7 @@ from tasks.http import AddressPolicy, HttpClient
 
 @pytest.fixture
 def client() -> Iterator[HttpClient]:
-    """A client of a service that serves loopback only."""
+    """The client of a service that serves loopback only."""
     made = HttpClient(AddressPolicy(allow_private=True))
     yield made
     made.close()
@@ -24,7 +24,7 @@ def client() -> Iterator[HttpClient]:
 
 @dataclass(frozen=True)
 class Certificates:
-    """A CA of the tests' own, and what it signed. Each context is a server's."""
+    """A CA made for the tests, and the certificates it signed. Each context is for a server."""
 
     folder: Path
 
@@ -40,13 +40,14 @@ class Certificates:
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Made by the `openssl` command; without one, the TLS tests are skipped and say so."""
+    """Certificates made by the `openssl` command. Without it, the TLS tests are skipped."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl command: TLS is not tested here")
     folder = tmp_path_factory.mktemp("certificates")
     _openssl(folder, "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=TestCA")
     _sign(folder, "good", "DNS:localhost,IP:127.0.0.1", days=3650)
     _sign(folder, "other", "DNS:other.test", days=3650)
+    _sign(folder, "api", "DNS:api.example", days=3650)
     _sign(folder, "expired", "DNS:localhost,IP:127.0.0.1", days=-1)
     return Certificates(folder)
 

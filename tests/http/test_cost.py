@@ -1,0 +1,282 @@
+"""No header and no body costs much more processor time than the bytes it is made of."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import random
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import brotli
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic_core import to_json
+
+from tasks.http import AddressPolicy, CallError, Cancel, Cancelled, HttpClient, TimeoutError_
+from tasks.http.heads import MAX_LINE_BYTES, read_headers
+from tests.http.target import OK, Target, Wire, answering, chunked, closing_after, get, http
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAX_CPU_SECONDS_PER_MB = 0.05
+BASE_CPU_SECONDS = 0.005
+"""Of a call that carries nothing, generously."""
+
+REFERENCE_CPU_SECONDS = 0.005
+"""Of `reference` on the machine where the limit was set. A slower machine gets more, a faster one no less."""
+
+MB = 1_000_000
+TEXT = "Content-Type: text/plain"
+JSON = "Content-Type: application/json"
+LINE = MAX_LINE_BYTES - 100
+
+
+@pytest.fixture(scope="module")
+def caller() -> Iterator[HttpClient]:
+    made = HttpClient(AddressPolicy(allow_private=True))
+    yield made
+    made.close()
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Of this thread alone: the target's thread has its own."""
+    started = time.thread_time()
+    work()
+    return time.thread_time() - started
+
+
+def reference() -> None:
+    """Work of the kind that answers cause."""
+    json.loads(b"[" + b'{"a": 1},' * 30_000 + b"0]")
+    zlib.decompress(zlib.compress(b"abc" * 300_000, 1))
+
+
+@cache
+def allowance() -> float:
+    return max(1.0, min(cpu_seconds(reference) for _ in range(5)) / REFERENCE_CPU_SECONDS)
+
+
+def assert_cheap(caller: HttpClient, answer: bytes, *following: bytes) -> None:
+    """Judged by the best of some rounds, since a busy machine makes everything dearer now and then."""
+    size = sum(map(len, (answer, *following)))
+
+    def work() -> None:
+        with contextlib.suppress(CallError):  # an answer that is refused must be cheap too
+            to_json(caller.call(get(target.url, 30)).as_result())
+
+    limit = allowance() * (BASE_CPU_SECONDS + MAX_CPU_SECONDS_PER_MB * max(size, MB) / MB)
+    costs: list[float] = []
+    while not costs or (min(costs) > limit and len(costs) < 5):
+        with Target(answering(answer, *following)) as target:
+            costs.append(cpu_seconds(work))
+    assert min(costs) <= limit
+
+
+def of_header(name: str, value: str) -> bytes:
+    return http(b"", f"{name}: {value[:LINE]}")
+
+
+VALUES = {
+    "semicolons": ";" * LINE,
+    "charset parameters": "text/plain" + "; charset=x" * (LINE // 11),
+    "spaces": "text/plain;" + " " * LINE,
+    "quotes": 'text/plain; charset="' + '\\"' * (LINE // 2),
+    "commas": "gzip," * (LINE // 5),
+    "digits": "9" * LINE,
+    "parentheses": "(" * LINE,
+    "letters": "a" * LINE,
+    "equals": "a=" * (LINE // 2),
+    "utf-8": "\u00c3\u00a9" * (LINE // 4),
+}
+NAMES = [
+    "Content-Type",
+    "Content-Encoding",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Set-Cookie",
+    "Retry-After",
+    "Connection",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", sorted(VALUES))
+def test_no_header_value_is_dear(caller: HttpClient, name: str, kind: str) -> None:
+    # 64 KB of a head of 256 KB: three times, so that it shows
+    line = f"{name}: {VALUES[kind][:LINE]}"
+    assert_cheap(caller, http(b"", line, f"X-{line}", f"Y-{line}"))
+
+
+@pytest.mark.parametrize("kind", sorted(VALUES))
+def test_no_header_of_a_redirect_is_dear(caller: HttpClient, kind: str) -> None:
+    value = VALUES[kind][:LINE]
+    cookies = [f"Set-Cookie: {value[:4000]}"] * 40
+    assert_cheap(caller, http(b"", "Location: /x", *cookies, status="302 Found"), OK)
+    assert_cheap(caller, http(b"", f"Location: /{value}", status="302 Found"), OK)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), min_size=1, max_size=8), st.sampled_from(NAMES)
+)
+def test_no_repeated_header_value_is_dear(caller: HttpClient, unit: str, name: str) -> None:
+    value = (unit * LINE)[:LINE]
+    head = f"{name}: {value}\r\nX: {value}\r\nY: {value}\r\n\r\n".encode("latin-1")
+    assert cpu_seconds(lambda: read_headers(io.BytesIO(head))) <= allowance() * MAX_CPU_SECONDS_PER_MB
+    assert_cheap(caller, f"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{name}: {value}\r\n\r\n".encode("latin-1"))
+
+
+def raw(coding: str, data: bytes) -> bytes:
+    return http(data, TEXT, f"Content-Encoding: {coding}")
+
+
+def deflated(data: bytes, level: int) -> bytes:
+    squeezer = zlib.compressobj(level, wbits=-15)
+    return squeezer.compress(data) + squeezer.flush()
+
+
+def repeated(unit: bytes, size: int = MB) -> bytes:
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+def in_chunks(sizes: list[int]) -> bytes:
+    pieces = [b"%x\r\n%s\r\n" % (size, b"x" * size) for size in sizes]
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"".join(pieces)
+        + b"0\r\n\r\n"
+    )
+
+
+RANDOM = random.Random(7)
+NOISE = RANDOM.randbytes(MB)
+FULL = 1_048_576  # what is kept of a body
+EMPTY_MEMBERS = gzip.compress(b"") * 50_000
+
+BODIES = {
+    "text": http(b"x" * FULL, TEXT),
+    "noise as text": http(NOISE, TEXT),
+    "noise without a type": http(NOISE),
+    "noise as utf-16": http(NOISE, "Content-Type: text/plain; charset=utf-16"),
+    "noise as gb18030": http(NOISE, "Content-Type: text/plain; charset=gb18030"),
+    "GBK without charset": http("今天天气很好".encode("gbk") * 80_000, TEXT),
+    "Big5 without charset": http("今天天氣很好".encode("big5") * 80_000, TEXT),
+    "EUC-KR without charset": http("오늘은 날씨가 좋아서 ".encode("euc_kr") * 45_000, TEXT),
+    "Latin letters without charset": http("é à l’hôtel ".encode("cp1252") * 80_000, TEXT),
+    "Cyrillic without charset": http("Внутренняя ошибка ".encode("cp1251") * 55_000, TEXT),
+    "high bytes": http(bytes(RANDOM.choices(range(0xA1, 0xFF), k=MB)), TEXT),
+    "koi8-r": http("Внутренняя ошибка ".encode("koi8_r") * 55_000, "Content-Type: text/plain; charset=koi8-r"),
+    "iso-2022-jp": http("今日は".encode("iso2022_jp") * 80_000, "Content-Type: text/plain; charset=iso-2022-jp"),
+    "JSON: empty arrays": http(b"[" + b"[]," * 330_000 + b"0]", JSON),
+    "JSON: as many arrays as are read": http(b"[" + b"[-122.41,37.77]," * 62_000 + b"0]", JSON),
+    "JSON: as many objects as are read": http(b"[" + b"{}   ," * 160_000 + b"0]", JSON),
+    "JSON: empty objects": http(b"[" + b"{}," * 330_000 + b"0]", JSON),
+    "JSON: floats": http(b"[" + b"0e0," * 250_000 + b"0]", JSON),
+    "JSON: large exponents": http(b"[" + b"0e000," * 170_000 + b"0]", JSON),
+    "JSON: an infinity last": http(b"[" + b"0," * 500_000 + b"1e999]", JSON),
+    "JSON: long integers": http(b"[" + (b"9" * 4_000 + b",") * 250 + b"0]", JSON),
+    "JSON: digits": http(b"9" * MB, JSON),
+    "JSON: objects": http(b"[" + b'{"a":1},' * 120_000 + b"0]", JSON),
+    "JSON: keys": http(b"{" + b",".join(b'"%d":1' % number for number in range(90_000)) + b"}", JSON),
+    "JSON: depth": http(b"[" * MB, JSON),
+    "JSON: escapes": http(b'"' + b"\\u00e9" * 170_000 + b'"', JSON),
+    "JSON: lone surrogates": http(b'"' + b"\\ud800" * 170_000 + b'"', JSON),
+    "JSON: not closed": http(b'{"a":' * 200_000, JSON),
+    "chunks of 1": chunked(b"x" * MB, TEXT, size=1),
+    "chunks of 2": chunked(b"x" * MB, TEXT, size=2),
+    "chunks of 1 and 2": in_chunks([1, 2] * 330_000),
+    "chunks of 1, and now and then 2": in_chunks(([1] * 40 + [2]) * 24_000),
+    "chunks of all small sizes": in_chunks(RANDOM.choices(range(1, 30), k=66_000)),
+    "chunks with extensions": chunked(b"x" * 1000, TEXT, size=1).replace(b"1\r\n", b"1;" + b"x" * 1000 + b"\r\n"),
+    "gzip of zeros": raw("gzip", gzip.compress(b"0" * FULL) + b"\0" * MB),
+    "gzip of noise": raw("gzip", gzip.compress(NOISE)),
+    "gzip of letters": raw("gzip", gzip.compress(bytes(RANDOM.choices(b"abcdef", k=FULL)))),
+    "empty gzip members": raw("gzip", EMPTY_MEMBERS),
+    "empty gzip members three deep": raw("gzip, gzip, gzip", EMPTY_MEMBERS),
+    "empty stored blocks": raw("deflate", repeated(b"\x00\x00\x00\xff\xff")),
+    "empty fixed blocks": raw("deflate", repeated(b"\x02\x00")),
+    "bare deflate": raw("deflate", deflated(NOISE, 1)),
+    "br of zeros": raw("br", brotli.compress(b"0" * FULL)),
+    "br of letters": raw("br", brotli.compress(bytes(RANDOM.choices(b"abcdef", k=FULL)), quality=5)),
+    "noise as br": raw("br", NOISE),
+    "zstd of zeros": raw("zstd", zstd.compress(b"0" * FULL)),
+    "zstd of letters": raw("zstd", zstd.compress(bytes(RANDOM.choices(b"abcdef", k=FULL)))),
+    "empty zstd frames": raw("zstd", zstd.compress(b"") * 80_000),
+    "skippable zstd frames": raw("zstd", b"\x50\x2a\x4d\x18\x00\x00\x00\x00" * 120_000),
+    "noise as zstd": raw("zstd", NOISE),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(BODIES))
+def test_no_body_is_dear(caller: HttpClient, kind: str) -> None:
+    assert_cheap(caller, BODIES[kind])
+
+
+def test_a_body_by_mangled_repetition_is_not_dear(caller: HttpClient) -> None:
+    for _ in range(15):
+        unit = RANDOM.randbytes(RANDOM.randint(1, 12))
+        content_type = RANDOM.choice(
+            [TEXT, JSON, "Content-Type: text/plain; charset=utf-32", "Content-Type: text/xml; charset=big5"]
+        )
+        assert_cheap(caller, http(repeated(unit), content_type))
+
+
+# --- the deadline and the stop hold while computing -------------------------------------------------
+
+
+class Slow:
+    """A body that keeps the decoder busy for as long as it is read."""
+
+    def __init__(self, coding: str, piece: bytes) -> None:
+        self.head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n".encode()
+        self.piece = piece
+
+    def __call__(self, wire: Wire) -> None:
+        wire.request()
+        wire.send(self.head)
+        wire.flood(self.piece)
+
+
+BUSY = Slow("deflate", b"\x00\x00\x00\xff\xff" * 10_000)
+
+
+def test_the_deadline_holds_while_a_body_is_decoded() -> None:
+    patient = HttpClient(AddressPolicy(allow_private=True), max_body_bytes=1_000_000_000)
+    with Target(BUSY) as target:
+        started = time.monotonic()
+        with pytest.raises(TimeoutError_):
+            patient.call(get(target.url, 0.5))
+        assert time.monotonic() - started < 0.8
+    patient.close()
+
+
+def test_a_stop_ends_a_body_that_is_decoded() -> None:
+    patient = HttpClient(AddressPolicy(allow_private=True), max_body_bytes=1_000_000_000)
+    cancel = Cancel()
+
+    def script(wire: Wire) -> None:
+        wire.request()
+        wire.send(BUSY.head + BUSY.piece * 20)
+        cancel.cancel()
+        wire.flood(BUSY.piece)
+
+    with Target(script) as target, pytest.raises(Cancelled):
+        patient.call(get(target.url, 30), cancel)
+    patient.close()
+
+
+def test_nested_empty_members_are_not_undone(caller: HttpClient) -> None:
+    nested = gzip.compress(gzip.compress(b"".join(gzip.compress(b"") for _ in range(100_000))))
+    with Target(closing_after(raw("gzip, gzip, gzip", nested))) as target:
+        response = caller.call(get(target.url, 1))
+    assert response.body_encoding == "base64"

@@ -22,4 +22,5 @@ DEFAULTS = {
 
 def attempt_of(number: int = 1, max_retries: int = 0, timeout: float = 5.0, **spec: Any) -> Attempt:
     """An attempt of an API task with this spec; `api_url` is required."""
-    return Attempt(TASK_ID, number, 1, Kind.API, "n", {**DEFAULTS, **spec}, max_retries, timeout, 0, 5)
+    own = {"name": "n", "max_retries": max_retries, "timeout": timeout, "priority": 5}
+    return Attempt(TASK_ID, number, 1, Kind.API, 0, {**DEFAULTS, **own, **spec})

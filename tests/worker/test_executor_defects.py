@@ -8,19 +8,23 @@ from typing import Any, cast
 import pytest
 
 from app.clock import system_clock
-from app.dispatch import Dispatcher
-from app.domain.outcome import ExecutorError, Outcome
+from app.domain.outcome import Ending, ExecutorError, Outcome
 from app.domain.status import Kind
 from app.store.tasks import Attempt, TaskStore
+from app.usecases.dispatch import Dispatcher
 from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
 from tasks.executors.api import ApiExecutor
 from tasks.http import AddressPolicy, HttpClient, Request, Response
-from tasks.running import Running
+from tasks.leases.in_flight import InFlight
 from tests.http.target import OK, Target, answering
 from tests.worker.test_leases import Cancel, NotEnding
 
 SPEC = {
+    "name": "n",
+    "timeout": 5,
+    "priority": 5,
+    "on_worker_lost": "retry",
     "method": "POST",
     "headers": {},
     "params": {},
@@ -46,8 +50,8 @@ class Ends:
         self.reported.append(("finish", outcome, ""))
         return "failed"
 
-    def run_again(self, attempt: Attempt, outcome: Outcome, *_: Any, counts: str, entry: Any) -> str:
-        self.reported.append(("run_again", outcome, counts))
+    def run_again(self, attempt: Attempt, outcome: Outcome, *more: Any, entry: Any) -> str:
+        self.reported.append(("run_again", outcome, more[-1]))
         return "waiting"
 
 
@@ -78,7 +82,7 @@ def run(dispatcher: Dispatcher, executor: Any, attempt: Attempt) -> tuple[str, O
         cast(TaskStore, store),
         dispatcher,
         {attempt.kind: executor},
-        Running(),
+        InFlight(),
         cast(Drain, NotEnding()),
         15,
         system_clock,
@@ -90,7 +94,7 @@ def run(dispatcher: Dispatcher, executor: Any, attempt: Attempt) -> tuple[str, O
 
 def attempt_of(kind: Kind, max_retries: int = 0, losses: int = 0, **spec: Any) -> Attempt:
     task_id = "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a41"
-    return Attempt(task_id, 1 + losses, 1, kind, "n", {**SPEC, **spec}, max_retries, 5, losses, 5)
+    return Attempt(task_id, 1 + losses, 1, kind, losses, {**SPEC, "max_retries": max_retries, **spec})
 
 
 @pytest.mark.parametrize(("max_retries", "how"), [(0, "finish"), (1, "run_again")])
@@ -100,10 +104,10 @@ def test_a_request_that_may_have_been_sent_is_sent_again_only_by_max_retries(
     client = BreakingClient(AddressPolicy(allow_private=True))
     with Target(answering(OK)) as target:
         attempt = attempt_of(Kind.API, max_retries, api_url=target.url)
-        ended, outcome, counts = run(dispatcher, ApiExecutor(client), attempt)
+        ended, outcome, ending = run(dispatcher, ApiExecutor(client), attempt)
         assert len(target.received) == 1
     client.close()
-    assert (ended, counts) == (how, "counts" if how == "run_again" else "")
+    assert (ended, ending) == (how, Ending.COUNTED if how == "run_again" else "")
     assert outcome.failure is not None
     assert outcome.failure.type == "WorkerLostError"
     assert "may have reached the target" in outcome.failure.message
@@ -114,8 +118,8 @@ def test_a_request_that_may_have_been_sent_is_sent_again_only_by_max_retries(
 
 @pytest.mark.parametrize("error", [RuntimeError("x"), RecursionError(), MemoryError(), ExecutorError("no zygote")])
 def test_a_program_is_run_again_like_that_of_a_lost_worker(dispatcher: Dispatcher, error: Exception) -> None:
-    ended, outcome, counts = run(dispatcher, Broken(error), attempt_of(Kind.CODE))
-    assert (ended, counts) == ("run_again", "lost")
+    ended, outcome, ending = run(dispatcher, Broken(error), attempt_of(Kind.CODE))
+    assert (ended, ending) == ("run_again", Ending.LOST)
     assert outcome.failure is not None
     assert outcome.failure.message == "the worker could not run the task"
 

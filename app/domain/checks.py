@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.domain.errors import Problem
-from app.domain.statuscodes import StatusPattern, bounds
 from app.domain.times import parse_rfc3339
-from app.domain.url import check_url
 
 MAX_CODE_BYTES = 262_144
 MAX_ARGS_BYTES = 262_144
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 token
 
 
 class Fields(BaseModel):
@@ -46,28 +41,10 @@ def _check_identifier(name: str) -> None:
         raise ValueError("is not a valid function name")
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name[:40]!r} is not a valid header name")
-        if any(character in value for character in "\r\n\0"):
-            raise ValueError(f"the value of {name} contains a line break or a null character")
-
-
-def _check_patterns(patterns: tuple[StatusPattern, ...]) -> None:
-    for pattern in patterns:
-        bounds(pattern)
-
-
 Code = Annotated[str, Field(min_length=1), checked(_check_code)]
 Identifier = Annotated[str, Field(min_length=1, max_length=200), checked(_check_identifier)]
-Url = Annotated[str, Field(min_length=1), checked(check_url)]
-Headers = Annotated[dict[str, str], Field(max_length=100), checked(_check_headers)]
-Params = Annotated[dict[str, str], Field(max_length=200)]
 Time = Annotated[str, Field(max_length=40), checked(parse_rfc3339)]
 Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
-Pattern = Annotated[int, Field(ge=100, le=599)] | str
-Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=50), checked(_check_patterns)]
 Pause = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
 

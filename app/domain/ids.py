@@ -26,6 +26,11 @@ def firing_id(schedule_id: str, firing_ms: int) -> str:
     return _uuid7(firing_ms, hashlib.sha256(f"{schedule_id}@{firing_ms}".encode()).hexdigest())
 
 
+def time_of(task_id: str) -> int:
+    """The ms since 1970 in an id: the creation, or of a firing's task the time of the firing."""
+    return int(task_id[:8] + task_id[9:13], 16)
+
+
 def is_id(text: str) -> bool:
     """Whether `text` has the form of an id; any other text names nothing."""
     return _UUID.fullmatch(text) is not None

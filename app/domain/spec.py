@@ -207,15 +207,18 @@ def problems_of(error: ValidationError) -> list[Problem]:
     return list(problems.values())
 
 
+_UNION_MEMBERS = ("int", "str", "float", "bool")
+
+
 def _path(location: tuple[int | str, ...]) -> str:
-    """`tags[2]`, `headers.X-Id`; without the names of a union's members, which pydantic puts last."""
+    """`tags[2]`, `headers.X-Id`; without the names of a union's members, which pydantic puts behind the field's."""
     text = ""
     for step in location:
         if isinstance(step, int):
             text += f"[{step}]"
         elif not text:
             text = step[:100]
-        elif "constrained-" not in step and step not in ("int", "str"):
+        elif not (step in _UNION_MEMBERS or step.startswith("list[") or "constrained-" in step):
             text += f".{step[:100]}"
     return text
 

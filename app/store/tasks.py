@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.domain.ids import time_of
 from app.domain.numbers import plain_number
 from app.domain.outcome import Ending, Outcome
 from app.domain.status import Kind, Status, TaskType
@@ -83,6 +84,11 @@ class Attempt:
     def name(self) -> str:
         """What its creator calls the task."""
         return str(self.spec["name"])
+
+    @property
+    def scheduled_at_ms(self) -> int | None:
+        """The time of the firing that created the task; None for a task of no schedule."""
+        return None if self.scheduled_task_id is None else time_of(self.task_id)
 
     @property
     def timeout(self) -> float:

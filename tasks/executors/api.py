@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -12,7 +11,8 @@ from pydantic_core import to_json
 
 from app.domain.outcome import Failure, Outcome
 from app.domain.retry import NON_RETRYABLE_HEADER
-from app.domain.statuscodes import StatusPattern, matches
+from app.domain.statuscodes import matches
+from app.domain.times import to_rfc3339
 from app.settings import Settings
 from app.store.tasks import Attempt
 from app.usecases.dispatch import retry_policy
@@ -23,6 +23,7 @@ from tasks.http import AddressPolicy, CallError, Cancel, Cancelled, HttpClient, 
 #: Failures that another attempt may not have: no answer came, or it came too late.
 _PASSING = frozenset({"ConnectionError", "TimeoutError"})
 
+REDIRECTS = range(300, 400)
 MAX_RETRY_AFTER_CHARACTERS = 64
 MAX_RETRY_AFTER_SECONDS = 315_360_000.0  # ten years; the task's own retry_max_delay is far below
 
@@ -80,6 +81,8 @@ def _request(attempt: Attempt) -> Request:
         "Celeriac-Attempt": str(attempt.number),
         "Idempotency-Key": attempt.task_id,
     }
+    if attempt.scheduled_at_ms is not None:
+        own["Celeriac-Scheduled-At"] = to_rfc3339(attempt.scheduled_at_ms)
     given = {name.lower() for name in spec["headers"]}
     replaceable = {"user-agent", "idempotency-key"}  # a task can't set the other two
     headers = {name: value for name, value in spec["headers"].items() if not name.lower().startswith("celeriac-")}
@@ -93,7 +96,8 @@ def _request(attempt: Attempt) -> Request:
         params=spec["params"],
         data=spec["data"],
         timeout_seconds=attempt.timeout,
-        follow_redirects=spec.get("follow_redirects", True),
+        follow_redirects=spec["follow_redirects"],
+        final_statuses=frozenset(code for code in REDIRECTS if matches(code, spec["expected_status"])),
     )
 
 
@@ -112,15 +116,11 @@ def _outcome(attempt: Attempt, response: Response) -> Outcome:
 
 def _failure(attempt: Attempt, response: Response) -> Failure | None:
     """Return how the answer differs from what the task expects, or None."""
-    if not matches(response.status_code, _patterns(attempt.spec["expected_status"])):
+    if not matches(response.status_code, attempt.spec["expected_status"]):
         return Failure("HTTPStatusError", f"the target answered {response.status_code}")
-    expected_body = attempt.spec.get("expected_body")
+    expected_body = attempt.spec["expected_body"]
     wrong = mismatch(expected_body, response) if expected_body else None
     return None if wrong is None else Failure("BodyError", wrong)
-
-
-def _patterns(expected: Sequence[StatusPattern] | StatusPattern) -> Sequence[StatusPattern]:
-    return [expected] if isinstance(expected, str | int) else expected
 
 
 def _is_retryable(attempt: Attempt, response: Response, failure: Failure) -> bool:

@@ -59,7 +59,7 @@ class HttpClient:
         started = time.monotonic()
         exchange = Exchange(request.timeout_seconds, cancel, started)
         try:
-            return self._follow(prepare(request), request.follow_redirects, exchange, started)
+            return self._follow(request, exchange, started)
         except Exception:
             if exchange.cancel.cancelled:  # the shutdown can show as any error
                 raise Cancelled from None
@@ -69,12 +69,13 @@ class HttpClient:
         """Close idle connections. Calls in flight are not affected."""
         self._adapter.close()
 
-    def _follow(self, hop: requests.PreparedRequest, follows: bool, exchange: Exchange, started: float) -> Response:
-        cookies = RequestsCookieJar()
+    def _follow(self, request: Request, exchange: Exchange, started: float) -> Response:
+        hop, cookies = prepare(request), RequestsCookieJar()
         followed: list[Redirect] = []
         while True:
             answer = self._hop(hop, followed, exchange)
             try:
+                follows = request.follow_redirects and answer.status_code not in request.final_statuses
                 following = next_hop(hop, answer, cookies) if follows else None
                 if following is None:
                     return self._result(answer, followed, exchange, started)

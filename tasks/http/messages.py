@@ -15,7 +15,8 @@ class Request:
     `data`: None means no body. A str is sent as is, in the charset of the content type (UTF-8 without one). Anything
     else is sent as JSON, or as a form if the content type says so. `headers` take strings, numbers and booleans;
     `params` take arrays of them too. `timeout_seconds` covers the whole exchange: DNS, connect, TLS, sending, waiting,
-    every byte, every hop. Without `follow_redirects`, a redirect is the answer.
+    every byte, every hop. Without `follow_redirects`, or if its status is one
+    of `final_statuses`, a redirect is the answer.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Request:
     data: object | None
     timeout_seconds: float
     follow_redirects: bool = True
+    final_statuses: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

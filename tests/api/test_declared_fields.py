@@ -42,9 +42,11 @@ OF_KIND: dict[Kind, dict[str, Any]] = {
         "api_url": "https://example.com/other",
         "method": "POST",
         "headers": {"X-Token": "secret"},
-        "params": {"q": "ü"},
+        "params": {"q": "ü", "id": [1, 2], "page": 3, "all": True},
         "data": {"a": [1, None]},
+        "follow_redirects": False,
         "expected_status": ["2xx", 404],
+        "expected_body": {"json": {"/code": 0}},
         "retry_on": [500],
     },
 }

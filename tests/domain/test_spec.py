@@ -16,6 +16,7 @@ from app.domain.spec import (
     ScheduleSpec,
     TaskSpec,
     is_schedule,
+    kept_fields,
     parse_preview,
     parse_schedule,
     parse_task,
@@ -126,20 +127,51 @@ WRONG_IN_API = [
     ({"api_url": "ftp://example.com"}, "api_url", "must start with http:// or https://"),
     ({"api_url": 5}, "api_url", "should be a valid string"),
     (
-        {"method": "get"},
+        {"method": "TRACE"},
         "method",
         "should be 'GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD' or 'OPTIONS'",
     ),
     ({"headers": {"a b": "c"}}, "headers", "'a b' is not a valid header name"),
     ({"headers": {"": "c"}}, "headers", "'' is not a valid header name"),
-    ({"headers": {"X": "a\r\nY: b"}}, "headers", "the value of X contains a line break or a null character"),
-    ({"headers": {"X": 1}}, "headers.X", "should be a valid string"),
+    ({"headers": {"X": "a\r\nY: b"}}, "headers", "the value of X contains a line break or another control character"),
+    ({"headers": {"X": "a\x1bb"}}, "headers", "the value of X contains a line break or another control character"),
+    ({"headers": {"X": None}}, "headers.X", "should be a valid string"),
+    ({"headers": {"X": [1]}}, "headers.X", "should be a valid string"),
+    ({"headers": {"X": float("inf")}}, "headers", "must be a finite number"),
     ({"headers": ["X"]}, "headers", "should be a valid dictionary"),
-    ({"params": {"p": 1}}, "params.p", "should be a valid string"),
+    ({"params": {"p": None}}, "params.p", "should be a valid string"),
+    ({"params": {"p": {"a": 1}}}, "params.p", "should be a valid string"),
+    ({"params": {"p": float("nan")}}, "params", "the value of p must be a finite number"),
+    ({"follow_redirects": "no"}, "follow_redirects", "should be a valid boolean"),
+    ({"expected_body": {}}, "expected_body", 'must be {"contains": "text"} or {"json": {"/pointer": value}}'),
+    ({"expected_body": {"has": "x"}}, "expected_body", 'must be {"contains": "text"} or {"json": {"/pointer": value}}'),
+    ({"expected_body": {"contains": ""}}, "expected_body", "contains must be a string of 1 to 10000 characters"),
+    (
+        {"expected_body": {"json": {"code": 0}}},
+        "expected_body",
+        "'code' is not a JSON pointer: it must begin with /",
+    ),
+    (
+        {"headers": {"Content-Type": "multipart/form-data"}, "data": {"a": "1"}},
+        "data",
+        "must be a string to be sent as multipart/form-data: only JSON and forms are made of objects",
+    ),
+    (
+        {"headers": {"content-type": "text/plain; charset=x-none"}, "data": "a"},
+        "data",
+        "can't be encoded: 'x-none' is not a known charset",
+    ),
+    (
+        {"headers": {"Content-Type": "application/x-www-form-urlencoded"}, "data": [1]},
+        "data",
+        "must be an object or a string to be sent as a form",
+    ),
     ({"expected_status": []}, "expected_status", "list should have at least 1 item after validation, not 0"),
-    ({"expected_status": 200}, "expected_status", "should be a valid list"),
+    ({"expected_status": {"a": 1}}, "expected_status", "should be a valid list"),
+    ({"expected_status": True}, "expected_status", "should be a valid list"),
     ({"expected_status": [99]}, "expected_status[0]", "should be greater than or equal to 100"),
-    ({"retry_on": ["2xx", 600]}, "retry_on[1]", "should be less than or equal to 599"),
+    ({"retry_on": ["2xx", 1000]}, "retry_on[1]", "should be less than or equal to 999"),
+    ({"retry_on": 500}, "retry_on", "should be a valid list"),
     ({"expected_status": [True]}, "expected_status[0]", "should be a valid integer"),
     (
         {"expected_status": ["10xx"]},
@@ -180,6 +212,22 @@ WRONG_TABLE = [
     *((API, *row) for row in WRONG_IN_API),
     *((DELAYED, *row) for row in WRONG_DELAYS),
 ]
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"method": "post"}, {"method": "POST"}),
+        ({"headers": {"X-N": 1.5, "X-B": True}}, {"headers": {"X-N": "1.5", "X-B": "true"}}),
+        ({"params": {"id": [1, "2"], "all": False}}, {"params": {"id": [1, "2"], "all": False}}),
+        ({"expected_status": 201}, {"expected_status": [201]}),
+        ({"expected_status": "3xx"}, {"expected_status": ["3xx"]}),
+        ({"expected_status": [999]}, {"expected_status": [999]}),
+        ({"expected_body": {"json": {"": [], "/a~1b": None}}}, {"expected_body": {"json": {"": [], "/a~1b": None}}}),
+    ],
+)
+def test_an_api_task_may_be_written_as_people_write_it(change: dict[str, Any], kept: dict[str, Any]) -> None:
+    assert {name: kept_fields(task({**API, **change}))[name] for name in kept} == kept
 
 
 @pytest.mark.parametrize(("base", "change", "field", "message"), WRONG_TABLE)

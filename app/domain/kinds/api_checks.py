@@ -1,0 +1,124 @@
+"""Types of an API task's fields: bounds, and the forms in which people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from app.domain.checks import checked
+from app.domain.payload import text_of
+from app.domain.pointers import check_pointer
+from app.domain.statuscodes import StatusPattern, bounds
+from app.domain.url import check_url
+
+MAX_CONTAINS_CHARACTERS = 10_000
+MAX_POINTERS = 50
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 token
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_Scalar = str | int | float | bool
+
+
+def _upper(method: Any) -> Any:
+    return method.upper() if isinstance(method, str) and method.isascii() else method
+
+
+def _any_case(word: str) -> str:
+    """A pattern for the word in any case. JSON Schema's patterns have no flag for that."""
+    return "".join(f"[{letter}{letter.lower()}]" for letter in word)
+
+
+def _as_text(headers: Mapping[str, _Scalar]) -> dict[str, str]:
+    """Headers as they are sent. Raises ValueError for a name or a value that HTTP does not allow."""
+    return {name: _header_text(name, value) for name, value in headers.items()}
+
+
+def _header_text(name: str, value: _Scalar) -> str:
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError(f"{name[:40]!r} is not a valid header name")
+    text = text_of(value)
+    if _CONTROL.search(text):
+        raise ValueError(f"the value of {name} contains a line break or another control character")
+    return text
+
+
+def _check_params(params: Mapping[str, Any]) -> None:
+    for name, given in params.items():
+        for value in given if isinstance(given, list) else [given]:
+            try:
+                text_of(value)
+            except ValueError as error:
+                raise ValueError(f"the value of {name[:40]} {error}") from None
+
+
+def _as_list(patterns: Any) -> Any:
+    return [patterns] if isinstance(patterns, str | int) and not isinstance(patterns, bool) else patterns
+
+
+def _check_patterns(patterns: tuple[StatusPattern, ...]) -> None:
+    for pattern in patterns:
+        bounds(pattern)
+
+
+def _check_expected_body(expected: Mapping[str, Any]) -> None:
+    """`{"contains": text}` or `{"json": {pointer: value}}`."""
+    if len(expected) != 1 or not expected.keys() <= {"contains", "json"}:
+        raise ValueError('must be {"contains": "text"} or {"json": {"/pointer": value}}')
+    if "contains" in expected:
+        text = expected["contains"]
+        if not isinstance(text, str) or not 1 <= len(text) <= MAX_CONTAINS_CHARACTERS:
+            raise ValueError(f"contains must be a string of 1 to {MAX_CONTAINS_CHARACTERS} characters")
+        return
+    pointers = expected["json"]
+    if not isinstance(pointers, dict) or not 1 <= len(pointers) <= MAX_POINTERS:
+        raise ValueError(f"json must be an object of 1 to {MAX_POINTERS} JSON pointers and their values")
+    for pointer in pointers:
+        check_pointer(pointer)
+
+
+_METHOD_SCHEMA = {"type": "string", "pattern": f"^({'|'.join(map(_any_case, METHODS))})$", "examples": list(METHODS)}
+_EXPECTED_BODY_SCHEMA = {
+    "oneOf": [
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["contains"],
+            "properties": {"contains": {"type": "string", "minLength": 1, "maxLength": MAX_CONTAINS_CHARACTERS}},
+        },
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["json"],
+            "properties": {
+                "json": {
+                    "type": "object",
+                    "minProperties": 1,
+                    "maxProperties": MAX_POINTERS,
+                    "propertyNames": {"pattern": "^(/([^~]|~[01])*)?$", "maxLength": 1_000},
+                }
+            },
+        },
+    ]
+}
+
+Url = Annotated[str, Field(min_length=1), checked(check_url)]
+HttpMethod = Annotated[
+    Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],
+    BeforeValidator(_upper),
+    WithJsonSchema(_METHOD_SCHEMA, mode="validation"),
+]
+Headers = Annotated[dict[str, _Scalar], Field(max_length=100), AfterValidator(_as_text)]
+Params = Annotated[dict[str, _Scalar | list[_Scalar]], Field(max_length=200), checked(_check_params)]
+Pattern = Annotated[int, Field(ge=100, le=999)] | str
+Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=50), checked(_check_patterns)]
+_PatternList = Annotated[list[Pattern], Field(min_length=1, max_length=50)]
+#: One code or range stands for a list of one.
+ExpectedStatus = Annotated[Patterns, BeforeValidator(_as_list, json_schema_input_type=_PatternList | Pattern)]
+ExpectedBody = Annotated[
+    dict[str, Any], checked(_check_expected_body), WithJsonSchema(_EXPECTED_BODY_SCHEMA, mode="validation")
+]

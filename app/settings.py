@@ -74,6 +74,17 @@ def _layers(text: str) -> tuple[str, ...]:
     return tuple(_choice(word, among=SANDBOX_LAYERS) for word in _words(text))
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    return tuple(_origin(word.lower()) for word in _words(text))
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"must be a list of origins like https://tasks.example:8443; {text} is none")
+    return text
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(word, strict=False) for word in _words(text))
 
@@ -131,6 +142,12 @@ class Settings:
         (),
         _api_keys,
         "API keys: a list of `name:scope:key`. Scope: `read`, `write` or `admin`; key: at least 32 characters.",
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        (),
+        _origins,
+        "Origins whose pages may change something, in addition to the host that is called: a list such as "
+        "`https://tasks.example`. For a proxy that does not forward `Host`.",
     )
     api_threads: int = _setting(
         128,

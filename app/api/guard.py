@@ -1,4 +1,4 @@
-"""Who may call: keys and their scopes, the `Host` header, pages of other sites."""
+"""Who may call: keys and their scopes, the `Host` header, pages of other sites (`Origin`, `Sec-Fetch-Site`)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from app.settings import SCOPES, ApiKey, Settings
 #: Answered without a key: whether it lives, and pages that hold no data.
 OPEN_PATHS = frozenset({"/", "/docs", "/health/live", "/health/ready"})
 OPEN_PREFIXES = ("/static/", "/docs/static/")
+DEFAULT_PORTS = {"http": 80, "https": 443}
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _NOT_IN_HOST = frozenset("@/?#\\")  # would let `evil.test@localhost` pass for a local name
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -33,6 +34,7 @@ class Guard:
     def __init__(self, settings: Settings) -> None:
         self._keys = [_known(key) for key in settings.api_keys]
         self._host_names = LOCAL_NAMES | {settings.host.strip("[]").lower()}
+        self._origins = frozenset(settings.allowed_origins)
 
     def install(self, web: Flask) -> None:
         """Ask this guard before every request of `web`."""
@@ -57,12 +59,21 @@ class Guard:
             raise Refused(403, "the Host header must name this machine: localhost or 127.0.0.1")
 
     def _check_site(self) -> None:
-        """A page of another site must not make a visitor's browser change anything here."""
-        if request.method not in SAFE_METHODS and request.headers.get("Sec-Fetch-Site") in (
-            "cross-site",
-            "same-site",
-        ):
+        """A page of another site must not make a visitor's browser change anything here.
+
+        Browsers say where a page comes from, in `Sec-Fetch-Site` or, as older ones do, in `Origin`; other clients send
+        neither.
+        """
+        if request.method in SAFE_METHODS:
+            return
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.lower() in self._origins:
+            return
+        if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
             raise Refused(403, "pages of other sites may not change anything here")
+        if origin is not None and not _is_of_host(origin, request.headers.get("Host", "")):
+            detail = "the Origin header must name the host that was called, or be listed in ALLOWED_ORIGINS"
+            raise Refused(403, f"pages of other sites may not change anything here: {detail}")
 
     def _check_key(self) -> None:
         key = self._find(_given_key())
@@ -77,6 +88,19 @@ class Guard:
             detail = "send a key as Authorization: Bearer <key> or X-API-Key"
             raise Refused(401, detail, WWW_Authenticate='Bearer realm="celeriac"')
         return found[0]
+
+
+def _is_of_host(origin: str, host: str) -> bool:
+    """Whether a page of `origin` (`https://name:port`, or `null`) came from the host and port that `host` names."""
+    try:
+        page, called = urlsplit(origin), urlsplit(f"//{host}")
+        default = DEFAULT_PORTS[page.scheme]
+        return page.hostname is not None and (page.hostname, page.port or default) == (
+            called.hostname,
+            called.port or default,
+        )
+    except (KeyError, ValueError):
+        return False
 
 
 def _known(key: ApiKey) -> _KnownKey:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.settings import ApiKey, Settings
-from tests.api.calls import BASE_URL, CODE, UNKNOWN_ID, Api
+from app.settings import ApiKey, Settings, SettingsError, read_settings
+from tests.api.calls import BASE_URL, CODE, EVERY_CALL, UNKNOWN_ID, Api
 from tests.api.conftest import MakeWeb
 
 KEYS = {scope: f"{scope}-key-0123456789abcdef0123456789abcdef" for scope in ("read", "write", "admin")}
@@ -95,3 +95,66 @@ def test_a_page_of_another_site_changes_nothing(api: Api, site: str) -> None:
     assert response.status_code == 403
     own = api.post(f"/api/tasks/{UNKNOWN_ID}/stop", headers={"Sec-Fetch-Site": "same-origin"})
     assert own.status_code == 404
+
+
+SAME = {"Host": "localhost:5001", "Origin": "http://localhost:5001"}
+CHANGES = [(method, path, body) for method, path, body in EVERY_CALL if method != "GET"]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES, ids=lambda value: value if isinstance(value, str) else "")
+def test_no_call_that_changes_something_takes_another_origin(api: Api, method: str, path: str, body: object) -> None:
+    response = api.call(method, path, json=body, headers={"Origin": "http://evil.example"})
+    assert response.status_code == 403
+    assert "Origin" in response.get_json()["detail"]
+    assert api.call(method, path, json=body, headers=SAME).status_code != 403
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "",
+        "http://localhost",
+        "http://localhost:5002",
+        "https://localhost:5001.evil.example",
+        "http://[",
+        "file://",
+        "http://127.0.0.1:5001",
+        "http://localhost:5001@evil.example",
+        "http://localhost:99999",
+        "ftp://localhost:5001",
+    ],
+)
+def test_what_is_not_the_host_that_was_called_is_another_site(api: Api, origin: str) -> None:
+    headers = {"Origin": origin}
+    assert api.post(f"/api/tasks/{UNKNOWN_ID}/stop", headers=headers).status_code == 403
+    assert api.get("/api/tasks", headers=headers).status_code == 200, "reading is guarded by the browser itself"
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:5001", "http://LOCALHOST:5001"),
+        ("localhost", "http://localhost:80"),
+        ("localhost", "https://localhost"),
+        ("localhost:443", "https://localhost"),
+        ("[::1]:5001", "http://[::1]:5001"),
+    ],
+)
+def test_the_host_that_was_called_may_be_written_in_any_way(make_web: MakeWeb, host: str, origin: str) -> None:
+    client = make_web(Settings()).test_client()
+    response = client.post(f"/api/tasks/{UNKNOWN_ID}/stop", headers={"Host": host, "Origin": origin})
+    assert response.status_code == 404
+
+
+def test_a_listed_origin_may_behind_a_proxy_that_hides_the_host(make_web: MakeWeb) -> None:
+    client = make_web(Settings(allowed_origins=("https://tasks.example",))).test_client()
+    path = f"/api/tasks/{UNKNOWN_ID}/stop"
+    for origin, status in (("https://tasks.example", 404), ("http://tasks.example", 403), ("https://x.example", 403)):
+        assert client.post(path, headers={"Host": "127.0.0.1:5001", "Origin": origin}).status_code == status
+
+
+@pytest.mark.parametrize("text", ["tasks.example", "https://", "https://a/b", "*", "https://a, ftp://b"])
+def test_an_origin_that_is_none_stops_the_start(text: str) -> None:
+    with pytest.raises(SettingsError, match="ALLOWED_ORIGINS must be a list of origins"):
+        read_settings({"ALLOWED_ORIGINS": text})

@@ -106,12 +106,12 @@ class Started:
         except OSError:  # not up yet
             return False
 
-    def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         """Status and JSON of a call of the API. Raises OSError where it is not up."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             content = None if body is None else json.dumps(body)
-            connection.request(method, path, content, {"Content-Type": "application/json"})
+            connection.request(method, path, content, {"Content-Type": "application/json", **headers})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         except http.client.HTTPException as error:

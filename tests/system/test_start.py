@@ -100,6 +100,12 @@ def test_it_says_which_sandbox_layers_hold(system: Started) -> None:
     assert system.wait_for(r"  sandbox  (\S.*)")[1].startswith("process")
 
 
+def test_a_page_of_another_origin_can_change_nothing(system: Started) -> None:
+    body = {"name": "n", "function_code": "def f():\n    return 1", "function_name": "f"}
+    assert system.call("POST", "/api/tasks", body, Origin="http://evil.example")[0] == 403
+    assert system.call("POST", "/api/tasks", body, Origin=f"http://127.0.0.1:{system.port}")[0] == 201
+
+
 def test_the_embedded_folder_is_private(system: Started) -> None:
     folder = Path(system.wait_for(r"data in (\S+)\)")[1])
     assert folder.stat().st_mode & 0o777 == 0o700

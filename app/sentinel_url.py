@@ -1,6 +1,6 @@
-"""The URL of a Redis that Sentinels watch over: `sentinel://[user:password@]host[:port],host[:port]…/service`.
+"""The URL of a Redis monitored by Sentinels: `sentinel://[user:password@]host[:port],host[:port]…/service`.
 
-`?db=N` names the database, `?sentinel_password=…` the Sentinels' own password where they want one.
+`?db=N` selects the database; `?sentinel_password=…` is the password of the Sentinels themselves, if they need one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _OPTIONS = frozenset({"db", "sentinel_password"})
 
 @dataclass(frozen=True, slots=True)
 class SentinelUrl:
-    """The Sentinels to ask, for which service, and how its master is spoken to."""
+    """The Sentinels, the name of the service they monitor, and the credentials and database for its master."""
 
     nodes: tuple[tuple[str, int], ...]
     service: str
@@ -25,7 +25,7 @@ class SentinelUrl:
     sentinel_password: str | None
 
     def as_kombu(self) -> str:
-        """The same for kombu, which is told the service's name apart from it."""
+        """The URL in kombu's format. kombu takes the service's name separately."""
         user = "" if self.username is None else quote(self.username, safe="")
         secret = "" if self.password is None else f"{user}:{quote(self.password, safe='')}@"
         hosts = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.nodes]
@@ -33,23 +33,23 @@ class SentinelUrl:
 
 
 def is_sentinel(url: str) -> bool:
-    """Whether `url` names Sentinels."""
+    """Whether `url` is a Sentinel URL."""
     return urlsplit(url).scheme == SCHEME
 
 
 def parse_sentinel_url(url: str) -> SentinelUrl:
-    """Read it. Raises ValueError, saying what is wrong."""
+    """Parse a Sentinel URL. Raises ValueError with the reason if it is invalid."""
     parts = urlsplit(url)
     secret, _, hosts = parts.netloc.rpartition("@")
     username, _, password = secret.partition(":")
     service = unquote(parts.path.strip("/"))
     options = dict(parse_qsl(parts.query))
     if not service or "/" in service:
-        raise ValueError("must name the Sentinels' service: sentinel://host:port,host:port/service")
+        raise ValueError("must name the Sentinel service: sentinel://host:port,host:port/service")
     if unknown := options.keys() - _OPTIONS:
         raise ValueError(f"has an unknown option: {', '.join(sorted(unknown))}")
     if not options.get("db", "0").isdecimal():
-        raise ValueError("must give the database as a number: ?db=0")
+        raise ValueError("must have a number as the database: ?db=0")
     return SentinelUrl(
         nodes=tuple(_node(text) for text in hosts.split(",")),
         service=service,
@@ -67,5 +67,5 @@ def _node(text: str) -> tuple[str, int]:
     except ValueError:
         host, port = None, None
     if not host:
-        raise ValueError(f"has a Sentinel that is not host:port: {text!r}")
+        raise ValueError(f"has a Sentinel address that is not host:port: {text!r}")
     return host, port or DEFAULT_PORT

@@ -1,4 +1,4 @@
-"""What views need, put together by whoever creates the web application."""
+"""The services that views need, composed by the code that creates the web application."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Context:
 
 
 def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
-    """The services over one store: as the API, tests and benchmarks use them."""
+    """Compose the services over one store, for the API, tests and benchmarks."""
     dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
     admission = Admission(store.admission, settings.max_queued_tasks)
     return Context(
@@ -52,5 +52,5 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
 
 
 def context() -> Context:
-    """The context of the application that serves the current request."""
+    """The context of the application that handles the current request."""
     return cast(Context, current_app.extensions[EXTENSION])

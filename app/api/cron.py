@@ -15,7 +15,7 @@ blueprint = Blueprint("cron", __name__, url_prefix="/api/cron")
 
 @blueprint.post("/preview")
 def preview() -> Response:
-    """An expression in words, and its next firings; creates nothing."""
+    """Describe a cron expression and list its next firings. Creates nothing."""
     description, runs = context().schedules.preview(json_body())
     values = {"description": description, "next_runs": [to_rfc3339(ms) for ms in runs]}
     return answer(write(Preview, values))

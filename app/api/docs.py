@@ -1,4 +1,4 @@
-"""/docs: the OpenAPI document as a page, by Swagger UI, whose files come from a package: it works offline."""
+"""/docs: the OpenAPI document in Swagger UI. The files of Swagger UI come from a package, so the page works offline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SWAGGER_FILES = frozenset({"swagger-ui-bundle.js", "swagger-ui.css"})
 
 @cache
 def _swagger_folder() -> Path:
-    """Where the package `swagger_ui` keeps Swagger UI; its own code, a server, is not imported."""
+    """The folder of Swagger UI in the package `swagger_ui`. The package's own code, a server, is not imported."""
     spec = importlib.util.find_spec("swagger_ui")
     assert spec is not None, "the package swagger_ui_py is not installed"
     assert spec.submodule_search_locations
@@ -39,7 +39,7 @@ def page() -> Response:
 
 @blueprint.get("/static/<name>")
 def static_file(name: str) -> Response:
-    """A file of the page. Swagger UI's change with the installation only; ours with every version."""
+    """A file of the page. Files of Swagger UI change only with the installation; ours change with every version."""
     if name in _SWAGGER_FILES:
         return send_page_file(_swagger_folder(), name, max_age_seconds=WEEK_SECONDS)
     if name in _own_files():

@@ -20,20 +20,20 @@ blueprint = Blueprint("service", __name__)
 @blueprint.get("/health")
 @blueprint.get("/api/health")
 def health() -> Response:
-    """Whether all parts are there, and each of them."""
+    """Overall health, and the health of each component."""
     report = context().health.report()
     return _answer(Health, report, is_ok=report["status"] == "ok")
 
 
 @blueprint.get("/health/live")
 def live() -> Response:
-    """200 as long as the process serves."""
+    """200 as long as the process handles requests."""
     return answer(write(Readiness, {"status": "ok"}))
 
 
 @blueprint.get("/health/ready")
 def ready() -> Response:
-    """200 when a created task would run."""
+    """200 if a new task would run."""
     is_ready = context().health.is_ready()
     return _answer(Readiness, {"status": "ok" if is_ready else "unavailable"}, is_ok=is_ready)
 
@@ -45,5 +45,5 @@ def _answer(model: type[BaseModel], report: dict[str, Any], *, is_ok: bool) -> R
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
-    """The document that describes every call."""
+    """The OpenAPI document of this service."""
     return answer(json.dumps(document(), ensure_ascii=False).encode())

@@ -1,8 +1,8 @@
-"""How many answers may be held at once.
+"""Limits the number of responses that are held open at once.
 
-A held answer takes a thread of the server's. So that calls which only want to be answered find one, some threads hold
-nothing: beyond the bound a `wait` is not granted, and the answer comes at once, with the task as it then stands.
-RFC 7240 leaves that to the server: a preference is no order.
+A held response occupies a server thread. Some threads are reserved for other requests: beyond the limit, a `wait` is
+not granted and the response is sent at once with the task's current state. RFC 7240 permits that: a server may ignore
+a preference.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Threads that never hold an answer; of few threads, half.
+#: Threads reserved for responses that are not held; a server with few threads reserves half of them.
 FREE_THREADS = 16
 
 
 def most_held(threads: int) -> int:
-    """The bound for a server with so many threads."""
+    """The limit for a server with `threads` threads."""
     return max(threads - FREE_THREADS, threads // 2)
 
 
 class Holding:
-    """Counts the answers that are held. Thread-safe."""
+    """Counts the held responses. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self._places = threading.BoundedSemaphore(limit)
 
     @contextmanager
     def __call__(self, wait_seconds: float) -> Iterator[float]:
-        """The seconds that are granted: those wanted, or 0 where too many are held already."""
+        """Yields the granted seconds: `wait_seconds`, or 0 if too many responses are held already."""
         if wait_seconds <= 0 or not self._places.acquire(blocking=False):
             yield 0.0
             return

@@ -1,4 +1,4 @@
-"""The service's OpenAPI 3.1 document: the table of operations, and the models that validate requests."""
+"""The OpenAPI 3.1 document, built from the table of operations and the request and response models."""
 
 from __future__ import annotations
 
@@ -35,27 +35,34 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
 )
 _HEADERS: Json = {
     "Idempotency-Replayed": {
-        "description": "Nothing was created: an earlier request with this key was answered so.",
+        "description": "Nothing was created: this is the response to an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
     },
-    "Location": {"description": "The path of what was created.", "schema": {"type": "string"}},
-    "Preference-Applied": {"description": "`wait=N`, where one was asked for.", "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS}},
-    "WWW-Authenticate": {"description": "How to send a key.", "schema": {"type": "string"}},
+    "Location": {"description": "Path of the created resource.", "schema": {"type": "string"}},
+    "Preference-Applied": {
+        "description": "`wait=N`, if the request asked for it and it was granted.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the next request.",
+        "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS},
+    },
+    "WWW-Authenticate": {"description": "How to send an API key.", "schema": {"type": "string"}},
 }
 _PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
-_SECURITY: list[Json] = [{"bearer": []}, {"key": []}, {}]  # the last: where no key is configured, none is needed
+_SECURITY: list[Json] = [{"bearer": []}, {"key": []}, {}]  # the last: no key is needed if none is configured
 _DESCRIPTION = """\
-Run this code, or call this URL: now, later or on a cron.
+Run code or call a URL: now, later or on a schedule.
 
-Bodies are JSON in UTF-8; times are RFC 3339 in UTC with milliseconds; durations are seconds unless a name says
-otherwise. Every error is `application/problem+json` (RFC 9457) and names every wrong field. Unknown fields and
-parameters are refused. A service that has keys wants one with every call: `read` may GET, `write` may change."""
+Bodies are JSON in UTF-8. Times are RFC 3339 in UTC with milliseconds. Durations are in seconds unless the field name
+says otherwise. Errors are `application/problem+json` (RFC 9457) and list every invalid field. Unknown fields and
+parameters are rejected. If API keys are configured, every request needs one: `read` keys may GET, `write` keys may
+also make changes."""
 
 
 @cache
 def document() -> Json:
-    """The whole document. It depends on nothing but the code; don't change what is returned."""
+    """The complete document. It depends only on the code. Callers share the cached result and must not modify it."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -110,7 +117,7 @@ def _operation(operation: Operation) -> Json:
 
 
 def _problem_of(operation: Operation, status: int) -> Json:
-    assert status not in operation.answers, f"{operation.id}: {status} is an answer already"
+    assert status not in operation.answers, f"{operation.id}: {status} is already declared as an answer"
     return {"$ref": f"#/components/responses/{_problem_name(status)}"}
 
 
@@ -181,7 +188,7 @@ def _schemas() -> Json:
 
 
 def _change_of(spec: Json) -> Json:
-    """Some fields of a spec; null gives a field its default."""
+    """Any subset of the fields of a spec; null resets a field to its default."""
     properties = {
         name: _or_null({key: value for key, value in schema.items() if key != "default"})
         for name, schema in spec["properties"].items()
@@ -190,14 +197,14 @@ def _change_of(spec: Json) -> Json:
 
 
 def _with_nulls(spec: Json) -> Json:
-    """A request in which null counts as left out: a field that may be left out may be null."""
+    """A request in which null means "omitted": every optional field may be null."""
     required = spec.get("required", ())
     properties = {name: schema if name in required else _or_null(schema) for name, schema in spec["properties"].items()}
     return {**spec, "properties": properties}
 
 
 def _or_null(schema: Json) -> Json:
-    """A schema, or null. Its description and default stay outside, where tools look for them."""
+    """A schema that permits null. Description and default stay on the outer level, where tools look for them."""
     outside: Json = {name: schema[name] for name in ("title", "description", "default") if name in schema}
     inside = {name: value for name, value in schema.items() if name not in outside}
     choices = inside.get("anyOf", [inside])
@@ -207,7 +214,7 @@ def _or_null(schema: Json) -> Json:
 
 
 def _kind_rule(row: KindSpec) -> Json:
-    """The rule between fields that a schema can say: one kind of task, whole."""
+    """The rule that a schema can express: all required fields of one kind, and no marker of another kind."""
     own, others = (row.marker, *row.required), [other.marker for other in KINDS.values() if other is not row]
     return {
         "title": f"{row.label} task",

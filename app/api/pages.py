@@ -1,4 +1,4 @@
-"""Pages and the files that they load: what a browser may do with them, and how long it may keep them."""
+"""Serves pages and the files they load, with their security policy and cache lifetime."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Response, request
 
 from app.api.problems import Refused
 
-#: What a page may load: its own scripts and styles, and nothing else.
+#: A page may load only its own scripts, styles and images (or `data:` images), and connect only to its own origin.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -24,7 +24,7 @@ TYPES = {
 
 
 def send_page_file(folder: Path, name: str, *, max_age_seconds: int = 0) -> Response:
-    """A file of a page, with an ETag. Without a maximum age, browsers ask each time whether it has changed."""
+    """A file of a page, with an ETag. Without a maximum age, browsers revalidate it on every use."""
     path = folder / name
     response = Response(path.read_bytes(), content_type=TYPES[path.suffix])
     response.headers["Cache-Control"] = f"public, max-age={max_age_seconds}" if max_age_seconds else "no-cache"
@@ -34,7 +34,7 @@ def send_page_file(folder: Path, name: str, *, max_age_seconds: int = 0) -> Resp
 
 
 def names_in(folder: Path) -> frozenset[str]:
-    """The files that may be served: only a name that is listed here is ever joined to a path."""
+    """Names of the files that may be served. Only these names are ever joined to a path."""
     return frozenset(path.name for path in folder.iterdir() if path.suffix in TYPES)
 
 

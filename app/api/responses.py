@@ -1,6 +1,6 @@
-"""What the service answers, as models: answers are written by them, and the OpenAPI document is made from them.
+"""Response models. They serialize the responses, and the OpenAPI document is generated from them.
 
-The fields of a spec are taken from where they are declared (app/domain/spec.py, app/domain/kinds).
+Fields of a spec are taken from their declarations (app/domain/spec.py, app/domain/kinds).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Id = Annotated[
     str,
     Field(
         pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$",
-        description="A UUIDv7: ids sort by creation.",
+        description="A UUIDv7. Ids sort by creation time.",
         examples=["0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"],
         json_schema_extra={"format": "uuid"},
     ),
@@ -41,49 +41,49 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Model(BaseModel):
-    """No member beyond those that are described."""
+    """Base of all responses: only the described members are present."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-#: Numbers that came as whole ones are given back as such: 30, not 30.0.
+#: Whole numbers are written without a fraction: 30, not 30.0.
 _Number = Annotated[float, PlainSerializer(lambda value: plain_number(value))]
 
 
-def _answered(model: type[BaseModel], name: str, *, is_present: bool = False) -> Any:
-    """A spec's field as an answer has it: always there, with its declared type and description.
+def _response_field(model: type[BaseModel], name: str, *, is_present: bool = False) -> Any:
+    """A spec field as a response contains it: always present, with its declared type and description.
 
-    `is_present`: it is never null. The bounds of requests are left out: what is stored is answered.
+    `is_present`: the field is never null. Request bounds are omitted, since responses return stored values as they are.
     """
     field = model.model_fields[name]
     annotation = bare(field.annotation)
     description = (field.description or "").removeprefix("Code: ").removeprefix("API: ")
     if name in secret_names(model):
-        description += " Answers show `***` for each value."
+        description += " Responses show `***` in place of each value."
     if annotation is float:
         annotation = _Number
     return (without_none(annotation) if is_present else annotation, Field(description=description))
 
 
-_SUMMARY = ("name", "tags", "priority", "max_retries", "timeout")  # the first fields that lists show
-_COMMON = {name: _answered(CommonFields, name) for name in names_kept(CommonFields)}
+_SUMMARY = ("name", "tags", "priority", "max_retries", "timeout")  # the common fields that lists show
+_COMMON = {name: _response_field(CommonFields, name) for name in names_kept(CommonFields)}
 
 
 # --- tasks -----------------------------------------------------------------------------------------
 
 
 class TaskError(Model):
-    """Why an attempt failed."""
+    """The reason an attempt failed."""
 
     type: str = Field(
-        description="The exception's own class name, or one of the service's: TimeoutError, MemoryLimitError, "
-        "OutputLimitError, ResultError, SecurityError, SyntaxError, HTTPStatusError, ConnectionError, TLSError, "
-        "TooManyRedirects, InvalidURL, BlockedAddressError, WorkerLostError.",
+        description="The class name of the task's exception, or one of the service's own: TimeoutError, "
+        "MemoryLimitError, OutputLimitError, ResultError, SecurityError, SyntaxError, HTTPStatusError, "
+        "ConnectionError, TLSError, TooManyRedirects, InvalidURL, BlockedAddressError, WorkerLostError.",
         examples=["ZeroDivisionError"],
     )
     message: str = Field(examples=["division by zero"])
-    line: int | None = Field(description="Line of the task's own source, from 1.", examples=[2])
-    traceback: str | None = Field(description="Speaks of the task's own source only.")
+    line: int | None = Field(description="Line in the task's source, counted from 1.", examples=[2])
+    traceback: str | None = Field(description="Covers the task's own source only.")
 
 
 class Attempt(Model):
@@ -98,29 +98,29 @@ class Attempt(Model):
 
 
 class Change(Model):
-    """A change of a task's status."""
+    """A change of the task's status."""
 
     at: Time
-    from_: Status | None = Field(alias="from", description="null: it was created.")
+    from_: Status | None = Field(alias="from", description="Null for the creation of the task.")
     to: Status
-    who: str = Field(description="api, a schedule, a worker or a beat.", examples=["code@host"])
-    why: str = Field(examples=["attempt 1 starts"])
+    who: str = Field(description="The actor: the API, a schedule, a worker or a beat.", examples=["code@host"])
+    why: str = Field(description="The reason for the change.", examples=["attempt 1 starts"])
 
 
 class _TaskSummary(Model):
     id: Id
-    task_type: TaskType = Field(description="When it runs.")
-    kind: Kind = Field(description="What it does.")
-    status: Status = Field(description="succeeded, failed and stopped are final.")
-    scheduled_task_id: Id | None = Field(description="The scheduled task whose firing created it.")
-    retry_of: Id | None = Field(description="The task that this one runs again.")
+    task_type: TaskType = Field(description="When the task runs.")
+    kind: Kind = Field(description="What the task does.")
+    status: Status = Field(description="`succeeded`, `failed` and `stopped` are final.")
+    scheduled_task_id: Id | None = Field(description="The scheduled task that created this task.")
+    retry_of: Id | None = Field(description="The task that this task repeats.")
     created_at: Time
     due_at: Time
     queued_at: Time | None
     started_at: Time | None
     finished_at: Time | None
-    duration_ms: Milliseconds | None = Field(description="Of the last attempt.", examples=[3.1])
-    attempt: Count = Field(description="The current or last attempt; 0 before the first.")
+    duration_ms: Milliseconds | None = Field(description="Duration of the last attempt.", examples=[3.1])
+    attempt: Count = Field(description="Number of the current or last attempt; 0 before the first attempt.")
     worker: str | None
     error: TaskError | None
 
@@ -128,12 +128,12 @@ class _TaskSummary(Model):
 if TYPE_CHECKING:
 
     class TaskSummary(_TaskSummary):
-        """A task as lists hold it."""
+        """A task as it appears in lists."""
 else:
     TaskSummary = create_model(
         "TaskSummary",
         __base__=_TaskSummary,
-        __doc__="A task as lists hold it: no result, no output, no body of its spec.",
+        __doc__="A task as it appears in lists: without its result, its output and the body of its spec.",
         **{name: _COMMON[name] for name in _SUMMARY},
     )
 
@@ -143,39 +143,39 @@ class _WholeTask(TaskSummary):
     stdout_truncated: bool
     cpu_ms: Milliseconds | None
     memory_kb: Count | None
-    attempts: list[Attempt] = Field(max_length=20, description="The last 20.")
-    history: list[Change] = Field(max_length=50, description="The last 50 changes of status, the oldest first.")
+    attempts: list[Attempt] = Field(max_length=20, description="The last 20 attempts.")
+    history: list[Change] = Field(max_length=50, description="The last 50 status changes, oldest first.")
 
 
 def _spec_fields(row: KindSpec) -> dict[str, Any]:
-    """The fields of a whole task of one kind."""
+    """The spec fields of a full task of one kind."""
     needed = (row.marker, *row.required)
-    own = {name: _answered(row.fields, name, is_present=name in needed) for name in row.own_fields}
+    own = {name: _response_field(row.fields, name, is_present=name in needed) for name in row.own_fields}
     return {**_COMMON, **own}
 
 
-#: Stored as JSON, and written as it stands (app/api/shapes.py).
-_Unread: Any = SkipValidation
+#: Stored as JSON and written to the response unparsed (app/api/shapes.py).
+_Unparsed: Any = SkipValidation
 
 
 def _task_model(row: KindSpec) -> type[BaseModel]:
     fields = {
         **_spec_fields(row),
         "kind": (Literal[row.kind], Field()),
-        "result": (_Unread[row.result], Field(description=row.result_description)),
+        "result": (_Unparsed[row.result], Field(description=row.result_description)),
     }
-    return create_model(f"{row.noun}Task", __base__=_WholeTask, __doc__=f"A task of the kind `{row.kind}`.", **fields)
+    return create_model(f"{row.noun}Task", __base__=_WholeTask, __doc__=f"A task of kind `{row.kind}`.", **fields)
 
 
-#: kind -> the model of a whole task.
+#: kind -> model of a full task.
 TASKS: dict[Kind, type[BaseModel]] = {kind: _task_model(row) for kind, row in KINDS.items()}
 
 
 class TaskPage(Model):
-    """Some of the tasks, the newest first."""
+    """A page of tasks, newest first."""
 
     items: list[TaskSummary]
-    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null ends the list.")
+    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
 
 
 # --- scheduled tasks -------------------------------------------------------------------------------
@@ -185,61 +185,65 @@ class _ScheduledTaskSummary(Model):
     id: Id
     task_type: Literal[TaskType.SCHEDULED]
     kind: Kind
-    status: ScheduleStatus = Field(description="ended: no firing is left.")
-    cron_expression: str | None = Field(description="This or every_seconds.", examples=["0 3 * * *"])
+    status: ScheduleStatus = Field(description="`ended`: no firings remain.")
+    cron_expression: str | None = Field(
+        description="Either `cron_expression` or `every_seconds` is set.", examples=["0 3 * * *"]
+    )
     every_seconds: int | None
     timezone: str = Field(examples=["Europe/Berlin"])
     created_at: Time
     updated_at: Time
-    next_run_at: Time | None = Field(description="Null while it is paused, and when it has ended.")
+    next_run_at: Time | None = Field(description="Null while the schedule is paused and after it has ended.")
     last_task_id: Id | None
     run_count: Count
-    skipped_count: Count = Field(description="Firings skipped because the task before was not finished.")
-    missed_count: Count = Field(description="Firings missed while no beat was alive.")
-    key: str | None = Field(description="The name under which it was put, by PUT …/by-key/{key}.")
+    skipped_count: Count = Field(description="Firings skipped because the previous task was not finished.")
+    missed_count: Count = Field(description="Firings missed while no beat was running.")
+    key: str | None = Field(description="The key it was created with, by PUT …/by-key/{key}.")
 
 
 if TYPE_CHECKING:
 
     class ScheduledTaskSummary(_ScheduledTaskSummary):
-        """A scheduled task as lists hold it."""
+        """A scheduled task as it appears in lists."""
 else:
     ScheduledTaskSummary = create_model(
         "ScheduledTaskSummary",
         __base__=_ScheduledTaskSummary,
-        __doc__="A scheduled task as lists hold it.",
+        __doc__="A scheduled task as it appears in lists.",
         **{name: _COMMON[name] for name in _SUMMARY},
     )
 
 
 class _WholeSchedule(ScheduledTaskSummary):
-    next_runs: list[Time] = Field(max_length=5, description="The next five; empty while it does not fire.")
+    next_runs: list[Time] = Field(
+        max_length=5, description="The next five firings; empty while the schedule is paused and after it has ended."
+    )
 
 
 def _timing_fields() -> dict[str, Any]:
     own = set(names_kept(ScheduleSpec, Kept.TIMING)) - set(_ScheduledTaskSummary.model_fields)
-    return {name: _answered(ScheduleSpec, name) for name in names_kept(ScheduleSpec) if name in own}
+    return {name: _response_field(ScheduleSpec, name) for name in names_kept(ScheduleSpec) if name in own}
 
 
 def _schedule_model(row: KindSpec) -> type[BaseModel]:
     fields = {**_spec_fields(row), **_timing_fields(), "kind": (Literal[row.kind], Field())}
-    doc = f"A scheduled task whose firings create tasks of the kind `{row.kind}`."
+    doc = f"A scheduled task that creates tasks of kind `{row.kind}`."
     return create_model(f"Scheduled{row.noun}Task", __base__=_WholeSchedule, __doc__=doc, **fields)
 
 
-#: kind -> the model of a whole scheduled task.
+#: kind -> model of a full scheduled task.
 SCHEDULED_TASKS: dict[Kind, type[BaseModel]] = {kind: _schedule_model(row) for kind, row in KINDS.items()}
 
 
 class ScheduledTaskPage(Model):
-    """Some of the scheduled tasks, the newest first."""
+    """A page of scheduled tasks, newest first."""
 
     items: list[ScheduledTaskSummary]
-    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null ends the list.")
+    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
 
 
 class Firing(Model):
-    """What became of one firing."""
+    """The outcome of one firing."""
 
     at: Time
     outcome: Literal["created", "skipped_overlap", "missed"]
@@ -247,14 +251,14 @@ class Firing(Model):
 
 
 class FiringPage(Model):
-    """Some of the firings, the newest first."""
+    """A page of firings, newest first."""
 
     items: list[Firing]
-    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null ends the list.")
+    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
 
 
 class Preview(Model):
-    """A cron expression in words, and when it fires next."""
+    """A cron expression in words, and its next firings."""
 
     description: str = Field(examples=["At 03:00 AM"])
     next_runs: list[Time] = Field(max_length=100)
@@ -264,7 +268,7 @@ class Preview(Model):
 
 
 class Percentiles(Model):
-    """Milliseconds; null where nothing was measured."""
+    """Percentiles in milliseconds; null if nothing was measured."""
 
     p50: Milliseconds | None
     p95: Milliseconds | None
@@ -272,7 +276,7 @@ class Percentiles(Model):
 
 
 class Minute(Model):
-    """What finished in one minute."""
+    """Tasks that finished within one minute."""
 
     at: Time
     succeeded: Count
@@ -281,16 +285,18 @@ class Minute(Model):
 
 
 class LastHour(Model):
-    """What finished within the last 60 minutes."""
+    """Tasks that finished within the last 60 minutes."""
 
     finished: Count
     succeeded: Count
     failed: Count
     stopped: Count
-    success_rate: float | None = Field(ge=0, le=1, description="Of those that succeeded or failed.")
+    success_rate: float | None = Field(
+        ge=0, le=1, description="Share of successes among the tasks that succeeded or failed."
+    )
     duration_ms: Percentiles
-    wait_ms: Percentiles = Field(description="From due to started.")
-    per_minute: list[Minute] = Field(min_length=60, max_length=60, description="Oldest first.")
+    wait_ms: Percentiles = Field(description="Time from due to started.")
+    per_minute: list[Minute] = Field(min_length=60, max_length=60, description="One entry per minute, oldest first.")
 
 
 class Waiting(Model):
@@ -301,85 +307,95 @@ class Waiting(Model):
 
 
 class Stats(Model):
-    """Counts of now, and timings of the last hour."""
+    """Current counts, and timings of the last hour."""
 
     total: Count
     by_status: dict[Status, Count]
     by_kind: dict[Kind, Count]
     by_task_type: dict[TaskType, Count]
     scheduled_tasks: dict[ScheduleStatus, Count]
-    queues: dict[str, Count] = Field(description="Messages that wait, by queue.")
+    queues: dict[str, Count] = Field(description="Number of waiting messages in each queue.")
     waiting: Waiting
     last_hour: LastHour
 
 
 class _Part(Model):
     status: Literal["ok", "down"]
-    detail: str | Absent = _sometimes("Only where something is wrong: what.")
+    detail: str | Absent = _sometimes("Describes the problem; absent if there is none.")
 
 
 class RedisHealth(_Part):
-    """Whether Redis answers, and takes writes."""
+    """Whether Redis responds and accepts writes."""
 
-    round_trip_ms: Milliseconds | Absent = _sometimes("Only where it answers.")
-    warnings: list[str] | Absent = _sometimes("What in its configuration can lose tasks. Only where it answers.")
+    round_trip_ms: Milliseconds | Absent = _sometimes("Present only if Redis responds.")
+    warnings: list[str] | Absent = _sometimes(
+        "Settings of this Redis that can lose tasks. Present only if Redis responds."
+    )
 
 
 class WorkersHealth(_Part):
     """Whether each queue has a worker."""
 
     count: Count
-    queues: dict[str, Count] = Field(description="How many workers serve each queue.")
+    queues: dict[str, Count] = Field(description="Number of workers that serve each queue.")
 
 
 class BeatHealth(_Part):
-    """Whether cron schedules fire."""
+    """Whether schedules fire."""
 
-    name: str | Absent = _sometimes("Only where one ticked within the last minute.")
+    name: str | Absent = _sometimes(
+        "Name of the beat that ticked last. Present only if it ticked within the last minute."
+    )
     last_tick_at: Time | None
-    lag_seconds: float | Absent = _sometimes("How long the oldest due firing or delay has waited to be taken.")
-    age_seconds: Annotated[float, Field(ge=0)] | Absent = _sometimes("Of its last tick.")
+    lag_seconds: float | Absent = _sometimes(
+        "How long the oldest due firing or delayed task has been waiting to be processed."
+    )
+    age_seconds: Annotated[float, Field(ge=0)] | Absent = _sometimes("Time since its last tick.")
 
 
 class SandboxHealth(_Part):
-    """Which layers of the sandbox hold: "on", or why not."""
+    """State of each sandbox layer: "on", or the reason why it is off."""
 
     layers: dict[str, str]
 
 
 class Health(Model):
-    """Whether all parts are there. Without Redis, nothing is known of the others."""
+    """Health of every component. Without Redis, the state of the others is unknown."""
 
     status: Literal["ok", "degraded"]
     version: str
     redis: RedisHealth
-    workers: WorkersHealth | Absent = _sometimes("Only where Redis answers.")
-    beat: BeatHealth | Absent = _sometimes("Only where Redis answers.")
-    sandbox: SandboxHealth | Absent = _sometimes("Only where Redis answers.")
+    workers: WorkersHealth | Absent = _sometimes("Present only if Redis responds.")
+    beat: BeatHealth | Absent = _sometimes("Present only if Redis responds.")
+    sandbox: SandboxHealth | Absent = _sometimes("Present only if Redis responds.")
 
 
 class Readiness(Model):
-    """The status alone."""
+    """Readiness or liveness of the service."""
 
     status: Literal["ok", "unavailable"]
 
 
 class WrongField(Model):
-    """One wrong field of the request."""
+    """One invalid field of the request."""
 
-    field: str = Field(description="Its path: `tags[2]`, `headers.X-Id`.", examples=["cron_expression"])
+    field: str = Field(
+        description="Path of the field, such as `tags[2]` or `headers.X-Id`.", examples=["cron_expression"]
+    )
     message: str
-    line: Annotated[int, Field(ge=1)] | Absent = _sometimes("Only in function_code, from 1.")
-    column: int | None = _sometimes("Only in function_code, from 1.")
+    line: Annotated[int, Field(ge=1)] | Absent = _sometimes("Line in `function_code`, counted from 1.")
+    column: int | None = _sometimes("Column in `function_code`, counted from 1.")
 
 
 class Problem(Model):
-    """RFC 9457: every error has this shape."""
+    """An error as defined by RFC 9457. All errors have this shape."""
 
     type: str = Field(examples=["urn:celeriac:problem:not-found"])
     title: str
     status: int = Field(ge=400, le=599)
     detail: str
-    instance: str = Field(description="The path that was called.")
-    errors: list[WrongField] = Field(description="Every wrong field; empty where no field is to blame.")
-    task_status: Status | ScheduleStatus | Absent = _sometimes("With 409: the status that forbids it.")
+    instance: str = Field(description="Path of the request.")
+    errors: list[WrongField] = Field(description="All invalid fields; empty if the error does not concern a field.")
+    task_status: Status | ScheduleStatus | Absent = _sometimes(
+        "With 409: the current status, which does not permit the operation."
+    )

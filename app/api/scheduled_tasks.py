@@ -23,7 +23,7 @@ def create() -> Response:
 
 @blueprint.get("")
 def list_schedules() -> Response:
-    """Newest first, with filters and a cursor."""
+    """A page of scheduled tasks, newest first, with filters and a cursor."""
     query = Query(request.args)
     filters = ScheduleFilters(status=query.choice("status", ScheduleStatus), **query.common_filters())
     limit, cursor = query.limit(), query.text("cursor")
@@ -40,27 +40,27 @@ def get(schedule_id: str) -> Response:
 
 @blueprint.patch("/<schedule_id>")
 def patch(schedule_id: str) -> Response:
-    """Change any field; a changed cron expression or timezone counts from now."""
+    """Change any field; a new cron expression or time zone takes effect from now on."""
     return _whole(context().schedules.patch(schedule_id, json_body()))
 
 
 @blueprint.put("/by-key/<key>")
 def put_by_key(key: str) -> Response:
-    """Create it, or change it to this."""
+    """Create the scheduled task with this key, or update it to match the body."""
     schedule, is_new = context().schedules.put(key, json_body())
     return new_schedule(schedule) if is_new else _whole(schedule)
 
 
 @blueprint.get("/<schedule_id>/tasks")
 def list_tasks(schedule_id: str) -> Response:
-    """The tasks it created, newest first."""
+    """Tasks that the scheduled task created, newest first."""
     context().schedules.get(schedule_id)
     return task_page(Query(request.args), schedule_id)
 
 
 @blueprint.get("/<schedule_id>/firings")
 def list_firings(schedule_id: str) -> Response:
-    """What became of its firings, newest first."""
+    """Firings of the scheduled task with their outcomes, newest first."""
     query = Query(request.args)
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
@@ -70,26 +70,26 @@ def list_firings(schedule_id: str) -> Response:
 
 @blueprint.delete("/<schedule_id>")
 def delete(schedule_id: str) -> Response:
-    """Remove it; tasks that it created stay."""
+    """Remove the scheduled task; tasks that it created remain."""
     context().schedules.delete(schedule_id)
     return Response(status=204)
 
 
 @blueprint.post("/<schedule_id>/pause")
 def pause(schedule_id: str) -> Response:
-    """No firing until it is resumed."""
+    """Pause firing until the scheduled task is resumed."""
     return _whole(context().schedules.pause(schedule_id))
 
 
 @blueprint.post("/<schedule_id>/resume")
 def resume(schedule_id: str) -> Response:
-    """Fire again, from now on."""
+    """Resume firing, from now on."""
     return _whole(context().schedules.resume(schedule_id))
 
 
 @blueprint.post("/<schedule_id>/run")
 def run(schedule_id: str) -> Response:
-    """One firing now, beside the schedule."""
+    """Create one task now, independently of the schedule."""
     return new_task(*context().schedules.run_now_once(schedule_id, idempotency_key()))
 
 

@@ -1,4 +1,4 @@
-"""The contract's JSON of what the service returns: values put into the models of responses.py, which write them."""
+"""Builds the JSON responses of the contract: fills the models of responses.py, which serialize the values."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ JSON = "application/json"
 
 
 def answer(body: bytes, status: int = 200, **headers: str) -> Response:
-    """A JSON answer; `Location="…"` and the like are headers."""
+    """A JSON response; keyword arguments such as `Location="…"` become headers."""
     return Response(body, status, headers, content_type=JSON)
 
 
 def write(model: type[BaseModel], values: Mapping[str, Any], *, result_json: str | None = None) -> bytes:
-    """The JSON of a model with these values. A member that may be left out is there where it has a value.
+    """The JSON of a model with these values. Optional members appear only if they have a value.
 
-    `result_json` is put in as it stands: a result of a megabyte is not read and written again to be shown.
+    `result_json` is inserted as is, so that a result of a megabyte is not parsed and serialized again.
     """
     instance = model.model_validate(values if result_json is None else {**values, "result": None})
     serializer = model.__pydantic_serializer__
@@ -44,12 +44,12 @@ def write(model: type[BaseModel], values: Mapping[str, Any], *, result_json: str
 
 
 def new_task(task: Task, is_repeated: bool = False) -> Response:
-    """The answer to what created a task; `is_repeated`: an earlier request with the same key did."""
+    """The response to the creation of a task; `is_repeated`: an earlier request with the same key created it."""
     return _created(task_json(task), f"/api/tasks/{task.id}", is_repeated)
 
 
 def new_schedule(schedule: Schedule, is_repeated: bool = False) -> Response:
-    """The same of a scheduled task."""
+    """The response to the creation of a scheduled task; `is_repeated` as for `new_task`."""
     return _created(schedule_json(schedule), f"/api/scheduled-tasks/{schedule.id}", is_repeated)
 
 
@@ -61,7 +61,7 @@ def _created(body: bytes, location: str, is_repeated: bool) -> Response:
 
 
 def time_or_none(ms: int | None) -> str | None:
-    """RFC 3339, or null."""
+    """The time in RFC 3339, or None."""
     return None if ms is None else to_rfc3339(ms)
 
 
@@ -69,13 +69,13 @@ def time_or_none(ms: int | None) -> str | None:
 
 
 def task_page_json(page: Page) -> bytes:
-    """Some of the tasks."""
+    """A page of tasks."""
     items = [_task_summary(task) for task in page.items]
     return write(responses.TaskPage, {"items": items, "next_cursor": page.cursor})
 
 
 def task_json(task: Task) -> bytes:
-    """One task with everything."""
+    """One full task."""
     model = responses.TASKS[task.kind]
     values = {
         **_task_summary(task),
@@ -112,7 +112,7 @@ def _task_summary(task: Task) -> dict[str, Any]:
 
 
 def _shown_spec(model: type[BaseModel], item: Task | Schedule) -> dict[str, Any]:
-    """The fields of a spec that a model shows. Of secret ones (a header may be a credential) the names alone."""
+    """The spec fields that a model shows. Values of secret fields are hidden: a header may be a credential."""
     plain, hidden = _names_shown(model, item.kind)
     shown = {name: value for name, value in item.spec.items() if name in plain}
     shown |= {name: dict.fromkeys(item.spec[name], HIDDEN) for name in hidden if name in item.spec}
@@ -121,13 +121,13 @@ def _shown_spec(model: type[BaseModel], item: Task | Schedule) -> dict[str, Any]
 
 @cache
 def _names_shown(model: type[BaseModel], kind: Kind) -> tuple[frozenset[str], frozenset[str]]:
-    """The fields that a model shows as they are, and those of which it shows the names."""
+    """The fields that a model shows with their values, and those that it shows with hidden values."""
     shown, secret = frozenset(model.model_fields), secret_names(KINDS[kind].fields)
     return shown - secret, shown & secret
 
 
 def _attempts(task: Task) -> Iterable[dict[str, Any]]:
-    """The earlier attempts as they were written when they ended, then the one the record speaks of."""
+    """Earlier attempts as recorded when they ended, then the current or last one, from the record itself."""
     yield from task.attempts
     if task.started_ms is not None:
         yield {
@@ -154,13 +154,13 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def schedule_page_json(page: SchedulePage) -> bytes:
-    """Some of the scheduled tasks."""
+    """A page of scheduled tasks."""
     items = [_schedule_summary(schedule) for schedule in page.items]
     return write(responses.ScheduledTaskPage, {"items": items, "next_cursor": page.cursor})
 
 
 def schedule_json(schedule: Schedule) -> bytes:
-    """One scheduled task with everything; `next_runs` are empty while it does not fire."""
+    """One full scheduled task; `next_runs` is empty while it is paused and after it has ended."""
     model = responses.SCHEDULED_TASKS[schedule.kind]
     upcoming: list[int] = []
     if schedule.next_run_ms is not None:
@@ -193,7 +193,7 @@ def _schedule_summary(schedule: Schedule) -> dict[str, Any]:
 
 
 def firing_page_json(records: Iterable[FiringRecord], cursor: str | None) -> bytes:
-    """What became of some firings."""
+    """A page of firings with their outcomes."""
     items = [
         {"at": to_rfc3339(record.at_ms), "outcome": record.outcome, "task_id": record.task_id} for record in records
     ]

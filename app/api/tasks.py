@@ -17,7 +17,8 @@ blueprint = Blueprint("tasks", __name__, url_prefix="/api/tasks")
 
 @blueprint.post("")
 def create() -> Response:
-    """Create a task; `Prefer: wait=N` holds the answer until it is finished. `scheduled` creates a schedule."""
+    """Create a task, or a schedule if `task_type` is `scheduled`. `Prefer: wait=N` holds the response until the task
+    is finished."""
     raw = json_body()
     key = idempotency_key(raw)
     if is_schedule(raw):
@@ -31,12 +32,12 @@ def create() -> Response:
 
 @blueprint.get("")
 def list_tasks() -> Response:
-    """Newest first, with filters and a cursor."""
+    """A page of tasks, newest first, with filters and a cursor."""
     return task_page(Query(request.args))
 
 
 def task_page(query: Query, schedule_id: str | None = None) -> Response:
-    """The page of tasks that the query asks for; with `schedule_id` of those that a scheduled task created."""
+    """The page of tasks that the query selects; with `schedule_id`, only tasks created by that scheduled task."""
     filters = Filters(
         status=query.choice("status", Status),
         task_type=query.choice("task_type", TaskType),
@@ -59,7 +60,7 @@ def stats() -> Response:
 
 @blueprint.get("/<task_id>")
 def get(task_id: str) -> Response:
-    """One task, whole; `wait` holds the answer until it is finished."""
+    """One full task; `wait` holds the response until the task is finished."""
     query = Query(request.args)
     wait_seconds = query.wait_seconds()
     query.done(strict=False)
@@ -75,12 +76,12 @@ def patch(task_id: str) -> Response:
 
 @blueprint.delete("/<task_id>")
 def delete(task_id: str) -> Response:
-    """Stop it if it is not finished, and remove every trace of it."""
+    """Stop the task if it is not finished, and remove every trace of it."""
     context().tasks.delete(task_id)
     return Response(status=204)
 
 
 @blueprint.post("/<task_id>/stop")
 def stop(task_id: str) -> Response:
-    """Never let it start, or end it while it runs."""
+    """Stop the task: it never starts, or it is ended while it runs."""
     return answer(task_json(context().tasks.stop(task_id)))

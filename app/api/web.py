@@ -21,7 +21,7 @@ HEADERS = {
 
 
 def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
-    """The application that serves `context`, and `pages` beside the API. Connects to nothing."""
+    """The application that serves the API on `context`, plus `pages`. Opens no connection."""
     web = Flask("celeriac", static_folder=None)
     web.extensions[EXTENSION] = context
     web.config["MAX_CONTENT_LENGTH"] = context.settings.max_body_bytes
@@ -38,10 +38,10 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
 
 
 def _check_accept() -> None:
-    """Everything under /api is JSON; who wants nothing of the kind is told so."""
+    """Refuse clients that do not accept JSON: every response under /api is JSON."""
     accepts = request.accept_mimetypes
     if request.path.startswith("/api/") and accepts and not accepts.best_match(ANSWER_TYPES):
-        raise Refused(406, "answers are application/json")
+        raise Refused(406, "responses are application/json")
 
 
 def _add_headers(response: Response) -> Response:

@@ -1,7 +1,7 @@
-"""The web console: one page of plain ES modules over the HTTP API.
+"""The web console: one page of plain ES modules on top of the HTTP API.
 
-It has no rights of its own and no build step; what it shows it reads from /api like any other caller. Data of
-tasks reaches the page as text only (`textContent`), which the page's own policy enforces (Trusted Types).
+The console has no privileges of its own and no build step. It reads all its data from /api like any other client. Task
+data enters the page only as text (`textContent`), which the page's policy enforces (Trusted Types).
 """
 
 from __future__ import annotations

@@ -155,12 +155,12 @@ def test_a_url_with_everything() -> None:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("sentinel://one:26379", "must name the Sentinels' service"),
-        ("sentinel://one/prime/0", "must name the Sentinels' service"),
-        ("sentinel://one,/prime", "has a Sentinel that is not host:port: ''"),
-        ("sentinel://one:x/prime", "has a Sentinel that is not host:port: 'one:x'"),
+        ("sentinel://one:26379", "must name the Sentinel service"),
+        ("sentinel://one/prime/0", "must name the Sentinel service"),
+        ("sentinel://one,/prime", "has a Sentinel address that is not host:port: ''"),
+        ("sentinel://one:x/prime", "has a Sentinel address that is not host:port: 'one:x'"),
         ("sentinel://one/prime?database=1", "has an unknown option: database"),
-        ("sentinel://one/prime?db=x", "must give the database as a number"),
+        ("sentinel://one/prime?db=x", "must have a number as the database"),
     ],
 )
 def test_a_url_that_can_not_be_right(url: str, problem: str) -> None:

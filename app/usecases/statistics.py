@@ -42,8 +42,8 @@ class StatisticsService:
 
 def _by(stats: Stats, part: int, choices: Any) -> dict[str, int]:
     counts = Counter[str]({str(choice): 0 for choice in choices})
-    for leaf, number in stats.tasks.items():
-        counts[str(leaf[part])] += number
+    for index, number in stats.tasks.items():
+        counts[str(index[part])] += number
     return dict(counts)
 
 

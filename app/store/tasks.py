@@ -367,13 +367,13 @@ def _first_status(task: NewTask, now_ms: int) -> Status:
 
 
 def _reason(outcome: Outcome, status: Status, ending: Ending) -> str:
-    """Why an attempt ends so, in the words of the history."""
+    """The reason that the history shows for the end of an attempt."""
     if status is Status.STOPPED:
-        return "a stop was asked for"
+        return "stop requested"
     if ending is Ending.RETURNED:
-        return "its worker gives it back"
+        return "returned by its worker"
     if outcome.failure is None:
-        return "it returned"
+        return "returned"
     return outcome.failure.type[:MAX_REASON_LENGTH]
 
 

@@ -54,7 +54,7 @@ def test_from_the_creation_over_a_retry_to_the_end(store: Store, clock: VirtualC
         Change(begun + 10, QUEUED, RUNNING, WORKER, "attempt 1 starts"),
         Change(begun + 10, RUNNING, WAITING, WORKER, "ValueError"),
         Change(begun + 1_010, WAITING, RUNNING, "other@there", "attempt 2 starts"),
-        Change(begun + 1_015, RUNNING, Status.SUCCEEDED, "other@there", "it returned"),
+        Change(begun + 1_015, RUNNING, Status.SUCCEEDED, "other@there", "returned"),
     ]
 
 
@@ -64,13 +64,13 @@ def test_what_waits_is_created_so_and_queued_by_a_beat(store: Store, clock: Virt
     clock.advance(60_000)
     near = store.recovery.waiting_until(clock(), 10)
     store.recovery.send([(task, message_for(task.task_id)) for task in near], clock(), BEAT)
-    assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, BEAT, "its time has come")]
+    assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, BEAT, "due")]
 
 
 def test_a_countdown_that_nobody_starts_is_queued_by_a_beat(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 1_000)
     store.recovery.mark_overdue(clock.advance(2_000), clock(), 10, BEAT)
-    assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, BEAT, "its time has come")]
+    assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, BEAT, "due")]
 
 
 def test_a_change_that_makes_it_due(store: Store, clock: VirtualClock) -> None:
@@ -78,7 +78,7 @@ def test_a_change_that_makes_it_due(store: Store, clock: VirtualClock) -> None:
     seen = store.tasks.get(task_id)
     assert seen is not None
     assert store.tasks.change(seen, new_task(clock(), id=task_id), clock()) == QUEUED
-    assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, "api", "it was changed to be due now")]
+    assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, "api", "changed to be due now")]
 
 
 def test_a_stop_says_who_asked_and_where_it_ran_who_ended_it(store: Store, clock: VirtualClock) -> None:
@@ -89,7 +89,7 @@ def test_a_stop_says_who_asked_and_where_it_ran_who_ended_it(store: Store, clock
     store.tasks.stop(running, clock())
     store.tasks.finish(attempt, STOPPED, clock(), 1.0)
     store.tasks.stop(unheard, clock(), force=True)
-    why = "a stop was asked for"
+    why = "stop requested"
     assert history(store, queued)[-1] == Change(clock(), QUEUED, Status.STOPPED, "api", why)
     assert history(store, running)[-1] == Change(clock(), RUNNING, Status.STOPPED, WORKER, why)
     assert history(store, unheard)[-1] == Change(clock(), RUNNING, Status.STOPPED, "api", why)
@@ -100,7 +100,7 @@ def test_a_stop_that_wins_over_a_retry_is_the_reason(store: Store, clock: Virtua
     attempt = claimed(store, task_id, clock())
     store.tasks.stop(task_id, clock())
     store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message_for(task_id), Ending.COUNTED, entry=ENTRY)
-    assert history(store, task_id)[-1] == Change(clock(), RUNNING, Status.STOPPED, WORKER, "a stop was asked for")
+    assert history(store, task_id)[-1] == Change(clock(), RUNNING, Status.STOPPED, WORKER, "stop requested")
 
 
 def test_lost_workers(store: Store, clock: VirtualClock) -> None:
@@ -114,7 +114,7 @@ def test_lost_workers(store: Store, clock: VirtualClock) -> None:
         )
     ends = [change for change in history(store, task_id) if change.before is RUNNING]
     assert [change.after for change in ends] == [QUEUED, QUEUED, Status.FAILED]
-    assert {(change.who, change.why) for change in ends} == {(BEAT, "the lease of its worker is over")}
+    assert {(change.who, change.why) for change in ends} == {(BEAT, "lease expired")}
 
 
 def test_the_newest_fifty_are_kept(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:

@@ -17,7 +17,7 @@ from tests.worker.conftest import Start
 
 SLEEPS = "import time\ndef f(seconds):\n    time.sleep(seconds)\n    return 'slept'"
 SPINS = "def f():\n    while True:\n        pass\n"
-GIVEN_BACK = "its worker gives it back"
+GIVEN_BACK = "returned by its worker"
 
 
 def code(source: str, *args: object, **fields: object) -> dict[str, object]:

@@ -284,7 +284,7 @@ local function stop(id, now_ms, force, actor, reason)
   return status, status
 end
 
-local STOP_REQUESTED = 'a stop was asked for'
+local STOP_REQUESTED = 'stop requested'
 local FINISHED = {succeeded = true, failed = true, stopped = true}
 
 -- Whether a list of tags (JSON, false for none) holds one.

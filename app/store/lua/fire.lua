@@ -53,7 +53,7 @@ local function may_start(last, overlap)
   if not status or FINISHED[status] then return true end
   if overlap == 'skip' then return false end
   flush()  -- it may be one of this script
-  stop(last, now_ms, false, 'beat', 'the next firing of its schedule')
+  stop(last, now_ms, false, 'beat', 'next firing of its schedule')
   return true
 end
 

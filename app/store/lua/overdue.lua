@@ -9,7 +9,7 @@ for _, id in ipairs(found) do
   if due_ms then
     set(key(id), {queued_ms = due_ms})
     mark_older_message(id)
-    move(id, 'queued', now_ms, actor, 'its time has come')
+    move(id, 'queued', now_ms, actor, 'due')
     redis.call('ZADD', P .. 'queued', due_ms, id)
   end
 end

@@ -2,7 +2,7 @@
 -- ARGV: task_id, epoch, now_ms, queue_key, message, max_losses, error, attempt, actor
 -- max_losses: losses that are one too many · error, attempt: JSON
 -- Returns the status it goes to, '' where the lease was renewed or the task is gone meanwhile.
-local LEASE_OVER = 'the lease of its worker is over'
+local LEASE_EXPIRED = 'lease expired'
 local k = key(task_id)
 local task = read(k, 'status', 'epoch', 'lease_until_ms', 'stop_requested_ms')
 if task.status ~= 'running' or task.epoch ~= epoch then return '' end
@@ -13,13 +13,13 @@ if task.stop_requested_ms then
 end
 if add(k, 'losses', 1) >= tonumber(max_losses) then
   set(k, {error = error})
-  finish(task_id, 'failed', now_ms, actor, LEASE_OVER)
+  finish(task_id, 'failed', now_ms, actor, LEASE_EXPIRED)
   return 'failed'
 end
 record_attempt(task_id, attempt)
 redis.call('ZREM', P .. 'leases', task_id)
 unset(k, 'lease_until_ms', 'worker', 'started_ms', 'claim')
 set(k, {queued_ms = now_ms})
-move(task_id, 'queued', now_ms, actor, LEASE_OVER)
+move(task_id, 'queued', now_ms, actor, LEASE_EXPIRED)
 enqueue(task_id, 'queued', now_ms, now_ms, queue_key, message)
 return 'queued'

@@ -23,7 +23,7 @@ if changed.tags ~= '' then
 end
 if changed.status == 'queued' then
   set(k, {queued_ms = now_ms})
-  record_change(id, 'waiting', 'queued', now_ms, 'api', 'it was changed to be due now')
+  record_change(id, 'waiting', 'queued', now_ms, 'api', 'changed to be due now')
 end
 redis.call('ZADD', task_index(changed.kind, changed.task_type, changed.status), seen.seq, id)
 enqueue(id, changed.status, changed.due_ms, now_ms, changed.queue_key, changed.message)

@@ -13,7 +13,7 @@ from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding
 
 KEPT = 50
-GIVEN_BACK = "its worker gives it back"
+GIVEN_BACK = "returned by its worker"
 
 
 def histories(evidence: Evidence) -> Iterator[Finding]:

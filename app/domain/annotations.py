@@ -1,4 +1,4 @@
-"""Types of declared fields, without the bounds that they put on a request."""
+"""Strips the types of declared fields of the bounds that apply to requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def bare(annotation: Any) -> Any:
 
 
 def without_none(annotation: Any) -> Any:
-    """The type without None as one of its choices."""
+    """The type without None among its alternatives."""
     if get_origin(annotation) not in (Union, UnionType):
         return annotation
     return reduce(operator.or_, (member for member in get_args(annotation) if member is not type(None)))

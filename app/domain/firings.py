@@ -1,6 +1,6 @@
-"""Which firings of a schedule are due, which were missed, and when the next one is.
+"""Determines which firings of a schedule are due, which were missed, and when the next one is.
 
-Pure: time comes in as an argument.
+Pure: the time is an argument.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from app.domain.cron import Cron
 from app.domain.interval import Interval
 from app.domain.times import to_datetime, to_ms
 
-#: What decides when a schedule fires, apart from its start and end.
+#: When a schedule fires, apart from its start and end.
 Timing: TypeAlias = Cron | Interval
 
-#: With `catch_up: none`, a firing that is later than this was missed. A busy beat is never so late.
+#: With `catch_up: none`, a firing that is later than this counts as missed. Even a busy beat is never this late.
 MISSED_AFTER_MS = 60_000
-#: The newest missed firings that are caught up, or written down; older ones are only passed over.
+#: How many of the newest missed firings are caught up or recorded; older ones are skipped silently.
 MAX_CAUGHT_UP = 1_000
-#: Firings of one schedule that are taken in one step.
+#: How many firings of one schedule are processed in one step.
 FIRINGS_PER_STEP = 100
 
 _FIRST_LOOK_BACK = timedelta(seconds=60)
 
 
 class CatchUp(StrEnum):
-    """What to do with firings that no beat took in time."""
+    """What to do with firings that no beat processed in time."""
 
     NONE = "none"
-    LATEST = "latest"  # one, the newest
+    LATEST = "latest"  # only the newest
     ALL = "all"  # oldest first, at most 1,000
 
 
 class Overlap(StrEnum):
-    """What a firing does when the schedule's last task is not finished."""
+    """What a firing does while the schedule's previous task is not finished."""
 
     ALLOW = "allow"
     SKIP = "skip"
@@ -46,14 +46,14 @@ class Overlap(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When a schedule fires. Times are ms since 1970; start and end are inclusive, None: open."""
+    """When a schedule fires. Times are ms since 1970; start and end are inclusive; None means unbounded."""
 
     timing: Timing
     start_ms: int | None = None
     end_ms: int | None = None
 
     def next_after(self, after_ms: int) -> int | None:
-        """The first firing strictly after `after_ms`, None where none is left."""
+        """The first firing strictly after `after_ms`, or None if no firings remain."""
         if self.start_ms is not None:
             after_ms = max(after_ms, self.start_ms - 1)
         timing = self.timing
@@ -66,13 +66,13 @@ class Rule:
         return following_ms
 
     def hashed_by(self, schedule_id: str) -> Rule:
-        """The same rule, with this schedule's numbers for each `H` of its expression."""
+        """The same rule, with each `H` of its expression resolved for this schedule."""
         if isinstance(self.timing, Interval) or not self.timing.has_hash:
             return self
         return replace(self, timing=replace(self.timing, hash_id=schedule_id))
 
     def upcoming(self, after_ms: int, count: int) -> list[int]:
-        """The next `count` firings after `after_ms`, or as many as there are."""
+        """The next `count` firings after `after_ms`, or fewer if fewer remain."""
         firings: list[int] = []
         following = self.next_after(after_ms)
         while following is not None and len(firings) < count:
@@ -81,9 +81,9 @@ class Rule:
         return firings
 
     def newest(self, first_ms: int, now_ms: int, limit: int) -> list[int]:
-        """The newest firings, at most `limit`, from `first_ms` (which is one) to `now_ms`, oldest first.
+        """The newest firings, at most `limit`, from `first_ms` (itself a firing) to `now_ms`, oldest first.
 
-        Looks back from now in growing steps, so the work stays small however long no beat was alive.
+        Looks back from now in growing steps, so the work stays small however long no beat was running.
         """
         look_back = _FIRST_LOOK_BACK
         while True:
@@ -104,13 +104,13 @@ class Rule:
 
 @lru_cache(maxsize=8192)
 def _next_after(expression: str, timezone: str, after_ms: int) -> int | None:
-    """Cached: thousands of schedules that fire at one instant mostly share their expression."""
+    """Cached, because thousands of schedules that fire at the same instant mostly share an expression."""
     following = Cron(expression, timezone).next_after(to_datetime(after_ms))
     return None if following is None else to_ms(following)
 
 
 class Plan(NamedTuple):
-    """What to do with a schedule that is due: firings to take, firings that were missed, the next firing."""
+    """What to do with a due schedule: the firings to run, the firings to record as missed, and the next firing."""
 
     firings: list[int]
     missed: list[int]
@@ -118,7 +118,7 @@ class Plan(NamedTuple):
 
 
 def plan(rule: Rule, seen_ms: int, now_ms: int, catch_up: CatchUp) -> Plan:
-    """The plan for a schedule whose next firing `seen_ms` has come (seen_ms <= now_ms)."""
+    """The plan for a schedule whose next firing `seen_ms` is due (seen_ms <= now_ms)."""
     following_ms = rule.next_after(seen_ms)
     if following_ms is None or following_ms > now_ms:
         due = [seen_ms]
@@ -134,7 +134,7 @@ def plan(rule: Rule, seen_ms: int, now_ms: int, catch_up: CatchUp) -> Plan:
 
 
 def jitter_ms(jitter_seconds: float, firing_ms: int, following_ms: int | None, spread: float) -> int:
-    """How long a firing is put off: `spread` (0..1) of the jitter, and at most half the way to the next firing."""
+    """How long a firing is delayed: `spread` (0..1) of the jitter, but at most half the time to the next firing."""
     bound_ms = jitter_seconds * 1000
     if following_ms is not None:
         bound_ms = min(bound_ms, max(0, following_ms - firing_ms) / 2)

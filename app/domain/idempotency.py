@@ -16,7 +16,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """A request that may be repeated.
+    """Identifies a request that may be repeated.
 
     `name`: identifies the key together with the method and path. `fingerprint`: identifies the body.
     Both are hashes, since a caller's text of up to 255 characters should not be part of the name of a Redis key.

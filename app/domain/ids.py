@@ -9,19 +9,19 @@ from functools import lru_cache
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MAX_MS = (1 << 48) - 1
-#: A hex digit -> the same with the upper two of its bits 10.
+#: Hex digit -> the same digit with its upper two bits set to 10.
 _VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 
 
 def new_id(now_ms: int) -> str:
-    """A fresh UUIDv7 for the time `now_ms`."""
+    """A new UUIDv7 for the time `now_ms`."""
     return _uuid7(now_ms, secrets.token_hex(10))
 
 
 def firing_id(schedule_id: str, firing_ms: int) -> str:
     """The id of the task that a schedule's firing creates.
 
-    The same firing has the same id whoever computes it, so it can't be created twice.
+    Every process computes the same id for a firing, so its task can't be created twice.
     """
     return _uuid7(firing_ms, hashlib.sha256(f"{schedule_id}@{firing_ms}".encode()).hexdigest())
 
@@ -32,17 +32,17 @@ def time_of(task_id: str) -> int:
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` has the form of an id; any other text names nothing."""
+    """Whether `text` is a well-formed id. No other text can identify anything."""
     return _UUID.fullmatch(text) is not None
 
 
 def _uuid7(ms: int, noise: str) -> str:
-    """`noise`: at least 20 hex digits. The first says the version instead, the fifth begins with RFC 9562's variant."""
+    """`noise`: at least 20 hex digits. The version replaces the first; the variant of RFC 9562 is set in the fifth."""
     return f"{_time(ms)}-7{noise[1:4]}-{_VARIANT[noise[4]]}{noise[5:8]}-{noise[8:20]}"
 
 
 @lru_cache(maxsize=64)
 def _time(ms: int) -> str:
-    """Cached: thousands of firings have the same."""
+    """Cached, because thousands of firings share one time."""
     digits = f"{ms & _MAX_MS:012x}"
     return f"{digits[:8]}-{digits[8:]}"

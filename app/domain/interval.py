@@ -1,4 +1,4 @@
-"""A fixed interval: fires every so many seconds of elapsed time. Pure: time comes in as an argument."""
+"""A fixed interval: fires every `every_seconds` of elapsed time. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from app.domain.times import to_ms
 MIN_SECONDS = 1
 MAX_SECONDS = 31_536_000  # 365 days
 
-_LAST_MS = to_ms(datetime(9999, 12, 31, tzinfo=UTC))  # no later time can be written
-#: Longest first. A day is 24 hours here, whatever the clocks do: one day is called that.
+_LAST_MS = to_ms(datetime(9999, 12, 31, tzinfo=UTC))  # later times can't be represented
+#: Longest first. A day is always 24 hours here, regardless of clock changes, so one day is described as "24 hours".
 _UNITS = ((604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -19,7 +19,7 @@ _UNITS = ((604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (
 class Interval:
     """Fires at `anchor_ms` and every `every_seconds` after it; never before it.
 
-    It keeps to real time: clock changes and time zones have no say. ValueError outside 1..31,536,000 seconds.
+    Counts real time, unaffected by clock changes and time zones. Raises ValueError outside 1..31,536,000 seconds.
     """
 
     every_seconds: int
@@ -31,8 +31,8 @@ class Interval:
 
     @classmethod
     def counted(cls, every_seconds: int, *, start_ms: int | None, created_ms: int) -> Interval:
-        """Counted from the start, which is then the first firing; without one from the creation, which is none:
-        the first firing after it is one interval later."""
+        """Counted from the start, which is then the first firing. Without a start, it is counted from the creation, and
+        the first firing comes one interval after the creation."""
         return cls(every_seconds, created_ms if start_ms is None else start_ms)
 
     def next_after(self, after_ms: int) -> int | None:
@@ -44,7 +44,7 @@ class Interval:
         return following_ms if following_ms <= _LAST_MS else None
 
     def describe(self) -> str:
-        """In English, in the greatest unit that divides it: "Every 90 minutes"."""
+        """The interval in English, in the largest unit that divides it evenly: "Every 90 minutes"."""
         if self.every_seconds == 86_400:
             return "Every 24 hours"
         seconds, unit = next(unit for unit in _UNITS if self.every_seconds % unit[0] == 0)

@@ -1,4 +1,4 @@
-"""Numbers as they are shown."""
+"""Formats numbers for display."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Any
 
 
 def plain_number(value: Any) -> Any:
-    """30 for 30.0: a number that came as a whole one is given back as one. Any other value as it is."""
+    """The int for a whole float (30 for 30.0); any other value unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,4 +1,4 @@
-"""What became of one attempt, as an executor says it."""
+"""The outcome of one attempt, as an executor reports it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The `error` of a task: the program's or the call's own failure."""
+    """The `error` of a task: a failure of the program or the call itself."""
 
     type: str
     message: str
@@ -17,17 +17,17 @@ class Failure:
     traceback: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The contract's shape."""
+        """The failure in the shape that the contract defines."""
         return {"type": self.type, "message": self.message, "line": self.line, "traceback": self.traceback}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of one attempt. `failure` None and not `stopped`: it succeeded.
+    """The end of one attempt. The attempt succeeded if `failure` is None and `stopped` is False.
 
-    result_json: UTF-8 JSON, or None; an API task keeps its answer beside a failure.
-    retryable: whether another attempt could end differently.
-    retry_after_seconds: what the target asked for.
+    result_json: UTF-8 JSON, or None. A failed API task keeps the target's response here as well.
+    retryable: whether another attempt could have a different outcome.
+    retry_after_seconds: the pause that the target requested by Retry-After.
     """
 
     result_json: bytes | None = None
@@ -42,12 +42,12 @@ class Outcome:
 
 
 class Ending(StrEnum):
-    """What an attempt that has ended costs its task."""
+    """How an ended attempt counts against its task."""
 
-    COUNTED = "counted"  # its number, and a retry where another follows
-    LOST = "lost"  # its number, since it may have been seen, but no retry: our side failed
-    RETURNED = "returned"  # nothing: its worker gave it back
+    COUNTED = "counted"  # uses up an attempt number, and a retry if another attempt follows
+    LOST = "lost"  # uses up an attempt number, which may have been observed, but no retry: the service failed
+    RETURNED = "returned"  # uses up nothing: its worker returned it
 
 
 class ExecutorError(Exception):
-    """Our own failure, not the task's: the attempt does not count, and is made again."""
+    """A failure of the service, not of the task: the attempt does not count and is repeated."""

@@ -1,4 +1,4 @@
-"""Whether a failed attempt is followed by another, and when."""
+"""Decides whether a failed attempt is retried, and when."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from app.domain.statuscodes import StatusPattern, matches
 
-#: What an API task retries on when it does not say.
+#: Status codes on which an API task is retried unless it specifies others.
 DEFAULT_RETRY_ON: tuple[StatusPattern, ...] = ("408", "425", "429", "5xx")
-#: A target that answers so asks not to be called again (Upstash QStash).
+#: A response with this status or header asks the caller not to retry (Upstash QStash).
 NON_RETRYABLE_STATUS = 489
 NON_RETRYABLE_HEADER = "upstash-nonretryable-error"
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a task is tried again, and after how many seconds."""
+    """How often a task is retried, and after how many seconds."""
 
     max_retries: int
     delay_seconds: float
@@ -26,10 +26,10 @@ class RetryPolicy:
         """Seconds between the end of `attempt` (from 1) and the start of the next.
 
         Exponential backoff with full jitter: `spread`, a random number in 0..1, picks a point between 0 and
-        the doubled delay, so that tasks which failed together do not come back together. What the target
-        asked for by Retry-After is the least, up to the cap.
+        the doubled delay, so that tasks which failed together are not retried together. The pause is at least
+        the target's Retry-After, up to the cap.
         """
-        exponent = min(attempt - 1, 60)  # beyond it a float says nothing new
+        exponent = min(attempt - 1, 60)  # far below the power at which a float overflows
         backoff = min(self.delay_seconds * 2.0**exponent, self.max_delay_seconds) * spread
         return max(backoff, min(retry_after_seconds or 0.0, self.max_delay_seconds))
 
@@ -38,7 +38,7 @@ class RetryPolicy:
         return attempt <= self.max_retries
 
     def retries_answer(self, status_code: int, non_retryable: bool) -> bool:
-        """Whether an answer with this status is worth another call."""
+        """Whether a response with this status should be retried."""
         if non_retryable or status_code == NON_RETRYABLE_STATUS:
             return False
         return matches(status_code, self.retry_on)

@@ -1,4 +1,4 @@
-"""The statuses of a task, and every change between them that may happen."""
+"""The statuses of a task, and the permitted transitions between them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class TaskType(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a task stands."""
+    """The state of a task."""
 
     WAITING = "waiting"  # due in the future: a delay, or the pause before a retry
-    QUEUED = "queued"  # due; no worker has it yet
+    QUEUED = "queued"  # due; not started by a worker yet
     RUNNING = "running"  # one worker holds its lease
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -32,30 +32,30 @@ class Status(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether the task stays as it is for ever."""
+        """Whether this status is final."""
         return self in FINISHED
 
 
 class ScheduleStatus(StrEnum):
-    """Where a scheduled task stands."""
+    """The state of a scheduled task."""
 
     ACTIVE = "active"
     PAUSED = "paused"
-    ENDED = "ended"  # no firing is left
+    ENDED = "ended"  # no firings remain
 
 
 FINISHED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.STOPPED})
 
-#: Every change a task can go through, with what causes it. The store's Lua makes no other.
+#: Every permitted transition of a task, with its cause. The store's Lua scripts make no others.
 TRANSITIONS: dict[tuple[Status, Status], str] = {
-    (Status.WAITING, Status.QUEUED): "its time has come",
-    (Status.WAITING, Status.RUNNING): "a worker held it by countdown and starts it on time",
-    (Status.WAITING, Status.STOPPED): "a stop before it was due",
-    (Status.QUEUED, Status.RUNNING): "a worker claims it",
-    (Status.QUEUED, Status.STOPPED): "a stop before it started",
+    (Status.WAITING, Status.QUEUED): "it became due",
+    (Status.WAITING, Status.RUNNING): "a worker held it as a countdown and started it on time",
+    (Status.WAITING, Status.STOPPED): "it was stopped before it was due",
+    (Status.QUEUED, Status.RUNNING): "a worker claimed it",
+    (Status.QUEUED, Status.STOPPED): "it was stopped before it started",
     (Status.RUNNING, Status.SUCCEEDED): "the attempt succeeded",
-    (Status.RUNNING, Status.FAILED): "the attempt failed and no retry is left",
-    (Status.RUNNING, Status.STOPPED): "a stop while it ran",
+    (Status.RUNNING, Status.FAILED): "the attempt failed and no retries are left",
+    (Status.RUNNING, Status.STOPPED): "it was stopped while it ran",
     (Status.RUNNING, Status.WAITING): "the attempt failed and a retry is due later",
-    (Status.RUNNING, Status.QUEUED): "its worker was lost, or gave it back",
+    (Status.RUNNING, Status.QUEUED): "its worker was lost or returned it",
 }

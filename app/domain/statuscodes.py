@@ -1,4 +1,4 @@
-"""HTTP status codes as a task names them: 404, "404", "2xx", "200-204". HTTP allows any of three digits."""
+"""Parses patterns of HTTP status codes: 404, "404", "2xx", "200-204". HTTP allows any three digits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RANGE = re.compile(r"([1-9][0-9]{2})(?:-([1-9][0-9]{2}))?", re.ASCII)
 
 
 def bounds(pattern: StatusPattern) -> tuple[int, int]:
-    """The lowest and the highest code that `pattern` means. Raises ValueError."""
+    """The lowest and the highest code that `pattern` covers. Raises ValueError if it is invalid."""
     text = str(pattern)
     if _CLASS.fullmatch(text):
         low = int(text[0]) * 100
@@ -27,5 +27,5 @@ def bounds(pattern: StatusPattern) -> tuple[int, int]:
 
 
 def matches(code: int, patterns: Sequence[StatusPattern]) -> bool:
-    """Whether `code` is one of those that `patterns` mean."""
+    """Whether any of `patterns` covers `code`."""
     return any(low <= code <= high for low, high in map(bounds, patterns))

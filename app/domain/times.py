@@ -1,4 +1,4 @@
-"""Milliseconds since 1970 (inside), RFC 3339 in UTC (outside)."""
+"""Converts between milliseconds since 1970 (internal) and RFC 3339 in UTC (external)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The offset's colon may be missing: many programs write it so, and nothing else can be meant.
+#: The colon of the offset is optional: many programs omit it, and the meaning is unambiguous.
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:?\d{2})", re.ASCII)
 
 
 def to_rfc3339(ms: int) -> str:
-    """`2026-11-23T08:30:00.000Z`."""
+    """The time as text, like `2026-11-23T08:30:00.000Z`."""
     return to_datetime(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_datetime(ms: int) -> datetime:
-    """Aware, in UTC."""
+    """The time as an aware datetime in UTC."""
     return _EPOCH + timedelta(milliseconds=ms)
 
 
@@ -26,9 +26,9 @@ def to_ms(moment: datetime) -> int:
 
 
 def parse_rfc3339(text: str) -> int:
-    """Milliseconds since 1970. Raises ValueError where `text` is no RFC 3339 time with an offset.
+    """Milliseconds since 1970. Raises ValueError if `text` is not an RFC 3339 time with an offset.
 
-    The offset may lack its colon (`+0800`), as strftime's %z, Java and PostgreSQL write it.
+    The colon of the offset is optional (`+0800`): strftime's %z, Java and PostgreSQL omit it.
     """
     if not _RFC3339.fullmatch(text):
         raise ValueError("must be an RFC 3339 time with an offset, like 2026-11-23T08:30:00Z")

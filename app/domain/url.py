@@ -1,4 +1,4 @@
-"""What a task's URL may look like. Which addresses may be reached is decided when the call is made."""
+"""Checks the syntax of a task's URL. Permitted addresses are checked when the call is made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_URL_BYTES = 8192
 
 
 def check_url(url: str) -> None:
-    """Raises ValueError, saying what is wrong with `url`."""
+    """Raises ValueError with the reason if `url` is not acceptable."""
     if len(url.encode()) > MAX_URL_BYTES:
         raise ValueError(f"must have at most {MAX_URL_BYTES} bytes")
     if any(character <= " " or character == "\x7f" for character in url):

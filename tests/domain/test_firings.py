@@ -1,4 +1,4 @@
-"""Which firings are taken and which are missed, under clocks that pause and step."""
+"""Which firings run and which are missed, under clocks that pause and step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EVERY_MINUTE = Rule(Cron("* * * * *", "UTC"))
 EVERY_SECOND = Rule(Cron("* * * * * *", "UTC"))
 
 
-#: A few expressions, each asked again and again about a few moments, so that remembered answers are used.
+#: A few expressions, each evaluated repeatedly at a few moments, so that cached results are used.
 COMMON = ("0 * * * *", "*/15 * * * *", "30 2 * * *", "* * * * * *", "0 0 29 2 *")
 MOMENTS_MS = [START + step for step in (-1, 0, 1, 999, MINUTE, 120 * 86_400_000)]
 
@@ -47,7 +47,7 @@ def plain(expression: str, zone: str, after_ms: int) -> int | None:
     size=st.sampled_from([1, 2, 8192]),
 )
 @settings(deadline=None, max_examples=50)
-def test_what_is_remembered_is_what_would_be_computed(asked: list[tuple[str, str, int]], size: int) -> None:
+def test_cached_results_equal_computed_ones(asked: list[tuple[str, str, int]], size: int) -> None:
     remembered = lru_cache(size)(firings_module._next_after.__wrapped__)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(firings_module, "_next_after", remembered)
@@ -57,7 +57,7 @@ def test_what_is_remembered_is_what_would_be_computed(asked: list[tuple[str, str
 
 
 def walk(rule: Rule, catch_up: CatchUp, clocks: list[int]) -> tuple[list[int], list[int], int | None]:
-    """(firings taken, firings missed, next firing) of a beat that looks at the times `clocks`."""
+    """(firings run, firings missed, next firing) of a beat that ticks at the times `clocks`."""
     taken: list[int] = []
     missed: list[int] = []
     following = rule.next_after(START)
@@ -76,7 +76,7 @@ BOTH_TIMINGS = pytest.mark.parametrize("every_minute", [EVERY_MINUTE, EVERY_60_S
 
 @BOTH_TIMINGS
 @pytest.mark.parametrize("catch_up", list(CatchUp))
-def test_a_beat_that_is_in_time_takes_each_firing(catch_up: CatchUp, every_minute: Rule) -> None:
+def test_a_punctual_beat_runs_each_firing(catch_up: CatchUp, every_minute: Rule) -> None:
     clocks = list(range(START, START + 10 * MINUTE + 1, 500))
     taken, missed, following = walk(every_minute, catch_up, clocks)
     assert taken == [START + n * MINUTE for n in range(1, 11)]
@@ -108,7 +108,7 @@ def test_without_catch_up_a_firing_is_missed_when_it_is_over_a_minute_late() -> 
     assert walk(daily, CatchUp.LATEST, [due + 5 * 60 * MINUTE])[:2] == ([due], [])
 
 
-def test_all_takes_the_newest_thousand_oldest_first_in_steps() -> None:
+def test_all_runs_the_newest_thousand_oldest_first_in_steps() -> None:
     now_ms = START + 5_000_000
     first = plan(EVERY_SECOND, START + 1000, now_ms, CatchUp.ALL)
     assert len(first.firings) == FIRINGS_PER_STEP
@@ -117,13 +117,13 @@ def test_all_takes_the_newest_thousand_oldest_first_in_steps() -> None:
     assert taken == list(range(first.firings[0], now_ms + 1, 1000))
 
 
-def test_the_firings_written_down_as_missed_are_bounded() -> None:
+def test_the_firings_recorded_as_missed_are_bounded() -> None:
     found = plan(EVERY_SECOND, START + 1000, START + 86_400_000, CatchUp.LATEST)
     assert found.firings == [START + 86_400_000]
     assert len(found.missed) == MAX_CAUGHT_UP - 1
 
 
-def test_a_rule_with_h_fires_by_the_id_and_any_other_is_left_alone() -> None:
+def test_only_a_rule_with_h_depends_on_the_id() -> None:
     hashed = Rule(Cron("H * * * *", "UTC"), START)
     minutes = {hashed.hashed_by(f"sch_{number}").upcoming(START, 1)[0] // MINUTE % 60 for number in range(100)}
     assert len(minutes) > 30
@@ -165,7 +165,7 @@ def test_no_firing_is_lost_or_doubled_however_the_clock_steps(
     distance=st.one_of(st.none(), st.integers(1, 10**9)),
     spread=st.floats(0, 1),
 )
-def test_jitter_is_at_most_half_the_way_to_the_next_firing(jitter: float, distance: int | None, spread: float) -> None:
+def test_jitter_is_at_most_half_the_time_to_the_next_firing(jitter: float, distance: int | None, spread: float) -> None:
     following = None if distance is None else START + distance
     late = jitter_ms(jitter, START, following, spread)
     assert 0 <= late <= jitter * 1000 + 0.5

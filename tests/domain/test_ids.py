@@ -1,4 +1,4 @@
-"""Ids: UUIDv7, sorted by creation; a firing's is always the same."""
+"""Ids: UUIDv7, sorted by creation time; the id of a firing is deterministic."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_ids_of_one_millisecond_differ() -> None:
 
 
 @given(st.uuids(), TIMES_MS)
-def test_a_firings_id_is_a_uuid7_and_always_the_same(schedule: uuid.UUID, ms: int) -> None:
+def test_a_firings_id_is_a_deterministic_uuid7(schedule: uuid.UUID, ms: int) -> None:
     assert_is_uuid7(firing_id(str(schedule), ms), ms)
     assert firing_id(str(schedule), ms) == firing_id(str(schedule), ms)
 
 
 def test_a_firings_id_does_not_change_with_a_new_version() -> None:
-    """Two versions of the service may run side by side: they must agree."""
+    """Two versions of the service may run side by side and must agree on ids."""
     schedule = "019aaf4c-5d40-7000-8000-000000000000"
     assert firing_id(schedule, 1_795_422_600_000) == "01a20786-bb40-7dea-8c0d-e64779664cff"
 
@@ -60,7 +60,7 @@ def test_firings_of_other_schedules_and_other_times_have_other_ids() -> None:
         "1",
         "019aaf4c-5d40-7000-8000-00000000000",
         "019aaf4c-5d40-7000-8000-0000000000000",
-        "019AAF4C-5D40-7000-8000-000000000000",  # the service writes small letters
+        "019AAF4C-5D40-7000-8000-000000000000",  # the service writes lower-case letters
         "019aaf4c5d4070008000000000000000",
         "019aaf4c-5d40-7000-8000-00000000000g",
         "019aaf4c-5d40-7000-8000-000000000000\n",
@@ -68,5 +68,5 @@ def test_firings_of_other_schedules_and_other_times_have_other_ids() -> None:
         "../../etc/passwd",
     ],
 )
-def test_any_other_text_names_nothing(text: str) -> None:
+def test_any_other_text_is_not_an_id(text: str) -> None:
     assert not is_id(text)

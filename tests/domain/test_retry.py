@@ -1,4 +1,4 @@
-"""Whether a failed attempt is followed by another, and when."""
+"""Whether a failed attempt is retried, and when."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SECONDS = st.floats(0, 86_400)
         (1, 1.0, None, 5),
         (2, 1.0, None, 10),
         (3, 1.0, None, 20),
-        (3, 0.5, None, 10),  # full jitter: anywhere from nothing …
+        (3, 0.5, None, 10),  # full jitter: anywhere from zero …
         (3, 0.0, None, 0),
         (10, 1.0, None, 2560),
         (11, 1.0, None, 3600),  # 5120, capped
-        (10_000, 1.0, None, 3600),  # far beyond what a float can double
-        (1, 1.0, 60.0, 60),  # the target asked for more
-        (3, 1.0, 1.0, 20),  # … or for less
-        (1, 1.0, 99_999.0, 3600),  # … or for more than the cap
+        (10_000, 1.0, None, 3600),  # a power far beyond the range of a float
+        (1, 1.0, 60.0, 60),  # the target requested a longer pause
+        (3, 1.0, 1.0, 20),  # … or a shorter one
+        (1, 1.0, 99_999.0, 3600),  # … or one above the cap
         (1, 0.0, 0.0, 0),
     ],
 )
-def test_the_pause_doubles_up_to_its_cap_and_obeys_retry_after(
+def test_the_pause_doubles_up_to_its_cap_and_respects_retry_after(
     attempt: int, spread: float, retry_after: float | None, pause: float
 ) -> None:
     assert POLICY.pause_seconds(attempt, spread, retry_after) == pause
@@ -53,26 +53,26 @@ def test_a_cap_below_the_delay_holds() -> None:
     ("max_retries", "attempt", "allowed"),
     [(0, 1, False), (1, 1, True), (1, 2, False), (3, 3, True), (3, 4, False)],
 )
-def test_as_many_retries_as_the_task_says(max_retries: int, attempt: int, allowed: bool) -> None:
+def test_a_task_is_retried_at_most_max_retries_times(max_retries: int, attempt: int, allowed: bool) -> None:
     assert RetryPolicy(max_retries, 5, 3600).allows(attempt) is allowed
 
 
 @pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 599])
-def test_what_may_pass_is_tried_again(code: int) -> None:
+def test_a_temporary_error_is_retried(code: int) -> None:
     assert POLICY.retries_answer(code, non_retryable=False)
 
 
 @pytest.mark.parametrize("code", [200, 301, 400, 401, 404, 409, 422])
-def test_what_will_not_pass_is_not_tried_again(code: int) -> None:
+def test_a_permanent_error_is_not_retried(code: int) -> None:
     assert not POLICY.retries_answer(code, non_retryable=False)
 
 
-def test_a_target_can_forbid_another_call() -> None:
+def test_a_target_can_forbid_a_retry() -> None:
     greedy = RetryPolicy(3, 5, 3600, retry_on=("1xx", "2xx", "3xx", "4xx", "5xx"))
     assert greedy.retries_answer(404, non_retryable=False)
     assert not greedy.retries_answer(503, non_retryable=True)
     assert not greedy.retries_answer(489, non_retryable=False)
 
 
-def test_the_default_is_the_contracts() -> None:
+def test_the_default_matches_the_contract() -> None:
     assert DEFAULT_RETRY_ON == ("408", "425", "429", "5xx")

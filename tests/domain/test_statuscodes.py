@@ -1,4 +1,4 @@
-"""HTTP status codes as a task names them."""
+"""Patterns of HTTP status codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.domain.statuscodes import bounds, matches
         ("600-999", 600, 999),
     ],
 )
-def test_a_pattern_means_a_range(pattern: int | str, low: int, high: int) -> None:
+def test_a_pattern_covers_a_range(pattern: int | str, low: int, high: int) -> None:
     assert bounds(pattern) == (low, high)
 
 
@@ -34,24 +34,24 @@ def test_a_pattern_means_a_range(pattern: int | str, low: int, high: int) -> Non
     "pattern",
     ["", "x", "2x", "20x", "10xx", "0xx", 99, 1000, -200, "2xx-3xx", "200-", "-204", " 200", "200\n", "٢xx"],
 )
-def test_anything_else_is_refused_with_what_it_was(pattern: int | str) -> None:
+def test_anything_else_is_refused_and_quoted(pattern: int | str) -> None:
     message = f"{str(pattern)!r} is neither a status code nor a range like 2xx or 200-204"
     with pytest.raises(ValueError, match=re.escape(message)):
         bounds(pattern)
 
 
-def test_a_range_upside_down_is_refused() -> None:
+def test_a_reversed_range_is_refused() -> None:
     with pytest.raises(ValueError, match="'300-200' is an empty range"):
         bounds("300-200")
 
 
-def test_a_long_text_is_not_repeated_whole() -> None:
+def test_a_long_text_is_not_quoted_in_full() -> None:
     with pytest.raises(ValueError, match=r"^.{0,90}$"):
         bounds("9" * 10_000)
 
 
 @given(st.integers(100, 599), st.integers(100, 599), st.integers(100, 599))
-def test_a_code_matches_if_it_is_within(code: int, one: int, other: int) -> None:
+def test_a_code_matches_if_it_is_within_the_range(code: int, one: int, other: int) -> None:
     low, high = sorted((one, other))
     assert matches(code, [f"{low}-{high}"]) == (low <= code <= high)
     assert matches(code, [f"{code // 100}xx", 100])

@@ -1,4 +1,4 @@
-"""What a task's URL may look like."""
+"""The syntax of a task's URL."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from app.domain.url import MAX_URL_BYTES, check_url
         "http://[::1]:8080/",
         "http://xn--bcher-kva.example/",
         "http://bücher.example/größe",
-        "http://example.com/a@b?c=d@e",  # an @ behind the host is no user name
+        "http://example.com/a@b?c=d@e",  # an @ after the host is not part of a user name
         "http://example.com/" + "x" * (MAX_URL_BYTES - 19),
     ],
 )
-def test_a_good_url_is_taken(url: str) -> None:
+def test_a_valid_url_is_accepted(url: str) -> None:
     check_url(url)
 
 
@@ -62,12 +62,12 @@ def test_a_good_url_is_taken(url: str) -> None:
         ("http://example.com:0/", "does not have a valid port"),
     ],
 )
-def test_a_bad_url_is_refused_with_the_reason(url: str, message: str) -> None:
+def test_an_invalid_url_is_refused_with_the_reason(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         check_url(url)
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=60), st.sampled_from(["", "http://", "http://["]))
-def test_any_text_is_a_url_or_a_value_error(text: str, start: str) -> None:
+def test_any_text_is_accepted_or_raises_value_error(text: str, start: str) -> None:
     with contextlib.suppress(ValueError):
         check_url(start + text)

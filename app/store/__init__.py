@@ -1,5 +1,5 @@
-"""The record of tasks, in Redis: the only truth.
+"""Stores tasks and scheduled tasks in Redis, the single source of truth.
 
-Nothing outside this package speaks to Redis on behalf of tasks. Every change is one Lua script (`lua/`),
-so each is whole or did not happen; each changes a task "only if it still is" what the caller saw.
+No code outside this package accesses task data in Redis. Every change is one Lua script (`lua/`) and therefore atomic;
+each script changes a record only if it is still in the state that the caller saw.
 """

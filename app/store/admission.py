@@ -1,4 +1,4 @@
-"""The conditions on which something is created: asked in the Lua call that creates it, so they hold under any race."""
+"""Conditions for creating tasks and schedules. The creating Lua call checks them, so no race can break them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from app.store.keys import Keys
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """`most_waiting`: how many tasks may wait, queued or for a time to come; None: any number.
+    """`most_waiting`: the maximum number of tasks that wait or are queued; None for no limit.
 
-    `key`, `fingerprint`: a request that is to be remembered, so that its repetition creates nothing; "" for none.
+    `key`, `fingerprint`: identify a request to remember, so that its repetition creates nothing; "" for none.
     """
 
     most_waiting: int | None = None
@@ -22,7 +22,7 @@ class Conditions:
     fingerprint: str = ""
 
     def values(self, created_id: str, now_ms: int) -> dict[str, Any]:
-        """By the names under which `admit` of `_lib.lua` reads them."""
+        """The conditions under the argument names of `admit` in `_lib.lua`."""
         return {
             "request_key": self.key,
             "request_value": f"{self.fingerprint} {created_id} {now_ms}" if self.key else "",
@@ -35,7 +35,7 @@ UNCONDITIONAL = Conditions()
 
 @dataclass(frozen=True, slots=True)
 class EarlierRequest:
-    """What is known of the first request with a key: its body's fingerprint, and what it created, when."""
+    """The first request with a key: the fingerprint of its body, the id that it created, and the time."""
 
     fingerprint: str
     created_id: str
@@ -43,7 +43,7 @@ class EarlierRequest:
 
 
 def refusal(answer: Any) -> EarlierRequest | None:
-    """The earlier request, where a script's answer speaks of one. Raises Full; None: it was carried out."""
+    """The earlier request that a script reports, or None if the script did its work. Raises Full if it reports that."""
     if not isinstance(answer, list):
         return None
     if answer[0] == "full":
@@ -57,26 +57,26 @@ def _read(value: str) -> EarlierRequest:
 
 
 class AdmissionStore:
-    """What is asked before anything is created. Thread-safe; raises Unavailable where Redis can't be reached."""
+    """Queries made before a creation. Thread-safe; raises Unavailable if Redis can't be reached."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
     def remembered(self, key: str) -> EarlierRequest | None:
-        """The first request with this key, within the last day."""
+        """The first request with this key within the last day, or None."""
         value = self._client.get(self._keys.idempotency(key))
         return None if value is None else _read(str(value))
 
     def waiting(self) -> int:
-        """How many tasks wait, queued or for a time to come. Costs the same however many there are."""
+        """The number of waiting and queued tasks. The cost does not depend on the number."""
         with self._client.pipeline(transaction=False) as pipeline:
             for key in (self._keys.queued, self._keys.sent, self._keys.due):
                 pipeline.zcard(key)
             return sum(pipeline.execute())
 
     def memory_share(self) -> float:
-        """How much of its `maxmemory` the server uses; 0 where it has no such limit."""
+        """The share of `maxmemory` that the server uses; 0 if it has no such limit."""
         memory: Any = self._client.info("memory")
         limit = int(memory.get("maxmemory", 0))
         return int(memory["used_memory"]) / limit if limit else 0.0

@@ -1,4 +1,4 @@
-"""Small shapes that the scripts' arguments share."""
+"""Helpers for the arguments of scripts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ Choice = TypeVar("Choice")
 
 
 def one_or_all(value: Choice | None, choices: Iterable[Choice]) -> Iterable[Choice]:
-    """What a filter leaves: `value`, or with None every choice."""
+    """The choices that a filter selects: `value`, or every choice if `value` is None."""
     return choices if value is None else (value,)
 
 
 def checked_cursor(cursor: str | None) -> str:
-    """A cursor that a list gave, "" for none. Raises ValueError on anything else."""
+    """A cursor that a list returned, "" for None. Raises ValueError for any other text."""
     if cursor is None:
         return ""
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 16):
-        raise ValueError("is not a cursor that a list gave")
+        raise ValueError("is not a cursor returned by a list")
     return cursor

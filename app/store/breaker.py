@@ -1,8 +1,8 @@
-"""Who asks a Redis that answers nobody need not find that out each by himself.
+"""Callers of an unresponsive Redis should not each wait for their own timeout.
 
-A call that waits for a hanging Redis holds a thread for a second and a half; with many callers threads run out, and
-those who wait for one wait for longer than anybody was promised. So when a call got no answer, and nobody else got one
-meanwhile, only one call at a time goes on trying; the others are refused at once, until one is answered.
+A call to a hanging Redis blocks a thread for 1.5 seconds. With many callers, the threads run out and requests wait
+longer than the promised limit. Therefore, after a call times out while no other call receives a reply, only one call
+at a time tries Redis. All others are refused at once, until a call receives a reply.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Breaker:
         self._trying = threading.Lock()
 
     def run(self, call: Callable[[], Answer]) -> Answer:
-        """What `call` returns or raises. Raises Unavailable at once where Redis is silent and another call tries."""
+        """Run `call`. Raises Unavailable at once if Redis is unresponsive and another call is trying it."""
         if not self._is_silent:
             return self._run(call)
         if not self._trying.acquire(blocking=False):
@@ -46,7 +46,7 @@ class Breaker:
         except TimeoutError:
             self._is_silent = self._answered < began
             raise
-        except ConnectionError:  # known at once: nobody need be spared it
+        except ConnectionError:  # fails at once, so other callers lose no time
             raise
         except RedisError:
             self._on_answer()

@@ -1,7 +1,7 @@
-"""The connection to Redis: bounded in number and patience, with one error for "can't be reached".
+"""The connection to Redis: a limited number of connections, limited waiting, and one error for "unavailable".
 
-Patience: a call connects and gets its first answer, or ends in Unavailable, within 2 seconds, whatever Redis does:
-away, hanging, loading its data, out of memory, a replica that takes no writes, between two masters.
+A call connects and receives its first reply, or raises Unavailable, within 2 seconds, whatever the state of Redis:
+down, hanging, loading its data, out of memory, a read-only replica, or failing over to another master.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from app.store.breaker import Breaker
 CONNECT_TIMEOUT_SECONDS = 0.4
 REPLY_TIMEOUT_SECONDS = 1.5
 POOL_TIMEOUT_SECONDS = 0.4
-#: What an Unavailable says where a command was sent and may have been carried out: the connection broke.
+#: Text of an Unavailable whose command was sent but lost its connection before the reply: it may have been executed.
 REPLY_LOST = "ReplyLost"
-#: Several Sentinels may have to be asked.
+#: Short, because several Sentinels may have to be tried.
 SENTINEL_TIMEOUT_SECONDS = 0.3
-#: Where a pool can't make its callers wait, it has some connections to spare.
+#: Extra connections for a pool that can't make its callers wait for a free one.
 SPARE_CONNECTIONS = 16
 
 _UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, MasterDownError, ReadOnlyError, OutOfMemoryError)
-#: Errors that redis-py has no class for, and the same ones as older servers tell them out of a script.
+#: Errors without a class in redis-py, and the form in which older servers report errors from within a script.
 _UNAVAILABLE_CODE = re.compile(r"(?:^|[ :-])(OOM|READONLY|MISCONF|NOREPLICAS|BUSY) ")
 
 
 def as_unavailable(error: RedisError) -> Unavailable | None:
-    """What `error` is for us, None where Redis is there and a command was wrong."""
+    """The Unavailable that corresponds to `error`, or None if Redis is available and the command was wrong."""
     code = _UNAVAILABLE_CODE.search(str(error))
     if isinstance(error, OutOfMemoryError) or (code and code[1] == "OOM"):
         return Full("Redis is out of memory; nothing was changed")
@@ -54,7 +54,7 @@ def as_unavailable(error: RedisError) -> Unavailable | None:
 
 
 class Pipeline(redis.client.Pipeline):
-    """A pipeline that raises Unavailable where Redis can't be reached."""
+    """A pipeline that raises Unavailable if Redis can't be reached."""
 
     breaker: Breaker
 
@@ -69,16 +69,16 @@ class Pipeline(redis.client.Pipeline):
 
 
 class _Replies(threading.local):
-    """Whether a thread's present command was sent, and the connection broke before its reply: it may be carried out.
+    """Whether the thread's current command lost its connection after it was sent, so it may have been executed.
 
-    Once is enough, whatever another try ends in.
+    One lost reply is enough, whatever the result of a second try.
     """
 
     one_was_lost = False
 
 
 class Client(redis.Redis):
-    """A client that raises Unavailable where Redis can't be reached, or can't be written to."""
+    """A client that raises Unavailable if Redis can't be reached or accepts no writes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -99,18 +99,18 @@ class Client(redis.Redis):
             raise
 
     def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
-        """Read a reply. The command's option `meanwhile` is called before: Redis has the command, and works on it."""
+        """Read a reply. Before that, call the command's option `meanwhile`, while Redis executes the command."""
         meanwhile = options.pop("meanwhile", None)
         if meanwhile is not None:
             try:
                 meanwhile()
             except BaseException:
-                connection.disconnect()  # else the next to use it would read this reply
+                connection.disconnect()  # otherwise the next user of the connection would read this reply
                 raise
         try:
             return super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
         except ConnectionError as error:
-            # The base class alone: a broken connection. Those derived from it are replies.
+            # Only the base class means a broken connection. Its subclasses are replies.
             self._replies.one_was_lost = self._replies.one_was_lost or type(error) is ConnectionError
             raise
 
@@ -120,25 +120,25 @@ class Client(redis.Redis):
         return pipeline
 
     def by_score(self, key: str, low: int | str, high: int | str, limit: int) -> list[tuple[str, int]]:
-        """(member, score) of a ZSET with low <= score <= high, the lowest first."""
+        """(member, score) of a ZSET with low <= score <= high, lowest first."""
         found: Any = self.zrange(key, str(low), str(high), byscore=True, offset=0, num=limit, withscores=True)
         return [(str(member), int(score)) for member, score in found]
 
     def by_rank(self, key: str, skip: int, limit: int) -> list[tuple[str, int]]:
-        """(member, score) of a ZSET, the lowest first, without the first `skip` of them."""
+        """(member, score) of a ZSET, lowest first, without the first `skip` members."""
         found: Any = self.zrange(key, skip, skip + limit - 1, withscores=True)
         return [(str(member), int(score)) for member, score in found]
 
     def first(self, key: str, *, highest: bool = False) -> tuple[str, int] | None:
-        """(member, score) of the lowest, or the highest, of a ZSET; None where it is empty."""
+        """(member, score) of the lowest or highest member of a ZSET; None if it is empty."""
         found: Any = self.zrange(key, 0, 0, desc=highest, withscores=True)
         return (str(found[0][0]), int(found[0][1])) if found else None
 
 
 def connect(url: str, max_connections: int = 64) -> Client:
-    """A client for `url`; connects at its first command.
+    """A client for `url`. It connects at its first command.
 
-    Callers beyond `max_connections` wait a moment for a free one. Raises ValueError for a URL that can't be used.
+    Callers beyond `max_connections` wait briefly for a free connection. Raises ValueError for an unusable URL.
     """
     if is_sentinel(url):
         return _connect_by_sentinel(url, max_connections)
@@ -149,7 +149,7 @@ def connect(url: str, max_connections: int = 64) -> Client:
 
 
 def _connect_by_sentinel(url: str, max_connections: int) -> Client:
-    """A client of the service's master, whichever that is when a connection is made."""
+    """A client of the service's current master, looked up for each new connection."""
     parts = parse_sentinel_url(url)
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         list(parts.nodes),
@@ -175,8 +175,8 @@ def _connection_options(url: str) -> dict[str, Any]:
         "decode_responses": True,
         "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "socket_timeout": REPLY_TIMEOUT_SECONDS,
-        # Once more on a connection that Redis closed while it was idle. Not after a timeout: that would double the
-        # patience, and make a call twice that may have been carried out.
+        # Retry once, for a connection that Redis closed while it was idle. Not after a timeout: a retry would double
+        # the waiting time, and repeat a call that may have been executed.
         "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(ConnectionError,)),
         "health_check_interval": 0,
     }

@@ -1,6 +1,6 @@
-"""The hash fields of records: a name for Python and Lua, a short one in Redis, and how its text is read.
+"""The hash fields of records: a name for Python and Lua, a short name in Redis, and a parser of the text.
 
-A spec's fields declare their own (app/domain/fields.py). Scripts get all the names as the table `F` (scripts.py).
+Fields of a spec declare theirs in app/domain/fields.py. Scripts receive all names as the table `F` (scripts.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Read = Callable[[str], Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A hash field: its short name, and how its text becomes a value."""
+    """A hash field: its short name, and the function that parses its text."""
 
     short: str
     read: Read = str
@@ -28,23 +28,23 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class SpecColumn:
-    """The hash field of a spec's field. It is left out while the field has its default."""
+    """The hash field of a spec field. It is omitted while the field has its default."""
 
     short: str
     default: Any
     is_text: bool
 
     def read(self, text: str) -> Any:
-        """The value behind its text."""
+        """Parse the text of a value."""
         return text if self.is_text else json.loads(text)
 
     def write(self, value: Any) -> str:
-        """The text of a value."""
+        """Format a value as text."""
         return str(value) if self.is_text else dump_json(plain_number(value))
 
 
 def dump_json(value: Any) -> str:
-    """Compact JSON, escaped no more than it must be."""
+    """Compact JSON with a minimum of escapes."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -52,7 +52,7 @@ def _is_set(text: str) -> bool:
     return text == "1"
 
 
-#: Of tasks and scheduled tasks. `seq` is the score in every index, `revision` counts changes by callers.
+#: Columns of both tasks and scheduled tasks. `seq` is the score in every index; `revision` counts changes by callers.
 SHARED: dict[str, Column] = {
     "kind": Column("k", Kind),
     "seq": Column("q", int),
@@ -60,7 +60,7 @@ SHARED: dict[str, Column] = {
     "revision": Column("rv"),
 }
 
-#: Of tasks.
+#: Columns of tasks.
 TASK: dict[str, Column] = {
     **SHARED,
     "status": Column("st", Status),
@@ -78,19 +78,19 @@ TASK: dict[str, Column] = {
     "stdout_truncated": Column("ot", _is_set),
     "cpu_ms": Column("cpu", float),
     "memory_kb": Column("mem", int),
-    # Of the attempt that runs, or ran last.
+    # The current or last attempt.
     "epoch": Column("ep", int),
     "lease_until_ms": Column("ls", int),
     "claim": Column("cl"),
     "losses": Column("lost", int),
     "stop_requested_ms": Column("stop", int),
-    # A message older than `queued` says may be out: its place in a list tells nothing of others.
+    # Set if a message older than the score in `queued` may exist. Then its place in a list says nothing about others.
     "has_older_message": Column("dup", _is_set),
-    # The name of the process that waits for the end.
+    # The inbox of the process that waits for the end.
     "inbox": Column("ib"),
 }
 
-#: Of scheduled tasks. `timing` is the JSON of the fields that beat needs.
+#: Columns of scheduled tasks. `timing` is the JSON of the fields that beat needs.
 SCHEDULE: dict[str, Column] = {
     **SHARED,
     "status": Column("st", ScheduleStatus),
@@ -117,10 +117,10 @@ def _spec_columns() -> dict[str, SpecColumn]:
     return found
 
 
-#: Of both: what a spec declares. A firing copies them from the schedule's hash to the task's.
+#: Columns that specs declare, for both. A firing copies them from the schedule's hash to the task's.
 SPEC: dict[str, SpecColumn] = _spec_columns()
 
-#: name -> short name, for the scripts.
+#: Name -> short name, for the scripts.
 SHORT_NAMES: dict[str, str] = {
     **{name: column.short for name, column in {**TASK, **SCHEDULE}.items()},
     **{name: column.short for name, column in SPEC.items()},

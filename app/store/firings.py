@@ -1,4 +1,4 @@
-"""Firings of scheduled tasks in Redis: what is due, the taking of it, and the record of what became of each."""
+"""Firings of scheduled tasks in Redis: finds due firings, executes them once, and records the outcome of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.store.scripts import Scripts
 
 
 class DueSchedule(NamedTuple):
-    """What beat needs to know of a scheduled task that is due, as text: beat caches what thousands have in common."""
+    """A due scheduled task as beat needs it. Values are text, because beat caches texts that thousands share."""
 
     id: str
     next_run_ms: str
@@ -28,13 +28,13 @@ class DueSchedule(NamedTuple):
 
     @property
     def priority(self) -> int:
-        """That of its tasks."""
+        """The priority of its tasks."""
         column = SPEC["priority"]
         return int(column.default if self.priority_text is None else column.read(self.priority_text))
 
 
 class Firing(NamedTuple):
-    """A firing that creates a task: its own time, when the task is due, and the message, None where that is later."""
+    """A firing that creates a task: its time, the task's due time, and the message, or None if it is sent later."""
 
     at_ms: int
     due_ms: int
@@ -43,9 +43,9 @@ class Firing(NamedTuple):
 
 
 class Firings(NamedTuple):
-    """The due firings of one schedule: what was seen of it, and what is to be done.
+    """The due firings of one schedule: the state that was seen, and what to do.
 
-    `missed`: ms of firings that are only written down.
+    `missed`: times, in ms, of firings that are only recorded as missed.
     """
 
     schedule_id: str
@@ -58,13 +58,13 @@ class Firings(NamedTuple):
     firings: Sequence[Firing]
 
 
-OUTCOMES = ("created", "missed", "skipped_overlap")  # as their names sort
-_PLACES = 10  # for the outcomes of one ms, each there once at most
+OUTCOMES = ("created", "missed", "skipped_overlap")  # sorted by name
+_PLACES = 10  # per ms, for its outcomes; each occurs at most once
 
 
 @dataclass(frozen=True, slots=True)
 class FiringRecord:
-    """What became of a firing: one of OUTCOMES."""
+    """The outcome of a firing: one of OUTCOMES."""
 
     at_ms: int
     outcome: str
@@ -72,12 +72,12 @@ class FiringRecord:
 
     @property
     def place(self) -> int:
-        """Grows along the list of firings, in which those of one ms are sorted by name."""
+        """Position in the list of firings. Firings of the same ms are sorted by outcome."""
         return self.at_ms * _PLACES + OUTCOMES.index(self.outcome)
 
 
 class FiringStore:
-    """The firings under one prefix. Thread-safe; raises Unavailable where Redis can't be reached."""
+    """The firings under one prefix. Thread-safe; raises Unavailable if Redis can't be reached."""
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
@@ -85,27 +85,27 @@ class FiringStore:
         self._scripts = scripts
 
     def due(self, now_ms: int, limit: int) -> list[DueSchedule]:
-        """Scheduled tasks with a firing due by `now_ms`, the most overdue first."""
+        """Scheduled tasks with a firing due by `now_ms`, most overdue first."""
         found = iter(json.loads(self._scripts("schedule_due", now_ms=now_ms, limit=limit)))
         return list(map(DueSchedule, *[found] * len(DueSchedule._fields)))
 
     def next_due_ms(self) -> int | None:
-        """The time of the next firing of all, or None."""
+        """The time of the next firing of any schedule, in ms, or None."""
         first = self._client.first(self._keys.cron)
         return first[1] if first else None
 
     def fire(self, due: Sequence[Firings], now_ms: int) -> int:
-        """Take firings, each only if nobody else has and nobody changed the schedule. Returns the schedules taken."""
+        """Execute firings, unless their schedule changed or fired meanwhile. Returns the number of schedules fired."""
         return self.fire_each([due], now_ms)
 
     def fire_each(self, batches: Iterable[Sequence[Firings]], now_ms: int) -> int:
-        """The same for several batches, one write each. The next one is made while Redis writes the one before."""
+        """As `fire`, for several batches with one write each. A batch is built while Redis writes the previous one."""
         return sum(map(int, self._scripts.each("fire", (_packed(due, now_ms) for due in batches))))
 
     def page(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringRecord], str | None]:
-        """What became of a schedule's newest firings, newest first, and a cursor, None at the end.
+        """A page of a schedule's firings, newest first, and the next cursor, None at the end.
 
-        What is fired meanwhile moves nothing from one page to another. Raises ValueError where it is no such cursor.
+        New firings don't shift records between pages. Raises ValueError for an invalid cursor.
         """
         before = checked_cursor(cursor)
         key, newest, number = f"{self._keys.schedule(schedule_id)}:firings", "+inf", limit + 1
@@ -117,7 +117,7 @@ class FiringStore:
 
 
 def _packed(due: Sequence[Firings], now_ms: int) -> str:
-    """Firings as `fire.lua` reads them: the names of the places go with them."""
+    """Firings in the format of `fire.lua`, including the names of the tuple positions."""
     templates = _Templates()
     schedules = [_schedule_values(one, templates) for one in due]
     return dump_json(
@@ -133,7 +133,7 @@ def _packed(due: Sequence[Firings], now_ms: int) -> str:
 
 
 def _schedule_values(one: Firings, templates: _Templates) -> tuple[Any, ...]:
-    """The values of a Firings, in the order of its fields. Lua keeps numbers of this size as text."""
+    """The values of a Firings, in the order of its fields. Large numbers are text, so that Lua keeps them exact."""
     return (
         one.schedule_id,
         str(one.seen_ms),
@@ -150,14 +150,14 @@ def _schedule_values(one: Firings, templates: _Templates) -> tuple[Any, ...]:
 
 
 class _Templates:
-    """The templates of one call, each written once."""
+    """The distinct templates of one call."""
 
     def __init__(self) -> None:
         self.seen: list[list[str]] = []
         self._numbers: dict[MessageTemplate, int] = {}
 
     def number(self, template: MessageTemplate | None) -> int:
-        """The number of a template, 0 for none."""
+        """The number of a template, counted from 1; 0 for None."""
         if template is None:
             return 0
         number = self._numbers.get(template)

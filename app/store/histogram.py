@@ -1,4 +1,4 @@
-"""Percentiles from counted buckets. The bounds are those of `bucket` in `lua/_lib.lua`."""
+"""Percentiles from bucket counts. The bounds match `bucket` in `lua/_lib.lua`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def upper_bound_ms(bucket: int) -> float:
 
 
 def percentiles_ms(counts: Mapping[int, int], shares: Sequence[float]) -> list[float | None]:
-    """For each share (0.5, 0.95, …) the bound below which that share of the values lies; None without any."""
+    """For each share (0.5, 0.95, …), the upper bound of that share of the values; None if there are no values."""
     total = sum(counts.values())
     if not total:
         return [None for _ in shares]

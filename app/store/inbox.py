@@ -1,7 +1,7 @@
-"""Where a process hears of the ends of the tasks that it creates and waits for.
+"""Notifies a process when tasks that it created and waits for have ended.
 
-One channel for the whole process, subscribed to once: a subscription for each task would cost two commands and wake
-the listening thread twice more. The task's record holds the inbox' name, and its end is told there.
+The whole process uses one channel and subscribes once: a subscription per task would cost two commands and wake the
+listening thread two more times. The task's record holds the name of the inbox, and the end is published there.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from app.store.keys import Keys
 from app.store.subscriber import Subscriber, Watch
 
-#: A create waits no longer for its inbox: with the write's own patience it stays within 2 seconds if Redis is away.
+#: How long a creation waits for its inbox. Without Redis, this and the write's own timeout total less than 2 seconds.
 OPEN_SECONDS = 0.15
 
 
 class Inbox:
-    """Thread-safe; subscribes when it is first used."""
+    """Thread-safe; subscribes at its first use."""
 
     def __init__(self, subscriber: Subscriber, keys: Keys) -> None:
         self.name = uuid.uuid4().hex[:16]
@@ -31,7 +31,10 @@ class Inbox:
 
     @contextmanager
     def expect(self, task_id: str) -> Iterator[Watch]:
-        """A Watch that the end of a task wakes whose record names this inbox; also what may have been missed does."""
+        """A Watch that wakes when the task ends, or when a notification may have been missed.
+
+        The task's record must name this inbox.
+        """
         watch = Watch()
         with self._lock:
             self._watches[task_id] = watch
@@ -45,7 +48,7 @@ class Inbox:
                 del self._watches[task_id]
 
     def is_open(self) -> bool:
-        """Whether whatever is told from now on will be heard. Waits for it a little where that is not yet known."""
+        """Whether the subscription is confirmed, so no further notification is lost. Waits briefly for confirmation."""
         return self._subscriber.is_confirmed(self._channel) or self._subscriber.confirm(self._channel, OPEN_SECONDS)
 
     def _on_end(self, task_id: str | None) -> None:

@@ -1,6 +1,6 @@
-"""Every key the service has in Redis, by function. All start with one prefix.
+"""The names of all Redis keys and channels. All start with one prefix.
 
-Keys that Lua composes (`_lib.lua`) are the same ones.
+The scripts compose the same names (`_lib.lua`).
 """
 
 from __future__ import annotations
@@ -10,41 +10,41 @@ from dataclasses import dataclass
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 
 PREFIX = "celeriac:"
-#: kombu's Redis transport keeps a queue's priorities in lists NAME, NAME<sep>1 … NAME<sep>9; 0 is served first.
+#: kombu's Redis transport has one list per priority of a queue: NAME, NAME<sep>1 … NAME<sep>9; 0 is served first.
 PRIORITY_SEPARATOR = "\x06\x16"
 PRIORITIES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Key names under `prefix`."""
+    """Key names with `prefix`. Each docstring gives the type and content."""
 
     prefix: str = PREFIX
 
     def task(self, task_id: str) -> str:
-        """HASH: the record of a task. Its bodies are `:spec`, `:result`, `:stdout`, `:attempts`,
-        `:history` behind it."""
+        """HASH: the record of a task. Keys with the suffixes `:spec`, `:result`, `:stdout`, `:attempts` and `:history`
+        hold its larger parts."""
         return f"{self.prefix}t:{task_id}"
 
     def task_index(self, kind: Kind, task_type: TaskType, status: Status) -> str:
-        """ZSET id by seq: the index in which a task of these three sits."""
+        """ZSET id by seq: the index of tasks with this kind, type and status."""
         return f"{self.prefix}ix:{kind}:{task_type}:{status}"
 
     def tag(self, tag: str) -> str:
-        """ZSET id by seq: the tasks with this tag."""
+        """ZSET id by seq: tasks with this tag."""
         return f"{self.prefix}tag:{tag}"
 
     def created_by(self, schedule_id: str) -> str:
-        """ZSET id by seq: the tasks that a scheduled task created."""
+        """ZSET id by seq: tasks that a scheduled task created."""
         return f"{self.prefix}by:{schedule_id}"
 
     def schedule(self, schedule_id: str) -> str:
-        """HASH: a scheduled task. Its body is `:spec` behind it, its newest firings
-        (ZSET "at:outcome:task" by ms) `:firings`."""
+        """HASH: a scheduled task. The suffix `:spec` holds its body, `:firings` its newest firings
+        (ZSET "at:outcome:task" by ms)."""
         return f"{self.prefix}s:{schedule_id}"
 
     def schedule_index(self, kind: Kind, status: ScheduleStatus) -> str:
-        """ZSET id by seq: the index in which a scheduled task of these two sits."""
+        """ZSET id by seq: the index of scheduled tasks with this kind and status."""
         return f"{self.prefix}sx:{kind}:{status}"
 
     def keyed(self, key: str) -> str:
@@ -52,7 +52,7 @@ class Keys:
         return f"{self.prefix}keyed:{key}"
 
     def idempotency(self, name: str) -> str:
-        """STRING, expires after a day: the first request with an idempotency key, and the id of what it created."""
+        """STRING, expires after a day: the first request with an idempotency key, and the id that it created."""
         return f"{self.prefix}idem:{name}"
 
     @property
@@ -62,35 +62,35 @@ class Keys:
 
     @property
     def due(self) -> str:
-        """ZSET task id by due time, ms: waiting, no message sent yet."""
+        """ZSET task id by due time, ms: waiting, message not sent yet."""
         return f"{self.prefix}due"
 
     @property
     def sent(self) -> str:
-        """ZSET task id by due time, ms: waiting, its message is out as a countdown."""
+        """ZSET task id by due time, ms: waiting, message sent as a countdown."""
         return f"{self.prefix}sent"
 
     @property
     def queued(self) -> str:
-        """ZSET task id by the ms since when its message has been out."""
+        """ZSET task id by the time its message was sent, ms."""
         return f"{self.prefix}queued"
 
     @property
     def leases(self) -> str:
-        """ZSET task id by the ms at which its attempt's lease is over."""
+        """ZSET task id by the time the lease of its attempt expires, ms."""
         return f"{self.prefix}leases"
 
     def minute(self, number: int) -> str:
-        """HASH: counters of the minute `number` (ms // 60,000), kept two hours."""
+        """HASH: counters of the minute `number` (ms // 60,000), kept for two hours."""
         return f"{self.prefix}minute:{number}"
 
     def worker(self, hostname: str) -> str:
-        """STRING JSON, expires: a worker's sign of life."""
+        """STRING JSON, expires: the heartbeat of a worker."""
         return f"{self.prefix}worker:{hostname}"
 
     @property
     def workers(self) -> str:
-        """ZSET worker hostname by last sign of life, ms."""
+        """ZSET worker hostname by last heartbeat, ms."""
         return f"{self.prefix}workers"
 
     @property
@@ -104,24 +104,24 @@ class Keys:
         return f"{self.prefix}seq"
 
     def done(self, task_id: str) -> str:
-        """Channel: the task is finished (its status) or deleted."""
+        """Channel: the task has finished (the message is its status) or was deleted."""
         return f"{self.prefix}done:{task_id}"
 
     def inbox(self, name: str) -> str:
-        """Channel: ids of finished or deleted tasks that a process waits for, having created them."""
+        """Channel: ids of finished or deleted tasks that a process created and waits for."""
         return f"{self.prefix}inbox:{name}"
 
     @property
     def stop(self) -> str:
-        """Channel: ids of running tasks that are to end."""
+        """Channel: ids of running tasks to stop."""
         return f"{self.prefix}stop"
 
     @property
     def beat(self) -> str:
-        """Channel: a schedule was created or resumed; a sleeping beat looks again."""
+        """Channel: a schedule was created or changed. It wakes a sleeping beat."""
         return f"{self.prefix}beat"
 
     def queue(self, name: str, celery_priority: int = 0) -> str:
-        """LIST of messages, as kombu's transport names it. 0 is the priority that is served first."""
+        """LIST of messages, named as in kombu's transport. Priority 0 is served first."""
         suffix = f"{PRIORITY_SEPARATOR}{celery_priority}" if celery_priority else ""
         return f"{self.prefix}{name}{suffix}"

@@ -1,4 +1,4 @@
-"""Signs of life of workers and beats."""
+"""Heartbeats of workers and beats."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from app.store.columns import dump_json
 from app.store.keys import Keys
 from app.store.scripts import Scripts
 
-#: A worker or beat that was silent for so long counts as gone; one that will be heard of in so long, too: it spoke
-#: before the clock was set back.
+#: A worker or beat counts as gone if its last heartbeat is this far in the past, or this far in the future (sent before
+#: the clock was set back).
 SILENCE_MS = 10_000
 FORGET_MS = 60_000
 MAX_WORKERS = 1_000
@@ -20,18 +20,18 @@ MAX_WORKERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A beat and when it last ticked."""
+    """A beat and the time of its last tick."""
 
     name: str
     tick_ms: int
 
     def is_alive(self, now_ms: int) -> bool:
-        """Whether it ticked a short while ago. A tick far in the future is from before the clock was set back."""
+        """Whether the beat ticked recently. A tick far in the future is from before the clock was set back."""
         return abs(now_ms - self.tick_ms) < SILENCE_MS
 
 
 class LivenessStore:
-    """Who is there: written every few seconds, read by `/health`."""
+    """Records which workers and beats are alive: written every few seconds, read by `/health`."""
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
@@ -39,27 +39,27 @@ class LivenessStore:
         self._scripts = scripts
 
     def ping(self) -> None:
-        """One round trip. Raises Unavailable."""
+        """Make one round trip. Raises Unavailable."""
         self._client.ping()
 
     def info(self) -> dict[str, Any]:
-        """What the server says of itself (INFO). Raises Unavailable."""
+        """The server's INFO. Raises Unavailable."""
         found: Any = self._client.info()
         return dict(found)
 
     def worker_alive(self, hostname: str, facts: dict[str, Any], now_ms: int) -> None:
-        """A worker's sign of life, with what it says of itself."""
+        """Record a worker's heartbeat, with facts about the worker."""
         self._alive(self._keys.workers, hostname, now_ms, self._keys.worker(hostname), dump_json(facts))
 
     def worker_gone(self, hostname: str) -> None:
-        """A worker that ends as it should."""
+        """Remove a worker that shuts down in order."""
         with self._client.pipeline(transaction=False) as pipeline:
             pipeline.zrem(self._keys.workers, hostname)
             pipeline.delete(self._keys.worker(hostname))
             pipeline.execute()
 
     def workers(self, now_ms: int) -> list[dict[str, Any]]:
-        """What the workers that are alive say of themselves, each with `hostname` and `seen_ms`."""
+        """The facts of each live worker, plus `hostname` and `seen_ms`."""
         alive = self._client.by_score(self._keys.workers, now_ms - SILENCE_MS, now_ms + SILENCE_MS, MAX_WORKERS)
         if not alive:
             return []
@@ -71,11 +71,11 @@ class LivenessStore:
         ]
 
     def beat_ticked(self, name: str, now_ms: int) -> None:
-        """A beat's sign of life."""
+        """Record a beat's heartbeat."""
         self._alive(self._keys.beats, name, now_ms)
 
     def _alive(self, key: str, name: str, now_ms: int, facts_key: str = "", facts: str = "") -> None:
-        """Written even where the memory is full: a process that goes on working must not count as gone."""
+        """Record a heartbeat, even if the memory is full: a process that is still working must not count as gone."""
         self._scripts(
             "alive",
             index_key=key,
@@ -89,10 +89,10 @@ class LivenessStore:
         )
 
     def beat_gone(self, name: str) -> None:
-        """A beat that ends as it should."""
+        """Remove a beat that shuts down in order."""
         self._client.zrem(self._keys.beats, name)
 
     def last_beat(self) -> Beat | None:
-        """The beat that ticked last, alive or not; None where none did within a minute."""
+        """The beat that ticked last, alive or not; None if none ticked within the last minute."""
         newest = self._client.first(self._keys.beats, highest=True)
         return Beat(*newest) if newest else None

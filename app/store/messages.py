@@ -1,4 +1,4 @@
-"""The message that the store puts on a queue beside the record, so that a worker hears of the task."""
+"""The message that the store puts on a queue when it writes the record, so that a worker receives the task."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, ready for the list `queue_key`. An empty `payload` means that there is no message."""
+    """One message, ready for the list `queue_key`. An empty `payload` means "no message"."""
 
     queue_key: str = ""
     payload: str = ""
@@ -17,30 +17,30 @@ class Message:
 
 NO_MESSAGE = Message()
 
-#: The blanks of a template: the task's id, and the delivery's own tag.
+#: Placeholders in a template: the id of the task, and the tag of the delivery.
 TASK_ID, DELIVERY_TAG = "@task-id@", "@delivery-tag@"
 
 
 class MessageTemplate(NamedTuple):
-    """The message for any number of tasks: `parts` joined make its text; some of them are blanks.
+    """A message for any number of tasks: its text is the joined `parts`, some of which are placeholders.
 
-    `fire.lua` fills it in as well. A task's id is a UUID, so it is valid JSON as it stands.
+    `fire.lua` fills in templates as well. The id of a task is a UUID and needs no escapes in JSON.
     """
 
     queue_key: str
     parts: tuple[str, ...]
 
     def fill(self, task_id: str) -> Message:
-        """The message for one task, with a tag that no other message has."""
-        blanks = {TASK_ID: task_id, DELIVERY_TAG: str(uuid.uuid4())}
-        return Message(self.queue_key, "".join([blanks.get(part, part) for part in self.parts]))
+        """The message for one task, with a unique tag."""
+        placeholders = {TASK_ID: task_id, DELIVERY_TAG: str(uuid.uuid4())}
+        return Message(self.queue_key, "".join([placeholders.get(part, part) for part in self.parts]))
 
 
 class MessageMaker(Protocol):
-    """Makes the messages that have tasks executed. Priorities are 0..9."""
+    """Builds the messages that make workers execute tasks. Priorities are 0..9."""
 
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
         """The message for one task; a worker holds it for `countdown_seconds` before it starts the task."""
 
     def template(self, kind: str, priority: int) -> MessageTemplate:
-        """The message for any number of tasks that are due now."""
+        """The message template for tasks that are due now."""

@@ -1,4 +1,4 @@
-"""A task's record: short field names in Redis, a frozen Task outside."""
+"""The record of a task: short field names in Redis, a frozen Task in Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HISTORY_LENGTH = 50
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of status: `before` is None at the creation; `who` is a worker, a beat, the API or a schedule."""
+    """A change of status. `before` is None for the creation; `who` is a worker, a beat, the API or a schedule."""
 
     at_ms: int
     before: Status | None
@@ -25,10 +25,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as it stood when it was read. Times are ms since 1970, None where it has not come to that.
+    """A task at the time it was read. Times are ms since 1970, or None if the event has not happened.
 
-    spec: the declared fields that are kept. Those in the body, and `result_json`, `stdout`, `attempts` and `history`,
-    are read only with the whole task.
+    spec: the stored fields of the spec. Fields of the body, `result_json`, `stdout`, `attempts` and `history` are
+    read only with the full task.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """What its creator calls it."""
+        """The name that its creator chose."""
         return str(self.spec["name"])
 
 
@@ -73,7 +73,7 @@ _SPEC_DEFAULTS = {name: column.default for name, column in SPEC.items()}
 
 
 def read_task(task_id: str, flat: Sequence[str], body: Mapping[str, Any] | None = None, **more: Any) -> Task:
-    """The task behind a record as Lua returns it: name, value, name, value, … (not empty), and its body."""
+    """The task of a non-empty record as Lua returns it (name, value, name, value, …) and of its body."""
     values: dict[str, Any] = more
     parts = iter(flat)
     for short, text in zip(parts, parts, strict=True):
@@ -84,7 +84,7 @@ def read_task(task_id: str, flat: Sequence[str], body: Mapping[str, Any] | None 
 
 
 def read_spec(flat: Sequence[str]) -> dict[str, Any]:
-    """The fields of a spec that a record holds, of a task or a scheduled task."""
+    """The spec fields in the record of a task or scheduled task."""
     spec, parts = dict(_SPEC_DEFAULTS), iter(flat)
     for short, text in zip(parts, parts, strict=True):
         found = _SPEC_BY_SHORT.get(short)
@@ -94,7 +94,7 @@ def read_spec(flat: Sequence[str]) -> dict[str, Any]:
 
 
 def read_field(name: str, text: str | None) -> Any:
-    """One field of a record; where it is not set None, or the default of a spec's field."""
+    """One field of a record. An unset field is None, or the default if it is a spec field."""
     column = SPEC.get(name)
     if column is not None:
         return column.default if text is None else column.read(text)
@@ -102,7 +102,7 @@ def read_field(name: str, text: str | None) -> Any:
 
 
 def write_spec(spec: Mapping[str, Any]) -> list[str]:
-    """The fields of a spec that belong into a record: short name, text, … Those with their default are left out."""
+    """The spec fields that a record stores: short name, text, … Fields with their default are omitted."""
     flat: list[str] = []
     for name, column in SPEC.items():
         value = spec.get(name, column.default)
@@ -112,14 +112,14 @@ def write_spec(spec: Mapping[str, Any]) -> list[str]:
 
 
 def body_of(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a spec that are kept beside the record."""
+    """The spec fields that are stored beside the record."""
     return {name: value for name, value in spec.items() if name not in SPEC}
 
 
 def read_history(task: Task, lines: Sequence[str]) -> list[Change]:
-    """The newest changes of a task, the oldest first. Each line of Lua's is "ms, from, to, who, why" between tabs.
+    """The newest changes of a task, oldest first. Lua writes each line as "ms, from, to, who, why", separated by tabs.
 
-    No line is written at the creation, which every task has: the first line tells what it was created as.
+    The creation has no line of its own: the first line shows the initial status.
     """
     changes = [_read_change(line) for line in lines]
     first = changes[0].before if changes else task.status

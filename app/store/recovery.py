@@ -1,6 +1,6 @@
-"""What has to be recovered: waiting tasks that come due, lost messages, lost workers.
+"""Recovery: sends waiting tasks that become due, and recovers from lost messages and lost workers.
 
-Each method does a bounded piece of work, and any number of processes may call it at once.
+Each method does a bounded amount of work. Any number of processes may call it at the same time.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from app.store.messages import Message
 from app.store.record import read_field
 from app.store.scripts import Scripts
 
-#: Who changes a task, where the caller gives no name.
+#: The actor of a change if the caller gives none.
 RECOVERY = "recovery"
 
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
-    """A task that needs a message: what the message says, and the due time that was seen."""
+    """A task that needs a message: the message's contents, and the due time that was seen."""
 
     task_id: str
     kind: str
@@ -33,7 +33,7 @@ class Sendable:
 
 @dataclass(frozen=True, slots=True)
 class LostAttempt:
-    """An attempt whose lease is over."""
+    """An attempt whose lease has expired."""
 
     task_id: str
     kind: str
@@ -46,7 +46,7 @@ class LostAttempt:
 
 
 class RecoveryStore:
-    """The work of beat's tick, and of a worker's where no beat is alive."""
+    """The work of a beat's tick, or of a worker's tick if no beat is alive."""
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
@@ -54,21 +54,21 @@ class RecoveryStore:
         self._scripts = scripts
 
     def waiting_until(self, until_ms: int, limit: int) -> list[Sendable]:
-        """Waiting tasks due by `until_ms` whose message is not out yet, the first due first."""
+        """Waiting tasks due by `until_ms` whose message has not been sent, earliest first."""
         return self.sendable(_ids(self._client.by_score(self._keys.due, "-inf", until_ms, limit)))
 
     def next_due_ms(self) -> int | None:
-        """When the first of the waiting tasks whose message is not out is due, or None."""
+        """The earliest due time of the waiting tasks whose message has not been sent, in ms, or None."""
         first = self._client.first(self._keys.due)
         return first[1] if first else None
 
     def queued_since(self, before_ms: int, limit: int, skip: int = 0) -> list[Sendable]:
-        """Queued tasks whose message has been out since before `before_ms`, the oldest first but for `skip`."""
+        """Queued tasks whose message was sent by `before_ms`, oldest first, without the first `skip`."""
         oldest = self._client.by_rank(self._keys.queued, skip, limit)
         return self.sendable([task_id for task_id, since_ms in oldest if since_ms <= before_ms])
 
     def sendable(self, task_ids: Collection[str]) -> list[Sendable]:
-        """What a message for each of these tasks is made of; those that are gone are left out."""
+        """The contents of a message for each of these tasks. Deleted tasks are omitted."""
         records = self._records(task_ids, "kind", "priority", "due_ms")
         return [
             Sendable(task_id, record["kind"], record["priority"], record["due_ms"])
@@ -77,7 +77,7 @@ class RecoveryStore:
         ]
 
     def _records(self, task_ids: Collection[str], *names: str) -> list[dict[str, Any]]:
-        """Of each task these fields of its record; None, or a spec's default, for what it does not have."""
+        """These fields of the record of each task; an unset field is None, or the default of a spec field."""
         if not task_ids:
             return []
         with self._client.pipeline(transaction=False) as pipeline:
@@ -86,7 +86,7 @@ class RecoveryStore:
             return [dict(zip(names, map(read_field, names, found), strict=True)) for found in pipeline.execute()]
 
     def oldest_message(self, queue_key: str) -> str | None:
-        """The task id in the message that is served next; None: the list is empty; "": the message is not ours."""
+        """The task id in the message that is served next; None if the list is empty, "" for a foreign message."""
         payload = self._client.lindex(queue_key, -1)
         if payload is None:
             return None
@@ -96,27 +96,27 @@ class RecoveryStore:
             return ""
 
     def message_ms(self, task_id: str) -> int:
-        """Since when a message of the task has been out; 0 where it is not queued, or may have an older one out too."""
+        """The time the task's message was sent, in ms; 0 if the task is not queued or an older message may exist."""
         if self._client.hexists(self._keys.task(task_id), SHORT_NAMES["has_older_message"]):
             return 0
         return self.queued_ms([task_id])[0] or 0
 
     def queued_ms(self, task_ids: Sequence[str]) -> list[int | None]:
-        """Of each task, since when its message has been out; None where it is not queued."""
+        """The time the message of each task was sent, in ms; None if the task is not queued."""
         scores: Any = self._client.zmscore(self._keys.queued, list(task_ids)) if task_ids else []
         return [None if score is None else int(score) for score in scores]
 
     def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int, actor: str = RECOVERY) -> int:
-        """Put messages on their queues, where the tasks still are as they were seen. Returns the number sent."""
+        """Put messages on their queues if the tasks are still as they were seen. Returns the number sent."""
         values: list[Any] = []
         for task, message in messages:
             values += (task.task_id, task.due_ms, message.queue_key, message.payload)
         return int(self._scripts("send", now_ms=now_ms, actor=actor, messages=values))
 
     def hand_back(self, messages: Sequence[tuple[Sendable, Message]]) -> int:
-        """Give back what was fetched and not started: to the front of its queue, or among the waiting ones.
+        """Return tasks that were fetched but not started to the front of their queue, or to the waiting tasks.
 
-        Returns how many there were.
+        Returns the number of tasks returned.
         """
         values: list[Any] = []
         for task, message in messages:
@@ -124,18 +124,18 @@ class RecoveryStore:
         return int(self._scripts("hand_back", messages=values))
 
     def mark_overdue(self, now_ms: int, before_ms: int, limit: int, actor: str = RECOVERY) -> int:
-        """waiting -> queued for what is out as a countdown and was due before `before_ms`."""
+        """waiting -> queued for tasks that were sent as a countdown and due by `before_ms`. Returns their number."""
         return int(self._scripts("overdue", now_ms=now_ms, before_ms=before_ms, limit=limit, actor=actor))
 
     def expired_leases(self, now_ms: int, limit: int) -> list[LostAttempt]:
-        """Attempts whose lease was over before `now_ms`."""
+        """Attempts whose lease expired before `now_ms`."""
         expired = self._client.by_score(self._keys.leases, "-inf", f"({now_ms}", limit)
         task_ids = _ids(expired)
         names = ("kind", "priority", "attempt", "epoch", "started_ms", "worker", "on_worker_lost")
         return [
             LostAttempt(task_id, **record)
             for task_id, record in zip(task_ids, self._records(task_ids, *names), strict=True)
-            if record["epoch"] is not None  # else it ended, or was deleted, since its lease was read
+            if record["epoch"] is not None  # None: the attempt ended or was deleted after its lease was read
         ]
 
     def take_back(
@@ -148,9 +148,9 @@ class RecoveryStore:
         entry: dict[str, Any],
         actor: str = RECOVERY,
     ) -> str:
-        """running -> queued, or failed after `max_losses`, or stopped where that was asked for.
+        """running -> queued, or failed after `max_losses`, or stopped if a stop was requested.
 
-        Returns the status it goes to, "" where the lease was renewed meanwhile.
+        Returns the new status, or "" if the lease was renewed or the attempt ended meanwhile.
         """
         return str(
             self._scripts(

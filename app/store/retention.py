@@ -1,4 +1,4 @@
-"""The removal of finished tasks, in bounded pieces of work that any number of processes may do at once."""
+"""Removes finished tasks in bounded steps. Any number of processes may do so at the same time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.store.scripts import Scripts
 
 
 class RetentionStore:
-    """Finished tasks, the oldest first. Thread-safe; raises Unavailable where Redis can't be reached."""
+    """Finished tasks, oldest first. Thread-safe; raises Unavailable if Redis can't be reached."""
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
@@ -24,21 +24,21 @@ class RetentionStore:
         return [self._keys.task_index(*index) for index in product(Kind, TaskType, sorted(FINISHED))]
 
     def count(self, indexes: Sequence[str]) -> int:
-        """How many tasks sit in `indexes`."""
+        """The number of tasks in `indexes`."""
         with self._client.pipeline(transaction=False) as pipeline:
             for index in indexes:
                 pipeline.zcard(index)
             return sum(pipeline.execute())
 
     def trim(self, index: str, after: str, limit: int, before_ms: int) -> tuple[int, str]:
-        """Look at `limit` tasks of an index, oldest first, from the seq `after` on ("-inf": the first).
+        """Examine up to `limit` tasks of an index, oldest first, after the seq `after` ("-inf": from the start).
 
-        Removes those finished before `before_ms`. Returns the number removed and the seq to go on from, "" where
-        no other can be so old.
+        Removes tasks that finished before `before_ms`. Returns the number removed and the seq to continue from, ""
+        if no further task can be old enough.
         """
         removed, following = self._scripts("trim", index=index, after=after, limit=limit, before_ms=before_ms)
         return int(removed), following
 
     def trim_oldest(self, indexes: Sequence[str], limit: int) -> int:
-        """Remove the `limit` tasks of all these indexes that were created first. Returns the number removed."""
+        """Remove the `limit` oldest tasks of all these indexes together. Returns the number removed."""
         return int(self._scripts("trim_oldest", limit=limit, indexes=indexes))

@@ -22,9 +22,9 @@ from app.store.tasks import SCAN_PER_CALL, NewTask, task_values
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A scheduled task as it stood when it was read. Times are ms since 1970.
+    """A scheduled task at the time it was read. Times are ms since 1970.
 
-    spec: the declared fields that are kept, those of its tasks and those that say when it fires. `revision` counts its
+    spec: the stored fields of the spec, both those of its tasks and those that define when it fires. `revision` counts
     changes.
     """
 
@@ -44,13 +44,13 @@ class Schedule:
 
     @property
     def name(self) -> str:
-        """What its creator calls it."""
+        """The name that its creator chose."""
         return str(self.spec["name"])
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleFilters:
-    """Which scheduled tasks to list; None: any."""
+    """Selects scheduled tasks for a list; None matches any."""
 
     status: ScheduleStatus | None = None
     kind: Kind | None = None
@@ -61,14 +61,14 @@ class ScheduleFilters:
 
 @dataclass(frozen=True, slots=True)
 class SchedulePage:
-    """Some of a list; `cursor` is None at its end."""
+    """A page of a list; `cursor` is None on the last page."""
 
     items: list[Schedule]
     cursor: str | None
 
 
 class ScheduleStore:
-    """The scheduled tasks under one prefix. Thread-safe; raises Unavailable where Redis can't be reached."""
+    """The scheduled tasks under one prefix. Thread-safe; raises Unavailable if Redis can't be reached."""
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
@@ -78,8 +78,8 @@ class ScheduleStore:
     def create(self, schedule: Schedule, now_ms: int, conditions: Conditions = UNCONDITIONAL) -> str | EarlierRequest:
         """Write an active scheduled task; its first firing is `next_run_ms`.
 
-        Returns its id, or that of the scheduled task which has its key already (then nothing was written), or the
-        earlier request that the conditions name. Raises Full as TaskStore.create does.
+        Returns its id. If its key is taken, nothing is written and the id of the existing scheduled task is returned.
+        If the conditions name an earlier request, that request is returned. Raises Full as TaskStore.create does.
         """
         answer = self._scripts(
             "schedule_put",
@@ -94,7 +94,7 @@ class ScheduleStore:
         return refusal(answer) or str(answer)
 
     def change(self, seen: Schedule, changed: Schedule, now_ms: int) -> bool:
-        """seen -> changed; False where it is no longer as it was seen (another change, or a firing, was first)."""
+        """Replace `seen` by `changed`. Returns False if another change or a firing came first."""
         return bool(
             self._scripts(
                 "schedule_change",
@@ -110,17 +110,17 @@ class ScheduleStore:
         )
 
     def id_of_key(self, key: str) -> str | None:
-        """The id of the scheduled task with this key."""
+        """The id of the scheduled task with this key, or None."""
         found = self._client.get(self._keys.keyed(key))
         return None if found is None else str(found)
 
     def get(self, schedule_id: str) -> Schedule | None:
-        """One, or None."""
+        """One scheduled task, or None."""
         record, body = self._scripts("schedule_read", schedule_id=schedule_id)
         return _read(schedule_id, record, body) if record else None
 
     def page(self, filters: ScheduleFilters, limit: int, cursor: str | None = None) -> SchedulePage:
-        """Newest first; as TaskStore.page."""
+        """A page, newest first, as TaskStore.page."""
         indexes = [
             self._keys.schedule_index(kind, status)
             for kind in one_or_all(filters.kind, Kind)
@@ -151,7 +151,7 @@ class ScheduleStore:
         after: ScheduleStatus,
         next_run_ms: int | None,
     ) -> tuple[str, str]:
-        """Change the status if it still is `before`. Returns status before and now, both "" for none."""
+        """Change the status if it is still `before`. Returns the status before and after; both "" if there is none."""
         was, now = self._scripts(
             "schedule_move",
             schedule_id=schedule_id,
@@ -163,13 +163,16 @@ class ScheduleStore:
         return was, now
 
     def delete(self, schedule_id: str) -> bool:
-        """Remove it; False where there was none. Tasks that it created stay."""
+        """Remove a scheduled task; False if there was none. Tasks that it created remain."""
         return bool(self._scripts("schedule_delete", schedule_id=schedule_id))
 
     def run_now(
         self, schedule_id: str, task: NewTask, now_ms: int, conditions: Conditions = UNCONDITIONAL
     ) -> bool | EarlierRequest:
-        """One firing beside the schedule; False where it is gone. Refuses as TaskStore.create does."""
+        """Create one task independently of the schedule's timing; False if the schedule is gone.
+
+        Refuses as TaskStore.create does.
+        """
         answer = self._scripts(
             "run_now",
             now_ms=now_ms,
@@ -185,12 +188,12 @@ _NOT_OF_TASKS = frozenset(_TIMING) - frozenset(names_kept(ScheduleSpec, Kept.BOD
 
 
 def task_spec_of(schedule: Schedule) -> dict[str, Any]:
-    """What its tasks get of its spec: all but the fields that beat alone needs."""
+    """The spec of its tasks: all fields except those that only beat needs."""
     return {name: value for name, value in schedule.spec.items() if name not in _NOT_OF_TASKS}
 
 
 def _kept(schedule: Schedule) -> dict[str, str]:
-    """What a script writes of its spec: the record's fields, and the body, which its tasks share."""
+    """The stored form of its spec: the fields of the record, and the body, which its tasks share."""
     timing = {name: schedule.spec[name] for name in _TIMING if name in schedule.spec}
     body = body_of(task_spec_of(schedule))
     record = [*write_spec(schedule.spec), SCHEDULE["timing"].short, dump_json(timing)]

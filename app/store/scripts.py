@@ -1,15 +1,15 @@
-"""Lua scripts by name: `scripts("claim", task_id=…)` runs `lua/claim.lua` behind `lua/_lib.lua`.
+"""Runs Lua scripts by name: `scripts("claim", task_id=…)` runs `lua/claim.lua` after `lua/_lib.lua`.
 
-Both sides read the same names. The header of a script lists its arguments,
+Python and Lua use the same argument names. The header of a script lists its arguments,
 
     -- ARGV: task_id, now_ms, tasks…
 
-and each is there as a local variable of that name; of the last one, where it ends in `…`, the variable is the place in
-ARGV at which its values begin. `TASK` in `_lib.lua` lists the values of one task in the same way. The short names of a
-record's fields (columns.py) are in the table `F`; `F.status` is replaced by its value when the script is loaded.
+and each becomes a local variable of that name. If the last name ends in `…`, its variable is the position in ARGV at
+which its values begin. `TASK` in `_lib.lua` lists the values of one task in the same way. The table `F` holds the short
+names of record fields (columns.py); `F.status` is replaced by its value when the script is loaded.
 
-Redis runs a script from its first line at each call, so of the library each gets only the statements that it needs:
-all of them take 5 µs, a third of what `renew` takes for one attempt.
+Redis executes a script from its first line at each call, so each script gets only the library statements that it needs.
+The whole library takes 5 µs, a third of the time that `renew` takes for one attempt.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from redis.exceptions import NoScriptError
 from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 
-#: These run, end, stop or keep alive what was accepted: they write even where the memory is full.
+#: Scripts that run, end, stop or keep alive accepted tasks. They may write even if the memory is full.
 DESPITE_FULL = frozenset({"alive", "claim", "complete", "hand_back", "take_back", "overdue", "renew", "send", "stop"})
-#: Redis refuses a script for want of memory only until it has written something: it must not be stopped half-way.
+#: Redis does not abort a script for lack of memory once the script has written something.
 _FIRST_WRITE = "redis.call('DEL', P .. 'nothing')"
 
 _FOLDER = Path(__file__).parent / "lua"
@@ -39,17 +39,17 @@ _TASK = re.compile(r"^-- TASK: (.*(?:\n--       .*)*)", re.MULTILINE)
 
 
 def names_in(header: re.Pattern[str], source: str) -> tuple[str, ...]:
-    """The names that a header lists, in order; none where there is no such header."""
+    """The names that a header lists, in order; empty if there is no such header."""
     found = header.search(source)
     return tuple(re.findall(rf"\w+{_REST}?", found[1])) if found else ()
 
 
-#: The values of one new task, as `create` takes them.
+#: Names of the values of one new task, in the order that `create` expects.
 TASK_VALUES = names_in(_TASK, (_FOLDER / "_lib.lua").read_text())
 
 
 def _library(prefix: str) -> list[_Statement]:
-    """The statements of `_lib.lua`, behind the tables that it stands on."""
+    """The statements of `_lib.lua`, after the tables that it depends on."""
     fields = ", ".join(f"{name} = '{short}'" for name, short in SHORT_NAMES.items())
     spec = ", ".join(f"'{column.short}'" for column in SPEC.values())
     task = ", ".join(f"'{name}'" for name in TASK_VALUES)
@@ -61,13 +61,13 @@ def _library(prefix: str) -> list[_Statement]:
 
 
 def _with_short_names(source: str) -> str:
-    """`F.status` as its value. Raises KeyError for a name that no record has."""
+    """Replace each `F.name` by its value. Raises KeyError for an unknown name."""
     return re.sub(r"\bF\.(\w+)", lambda found: f"'{SHORT_NAMES[found[1]]}'", source)
 
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
-    """A `local` statement of the library with the comments behind it: what it defines, and the words in it."""
+    """A `local` statement of the library: its text, the names that it defines, and the words that it contains."""
 
     text: str
     names: frozenset[str]
@@ -82,10 +82,10 @@ class _Statement:
 
 
 def _needed_by(source: str, library: Sequence[_Statement]) -> str:
-    """The statements that a script needs, and those that they need, in their order."""
+    """The statements that a script needs, directly or indirectly, in their order."""
     words = set(re.findall(r"\w+", source))
     kept = []
-    for statement in reversed(library):  # a statement uses only those before it
+    for statement in reversed(library):  # statements use only earlier statements
         if statement.names & words:
             words |= statement.words
             kept.append(statement.text)
@@ -100,7 +100,7 @@ def _arguments(names: tuple[str, ...]) -> str:
 
 
 class _Named:
-    """A script, and the names of its arguments in their order."""
+    """A script and the names of its arguments, in order."""
 
     def __init__(self, client: Client, path: Path, library: Sequence[_Statement]) -> None:
         source = path.read_text()
@@ -112,7 +112,7 @@ class _Named:
         self._names = names[:-1] if self._rest else names
 
     def args(self, values: Mapping[str, Any]) -> list[Any]:
-        """The values in their order. Raises KeyError for one that is missing."""
+        """The values in the order of the names. Raises KeyError if one is missing."""
         args = [values[name] for name in self._names]
         if self._rest:
             args += values[self._rest]
@@ -131,19 +131,21 @@ class Scripts:
         }
 
     def __call__(self, script: str, /, **values: Any) -> Any:
-        """Run a script by its name; its header says what the values are and what it returns."""
+        """Run a script. Its header documents its arguments and return value."""
         named = self._scripts[script]
         return named.script(args=named.args(values))
 
     def each(self, name: str, arguments: Iterable[Any]) -> Iterator[Any]:
-        """Run the script `name`, which has one argument, with each of these, one after the other.
+        """Run the one-argument script `name` for each of `arguments`, one after the other.
 
-        The next argument is made while Redis works on the one before: making it takes no time of its own.
+        The next argument is computed while Redis executes the current call, so computing it adds no time.
         """
         waiting = iter(arguments)
         argument = next(waiting, None)
         while argument is not None:
-            following = cache(lambda: next(waiting, None))  # a command that is sent again asks for it again
+            following = cache(
+                lambda: next(waiting, None)
+            )  # cached, because a command that is sent again calls it again
             yield self._run_meanwhile(self._scripts[name].script, argument, following)
             argument = following()
 

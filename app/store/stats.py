@@ -1,4 +1,4 @@
-"""Counts and timings. They cost the same with a thousand tasks as with a million."""
+"""Counts and timings. Reading them costs the same for a thousand tasks as for a million."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MINUTES = 60
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """What finished in one minute."""
+    """Number of tasks that finished within one minute."""
 
     at_ms: int
     succeeded: int
@@ -26,7 +26,7 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts of now, and of the last hour. Histograms: bucket -> count (app/store/histogram.py)."""
+    """Current counts, and counts of the last hour. Histograms: bucket -> count (app/store/histogram.py)."""
 
     tasks: dict[tuple[Kind, TaskType, Status], int]
     schedules: dict[ScheduleStatus, int]
@@ -39,14 +39,14 @@ class Stats:
 
 
 class StatsStore:
-    """Reads what the scripts count."""
+    """Reads the counters that the scripts maintain."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
     def read(self, queues: tuple[str, ...], now_ms: int) -> Stats:
-        """Everything in one round trip."""
+        """Read all counters in one round trip."""
         indexes = list(product(Kind, TaskType, Status))
         schedule_indexes = list(product(Kind, ScheduleStatus))
         last_minute = now_ms // 60_000

@@ -1,4 +1,4 @@
-"""The stores over one connection."""
+"""Combines the stores over one connection pool."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.store.tasks import TaskStore
 
 
 class Store:
-    """Everything kept in Redis. Connects at the first command."""
+    """All data in Redis. Connects at the first command."""
 
     def __init__(self, client: Client, prefix: str = PREFIX) -> None:
         self._client = client
@@ -41,6 +41,6 @@ class Store:
         return cls(connect(url, max_connections))
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self.subscriber.close()
         self._client.close()

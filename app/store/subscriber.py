@@ -1,13 +1,13 @@
-"""One connection per process that listens: for tasks that finish, for tasks to stop.
+"""One pub/sub connection per process, for notifications of finished tasks and of tasks to stop.
 
-Theory of operation: a thread holds a pub/sub connection and hands each message on. Threads that wait for a task
-subscribe to that task's own channel and sleep on an event, so nobody polls. They only ever write a few bytes to
-a connection that stands: connecting, and waiting for a Redis that is away, is the one thread's alone, so no
-caller is held up by it. A connection that is silent is asked for a sign of life, and given up without one.
+Theory of operation: a thread owns the connection and passes each message to the listeners of its channel. Threads
+that wait for a task subscribe to that task's channel and sleep on an event, so nothing polls. They only write a few
+bytes to an established connection. Connecting, and waiting for an unavailable Redis, is left to the one thread, so it
+never blocks a caller. A silent connection is pinged, and closed if it does not respond.
 
-Pub/sub forgets what was said while the connection was away; therefore every listener is called as if something
-had happened when the connection is lost, and again when Redis has confirmed its channel on the next one. It then
-looks at the record, which is the truth.
+Pub/sub drops messages that are published while the connection is down. Therefore every listener is called with None
+when the connection is lost, and again when Redis has confirmed its channel on the next connection. The listener then
+reads the record, which is authoritative.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from app.store.client import Client
 
 logger = logging.getLogger("celeriac.store")
 
-#: Called with the message, or with None where something may have been missed.
+#: Called with the message, or with None if messages may have been missed.
 Listener = Callable[[str | None], None]
 _RECONNECT_PAUSE_SECONDS = 0.5
-#: A connection that was silent for so long is asked for a sign of life, which may take so long.
+#: A connection is pinged after this silence, and closed if it does not respond within the ping timeout.
 _SILENCE_SECONDS = 1.0
-_SIGN_OF_LIFE_SECONDS = 1.5
-#: With the time that a look at the record may take, a call stays within its 2 seconds.
+_PING_TIMEOUT_SECONDS = 1.5
+#: Together with the time to read the record, a call stays within its 2 seconds.
 _CONFIRM_TIMEOUT_SECONDS = 1.0
 
 
 class Watch:
-    """A thread's wait for one channel."""
+    """Lets a thread wait for one channel."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -47,28 +47,31 @@ class Watch:
         self._event.set()
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Sleep until something happened; False when the time is over."""
+        """Sleep until a notification arrives; False if the timeout elapses first."""
         happened = self._event.wait(timeout_seconds)
         self._event.clear()
         return happened
 
 
 class Subscriber:
-    """Channels and who listens to them. Thread-safe; connects at the first subscription."""
+    """Channels and their listeners. Thread-safe; connects at the first subscription."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._lock = threading.Lock()
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
         self._confirmed: dict[str, threading.Event] = {}
-        self._asked: Counter[str] = Counter()  # subscriptions of this connection that Redis has not confirmed yet
-        self._told: set[str] = set()  # channels whose listeners hear None once they are confirmed
+        self._asked: Counter[str] = Counter()  # unconfirmed subscriptions of this connection
+        self._interrupted: set[str] = set()  # channels whose listeners get None once they are confirmed
         self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
     def subscribe(self, channel: str, listener: Listener) -> threading.Event:
-        """Call `listener` for every message from now on. The event is set while Redis has confirmed. Never waits."""
+        """Call `listener` for every message from now on. Never blocks.
+
+        The event is set while the subscription is confirmed by Redis.
+        """
         with self._lock:
             confirmed = self._confirmed.setdefault(channel, threading.Event())
             self._listeners[channel].append(listener)
@@ -80,19 +83,19 @@ class Subscriber:
         return confirmed
 
     def unsubscribe(self, channel: str, listener: Listener) -> None:
-        """The opposite."""
+        """Stop calling `listener` for messages of `channel`."""
         with self._lock:
             listeners = self._listeners[channel]
             listeners.remove(listener)
             if not listeners:
                 del self._listeners[channel]
                 self._confirmed.pop(channel, None)
-                self._told.discard(channel)
+                self._interrupted.discard(channel)
                 self._send("UNSUBSCRIBE", channel)
 
     @contextmanager
     def watch(self, channel: str) -> Iterator[Watch]:
-        """A Watch on `channel`: what is said from the confirmation on wakes it."""
+        """A Watch on `channel`. Messages wake it once Redis has confirmed the subscription."""
         watch = Watch()
         self.subscribe(channel, watch.notify)
         try:
@@ -101,13 +104,13 @@ class Subscriber:
             self.unsubscribe(channel, watch.notify)
 
     def is_confirmed(self, channel: str) -> bool:
-        """Whether Redis has confirmed the subscription: whatever is said from now on will be heard."""
+        """Whether Redis has confirmed the subscription, so that no further message is missed."""
         with self._lock:
             confirmed = self._confirmed.get(channel)
         return confirmed is not None and confirmed.is_set()
 
     def confirm(self, channel: str, timeout_seconds: float = _CONFIRM_TIMEOUT_SECONDS) -> bool:
-        """Wait until Redis has confirmed the subscription; False when it does not answer in time."""
+        """Wait until Redis has confirmed the subscription; False if the timeout elapses first."""
         with self._lock:
             confirmed = self._confirmed.get(channel)
         return confirmed is not None and confirmed.wait(timeout_seconds)
@@ -120,7 +123,7 @@ class Subscriber:
                 self._connection.disconnect()  # type: ignore[no-untyped-call]
 
     def _send(self, *words: str) -> None:
-        """Write to a connection that stands, with the lock held; else the thread says it when there is one."""
+        """Write to the connection, with the lock held. Without one, the thread subscribes when it connects."""
         if self._connection is None:
             return
         if words[0] == "SUBSCRIBE":
@@ -128,33 +131,33 @@ class Subscriber:
         try:
             self._connection.send_command(*words, check_health=False)  # type: ignore[no-untyped-call]
         except (redis.RedisError, OSError):
-            self._connection = None  # the thread gives it up, and makes another
-            logger.debug("redis is away", extra={"action": "subscribe_deferred"})
+            self._connection = None  # the thread closes it and opens another
+            logger.debug("redis is unavailable", extra={"action": "subscribe_deferred"})
 
     # --- the thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
-        """Until it is closed. Nothing ends this thread but that: who waits would never be woken again."""
+        """Run until closed. No error may end this thread: waiting threads would never be woken again."""
         while not self._closed.is_set():
             connection = None
             try:
                 connection = self._connect()
                 self._listen(connection)
             except Exception as error:
-                # Whoever closes, or gives the connection up after a failed write, pulls it from under the read.
+                # A read fails if another thread closed the subscriber, or dropped the connection after a failed write.
                 if not (self._is_given_up(connection) or isinstance(error, redis.RedisError | OSError)):
-                    logger.exception("the subscriber failed; it goes on", extra={"action": "subscriber_failed"})
+                    logger.exception("the subscriber failed; it reconnects", extra={"action": "subscriber_failed"})
             finally:
                 self._give_up(connection)
             self._closed.wait(_RECONNECT_PAUSE_SECONDS)
 
     def _is_given_up(self, connection: Connection | None) -> bool:
-        """Whether somebody else has closed the connection, or is at it: he holds the lock meanwhile."""
+        """Whether another thread has dropped the connection, or is doing so (it holds the lock meanwhile)."""
         with self._lock:
             return self._closed.is_set() or self._connection is not connection
 
     def _connect(self) -> Connection:
-        """A connection with every channel."""
+        """Open a connection and subscribe to every channel."""
         connection: Connection = self._client.connection_pool.get_connection()
         with self._lock:
             self._connection = connection
@@ -164,13 +167,13 @@ class Subscriber:
         return connection
 
     def _give_up(self, connection: Connection | None) -> None:
-        """Give the connection back, and tell everybody that something may be missed from now on."""
+        """Release the connection, and notify all listeners that messages may be missed from now on."""
         with self._lock:
             self._connection = None
             for confirmed in self._confirmed.values():
                 confirmed.clear()
             channels = list(self._listeners)
-            self._told.update(channels)
+            self._interrupted.update(channels)
         if connection is not None:
             connection.disconnect()  # type: ignore[no-untyped-call]
             self._client.connection_pool.release(connection)
@@ -178,10 +181,10 @@ class Subscriber:
             self._dispatch(channel, None)
 
     def _listen(self, connection: Connection) -> None:
-        """Hand on what comes, until the connection is given up or does not show that it lives."""
+        """Pass messages on until the connection is dropped or fails to respond to a ping."""
         asked = False
         while self._connection is connection and not self._closed.is_set():
-            if connection.can_read(timeout=_SIGN_OF_LIFE_SECONDS if asked else _SILENCE_SECONDS):
+            if connection.can_read(timeout=_PING_TIMEOUT_SECONDS if asked else _SILENCE_SECONDS):
                 self._handle(connection.read_response(disconnect_on_error=False, push_request=True))
                 asked = False
             elif asked:
@@ -204,11 +207,11 @@ class Subscriber:
         with self._lock:
             self._asked[channel] -= 1
             if self._asked[channel] > 0:
-                return  # of one that was ended meanwhile: the confirmation of the newest is to come
+                return  # an earlier subscription, ended meanwhile; the newest one is still unconfirmed
             del self._asked[channel]
             confirmed = self._confirmed.get(channel)
-            is_again = channel in self._told
-            self._told.discard(channel)
+            is_again = channel in self._interrupted
+            self._interrupted.discard(channel)
         if confirmed is not None:
             confirmed.set()
         if is_again:

@@ -1,4 +1,4 @@
-"""Tasks in Redis: create, read, list, and every change of status."""
+"""Tasks in Redis: create, read, list, and change their status."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from app.store.messages import NO_MESSAGE, Message
 from app.store.record import Task, body_of, read_history, read_task, write_spec
 from app.store.scripts import TASK_VALUES, Scripts
 
-#: Records one Lua call looks at for a page, and calls made for one answer: the work for an answer is bounded,
-#: and no other client of Redis waits longer than a few milliseconds.
+#: How many records one Lua call may examine for a page, and how many calls one page may take. The limits bound the work
+#: for a response, and no other client of Redis waits longer than a few milliseconds.
 SCAN_PER_CALL = 2_000
 CALLS_PER_PAGE = 5
 SEQ_PER_MS = 2048
-#: How far the order of creation (seq) may run ahead of the clock: many tasks in one ms, machines that differ.
-#: Only up to here does `created_before` look for the tasks whose time is earlier than their place.
+#: How far seq (the creation order) may run ahead of the clock, because of many tasks in one ms or clocks that differ.
+#: `created_before` finds a task whose time is earlier than its seq implies only within this limit.
 SEQ_AHEAD_MS = 1_000
-#: Attempts that cost a worker its life before a task is given up.
+#: How many workers a task may cost before it fails.
 MAX_LOSSES = 3
-#: Characters of a reason in the history: an exception's name may be a user's.
+#: Maximum length of a reason in the history, in characters: the name of an exception is the user's choice.
 MAX_REASON_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to be created, with the message that sends it on its way (none where it waits in Redis)."""
+    """A task to create, with the message that sends it to a worker (none if it waits in Redis)."""
 
     id: str
     kind: Kind
@@ -47,12 +47,12 @@ class NewTask:
     scheduled_task_id: str | None = None
     retry_of: str | None = None
     message: Message = NO_MESSAGE
-    inbox: str = ""  # the name of the one in which somebody waits for its end
+    inbox: str = ""  # name of the inbox to notify at the end; "" for none
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which tasks to list; None: any. Times are ms since 1970: created_after <= created < created_before."""
+    """Selects tasks for a list; None matches any. Times in ms since 1970: created_after <= created < created_before."""
 
     status: Status | None = None
     task_type: TaskType | None = None
@@ -67,9 +67,9 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt that a worker was given: it alone may end it, by its epoch (each claim of a task has its own).
+    """An attempt that a worker has claimed. Only that worker may end it: each claim of a task has its own epoch.
 
-    spec: the declared fields that are kept of its task, with their defaults.
+    spec: the stored spec fields of its task, including defaults.
     """
 
     task_id: str
@@ -82,7 +82,7 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        """What its creator calls the task."""
+        """The task's name."""
         return str(self.spec["name"])
 
     @property
@@ -92,25 +92,25 @@ class Attempt:
 
     @property
     def timeout(self) -> float:
-        """Seconds that it may take."""
+        """The maximum duration in seconds."""
         return float(self.spec["timeout"])
 
     @property
     def priority(self) -> int:
-        """That of its task."""
+        """The task's priority."""
         return int(self.spec["priority"])
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of a list; `cursor` is None at its end."""
+    """A page of a list; `cursor` is None on the last page."""
 
     items: list[Task]
     cursor: str | None
 
 
 class TaskStore:
-    """The tasks under one prefix. Thread-safe. Every method raises Unavailable where Redis can't be reached."""
+    """The tasks under one prefix. Thread-safe. Every method raises Unavailable if Redis can't be reached."""
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
@@ -122,17 +122,17 @@ class TaskStore:
     def create(
         self, tasks: Sequence[NewTask], now_ms: int, conditions: Conditions = UNCONDITIONAL
     ) -> int | EarlierRequest:
-        """Write tasks (one at least) with their messages, all in one step; returns how many were new.
+        """Write at least one task, with messages, atomically. Returns the number of new tasks.
 
-        Where the conditions name a request that was remembered before, nothing is written and that one is returned.
-        Raises Full where more tasks would wait than the conditions permit.
+        If the conditions name a remembered request, nothing is written and that request is returned.
+        Raises Full if more tasks would wait than the conditions permit.
         """
         values = [value for task in tasks for value in task_values(task, now_ms)]
         answer = self._scripts("create", now_ms=now_ms, **conditions.values(tasks[0].id, now_ms), tasks=values)
         return refusal(answer) or int(answer)
 
     def get(self, task_id: str) -> Task | None:
-        """One whole task, or None."""
+        """One full task, or None."""
         record, *rest = self._scripts("read", task_id=task_id)
         if not record:
             return None
@@ -148,14 +148,14 @@ class TaskStore:
         return replace(task, history=read_history(task, history))
 
     def status(self, task_id: str) -> Status | None:
-        """The status alone, or None where there is no such task."""
+        """The status alone, or None if there is no such task."""
         status = self._client.hget(self._keys.task(task_id), TASK["status"].short)
         return None if status is None else Status(str(status))
 
     def page(self, filters: Filters, limit: int, cursor: str | None = None) -> Page:
-        """Newest first. `cursor` is one that an earlier page gave. Raises ValueError on any other.
+        """A page of tasks, newest first. `cursor` must come from an earlier page, otherwise ValueError is raised.
 
-        Under filters that match rarely a page may be short, or empty, and still have a cursor.
+        If the filters match rarely, a page may be short or empty and still have a cursor.
         """
         before, items = checked_cursor(cursor), list[Task]()
         for _ in range(CALLS_PER_PAGE):
@@ -194,7 +194,7 @@ class TaskStore:
         return Page(items, cursor or None)
 
     def _sources(self, filters: Filters) -> Sequence[str]:
-        """The indexes that hold every match: the narrowest there are."""
+        """The smallest indexes that contain every match."""
         if filters.scheduled_task_id is not None:
             return [self._keys.created_by(filters.scheduled_task_id)]
         if filters.tag is not None:
@@ -211,10 +211,10 @@ class TaskStore:
     def claim(
         self, task_id: str, worker: str, now_ms: int, lease_until_ms: int, kinds: Iterable[str] = tuple(Kind)
     ) -> Attempt | str:
-        """queued -> running (or waiting -> running, when due): the attempt, or the status that forbids it.
+        """queued -> running (or waiting -> running, if due). Returns the attempt, or the status that prevents it.
 
-        The status is "" where there is no such task, "early" before it is due, and "elsewhere" where it is none of
-        the kinds that the worker runs.
+        The status is "" if there is no such task, "early" before it is due, and "elsewhere" if the worker does not run
+        its kind.
         """
         status, *granted = self._scripts(
             "claim",
@@ -242,8 +242,8 @@ class TaskStore:
     def finish(self, attempt: Attempt, outcome: Outcome, now_ms: int, duration_ms: float) -> str:
         """running -> succeeded, failed or stopped.
 
-        Returns the status it has now: "" where the task was deleted, "superseded" where the attempt was no longer the
-        caller's (both: nothing was written).
+        Returns the new status, or "" if the task was deleted, or "superseded" if the attempt no longer belongs to the
+        caller. Nothing is written in the last two cases.
         """
         status = Status.SUCCEEDED
         if outcome.stopped:
@@ -264,10 +264,10 @@ class TaskStore:
         *,
         entry: dict[str, Any] | None,
     ) -> str:
-        """running -> waiting (due later) or queued: a retry, or an attempt that is given back.
+        """running -> waiting (due later) or queued: a retry, or an attempt that its worker returns.
 
-        One that is returned gives its number back, and is due as it was (`due_ms` is now).
-        `entry` is what `attempts` shows of it. Returns as `finish`; "stopped" where a stop was asked for.
+        A returned attempt does not use up its number and keeps its due time (`due_ms` is now).
+        `entry` appears in `attempts`. Returns the same as `finish`, or "stopped" if a stop was requested.
         """
         status = Status.WAITING if due_ms > now_ms else Status.QUEUED
         return self._complete(attempt, outcome, status, now_ms, duration_ms, due_ms, message, ending, entry=entry)
@@ -305,10 +305,10 @@ class TaskStore:
         )
 
     def change(self, seen: Task, changed: NewTask, now_ms: int) -> str:
-        """waiting -> waiting (or queued, when it is due now) with another spec.
+        """waiting -> waiting (or queued, if due now) with a new spec.
 
-        Returns the status: waiting or queued when it was changed, another where that forbids it, "" where it is
-        gone, "other" where it was changed meanwhile.
+        Returns "waiting" or "queued" if it was changed, another status if that one prevents the change, "" if the task
+        is gone, or "other" if it was changed meanwhile.
         """
         return str(
             self._scripts(
@@ -321,26 +321,26 @@ class TaskStore:
         )
 
     def stop(self, task_id: str, now_ms: int, *, force: bool = False, actor: str = "api") -> tuple[str, str]:
-        """Stop a task that waits or is queued; tell the worker of one that runs, or with `force` end its record.
+        """Stop a waiting or queued task. For a running task, notify its worker, or end the record with `force`.
 
-        Returns the status before and now; both "" where there is no such task.
+        Returns the status before and after; both "" if there is no such task.
         """
         before, after = self._scripts("stop", task_id=task_id, now_ms=now_ms, force=int(force), actor=actor)
         return before, after
 
     def delete(self, task_id: str) -> str:
-        """Remove every trace. Returns its last status, "" for none; "running": nothing was done."""
+        """Remove every trace of a task. Returns its last status, "" if there is none. A running task is not removed."""
         return str(self._scripts("delete", task_id=task_id))
 
     def renew(self, held: Sequence[Attempt], lease_until_ms: int) -> list[bool]:
-        """Renew the leases of attempts; False where one is no longer to be run."""
+        """Renew the leases of attempts. False for each attempt that must end: it was lost, or a stop was requested."""
         named = [part for attempt in held for part in (attempt.task_id, attempt.epoch)]
         answer = self._scripts("renew", lease_until_ms=lease_until_ms, held=named)
         return [bool(kept) for kept in answer]
 
 
 def task_values(task: NewTask, now_ms: int) -> list[Any]:
-    """A new task as the scripts read it: the values of TASK in `_lib.lua`, in their order."""
+    """A new task in the format of the scripts: the values of TASK in `_lib.lua`, in order."""
     record = write_spec(task.spec)
     for name, value in (("retry_of", task.retry_of), ("inbox", task.inbox)):
         if value:
@@ -378,7 +378,7 @@ def _reason(outcome: Outcome, status: Status, ending: Ending) -> str:
 
 
 def _outcome_record(outcome: Outcome, duration_ms: float) -> list[str]:
-    """What the record says of an attempt that has ended: short name, text, …"""
+    """Fields that an ended attempt adds to the record: short name, text, …"""
     values: dict[str, Any] = {
         "duration_ms": round(duration_ms, 2),
         "error": None if outcome.failure is None else dump_json(outcome.failure.as_json()),
@@ -390,7 +390,7 @@ def _outcome_record(outcome: Outcome, duration_ms: float) -> list[str]:
 
 
 def as_created(task: NewTask, now_ms: int) -> Task:
-    """The record that a creation makes, as it is read before anything has happened to the task."""
+    """The task as it would be read right after its creation."""
     status = _first_status(task, now_ms)
     created = Task(
         id=task.id,

@@ -215,7 +215,7 @@ def test_the_last_page_has_no_cursor(store: Store, clock: VirtualClock) -> None:
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 17, "1 ", "+inf"])
 def test_a_cursor_that_no_list_gave_is_refused(store: Store, cursor: str) -> None:
-    with pytest.raises(ValueError, match="is not a cursor that a list gave"):
+    with pytest.raises(ValueError, match="is not a cursor returned by a list"):
         store.tasks.page(Filters(), 10, cursor)
 
 

@@ -1,22 +1,22 @@
--- Shared by every script: the store puts this file before each of them, with $PREFIX filled in. Before it stand
---   F            the short names of a record's fields: F.status is 'st' (app/store/columns.py)
---   SPEC_FIELDS  the short names of those that a spec declares
+-- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on these tables:
+--   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
+--   SPEC_FIELDS  the short names of the fields that specs declare
 --   TASK_VALUES  the names in the line "TASK" below
 --
 -- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, record
---   message: '' for none · body: '' for the one that its schedule keeps · tags: JSON, '' for none
---   schedule_id: '' for none · record: the further fields as a JSON array: short name, value, …
+--   message: '' for none · body: '' to copy the schedule's body · tags: JSON, '' for none
+--   schedule_id: '' for none · record: all other fields as a JSON array: short name, value, …
 --
 -- Keys (listed with their types in app/store/keys.py):
 --   t:ID HASH record · t:ID:spec STRING · t:ID:result STRING · t:ID:stdout STRING · t:ID:attempts LIST
 --   t:ID:history LIST
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
---   due ZSET id by due ms, no message sent · sent ZSET id by due ms, a worker holds it by countdown
---   queued ZSET id by ms since when its message has been out · leases ZSET id by ms of expiry
+--   due ZSET id by due ms, message not sent · sent ZSET id by due ms, message sent as a countdown
+--   queued ZSET id by ms when its message was sent · leases ZSET id by ms of expiry
 --   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
 --   sx:KIND:STATUS ZSET schedule id by seq: each scheduled task in exactly one · keyed:KEY STRING schedule id
 --   minute:N HASH counters of that minute · seq STRING last sequence number
---   idem:NAME STRING "fingerprint id ms": the first request with an idempotency key, for a day
+--   idem:NAME STRING "fingerprint id ms": the first request with an idempotency key, kept for a day
 local P = '$PREFIX'
 
 local function key(id) return P .. 't:' .. id end
@@ -28,14 +28,14 @@ end
 
 local function schedule_index(kind, status) return P .. 'sx:' .. kind .. ':' .. status end
 
--- The short names of some fields, for `row`.
+-- The names and short names of some fields, for `row`.
 local function columns(...)
   local names, shorts = {...}, {}
   for i, name in ipairs(names) do shorts[i] = F[name] end
   return {names = names, shorts = shorts}
 end
 
--- These fields of a record by name, each false where it is not set.
+-- These fields of a record by name; false for each unset field.
 local function row(k, chosen)
   local values, named = redis.call('HMGET', k, unpack(chosen.shorts)), {}
   for i, name in ipairs(chosen.names) do named[name] = values[i] end
@@ -44,7 +44,7 @@ end
 
 local function read(k, ...) return row(k, columns(...)) end
 
--- One field; several by name and value; those that are to go.
+-- Read one field; write several by name; remove several; increment one.
 local function get(k, name) return redis.call('HGET', k, F[name]) end
 local function set(k, values)
   local flat = {}
@@ -57,11 +57,12 @@ end
 local function unset(k, ...) redis.call('HDEL', k, unpack(columns(...).shorts)) end
 local function add(k, name, number) return redis.call('HINCRBY', k, F[name], number) end
 
--- A number without exponent: Lua 5.1 writes large ones as 1.8e+15.
+-- Formats a number without an exponent: Lua 5.1 writes large numbers as 1.8e+15.
 local function whole(number) return string.format('%.0f', number) end
 
--- Takes `number` sequence numbers and returns the first: unique, growing, 2048 of them for each millisecond, exact in a
--- double until 2109. It is the score in every index, so two tasks of one millisecond never hide each other from a cursor.
+-- Reserves `number` sequence numbers and returns the first. They are unique and ascending, 2048 for each millisecond,
+-- and exact in a double until 2109. They are the scores in every index, so that no two tasks of one millisecond share a
+-- cursor position.
 local function take_seqs(now_ms, number)
   local last = tonumber(redis.call('GET', P .. 'seq') or '0')
   local first = math.max(last + 1, tonumber(now_ms) * 2048)
@@ -69,10 +70,10 @@ local function take_seqs(now_ms, number)
   return first
 end
 
--- What many tasks of one script add to the same key waits here, and is written by `flush` in few commands.
+-- Buffers writes of many tasks of one script to the same key. `flush` writes them in few commands.
 local gathered = {}
 
--- As redis.call, but later: for ZADD (score, member) and LPUSH (value).
+-- Defers a redis.call: ZADD (score, member) or LPUSH (value).
 local function gather(command, k, first, second)
   local list = gathered[k]
   if not list then
@@ -84,9 +85,9 @@ local function gather(command, k, first, second)
   list[n + 2] = second
 end
 
-local ARGUMENTS = 1000  -- of one command; Lua's stack holds 8,000, and an even number keeps pairs together
+local ARGUMENTS = 1000  -- per command; Lua's stack holds 8,000, and an even number keeps pairs together
 
--- Writes what was gathered. Every script that creates tasks ends with it; before that, what was gathered can't be read.
+-- Executes the buffered writes, which can't be read before. Every script that creates tasks ends with it.
 local function flush()
   for k, list in pairs(gathered) do
     for first = 3, #list, ARGUMENTS do
@@ -98,28 +99,28 @@ end
 
 local HISTORY_LENGTH = 50
 
--- Records a change of status, as app/store/record.py reads it; the newest are kept. A creation is not recorded here: the
--- task's record tells it.
+-- Records a change of status in the format of app/store/record.py, and keeps the newest. Creations are not recorded:
+-- the task's record contains that data.
 local function record_change(id, from, to, now_ms, actor, reason)
   local k = key(id) .. ':history'
   local length = redis.call('RPUSH', k, table.concat({now_ms, from, to, actor, reason}, '\t'))
   if length > HISTORY_LENGTH then redis.call('LTRIM', k, -HISTORY_LENGTH, -1) end
 end
 
-local ATTEMPTS_KEPT = 20  -- the one that the record itself tells of included
+local ATTEMPTS_KEPT = 20  -- including the current one, which is in the record itself
 
--- Adds an ended attempt (JSON) to those that are listed beside the record.
+-- Adds an ended attempt (JSON) to the list beside the record.
 local function record_attempt(id, attempt)
   redis.call('RPUSH', key(id) .. ':attempts', attempt)
   redis.call('LTRIM', key(id) .. ':attempts', 1 - ATTEMPTS_KEPT, -1)
 end
 
--- Whether something may be created. request_key, request_value: an idempotency key and what is to be remembered under it
--- ('' both for none) · most_waiting: most tasks that may wait ('' for any number) · number: how many are to be created ·
--- first_id: the first of them.
--- Returns nil: it may, and the key is remembered from here on; {'repeated', what is remembered} where the key was used
--- before; {'full'} where too many tasks would wait.
--- A creation that the client sent twice is its own: it may go on, and changes nothing.
+-- Decides whether tasks or a schedule may be created. request_key, request_value: an idempotency key and the value to
+-- remember with it (both '' for none) · most_waiting: maximum number of waiting tasks ('' for no limit) · number: how
+-- many tasks to create · first_id: the first of them.
+-- Returns nil if the creation may proceed; the key is then remembered. Returns {'repeated', remembered value} if the
+-- key was used before, and {'full'} if too many tasks would wait.
+-- A call that the client sent twice is recognized by its own value: it may proceed, and changes nothing.
 local function admit(request_key, request_value, most_waiting, number, first_id)
   if request_key ~= '' then
     local first = redis.call('GET', P .. 'idem:' .. request_key)
@@ -134,7 +135,7 @@ local function admit(request_key, request_value, most_waiting, number, first_id)
   return nil
 end
 
--- Moves a task to another index, and its record to that status.
+-- Moves a task to the index of another status, and sets the status in its record.
 local function move(id, status, now_ms, actor, reason)
   local k = key(id)
   local task = read(k, 'kind', 'task_type', 'status', 'seq')
@@ -144,18 +145,18 @@ local function move(id, status, now_ms, actor, reason)
   record_change(id, task.status, status, now_ms, actor, reason)
 end
 
--- Takes a task out of everything that could start it.
+-- Removes a task from every set that could start it.
 local function unschedule(id)
   redis.call('ZREM', P .. 'due', id)
   redis.call('ZREM', P .. 'sent', id)
   redis.call('ZREM', P .. 'queued', id)
 end
 
--- Records that a message of this task may be out for longer than `queued` says: its place in a list tells nothing of others.
+-- Records that a message older than the score in `queued` may exist. Its place in a list says nothing about others.
 local function mark_older_message(id) set(key(id), {has_older_message = '1'}) end
 
--- Puts a task where its status says: waiting or queued, with its message when there is one.
--- `write`: `gather` where a script does so for many tasks; else at once.
+-- Adds a task to the set for its status, waiting or queued, and pushes its message if there is one.
+-- `write`: `gather`, in scripts that enqueue many tasks; otherwise the writes are immediate.
 local function enqueue(id, status, due_ms, now_ms, queue_key, message, write)
   write = write or redis.call
   if status == 'queued' then
@@ -174,25 +175,25 @@ local function count(now_ms, counter)
   redis.call('EXPIRE', k, 7200)
 end
 
--- Bucket of a histogram: bounds grow by 1.15 from 0.1 ms on (app/store/histogram.py reads them back).
+-- Histogram bucket: the bounds grow by a factor of 1.15 from 0.1 ms (app/store/histogram.py computes the same bounds).
 local function bucket(ms)
   return math.max(0, math.ceil(math.log(math.max(tonumber(ms), 0.0001) / 0.1) / math.log(1.15)))
 end
 
--- Tells those who wait for a task that it has come to its end: on its own channel, and in an inbox (false for none).
+-- Notifies waiting clients of the end of a task, on the channel of the task and on an inbox (false for none).
 local function notify(id, status, inbox)
   redis.call('PUBLISH', P .. 'done:' .. id, status)
   if inbox then redis.call('PUBLISH', P .. 'inbox:' .. inbox, id) end
 end
 
--- What happens when a task finishes, in this order and in the call that ends it, whatever ended it: an attempt, a stop,
--- a lost worker. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none).
+-- Steps that run when a task finishes, in this order and in the same call, whether an attempt, a stop or a lost worker
+-- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none).
 local FINISH_STEPS = {
-  function(ending)  -- nothing can start it any more
+  function(ending)  -- remove it from everything that could start or recover it
     unschedule(ending.id)
     redis.call('ZREM', P .. 'leases', ending.id)
   end,
-  function(ending)  -- what only a task that is not finished has
+  function(ending)  -- remove the fields of unfinished tasks
     set(key(ending.id), {finished_ms = ending.now_ms})
     unset(key(ending.id), 'lease_until_ms', 'epoch', 'claim', 'stop_requested_ms', 'inbox', 'has_older_message')
   end,
@@ -201,14 +202,14 @@ local FINISH_STEPS = {
   function(ending) notify(ending.id, ending.status, ending.inbox) end,
 }
 
--- Ends a task.
+-- Ends a task: runs the steps.
 local function finish(id, status, now_ms, actor, reason)
   local inbox = get(key(id), 'inbox')
   local ending = {id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, inbox = inbox}
   for _, step in ipairs(FINISH_STEPS) do step(ending) end
 end
 
--- Takes the task out of the indexes of its tags (JSON, false for none).
+-- Removes the task from the indexes of its tags (JSON, false for none).
 local function untag(id, tags)
   for _, tag in ipairs(cjson.decode(tags or '[]')) do redis.call('ZREM', P .. 'tag:' .. tag, id) end
 end
@@ -225,11 +226,11 @@ local function erase(id)
   redis.call('DEL', k, k .. ':spec', k .. ':result', k .. ':stdout', k .. ':attempts', k .. ':history')
 end
 
--- Writes a new task: record, body, indexes, message; some of it gathered. An id that exists already is left as it is.
--- `task`: a table with the names of TASK; its `record` is a list. Returns whether it was new.
+-- Writes a new task: record, body, indexes and message; some writes are buffered. An existing id is left unchanged.
+-- `task`: a table with the names of TASK, whose `record` is a list. Returns whether the task was new.
 local function create(task, now_ms, seq)
   local id, k, is_new = task.id, key(task.id), nil
-  -- Every task has a body, so it tells whether there is one with this id.
+  -- Every task has a body, so the body shows whether the id exists.
   if task.body == '' then
     is_new = redis.call('COPY', schedule_key(task.schedule_id) .. ':spec', k .. ':spec') == 1
   else
@@ -259,7 +260,7 @@ local function create(task, now_ms, seq)
   return true
 end
 
--- The task whose values begin at a place of ARGV, as `create` takes it.
+-- The task whose values begin at position `place` of ARGV, in the form that `create` expects.
 local function task_at(place)
   local task = {}
   for i, name in ipairs(TASK_VALUES) do task[name] = ARGV[place + i - 1] end
@@ -267,8 +268,8 @@ local function task_at(place)
   return task
 end
 
--- Stops a task: at once where it waits or is queued; where it runs, the request is stored and the workers are told.
--- With `force` the record of a running one is ended too. Returns the status before ('' for no such task), and now.
+-- Stops a waiting or queued task at once. For a running task, stores the request and notifies the workers; `force` ends
+-- its record as well. Returns the status before ('' for no such task) and after.
 local function stop(id, now_ms, force, actor, reason)
   local status = get(key(id), 'status')
   if not status then return '', '' end
@@ -287,7 +288,7 @@ end
 local STOP_REQUESTED = 'stop requested'
 local FINISHED = {succeeded = true, failed = true, stopped = true}
 
--- Whether a list of tags (JSON, false for none) holds one.
+-- Whether a list of tags (JSON, false for none) contains `tag`.
 local function has_tag(tags, tag)
   for _, own in ipairs(cjson.decode(tags or '[]')) do
     if own == tag then return true end
@@ -295,12 +296,12 @@ local function has_tag(tags, tag)
   return false
 end
 
--- Whether a name is the one that is looked for, or begins with it.
+-- Whether a name equals `name`, or starts with it if `is_prefix`.
 local function is_named(own, name, is_prefix)
   return own == name or (is_prefix and string.sub(own, 1, #name) == name)
 end
 
--- Moves a scheduled task to another index, and its record to that status; `next_run_ms`: '' for none.
+-- Moves a scheduled task to the index of another status, and sets status and next firing. `next_run_ms`: '' for none.
 local function move_schedule(id, status, next_run_ms)
   local k = schedule_key(id)
   local schedule = read(k, 'kind', 'status', 'seq')

@@ -1,11 +1,11 @@
--- Starts an attempt, if the task still waits for one: queued -> running, or waiting -> running when it is due.
+-- Starts an attempt if the task still needs one: queued -> running, or waiting -> running if it is due.
 -- ARGV: task_id, now_ms, lease_until_ms, worker, kinds, claim
--- kinds: those that the worker runs, between commas
--- claim: names this call. A call that is sent again, since its connection was lost before the answer, gets the same answer
--- Returns {status} where there is nothing to start ('' for no such task, 'early' when it is not due yet, 'elsewhere' when
--- another worker is to run it: its kind was changed after this message was sent), else {'running', record, body}. The
--- epoch counts claims: an attempt that does not count gives its number back, and no two claims may ever look the same
--- (fencing).
+-- kinds: the kinds that the worker runs, each surrounded by commas
+-- claim: identifies this call. A call that is sent again, because its connection was lost, gets the same answer
+-- Returns {'running', record, body}, or {status} if there is nothing to start ('' for no such task, 'early' if it is
+-- not due yet, 'elsewhere' if another worker must run it: its kind was changed after this message was sent).
+-- The epoch counts claims for fencing: an attempt number can be reused by an attempt that did not count, but no two
+-- claims of a task may look alike.
 local k = key(task_id)
 local task = read(k, 'status', 'due_ms', 'kind', 'claim')
 if not task.status then return {''} end
@@ -16,7 +16,7 @@ local function granted() return {'running', redis.call('HGETALL', k), redis.call
 if task.status == 'running' and task.claim == claim then return granted() end
 if task.status == 'waiting' then
   if tonumber(task.due_ms) > tonumber(now_ms) then
-    -- Our clocks differ, or it was put off meanwhile. It is sent again when its time has come.
+    -- The clocks differ, or the task was postponed. Its message is sent again when it is due.
     mark_older_message(task_id)
     if redis.call('ZREM', P .. 'sent', task_id) == 1 then redis.call('ZADD', P .. 'due', task.due_ms, task_id) end
     return {'early'}

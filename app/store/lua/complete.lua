@@ -1,10 +1,11 @@
--- Ends the attempt that a worker holds; one that is no longer its own is left alone (fencing by the claim's epoch).
--- A stop that was asked for meanwhile wins over another attempt.
+-- Ends the attempt that a worker holds. An attempt that it no longer holds is left unchanged (fencing by the epoch).
+-- A stop requested meanwhile takes precedence over another attempt.
 -- ARGV: task_id, epoch, now_ms, status, due_ms, queue_key, message, ending, result, stdout, attempt, reason, record
--- status: where it goes: succeeded, failed, stopped; waiting or queued: it runs again
--- queue_key, message: '' for none · result: '' for none · attempt: its entry as JSON, '' for none
--- ending: counted, lost, returned (app/domain/outcome.py) · record: further fields as a JSON array: short name, value, …
--- Returns the status it has now, '' for no such task, 'superseded' when the attempt was not the caller's any more.
+-- status: the new status: succeeded, failed or stopped; waiting or queued to run again
+-- queue_key, message: '' for none · result: '' for none · attempt: entry for `attempts` as JSON, '' for none
+-- ending: counted, lost, returned (app/domain/outcome.py) · record: all other fields as a JSON array
+--   of short name, value, …
+-- Returns the new status, '' for no such task, or 'superseded' if the caller no longer holds the attempt.
 local k = key(task_id)
 local task = read(k, 'status', 'epoch', 'stop_requested_ms', 'worker')
 if not task.status then return '' end
@@ -24,7 +25,7 @@ if not again then
   return status
 end
 if attempt ~= '' then record_attempt(task_id, attempt) end
-if ending == 'returned' then  -- as if it had never been started
+if ending == 'returned' then  -- as if the attempt had never started
   add(k, 'attempt', -1)
   unset(k, 'error', 'duration_ms', 'stdout_truncated', 'cpu_ms', 'memory_kb')
   redis.call('DEL', k .. ':result', k .. ':stdout')

@@ -1,7 +1,7 @@
--- Creates tasks, all in one step. An id that exists already is left as it is.
+-- Creates tasks atomically. An existing id is left unchanged.
 -- ARGV: now_ms, request_key, request_value, most_waiting, tasks…
--- request_key, request_value, most_waiting: as `admit` reads them · tasks: the values of TASK, of each
--- Returns the number of new ones, or what `admit` says where nothing was created.
+-- request_key, request_value, most_waiting: as `admit` reads them · tasks: the values of TASK for each task
+-- Returns the number of new tasks, or the result of `admit` if nothing was created.
 local number = (#ARGV - tasks + 1) / #TASK_VALUES
 local refused = admit(request_key, request_value, most_waiting, number, ARGV[tasks])
 if refused then return refused end

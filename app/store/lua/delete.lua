@@ -1,6 +1,6 @@
--- Removes every trace of a task that does not run.
+-- Removes every trace of a task that is not running.
 -- ARGV: task_id
--- Returns its status ('' for no such task); 'running' means that nothing was done.
+-- Returns its status ('' for no such task); 'running' means that nothing was removed.
 local task = read(key(task_id), 'status', 'inbox')
 if not task.status then return '' end
 if task.status ~= 'running' then

@@ -1,14 +1,14 @@
--- Takes due firings, each once whoever asks: only of a schedule that still is as the caller saw it.
+-- Executes due firings, each exactly once: only if the schedule is still as the caller saw it.
 -- ARGV: asked
--- asked: one JSON object (to pack thousands of small arguments takes longer than all the rest):
---   now_ms · firings: how many there are in all · templates: of each: queue key, then its text in parts, some of them
---   blanks (app/store/messages.py) · schedules: of each a list with the places SCHEDULE, whose firings are lists with the
---   places FIRING (app/store/firing_request.py)
--- Returns the number of schedules whose firings were taken.
+-- asked: one JSON object (packing thousands of small arguments takes longer than all other work):
+--   now_ms · firings: total number of firings · templates: for each, the queue key, then the parts of the text, some of
+--   which are placeholders (app/store/messages.py) · schedules: for each, a list with the positions SCHEDULE, whose
+--   firings are lists with the positions FIRING (app/store/firings.py)
+-- Returns the number of schedules whose firings were executed.
 local request = cjson.decode(asked)
 local now_ms, templates = request.now_ms, request.templates
 local seq = take_seqs(now_ms, request.firings)
-local RECORDS_KEPT = 1000  -- of each schedule's firings, the newest
+local RECORDS_KEPT = 1000  -- the newest firings of each schedule
 
 local function places(names)
   local at = {}
@@ -17,23 +17,24 @@ local function places(names)
 end
 local SCHEDULE, FIRING = places(request.schedule_places), places(request.firing_places)
 
--- Where a template's blanks are.
-local blanks = {}
+-- The positions of the placeholders in each template.
+local placeholders = {}
 for i, template in ipairs(templates) do
-  blanks[i] = {}
+  placeholders[i] = {}
   for place, part in ipairs(template) do
-    if part == '@task-id@' or part == '@delivery-tag@' then table.insert(blanks[i], place) end
+    if part == '@task-id@' or part == '@delivery-tag@' then table.insert(placeholders[i], place) end
   end
 end
 
--- A template with its blanks filled in. A delivery tag has only to be unique: this is the first message of its task.
+-- Fills the placeholders of a template. The task id serves as the delivery tag: it is unique, since this is the first
+-- message of its task.
 local function filled(number, task_id)
   local text = templates[number]
-  for _, blank in ipairs(blanks[number]) do text[blank] = task_id end
+  for _, place in ipairs(placeholders[number]) do text[place] = task_id end
   return table.concat(text, '', 2)
 end
 
--- Creates the task of a firing. `schedule` is the record of its schedule, whose body it shares.
+-- Creates the task of a firing. `schedule` is the record of its schedule, whose body is copied.
 local function create_fired(schedule_id, schedule, firing)
   local due_ms, task_id, number, queue_key, message = firing[FIRING.due_ms], firing[FIRING.task_id], firing[FIRING.template], '', ''
   if number > 0 then queue_key, message = templates[number][1], filled(number, task_id) end
@@ -47,12 +48,12 @@ local function create_fired(schedule_id, schedule, firing)
   seq = seq + 1
 end
 
--- Whether a firing creates its task, by what the schedule's last one is doing.
+-- Whether a firing may create its task, given the state of the schedule's last task.
 local function may_start(last, overlap)
   local status = last and get(key(last), 'status')
   if not status or FINISHED[status] then return true end
   if overlap == 'skip' then return false end
-  flush()  -- it may be one of this script
+  flush()  -- the last task may have been created by this script
   stop(last, now_ms, false, 'beat', 'next firing of its schedule')
   return true
 end
@@ -63,9 +64,9 @@ end
 
 local function number(text) return tonumber(text or '0') end
 
-local crowded = {}  -- lists of firings with too many records
+local crowded = {}  -- firing lists with too many records
 
--- Takes the firings of one schedule: what is asked of it, and its record.
+-- Executes the firings of one schedule. `asked` is its part of the request, `schedule` its record.
 local function take(asked, schedule)
   local id, following_ms = asked[SCHEDULE.schedule_id], asked[SCHEDULE.following_ms]
   local overlap, most = asked[SCHEDULE.overlap], tonumber(asked[SCHEDULE.max_runs])
@@ -104,7 +105,7 @@ local OWN = {'kind', 'tags', 'next_run_ms', 'revision', 'fired_count', 'skipped_
 local wanted = columns(unpack(OWN)).shorts
 for _, short in ipairs(SPEC_FIELDS) do wanted[#wanted + 1] = short end
 
--- The record of a schedule: the fields OWN by name, and as `spec` those that its tasks get, as a record's flat list.
+-- The record of a schedule: the fields OWN by name, and the spec fields for its tasks as a flat list in `spec`.
 local function schedule_of(id)
   local values, schedule, spec = redis.call('HMGET', schedule_key(id), unpack(wanted)), {}, {}
   for i, name in ipairs(OWN) do schedule[name] = values[i] end

@@ -1,8 +1,8 @@
--- Gives back what a worker has fetched and not started: to the front of its queue, or among the waiting ones.
+-- Returns tasks that a worker has fetched but not started to the front of their queue, or to the waiting tasks.
 -- ARGV: messages…
--- messages: of each: task id, queue key, message
--- A queued task keeps the time since when its message has been out: it is as old as it was.
--- Returns the number given back.
+-- messages: task id, queue key and message for each task
+-- A queued task keeps the time its message was first sent, and thereby its age.
+-- Returns the number of returned tasks.
 local back = 0
 for i = messages, #ARGV, 3 do
   local task_id, queue_key, message = unpack(ARGV, i, i + 2)

@@ -1,7 +1,7 @@
--- One page of tasks, newest first, merged from the indexes that can hold matches.
+-- Returns one page of tasks, newest first, merged from the indexes that can contain matches.
 -- ARGV: before, lowest, limit, budget, chunk, name, is_prefix, tag, schedule_id, kind, task_type, status, from_ms,
 --       until_ms, indexes…
--- before: seq (exclusive) · lowest: seq · budget: records that may be looked at · chunk: ids read from an index at once
+-- before: seq (exclusive) · lowest: seq · budget: number of records to examine · chunk: ids read from an index at once
 -- is_prefix: 1 or 0 · name, tag, schedule_id, kind, task_type, status, from_ms, until_ms: '' for any
 -- Returns {cursor ('' at the end), id, record as a flat list, id, record, …}.
 limit, budget, chunk, is_prefix = tonumber(limit), tonumber(budget), tonumber(chunk), is_prefix == '1'
@@ -21,7 +21,7 @@ for i = indexes, #ARGV do
   if #source.page > 0 then sources[#sources + 1] = source end
 end
 
--- The newest task that no source has given yet: its id and seq.
+-- Id and seq of the newest task that no source has returned yet.
 local function pop()
   local best, best_seq
   for _, source in ipairs(sources) do

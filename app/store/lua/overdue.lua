@@ -1,6 +1,6 @@
--- Marks as queued what a worker holds by countdown and has not started although it is due (all of it is busy, or gone).
+-- Marks as queued all due tasks that a worker holds as a countdown but has not started (it is fully busy, or gone).
 -- ARGV: now_ms, before_ms, limit, actor
--- before_ms: due before
+-- before_ms: only tasks due by then
 -- Returns the number of tasks.
 local found = redis.call('ZRANGEBYSCORE', P .. 'sent', '-inf', before_ms, 'LIMIT', 0, limit)
 for _, id in ipairs(found) do

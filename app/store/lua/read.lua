@@ -1,7 +1,7 @@
--- Reads one whole task.
+-- Reads one full task.
 -- ARGV: task_id
--- Returns {record as a flat list (empty: no such task), body, result, stdout ('' each for none), attempt entries,
--- changes of status}.
+-- Returns {record as a flat list (empty for no such task), body, result, stdout (each '' for none), attempts, status
+-- changes}.
 local k = key(task_id)
 local record = redis.call('HGETALL', k)
 if #record == 0 then return {record} end

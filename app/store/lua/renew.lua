@@ -1,7 +1,7 @@
 -- Renews the leases of the attempts that a worker runs.
 -- ARGV: lease_until_ms, held…
--- held: of each: task id, epoch
--- Returns, of each, 1 where it is still the worker's and nobody asked to stop it, else 0.
+-- held: task id and epoch of each attempt
+-- Returns 1 for each attempt that the worker still holds and that has no stop request, otherwise 0.
 local kept = {}
 for i = held, #ARGV, 2 do
   local task_id, epoch = ARGV[i], ARGV[i + 1]

@@ -1,7 +1,7 @@
--- One firing beside the schedule.
+-- Creates one task of a scheduled task, independently of its timing.
 -- ARGV: now_ms, request_key, request_value, most_waiting, schedule_id, task…
 -- request_key, request_value, most_waiting: as `admit` reads them · task: the values of TASK
--- Returns 1, or 0 where there is no such scheduled task, or what `admit` says where nothing was created.
+-- Returns 1, or 0 if there is no such scheduled task, or the result of `admit` if nothing was created.
 local k = schedule_key(schedule_id)
 if redis.call('EXISTS', k) == 0 then return 0 end
 local created = task_at(task)

@@ -1,7 +1,7 @@
--- Changes a scheduled task that still is as the caller saw it.
+-- Changes a scheduled task if it is still as the caller saw it.
 -- ARGV: schedule_id, now_ms, seen_revision, seen_next_run_ms, status, kind, next_run_ms, body, record
 -- seen_next_run_ms, next_run_ms: '' for none · record: its fields as a JSON array: short name, value, …
--- Returns 1; 0 where it is another meanwhile, or gone.
+-- Returns 1, or 0 if it was changed meanwhile or is gone.
 local k = schedule_key(schedule_id)
 local seen = read(k, 'revision', 'next_run_ms', 'kind', 'status')
 if seen.revision ~= seen_revision or seen.next_run_ms ~= seen_next_run_ms then return 0 end

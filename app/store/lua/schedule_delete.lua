@@ -1,6 +1,6 @@
--- Removes a scheduled task; the tasks that it created stay.
+-- Removes a scheduled task. Tasks that it created remain.
 -- ARGV: schedule_id
--- Returns 1 where there was one.
+-- Returns 1, or 0 if there was none.
 local k = schedule_key(schedule_id)
 local schedule = read(k, 'status', 'kind', 'key')
 if not schedule.status then return 0 end

@@ -1,10 +1,10 @@
--- One page of scheduled tasks, newest first.
+-- Returns one page of scheduled tasks, newest first.
 -- ARGV: before, limit, budget, name, is_prefix, tag, indexes…
--- before: seq (exclusive) · budget: records that may be looked at · is_prefix: 1 or 0 · name, tag: '' for any
+-- before: seq (exclusive) · budget: maximum number of records to examine · is_prefix: 1 or 0 · name, tag: '' for any
 -- Returns {cursor ('' at the end), id, record as a flat list, body, id, …}.
 limit, budget, is_prefix = tonumber(limit), tonumber(budget), is_prefix == '1'
 
--- Six indexes at most: take the newest `budget` of each, then sort what was taken.
+-- There are at most six indexes: take the newest `budget` entries of each, then sort them.
 local entries, complete = {}, true
 for i = indexes, #ARGV do
   local found = redis.call('ZREVRANGEBYSCORE', ARGV[i], '(' .. before, '-inf', 'WITHSCORES', 'LIMIT', 0, budget)

@@ -1,7 +1,7 @@
 -- Changes the status of a scheduled task: active -> paused, paused -> active, active -> ended.
 -- ARGV: schedule_id, now_ms, before, after, next_run_ms
--- before: the status it must have · after: the one it gets · next_run_ms: '' for none
--- Returns {status before ('' for no such scheduled task), status now}.
+-- before: the required current status · after: the new status · next_run_ms: '' for none
+-- Returns {status before ('' for no such scheduled task), status after}.
 local k = schedule_key(schedule_id)
 local status = get(k, 'status')
 if not status then return {'', ''} end

@@ -1,8 +1,8 @@
 -- Writes a new scheduled task.
 -- ARGV: schedule_id, now_ms, kind, next_run_ms, name_key, body, record, request_key, request_value, most_waiting
--- name_key: its caller's own name for it, '' for none · record: further fields as a JSON array: short name, value, …
+-- name_key: the key that its caller chose, '' for none · record: all other fields as a JSON array: short name, value, …
 -- request_key, request_value, most_waiting: as `admit` reads them
--- Returns the id: another one where the key is taken; or what `admit` says where nothing was created.
+-- Returns the id (of the existing scheduled task if the key is taken), or the result of `admit` if nothing was created.
 local k = schedule_key(schedule_id)
 local taken = name_key ~= '' and redis.call('GET', P .. 'keyed:' .. name_key)
 if taken then return taken end

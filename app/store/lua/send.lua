@@ -1,7 +1,7 @@
--- Sends the messages of tasks whose time is near, or whose message was lost.
+-- Sends the messages of tasks that are nearly due, or whose message was lost.
 -- ARGV: now_ms, actor, messages…
--- messages: of each: task id, due ms that was seen, queue key, message
--- Only a task that is as it was seen is sent: waiting with no message out, or queued.
+-- messages: task id, due time as seen in ms, queue key and message for each task
+-- A task is sent only if it is unchanged since it was seen, and either waiting without a message or queued.
 -- Returns the number sent.
 local sent = 0
 for i = messages, #ARGV, 4 do

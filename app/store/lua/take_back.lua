@@ -1,7 +1,7 @@
--- Takes back an attempt whose lease is over: it runs again, or fails when it has cost too many workers their life.
+-- Recovers an attempt whose lease has expired: the task runs again, or fails if it has cost too many workers.
 -- ARGV: task_id, epoch, now_ms, queue_key, message, max_losses, error, attempt, actor
--- max_losses: losses that are one too many · error, attempt: JSON
--- Returns the status it goes to, '' where the lease was renewed or the task is gone meanwhile.
+-- max_losses: the task fails at this number of losses · error, attempt: JSON
+-- Returns the new status, or '' if the lease was renewed or the task is gone.
 local LEASE_EXPIRED = 'lease expired'
 local k = key(task_id)
 local task = read(k, 'status', 'epoch', 'lease_until_ms', 'stop_requested_ms')

@@ -1,8 +1,8 @@
--- Changes a waiting task that still is as the caller saw it.
+-- Changes a waiting task if it is still as the caller saw it.
 -- ARGV: now_ms, seen_due_ms, seen_revision, task…
 -- seen_revision: '' for the first · task: the values of TASK; its status is waiting or queued
--- Returns the status: 'waiting' or 'queued' when it was changed, another where that forbids it, '' for no such task,
--- 'other' where it was changed meanwhile.
+-- Returns 'waiting' or 'queued' if it was changed, another status if that one prevents the change, '' for no such task,
+-- or 'other' if it was changed meanwhile.
 local changed = task_at(task)
 local id, k = changed.id, key(changed.id)
 local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq', 'tags')

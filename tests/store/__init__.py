@@ -1,1 +1,1 @@
-"""The store against a real server."""
+"""Tests of the store on a real server."""

@@ -1,4 +1,4 @@
-"""Tasks, attempts and schedules for the store's tests, with defaults for all that a test does not speak of."""
+"""Factories of tasks, attempts and schedules, with defaults for everything that a test does not set."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ ENTRY = {"attempt": 1, "error": None}
 
 
 def message_for(task_id: str) -> Message:
-    """A message as the store needs it: on a list, with the task's id where `oldest_message` looks."""
+    """A message as the store needs it: for a list, with the task's id where `oldest_message` reads it."""
     return Message(MESSAGE.queue_key, json.dumps({"headers": {"id": task_id}}))
 
 
 class PlainMessages:
-    """A message maker that needs no Celery: the messages of `message_for`."""
+    """A message maker without Celery. It makes the messages of `message_for`."""
 
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
         return message_for(task_id)
@@ -44,8 +44,8 @@ class PlainMessages:
         return TEMPLATE
 
 
-_BEFORE, _, _BEHIND = message_for(TASK_ID).payload.partition(TASK_ID)
-TEMPLATE = MessageTemplate(MESSAGE.queue_key, (_BEFORE, TASK_ID, _BEHIND))
+_BEFORE, _, _AFTER = message_for(TASK_ID).payload.partition(TASK_ID)
+TEMPLATE = MessageTemplate(MESSAGE.queue_key, (_BEFORE, TASK_ID, _AFTER))
 
 
 _RAW = {"name": "report", "function_code": "def f(): pass", "function_name": "f"}
@@ -57,7 +57,7 @@ SCHEDULE_SPEC = {
 
 
 def with_spec(base: Mapping[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The changes with those of declared fields in `spec`, over `base`."""
+    """The changes, with changes of declared fields moved into `spec`, on top of `base`."""
     spec = {**base, **changes.pop("spec", {})}
     declared = names_kept(ScheduleSpec)
     spec |= {name: changes.pop(name) for name in list(changes) if name in declared}
@@ -65,7 +65,7 @@ def with_spec(base: Mapping[str, Any], changes: dict[str, Any]) -> dict[str, Any
 
 
 def changed(item: Item, **changes: Any) -> Item:
-    """`item` with some of its own or declared fields changed."""
+    """`item` with some of its fields or spec fields changed."""
     return replace(item, **with_spec(item.spec, changes))
 
 
@@ -84,21 +84,21 @@ def new_task(now_ms: int, **changes: Any) -> NewTask:
 
 
 def created(store: Store, now_ms: int, **changes: Any) -> str:
-    """The id of a task that was just created."""
+    """Create a task and return its id."""
     task = new_task(now_ms, **changes)
     assert store.tasks.create([task], now_ms) == 1
     return task.id
 
 
 def claimed(store: Store, task_id: str, now_ms: int, worker: str = WORKER) -> Attempt:
-    """The attempt of a task that a worker starts now."""
+    """Let a worker claim a task now, and return the attempt."""
     attempt = store.tasks.claim(task_id, worker, now_ms, now_ms + LEASE_MS)
     assert isinstance(attempt, Attempt), attempt
     return attempt
 
 
 def finished(store: Store, now_ms: int, outcome: Outcome = SUCCEEDED, **changes: Any) -> str:
-    """The id of a task that was just created and has run."""
+    """Create and run a task, and return its id."""
     task_id = created(store, now_ms, **changes)
     store.tasks.finish(claimed(store, task_id, now_ms), outcome, now_ms, 1.5)
     return task_id
@@ -119,19 +119,19 @@ def new_schedule(now_ms: int, **changes: Any) -> Schedule:
 
 
 def scheduled(store: Store, now_ms: int, **changes: Any) -> Schedule:
-    """A schedule that was just created."""
+    """Create a schedule and return it."""
     schedule = new_schedule(now_ms, **changes)
     store.schedules.create(schedule, now_ms)
     return schedule
 
 
 def firing(schedule_id: str, at_ms: int) -> Firing:
-    """A firing whose task is due at once."""
+    """A firing whose task is due immediately."""
     return Firing(at_ms, at_ms, firing_id(schedule_id, at_ms), TEMPLATE)
 
 
 def due(schedule: Schedule, **changes: Any) -> Firings:
-    """What a beat that saw `schedule` asks for: its next firing; the one after that is in a minute."""
+    """The request of a beat that saw `schedule`: its next firing, followed by another one a minute later."""
     at_ms = schedule.next_run_ms
     assert at_ms is not None
     asked = Firings(

@@ -1,4 +1,4 @@
-"""The conditions on which something is created: how many may wait, and which request was carried out before."""
+"""Conditions for creation: the maximum number of waiting tasks, and repeated requests."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.store.making import MESSAGE, claimed, created, finished, new_schedule
 KEYED = Conditions(key="k", fingerprint="f")
 
 
-def test_whatever_waits_is_counted_and_nothing_else(store: Store, clock: VirtualClock) -> None:
+def test_only_waiting_and_queued_tasks_are_counted(store: Store, clock: VirtualClock) -> None:
     now_ms = clock()
     created(store, now_ms)
-    created(store, now_ms, due_ms=now_ms + 1_000)  # its message is out, as a countdown
+    created(store, now_ms, due_ms=now_ms + 1_000)  # its message was sent as a countdown
     created(store, now_ms, due_ms=now_ms + 60_000, message=NO_MESSAGE)
     assert store.admission.waiting() == 3
     finished(store, now_ms)
@@ -27,7 +27,7 @@ def test_whatever_waits_is_counted_and_nothing_else(store: Store, clock: Virtual
     assert store.admission.waiting() == 3
 
 
-def test_of_many_all_are_created_or_none(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_a_batch_is_created_completely_or_not_at_all(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     now_ms = clock()
     created(store, now_ms)
     before = raw_redis.dbsize()
@@ -42,7 +42,7 @@ def test_of_many_all_are_created_or_none(store: Store, raw_redis: redis.Redis, c
 
 
 @pytest.mark.parametrize("ahead_ms", [0, 1_000, 60_000], ids=["queued", "sent", "waiting"])
-def test_what_waits_in_any_way_takes_room(store: Store, clock: VirtualClock, ahead_ms: int) -> None:
+def test_every_kind_of_waiting_task_counts(store: Store, clock: VirtualClock, ahead_ms: int) -> None:
     message = NO_MESSAGE if ahead_ms == 60_000 else MESSAGE
     created(store, clock(), due_ms=clock() + ahead_ms, message=message)
     with pytest.raises(Full):
@@ -68,12 +68,12 @@ def test_the_first_request_is_remembered_whatever_it_created(store: Store, clock
     assert store.schedules.create(made, clock(), Conditions(key="l", fingerprint="f")) == made.id
 
 
-def test_a_call_that_the_client_sent_twice_is_the_same_call(store: Store, clock: VirtualClock) -> None:
-    """redis-py sends it again where the connection was lost, though it may have been carried out."""
+def test_a_call_sent_twice_by_the_client_counts_once(store: Store, clock: VirtualClock) -> None:
+    """redis-py sends a call again if the connection was lost, although Redis may have executed it."""
     schedule, task, made = scheduled(store, clock()), new_task(clock()), new_schedule(clock())
     last = new_task(clock())
     assert store.tasks.create([last], clock(), Conditions(1)) == 1
-    assert store.tasks.create([last], clock(), Conditions(1)) == 0, "it took the last place itself"
+    assert store.tasks.create([last], clock(), Conditions(1)) == 0, "the task itself took the last place"
     for _ in range(2):
         assert store.schedules.run_now(schedule.id, task, clock(), KEYED) is True
     found = store.schedules.get(schedule.id)
@@ -85,7 +85,7 @@ def test_a_call_that_the_client_sent_twice_is_the_same_call(store: Store, clock:
 
 
 def test_the_share_of_the_memory(store: Store, raw_redis: redis.Redis) -> None:
-    assert store.admission.memory_share() == 0, "it has no limit"
+    assert store.admission.memory_share() == 0, "Redis has no memory limit"
     raw_redis.config_set("maxmemory", str(raw_redis.info("memory")["used_memory"] * 2))
     try:
         assert 0.4 < store.admission.memory_share() < 0.6

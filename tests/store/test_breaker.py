@@ -1,4 +1,4 @@
-"""A Redis that answers nobody is tried by one call at a time."""
+"""An unresponsive Redis is tried by one call at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.store.breaker import Breaker
 
 
 class Clock:
-    """Each look at it is a moment later."""
+    """A clock that advances at each reading."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -37,7 +37,7 @@ def silence(breaker: Breaker, call: Callable[[], None] | None = None) -> None:
 
 
 def refuses_others(breaker: Breaker) -> bool:
-    """Whether a second call is refused while a first one tries."""
+    """Whether a second call is refused while a first call is trying."""
     began, go_on = threading.Event(), threading.Event()
 
     def slow() -> None:
@@ -58,16 +58,16 @@ def refuses_others(breaker: Breaker) -> bool:
     return False
 
 
-def test_after_a_silence_one_tries_and_the_others_are_refused() -> None:
+def test_after_a_timeout_one_call_tries_and_others_are_refused() -> None:
     breaker = Breaker(Clock())
-    assert not refuses_others(breaker), "nothing is known yet"
+    assert not refuses_others(breaker), "no call has timed out yet"
     silence(breaker)
     assert refuses_others(breaker)
-    assert refuses_others(breaker), "it is still silent"
+    assert refuses_others(breaker), "Redis is still unresponsive"
 
 
-@pytest.mark.parametrize("answer", [lambda: None, failing(ResponseError("a wrong command is an answer"))])
-def test_the_first_answer_ends_it(answer: Callable[[], None]) -> None:
+@pytest.mark.parametrize("answer", [lambda: None, failing(ResponseError("an error reply is a reply"))])
+def test_the_first_reply_ends_the_refusals(answer: Callable[[], None]) -> None:
     breaker = Breaker(Clock())
     silence(breaker)
     with contextlib.suppress(ResponseError):
@@ -75,11 +75,11 @@ def test_the_first_answer_ends_it(answer: Callable[[], None]) -> None:
     assert not refuses_others(breaker)
 
 
-def test_one_slow_command_among_others_that_are_answered_is_no_silence() -> None:
+def test_a_slow_command_among_others_with_replies_refuses_none() -> None:
     breaker = Breaker(Clock())
 
     def slow() -> None:
-        breaker.run(lambda: None)  # somebody else is answered meanwhile
+        breaker.run(lambda: None)  # another call gets a reply meanwhile
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
@@ -87,7 +87,7 @@ def test_one_slow_command_among_others_that_are_answered_is_no_silence() -> None
     assert not refuses_others(breaker)
 
 
-def test_a_refused_connection_is_no_silence() -> None:
+def test_a_refused_connection_refuses_no_other_calls() -> None:
     breaker = Breaker(Clock())
     with pytest.raises(ConnectionError):
         breaker.run(failing(ConnectionError("refused")))

@@ -1,4 +1,4 @@
-"""Which errors mean that Redis is not there for us, and which that a command was wrong."""
+"""Which errors mean that Redis is unavailable, and which that a command was wrong."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.servers import RedisServer
         (exceptions.ReadOnlyError("You can't write"), Unavailable, "ReadOnlyError"),
         (exceptions.MasterDownError("Link with MASTER is down"), Unavailable, "MasterDownError"),
         (exceptions.OutOfMemoryError("command not allowed"), Full, "Redis is out of memory; nothing was changed"),
-        # redis-py knows no class for these
+        # redis-py has no class for these
         (exceptions.ResponseError("MISCONF Errors writing to the AOF file"), Unavailable, "MISCONF"),
         (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), Unavailable, "NOREPLICAS"),
         (exceptions.ResponseError("BUSY Redis is busy running a script."), Unavailable, "BUSY"),
-        # how 6.2 tells what a script met
+        # the format of Redis 6.2 for errors within a script
         (
             exceptions.ResponseError("Error running script (call to f_1): @user_script:5: -OOM command not allowed"),
             Full,
@@ -39,7 +39,7 @@ from tests.servers import RedisServer
         ),
     ],
 )
-def test_redis_is_not_there(error: exceptions.RedisError, kind: type[Unavailable], reason: str) -> None:
+def test_redis_is_unavailable(error: exceptions.RedisError, kind: type[Unavailable], reason: str) -> None:
     found = as_unavailable(error)
     assert (type(found), str(found)) == (kind, reason)
 
@@ -56,17 +56,17 @@ def client(own_server: RedisServer) -> Iterator[Client]:
         yield client
 
 
-def test_a_command_whose_reply_is_lost_may_have_been_done(own_server: RedisServer, client: Client) -> None:
+def test_a_command_whose_reply_is_lost_may_have_been_executed(own_server: RedisServer, client: Client) -> None:
     with pytest.raises(Unavailable) as lost:
-        # This one has no reply yet when Redis dies.
+        # Redis dies before it replies to this command.
         client.execute_command("BLPOP", "nothing", 0, meanwhile=lambda: own_server.stop(signal.SIGKILL))
     assert str(lost.value) == REPLY_LOST
     with pytest.raises(Unavailable) as refused:
         client.set("a", 1)
-    assert str(refused.value) == "ConnectionError", "this one was not sent"
+    assert str(refused.value) == "ConnectionError", "this command was not sent"
 
 
-def test_a_reply_that_is_lost_and_then_given_is_no_error(own_server: RedisServer, client: Client) -> None:
+def test_a_lost_reply_followed_by_a_successful_retry_is_no_error(own_server: RedisServer, client: Client) -> None:
     def restart() -> None:
         own_server.stop(signal.SIGKILL)
         own_server.start()
@@ -74,4 +74,4 @@ def test_a_reply_that_is_lost_and_then_given_is_no_error(own_server: RedisServer
     meanwhile = iter([restart, lambda: None])
     answer: list[str] | None = client.execute_command("BLPOP", "nothing", 0.5, meanwhile=lambda: next(meanwhile)())  # type: ignore[no-untyped-call]
     assert answer is None
-    assert next(meanwhile, None) is None, "it was sent twice"
+    assert next(meanwhile, None) is None, "the command must be sent twice"

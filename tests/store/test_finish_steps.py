@@ -1,4 +1,4 @@
-"""The list of steps at a task's end: a step that is added is taken once for each end, whatever ended the task."""
+"""The steps at the end of a task: an added step runs exactly once per end, whatever ended the task."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.conftest import VirtualClock
 from tests.store.making import FAILED, LEASE_MS, STOPPED, SUCCEEDED, claimed, created
 
 LIST = "local FINISH_STEPS = {\n"
-STEP = "  function(ending) redis.call('RPUSH', P .. 'told', ending.id .. ' ' .. ending.status) end,\n"
+STEP = "  function(ending) redis.call('RPUSH', P .. 'steps', ending.id .. ' ' .. ending.status) end,\n"
 
 
 @pytest.fixture
 def store(redis_url: str, raw_redis: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store whose scripts have one step more."""
+    """A store whose scripts have an additional step."""
     folder = tmp_path / "lua"
     shutil.copytree(scripts._FOLDER, folder)
     library = folder / "_lib.lua"
@@ -98,16 +98,16 @@ ENDS: list[Callable[[Store, VirtualClock], str]] = [
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
-def test_a_step_is_taken_once(
+def test_a_step_runs_once(
     store: Store, clock: VirtualClock, raw_redis: redis.Redis, end: Callable[[Store, VirtualClock], str]
 ) -> None:
     expected = end(store, clock)
-    assert raw_redis.lrange("celeriac:told", 0, -1) == [expected]
+    assert raw_redis.lrange("celeriac:steps", 0, -1) == [expected]
 
 
-def test_no_step_is_taken_for_what_does_not_end(store: Store, clock: VirtualClock, raw_redis: redis.Redis) -> None:
+def test_no_step_runs_for_a_retry_or_a_deletion(store: Store, clock: VirtualClock, raw_redis: redis.Redis) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock() + 5, NO_MESSAGE, Ending.COUNTED, entry=None)
     store.tasks.delete(task_id)
-    assert raw_redis.exists("celeriac:told") == 0
+    assert raw_redis.exists("celeriac:steps") == 0

@@ -1,4 +1,4 @@
-"""Percentiles from counted buckets: exact to one bucket, 15 %."""
+"""Percentiles from bucket counts: accurate to one bucket, 15 %."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def test_bounds_grow_by_15_percent_from_a_tenth_of_a_millisecond() -> None:
     assert upper_bound_ms(100) == pytest.approx(0.1 * 1.15**100)
 
 
-def test_nothing_counted_has_no_percentiles() -> None:
+def test_empty_counts_have_no_percentiles() -> None:
     assert percentiles_ms({}, SHARES) == [None, None, None, None]
 
 
-def test_a_percentile_is_the_bound_below_which_that_share_lies() -> None:
+def test_a_percentile_is_the_upper_bound_of_that_share() -> None:
     counts = {10: 50, 20: 45, 30: 4, 40: 1}
     bounds = [round(upper_bound_ms(bucket), 3) for bucket in (10, 20, 30, 40)]
     assert percentiles_ms(counts, SHARES) == bounds
@@ -36,7 +36,7 @@ def test_a_percentile_is_the_bound_below_which_that_share_lies() -> None:
 
 @given(st.lists(st.floats(0.01, 3_600_000), min_size=1, max_size=12))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_lua_counts_is_read_back_within_one_bucket(
+def test_durations_counted_by_lua_are_read_back_within_one_bucket(
     store: Store, raw_redis: redis.Redis, durations: list[float]
 ) -> None:
     raw_redis.flushdb()
@@ -45,7 +45,7 @@ def test_what_lua_counts_is_read_back_within_one_bucket(
         store.tasks.finish(claimed(store, created(store, clock()), clock()), SUCCEEDED, clock(), duration)
     counts: Counter[int] = store.stats.read((), clock()).durations
     assert counts.total() == len(durations)
-    kept = sorted(round(duration, 2) for duration in durations)  # the record's own precision
+    kept = sorted(round(duration, 2) for duration in durations)  # the precision of the record
     for share, found in zip(SHARES, percentiles_ms(counts, SHARES), strict=True):
         exact = max(kept[math.ceil(share * len(kept)) - 1], 0.1)
         assert found is not None

@@ -1,4 +1,4 @@
-"""Every change of a task's status, as the store keeps it, whoever makes it."""
+"""The history records every change of a task's status, whoever makes it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def again(store: Store, task_id: str, clock: VirtualClock, outcome: Outcome = FA
     )
 
 
-def test_from_the_creation_over_a_retry_to_the_end(store: Store, clock: VirtualClock) -> None:
+def test_from_creation_through_a_retry_to_the_end(store: Store, clock: VirtualClock) -> None:
     task_id, begun = created(store, clock()), clock()
     clock.advance(10)
     again(store, task_id, clock, pause_ms=1_000)
@@ -58,7 +58,7 @@ def test_from_the_creation_over_a_retry_to_the_end(store: Store, clock: VirtualC
     ]
 
 
-def test_what_waits_is_created_so_and_queued_by_a_beat(store: Store, clock: VirtualClock) -> None:
+def test_a_waiting_task_is_queued_by_a_beat(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
     assert [change.after for change in history(store, task_id)] == [WAITING]
     clock.advance(60_000)
@@ -67,13 +67,13 @@ def test_what_waits_is_created_so_and_queued_by_a_beat(store: Store, clock: Virt
     assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, BEAT, "due")]
 
 
-def test_a_countdown_that_nobody_starts_is_queued_by_a_beat(store: Store, clock: VirtualClock) -> None:
+def test_a_countdown_that_no_worker_starts_is_queued_by_a_beat(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 1_000)
     store.recovery.mark_overdue(clock.advance(2_000), clock(), 10, BEAT)
     assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, BEAT, "due")]
 
 
-def test_a_change_that_makes_it_due(store: Store, clock: VirtualClock) -> None:
+def test_a_change_that_makes_the_task_due(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
     seen = store.tasks.get(task_id)
     assert seen is not None
@@ -81,7 +81,7 @@ def test_a_change_that_makes_it_due(store: Store, clock: VirtualClock) -> None:
     assert history(store, task_id)[1:] == [Change(clock(), WAITING, QUEUED, "api", "changed to be due now")]
 
 
-def test_a_stop_says_who_asked_and_where_it_ran_who_ended_it(store: Store, clock: VirtualClock) -> None:
+def test_a_stop_names_the_requester_or_the_worker_that_ended_the_task(store: Store, clock: VirtualClock) -> None:
     queued, running, unheard = created(store, clock()), created(store, clock()), created(store, clock())
     store.tasks.stop(queued, clock())
     attempt = claimed(store, running, clock())
@@ -95,7 +95,7 @@ def test_a_stop_says_who_asked_and_where_it_ran_who_ended_it(store: Store, clock
     assert history(store, unheard)[-1] == Change(clock(), RUNNING, Status.STOPPED, "api", why)
 
 
-def test_a_stop_that_wins_over_a_retry_is_the_reason(store: Store, clock: VirtualClock) -> None:
+def test_a_stop_that_replaces_a_retry_is_the_reason(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     store.tasks.stop(task_id, clock())
@@ -128,7 +128,7 @@ def test_the_newest_fifty_are_kept(store: Store, raw_redis: redis.Redis, clock: 
     assert raw_redis.llen(f"{store.keys.task(task_id)}:history") == HISTORY_LENGTH
 
 
-def test_a_reason_is_short_and_may_hold_anything(store: Store, clock: VirtualClock) -> None:
+def test_a_reason_is_short_and_may_contain_anything(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     nasty = replace(FAILED, failure=Failure("a\tb\n" + "c" * 1000, "no"))
     again(store, task_id, clock, nasty)

@@ -1,4 +1,4 @@
-"""Who waits for a task that it creates is woken by its end, whatever happens to the connection."""
+"""A process that waits for a task it created is woken by the end of the task, whatever happens to the connection."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def expected(store: Store, clock: VirtualClock) -> str:
     return created(store, clock(), inbox=store.inbox.name)
 
 
-def test_the_end_of_a_task_wakes_who_expects_it_and_nobody_else(store: Store, clock: VirtualClock) -> None:
-    assert store.inbox.is_open() is False, "nobody expects anything"
+def test_the_end_of_a_task_wakes_only_its_watch(store: Store, clock: VirtualClock) -> None:
+    assert store.inbox.is_open() is False, "no task is expected yet"
     task_id, other = expected(store, clock), expected(store, clock)
     with store.inbox.expect(task_id) as watch, store.inbox.expect(other) as other_watch:
         assert store.inbox.is_open()
@@ -28,7 +28,7 @@ def test_the_end_of_a_task_wakes_who_expects_it_and_nobody_else(store: Store, cl
         assert other_watch.wait(5)
 
 
-def test_a_deleted_task_wakes_who_expects_it(store: Store, clock: VirtualClock) -> None:
+def test_a_deleted_task_wakes_its_watch(store: Store, clock: VirtualClock) -> None:
     task_id = expected(store, clock)
     with store.inbox.expect(task_id) as watch:
         assert store.inbox.is_open()
@@ -43,25 +43,25 @@ def test_a_finished_record_names_no_inbox(store: Store, raw_redis: redis.Redis, 
     assert raw_redis.hget(store.keys.task(task_id), "ib") is None
 
 
-def test_one_subscription_serves_all(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_one_subscription_serves_all_tasks(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     for _ in range(3):
         with store.inbox.expect(created(store, clock())):
             assert store.inbox.is_open()
     channel = store.keys.inbox(store.inbox.name)
     assert raw_redis.pubsub_numsub(channel) == [(channel, 1)]
-    assert raw_redis.publish(channel, "of a task that nobody expects any more") == 1
+    assert raw_redis.publish(channel, "a task that is no longer expected") == 1
 
 
-def test_a_lost_connection_wakes_everybody(redis_program_path: Path, tmp_path: Path) -> None:
+def test_a_lost_connection_wakes_every_watch(redis_program_path: Path, tmp_path: Path) -> None:
     server = RedisServer(redis_program_path, tmp_path)
     server.start()
     store = Store.at(server.url)
     with store.inbox.expect("a task") as watch:
         assert store.inbox.is_open()
         server.stop()
-        assert watch.wait(5), "something may be missed from now on"
+        assert watch.wait(5), "notifications may be missed from now on"
         server.start()
-        wait_until(lambda: watch.wait(0), 10, "something may have been missed until now")
+        wait_until(lambda: watch.wait(0), 10, "the notification that some may have been missed")
         assert store.inbox.is_open()
     store.close()
     server.stop()

@@ -1,4 +1,4 @@
-"""Signs of life, and how long they count."""
+"""Heartbeats and their lifetime."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from app.store.store import Store
 from tests.conftest import VirtualClock
 
 
-def test_a_worker_is_there_with_what_it_says_until_it_is_silent_for_too_long(store: Store, clock: VirtualClock) -> None:
+def test_a_worker_is_listed_with_its_facts_until_its_heartbeat_is_too_old(store: Store, clock: VirtualClock) -> None:
     store.liveness.worker_alive("celery@ü", {"queues": ["celeriac.code"], "pid": 7}, clock())
     expected = [{"hostname": "celery@ü", "seen_ms": clock(), "queues": ["celeriac.code"], "pid": 7}]
     assert store.liveness.workers(clock()) == expected
@@ -15,14 +15,14 @@ def test_a_worker_is_there_with_what_it_says_until_it_is_silent_for_too_long(sto
     assert store.liveness.workers(clock.advance(1)) == []
 
 
-def test_a_worker_that_ends_says_so(store: Store, clock: VirtualClock) -> None:
+def test_a_worker_that_shuts_down_is_removed(store: Store, clock: VirtualClock) -> None:
     for name in ("one", "two"):
         store.liveness.worker_alive(name, {}, clock())
     store.liveness.worker_gone("one")
     assert [worker["hostname"] for worker in store.liveness.workers(clock())] == ["two"]
 
 
-def test_who_was_silent_for_a_minute_is_forgotten(store: Store, clock: VirtualClock) -> None:
+def test_a_worker_is_forgotten_after_a_minute_without_heartbeat(store: Store, clock: VirtualClock) -> None:
     store.liveness.worker_alive("old", {}, clock())
     store.liveness.beat_ticked("old", clock())
     store.liveness.worker_alive("new", {}, clock.advance(FORGET_MS))
@@ -31,7 +31,7 @@ def test_who_was_silent_for_a_minute_is_forgotten(store: Store, clock: VirtualCl
     assert store.liveness.last_beat() is None
 
 
-def test_the_beat_that_ticked_last_is_told_alive_or_not(store: Store, clock: VirtualClock) -> None:
+def test_the_last_beat_is_returned_alive_or_not(store: Store, clock: VirtualClock) -> None:
     assert store.liveness.last_beat() is None
     store.liveness.beat_ticked("one", clock())
     store.liveness.beat_ticked("two", clock.advance(1_000))
@@ -40,11 +40,11 @@ def test_the_beat_that_ticked_last_is_told_alive_or_not(store: Store, clock: Vir
     assert store.liveness.last_beat() == Beat("one", clock() - 1_000)
 
 
-def test_a_ping_that_works_says_nothing(store: Store) -> None:
+def test_a_successful_ping_raises_nothing(store: Store) -> None:
     store.liveness.ping()
 
 
-def test_a_clock_that_was_set_back_leaves_nobody_alive_who_is_gone(store: Store, clock: VirtualClock) -> None:
+def test_setting_the_clock_back_keeps_no_dead_process_alive(store: Store, clock: VirtualClock) -> None:
     store.liveness.worker_alive("gone", {}, clock())
     store.liveness.beat_ticked("gone", clock())
     hour_ago = clock() - 3_600_000
@@ -53,4 +53,4 @@ def test_a_clock_that_was_set_back_leaves_nobody_alive_who_is_gone(store: Store,
     assert beat is not None
     assert (beat.is_alive(clock()), beat.is_alive(hour_ago)) == (True, False)
     store.liveness.beat_ticked("lives", hour_ago)
-    assert store.liveness.last_beat() == Beat("lives", hour_ago), "the one from the future hides nobody"
+    assert store.liveness.last_beat() == Beat("lives", hour_ago), "a beat with a future tick must not hide others"

@@ -31,7 +31,7 @@ from tests.store.making import ENTRY, FAILED, LEASE_MS, STOPPED, SUCCEEDED, mess
 
 HORIZON_MS = 5_000
 AGES_MS = 10**10
-MAX_TASKS = 3  # few, so that much happens to each
+MAX_TASKS = 3  # few, so that each sees many events
 TAGS = ("a", "a:b")
 PAUSES_MS = st.sampled_from([0, 1_000, 60_000])
 ENDINGS = st.sampled_from(Ending)
@@ -39,7 +39,7 @@ ENDINGS = st.sampled_from(Ending)
 
 @dataclass
 class Model:
-    """What is to be expected of one task."""
+    """The expected state of one task."""
 
     id: str
     kind: Kind
@@ -64,7 +64,7 @@ class Model:
 
 
 class TaskMachine(RuleBasedStateMachine):
-    """Each rule predicts the answer; the invariants look behind the store."""
+    """Each rule predicts the result; the invariants inspect the keys in Redis."""
 
     tasks = Bundle("tasks")
     attempts = Bundle("attempts")
@@ -79,7 +79,7 @@ class TaskMachine(RuleBasedStateMachine):
     def with_status(self, *statuses: Status) -> list[Model]:
         return [model for model in self.models.values() if model.status in statuses]
 
-    # --- what callers and workers do -----------------------------------------------------------------
+    # --- actions of callers and workers --------------------------------------------------------------
 
     @precondition(lambda self: len(self.models) < MAX_TASKS)
     @rule(
@@ -95,7 +95,7 @@ class TaskMachine(RuleBasedStateMachine):
         if delay_ms > HORIZON_MS:
             task = replace(task, message=NO_MESSAGE)
         assert self.store.tasks.create([task], now_ms) == 1
-        assert self.store.tasks.create([task], now_ms) == 0, "the same id a second time"
+        assert self.store.tasks.create([task], now_ms) == 0, "an existing id was created again"
         status = Status.WAITING if delay_ms else Status.QUEUED
         self.models[task.id] = Model(
             task.id, kind, task_type, status, task.due_ms, delay_ms <= HORIZON_MS, tags=tuple(task.spec["tags"])
@@ -108,7 +108,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule(ms=st.sampled_from([1, 2_000, 60_000]))
     def clock_is_set_back(self, ms: int) -> None:
-        """By NTP, or the next caller's clock is another machine's."""
+        """NTP set the clock, or the next caller is another machine with another clock."""
         self.clock.advance(-ms)
 
     @rule(target=attempts, task_id=tasks)
@@ -131,12 +131,12 @@ class TaskMachine(RuleBasedStateMachine):
             assert (answer.number, answer.losses) == (model.attempt, model.losses)
             model.status, model.current, model.lease_until_ms = Status.RUNNING, answer, now_ms + LEASE_MS
             return answer
-        return multiple()  # no attempt came of it
+        return multiple()  # no attempt was created
 
     @precondition(lambda self: self.with_status(Status.WAITING, Status.QUEUED))
     @rule(target=attempts, data=st.data())
     def claim_what_is_due(self, data: st.DataObject) -> Any:
-        """Most claims of a real worker succeed: so do these."""
+        """Most claims of real workers succeed, and so do these."""
         model = data.draw(st.sampled_from(self.with_status(Status.WAITING, Status.QUEUED)))
         self.clock.now_ms = max(self.clock(), model.due_ms)
         return self._claim(model.id)
@@ -166,7 +166,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     def _run_again(self, attempt: Attempt, pause_ms: int, ending: Ending) -> None:
         now_ms, model = self.clock(), self.models.get(attempt.task_id)
-        pause_ms = 0 if ending is Ending.RETURNED else pause_ms  # it goes back at once
+        pause_ms = 0 if ending is Ending.RETURNED else pause_ms  # returned attempts are queued at once
         message = message_for(attempt.task_id) if pause_ms <= HORIZON_MS else NO_MESSAGE
         answer = self.store.tasks.run_again(
             attempt, FAILED, now_ms, 1.0, now_ms + pause_ms, message, ending, entry=ENTRY
@@ -206,7 +206,7 @@ class TaskMachine(RuleBasedStateMachine):
         tags=st.sets(st.sampled_from(TAGS)),
     )
     def change(self, task_id: str, kind: Kind, delay_ms: int, tags: set[str]) -> None:
-        """A PATCH: another kind, time and tags, of a task that still waits as it was seen."""
+        """A PATCH of kind, time and tags, for a task that still waits as it was seen."""
         now_ms, model, seen = self.clock(), self.models.get(task_id), self.store.tasks.get(task_id)
         assert (seen is None) == (model is None)
         if seen is None or model is None:
@@ -220,7 +220,7 @@ class TaskMachine(RuleBasedStateMachine):
             model.wait_again(now_ms + delay_ms, now_ms)
         assert answer == model.status
         if model.status is Status.WAITING:
-            assert self.store.tasks.change(seen, changed, now_ms) == "other", "by a view that is old"
+            assert self.store.tasks.change(seen, changed, now_ms) == "other", "the view is outdated"
 
     @rule(task_id=consumes(tasks))
     def delete(self, task_id: str) -> None:
@@ -242,7 +242,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule(task_id=tasks)
     def give_back(self, task_id: str) -> None:
-        """A worker that ends gives back a message that it has fetched, or thinks it has."""
+        """A worker that shuts down returns a message that it has fetched, or believes it has."""
         found = self.store.recovery.sendable([task_id])
         model = self.models.get(task_id)
         assert [task.task_id for task in found] == ([] if model is None else [task_id])
@@ -255,7 +255,7 @@ class TaskMachine(RuleBasedStateMachine):
         else:
             assert number == (model.status is Status.QUEUED)
 
-    # --- what beats do -------------------------------------------------------------------------------
+    # --- actions of beats ----------------------------------------------------------------------------
 
     @rule()
     def take_back_lost(self) -> None:
@@ -292,13 +292,15 @@ class TaskMachine(RuleBasedStateMachine):
         }
         assert {task.task_id for task in near} == expected
         assert self._send(near) == len(near)
-        assert self._send(near) == sum(task.due_ms <= now_ms for task in near), "two beats saw the same"
+        assert self._send(near) == sum(task.due_ms <= now_ms for task in near), "two beats saw the same tasks"
         for task in near:
             self.models[task.task_id].wait_again(task.due_ms, now_ms)
 
     @rule()
     def resend(self) -> None:
-        queued = self.store.recovery.queued_since(self.clock() + AGES_MS, 100)  # also what a later clock has sent
+        queued = self.store.recovery.queued_since(
+            self.clock() + AGES_MS, 100
+        )  # includes messages sent by a later clock
         assert {task.task_id for task in queued} == {
             model.id for model in self.models.values() if model.status is Status.QUEUED
         }
@@ -319,7 +321,7 @@ class TaskMachine(RuleBasedStateMachine):
         for model in late:
             model.status = Status.QUEUED
 
-    # --- what always holds ---------------------------------------------------------------------------
+    # --- invariants ----------------------------------------------------------------------------------
 
     @invariant()
     def every_status_is_the_models_and_every_change_is_an_arrow(self) -> None:
@@ -389,7 +391,7 @@ class TaskMachine(RuleBasedStateMachine):
             assert sorted(self.raw.zrange(self.store.keys.tag(tag), 0, -1)) == sorted(tagged)
 
     def teardown(self) -> None:
-        """No trace is left when everything is deleted: only counters, and messages that nobody has fetched."""
+        """After everything is deleted, only counters and unfetched messages remain."""
         for model in self.models.values():
             self.store.tasks.stop(model.id, self.clock(), force=True)
             assert self.store.tasks.delete(model.id)
@@ -403,7 +405,7 @@ def status_of(outcome: Outcome) -> Status:
     return Status.SUCCEEDED if outcome.failure is None else Status.FAILED
 
 
-def test_any_sequence_of_calls_keeps_the_store_whole(store: Store, raw_redis: redis.Redis) -> None:
+def test_any_sequence_of_calls_keeps_the_store_consistent(store: Store, raw_redis: redis.Redis) -> None:
     run_state_machine_as_test(
         lambda: TaskMachine(store, raw_redis),
         settings=settings(

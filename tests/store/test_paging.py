@@ -1,4 +1,4 @@
-"""Walks of the list: under any mixture of filters exactly what matches, newest first, each once."""
+"""Pages of the list: for any combination of filters, each match exactly once, newest first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TAGS = ("a", "a:b", '"quoted"', "ü💡", "*", "a b\n")
 
 @dataclass(frozen=True)
 class Made:
-    """One task to be made."""
+    """One task to create."""
 
     kind: Kind
     task_type: TaskType
@@ -46,7 +46,7 @@ MADE = st.builds(
     st.sampled_from(NAMES),
     st.lists(st.sampled_from(TAGS), max_size=2).map(tuple),
     st.none() | st.sampled_from(SCHEDULES),
-    st.sampled_from([0, 0, 0, 1, 7]),  # mostly in the same millisecond
+    st.sampled_from([0, 0, 0, 1, 7]),  # mostly within the same millisecond
 )
 TIMES_MS = st.integers(NOON_MS - 1, NOON_MS + 40)
 FILTERS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
@@ -63,7 +63,7 @@ FILTERS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 
 @st.composite
 def mixtures_of_filters(draw: st.DrawFn) -> Filters:
-    """Three at most: under more hardly anything is left to be found."""
+    """At most three filters: with more, hardly any task matches."""
     chosen = draw(st.lists(st.sampled_from(sorted(FILTERS)), max_size=3, unique=True))
     parts = [draw(FILTERS[name]) for name in chosen]
     return Filters(**{name: value for part in parts for name, value in part.items()})
@@ -92,7 +92,7 @@ def make(store: Store, clock: VirtualClock, made: Made) -> None:
 
 
 def matches(task: Task, filters: Filters) -> bool:
-    """What the contract says of each filter, task by task."""
+    """The contract of each filter, applied task by task."""
     named = filters.name is None or task.name == filters.name
     if filters.name is not None and filters.name_is_prefix:
         named = task.name.startswith(filters.name)
@@ -118,7 +118,7 @@ def walk(store: Store, filters: Filters, limit: int) -> list[Task]:
         found += page.items
         if page.cursor is None:
             return found
-        assert page.cursor != cursor, "a walk that does not move"
+        assert page.cursor != cursor, "the cursor does not advance"
         cursor = page.cursor
 
 
@@ -126,7 +126,7 @@ def walk(store: Store, filters: Filters, limit: int) -> list[Task]:
     made=st.lists(MADE, max_size=25), mixtures=st.lists(mixtures_of_filters(), min_size=5, max_size=20), data=st.data()
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_walk_finds_exactly_what_matches_newest_first(
+def test_pages_contain_exactly_the_matches_newest_first(
     store: Store, raw_redis: redis.Redis, made: list[Made], mixtures: list[Filters], data: st.DataObject
 ) -> None:
     raw_redis.flushdb()
@@ -141,8 +141,8 @@ def test_a_walk_finds_exactly_what_matches_newest_first(
         assert walk(store, filters, limit) == [task for task in everything if matches(task, filters)]
 
 
-def test_every_combination_of_filters_finds_exactly_what_matches(store: Store, clock: VirtualClock) -> None:
-    """By chance the one above may miss a filter that is forgotten beside another: this can't."""
+def test_every_combination_of_filters_finds_exactly_the_matches(store: Store, clock: VirtualClock) -> None:
+    """The random test above may miss a filter that is ignored when combined with another; this test can't."""
     parts = (Kind, TaskType, ("re", "report"), ("a", "a:b"), SCHEDULES)
     for kind, task_type, name, tag, schedule in product(*parts):
         make(store, clock, Made(kind, task_type, Status.QUEUED, name, (tag,), schedule, 1))
@@ -161,10 +161,10 @@ def test_tasks_of_one_millisecond_do_not_hide_each_other(store: Store, clock: Vi
 
 
 @pytest.mark.parametrize("skew_ms", [0, -50])
-def test_times_filter_what_the_record_says_however_many_were_created_at_once(
+def test_time_filters_use_the_record_even_if_many_tasks_were_created_at_once(
     store: Store, clock: VirtualClock, skew_ms: int
 ) -> None:
-    """More in one ms than the order has places for, or a second machine whose clock is behind."""
+    """More tasks in one ms than seq has numbers for, or a second machine whose clock is behind."""
     first_ms = clock()
     early = [new_task(first_ms) for _ in range(SEQ_PER_MS + 100)]
     store.tasks.create(early, first_ms)
@@ -187,19 +187,19 @@ def test_a_rare_filter_gives_short_pages_with_a_cursor_and_misses_nothing(
     names = ["rare" if number in (3, 90, 170, 299) else "common" for number in range(300)]
     store.tasks.create([new_task(clock(), name=name) for name in names], clock())
     page = store.tasks.page(Filters(name="rare"), 2)
-    assert (len(page.items), page.cursor is None) == (1, False), "the work for one answer is not bounded"
+    assert (len(page.items), page.cursor is None) == (1, False), "the work for one page is not bounded"
     cursors, found = 1, list(page.items)
     while page.cursor is not None:
         page = store.tasks.page(Filters(name="rare"), 2, page.cursor)
         cursors, found = cursors + 1, found + page.items
-    assert (len(found), cursors) == (4, 7), "pages of 50 looked at, the last one empty"
+    assert (len(found), cursors) == (4, 7), "50 records examined per page, the last page empty"
 
 
-def test_what_is_created_during_a_walk_does_not_disturb_it(store: Store, clock: VirtualClock) -> None:
+def test_tasks_created_while_paging_do_not_disturb_the_pages(store: Store, clock: VirtualClock) -> None:
     old = [created(store, clock()) for _ in range(5)]
     page = store.tasks.page(Filters(), 2)
     created(store, clock.advance(1))
-    store.tasks.stop(old[1], clock())  # it changes its index, and stays in its place
+    store.tasks.stop(old[1], clock())  # it moves to another index, but keeps its position
     rest = store.tasks.page(Filters(), 10, page.cursor)
     assert [task.id for task in [*page.items, *rest.items]] == list(reversed(old))
 
@@ -214,7 +214,7 @@ def test_the_last_page_has_no_cursor(store: Store, clock: VirtualClock) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 17, "1 ", "+inf"])
-def test_a_cursor_that_no_list_gave_is_refused(store: Store, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="is not a cursor returned by a list"):
         store.tasks.page(Filters(), 10, cursor)
 
@@ -224,6 +224,6 @@ def test_a_listed_task_has_no_bodies(store: Store, clock: VirtualClock) -> None:
     store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
     (task,) = store.tasks.page(Filters(), 10).items
     whole: Any = store.tasks.get(task_id)
-    assert task.spec.keys() == set(SPEC), "what is kept in the record alone"
+    assert task.spec.keys() == set(SPEC), "only fields of the record"
     assert (task.result_json, task.stdout, task.attempts) == (None, "", ())
     assert (task.id, task.status, task.duration_ms) == (whole.id, whole.status, whole.duration_ms)

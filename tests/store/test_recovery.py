@@ -1,4 +1,4 @@
-"""What beat, or a worker without one, does for tasks: the recovery on the real store, by a virtual clock."""
+"""The recovery work of a beat (or of a worker without one), on a real store with a virtual clock."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ HORIZON_MS = 5_000
 QUEUES = {Kind.CODE: "celeriac.code", Kind.API: "celeriac.api"}
 
 
-class Post:
-    """Writes messages that say what they were made of."""
+class Messages:
+    """Makes messages that contain their own parameters."""
 
     def __init__(self, store: Store) -> None:
         self.keys = store.keys
@@ -45,12 +45,12 @@ class Post:
 
 @pytest.fixture
 def maintenance(store: Store) -> Maintenance:
-    return Maintenance(store, Dispatcher(Post(store), HORIZON_MS / 1000), Settings(), "beat@test")
+    return Maintenance(store, Dispatcher(Messages(store), HORIZON_MS / 1000), Settings(), "beat@test")
 
 
 @pytest.fixture
-def post(store: Store) -> Post:
-    return Post(store)
+def make_message(store: Store) -> Messages:
+    return Messages(store)
 
 
 def status(store: Store, task_id: str) -> Status | None:
@@ -58,7 +58,7 @@ def status(store: Store, task_id: str) -> Status | None:
 
 
 def messages(raw: redis.Redis, store: Store, priority: int = 5) -> list[tuple[str, float | None]]:
-    """(task id, countdown) of what is on the list of code tasks, the next one first."""
+    """(task id, countdown) of the messages on the list of code tasks, the next one first."""
     found = raw.lrange(store.keys.queue("celeriac.code", 9 - priority), 0, -1)
     return [(body["headers"]["id"], body["countdown"]) for body in map(json.loads, reversed(found))]
 
@@ -71,7 +71,7 @@ def fetch(raw: redis.Redis, store: Store, priority: int = 5) -> None:
 # --- promotion -----------------------------------------------------------------------------------
 
 
-def test_a_delay_is_sent_as_a_countdown_once_it_is_within_the_horizon(
+def test_a_delay_is_sent_as_a_countdown_within_the_horizon(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
@@ -80,10 +80,10 @@ def test_a_delay_is_sent_as_a_countdown_once_it_is_within_the_horizon(
     assert maintenance.recovery.promote(clock.advance(1_001)) == 1
     assert messages(raw_redis, store) == [(task_id, 4.0)]
     assert status(store, task_id) is Status.WAITING
-    assert maintenance.recovery.promote(clock()) == 0, "sent twice"
+    assert maintenance.recovery.promote(clock()) == 0, "the message was sent twice"
 
 
-def test_what_is_overdue_is_queued_without_countdown_the_first_due_first(
+def test_overdue_tasks_are_queued_without_countdown_earliest_first(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     later, sooner = (created(store, clock(), due_ms=clock() + ms, message=NO_MESSAGE) for ms in (90_000, 60_000))
@@ -94,7 +94,7 @@ def test_what_is_overdue_is_queued_without_countdown_the_first_due_first(
     assert (task.status, task.queued_ms) == (Status.QUEUED, task.due_ms)
 
 
-def test_a_countdown_that_nobody_starts_shows_as_queued(
+def test_a_countdown_that_no_worker_starts_becomes_queued(
     store: Store, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     task_id = created(store, clock(), due_ms=clock() + 1_000)
@@ -104,49 +104,49 @@ def test_a_countdown_that_nobody_starts_shows_as_queued(
     assert status(store, task_id) is Status.QUEUED
     task = store.tasks.get(task_id)
     assert task is not None
-    assert store.recovery.queued_ms([task_id]) == [task.due_ms], "its message has been out since then, at least"
+    assert store.recovery.queued_ms([task_id]) == [task.due_ms], "its message was sent by then, at the latest"
 
 
-# --- what a worker gives back --------------------------------------------------------------------
+# --- tasks that a worker returns -----------------------------------------------------------------
 
 
-def test_what_was_fetched_goes_to_the_front_of_its_list_as_old_as_it_was(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
+def test_a_fetched_task_returns_to_the_front_of_its_list_with_its_age(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
 ) -> None:
     fetched, later = created(store, clock(), message=NO_MESSAGE), created(store, clock.advance(10), message=NO_MESSAGE)
-    raw_redis.lpush(store.keys.queue("celeriac.code", 4), post(later, "code", 5, None).payload)
+    raw_redis.lpush(store.keys.queue("celeriac.code", 4), make_message(later, "code", 5, None).payload)
     (task,) = store.recovery.sendable([fetched])
-    assert store.recovery.hand_back([(task, post(fetched, "code", 5, None))]) == 1
+    assert store.recovery.hand_back([(task, make_message(fetched, "code", 5, None))]) == 1
     assert messages(raw_redis, store) == [(fetched, None), (later, None)]
     assert store.recovery.queued_ms([fetched]) == [clock() - 10]
     assert maintenance.recovery.resend_lost(clock.advance(60_000)) == 0
 
 
-def test_a_countdown_that_goes_back_waits_in_redis_again(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
+def test_a_returned_countdown_waits_in_redis_again(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
 ) -> None:
-    task_id = created(store, clock(), due_ms=clock() + 3_000)  # its message is on a list of its own, as fetched
+    task_id = created(store, clock(), due_ms=clock() + 3_000)  # its message is on a separate list, as if fetched
     (task,) = store.recovery.sendable([task_id])
-    assert store.recovery.hand_back([(task, post(task_id, "code", 5, None))]) == 1
+    assert store.recovery.hand_back([(task, make_message(task_id, "code", 5, None))]) == 1
     assert messages(raw_redis, store) == []
     assert maintenance.recovery.promote(clock()) == 1
     assert messages(raw_redis, store) == [(task_id, 3.0)]
 
 
-def test_what_runs_or_is_gone_does_not_go_back(store: Store, clock: VirtualClock, post: Post) -> None:
+def test_running_and_deleted_tasks_are_not_returned(store: Store, clock: VirtualClock, make_message: Messages) -> None:
     runs, gone = created(store, clock()), created(store, clock())
     tasks = store.recovery.sendable([runs, gone])
     claimed(store, runs, clock())
     store.tasks.delete(gone)
-    assert store.recovery.hand_back([(task, post(task.task_id, "code", 5, None)) for task in tasks]) == 0
+    assert store.recovery.hand_back([(task, make_message(task.task_id, "code", 5, None)) for task in tasks]) == 0
     assert store.recovery.sendable([gone]) == []
 
 
 # --- lost messages -------------------------------------------------------------------------------
 
 
-def test_a_message_that_went_with_its_worker_is_sent_again(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
+def test_a_message_lost_with_its_worker_is_sent_again(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
     assert maintenance.recovery.resend_lost(clock.advance(FETCH_GRACE_MS - 1)) == 0, (
@@ -154,31 +154,31 @@ def test_a_message_that_went_with_its_worker_is_sent_again(
     )
     assert maintenance.recovery.resend_lost(clock.advance(1)) == 1
     assert messages(raw_redis, store) == [(task_id, None)]
-    assert maintenance.recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 0, "it is on its list"
+    assert maintenance.recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 0, "the message is on its list"
     fetch(raw_redis, store)
     assert maintenance.recovery.resend_lost(clock()) == 1
 
 
-def test_what_still_waits_on_its_list_is_not_sent_twice(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
+def test_a_message_still_on_its_list_is_not_sent_twice(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
 ) -> None:
     ids = []
     for _ in range(3):
         clock.advance(10)
         ids.append(created(store, clock(), message=NO_MESSAGE))
     for task_id in ids:
-        raw_redis.lpush(store.keys.queue("celeriac.code", 4), post(task_id, "code", 5, None).payload)
+        raw_redis.lpush(store.keys.queue("celeriac.code", 4), make_message(task_id, "code", 5, None).payload)
     assert maintenance.recovery.resend_lost(clock.advance(60_000)) == 0
     fetch(raw_redis, store)
-    assert maintenance.recovery.resend_lost(clock()) == 1, "younger messages are next: the first one's is gone"
+    assert maintenance.recovery.resend_lost(clock()) == 1, "younger messages are next, so the first message is lost"
     assert [task_id for task_id, _ in messages(raw_redis, store)] == [*ids[1:], ids[0]]
 
 
-def test_other_priorities_and_queues_say_nothing_of_a_lost_message(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
+def test_other_priorities_and_queues_are_no_evidence_of_a_lost_message(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
 ) -> None:
     waiting = created(store, clock(), priority=0, message=NO_MESSAGE)
-    raw_redis.lpush(store.keys.queue("celeriac.code", 9), post(waiting, "code", 0, None).payload)
+    raw_redis.lpush(store.keys.queue("celeriac.code", 9), make_message(waiting, "code", 0, None).payload)
     lost = created(store, clock.advance(1), priority=9, message=NO_MESSAGE)
     assert maintenance.recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 1
     assert messages(raw_redis, store, priority=9) == [(lost, None)]
@@ -186,26 +186,26 @@ def test_other_priorities_and_queues_say_nothing_of_a_lost_message(
 
 
 def test_a_long_backlog_does_not_hide_a_lost_message(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, post: Post
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
 ) -> None:
     """API tasks pile up, older than the code task whose worker was killed."""
     for _ in range(1_200):
         task_id = created(store, clock(), kind=Kind.API, message=NO_MESSAGE)
-        raw_redis.lpush(store.keys.queue("celeriac.api", 4), post(task_id, "api", 5, None).payload)
+        raw_redis.lpush(store.keys.queue("celeriac.api", 4), make_message(task_id, "api", 5, None).payload)
     lost = created(store, clock.advance(1), message=NO_MESSAGE)
     clock.advance(FETCH_GRACE_MS)
     assert sum(maintenance.recovery.resend_lost(clock()) for _ in range(4)) == 1
     assert messages(raw_redis, store) == [(lost, None)]
 
 
-def test_a_message_is_not_sent_for_what_was_run_and_put_off_meanwhile(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock, post: Post
+def test_no_message_is_sent_for_a_task_that_ran_and_was_postponed(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, make_message: Messages
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
     (seen,) = store.recovery.queued_since(clock(), 10)
     attempt = claimed(store, task_id, clock.advance(1))
     store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), NO_MESSAGE, Ending.COUNTED, entry={"attempt": 1})
-    assert store.recovery.send([(seen, post(task_id, "code", 5, None))], clock()) == 0
+    assert store.recovery.send([(seen, make_message(task_id, "code", 5, None))], clock()) == 0
     assert messages(raw_redis, store) == []
 
 
@@ -227,11 +227,11 @@ def test_an_attempt_of_a_lost_worker_runs_again(
         (1, "celery@gone", "WorkerLostError")
     ]
     assert messages(raw_redis, store) == [(task_id, None)]
-    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "superseded", "it was not dead, only silent"
+    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "superseded", "the worker was alive, but silent"
     assert claimed(store, task_id, clock()).losses == 1
 
 
-def test_who_has_seen_a_lease_that_is_over_takes_back_no_later_attempt(store: Store, clock: VirtualClock) -> None:
+def test_a_stale_view_of_an_expired_lease_ends_no_later_attempt(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     claimed(store, task_id, clock())
     (seen,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
@@ -245,7 +245,7 @@ def test_who_has_seen_a_lease_that_is_over_takes_back_no_later_attempt(store: St
     assert store.recovery.take_back(seen, clock.advance(LEASE_MS + 1), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
 
 
-def test_a_lease_that_is_renewed_after_it_was_seen_to_be_over_stays(store: Store, clock: VirtualClock) -> None:
+def test_a_lease_renewed_after_it_was_seen_expired_remains(store: Store, clock: VirtualClock) -> None:
     attempt = claimed(store, created(store, clock()), clock())
     (seen,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
     assert store.tasks.renew([attempt], clock() + LEASE_MS) == [True]
@@ -253,16 +253,16 @@ def test_a_lease_that_is_renewed_after_it_was_seen_to_be_over_stays(store: Store
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "succeeded"
 
 
-def test_a_task_that_ends_between_the_look_at_its_lease_and_at_its_record_is_not_lost(
+def test_a_task_that_ends_between_reading_its_lease_and_its_record_is_not_lost(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     attempt = claimed(store, created(store, clock()), clock())
     store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
-    raw_redis.zadd(store.keys.leases, {attempt.task_id: clock()})  # what was read a moment before the end
+    raw_redis.zadd(store.keys.leases, {attempt.task_id: clock()})  # the lease as read shortly before the end
     assert store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10) == []
 
 
-def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_time(
+def test_a_task_that_cost_three_workers_is_not_tried_a_fourth_time(
     store: Store, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     task_id = created(store, clock(), max_retries=100)
@@ -276,7 +276,7 @@ def test_a_task_that_has_cost_three_workers_their_life_is_not_tried_a_fourth_tim
     assert (task.error["type"], task.finished_ms) == ("WorkerLostError", clock())
 
 
-def test_a_task_that_shall_fail_with_its_worker_is_not_tried_again(
+def test_a_task_with_on_worker_lost_fail_is_not_tried_again(
     store: Store, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     task_id = created(store, clock(), spec={"function_code": "", "on_worker_lost": "fail"})
@@ -297,14 +297,14 @@ def test_a_lost_attempt_with_a_stop_request_is_stopped(
     assert status(store, task_id) is Status.STOPPED
 
 
-# --- what is kept --------------------------------------------------------------------------------
+# --- retention -----------------------------------------------------------------------------------
 
 
 def kept(store: Store) -> list[str]:
     return [task.id for task in reversed(store.tasks.page(Filters(), 200).items)]
 
 
-def test_what_is_finished_goes_when_its_time_is_over(
+def test_finished_tasks_are_removed_after_the_retention_time(
     store: Store, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     maintenance.retention.settings = replace(maintenance.retention.settings, result_ttl=60.0)
@@ -324,7 +324,7 @@ def test_what_is_finished_goes_when_its_time_is_over(
     assert kept(store) == [waiting]
 
 
-def test_the_oldest_of_too_many_go_first_of_any_kind(
+def test_the_oldest_excess_tasks_of_any_kind_are_removed(
     store: Store, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
     maintenance.retention.settings = replace(maintenance.retention.settings, max_finished_tasks=4)
@@ -336,7 +336,7 @@ def test_the_oldest_of_too_many_go_first_of_any_kind(
     assert maintenance.retention.trim(clock()) == 0
 
 
-def test_a_round_of_trimming_is_bounded_and_goes_on_in_the_next(
+def test_a_round_of_trimming_is_bounded_and_continues_in_the_next(
     store: Store, clock: VirtualClock, maintenance: Maintenance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.usecases.retention.MAX_TRIMMED", 20)
@@ -361,11 +361,11 @@ def test_trimming_takes_place_once_a_second(store: Store, clock: VirtualClock, m
     assert len(kept(store)) == 1
 
 
-def test_a_message_that_is_not_ours_hides_nothing_and_keeps_nothing_from_being_done(
-    store: Store, maintenance: Maintenance, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+def test_a_foreign_message_hides_no_lost_message_and_blocks_no_work(
+    store: Store, maintenance: Maintenance, make_message: Messages, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
-    key = post(task_id, Kind.CODE, 5, None).queue_key
+    key = make_message(task_id, Kind.CODE, 5, None).queue_key
     for foreign in ("no json", "[]", '{"headers": {}}'):
         raw_redis.rpush(key, foreign)
         assert store.recovery.oldest_message(key) == ""
@@ -375,7 +375,7 @@ def test_a_message_that_is_not_ours_hides_nothing_and_keeps_nothing_from_being_d
     assert messages(raw_redis, store) == [(task_id, None)]
 
 
-def test_a_defect_in_one_part_keeps_no_other_from_its_work(
+def test_a_defect_in_one_part_does_not_block_the_others(
     store: Store,
     maintenance: Maintenance,
     clock: VirtualClock,
@@ -393,10 +393,10 @@ def test_a_defect_in_one_part_keeps_no_other_from_its_work(
     ] == ["promote"]
 
 
-def test_after_a_step_of_the_clock_workers_have_time_to_renew(
+def test_after_a_clock_step_workers_have_time_to_renew(
     store: Store, maintenance: Maintenance, clock: VirtualClock
 ) -> None:
-    """The machine slept, or its clock was set: all leases are over at one instant, and all workers are alive."""
+    """The machine slept, or its clock was set: all leases expire at once, although all workers are alive."""
     steady = 0.0
     maintenance.recovery.steps = ClockSteps(clock(), lambda: steady)
     alive, dead = created(store, clock()), created(store, clock())
@@ -415,23 +415,25 @@ def test_after_a_step_of_the_clock_workers_have_time_to_renew(
     attempt = claimed(store, dead, clock())
     steady += LEASE_MS / 1000 + 1
     maintenance.run(clock.advance(LEASE_MS + 1_000))
-    assert status(store, dead) == Status.QUEUED, "a step back delays nothing"
+    assert status(store, dead) == Status.QUEUED, "setting the clock back delays nothing"
 
 
-def test_in_a_long_queue_nothing_is_taken_for_lost(
-    store: Store, maintenance: Maintenance, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+def test_no_message_in_a_long_queue_is_mistaken_for_lost(
+    store: Store, maintenance: Maintenance, make_message: Messages, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
-    """A countdown's message is older than its task is queued: where it is next, younger ones are not gone.
+    """A countdown's message is older than its queued task. If that message is next, younger messages are not lost.
 
-    Else each of them is sent again, is next some time with its new time, and so has all behind it sent again, too.
+    Otherwise each of them would be sent again, and would in turn make all messages behind it be sent again.
     """
-    key = post("", Kind.CODE, 5, None).queue_key
+    key = make_message("", Kind.CODE, 5, None).queue_key
     for number in range(60):
         clock.advance(100)
         task_id = new_id(clock())
         ahead_ms = 3_000 if number % 3 == 0 else 0
-        created(store, clock(), id=task_id, due_ms=clock() + ahead_ms, message=post(task_id, Kind.CODE, 5, None))
-    raw_redis.rpush(key, str(raw_redis.lindex(key, 30)))  # and somebody's message is there twice
+        created(
+            store, clock(), id=task_id, due_ms=clock() + ahead_ms, message=make_message(task_id, Kind.CODE, 5, None)
+        )
+    raw_redis.rpush(key, str(raw_redis.lindex(key, 30)))  # one message is on the list twice
     served = 0
     while payload := raw_redis.rpop(key):
         served += 1
@@ -444,15 +446,15 @@ def test_in_a_long_queue_nothing_is_taken_for_lost(
     assert raw_redis.zcard(store.keys.queued) + raw_redis.zcard(store.keys.sent) == 0
 
 
-def test_what_was_put_off_since_it_was_seen_is_not_sent(
-    store: Store, post: Post, raw_redis: redis.Redis, clock: VirtualClock
+def test_a_task_postponed_since_it_was_seen_is_not_sent(
+    store: Store, make_message: Messages, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     waiting = created(store, clock(), due_ms=clock() + 3_000, message=NO_MESSAGE)
     queued = created(store, clock(), message=NO_MESSAGE)
     for seen in store.recovery.sendable([waiting, queued]):
-        message = post(seen.task_id, seen.kind, seen.priority, None)
+        message = make_message(seen.task_id, seen.kind, seen.priority, None)
         assert store.recovery.send([(replace(seen, due_ms=seen.due_ms - 1), message)], clock()) == 0
         assert messages(raw_redis, store) == []
         assert store.recovery.send([(seen, message)], clock()) == 1
         raw_redis.delete(message.queue_key)
-    assert store.recovery.waiting_until(clock() + 10_000, 10) == [], "its message is out"
+    assert store.recovery.waiting_until(clock() + 10_000, 10) == [], "its message was sent"

@@ -1,4 +1,4 @@
-"""What is kept has a bounded size and life: at the bounds, and down to the last key."""
+"""Stored data is bounded in size and age, exactly at the bounds and down to the last key."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def kept(store: Store, **filters: str) -> list[str]:
 
 
 def keys_of_tasks(raw: redis.Redis) -> set[str]:
-    """All keys but the sequence, the counters of minutes and the messages that workers have yet to throw away."""
+    """All keys except the sequence, the counters per minute and the messages that workers will discard."""
     passing = ("celeriac:minute:", "celeriac:celeriac.")
     return {key for key in raw.keys("*") if not key.startswith(passing)} - {"celeriac:seq"}
 
 
 def full_life(store: Store, clock: VirtualClock, schedule_id: str) -> str:
-    """The id of a task that has everything a task can have: tags, attempts, a history, a result, output."""
+    """The id of a task with all possible data: tags, attempts, a history, a result, output."""
     task_id = created(store, clock(), tags=("a", "b:c"), scheduled_task_id=schedule_id)
     attempt, entry = claimed(store, task_id, clock()), {"attempt": 1}
     store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message_for(task_id), Ending.COUNTED, entry=entry)
@@ -56,9 +56,7 @@ def full_life(store: Store, clock: VirtualClock, schedule_id: str) -> str:
     return task_id
 
 
-def test_nothing_is_left_of_a_task_whose_time_is_over(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock
-) -> None:
+def test_nothing_is_left_of_an_expired_task(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     before = keys_of_tasks(raw_redis)
     full_life(store, clock, schedule.id)
@@ -69,7 +67,7 @@ def test_nothing_is_left_of_a_task_whose_time_is_over(
     assert keys_of_tasks(raw_redis) == before
 
 
-def test_nothing_is_left_of_a_task_that_was_too_much(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_nothing_is_left_of_a_task_beyond_the_limit(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     full_life(store, clock, schedule.id)
     last = finished(store, clock.advance(1), STOPPED)
@@ -82,23 +80,25 @@ def test_nothing_is_left_of_a_task_that_was_too_much(store: Store, raw_redis: re
 
 
 @pytest.mark.parametrize("extra", [0, 1, TRIM_BATCH - 1, TRIM_BATCH, TRIM_BATCH + 1])
-def test_exactly_as_many_are_kept_as_may_be(store: Store, clock: VirtualClock, extra: int) -> None:
+def test_exactly_the_permitted_number_is_kept(store: Store, clock: VirtualClock, extra: int) -> None:
     ids = [finished(store, clock.advance(1)) for _ in range(3 + extra)]
     assert retention_of(store, max_finished_tasks=3).trim(clock()) == extra
     assert kept(store) == ids[extra:]
 
 
-def test_counters_and_indexes_agree_after_it(store: Store, clock: VirtualClock) -> None:
+def test_counters_and_indexes_agree_after_trimming(store: Store, clock: VirtualClock) -> None:
     for outcome in (SUCCEEDED, FAILED, STOPPED, SUCCEEDED):
         finished(store, clock.advance(1), outcome)
     created(store, clock())
     retention_of(store, max_finished_tasks=2).trim(clock())
     stats = store.stats.read((), clock())
     assert sum(stats.tasks.values()) == len(kept(store)) == 3
-    assert sum(minute.succeeded + minute.failed + minute.stopped for minute in stats.minutes) == 4, "they did finish"
+    assert sum(minute.succeeded + minute.failed + minute.stopped for minute in stats.minutes) == 4, (
+        "the removed tasks still count as finished"
+    )
 
 
-def test_what_waits_or_runs_is_never_removed(store: Store, clock: VirtualClock) -> None:
+def test_unfinished_tasks_are_never_removed(store: Store, clock: VirtualClock) -> None:
     waiting = created(store, clock(), due_ms=clock() + 10**10, message=NO_MESSAGE)
     queued, running = created(store, clock()), created(store, clock())
     claimed(store, running, clock())
@@ -106,7 +106,7 @@ def test_what_waits_or_runs_is_never_removed(store: Store, clock: VirtualClock) 
     assert sorted(kept(store)) == sorted([waiting, queued, running])
 
 
-def test_a_remembered_request_outlives_what_it_created(store: Store, clock: VirtualClock) -> None:
+def test_a_remembered_request_outlives_its_task(store: Store, clock: VirtualClock) -> None:
     conditions = Conditions(key="k", fingerprint="f")
     task = new_task(clock())
     assert store.tasks.create([task], clock(), conditions) == 1
@@ -122,7 +122,7 @@ def test_a_remembered_request_outlives_what_it_created(store: Store, clock: Virt
     assert kept(store) == []
 
 
-def test_firings_and_attempts_of_one_thing_are_bounded(
+def test_firings_of_a_schedule_and_attempts_of_a_task_are_bounded(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     task_id = created(store, clock(), max_retries=100)

@@ -1,4 +1,4 @@
-"""Any sequence of calls on scheduled tasks, by callers and beats whose views may be old, against a model."""
+"""Any sequence of calls on scheduled tasks, by callers and beats with possibly outdated views, against a model."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from tests.conftest import VirtualClock
 from tests.store.making import LEASE_MS, SUCCEEDED, TEMPLATE, changed, new_schedule, new_task
 
 ACTIVE, ENDED = ScheduleStatus.ACTIVE, ScheduleStatus.ENDED
-MAX_SCHEDULES = 2  # few, so that much happens to each
+MAX_SCHEDULES = 2  # few, so that each sees many events
 MINUTE = 60_000
 KEYS = st.sampled_from([None, None, "k"])
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a beat makes of a scheduled task that is due: firings that were missed, then those that create a task."""
+    """A beat's request for a due scheduled task: missed firings, then firings that create a task."""
 
     overlap: str
     max_runs: int | None
@@ -60,7 +60,7 @@ PLANS = st.builds(
 
 @dataclass
 class Model:
-    """What is to be expected of one scheduled task."""
+    """The expected state of one scheduled task."""
 
     id: str
     kind: Kind
@@ -88,7 +88,7 @@ class Model:
 
 
 class ScheduleMachine(RuleBasedStateMachine):
-    """Each rule predicts the answer; the invariants look behind the store."""
+    """Each rule predicts the result; the invariants inspect the keys in Redis."""
 
     schedules = Bundle("schedules")
     views = Bundle("views")
@@ -100,7 +100,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         self.models: dict[str, Model] = {}
         self.tasks: dict[str, Status] = {}
 
-    # --- what callers do -----------------------------------------------------------------------------
+    # --- actions of callers --------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.models) < MAX_SCHEDULES)
     @rule(target=schedules, kind=st.sampled_from(Kind), key=KEYS)
@@ -121,7 +121,7 @@ class ScheduleMachine(RuleBasedStateMachine):
 
     @rule(target=views, schedule_id=schedules)
     def look(self, schedule_id: str) -> Any:
-        """Somebody reads it, to act on it now or much later."""
+        """A caller reads a scheduled task, to act on it now or much later."""
         found = self.store.schedules.get(schedule_id)
         assert (found is None) == (schedule_id not in self.models)
         return multiple() if found is None else found
@@ -150,7 +150,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         by_ms=st.sampled_from([0, 1_000, -MINUTE]),
     )
     def change(self, seen: Schedule, kind: Kind, name: str, by_ms: int) -> None:
-        """Its next firing may be moved, too: back to one that was taken already."""
+        """A change, which may move the next firing back to one that has already run."""
         following = None if seen.next_run_ms is None else seen.next_run_ms + by_ms
         self._change(seen, changed(seen, kind=kind, name=name, next_run_ms=following))
 
@@ -187,18 +187,18 @@ class ScheduleMachine(RuleBasedStateMachine):
             if finishes:
                 self.tasks[task_id] = Status(self.store.tasks.finish(attempt, SUCCEEDED, now_ms, 1.0))
 
-    # --- what beats do -------------------------------------------------------------------------------
+    # --- actions of beats ----------------------------------------------------------------------------
 
     @rule(seen=views, plan=PLANS)
     def fire(self, seen: Schedule, plan: Plan) -> None:
-        """A beat whose view may be old takes what it saw to be due."""
+        """A beat with a possibly outdated view fires the schedules that it saw as due."""
         if seen.next_run_ms is not None:
             self._fire(seen, plan)
 
     @precondition(lambda self: self.active())
     @rule(data=st.data(), plan=PLANS)
     def fire_what_is_due(self, data: st.DataObject, plan: Plan) -> None:
-        """Most firings of a real beat are taken: so are these."""
+        """Most firings of real beats succeed, and so do these."""
         seen = self.store.schedules.get(data.draw(st.sampled_from(self.active())))
         assert seen is not None
         assert self._fire(seen, plan) == 1
@@ -206,7 +206,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.active())
     @rule(target=views, data=st.data(), plan=PLANS)
     def another_beat_was_first(self, data: st.DataObject, plan: Plan) -> Schedule:
-        """A view that has grown old by a firing; it may be acted on yet."""
+        """Keep a view that a firing has outdated, to act on it later."""
         seen = self.store.schedules.get(data.draw(st.sampled_from(self.active())))
         assert seen is not None
         self._fire(seen, plan)
@@ -215,7 +215,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.active())
     @rule(data=st.data(), name=st.sampled_from(["nightly", "ü"]), plan=PLANS)
     def a_caller_was_first(self, data: st.DataObject, name: str, plan: Plan) -> None:
-        """A change that leaves the next firing alone, between a beat's look and its write."""
+        """A change between a beat's read and write that leaves the next firing unchanged."""
         seen = self.store.schedules.get(data.draw(st.sampled_from(self.active())))
         assert seen is not None
         assert self._change(seen, changed(seen, name=name))
@@ -240,7 +240,7 @@ class ScheduleMachine(RuleBasedStateMachine):
             firings,
         )
         answer, model = self.store.firings.fire([asked, asked], self.clock()), self.models.get(seen.id)
-        assert answer == (model is not None and model.is_as(seen)), "each is taken once, of what it still is"
+        assert answer == (model is not None and model.is_as(seen)), "a firing runs once, if the schedule is unchanged"
         if answer and model is not None:
             self.take(model, asked)
         return answer
@@ -250,7 +250,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         return Firing(at_ms, due_ms, firing_id(seen.id, at_ms), TEMPLATE if due_ms <= self.clock() else None)
 
     def take(self, model: Model, asked: Firings) -> None:
-        """What the firings do to the model."""
+        """Apply the firings to the model."""
         for at_ms in asked.missed:
             model.note(at_ms, "missed")
         model.missed += len(asked.missed)
@@ -274,13 +274,13 @@ class ScheduleMachine(RuleBasedStateMachine):
             model.next_ms = asked.following_ms
 
     def create_task(self, model: Model, task_id: str, due_ms: int) -> None:
-        """A firing that had its task already, before the schedule's clock went back, leaves that one alone."""
+        """A firing whose task exists, because the schedule was moved back, leaves the task unchanged."""
         model.last = task_id
         if task_id not in model.tasks:
             model.tasks.append(task_id)
             self.tasks[task_id] = Status.WAITING if due_ms > self.clock() else Status.QUEUED
 
-    # --- what always holds ---------------------------------------------------------------------------
+    # --- invariants ----------------------------------------------------------------------------------
 
     @invariant()
     def every_record_is_the_models(self) -> None:
@@ -323,7 +323,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         assert self.store.schedules.id_of_key("k") == next((model.id for model in models if model.key), None)
 
     def teardown(self) -> None:
-        """No trace is left when everything is deleted: only counters, and messages that nobody has fetched."""
+        """After everything is deleted, only counters and unfetched messages remain."""
         for schedule_id in self.models:
             assert self.store.schedules.delete(schedule_id)
         for task_id in self.tasks:
@@ -333,7 +333,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         assert set(kept) <= {self.store.keys.seq, TEMPLATE.queue_key}
 
 
-def test_any_sequence_of_calls_keeps_the_schedules_whole(store: Store, raw_redis: redis.Redis) -> None:
+def test_any_sequence_of_calls_keeps_the_schedules_consistent(store: Store, raw_redis: redis.Redis) -> None:
     run_state_machine_as_test(
         lambda: ScheduleMachine(store, raw_redis),
         settings=settings(

@@ -1,7 +1,7 @@
-"""A change, a pause, a delete or another beat against a firing: one outcome or the other, never half of both.
+"""A change, a pause, a delete or another beat races with a firing: one outcome or the other, never a mixture.
 
-What is a race between processes is an order of Lua calls on the server. Both orders are made here, each from the
-same view; and then threads race in earnest.
+A race between processes is an order of Lua calls on the server. The first tests make both orders from the same view;
+the others race with threads.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def names_of_tasks(store: Store, schedule_id: str) -> list[str]:
 
 
 def assert_whole(store: Store, raw: redis.Redis, schedule_id: str, status: ScheduleStatus) -> Schedule:
-    """Record, indexes and the list of firings agree with each other."""
+    """Assert that record, indexes and list of firings agree."""
     schedule = store.schedules.get(schedule_id)
     assert schedule is not None
     assert schedule.status is status
@@ -61,7 +61,7 @@ def assert_whole(store: Store, raw: redis.Redis, schedule_id: str, status: Sched
     assert schedule.run_count == len(tasks)
     assert schedule.missed_count == len(notes) - len(created)
     score = raw.zscore(store.keys.cron, schedule_id)
-    assert score == schedule.next_run_ms, "the record and the list of due ones name different times"
+    assert score == schedule.next_run_ms, "the record and the cron index have different times"
     assert (score is not None) == (status is ScheduleStatus.ACTIVE)
     homes = [one for one in ScheduleStatus if raw.zscore(store.keys.schedule_index(schedule.kind, one), schedule_id)]
     assert homes == [status]
@@ -69,14 +69,14 @@ def assert_whole(store: Store, raw: redis.Redis, schedule_id: str, status: Sched
 
 
 def run_together(*jobs: Callable[[], object]) -> list[Any]:
-    """What each returned or raised; all begin at once, each in a thread."""
+    """Run all calls at once, each in a thread, and return each result or exception."""
     barrier, answers = threading.Barrier(len(jobs)), dict[int, Any]()
 
     def run(number: int, job: Callable[[], object]) -> None:
         barrier.wait(10)
         try:
             answers[number] = job()
-        except Exception as error:  # the test looks at it
+        except Exception as error:  # returned to the test
             answers[number] = error
 
     threads = [threading.Thread(target=run, args=(number, job)) for number, job in enumerate(jobs)]
@@ -104,7 +104,7 @@ def deleted(store: Store, seen: Schedule, now_ms: int) -> bool:
 
 
 @pytest.mark.parametrize("act", [patched, paused, deleted])
-def test_a_beat_whose_view_is_old_creates_nothing(store: Store, clock: VirtualClock, act: Any) -> None:
+def test_a_beat_with_an_outdated_view_creates_nothing(store: Store, clock: VirtualClock, act: Any) -> None:
     seen = scheduled(store, clock(), name="old")
     now_ms = clock.advance(60_000)
     assert act(store, seen, now_ms)
@@ -112,10 +112,10 @@ def test_a_beat_whose_view_is_old_creates_nothing(store: Store, clock: VirtualCl
     assert store.firings.fire([due(seen)], now_ms) == 0
     assert names_of_tasks(store, seen.id) == []
     assert store.firings.page(seen.id, 10, None) == ([], None)
-    assert store.schedules.get(seen.id) == before, "half a firing was written"
+    assert store.schedules.get(seen.id) == before, "a firing was written in part"
 
 
-def test_a_patch_of_an_old_view_changes_nothing_and_is_made_again(
+def test_a_patch_of_an_outdated_view_changes_nothing_and_is_repeated(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     seen = scheduled(store, clock(), name="old")
@@ -137,7 +137,9 @@ def test_a_pause_after_the_firing_keeps_the_firing(store: Store, raw_redis: redi
     assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.PAUSED).run_count == 1
 
 
-def test_two_beats_with_one_view_create_one_task(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_two_beats_with_the_same_view_create_one_task(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
     seen = scheduled(store, clock())
     now_ms = clock.advance(60_000)
     taken = [store.firings.fire([due(seen)], now_ms) for _ in range(2)]
@@ -146,10 +148,10 @@ def test_two_beats_with_one_view_create_one_task(store: Store, raw_redis: redis.
     assert raw_redis.llen(message_for("any").queue_key) == 1
 
 
-# --- in earnest ------------------------------------------------------------------------------------
+# --- with threads ----------------------------------------------------------------------------------
 
 
-def test_beats_with_one_view_at_once_create_one_task_each_time(
+def test_concurrent_beats_with_the_same_view_create_one_task_each_time(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     for _ in range(ROUNDS):
@@ -160,7 +162,7 @@ def test_beats_with_one_view_at_once_create_one_task_each_time(
         assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.ACTIVE).run_count == 1
 
 
-def test_a_patch_that_races_with_a_firing_is_whole(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_a_patch_that_races_with_a_firing_is_atomic(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     service, beat = service_of(store, clock), beat_of(store, clock)
     for _ in range(ROUNDS):
         schedule = service.create(SPEC)
@@ -171,14 +173,14 @@ def test_a_patch_that_races_with_a_firing_is_whole(store: Store, raw_redis: redi
         assert after.name == "new", "the change was lost"
         names = names_of_tasks(store, schedule.id)
         assert names in (["old"], ["new"], [])
-        if not names:  # the beat lost; its next tick takes what is due then
+        if not names:  # the patch came first; the next tick fires what is due then
             assert after.next_run_ms == schedule.next_run_ms
             assert beat.fire_due(10) == 1
             assert names_of_tasks(store, schedule.id) == ["new"]
         service.delete(schedule.id)
 
 
-def test_a_pause_that_races_with_a_firing_is_whole(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_a_pause_that_races_with_a_firing_is_atomic(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     service, beat = service_of(store, clock), beat_of(store, clock)
     for _ in range(ROUNDS):
         schedule = service.create(SPEC)
@@ -188,7 +190,7 @@ def test_a_pause_that_races_with_a_firing_is_whole(store: Store, raw_redis: redi
         assert after.run_count in (0, 1)
         clock.advance(5_000)
         assert beat.fire_due(10) == 0
-        assert len(names_of_tasks(store, schedule.id)) == after.run_count, "it fired while it was paused"
+        assert len(names_of_tasks(store, schedule.id)) == after.run_count, "the schedule fired while it was paused"
 
 
 def test_a_delete_that_races_with_a_firing_leaves_no_schedule(
@@ -206,7 +208,7 @@ def test_a_delete_that_races_with_a_firing_leaves_no_schedule(
         assert raw_redis.zcard(store.keys.cron) == 0
 
 
-def test_a_put_that_races_with_a_firing_is_whole(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_a_put_that_races_with_a_firing_is_atomic(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     service, beat = service_of(store, clock), beat_of(store, clock)
     schedule, _ = service.put("k", SPEC)
     for number in range(ROUNDS):
@@ -220,7 +222,7 @@ def test_a_put_that_races_with_a_firing_is_whole(store: Store, raw_redis: redis.
     assert store.schedules.id_of_key("k") == schedule.id
 
 
-def test_twenty_puts_of_one_key_make_one_schedule(store: Store, raw_redis: redis.Redis) -> None:
+def test_twenty_puts_of_one_key_create_one_schedule(store: Store, raw_redis: redis.Redis) -> None:
     service = service_of(store, system_clock)
     specs = [{**SPEC, "name": f"n{number}", "cron_expression": "0 0 1 1 *"} for number in range(20)]
 
@@ -228,7 +230,7 @@ def test_twenty_puts_of_one_key_make_one_schedule(store: Store, raw_redis: redis
         while True:
             try:
                 return service.put("k", spec)
-            except Conflict:  # nineteen others change it; a caller tries again
+            except Conflict:  # nineteen others change it, so the caller retries
                 continue
 
     answers = run_together(*[lambda spec=spec: put(spec) for spec in specs])
@@ -253,9 +255,7 @@ def test_of_50_equal_puts_at_once_one_creates_and_none_is_refused(
     assert assert_whole(store, raw_redis, answers[0][0].id, ScheduleStatus.ACTIVE).revision == "1", "nothing changed"
 
 
-def test_of_50_different_puts_at_once_each_comes_through(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock
-) -> None:
+def test_of_50_different_puts_at_once_each_succeeds(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     service = service_of(store, clock)
     specs = [{**SPEC, "name": f"n{number}"} for number in range(RACERS)]
     answers: list[tuple[Schedule, bool]] = run_together(*[partial(service.put, "k", spec) for spec in specs])
@@ -264,7 +264,7 @@ def test_of_50_different_puts_at_once_each_comes_through(
     assert after.revision == str(RACERS), "one creation, then a change for each of the others"
 
 
-def test_a_put_that_races_with_a_delete_finds_it_or_makes_it(store: Store, clock: VirtualClock) -> None:
+def test_a_put_that_races_with_a_delete_updates_or_creates(store: Store, clock: VirtualClock) -> None:
     service = service_of(store, clock)
     for number in range(ROUNDS):
         schedule, _ = service.put("k", SPEC)
@@ -273,9 +273,7 @@ def test_a_put_that_races_with_a_delete_finds_it_or_makes_it(store: Store, clock
         assert not isinstance(answers[0], Exception), answers
 
 
-def test_a_put_that_changes_nothing_is_not_written_and_one_of_an_ended_schedule_is(
-    store: Store, clock: VirtualClock
-) -> None:
+def test_a_put_without_changes_is_written_only_for_an_ended_schedule(store: Store, clock: VirtualClock) -> None:
     service = service_of(store, clock)
     first, _ = service.put("k", SPEC)
     clock.advance(500)

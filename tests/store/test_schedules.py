@@ -1,4 +1,4 @@
-"""Scheduled tasks, and each firing taken once."""
+"""Scheduled tasks, each of whose firings runs once."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_new_schedule_is_read_as_it_was_written(store: Store, clock: VirtualCl
     assert store.schedules.id_of_key("k") is None
 
 
-def test_a_key_is_one_schedules_own(store: Store, clock: VirtualClock) -> None:
+def test_a_key_belongs_to_one_schedule(store: Store, clock: VirtualClock) -> None:
     first, second = (new_schedule(clock(), key="k") for _ in range(2))
     assert store.schedules.create(first, clock()) == first.id
     assert store.schedules.create(second, clock()) == first.id
@@ -73,7 +73,7 @@ def test_a_key_is_one_schedules_own(store: Store, clock: VirtualClock) -> None:
     assert store.schedules.create(second, clock()) == second.id
 
 
-def test_what_is_due_comes_the_most_overdue_first(store: Store, clock: VirtualClock) -> None:
+def test_due_schedules_come_most_overdue_first(store: Store, clock: VirtualClock) -> None:
     later = scheduled(store, clock(), next_run_ms=clock() + 2_000)
     sooner = scheduled(store, clock(), next_run_ms=clock() + 1_000)
     assert store.firings.next_due_ms() == clock() + 1_000
@@ -86,7 +86,7 @@ def test_what_is_due_comes_the_most_overdue_first(store: Store, clock: VirtualCl
     assert store.firings.due(clock() + 2_000, 1) == found[:1]
 
 
-def test_what_is_due_says_all_that_beat_needs(store: Store, clock: VirtualClock) -> None:
+def test_a_due_schedule_contains_all_that_beat_needs(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock(), kind=Kind.API, priority=7, timezone="Europe/Berlin", overlap="ü")
     (found,) = store.firings.due(clock() + 60_000, 10)
     assert found == DueSchedule(
@@ -100,7 +100,7 @@ def test_what_is_due_says_all_that_beat_needs(store: Store, clock: VirtualClock)
     }
 
 
-def test_a_firing_creates_its_task_and_moves_on(store: Store, clock: VirtualClock) -> None:
+def test_a_firing_creates_its_task_and_advances_the_schedule(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
     assert store.firings.fire([due(schedule)], now_ms) == 1
@@ -112,7 +112,7 @@ def test_a_firing_creates_its_task_and_moves_on(store: Store, clock: VirtualCloc
 
 
 def assert_made_of(store: Store, schedule: Schedule, task_id: str, due_ms: int, now_ms: int | None = None) -> None:
-    """The task is all that its schedule says."""
+    """The task has all spec fields of its schedule."""
     task, schedule = store.tasks.get(task_id), read(store, schedule.id)
     assert task is not None
     assert task.kind == schedule.kind
@@ -122,7 +122,7 @@ def assert_made_of(store: Store, schedule: Schedule, task_id: str, due_ms: int, 
     assert task.attempt == 0
 
 
-def test_what_a_lost_worker_means_is_in_the_record_of_a_firings_task(
+def test_on_worker_lost_is_in_the_record_of_a_firings_task(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     schedules = [scheduled(store, clock(), spec={"on_worker_lost": word}) for word in ("fail", "retry")]
@@ -132,7 +132,7 @@ def test_what_a_lost_worker_means_is_in_the_record_of_a_firings_task(
     assert [raw_redis.hget(task, "ol") for task in tasks] == ["fail", None]
 
 
-def test_a_firings_task_is_made_of_its_schedule(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_a_firings_task_matches_its_schedule(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     tags, spec = ["a", "ü"], {"api_url": "ü" * 70_000}
     changes = {"name": 'ü "*"', "tags": tags, "timeout": 1.5, "max_retries": 3, "priority": 9, "spec": spec}
     schedules = [scheduled(store, clock(), **changes), scheduled(store, clock(), kind=Kind.API)]
@@ -147,7 +147,7 @@ def test_a_firings_task_is_made_of_its_schedule(store: Store, raw_redis: redis.R
     assert messages == [message_for(task_id).payload for task_id in reversed(task_ids)]
 
 
-def test_a_letters_blanks_are_filled_in_the_same_here_and_there(
+def test_python_and_lua_fill_templates_in_the_same_way(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     template = MessageTemplate("q", (TASK_ID, "a", "@b", TASK_ID, "ü"))
@@ -161,7 +161,7 @@ def test_a_letters_blanks_are_filled_in_the_same_here_and_there(
     assert raw_redis.lrange("tagged", 0, -1) == [NOBODY]
 
 
-def test_a_firing_that_is_put_off_waits(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_a_delayed_firing_waits(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
     near = Firing(now_ms, now_ms + 1_000, firing_id(schedule.id, now_ms), TEMPLATE)
@@ -175,7 +175,7 @@ def test_a_firing_that_is_put_off_waits(store: Store, raw_redis: redis.Redis, cl
     assert raw_redis.zcard(store.keys.queued) == 0
 
 
-def test_a_firing_whose_task_exists_leaves_it_alone(store: Store, clock: VirtualClock) -> None:
+def test_a_firing_whose_task_exists_leaves_it_unchanged(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
     store.firings.fire([due(schedule)], now_ms)
@@ -187,13 +187,13 @@ def test_a_firing_whose_task_exists_leaves_it_alone(store: Store, clock: Virtual
     assert tasks_of(store, schedule) == [task_id]
 
 
-def test_a_firing_is_taken_once_and_only_of_what_was_seen(store: Store, clock: VirtualClock) -> None:
+def test_a_firing_runs_once_and_only_for_the_state_that_was_seen(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
     seen = due(schedule)
     other = scheduled(store, clock(), next_run_ms=now_ms)
     assert store.firings.fire([seen, due(other)], now_ms) == 2
-    assert store.firings.fire([seen, due(other)], now_ms) == 0, "another beat saw the same"
+    assert store.firings.fire([seen, due(other)], now_ms) == 0, "another beat fired it already"
     fresh = read(store, schedule.id)
     assert store.schedules.change(fresh, changed(fresh, name="new"), now_ms)
     assert store.firings.fire([due(fresh)], now_ms) == 0, "it was changed meanwhile"
@@ -201,7 +201,7 @@ def test_a_firing_is_taken_once_and_only_of_what_was_seen(store: Store, clock: V
     assert (len(tasks_of(store, schedule)), len(tasks_of(store, other))) == (1, 1)
 
 
-def test_of_many_beats_one_takes_each_firing(store: Store, clock: VirtualClock) -> None:
+def test_of_many_beats_one_runs_each_firing(store: Store, clock: VirtualClock) -> None:
     schedules = [scheduled(store, clock()) for _ in range(30)]
     now_ms, taken, barrier = clock.advance(60_000), [], threading.Barrier(6)
 
@@ -262,7 +262,7 @@ def test_overlap_decides_while_the_last_task_is_not_finished(
     assert read(store, schedule.id).next_run_ms == clock() + 60_000
 
 
-def test_missed_firings_are_written_down(store: Store, clock: VirtualClock) -> None:
+def test_missed_firings_are_recorded(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     first_ms = clock.advance(60_000)
     now_ms = clock.advance(120_000)
@@ -282,10 +282,10 @@ def test_the_newest_thousand_firings_are_kept(store: Store, raw_redis: redis.Red
     assert read(store, schedule.id).missed_count == 1_500
 
 
-def test_a_page_of_firings_is_not_moved_by_what_is_fired_meanwhile(store: Store, clock: VirtualClock) -> None:
+def test_new_firings_do_not_shift_pages(store: Store, clock: VirtualClock) -> None:
     schedule, found, cursor = scheduled(store, clock()), list[FiringRecord](), None
     now_ms = clock.advance(60_000)
-    # All three outcomes in one millisecond: only hostile clocks bring that about.
+    # All three outcomes in one millisecond, which only hostile clocks can cause.
     first = due(schedule, missed=[now_ms, now_ms - 1], overlap="skip")
     first = first._replace(firings=[*first.firings, firing(schedule.id, now_ms)])
     store.firings.fire([first], now_ms)
@@ -312,7 +312,7 @@ def test_firings_are_paged_newest_first(store: Store, clock: VirtualClock) -> No
     assert [note.task_id for note in reversed(found)] == tasks_of(store, schedule)
 
 
-def test_a_paused_one_does_not_fire_and_a_resumed_one_does(store: Store, clock: VirtualClock) -> None:
+def test_a_paused_schedule_does_not_fire_and_a_resumed_one_does(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     active, paused = ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED
     assert store.schedules.move(schedule.id, clock(), active, paused, None) == (active, paused)
@@ -328,7 +328,7 @@ def test_a_paused_one_does_not_fire_and_a_resumed_one_does(store: Store, clock: 
     assert store.schedules.move(NOBODY, now_ms, active, paused, None) == ("", "")
 
 
-def test_a_change_of_what_is_no_longer_so_changes_nothing(store: Store, clock: VirtualClock) -> None:
+def test_a_change_based_on_an_outdated_view_changes_nothing(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock(), tags=["a"])
     new = changed(schedule, name="new", tags=["b"], kind=Kind.API, next_run_ms=clock() + 5)
     assert store.schedules.change(schedule, new, clock.advance(1))
@@ -339,7 +339,7 @@ def test_a_change_of_what_is_no_longer_so_changes_nothing(store: Store, clock: V
     assert store.schedules.page(ScheduleFilters(kind=Kind.CODE), 10).items == []
 
 
-def test_a_run_beside_the_schedule_leaves_its_next_firing_alone(store: Store, clock: VirtualClock) -> None:
+def test_a_manual_run_leaves_the_next_firing_unchanged(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     task_id = new_id(clock())
     task = new_task(clock(), id=task_id, task_type=TaskType.SCHEDULED, scheduled_task_id=schedule.id)
@@ -349,7 +349,7 @@ def test_a_run_beside_the_schedule_leaves_its_next_firing_alone(store: Store, cl
     assert not store.schedules.run_now(NOBODY, new_task(clock()), clock())
 
 
-def test_a_run_beside_the_schedule_does_not_count_for_max_runs(store: Store, clock: VirtualClock) -> None:
+def test_a_manual_run_does_not_count_for_max_runs(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     assert store.schedules.run_now(schedule.id, new_task(clock()), clock())
     now_ms = clock.advance(60_000)
@@ -358,9 +358,7 @@ def test_a_run_beside_the_schedule_does_not_count_for_max_runs(store: Store, clo
     assert (after.status, after.run_count) == (ScheduleStatus.ACTIVE, 2)
 
 
-def test_a_deleted_schedule_leaves_its_tasks_and_nothing_else(
-    store: Store, raw_redis: redis.Redis, clock: VirtualClock
-) -> None:
+def test_a_deleted_schedule_leaves_only_its_tasks(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock(), tags=["a"], key="k")
     now_ms = clock.advance(60_000)
     store.firings.fire([due(schedule)], now_ms)
@@ -394,7 +392,7 @@ FILTERS = st.builds(
     made=st.lists(MADE, max_size=20), filters=FILTERS, limit=st.sampled_from([1, 3, 200]), scan=st.sampled_from([2, 50])
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_walk_finds_exactly_what_matches_newest_first(
+def test_pages_contain_exactly_the_matches_newest_first(
     store: Store, raw_redis: redis.Redis, made: list[Any], filters: ScheduleFilters, limit: int, scan: int
 ) -> None:
     raw_redis.flushdb()

@@ -1,4 +1,4 @@
-"""Scripts that are run one after the other, each made while Redis works on the one before."""
+"""Scripts, their arguments, and a series of calls whose arguments are computed while Redis works."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.store.making import due, scheduled
 
 @pytest.fixture
 def one_connection(redis_url: str, raw_redis: redis.Redis) -> Iterator[Store]:
-    """A store whose calls have to share one connection, so that each finds what the one before left on it."""
+    """A store whose calls share one connection, so that each call would see leftovers of the previous one."""
     store = Store.at(redis_url, max_connections=1)
     yield store
     store.close()
@@ -27,7 +27,7 @@ def one_connection(redis_url: str, raw_redis: redis.Redis) -> Iterator[Store]:
 
 @pytest.fixture
 def schedules(one_connection: Store, clock: VirtualClock) -> list[Schedule]:
-    """Three that are due."""
+    """Three due schedules."""
     found = [scheduled(one_connection, clock()) for _ in range(3)]
     clock.advance(60_000)
     return found
@@ -39,20 +39,20 @@ def runs(store: Store, schedule: Schedule) -> int:
     return found.run_count
 
 
-def test_the_next_is_made_while_redis_works_on_the_one_before(
+def test_the_next_argument_is_computed_while_redis_works(
     store: Store, one_connection: Store, schedules: list[Schedule], clock: VirtualClock
 ) -> None:
     def batches() -> Iterator[Sequence[Firings]]:
         yield [due(schedules[0])]
         for before, schedule in pairwise(schedules):
-            wait_until(lambda before=before: runs(store, before) == 1, 10, "the write before")
+            wait_until(lambda before=before: runs(store, before) == 1, 10, "the previous write")
             yield [due(schedule)]
 
-    one_connection.firings.fire([], clock())  # now Redis knows the script
+    one_connection.firings.fire([], clock())  # loads the script into Redis
     assert one_connection.firings.fire_each(batches(), clock()) == 3
 
 
-def test_what_can_not_be_made_leaves_no_answer_behind(
+def test_a_failed_argument_leaves_no_reply_behind(
     one_connection: Store, schedules: list[Schedule], clock: VirtualClock
 ) -> None:
     def batches() -> Iterator[Sequence[Firings]]:
@@ -61,11 +61,11 @@ def test_what_can_not_be_made_leaves_no_answer_behind(
 
     with pytest.raises(ValueError, match="no plan"):
         one_connection.firings.fire_each(batches(), clock())
-    assert one_connection.firings.next_due_ms() == clock(), "an answer to another question"
+    assert one_connection.firings.next_due_ms() == clock(), "the reply belongs to another call"
     assert [runs(one_connection, schedule) for schedule in schedules] == [1, 0, 0]
 
 
-def test_scripts_that_redis_has_forgotten_are_told_again(
+def test_scripts_that_redis_has_lost_are_loaded_again(
     one_connection: Store, raw_redis: redis.Redis, schedules: list[Schedule], clock: VirtualClock
 ) -> None:
     def batches() -> Iterator[Sequence[Firings]]:
@@ -76,7 +76,7 @@ def test_scripts_that_redis_has_forgotten_are_told_again(
     assert one_connection.firings.fire_each(batches(), clock()) == 3
 
 
-def test_a_connection_that_redis_has_closed_is_made_again_and_nothing_is_left_out(
+def test_a_connection_closed_by_redis_is_reopened_and_nothing_is_skipped(
     one_connection: Store, raw_redis: redis.Redis, schedules: list[Schedule], clock: VirtualClock
 ) -> None:
     def batches() -> Iterator[Sequence[Firings]]:
@@ -88,24 +88,24 @@ def test_a_connection_that_redis_has_closed_is_made_again_and_nothing_is_left_ou
     assert [runs(one_connection, schedule) for schedule in schedules] == [1, 1, 1]
 
 
-def test_a_script_gets_of_the_library_what_it_needs_and_no_more(store: Store) -> None:
+def test_a_script_gets_only_the_library_parts_that_it_needs(store: Store) -> None:
     library = scripts._library("p:")
     create = scripts._needed_by("create(task_at(1), 2, 3)", library)
     assert "local function task_at(" in create
-    assert "local function gather(" in create, "what is needed by what is needed"
+    assert "local function gather(" in create, "indirect dependencies are included"
     assert "FINISH_STEPS" not in create
-    assert "'st'" in create, "short names are filled in"
+    assert "'st'" in create, "short names are inserted"
     assert scripts._needed_by("return 1", library) == ""
 
 
-def test_the_names_of_arguments_are_read_from_the_header() -> None:
+def test_argument_names_are_read_from_the_header() -> None:
     source = "-- Does it.\n-- ARGV: task_id, now_ms,\n--       held…\n-- held: of each: id\nlocal x = 1\n"
     assert scripts.names_in(scripts._ARGV, source) == ("task_id", "now_ms", "held…")
     assert scripts._arguments(("task_id", "held…")) == "local task_id, held = ARGV[1], 2"
     assert scripts._arguments(()) == ""
 
 
-def test_a_call_names_each_argument_or_fails(store: Store) -> None:
+def test_a_call_with_missing_or_unknown_arguments_fails(store: Store) -> None:
     with pytest.raises(KeyError):
         store.tasks._scripts("stop", task_id="x")
     with pytest.raises(AssertionError, match="colour"):

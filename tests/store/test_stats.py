@@ -1,4 +1,4 @@
-"""Counts and timings equal a recount."""
+"""Counts and timings match a recount."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_an_empty_service_counts_nothing(store: Store, clock: VirtualClock) -> N
     assert (stats.waiting, stats.next_due_ms, len(stats.minutes)) == (0, None, 60)
 
 
-def test_counts_equal_a_recount(store: Store, clock: VirtualClock) -> None:
+def test_counts_match_a_recount(store: Store, clock: VirtualClock) -> None:
     chance = random.Random(4)
     for _ in range(120):
         kind, task_type = chance.choice(list(Kind)), chance.choice(list(TaskType))
@@ -48,29 +48,27 @@ def test_counts_equal_a_recount(store: Store, clock: VirtualClock) -> None:
     assert stats.next_due_ms == min(task.due_ms for task in everything if task.status is Status.WAITING)
 
 
-def test_how_long_a_stopped_attempt_took_says_nothing_of_how_long_tasks_take(store: Store, clock: VirtualClock) -> None:
+def test_durations_exclude_stopped_attempts(store: Store, clock: VirtualClock) -> None:
     finished(store, clock(), STOPPED)
     assert store.stats.read(QUEUE_NAMES, clock()).durations == {}
     finished(store, clock())
     assert store.stats.read(QUEUE_NAMES, clock()).durations.total() == 1
 
 
-def test_queues_are_as_deep_as_all_their_priorities(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_queue_depths_include_all_priorities(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     for priority in range(10):
         raw_redis.lpush(store.keys.queue("celeriac.api", priority), message_for("x").payload)
     assert store.stats.read(QUEUE_NAMES, clock()).queues == {"celeriac.code": 0, "celeriac.api": 10}
 
 
-def test_the_next_due_is_the_first_of_what_waits_here_and_what_a_worker_holds(
-    store: Store, clock: VirtualClock
-) -> None:
+def test_the_next_due_time_covers_waiting_tasks_and_countdowns(store: Store, clock: VirtualClock) -> None:
     created(store, clock(), due_ms=clock() + 9_000, message=NO_MESSAGE)
     assert store.stats.read((), clock()).next_due_ms == clock() + 9_000
     created(store, clock(), due_ms=clock() + 3_000)
     assert store.stats.read((), clock()).next_due_ms == clock() + 3_000
 
 
-def test_the_last_hour_is_told_by_the_minute(store: Store, clock: VirtualClock) -> None:
+def test_the_last_hour_is_counted_by_minute(store: Store, clock: VirtualClock) -> None:
     for outcome in (SUCCEEDED, SUCCEEDED, FAILED):
         finished(store, clock(), outcome)
     store.tasks.stop(created(store, clock()), clock())
@@ -84,7 +82,7 @@ def test_the_last_hour_is_told_by_the_minute(store: Store, clock: VirtualClock) 
     assert sum(minute.succeeded + minute.failed + minute.stopped for minute in later) == 1
 
 
-def test_waits_are_from_due_to_started_and_stops_have_no_duration(store: Store, clock: VirtualClock) -> None:
+def test_waits_run_from_due_to_started_and_stops_have_no_duration(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock.advance(1_000))
     store.tasks.stop(task_id, clock(), force=True)

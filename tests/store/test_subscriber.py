@@ -1,4 +1,4 @@
-"""Who listens is woken, whatever happens to the connection."""
+"""Listeners are woken, whatever happens to the connection."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ def test_a_message_wakes_every_listener_of_its_channel(store: Store, raw_redis: 
     store.subscriber.subscribe("elsewhere", heard["other"].append)
     assert store.subscriber.confirm("channel")
     assert store.subscriber.confirm("elsewhere")
-    assert raw_redis.publish("channel", "word") == 1, "one connection, however many listen"
-    wait_until(lambda: heard["one"] and heard["two"], 5, "both were called")
+    assert raw_redis.publish("channel", "word") == 1, "all listeners must share one connection"
+    wait_until(lambda: heard["one"] and heard["two"], 5, "calls of both listeners")
     assert heard == {"one": ["word"], "two": ["word"], "other": []}
 
 
-def test_who_no_longer_listens_is_not_called(store: Store, raw_redis: redis.Redis) -> None:
+def test_a_removed_listener_is_not_called(store: Store, raw_redis: redis.Redis) -> None:
     gone, stays = [], []
     store.subscriber.subscribe("channel", gone.append)
     store.subscriber.subscribe("channel", stays.append)
     assert store.subscriber.confirm("channel")
     store.subscriber.unsubscribe("channel", gone.append)
     raw_redis.publish("channel", "word")
-    wait_until(lambda: stays, 5, "the other was called")
+    wait_until(lambda: stays, 5, "a call of the other listener")
     assert not gone
     store.subscriber.unsubscribe("channel", stays.append)
-    wait_until(lambda: raw_redis.pubsub_numsub("channel") == [("channel", 0)], 5, "the subscription ended")
-    assert not store.subscriber.confirm("channel"), "nobody has subscribed"
+    wait_until(lambda: raw_redis.pubsub_numsub("channel") == [("channel", 0)], 5, "the end of the subscription")
+    assert not store.subscriber.confirm("channel"), "there is no subscription"
 
 
-def test_a_watch_sleeps_until_something_happens_or_the_time_is_over() -> None:
+def test_a_watch_sleeps_until_a_notification_or_its_timeout() -> None:
     watch = Watch()
     assert not watch.wait(0.01)
     watch.notify(None)
     assert watch.wait(0)
-    assert not watch.wait(0), "each word wakes once"
+    assert not watch.wait(0), "each message wakes once"
 
 
-def test_many_threads_that_come_and_go_miss_nothing(store: Store, raw_redis: redis.Redis) -> None:
-    """Each waits for a channel of its own, as callers with `Prefer: wait` do: at times nobody listens at all."""
+def test_many_threads_that_subscribe_and_unsubscribe_miss_nothing(store: Store, raw_redis: redis.Redis) -> None:
+    """Each thread waits for its own channel, as callers with `Prefer: wait` do. At times no channel is subscribed."""
     missed = []
 
     def wait(number: int) -> None:
@@ -75,11 +75,13 @@ def test_closing_ends_the_thread_quietly(redis_url: str) -> None:
         assert store.subscriber.confirm("channel")
         store.close()
     wait_until(
-        lambda: not [thread for thread in threading.enumerate() if thread.name == "subscriber"], 10, "no thread is left"
+        lambda: not [thread for thread in threading.enumerate() if thread.name == "subscriber"],
+        10,
+        "the end of the thread",
     )
 
 
-def test_after_a_lost_connection_everybody_is_told_to_look_again(own_server: RedisServer) -> None:
+def test_after_a_lost_connection_all_listeners_are_called(own_server: RedisServer) -> None:
     store = Store.at(own_server.url)
     heard: list[str | None] = []
     store.subscriber.subscribe("channel", heard.append)
@@ -87,25 +89,25 @@ def test_after_a_lost_connection_everybody_is_told_to_look_again(own_server: Red
     own_server.stop()
     began = time.monotonic()
     own_server.start()
-    wait_until(lambda: None in heard, 10, "a word that something may have been missed")
+    wait_until(lambda: None in heard, 10, "the notification that messages may have been missed")
     assert time.monotonic() - began < 5
     with redis.Redis.from_url(own_server.url) as client:
         wait_until(lambda: client.publish("channel", "back"), 5, "a new subscription")
-    wait_until(lambda: "back" in heard, 5, "what was said after the return")
+    wait_until(lambda: "back" in heard, 5, "a message published after the reconnection")
     store.close()
 
 
 class _Sent:
-    """A connection that takes what is sent."""
+    """A connection that accepts all commands."""
 
     def send_command(self, *words: str, check_health: bool) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def test_the_confirmation_of_an_older_subscription_does_not_count_for_the_next(store: Store) -> None:
-    """Between the two Redis ends the older one: what is said then is heard by nobody."""
+    """Redis ends the older subscription between the two confirmations, and messages published then are lost."""
     subscriber, watch = store.subscriber, Watch()
-    subscriber._thread = threading.current_thread()  # what it would read is read here
+    subscriber._thread = threading.current_thread()  # this test reads in its place
     subscriber._connection = cast(Any, _Sent())
     subscriber.subscribe("c", watch.notify)
     subscriber.unsubscribe("c", watch.notify)

@@ -1,4 +1,4 @@
-"""Tasks: what each call of the store promises."""
+"""Tasks: the promises of each method of the store."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_record_and_message_are_written_together(store: Store, raw_redis: redis.
     assert raw_redis.llen(MESSAGE.queue_key) == 1
 
 
-def test_an_id_that_exists_is_left_as_it_is(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_an_existing_id_is_left_unchanged(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     task = new_task(clock())
     assert store.tasks.create([task], clock()) == 1
     before = read(store, task.id)
@@ -108,7 +108,7 @@ def test_an_id_that_exists_is_left_as_it_is(store: Store, raw_redis: redis.Redis
     assert raw_redis.llen(MESSAGE.queue_key) == 2
 
 
-def test_no_task_behind_an_unknown_id(store: Store) -> None:
+def test_an_unknown_id_has_no_task(store: Store) -> None:
     assert store.tasks.get(NOBODY) is None
     assert store.tasks.status(NOBODY) is None
 
@@ -116,7 +116,7 @@ def test_no_task_behind_an_unknown_id(store: Store) -> None:
 # --- claim ---------------------------------------------------------------------------------------
 
 
-def test_a_claim_gives_the_worker_all_it_needs(store: Store, clock: VirtualClock) -> None:
+def test_a_claim_returns_all_that_the_worker_needs(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), max_retries=2, timeout=7, priority=8, spec={"function_code": "ü"})
     attempt = store.tasks.claim(task_id, WORKER, clock.advance(3), clock() + LEASE_MS)
     assert isinstance(attempt, Attempt)
@@ -127,7 +127,7 @@ def test_a_claim_gives_the_worker_all_it_needs(store: Store, clock: VirtualClock
     assert (task.status, task.attempt, task.worker, task.started_ms) == (Status.RUNNING, 1, WORKER, clock())
 
 
-def test_a_claim_is_refused_with_the_status_that_forbids_it(store: Store, clock: VirtualClock) -> None:
+def test_a_claim_is_refused_with_the_status_that_prevents_it(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     assert store.tasks.claim(task_id, "w2", clock(), clock() + LEASE_MS) == "running"
@@ -136,10 +136,10 @@ def test_a_claim_is_refused_with_the_status_that_forbids_it(store: Store, clock:
     assert store.tasks.claim(NOBODY, "w2", clock(), clock() + LEASE_MS) == ""
 
 
-def test_a_claim_that_is_sent_again_for_want_of_an_answer_is_one_claim(
+def test_a_claim_that_is_sent_again_without_a_reply_counts_once(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the task would run nowhere until its lease is over, and count as lost with a worker."""
+    """Otherwise the task would run nowhere until its lease expired, and count as lost with a worker."""
     task_id, once = created(store, clock()), store.tasks._scripts
 
     def twice(script: str, **values: Any) -> Any:
@@ -157,8 +157,8 @@ def test_a_claim_that_is_sent_again_for_want_of_an_answer_is_one_claim(
     assert raw_redis.hmget(store.keys.task(task_id), "cl", "ep", "ls") == [None] * 3
 
 
-def test_a_worker_starts_no_task_of_a_kind_that_it_does_not_run(store: Store, clock: VirtualClock) -> None:
-    """A message may come for a task that was changed, after it was sent, from a call to a program."""
+def test_a_worker_starts_no_task_of_another_kind(store: Store, clock: VirtualClock) -> None:
+    """A message may arrive for a task that was changed from a call to a program after the message was sent."""
     task_id = created(store, clock(), kind=Kind.API)
     before = read(store, task_id)
     assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS, [Kind.CODE]) == "elsewhere"
@@ -167,7 +167,7 @@ def test_a_worker_starts_no_task_of_a_kind_that_it_does_not_run(store: Store, cl
     assert isinstance(store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS, [Kind.API]), Attempt)
 
 
-def test_a_claim_before_the_time_has_it_sent_again(store: Store, clock: VirtualClock) -> None:
+def test_a_claim_before_the_due_time_makes_beat_send_it_again(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 2_000)
     assert store.recovery.waiting_until(clock() + 5_000, 10) == []
     assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS) == "early"
@@ -175,9 +175,7 @@ def test_a_claim_before_the_time_has_it_sent_again(store: Store, clock: VirtualC
     assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS) == "early"
 
 
-def test_a_countdown_is_claimed_when_it_is_over_and_counts_as_queued_since_then(
-    store: Store, clock: VirtualClock
-) -> None:
+def test_a_countdown_is_claimed_when_due_and_counts_as_queued_since_then(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 2_000)
     due_ms = clock.advance(2_000)
     claimed(store, task_id, clock.advance(4))
@@ -207,7 +205,7 @@ def test_of_many_workers_one_gets_the_task(redis_url: str, store: Store, clock: 
 # --- finish and run_again ------------------------------------------------------------------------
 
 
-def test_a_success_is_kept_with_what_it_cost(store: Store, clock: VirtualClock) -> None:
+def test_a_success_is_stored_with_its_resource_usage(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     assert store.tasks.finish(attempt, SUCCEEDED, clock.advance(9), 8.765) == "succeeded"
@@ -229,7 +227,7 @@ def test_a_stopped_outcome_stops_the_task(store: Store, clock: VirtualClock) -> 
     assert read(store, finished(store, clock(), STOPPED)).status is Status.STOPPED
 
 
-def test_the_end_of_an_attempt_is_written_once(store: Store, clock: VirtualClock) -> None:
+def test_the_end_of_an_attempt_is_recorded_once(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
@@ -258,7 +256,7 @@ def test_a_retry_is_another_attempt_of_the_same_task(
     second = claimed(store, task_id, clock())
     assert (second.number, second.losses) == (2, 0)
     task = read(store, task_id)
-    assert (task.error, task.result_json, task.stdout) == (None, None, ""), "what the attempt before has left"
+    assert (task.error, task.result_json, task.stdout) == (None, None, ""), "data of the previous attempt remained"
     assert (task.stdout_truncated, task.duration_ms, task.cpu_ms, task.memory_kb) == (False, None, None, None)
     store.tasks.finish(second, SUCCEEDED, clock(), 1.0)
     assert read(store, task_id).attempt == 2
@@ -274,7 +272,7 @@ def test_the_last_19_attempts_before_the_current_one_are_kept(store: Store, cloc
 
 
 @pytest.mark.parametrize(("ending", "number", "losses"), [(Ending.RETURNED, 1, 0), (Ending.LOST, 2, 1)])
-def test_an_attempt_that_is_made_again_may_keep_its_number_but_not_its_fence(
+def test_a_repeated_attempt_may_keep_its_number_but_not_its_epoch(
     store: Store, clock: VirtualClock, ending: Ending, number: int, losses: int
 ) -> None:
     task_id = created(store, clock())
@@ -292,13 +290,13 @@ def test_an_attempt_that_is_made_again_may_keep_its_number_but_not_its_fence(
     assert again(first) == "queued"
     second = claimed(store, task_id, clock())
     assert (second.number, second.losses) == (number, losses)
-    assert again(first) == "superseded", "a report that came twice must not end another's attempt"
+    assert again(first) == "superseded", "a repeated report must not end another attempt"
     assert store.tasks.finish(first, SUCCEEDED, clock(), 1.0) == "superseded"
     assert store.tasks.renew([first, second], clock() + 1) == [False, True]
     assert store.tasks.finish(second, SUCCEEDED, clock(), 1.0) == "succeeded"
 
 
-def test_of_a_deleted_task_nothing_is_written(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+def test_nothing_is_written_for_a_deleted_task(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     store.tasks.stop(task_id, clock(), force=True)
@@ -311,7 +309,7 @@ def test_of_a_deleted_task_nothing_is_written(store: Store, raw_redis: redis.Red
 # --- stop, delete, renew -------------------------------------------------------------------------
 
 
-def test_what_has_not_started_is_stopped_at_once(store: Store, clock: VirtualClock) -> None:
+def test_a_task_that_has_not_started_is_stopped_at_once(store: Store, clock: VirtualClock) -> None:
     queued, waiting = created(store, clock()), created(store, clock(), due_ms=clock() + 60_000)
     assert store.tasks.stop(queued, clock()) == ("queued", "stopped")
     assert store.tasks.stop(waiting, clock()) == ("waiting", "stopped")
@@ -320,30 +318,30 @@ def test_what_has_not_started_is_stopped_at_once(store: Store, clock: VirtualClo
     assert store.recovery.queued_since(clock(), 10) == store.recovery.waiting_until(clock() + 99_000, 10) == []
 
 
-def test_a_running_one_is_told_and_a_retry_of_it_becomes_its_stop(store: Store, clock: VirtualClock) -> None:
+def test_a_running_task_is_notified_and_its_retry_becomes_a_stop(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), max_retries=5)
     attempt = claimed(store, task_id, clock())
     with store.subscriber.watch(store.keys.stop) as watch:
         assert store.subscriber.confirm(store.keys.stop)
         assert store.tasks.stop(task_id, clock()) == ("running", "running")
-        assert watch.wait(5), "the workers were not told"
+        assert watch.wait(5), "the workers were not notified"
     assert store.tasks.renew([attempt], clock() + LEASE_MS) == [False]
     answer = store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock() + 1, MESSAGE, Ending.COUNTED, entry=ENTRY)
     assert answer == read(store, task_id).status == "stopped"
 
 
-def test_force_ends_the_record_and_what_the_worker_says_later_is_refused(store: Store, clock: VirtualClock) -> None:
+def test_force_ends_the_record_and_refuses_later_reports(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     with store.subscriber.watch(store.keys.stop) as watch:
         assert store.subscriber.confirm(store.keys.stop)
         assert store.tasks.stop(task_id, clock(), force=True) == ("running", "stopped")
-        assert watch.wait(5), "the workers were not told"
+        assert watch.wait(5), "the workers were not notified"
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "superseded"
     assert read(store, task_id).result_json is None
 
 
-def test_a_finished_record_keeps_nothing_of_what_led_to_its_end(
+def test_a_finished_record_has_no_fields_of_unfinished_tasks(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
     task_id = created(store, clock(), inbox="somebody")
@@ -353,7 +351,7 @@ def test_a_finished_record_keeps_nothing_of_what_led_to_its_end(
     assert raw_redis.hmget(store.keys.task(task_id), "ls", "ep", "cl", "stop", "ib") == [None] * 5
 
 
-def test_what_is_finished_can_not_be_stopped(store: Store, clock: VirtualClock) -> None:
+def test_a_finished_task_can_not_be_stopped(store: Store, clock: VirtualClock) -> None:
     task_id = finished(store, clock())
     before = read(store, task_id)
     assert store.tasks.stop(task_id, clock.advance(1), force=True) == ("succeeded", "succeeded")
@@ -381,7 +379,7 @@ def test_a_running_task_is_not_deleted(store: Store, clock: VirtualClock) -> Non
     assert store.tasks.status(task_id) is Status.RUNNING
 
 
-def test_the_end_wakes_who_waits_for_it(store: Store, clock: VirtualClock) -> None:
+def test_the_end_wakes_waiting_threads(store: Store, clock: VirtualClock) -> None:
     ends: list[Callable[[str], object]] = [
         lambda task_id: store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0),
         lambda task_id: store.tasks.stop(task_id, clock()),
@@ -396,7 +394,7 @@ def test_the_end_wakes_who_waits_for_it(store: Store, clock: VirtualClock) -> No
             assert watch.wait(5)
 
 
-def test_a_renewed_lease_is_not_over(store: Store, clock: VirtualClock) -> None:
+def test_a_renewed_lease_has_not_expired(store: Store, clock: VirtualClock) -> None:
     one, other = (claimed(store, created(store, clock()), clock()) for _ in range(2))
     clock.advance(LEASE_MS)
     assert store.tasks.renew([one], clock() + LEASE_MS) == [True]

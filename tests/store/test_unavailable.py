@@ -1,4 +1,4 @@
-"""Redis is away: every call of the store says so, with one error, within 2 seconds."""
+"""Without Redis, every method of the store raises Unavailable within 2 seconds."""
 
 from __future__ import annotations
 
@@ -87,11 +87,11 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "liveness.last_beat": lambda store: store.liveness.last_beat(),
 }
 PARTS = ("tasks", "schedules", "firings", "recovery", "retention", "admission", "stats", "liveness")
-#: Asks Redis for nothing.
+#: Methods that do not call Redis.
 WITHOUT_REDIS = {"retention.finished_indexes"}
 
 
-def test_the_sweep_knows_every_public_method(store: Store) -> None:
+def test_every_public_method_is_covered(store: Store) -> None:
     parts = {name: getattr(store, name) for name in PARTS}
     public = {
         f"{part}.{name}"
@@ -103,11 +103,11 @@ def test_the_sweep_knows_every_public_method(store: Store) -> None:
 
 
 def answers(store: Store) -> dict[str, tuple[str, float]]:
-    """Of each call, made all at once, the error it raised and after how many seconds."""
+    """The error of each call and the seconds until it was raised. All calls run at the same time."""
 
     def measure(call: Callable[[Store], Any]) -> tuple[str, float]:
         began = time.monotonic()
-        with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is what the caller looks at
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - the caller checks the type
             call(store)
         return caught.type.__name__, time.monotonic() - began
 
@@ -124,18 +124,18 @@ def assert_all_unavailable(store: Store) -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for a socket."""
+    """A folder with a path that is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="cel-") as folder:
         yield Path(folder)
 
 
-def test_nobody_listens(folder: Path) -> None:
+def test_redis_is_not_running(folder: Path) -> None:
     store = Store.at(f"unix://{folder}/nobody.sock")
     assert_all_unavailable(store)
     store.close()
 
 
-def test_it_went_away_while_connections_were_open(folder: Path, redis_program_path: Path) -> None:
+def test_redis_stops_while_connections_are_open(folder: Path, redis_program_path: Path) -> None:
     server = RedisServer(redis_program_path, folder)
     server.start()
     store = Store.at(server.url)
@@ -144,12 +144,12 @@ def test_it_went_away_while_connections_were_open(folder: Path, redis_program_pa
     assert_all_unavailable(store)
     server.start()
     store.liveness.ping()
-    assert store.tasks.create([new_task(0)], 0) == 1, "it is back, and nothing has to be opened again"
+    assert store.tasks.create([new_task(0)], 0) == 1, "Redis is back, and the same store works again"
     store.close()
     server.stop()
 
 
-def test_it_accepts_and_never_answers(folder: Path) -> None:
+def test_redis_accepts_connections_and_never_replies(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "silent.sock"))
         listener.listen(128)
@@ -158,13 +158,13 @@ def test_it_accepts_and_never_answers(folder: Path) -> None:
         store.close()
 
 
-def test_it_is_full(store: Store, raw_redis: Any) -> None:
-    """`noeviction`: what would need memory is refused, and nothing is written."""
+def test_redis_is_full(store: Store, raw_redis: Any) -> None:
+    """With `noeviction`, writes that need memory are refused and write nothing."""
     raw_redis.config_set("maxmemory", "1")
     try:
         with pytest.raises(Unavailable):
             store.tasks.create([new_task(0)], 0)
-        assert store.tasks.get(ID) is None, "reading goes on"
+        assert store.tasks.get(ID) is None, "reading still works"
     finally:
         raw_redis.config_set("maxmemory", "0")
     assert raw_redis.dbsize() == 0

@@ -66,7 +66,7 @@ class RedisServer:
         except redis.ConnectionError:
             return False
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send a signal: SIGSTOP makes the server hang, SIGCONT resumes it."""
         if self._process is not None:
             self._process.send_signal(number)
@@ -89,7 +89,7 @@ def throw_away_redis(program: Path) -> Iterator[RedisServer]:
         try:
             yield server
         finally:
-            server.tell(signal.SIGCONT)
+            server.send_signal(signal.SIGCONT)
             server.stop()
 
 

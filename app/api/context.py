@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import current_app
 
-from app.api.holding import Holding, most_held
+from app.api.holding import Holding, max_held
 from app.clock import Clock, system_clock
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
@@ -47,7 +47,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         statistics=StatisticsService(store.stats, clock),
         health=HealthService(store, clock),
         clock=clock,
-        holding=Holding(most_held(settings.api_threads)),
+        holding=Holding(max_held(settings.api_threads)),
     )
 
 

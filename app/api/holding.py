@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 #: Threads reserved for responses that are not held; a server with few threads reserves half of them.
-FREE_THREADS = 16
+RESERVED_THREADS = 16
 
 
-def most_held(threads: int) -> int:
+def max_held(threads: int) -> int:
     """The limit for a server with `threads` threads."""
-    return max(threads - FREE_THREADS, threads // 2)
+    return max(threads - RESERVED_THREADS, threads // 2)
 
 
 class Holding:

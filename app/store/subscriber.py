@@ -61,7 +61,7 @@ class Subscriber:
         self._lock = threading.Lock()
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
         self._confirmed: dict[str, threading.Event] = {}
-        self._asked: Counter[str] = Counter()  # unconfirmed subscriptions of this connection
+        self._unconfirmed: Counter[str] = Counter()  # subscriptions of this connection
         self._interrupted: set[str] = set()  # channels whose listeners get None once they are confirmed
         self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
@@ -127,7 +127,7 @@ class Subscriber:
         if self._connection is None:
             return
         if words[0] == "SUBSCRIBE":
-            self._asked.update(words[1:])
+            self._unconfirmed.update(words[1:])
         try:
             self._connection.send_command(*words, check_health=False)  # type: ignore[no-untyped-call]
         except (redis.RedisError, OSError):
@@ -161,7 +161,7 @@ class Subscriber:
         connection: Connection = self._client.connection_pool.get_connection()
         with self._lock:
             self._connection = connection
-            self._asked.clear()
+            self._unconfirmed.clear()
             if self._listeners:
                 self._send("SUBSCRIBE", *self._listeners)
         return connection
@@ -205,10 +205,10 @@ class Subscriber:
 
     def _on_confirmed(self, channel: str) -> None:
         with self._lock:
-            self._asked[channel] -= 1
-            if self._asked[channel] > 0:
+            self._unconfirmed[channel] -= 1
+            if self._unconfirmed[channel] > 0:
                 return  # an earlier subscription, ended meanwhile; the newest one is still unconfirmed
-            del self._asked[channel]
+            del self._unconfirmed[channel]
             confirmed = self._confirmed.get(channel)
             is_again = channel in self._interrupted
             self._interrupted.discard(channel)

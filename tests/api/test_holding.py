@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from app.api.holding import Holding, most_held
+from app.api.holding import Holding, max_held
 from app.settings import Settings
 from app.store.store import Store
 from tests.api.calls import CODE, Api, PlayedWorker
@@ -20,7 +20,7 @@ SOON_SECONDS = 1.0
 
 @pytest.mark.parametrize(("threads", "held"), [(4, 2), (16, 8), (32, 16), (33, 17), (128, 112)])
 def test_sixteen_threads_stay_free_or_half_of_few(threads: int, held: int) -> None:
-    assert most_held(threads) == held
+    assert max_held(threads) == held
 
 
 def test_a_place_comes_back_when_its_answer_is_given_or_fails() -> None:
@@ -41,7 +41,7 @@ def test_beyond_the_bound_the_answer_comes_at_once(
     task_id = api.create()["id"]
     channel = store.keys.done(task_id)
     with ThreadPoolExecutor(2) as pool:
-        held = [pool.submit(Api(web).get, f"/api/tasks/{task_id}?wait=30") for _ in range(most_held(4))]
+        held = [pool.submit(Api(web).get, f"/api/tasks/{task_id}?wait=30") for _ in range(max_held(4))]
         wait_until(lambda: raw_redis.pubsub_numsub(channel) == [(channel, 1)], 5, "those who wait")
         wait_until(lambda: not places_left(web.extensions["celeriac"].holding), 5, "no place is left")
         began = time.monotonic()

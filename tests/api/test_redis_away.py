@@ -74,7 +74,7 @@ def listening(web: Flask) -> None:
 
 
 def hang(own_server: RedisServer) -> None:
-    own_server.tell(signal.SIGSTOP)
+    own_server.send_signal(signal.SIGSTOP)
 
 
 def kill(own_server: RedisServer) -> None:
@@ -94,7 +94,7 @@ def test_it_hangs_or_is_gone(
     end(own_server)
     assert_unavailable(web)
     if end is hang:
-        own_server.tell(signal.SIGCONT)
+        own_server.send_signal(signal.SIGCONT)
     else:
         own_server.start()
     wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 5, "answers after its return")
@@ -104,14 +104,14 @@ def test_it_hangs_or_is_gone(
 def test_of_many_callers_only_one_at_a_time_waits_for_a_redis_that_hangs(web: Flask, own_server: RedisServer) -> None:
     """With 8 threads, 64 calls that each wait a second and a half would take 12 seconds."""
     listening(web)
-    own_server.tell(signal.SIGSTOP)
+    own_server.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: answer(web, "GET", "/api/tasks", None, {}), range(64)))
     assert time.monotonic() - began < 6
     assert {response.status_code for response, _ in answers} == {503}
     assert max(seconds for _, seconds in answers) < LIMIT_SECONDS
-    own_server.tell(signal.SIGCONT)
+    own_server.send_signal(signal.SIGCONT)
     wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 2, "answers after its return")
 
 
@@ -200,11 +200,11 @@ def test_a_call_that_was_held_ends_when_redis_hangs(web: Flask, own_server: Redi
         creation = pool.submit(Api(web).post, "/api/tasks", CODE, headers={"Prefer": "wait=30"})
         wait_until(lambda: len(client.pubsub_channels()) == 2, 5, "both listen")
         wait_until(lambda: len(api.get("/api/tasks").get_json()["items"]) == 2, 5, "the second task")
-        own_server.tell(signal.SIGSTOP)
+        own_server.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         looked, created = look.result(15), creation.result(15)
         assert time.monotonic() - began < NOTICED_SECONDS
         assert looked.status_code == 503
         assert (created.status_code, created.get_json()["status"]) == (201, "queued")
-        own_server.tell(signal.SIGCONT)
+        own_server.send_signal(signal.SIGCONT)
         assert api.get(created.headers["Location"]).status_code == 200

@@ -117,5 +117,5 @@ def test_the_confirmation_of_an_older_subscription_does_not_count_for_the_next(s
     assert not confirmed.is_set()
     subscriber._handle(["subscribe", "c", 1])
     assert confirmed.is_set()
-    assert subscriber._asked == {}
+    assert subscriber._unconfirmed == {}
     subscriber._connection = None

@@ -54,13 +54,13 @@ def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tm
         if how == "stopped":
             own_server.stop()
         else:
-            own_server.tell(signal.SIGSTOP)
+            own_server.send_signal(signal.SIGSTOP)
         beat.wait_for("redis can't be reached")
         assert not answers(own_store)
         if how == "stopped":
             own_server.start()
         else:
-            own_server.tell(signal.SIGCONT)
+            own_server.send_signal(signal.SIGCONT)
         wait_until(lambda: answers(own_store), 10, "the store is back")
         created = schedules.create(EVERY_SECOND)
         after = runs_of(schedules, created.id)

@@ -174,11 +174,11 @@ def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(
         task = service.create({"name": "n", "api_url": target.url, "timeout": 60})
         wait_until(lambda: target.begun, 10, "the first attempt")
         began = time.monotonic()
-        own_server.tell(signal.SIGSTOP)
+        own_server.send_signal(signal.SIGSTOP)
         wait_until(lambda: target.ended, LEASE_SECONDS + 3, "the end of the first attempt, Redis still hanging")
         assert time.monotonic() - began < LEASE_SECONDS + 0.5
         assert len(target.begun) == 1
-        own_server.tell(signal.SIGCONT)
+        own_server.send_signal(signal.SIGCONT)
         wait_until(lambda: len(target.begun) == 2, 15, "the second attempt")
         assert target.ended[0] < target.begun[1], "no two attempts at once"
         lost = service.get(task.id)

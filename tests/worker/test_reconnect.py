@@ -67,7 +67,7 @@ class Bench:
 def bench(own_server: RedisServer, tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(own_server, tmp_path / "worker")
     yield bench
-    own_server.tell(signal.SIGCONT)
+    own_server.send_signal(signal.SIGCONT)
     bench.close()
 
 
@@ -92,12 +92,12 @@ def test_after_a_long_time_without_redis_it_fetches_within_seconds(bench: Bench,
     if how == "killed":
         bench.server.stop(signal.SIGKILL)
     else:
-        bench.server.tell(signal.SIGSTOP)
+        bench.server.send_signal(signal.SIGSTOP)
     stay(AWAY_SECONDS)
     if how == "killed":
         bench.server.start()
     else:
-        bench.server.tell(signal.SIGCONT)
+        bench.server.send_signal(signal.SIGCONT)
     wait_until(bench.answers, 3, "an answer")
     bench.runs_a_task(BACK_SECONDS)
     assert worker.process.poll() is None

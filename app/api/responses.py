@@ -58,6 +58,7 @@ def _response_field(model: type[BaseModel], name: str, *, is_present: bool = Fal
     field = model.model_fields[name]
     annotation = bare(field.annotation)
     description = (field.description or "").removeprefix("Code: ").removeprefix("API: ")
+    description = description[:1].upper() + description[1:]
     if name in secret_names(model):
         description += " Responses show `***` in place of each value."
     if annotation is float:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from app.store.keys import Keys
 from app.store.subscriber import Subscriber, Watch
 
-#: How long a creation waits for its inbox. Without Redis, this and the write's own timeout total less than 2 seconds.
+#: How long a creation waits for its inbox. Without Redis, this and the write's own timeout stay within 2 seconds.
 OPEN_SECONDS = 0.15
 
 

@@ -188,12 +188,12 @@ _NOT_OF_TASKS = frozenset(_TIMING) - frozenset(names_kept(ScheduleSpec, Kept.BOD
 
 
 def task_spec_of(schedule: Schedule) -> dict[str, Any]:
-    """The spec of its tasks: all fields except those that only beat needs."""
+    """The spec of the schedule's tasks: all fields except those that only beat needs."""
     return {name: value for name, value in schedule.spec.items() if name not in _NOT_OF_TASKS}
 
 
 def _kept(schedule: Schedule) -> dict[str, str]:
-    """The stored form of its spec: the fields of the record, and the body, which its tasks share."""
+    """The stored form of the schedule's spec: the fields of the record, and the body, which its tasks share."""
     timing = {name: schedule.spec[name] for name in _TIMING if name in schedule.spec}
     body = body_of(task_spec_of(schedule))
     record = [*write_spec(schedule.spec), SCHEDULE["timing"].short, dump_json(timing)]

@@ -143,9 +143,7 @@ class Scripts:
         waiting = iter(arguments)
         argument = next(waiting, None)
         while argument is not None:
-            following = cache(
-                lambda: next(waiting, None)
-            )  # cached, because a command that is sent again calls it again
+            following = cache(lambda: next(waiting, None))  # cached: a command that is sent again calls it again
             yield self._run_meanwhile(self._scripts[name].script, argument, following)
             argument = following()
 

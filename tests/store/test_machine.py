@@ -298,9 +298,8 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule()
     def resend(self) -> None:
-        queued = self.store.recovery.queued_since(
-            self.clock() + AGES_MS, 100
-        )  # includes messages sent by a later clock
+        later_ms = self.clock() + AGES_MS  # includes messages sent by a later clock
+        queued = self.store.recovery.queued_since(later_ms, 100)
         assert {task.task_id for task in queued} == {
             model.id for model in self.models.values() if model.status is Status.QUEUED
         }

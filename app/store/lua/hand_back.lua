@@ -1,7 +1,7 @@
 -- Returns tasks that a worker has fetched but not started to the front of their queue, or to the waiting tasks.
 -- ARGV: messages…
 -- messages: task id, queue key and message for each task
--- A queued task keeps the time its message was first sent, and thereby its age.
+-- A queued task keeps the time its message was sent, and thereby its age.
 -- Returns the number of returned tasks.
 local back = 0
 for i = messages, #ARGV, 3 do

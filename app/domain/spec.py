@@ -1,7 +1,7 @@
-"""What a task is made of: the body of `POST /api/tasks` and of `POST /api/scheduled-tasks`.
+"""The bodies of `POST /api/tasks` and `POST /api/scheduled-tasks`.
 
-Models validate the fields, functions the rules between them, so that every wrong field is named at once. Unknown
-fields are refused; a field given as null counts as left out. The fields of a kind are declared in app/domain/kinds.
+Models validate single fields and functions validate the rules between them, so that one answer lists every wrong
+field. Unknown fields are refused. Null counts as left out. The fields of a kind are declared in app/domain/kinds.
 """
 
 from __future__ import annotations
@@ -26,34 +26,39 @@ Spec = TypeVar("Spec", bound=BaseModel)
 
 
 class CommonFields(Fields):
-    """What every task has, whatever it does and whenever it runs."""
+    """The fields of every task."""
 
-    name: Annotated[str, in_record("n")] = Field(min_length=1, max_length=200, description="What to call it.")
+    name: Annotated[str, in_record("n")] = Field(min_length=1, max_length=200, description="The name of the task.")
     timeout: Annotated[float, in_record("to")] = Field(
-        30, ge=0.1, le=3600, allow_inf_nan=False, description="Seconds for one attempt, start to end."
+        30, ge=0.1, le=3600, allow_inf_nan=False, description="Seconds that one attempt may take, from start to end."
     )
     max_retries: Annotated[int, in_record("mr")] = Field(0, ge=0, le=100, description="Attempts after the first.")
     retry_delay: Annotated[Pause, IN_BODY] = Field(
-        5, description="Seconds before the first retry, doubled each time, jittered."
+        5, description="Seconds before the first retry. Doubles each time, with full jitter."
     )
-    retry_max_delay: Annotated[Pause, IN_BODY] = Field(3600, description="Longest pause before a retry, in seconds.")
+    retry_max_delay: Annotated[Pause, IN_BODY] = Field(
+        3600, description="The longest pause before a retry, in seconds."
+    )
     on_worker_lost: Annotated[Literal["retry", "fail"], in_record("ol")] = Field(
         "retry",
-        description="What happens when the worker that runs it dies: it runs again (three deaths at most), or fails.",
+        description=(
+            "What happens when the worker dies during an attempt: the task runs again (it "
+            "fails after three lost workers), or it fails at once."
+        ),
     )
-    priority: Annotated[int, in_record("p")] = Field(5, ge=0, le=9, description="0 (lowest) to 9.")
-    tags: Annotated[Tags, in_record("tg")] = Field([], description="Up to 20 strings to find it by.")
+    priority: Annotated[int, in_record("p")] = Field(5, ge=0, le=9, description="From 0 (lowest) to 9.")
+    tags: Annotated[Tags, in_record("tg")] = Field([], description="Up to 20 strings by which the task can be found.")
 
     @property
     def kind(self) -> Kind:
-        """What it does: the kind whose marker is set."""
+        """The kind whose marker is set."""
         return next(kind for kind, row in KINDS.items() if getattr(self, row.marker) is not None)
 
 
 if TYPE_CHECKING:
 
     class TaskFields(CommonFields):
-        """What a task of any kind can have."""
+        """The fields of tasks of all kinds."""
 else:
     _KINDS_OWN = tuple(row.fields for row in KINDS.values())
     # pydantic collects the bases' fields from the last to the first: those of every task come first in documents.
@@ -63,16 +68,18 @@ else:
 class TaskSpec(TaskFields):
     """The body of `POST /api/tasks`."""
 
-    task_type: Annotated[Literal["immediate", "delayed"], AT_CREATION] = Field("immediate", description="When it runs.")
+    task_type: Annotated[Literal["immediate", "delayed"], AT_CREATION] = Field(
+        "immediate", description="When the task runs."
+    )
     delay_seconds: Annotated[float | None, AT_CREATION] = Field(
         None, gt=0, le=MAX_DELAY_SECONDS, allow_inf_nan=False, description="Delayed: seconds from now."
     )
     run_at: Annotated[Time | None, AT_CREATION] = Field(
-        None, description="Delayed: an RFC 3339 time with an offset; in the past means now."
+        None, description="Delayed: an RFC 3339 time with an offset. A time in the past means now."
     )
 
     def due_ms(self, now_ms: int) -> int:
-        """When it is due, never before now."""
+        """Return when the task is due, in ms since 1970. Never earlier than now."""
         if self.delay_seconds is not None:
             return now_ms + round(self.delay_seconds * 1000)
         if self.run_at is not None:
@@ -82,42 +89,56 @@ class TaskSpec(TaskFields):
 
 CronText = Annotated[str, Field(min_length=1, max_length=200)]
 EverySeconds = Annotated[int, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
-_CRON = "Five fields, six with seconds first, or @hourly … @yearly; H is a value of the schedule's own."
+_CRON = (
+    "Five fields, six with seconds first, or @hourly … @yearly; H stands for a value derived from the schedule's id."
+)
 
 
 class ScheduleSpec(TaskFields):
-    """The body of `POST /api/scheduled-tasks`. Expression and zone are checked later."""
+    """The body of `POST /api/scheduled-tasks`. app/usecases/timing.py checks expression and time zone."""
 
-    task_type: Annotated[Literal["scheduled"], AT_CREATION] = Field("scheduled", description="May be left out.")
-    cron_expression: Annotated[CronText | None, IN_TIMING] = Field(None, description=f"{_CRON} This or every_seconds.")
+    task_type: Annotated[Literal["scheduled"], AT_CREATION] = Field("scheduled", description="Optional here.")
+    cron_expression: Annotated[CronText | None, IN_TIMING] = Field(
+        None, description=f"{_CRON} Either this or every_seconds is required."
+    )
     every_seconds: Annotated[EverySeconds | None, IN_TIMING] = Field(
-        None, description="Fires that often, counted from start_at or from the creation; keeps to real time."
+        None,
+        description=(
+            "The interval between firings in seconds of elapsed time, counted from start_at or from the creation."
+        ),
     )
     timezone: Annotated[str | None, IN_TIMING_AND_BODY] = Field(
-        None, max_length=64, description="IANA name; default: the service's."
+        None, max_length=64, description="An IANA time zone. The default is the service's setting TIMEZONE."
     )
     start_at: Annotated[Time | None, IN_TIMING] = Field(
-        None, description="RFC 3339 time with an offset: no firing before it."
+        None, description="An RFC 3339 time with an offset. The schedule does not fire before it."
     )
     end_at: Annotated[Time | None, IN_TIMING] = Field(
-        None, description="RFC 3339 time with an offset: no firing after it."
+        None, description="An RFC 3339 time with an offset. The schedule does not fire after it."
     )
     max_runs: Annotated[int | None, IN_TIMING] = Field(
-        None, ge=1, le=1_000_000_000, description="Firings in all; then it is ended."
+        None, ge=1, le=1_000_000_000, description="How many tasks the schedule creates before it ends."
     )
     catch_up: Annotated[Literal["none", "latest", "all"], IN_TIMING] = Field(
-        "latest", description="Firings missed while the service was down: none, the newest, or all (at most 1,000)."
+        "latest",
+        description=(
+            "Which firings are made up for after the service was down: none, the latest, or all (at most 1,000)."
+        ),
     )
     jitter_seconds: Annotated[float, IN_TIMING] = Field(
-        0, ge=0, le=86_400, allow_inf_nan=False, description="Each firing is put off by a random 0..n seconds."
+        0,
+        ge=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="Each firing is delayed by a random number of seconds from 0 to this.",
     )
     overlap: Annotated[Literal["allow", "skip", "stop_previous"], IN_TIMING] = Field(
-        "allow", description="What a firing does when the last task of the schedule is not finished."
+        "allow", description="What a firing does while the previous task of the schedule is unfinished."
     )
 
 
 def kept_fields(spec: TaskFields) -> dict[str, Any]:
-    """What is kept of a validated spec: its fields, but for those of other kinds and those used at creation alone."""
+    """Return the fields to store. Leaves out those of other kinds and those that only creation uses."""
     return {name: getattr(spec, name) for name in _names_kept_of(type(spec), spec.kind)}
 
 
@@ -137,12 +158,12 @@ DELAY_FIELDS = ("delay_seconds", "run_at")
 WHEN_FIELDS = ("cron_expression", "every_seconds")
 
 
-#: Looks at the fields of a raw spec, which may be of any type, and says what is wrong between them.
+#: Checks the fields of a raw spec, which may have any type, and returns the problems between them.
 Rules = Callable[[dict[str, Any]], list[Problem]]
 
 
 def parse_task(raw: Any, now_ms: int, inspect: Rules) -> TaskSpec:
-    """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
+    """Parse `raw`. Raises InvalidSpec with every problem, including those that `inspect` finds."""
 
     def rules(fields: dict[str, Any]) -> list[Problem]:
         return [*_kind_problems(fields), *_delay_problems(fields, now_ms), *inspect(fields)]
@@ -151,7 +172,7 @@ def parse_task(raw: Any, now_ms: int, inspect: Rules) -> TaskSpec:
 
 
 def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
-    """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
+    """Parse `raw`. Raises InvalidSpec with every problem, including those that `inspect` finds."""
 
     def rules(fields: dict[str, Any]) -> list[Problem]:
         return [*_kind_problems(fields), *_when_problems(fields), *inspect(fields)]
@@ -160,9 +181,9 @@ def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
 
 
 def merged(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
-    """A spec with some of its fields changed; null gives a field its default.
+    """Apply `changes` to a spec. Null gives a field its default.
 
-    Changing to the other kind takes the fields of the old one away. Raises InvalidSpec where `changes` is no object.
+    A change to another kind removes the fields of the old one. Raises InvalidSpec if `changes` is not an object.
     """
     if not isinstance(changes, dict):
         raise InvalidSpec([Problem("", "must be a JSON object")])
@@ -177,7 +198,7 @@ def merged(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
 
 
 def is_schedule(raw: Any) -> bool:
-    """Whether a task's body asks for a scheduled task."""
+    """Tell whether the body of a task asks for a scheduled task."""
     return isinstance(raw, dict) and raw.get("task_type") == TaskType.SCHEDULED
 
 
@@ -198,7 +219,7 @@ def _parse(model: type[Spec], raw: Any, rules: Rules) -> Spec:
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """pydantic's findings in the contract's shape: one per field, the field by its path."""
+    """Convert pydantic's errors to the contract's shape: one per field, the field as a path."""
     problems: dict[str, Problem] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         field = _path(detail["loc"])
@@ -211,7 +232,11 @@ _UNION_MEMBERS = ("int", "str", "float", "bool")
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """`tags[2]`, `headers.X-Id`; without the names of a union's members, which pydantic puts behind the field's."""
+    ""
+    ""
+    ""
+    ""
+    """Return a path such as `tags[2]` or `headers.X-Id`, without the names of union members that pydantic appends."""
     text = ""
     for step in location:
         if isinstance(step, int):
@@ -231,7 +256,7 @@ def _sentence(message: str) -> str:
 
 
 def _kind_problems(fields: Mapping[str, Any]) -> list[Problem]:
-    """Exactly one kind, all that it requires, and no field of another."""
+    """A task has exactly one kind, every field that the kind requires, and no field of another kind."""
     given = [row for row in KINDS.values() if row.marker in fields]
     if len(given) > 1:
         message = f"a task has either {' or '.join(row.marker for row in given)}, not both"
@@ -257,7 +282,7 @@ def _missing_problems(fields: Mapping[str, Any], row: KindSpec) -> list[Problem]
 
 
 def _when_problems(fields: Mapping[str, Any]) -> list[Problem]:
-    """A cron expression or an interval."""
+    """A schedule has a cron expression or an interval."""
     given = [name for name in WHEN_FIELDS if name in fields]
     if not given:
         return [Problem("cron_expression", "is required, or every_seconds")]
@@ -267,7 +292,7 @@ def _when_problems(fields: Mapping[str, Any]) -> list[Problem]:
 
 
 def _delay_problems(fields: Mapping[str, Any], now_ms: int) -> list[Problem]:
-    """`delay_seconds` or `run_at` with delayed, neither with immediate."""
+    """A delayed task has `delay_seconds` or `run_at`; an immediate task has neither."""
     given = [name for name in DELAY_FIELDS if name in fields]
     if fields.get("task_type", TaskType.IMMEDIATE) != TaskType.DELAYED:
         return [Problem(name, "is for delayed tasks only: set task_type to delayed") for name in given]
@@ -289,12 +314,16 @@ def _run_at_problems(run_at: Any, now_ms: int) -> list[Problem]:
 class PreviewSpec(Fields):
     """The body of `POST /api/cron/preview`."""
 
-    cron_expression: CronText | None = Field(None, description="As of a scheduled task. This or every_seconds.")
-    every_seconds: EverySeconds | None = Field(None, description="As of a scheduled task.")
-    timezone: str | None = Field(None, max_length=64, description="IANA name; default: the service's.")
-    count: int = Field(5, ge=1, le=100, description="How many firings.")
+    cron_expression: CronText | None = Field(
+        None, description="As in a scheduled task. Either this or every_seconds is required."
+    )
+    every_seconds: EverySeconds | None = Field(None, description="As in a scheduled task.")
+    timezone: str | None = Field(
+        None, max_length=64, description="An IANA time zone. The default is the service's setting TIMEZONE."
+    )
+    count: int = Field(5, ge=1, le=100, description="How many firings to list.")
 
 
 def parse_preview(raw: Any, inspect: Rules) -> PreviewSpec:
-    """The spec in `raw`, or InvalidSpec with every problem, those that `inspect` finds included."""
+    """Parse `raw`. Raises InvalidSpec with every problem, including those that `inspect` finds."""
     return _parse(PreviewSpec, raw, lambda fields: [*_when_problems(fields), *inspect(fields)])

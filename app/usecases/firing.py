@@ -1,4 +1,4 @@
-"""The taking of due firings: what beat does at each tick."""
+"""Taking due firings. Beat does this at each tick."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 from app.usecases.timing import make_rule
 
-#: Firings and notes of missed ones in one write: no other client of Redis waits for it longer than some milliseconds.
+#: Firings, including missed ones, in one write. Other clients of Redis wait for it no longer than a few milliseconds.
 MAX_IN_ONE_WRITE = 256
-#: Few at first, so that the first tasks are out soon; then each write has so many times as many.
+#: The first write is small, so that the first tasks are queued soon. Each following write is GROWTH times as large.
 FIRST_WRITE, GROWTH = 16, 4
 
 
 @dataclass(frozen=True, slots=True)
 class FiringService:
-    """Takes firings. Any number of processes may do so at once: each firing is taken once, whoever asks.
+    """Takes firings. Any number of processes may do this at once: each firing is taken exactly once.
 
-    `spread` gives numbers in 0..1, for the jitter.
+    `spread` returns numbers from 0 to 1, for the jitter.
     """
 
     store: Store
@@ -37,9 +37,9 @@ class FiringService:
     spread: Callable[[], float] = random.random
 
     def fire_due(self, limit: int) -> int:
-        """Take the firings of up to `limit` schedules that are due. Returns how many schedules were due.
+        """Take the firings of up to `limit` due schedules. Returns how many schedules were due.
 
-        One that can't be fired keeps no other from it: its error is raised when all have been.
+        A schedule that can't be fired does not stop the others: its error is raised after all have been fired.
         """
         now_ms, failed = self.clock(), list[Exception]()
         due = self.store.firings.due(now_ms, limit)
@@ -52,7 +52,7 @@ class FiringService:
         for schedule in due:
             try:
                 found = self._firings(schedule, now_ms)
-            except Exception as error:  # its time zone may be gone from the system's data
+            except Exception as error:  # e.g. its time zone is gone from the system's data
                 error.add_note(f"scheduled task {schedule.id}")
                 failed.append(error)
                 continue
@@ -89,7 +89,7 @@ class FiringService:
 
 @dataclass(frozen=True, slots=True)
 class _Timing:
-    """How a schedule fires, read from its record. `cron_rule`: without the numbers for `H`; None for an interval."""
+    """How a schedule fires, read from its record. `cron_rule`: before `H` is resolved; None for an interval."""
 
     fields: Mapping[str, Any]
     cron_rule: Rule | None
@@ -100,7 +100,7 @@ class _Timing:
     max_runs: int | None
 
     def rule_of(self, schedule: DueSchedule) -> Rule:
-        """The rule of one of the schedules that were written so."""
+        """Return the rule of one schedule with these fields."""
         if self.cron_rule is None:
             return make_rule(self.fields, schedule.id, int(schedule.created_ms))
         return self.cron_rule.hashed_by(schedule.id)
@@ -108,7 +108,7 @@ class _Timing:
 
 @lru_cache(maxsize=4096)
 def _timing(timing_json: str) -> _Timing:
-    """Cached: thousands of schedules that are due at one instant were mostly written alike."""
+    """Cached: of thousands of schedules that are due at the same instant, most have the same fields."""
     fields: dict[str, Any] = json.loads(timing_json)
     return _Timing(
         fields,
@@ -121,7 +121,7 @@ def _timing(timing_json: str) -> _Timing:
 
 
 def _batches(found: Iterable[Firings]) -> Iterator[list[Firings]]:
-    """As many at a time as one write may hold."""
+    """Group firings into batches, each for one write."""
     batch, weight, most = list[Firings](), 0, FIRST_WRITE
     for firings in found:
         own = len(firings.firings) + len(firings.missed)

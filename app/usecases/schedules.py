@@ -1,4 +1,4 @@
-"""Use cases of scheduled tasks. Taking their firings: app/usecases/firing.py."""
+"""Use cases of scheduled tasks. app/usecases/firing.py takes their firings."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from app.usecases.dispatch import Dispatcher
 from app.usecases.timing import make_rule, timing_problems
 
 MAX_KEY_LENGTH = 200
-#: A change that meets another, or a firing, in the middle is made again on what it finds then. Each time somebody
-#: else's came through, so this bounds how many can be made at once.
+#: Attempts at a change that meets a firing or another change. Each failed attempt means that another one succeeded, so
+#: this bounds how many can be made at once.
 _TRIES = 300
 
 
 class ScheduleService:
-    """What can be done with scheduled tasks. Raises the errors of app/domain/errors.py."""
+    """The operations on scheduled tasks. They raise the errors of app/domain/errors.py."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class ScheduleService:
         return self.create_once(raw, None)[0]
 
     def create_once(self, raw: Any, key: RequestKey | None) -> tuple[Schedule, bool]:
-        """The same; a repetition of an earlier request with this key creates nothing.
+        """Create a scheduled task, unless an earlier request with this key did.
 
-        Returns the scheduled task as it was created, and whether it is an earlier request's. Raises KeyReused where
-        the key came with another body.
+        Returns the scheduled task as it was created, and whether an earlier request created it. Raises KeyReused if
+        the key came with a different body.
         """
         earlier = self._admission.earlier(key)
         if earlier is None:
@@ -76,13 +76,13 @@ class ScheduleService:
         return self._made_of(spec, earlier.created_id, earlier.now_ms), True
 
     def put(self, key: str, raw: Any) -> tuple[Schedule, bool]:
-        """Create the scheduled task with this key, or change it to `raw`. Returns it, and whether it is new."""
+        """Create the scheduled task with this key, or change it to `raw`. Returns it and whether it is new."""
         if not 1 <= len(key) <= MAX_KEY_LENGTH:
             raise InvalidSpec([Problem("key", f"must have 1 to {MAX_KEY_LENGTH} characters")])
         for _ in range(_TRIES):
             existing_id = self._store.schedules.id_of_key(key)
             if existing_id is not None:
-                with suppress(NotFound):  # deleted meanwhile: then it is created
+                with suppress(NotFound):  # deleted in the meantime: create it
                     return self._change(existing_id, lambda _: raw), False
                 continue
             now_ms = self._clock()
@@ -90,10 +90,10 @@ class ScheduleService:
             made = replace(self._made_of(self._parse(raw, schedule_id, now_ms), schedule_id, now_ms), key=key)
             if self._store.schedules.create(made, now_ms, self._admission.for_schedule(now_ms)) == made.id:
                 return made, True
-        raise Conflict("the scheduled task keeps changing; try again", ScheduleStatus.ACTIVE)
+        raise Conflict("the scheduled task is being changed; try again", ScheduleStatus.ACTIVE)
 
     def patch(self, schedule_id: str, changes: Any) -> Schedule:
-        """Change some fields. A changed expression or zone counts from now; null gives a field its default."""
+        """Change some fields. A changed expression or time zone counts from now. Null gives a field its default."""
         return self._change(schedule_id, lambda schedule: merged(dict(schedule.spec), changes))
 
     def _change(self, schedule_id: str, raw_for: Any) -> Schedule:
@@ -105,10 +105,10 @@ class ScheduleService:
                 return seen
             if self._store.schedules.change(seen, changed, now_ms):
                 return self.get(schedule_id)
-        raise Conflict("the scheduled task keeps changing; try again", seen.status)
+        raise Conflict("the scheduled task is being changed; try again", seen.status)
 
     def _changed(self, seen: Schedule, made: Schedule) -> Schedule:
-        """`made` in the place of `seen`: it keeps its next firing where nothing about time has changed."""
+        """Return `made` as the successor of `seen`. It keeps the next firing if the rule is unchanged."""
         if seen.status is ScheduleStatus.PAUSED:
             return replace(made, status=ScheduleStatus.PAUSED, next_run_ms=None)
         if seen.next_run_ms is not None and rule_of(seen) == rule_of(made):
@@ -138,13 +138,13 @@ class ScheduleService:
         return [*problems, *code_problems(fields, self._checker)]
 
     def _in_zone(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields with the service's time zone where they name none."""
+        """Return the fields with the service's time zone if they name none."""
         return {"timezone": self._timezone, **fields}
 
     # --- read -----------------------------------------------------------------------------------
 
     def preview(self, raw: Any) -> tuple[str, list[int]]:
-        """The expression in words, and its next firings; creates nothing."""
+        """Describe an expression or interval and list its next firings. Creates nothing."""
         now_ms = self._clock()
         spec = parse_preview(raw, lambda fields: timing_problems(self._in_zone(fields), EXAMPLE_ID, now_ms))
         fields = {**spec.model_dump(), "timezone": spec.timezone or self._timezone}
@@ -152,21 +152,21 @@ class ScheduleService:
         return rule.timing.describe(), rule.upcoming(now_ms, spec.count)
 
     def get(self, schedule_id: str) -> Schedule:
-        """One scheduled task."""
+        """Return one scheduled task."""
         schedule = self._store.schedules.get(schedule_id) if is_id(schedule_id) else None
         if schedule is None:
-            raise NotFound("there is no such scheduled task")
+            raise NotFound("scheduled task not found")
         return schedule
 
     def page(self, filters: ScheduleFilters, limit: int, cursor: str | None) -> SchedulePage:
-        """A page, newest first."""
+        """Return one page, newest first."""
         try:
             return self._store.schedules.page(filters, limit, cursor)
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
 
     def firings(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringRecord], str | None]:
-        """What became of its firings, newest first."""
+        """Return the records of its firings, newest first, and the cursor of the next page."""
         self.get(schedule_id)
         try:
             return self._store.firings.page(schedule_id, limit, cursor)
@@ -176,11 +176,11 @@ class ScheduleService:
     # --- status ---------------------------------------------------------------------------------
 
     def pause(self, schedule_id: str) -> Schedule:
-        """No firing until it is resumed. Pausing a paused one changes nothing."""
+        """Pause it: it does not fire until it is resumed. Pausing a paused one changes nothing."""
         return self._move(schedule_id, ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED)
 
     def resume(self, schedule_id: str) -> Schedule:
-        """Fire again, from now on. Resuming an active one changes nothing."""
+        """Resume it: it fires again from now on. Resuming an active one changes nothing."""
         return self._move(schedule_id, ScheduleStatus.PAUSED, ScheduleStatus.ACTIVE)
 
     def _move(self, schedule_id: str, before: ScheduleStatus, after: ScheduleStatus) -> Schedule:
@@ -189,25 +189,25 @@ class ScheduleService:
         goal = ScheduleStatus.ENDED if after is ScheduleStatus.ACTIVE and following is None else after
         _, status = self._store.schedules.move(schedule_id, now_ms, before, goal, following)
         if status == "":
-            raise NotFound("there is no such scheduled task")
+            raise NotFound("scheduled task not found")
         if status not in (after, goal):
             raise Conflict(f"the scheduled task is {status}", status)
         return self.get(schedule_id)
 
     def delete(self, schedule_id: str) -> None:
-        """Remove it; tasks that it created stay."""
+        """Remove it. The tasks that it created stay."""
         if not (is_id(schedule_id) and self._store.schedules.delete(schedule_id)):
-            raise NotFound("there is no such scheduled task")
+            raise NotFound("scheduled task not found")
 
     def run_now(self, schedule_id: str) -> Task:
-        """One firing now, beside the schedule: the task it created."""
+        """Create one task now, outside the schedule."""
         return self.run_now_once(schedule_id, None)[0]
 
     def run_now_once(self, schedule_id: str, key: RequestKey | None) -> tuple[Task, bool]:
-        """The same; a repetition of an earlier request with this key creates nothing.
+        """Create one task now, unless an earlier request with this key did.
 
-        Returns the task, and whether it is an earlier request's: then as it now stands, since the scheduled task that
-        it was made of may have changed. Raises NotFound where it is gone.
+        Returns the task, and whether an earlier request created it. Such a task is returned as it is now, since its
+        schedule may have changed. Raises NotFound if it is gone.
         """
         earlier = self._admission.earlier(key)
         if earlier is None:
@@ -217,25 +217,25 @@ class ScheduleService:
             ran = self._store.schedules.run_now(schedule_id, task, now_ms, conditions)
             if not isinstance(ran, EarlierRequest):
                 if not ran:
-                    raise NotFound("there is no such scheduled task")
+                    raise NotFound("scheduled task not found")
                 return as_created(task, now_ms), False
             earlier = ran
         created = self._store.tasks.get(earlier.created_id)
         if created is None:
-            raise NotFound("the task that the first request with this Idempotency-Key created was removed since")
+            raise NotFound("the task that the first request with this Idempotency-Key created has been removed")
         return created, True
 
 
 def is_same(seen: Schedule, changed: Schedule) -> bool:
-    """Whether a change would change nothing. Written or not is then the same, to everybody."""
+    """Tell whether a change would change nothing."""
     return _told(seen) == _told(changed)
 
 
 def _told(schedule: Schedule) -> tuple[Any, ...]:
-    """All that a caller can change."""
+    """Return everything that a caller can change."""
     return (dict(schedule.spec), schedule.kind, schedule.status, schedule.next_run_ms)
 
 
 def rule_of(schedule: Schedule) -> Rule:
-    """When a scheduled task fires."""
+    """Return when a scheduled task fires."""
     return make_rule(schedule.spec, schedule.id, schedule.created_ms)

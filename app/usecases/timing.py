@@ -1,4 +1,4 @@
-"""When a scheduled task fires, by the fields that say so: their rule, and what is wrong with them."""
+"""The fields that decide when a scheduled task fires: checking them, and making the rule."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.domain.times import parse_rfc3339, to_datetime
 
 
 def make_rule(fields: Mapping[str, Any], schedule_id: str, created_ms: int) -> Rule:
-    """When a scheduled task with these fields, checked before, fires. An `H` is picked by its id.
+    """Return the rule for fields that were checked before. The schedule's id decides the value of each `H`.
 
-    An interval is counted from `start_at`, or from the creation.
+    An interval is counted from `start_at`, or from the creation if there is none.
     """
     start_ms = time_of(fields, "start_at")
     return Rule(_timing_of(fields, schedule_id, created_ms, start_ms), start_ms, time_of(fields, "end_at"))
@@ -30,20 +30,20 @@ def _timing_of(fields: Mapping[str, Any], schedule_id: str, created_ms: int, sta
 
 
 def timing_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
-    """What is wrong with the fields of a raw spec (of any type, `timezone` included) that say when it fires."""
+    """Return the problems of the fields that decide when a raw spec fires. Each field may have any type."""
     problems = _cron_problems(fields, schedule_id, now_ms)
     return problems or _range_problems(fields, schedule_id, now_ms)
 
 
 def _cron_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
-    """What is wrong with the expression and with the zone, each by itself."""
+    """Return the problems of the expression and of the time zone, independently of each other."""
     expression, timezone = fields.get("cron_expression"), fields.get("timezone")
     if not isinstance(timezone, str):
-        return []  # the model says so
+        return []  # the model reports it
     problems: list[Problem] = []
     try:
         Cron.parse(
-            expression if isinstance(expression, str) else "@daily",  # the zone alone is checked then
+            expression if isinstance(expression, str) else "@daily",  # checks only the time zone
             timezone,
             now=to_datetime(now_ms),
             hash_id=schedule_id,
@@ -57,11 +57,11 @@ def _cron_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> 
 
 
 def _range_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
-    """No firing between start_at and end_at: such a scheduled task would be ended before it began."""
+    """Refuse a schedule without a firing between start_at and end_at: it would end before it began."""
     try:
         start_ms, end_ms = time_of(fields, "start_at"), time_of(fields, "end_at")
     except ValueError:
-        return []  # the model says so
+        return []  # the model reports it
     if not _says_when(fields) or (start_ms is None and end_ms is None):
         return []
     if make_rule(fields, schedule_id, now_ms).next_after(now_ms) is None:
@@ -70,7 +70,7 @@ def _range_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) ->
 
 
 def _says_when(fields: Mapping[str, Any]) -> bool:
-    """Whether there is one valid thing to make a rule of."""
+    """Tell whether there is exactly one valid expression or interval."""
     expression, every_seconds = fields.get("cron_expression"), fields.get("every_seconds")
     if not isinstance(fields.get("timezone"), str) or (expression is None) == (every_seconds is None):
         return False
@@ -80,7 +80,7 @@ def _says_when(fields: Mapping[str, Any]) -> bool:
 
 
 def time_of(fields: Mapping[str, Any], name: str) -> int | None:
-    """An RFC 3339 field in ms, None where it is left out. Raises ValueError where it is none."""
+    """Return an RFC 3339 field in ms, or None if it is left out. Raises ValueError if it is not a time."""
     text = fields.get(name)
     if text is None:
         return None

@@ -9,7 +9,7 @@ from app.domain.status import Kind
 
 KINDS: dict[Kind, KindSpec] = {row.kind: row for row in (CODE, API)}
 
-#: kind -> the queue from which its workers fetch.
+#: kind -> the queue of its tasks.
 QUEUES: dict[str, str] = {kind: row.queue for kind, row in KINDS.items()}
 
 __all__ = ["KINDS", "QUEUES", "KindSpec"]

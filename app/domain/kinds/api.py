@@ -18,30 +18,37 @@ from app.domain.status import Kind
 
 
 class ApiFields(Fields):
-    """What an API task has beside the fields of every task."""
+    """The fields of API tasks."""
 
-    api_url: Annotated[Url | None, IN_BODY] = Field(None, description="API: an http or https URL, at most 8 KiB.")
-    method: Annotated[HttpMethod, IN_BODY] = Field("GET", description="API: the request's method.")
+    api_url: Annotated[Url | None, IN_BODY] = Field(None, description="API: an http or https URL of at most 8 KiB.")
+    method: Annotated[HttpMethod, IN_BODY] = Field("GET", description="API: the method of the request, in any case.")
     headers: Annotated[Headers, SECRET_IN_BODY] = Field(
-        {}, description="API: the request's headers. Numbers and booleans are sent as their JSON text."
+        {}, description="API: the headers of the request. Numbers and booleans are sent as their JSON text."
     )
     params: Annotated[Params, IN_BODY] = Field(
-        {}, description="API: added to the URL's query. An array repeats its name for each element."
+        {},
+        description=(
+            "API: parameters that are added to the query of the URL. An array repeats its name for each element."
+        ),
     )
     data: Annotated[Any, IN_BODY] = Field(
-        None, description="API: the body. An object or array is sent as JSON or as a form, a string as it is."
+        None,
+        description=(
+            "API: the body. An object or array is sent as JSON or, depending on "
+            "Content-Type, as a form; a string is sent as is."
+        ),
     )
     follow_redirects: Annotated[bool, IN_BODY] = Field(
-        True, description="API: false: a redirect is the answer. So is one whose status is expected."
+        True, description="API: if false, a redirect is the response. So is a redirect whose status is expected."
     )
     expected_status: Annotated[ExpectedStatus, IN_BODY] = Field(
-        ["2xx"], description="API: statuses that count as success: codes and ranges."
+        ["2xx"], description="API: the status codes and ranges that count as success."
     )
     expected_body: Annotated[ExpectedBody | None, IN_BODY] = Field(
-        None, description="API: what the body must contain, or the values at JSON pointers in it."
+        None, description="API: text that the body must contain, or the values at JSON pointers in it."
     )
     retry_on: Annotated[Patterns, IN_BODY] = Field(
-        list(DEFAULT_RETRY_ON), description="API: statuses that are worth a retry."
+        list(DEFAULT_RETRY_ON), description="API: the status codes and ranges that are retried."
     )
 
 
@@ -56,15 +63,17 @@ class RedirectFollowed(BaseModel):
 
 
 class ApiResult(BaseModel):
-    """What the target of an API task answered."""
+    """The response of an API task's target."""
 
     model_config = ConfigDict(extra="forbid")
 
     status_code: int = Field(ge=100, le=999)
-    headers: dict[str, str | list[str]] = Field(description="A header that came more than once has an array.")
-    body: Any = Field(description="Parsed JSON, or text, or base64 (then body_encoding says so).")
+    headers: dict[str, str | list[str]] = Field(
+        description="The value of a header that came more than once is an array."
+    )
+    body: Any = Field(description="Parsed JSON, text, or base64 (see body_encoding).")
     body_truncated: bool
-    body_encoding: Literal["base64"] | Absent = sometimes("Only where the body is neither JSON nor text.")
+    body_encoding: Literal["base64"] | Absent = sometimes("Present only if the body is neither JSON nor text.")
     url: str = Field(description="The final URL, after redirects.")
     redirects: list[RedirectFollowed] = Field(description="The redirects that were followed, in order.")
     elapsed_ms: float = Field(ge=0)
@@ -75,7 +84,7 @@ def _problems(fields: Mapping[str, Any]) -> list[Problem]:
 
 
 def _body_problems(fields: Mapping[str, Any]) -> list[Problem]:
-    """A body that its content type can't carry would be sent under a false name."""
+    """Refuse a body that does not fit its content type."""
     if fields.get("data") is None:
         return []
     try:
@@ -86,7 +95,7 @@ def _body_problems(fields: Mapping[str, Any]) -> list[Problem]:
 
 
 def _content_type(headers: Any) -> str | None:
-    """The last Content-Type that the task sets, as the client sends it; None where there is none."""
+    """Return the Content-Type that the client sends: the last one of the task, or None."""
     given = headers.items() if isinstance(headers, dict) else ()
     types = [value for name, value in given if name.lower() == "content-type" and isinstance(value, str)]
     return types[-1] if types else None
@@ -104,6 +113,6 @@ API = KindSpec(
     executor="tasks.executors.api:make_executor",
     problems=_problems,
     result=ApiResult | None,
-    result_description="Kept beside the error where the task failed.",
+    result_description="The response of the target. Present even if the task failed because of it.",
     example={"name": "ping", "api_url": "https://example.com/hook", "method": "POST", "data": {"hello": "world"}},
 )

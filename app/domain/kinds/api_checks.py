@@ -1,4 +1,4 @@
-"""Types of an API task's fields: bounds, and the forms in which people write them."""
+"""Types of an API task's fields: their bounds, and the spellings that are accepted."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def _upper(method: Any) -> Any:
 
 
 def _any_case(word: str) -> str:
-    """A pattern for the word in any case. JSON Schema's patterns have no flag for that."""
+    """Return a pattern for the word in any case. Patterns in JSON Schema have no flag for that."""
     return "".join(f"[{letter}{letter.lower()}]" for letter in word)
 
 
 def _as_text(headers: Mapping[str, _Scalar]) -> dict[str, str]:
-    """Headers as they are sent. Raises ValueError for a name or a value that HTTP does not allow."""
+    """Convert the values to text. Raises ValueError for a name or value that HTTP does not allow."""
     return {name: _header_text(name, value) for name, value in headers.items()}
 
 
@@ -117,7 +117,7 @@ Params = Annotated[dict[str, _Scalar | list[_Scalar]], Field(max_length=200), ch
 Pattern = Annotated[int, Field(ge=100, le=999)] | str
 Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=50), checked(_check_patterns)]
 _PatternList = Annotated[list[Pattern], Field(min_length=1, max_length=50)]
-#: One code or range stands for a list of one.
+#: A single code or range means a list of one.
 ExpectedStatus = Annotated[Patterns, BeforeValidator(_as_list, json_schema_input_type=_PatternList | Pattern)]
 ExpectedBody = Annotated[
     dict[str, Any], checked(_check_expected_body), WithJsonSchema(_EXPECTED_BODY_SCHEMA, mode="validation")

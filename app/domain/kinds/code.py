@@ -16,12 +16,16 @@ from app.domain.status import Kind
 
 
 class CodeFields(Fields):
-    """What a code task has beside the fields of every task."""
+    """The fields of code tasks."""
 
-    function_code: Annotated[Code | None, IN_BODY] = Field(None, description="Code: Python source, at most 256 KiB.")
-    function_name: Annotated[Identifier | None, IN_BODY] = Field(None, description="Code: the function in it to call.")
+    function_code: Annotated[Code | None, IN_BODY] = Field(
+        None, description="Code: Python source code of at most 256 KiB."
+    )
+    function_name: Annotated[Identifier | None, IN_BODY] = Field(
+        None, description="Code: the name of the function to call."
+    )
     args: Annotated[list[Any], IN_BODY] = Field(
-        [], description="Code: positional arguments; with kwargs at most 256 KiB."
+        [], description="Code: positional arguments. Together with kwargs at most 256 KiB."
     )
     kwargs: Annotated[dict[str, Any], IN_BODY] = Field({}, description="Code: keyword arguments.")
 
@@ -50,7 +54,7 @@ CODE = KindSpec(
     executor="tasks.executors.code:make_executor",
     problems=_problems,
     result=Any,
-    result_description="What the function returned, as JSON.",
+    result_description="The return value of the function, as JSON.",
     example={
         "name": "sum",
         "function_code": "def main(a, b):\n    return a + b",

@@ -1,4 +1,4 @@
-"""What there is to say of one kind of task."""
+"""The description of a kind of task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from app.domain.errors import Problem
 from app.domain.status import Kind
 
-#: A member of an answer that is left out where there is nothing to say.
+#: Part of the type of an answer's optional member.
 Absent = SkipJsonSchema[None]
 
 
@@ -21,12 +21,12 @@ def _drop_default(schema: dict[str, Any]) -> None:
 
 
 def sometimes(description: str) -> Any:
-    """The default of a member that may be left out."""
+    """The default of an answer's optional member."""
     return Field(None, description=description, json_schema_extra=_drop_default)
 
 
 def no_problems(_: Mapping[str, Any]) -> list[Problem]:
-    """The rules of a kind that has none beyond its fields' own."""
+    """The rules of a kind without rules between its fields."""
     return []
 
 
@@ -34,15 +34,15 @@ def no_problems(_: Mapping[str, Any]) -> list[Problem]:
 class KindSpec:
     """A row of the table of kinds.
 
-    label: how sentences call it ("is for code tasks only"). noun: how the document's models do (`CodeTask`).
-    marker: the field that makes a task one of this kind. required: the fields that must come with it.
-    concurrency_setting: the setting that says how many of its attempts one worker runs at once.
-    executor: "module:function" that makes its Executor (tasks/executors/__init__.py).
-    problems: looks at the raw fields of a task of this kind, which may be of any type, and names what is wrong.
-    is_repeatable: an attempt that broke off for a reason of ours may be made again and uses up no retry. Not so where
-    the world outside may have seen it.
+    label: its name in messages ("is for code tasks only"). noun: its name in models of the document (`CodeTask`).
+    marker: the field whose presence makes a task one of this kind. required: further fields that it must have.
+    concurrency_setting: the setting for the number of attempts that one worker runs at once.
+    executor: "module:function" that returns its Executor (tasks/executors/__init__.py).
+    problems: checks the raw fields of a task of this kind, which may have any type, and returns the problems.
+    is_repeatable: whether an attempt that failed because of a bug of ours is repeated without using up a retry. False
+    if the outside world may have noticed the attempt.
     result: the type of `result` in answers.
-    example: the body of a request that creates one, for the document.
+    example: the body of a request that creates a task of this kind, for the document.
     """
 
     kind: Kind
@@ -61,7 +61,7 @@ class KindSpec:
     problems: Callable[[Mapping[str, Any]], list[Problem]] = field(default=no_problems)
 
     def concurrency(self, settings: object) -> int:
-        """How many attempts of this kind one worker runs at once."""
+        """Return how many attempts of this kind one worker runs at once."""
         return int(getattr(settings, self.concurrency_setting))
 
     @property

@@ -30,11 +30,12 @@ The package depends on nothing but RestrictedPython (in the zygote only), tzdata
 
 from sandbox.cancel import Cancel
 from sandbox.parent import Sandbox
-from sandbox.verdict import Failure, Limits, Problem, Program, SandboxError, Verdict
+from sandbox.verdict import Failure, LayersMissing, Limits, Problem, Program, SandboxError, Verdict
 
 __all__ = [
     "Cancel",
     "Failure",
+    "LayersMissing",
     "Limits",
     "Problem",
     "Program",

@@ -18,7 +18,16 @@ from typing import Any
 from sandbox import protocol
 from sandbox.cancel import Cancel
 from sandbox.link import Child, Link
-from sandbox.verdict import DEFAULT_MEMORY_BYTES, Failure, Limits, Problem, Program, SandboxError, Verdict
+from sandbox.verdict import (
+    DEFAULT_MEMORY_BYTES,
+    Failure,
+    LayersMissing,
+    Limits,
+    Problem,
+    Program,
+    SandboxError,
+    Verdict,
+)
 
 CHECK_LIMITS = Limits(wall_seconds=5.0)
 CHECKS_REMEMBERED = 1024
@@ -97,10 +106,11 @@ class Sandbox:
     """Runs programs. Thread-safe: any number of runs at once, up to `max_children` of them; the others wait.
 
     spare_children: children locked down ahead of their task.
-    require: layers without which `start` refuses.
+    require: layers without which `start` refuses; "landlock|root" asks for one of the two.
     extra_modules: further modules that programs may import, whole and unguarded, at the operator's own risk.
     language_layer: False turns RestrictedPython and all guards off, to show that the other layers hold alone:
         for tests only.
+    without: layers that are left out, to show what the others stop: for tests only.
     """
 
     def __init__(
@@ -112,11 +122,13 @@ class Sandbox:
         max_children: int = 64,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         language_layer: bool = True,
+        without: Sequence[str] = (),
     ) -> None:
         self._spare_children = spare_children
         self._require = tuple(require)
         self._options = [
             *(f"--module={name}" for name in extra_modules),
+            *(f"--without={name}" for name in without),
             *([] if language_layer else ["--unguarded"]),
         ]
         self._memory_bytes = memory_bytes
@@ -133,14 +145,12 @@ class Sandbox:
     # --- life -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the zygote. Raises SandboxError, naming it, where a required layer does not hold."""
-        link = self._live_link()
-        missing = [
-            f"{name} ({link.layers.get(name, 'unknown')})" for name in self._require if link.layers.get(name) != "on"
-        ]
+        """Start the zygote. Raises SandboxError; LayersMissing where a required layer does not hold."""
+        layers = self._live_link().layers
+        missing = [wanted for wanted in self._require if not _holds(wanted, layers)]
         if missing:
             self.close()
-            raise SandboxError(f"required layers of the sandbox do not hold: {', '.join(missing)}")
+            raise LayersMissing(", and ".join(_said(wanted, layers) for wanted in missing))
 
     def close(self) -> None:
         """End the zygote and every child."""
@@ -305,6 +315,15 @@ class Sandbox:
                 None, None, verdict.stdout, verdict.stdout_truncated, verdict.cpu_ms, verdict.memory_kb, True
             )
         return verdict
+
+
+def _holds(wanted: str, layers: Mapping[str, str]) -> bool:
+    """Whether one of the alternatives is on."""
+    return any(layers.get(name) == "on" for name in wanted.split("|"))
+
+
+def _said(wanted: str, layers: Mapping[str, str]) -> str:
+    return " or ".join(f"{name} ({layers.get(name, 'unknown')})" for name in wanted.split("|"))
 
 
 def _converse(

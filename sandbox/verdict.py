@@ -72,3 +72,7 @@ class Problem:
 
 class SandboxError(Exception):
     """The sandbox failed, not the program: it may be tried again."""
+
+
+class LayersMissing(SandboxError):
+    """This machine does not provide layers that are required; trying again does not help. The message names them."""

@@ -1,7 +1,7 @@
-"""How the zygote locks itself in: what it gives up, all its children have given up.
+"""How the zygote locks itself in. Whatever it gives up, all its children have given up.
 
-`confine_process` is the dangerous sequence, as a list of calls in order. Each layer that the machine can't give
-is reported with the reason, and the others are put on all the same.
+`confine_process` is the dangerous sequence, as a list of calls in order. A layer that this machine cannot provide is
+reported with the reason, and the remaining layers are still applied.
 """
 
 from __future__ import annotations
@@ -11,55 +11,65 @@ import os
 import resource
 import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from sandbox.inside import lockdown, system
+from sandbox.inside import landlock, lockdown, system
 
 NOBODY = 65534
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_RDONLY, _MS_REMOUNT = 2, 4, 8, 1, 32
 _MS_REC, _MS_PRIVATE = 16384, 1 << 18
 _MNT_DETACH = 2
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 Layers = dict[str, str]
 
 
-def confine_process() -> Layers:
-    """Give everything up that the kernel lets us give up. Returns layer -> "on", or why it is off."""
+def confine_process(without: Collection[str] = ()) -> Layers:
+    """Give up everything that the kernel lets us give up. Returns layer -> "on", or why it is off.
+
+    without: layers to leave out, so that tests can show what the others stop.
+    """
     layers: Layers = {"process": "on"}
+
+    def layer(name: str, put_on: Callable[[], None]) -> None:
+        layers[name] = "off: left out on request" if name in without else _state(put_on)
+
     _die_with_parent()
-    _layer(layers, "namespaces", _enter_namespaces)
-    if layers["namespaces"] == "on":
-        _layer(layers, "root", _enter_empty_root)
-    else:
-        layers["root"] = "needs namespaces"
-    _layer(layers, "user", _become_nobody)
-    _die_with_parent()  # changing the user forgets it
-    _layer(layers, "no_new_privs", _no_new_privileges)
-    _layer(layers, "landlock", _deny_all_files)
-    _layer(layers, "rlimits", _limit_descriptors)
-    _layer(layers, "seccomp", lockdown.probe_seccomp)
+    layer("namespaces", _enter_namespaces)
+    layer("root", _enter_empty_root if layers["namespaces"] == "on" else _lack_namespaces)
+    layer("user", _become_nobody)
+    _drop_capabilities()
+    _hide_memory()
+    _die_with_parent()  # a change of user resets this
+    layer("no_new_privs", _no_new_privileges)
+    layer("landlock", landlock.deny_files)
+    layer("landlock_tcp", landlock.deny_tcp)
+    layer("landlock_scope", lockdown.prepare_scope)
+    layer("no_exec_memory", _no_executable_memory)
+    layer("rlimits", _limit_descriptors)
+    layer("seccomp", lockdown.probe_seccomp)
     return layers
 
 
-def _layer(layers: Layers, name: str, put_on: Callable[[], None]) -> None:
+def _state(put_on: Callable[[], None]) -> str:
     try:
         put_on()
-        layers[name] = "on"
     except (OSError, NotImplementedError) as error:
-        layers[name] = f"off: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
+        return f"off: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
+    return "on"
 
 
 def _die_with_parent() -> None:
-    """The control socket's end tells us too; this is faster, and holds while we are busy."""
+    """The end of the control socket has the same effect; this is faster, and works while we are busy."""
     if system.LINUX:
         system.prctl(system.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _enter_namespaces() -> None:
-    """No network, no other process, no shared memory, no mounts but our own. As nobody special: a user namespace too.
+    """Leave behind the network, other processes, shared memory and mounts. Without root, a user namespace allows this.
 
-    The process that calls stays behind as a guardian; the one that returns is the first of its process namespace,
-    and when it dies the kernel kills everyone in there.
+    The calling process stays behind as a guardian. The process that returns is the first one in its process
+    namespace; when it dies, the kernel kills all others in there.
     """
     if not system.LINUX:
         raise NotImplementedError("needs Linux")
@@ -76,6 +86,10 @@ def _enter_namespaces() -> None:
     if pid:
         _guard(pid)
     _die_with_parent()
+
+
+def _lack_namespaces() -> None:
+    raise NotImplementedError("needs namespaces")
 
 
 def _write(path: str, text: str) -> None:
@@ -100,7 +114,7 @@ def _guard(pid: int) -> None:
 
 
 def _enter_empty_root() -> None:
-    """A root directory with nothing in it, read-only; the old one is let go."""
+    """Swap the root for a read-only folder with nothing in it, and let go of the old one."""
     system.mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     system.mount("none", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, "size=4k,mode=555")  # noqa: S108
     os.chdir("/tmp")  # noqa: S108
@@ -111,25 +125,26 @@ def _enter_empty_root() -> None:
 
 
 def _become_nobody() -> None:
-    """Another user, without groups or capabilities."""
+    """Become another user, without groups."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
-    _drop_capabilities()
-    if system.LINUX:
-        system.prctl(system.PR_SET_DUMPABLE, 0)
     if os.geteuid() != NOBODY:
         raise NotImplementedError("the service does not run as root, so programs run as its own user")
 
 
 def _drop_capabilities() -> None:
-    """A user namespace gives them all; nothing here needs one any more."""
-    if not system.LINUX:
-        return
-    header = struct.pack("Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, ourselves
-    nothing = bytes(24)
-    system.syscall(system.number("capset"), ctypes.c_char_p(header), ctypes.c_char_p(nothing))
+    """A user namespace grants all of them; nothing from here on needs one."""
+    if system.LINUX:
+        header = struct.pack("Ii", _LINUX_CAPABILITY_VERSION_3, 0)  # 0: this process
+        system.syscall(system.number("capset"), ctypes.c_char_p(header), ctypes.c_char_p(bytes(24)))
+
+
+def _hide_memory() -> None:
+    """Other processes of the same user can neither trace this one nor read its memory."""
+    if system.LINUX:
+        system.prctl(system.PR_SET_DUMPABLE, 0)
 
 
 def _no_new_privileges() -> None:
@@ -138,23 +153,18 @@ def _no_new_privileges() -> None:
     system.prctl(system.PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _deny_all_files() -> None:
-    """Landlock without a single rule: no path can be read, written or run."""
+def _no_executable_memory() -> None:
+    """Memory that was ever writable never becomes executable (Linux 6.3)."""
     if not system.LINUX:
         raise NotImplementedError("needs Linux")
-    version = system.syscall(system.LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
-    bits = 13 if version == 1 else 14 if version == 2 else 15
-    handled = struct.pack("Q", (1 << bits) - 1)
-    ruleset = system.syscall(
-        system.LANDLOCK_CREATE_RULESET, ctypes.c_char_p(handled), ctypes.c_size_t(len(handled)), ctypes.c_uint32(0)
-    )
     try:
-        system.syscall(system.LANDLOCK_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
-    finally:
-        os.close(ruleset)
+        system.prctl(system.PR_SET_MDWE, system.PR_MDWE_REFUSE_EXEC_GAIN)
+    except OSError:
+        raise NotImplementedError("needs Linux 6.3 or newer") from None
 
 
 def _limit_descriptors() -> None:
-    """Core files never, descriptors as many as a child closes; the children set the rest for themselves."""
+    """No core files, and no more descriptors than a child closes; each child sets its other limits itself."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     lockdown.at_most(resource.RLIMIT_NOFILE, lockdown.MAX_FDS)
+    lockdown.prepare_limits()

@@ -6,20 +6,37 @@ import functools
 import os
 import resource
 import signal
+from dataclasses import dataclass
 
-from sandbox.inside import seccomp, system
+from sandbox.inside import landlock, seccomp, system
 
 JOB_FD = 3
 #: The zygote has no descriptor beyond this number, so no child inherits one that it does not close.
 MAX_FDS = 1024
 
 
+@dataclass(slots=True)
+class _Prepared:
+    """What the zygote has found to work, and holds ready for its children."""
+
+    scope_fd: int | None = None
+    has_limits: bool = False
+    has_seccomp: bool = False
+    address_space_bytes: int = 268_435_456
+
+
+_prepared = _Prepared()
+
+
 def lock_down(job_fd: int, memory_bytes: int, cpu_seconds: int | None) -> None:
     """From here on the process can compute, and write to its one socket."""
     os.setsid()
+    if _prepared.scope_fd is not None:
+        landlock.enter_scope(_prepared.scope_fd)
     _keep_only(job_fd)
-    _limit(memory_bytes, cpu_seconds)
-    if _seccomp_works():
+    if _prepared.has_limits:
+        _limit(memory_bytes, cpu_seconds)
+    if _prepared.has_seccomp:
         seccomp.install(_filter())
 
 
@@ -32,9 +49,8 @@ def _keep_only(job_fd: int) -> None:
 
 
 def _limit(memory_bytes: int, cpu_seconds: int | None) -> None:
-    memory = memory_bytes + _address_space_bytes()
-    at_most(resource.RLIMIT_AS, memory)
-    at_most(resource.RLIMIT_NOFILE, JOB_FD + 1)
+    at_most(resource.RLIMIT_AS, memory_bytes + _prepared.address_space_bytes)
+    at_most(resource.RLIMIT_NOFILE, 0)  # those that are open stay; no file, socket or pipe can be opened ever again
     at_most(resource.RLIMIT_FSIZE, 0)
     at_most(resource.RLIMIT_NPROC, 0)
     at_most(resource.RLIMIT_CORE, 0)
@@ -49,31 +65,31 @@ def at_most(limit: int, value: int) -> None:
         resource.setrlimit(limit, (value, value))
 
 
-_size_bytes = 0
+# --- once, in the zygote ------------------------------------------------------------------------------
 
 
 def measure_address_space() -> None:
     """What the zygote has mapped, measured while /proc can still be read: a child's limit comes on top of it."""
-    global _size_bytes
     if system.LINUX:
         with open("/proc/self/statm") as statm:
-            _size_bytes = int(statm.read().split()[0]) * resource.getpagesize()
+            _prepared.address_space_bytes = int(statm.read().split()[0]) * resource.getpagesize()
 
 
-def _address_space_bytes() -> int:
-    return _size_bytes or 268_435_456
+def prepare_limits() -> None:
+    """Let children limit themselves."""
+    _prepared.has_limits = True
+
+
+def prepare_scope() -> None:
+    """Keep this process, and each child by itself, from signalling anyone. Raises OSError, NotImplementedError."""
+    ruleset = landlock.make_scope()
+    landlock.enter_scope(ruleset)
+    _prepared.scope_fd = ruleset
 
 
 @functools.cache
 def _filter() -> bytes:
     return seccomp.program(system.MACHINE)
-
-
-_seccomp_state: dict[str, bool] = {}
-
-
-def _seccomp_works() -> bool:
-    return _seccomp_state.get("works", False)
 
 
 def probe_seccomp() -> None:
@@ -91,4 +107,4 @@ def probe_seccomp() -> None:
     _, status = os.waitpid(pid, 0)
     if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSYS):
         raise OSError(38, "the kernel does not keep the filter")
-    _seccomp_state["works"] = True
+    _prepared.has_seccomp = True

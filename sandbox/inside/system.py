@@ -10,6 +10,8 @@ import sys
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
+PR_SET_MDWE = 65
+PR_MDWE_REFUSE_EXEC_GAIN = 1
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
@@ -24,8 +26,6 @@ _NUMBERS = {
     "x86_64": {"pivot_root": 155, "seccomp": 317, "capset": 126},
     "aarch64": {"pivot_root": 41, "seccomp": 277, "capset": 91},
 }
-LANDLOCK_CREATE_RULESET = 444
-LANDLOCK_RESTRICT_SELF = 446
 
 
 def number(name: str) -> int:

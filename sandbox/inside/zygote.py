@@ -1,6 +1,6 @@
 """The zygote: imports what programs may use, locks itself in, and forks a child whenever it is asked.
 
-Started by file path: `python -I zygote.py CONTROL_FD [--module=NAME]… [--unguarded]`.
+Started by file path: `python -I zygote.py CONTROL_FD [--module=NAME]… [--without=LAYER]… [--unguarded]`.
 """
 
 from __future__ import annotations
@@ -115,6 +115,10 @@ class Zygote:
         os.close(pidfd)
 
 
+def _values(arguments: list[str], option: str) -> list[str]:
+    return [argument.removeprefix(option) for argument in arguments if argument.startswith(option)]
+
+
 def main(arguments: list[str]) -> None:
     """Import, lock in, serve."""
     prepare_imports()
@@ -124,11 +128,11 @@ def main(arguments: list[str]) -> None:
     control = _socket.socket(fileno=os.dup(int(arguments[0])))
     os.close(int(arguments[0]))
     guarded = "--unguarded" not in arguments
-    library.admit([argument.removeprefix("--module=") for argument in arguments if argument.startswith("--module=")])
+    library.admit(_values(arguments, "--module="))
     child.warm_up(guarded=guarded)
     gc.collect()
     gc.freeze()  # a collection writes to every object it looks at; frozen ones stay the same memory in all processes
-    layers = confine.confine_process()
+    layers = confine.confine_process(_values(arguments, "--without="))
     gc.freeze()
     with contextlib.suppress(OSError):  # the parent is gone, and so is the reason to be here
         Zygote(control, functools.partial(child.main, guarded=guarded)).serve(layers)

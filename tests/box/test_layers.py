@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, Program, Sandbox, SandboxError
+from sandbox import LayersMissing, Limits, Program, Sandbox, SandboxError
+from tests.box import layer_table
+from tests.box.layer_attempts import ATTEMPTS, LAYERS, LAYERS_OF_ROOT
 from tests.box.programs import Runner
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 
-NAMES = {"process", "user", "namespaces", "root", "seccomp", "landlock", "rlimits", "no_new_privs"}
+NAMES = {"process", *LAYERS, *LAYERS_OF_ROOT, "no_new_privs"}
 
 
 def layers_on(box: Sandbox) -> set[str]:
@@ -239,6 +241,17 @@ class TestReport:
             sandbox.start()
         sandbox.close()
 
+    def test_one_of_two_required_layers_is_enough(self) -> None:
+        sandbox = Sandbox(spare_children=0, require=["no such layer|process"])
+        sandbox.start()
+        sandbox.close()
+
+    def test_alternatives_of_which_none_holds_are_named_with_the_reason(self) -> None:
+        sandbox = Sandbox(spare_children=0, require=["landlock|root"], without=["landlock", "root"])
+        with pytest.raises(LayersMissing) as raised:
+            sandbox.start()
+        assert str(raised.value) == "landlock (off: left out on request) or root (off: left out on request)"
+
     def test_a_closed_sandbox_runs_nothing(self) -> None:
         sandbox = Sandbox(spare_children=0)
         sandbox.start()
@@ -329,6 +342,67 @@ class TestLivesAndDeaths:
             runner.failure("def main():\n    while True: pass", wall_seconds=0.05)
         assert _wait_until(lambda: len(_family_of(link)) <= 2 + 2)
         assert _wait_until(lambda: _open_descriptors() <= before + 2)
+
+
+def _measurement(measure: Callable[[], layer_table.Measured]) -> layer_table.Measured:
+    """Skipped where this machine can't make the setting; failed in CI, whose machines can."""
+    try:
+        return measure()
+    except layer_table.CannotMeasure as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def ordinary() -> layer_table.Measured:
+    """What an ordinary user in a container without rights achieves."""
+    return _measurement(layer_table.measure_in_container)
+
+
+class TestOneLayerOff:
+    """An ordinary user in a container without rights: what still fails when one layer is left out."""
+
+    @pytest.mark.parametrize("what", ATTEMPTS)
+    def test_with_all_that_the_kernel_has_everything_fails(self, ordinary: layer_table.Measured, what: str) -> None:
+        if "seccomp" not in ordinary.layers_on:
+            pytest.skip("this machine has no seccomp")
+        assert not ordinary.achieved["all"][what]
+
+    @pytest.mark.parametrize("what", ATTEMPTS)
+    def test_each_layer_refuses_what_the_page_says(self, ordinary: layer_table.Measured, what: str) -> None:
+        by_the_page = layer_table.written()[what]
+        for layer in ordinary.layers_on & {*LAYERS}:
+            refused = bool({layer, "process"} & by_the_page)
+            assert ordinary.achieved[f"only {layer}"][what] is not refused, layer
+
+    @pytest.mark.parametrize("what", ATTEMPTS)
+    def test_what_two_layers_refuse_fails_whichever_is_off(self, ordinary: layer_table.Measured, what: str) -> None:
+        here = ordinary.layers_on | {"process"}
+        for layer in LAYERS:
+            refused = bool(layer_table.written()[what] & here - {layer})
+            assert ordinary.achieved[f"without {layer}"][what] is not refused, layer
+
+    def test_the_page_is_what_this_machine_does(self, ordinary: layer_table.Measured) -> None:
+        if not ordinary.layers_on >= {*LAYERS}:
+            pytest.skip("the page tells what a newer kernel does")
+        if os.geteuid() != 0:
+            pytest.skip("some of its columns need root")
+        of_root = _measurement(layer_table.measure_as_root)
+        assert layer_table.PAGE.read_text() == layer_table.page(ordinary, of_root), layer_table.COMMAND
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_memory_of_a_child_is_both_writable_and_executable(bare_box: Sandbox) -> None:
+    link = bare_box._link
+    assert link is not None
+    maps = [Path(f"/proc/{pid}/maps") for pid in _family_of(link)]
+    try:
+        rights = {line.split()[1] for each in maps for line in each.read_text().splitlines()}
+    except PermissionError:
+        pytest.skip("a child's memory is hidden from all but root")
+    assert rights
+    assert not [right for right in rights if "w" in right and "x" in right]
 
 
 #: what a child that is out of its language does to the parent: statement -> error type

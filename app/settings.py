@@ -23,7 +23,19 @@ SCOPES = ("read", "write", "admin")  # each includes the rights of those before 
 MIN_KEY_LENGTH = 32
 DURABILITIES = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-SANDBOX_LAYERS = ("process", "user", "namespaces", "root", "seccomp", "landlock", "rlimits", "no_new_privs")
+SANDBOX_LAYERS = (
+    "process",
+    "user",
+    "namespaces",
+    "root",
+    "seccomp",
+    "landlock",
+    "landlock_tcp",
+    "landlock_scope",
+    "no_exec_memory",
+    "rlimits",
+    "no_new_privs",
+)
 
 REDIS_SCHEMES = ("redis", "rediss", "unix", SCHEME)
 
@@ -71,7 +83,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _layers(text: str) -> tuple[str, ...]:
-    return tuple(_choice(word, among=SANDBOX_LAYERS) for word in _words(text))
+    if text.strip().lower() == "none":
+        return ()
+    return tuple("|".join(_choice(name, among=SANDBOX_LAYERS) for name in word.split("|")) for word in _words(text))
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -220,9 +234,10 @@ class Settings:
         "Bytes of output to keep; if more is cut off, the task says so.",
     )
     sandbox_require: tuple[str, ...] = _setting(
-        (),
+        ("seccomp", "landlock|root"),
         _layers,
-        f"Layers of the sandbox that a worker requires to start: any of {', '.join(SANDBOX_LAYERS)}.",
+        "Layers of the sandbox without which a worker refuses code tasks. Of layers that are separated by a bar, one "
+        f"is enough; `none` requires nothing. Layers: {', '.join(SANDBOX_LAYERS)}.",
     )
     sandbox_extra_modules: tuple[str, ...] = _setting(
         (), _words, "Additional modules that programs may import, complete and unguarded: **at your own risk**."

@@ -27,7 +27,8 @@ def build() -> Flask:
     logs.configure(settings)
     store = Store.at(require_redis_url(settings), max_connections=settings.api_threads)
     log_warnings(store.liveness)
-    sandbox = Sandbox(spare_children=1, require=settings.sandbox_require, extra_modules=settings.sandbox_extra_modules)
+    # It requires no layers, unlike a worker's: here programs are compiled, and never run.
+    sandbox = Sandbox(spare_children=1, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()
     atexit.register(sandbox.close)
     return create_web(compose(settings, store, sandbox.check), pages=(console.blueprint,))

@@ -16,12 +16,13 @@ from celery.signals import (
 )
 
 from app.domain.kinds import QUEUES
+from app.launch.processes import EXIT_USELESS_HERE
 from app.messaging.queues import EXECUTE
 from app.settings import SettingsError
 from celery_app import celery
 from sandbox import SandboxError
 from tasks.celery_seam.await_last_fetch import AwaitLastFetch
-from tasks.runtime import Identity, process
+from tasks.runtime import Identity, NothingToServe, process
 
 logger = logging.getLogger("celeriac.worker")
 
@@ -58,6 +59,10 @@ def _on_ready(sender: Any, **_: Any) -> None:
     except (SandboxError, SettingsError) as error:
         logger.critical("the worker can't run: %s", error, extra={"action": "worker_refused"})
         sys.exit(EXIT_CANNOT_RUN)
+    except NothingToServe:  # why, has been said
+        sys.exit(EXIT_USELESS_HERE)
+    for kind in runtime.refused:
+        sender.cancel_task_queue(QUEUES[kind])
     off = {name: why for name, why in runtime.facts()["sandbox"].items() if why != "on"}
     logger.info(
         "worker ready",

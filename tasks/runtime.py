@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import threading
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.clock import Clock, ClockSteps, system_clock
-from app.domain.kinds import KINDS
+from app.domain.kinds import KINDS, QUEUES
 from app.domain.times import to_rfc3339
 from app.launch.redis_location import require_redis_url
 from app.messaging.encoder import MessageEncoder
@@ -24,15 +25,21 @@ from app.version import VERSION
 from tasks.attempts import AttemptRunner
 from tasks.celery_seam.last_fetch import last_fetch
 from tasks.drain import Drain
-from tasks.executors import Executor
+from tasks.executors import Executor, KindRefused
 from tasks.heartbeat import Heartbeat
 from tasks.leases.guard import LeaseGuard
 from tasks.leases.in_flight import InFlight
 from tasks.watchdog import Watchdog
 
+logger = logging.getLogger("celeriac.worker")
+
 #: A worker that fetches nothing is told to end; so long after its grace it is made to.
 FORCE_AFTER_SECONDS = 10.0
 EXIT_STALLED = 75  # EX_TEMPFAIL: it may be started again
+
+
+class NothingToServe(Exception):
+    """This worker could only have run tasks that it refuses; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class Runtime:
         self._started_at = to_rfc3339(clock())
         dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
         self.executors = make_executors(settings, identity.queues)
+        self.refused: dict[str, str] = {}  # kind -> why none of its tasks runs here
         self.drain = Drain(store.recovery, dispatcher, self.in_flight, settings.shutdown_grace, clock)
         self.runner = AttemptRunner(
             store.tasks, dispatcher, self.executors, self.in_flight, self.drain, settings.lease_seconds, clock
@@ -73,11 +81,22 @@ class Runtime:
         )
 
     def start(self) -> None:
-        """Start the executors and the threads. Raises SandboxError, SettingsError."""
-        for executor in self.executors.values():
-            executor.start()
+        """Start the executors and the threads. Raises SandboxError, SettingsError, NothingToServe."""
+        for kind in list(self.executors):
+            self._start_executor(kind)
+        if self.refused and not self.executors:
+            raise NothingToServe("; ".join(self.refused.values()))
         self._leases.start()
         self.heartbeat.start()
+
+    def _start_executor(self, kind: str) -> None:
+        """Without its executor, a kind is not claimed: what was fetched stays queued for another worker."""
+        try:
+            self.executors[kind].start()
+        except KindRefused as refusal:
+            del self.executors[kind]
+            self.refused[kind] = str(refusal)
+            logger.critical(str(refusal), extra={"action": "kind_refused", "kind": kind})
 
     def close(self) -> None:
         """Give everything back."""
@@ -105,7 +124,8 @@ class Runtime:
         return {
             "pid": os.getpid(),
             "version": VERSION,
-            "queues": list(self.identity.queues),
+            "queues": [queue for queue in self.identity.queues if queue not in map(QUEUES.get, self.refused)],
+            "refused": self.refused,
             "concurrency": self.identity.concurrency,
             "consuming": self.watchdog.is_consuming,
             "started_at": self._started_at,
@@ -147,9 +167,9 @@ class _Process:
                 settings = read_settings()
                 store = open_store(settings, max_connections=identity.concurrency + 8)
                 log_warnings(store.liveness)
-                self.runtime = Runtime(settings, store, identity)
-                self.pid = os.getpid()
-                self.runtime.start()
+                runtime = Runtime(settings, store, identity)
+                runtime.start()  # where this raises, there is nothing to close but what ends with the process
+                self.runtime, self.pid = runtime, os.getpid()
             return self.runtime
 
     def drain(self) -> Drain | None:

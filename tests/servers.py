@@ -173,7 +173,17 @@ class LoggedProcess:
 class CeleryProcess(LoggedProcess):
     """`celery -A celery_app WORDS` as a user would start it, on the Redis at `redis_url`, logging to a file."""
 
-    def __init__(self, folder: Path, redis_url: str, *words: str, app: str = "celery_app", **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        redis_url: str,
+        *words: str,
+        app: str = "celery_app",
+        within: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
+        """within: a script, and its options, that replaces itself by Python with the words behind it."""
         folder.mkdir(parents=True, exist_ok=True)
         env = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, **settings}
-        super().__init__([sys.executable, "-m", "celery", "-A", app, *words], folder / "output.log", folder, env)
+        command = [sys.executable, *within, "-m", "celery", "-A", app, *words]
+        super().__init__(command, folder / "output.log", folder, env)

@@ -35,6 +35,7 @@ NOW_MS = 1_795_000_000_000
 
 #: Defaults that differ from machine to machine, in words.
 DEFAULT_WORDS = {"code_concurrency": "two per core", "var_dir": "`var`, in Celeriac's folder"}
+DEFAULT_WORDS["sandbox_require"] = r"`seccomp,landlock\|root`"  # a bar would end the cell
 
 
 # --- settings --------------------------------------------------------------------------------------

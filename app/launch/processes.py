@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import runpy
 import signal
@@ -39,6 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
+EXIT_USELESS_HERE = 78  # EX_CONFIG: a child says that starting it again will not help
 STEADY_SECONDS = 60.0  # a child that lived this long has earned a short pause again
 STOP_GRACE_SECONDS = 7.0  # with the server's own 2.5 s the whole stop stays under 10 s
 ORPHAN_GRACE_SECONDS = 6.0
@@ -247,6 +249,10 @@ class Supervisor:
             return
         child.kill_group()  # what it has started must not run beside its successor
         watched.child = None
+        if status == EXIT_USELESS_HERE:
+            watched.due_at = math.inf
+            self._say(f"{watched.command.name} cannot be of use here, as it says above; the rest goes on without it")
+            return
         watched.pause_seconds = next_pause_seconds(watched.pause_seconds, now - watched.started_at)
         watched.due_at = now + watched.pause_seconds
         name = watched.command.name

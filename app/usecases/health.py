@@ -122,5 +122,6 @@ def _sandbox(workers: list[Part]) -> Part:
                 if layers.get(name, "on") == "on":
                     layers[name] = state
     if not layers:
-        return {"status": "down", "detail": "no worker runs code tasks", "layers": {}}
+        refusals = [why for worker in workers if (why := worker.get("refused", {}).get(Kind.CODE))]
+        return {"status": "down", "detail": "; ".join(["no worker runs code tasks", *refusals[:1]]), "layers": {}}
     return {"status": "ok", "layers": layers}

@@ -14,6 +14,10 @@ class Cancellable(Protocol):
     def cancel(self) -> None: ...
 
 
+class KindRefused(Exception):
+    """No attempt of this kind may run on this machine as it is set up; the message says why, and the ways out."""
+
+
 class Executor(Protocol):
     """Executes the attempts of one kind. Thread-safe. It owns what it needs for that, from `start` to `close`.
 
@@ -21,7 +25,8 @@ class Executor(Protocol):
     """
 
     def start(self) -> None:
-        """Get everything ready. Raises SandboxError or SettingsError where attempts could not run here."""
+        """Get everything ready. Raises SandboxError or SettingsError where attempts could not run here, KindRefused
+        where they may not."""
 
     def close(self) -> None:
         """Give everything back."""

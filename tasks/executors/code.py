@@ -8,8 +8,13 @@ from typing import Any
 from app.domain.outcome import ExecutorError, Failure, Outcome
 from app.settings import Settings
 from app.store.tasks import Attempt
-from sandbox import Cancel, Limits, Program, Sandbox, SandboxError, Verdict
+from sandbox import Cancel, LayersMissing, Limits, Program, Sandbox, SandboxError, Verdict
+from tasks.executors import KindRefused
 
+REFUSAL = (
+    "code tasks are refused here, since the sandbox lacks {}: run this worker on a kernel and in a container that "
+    "provide this, or name in SANDBOX_REQUIRE the layers that you do require (none: run programs without them)"
+)
 #: A program that fails so fails every time.
 _HOPELESS = frozenset({"SyntaxError", "SecurityError"})
 
@@ -22,7 +27,10 @@ class CodeExecutor:
         self._settings = settings
 
     def start(self) -> None:
-        self._sandbox.start()
+        try:
+            self._sandbox.start()
+        except LayersMissing as missing:
+            raise KindRefused(REFUSAL.format(missing)) from missing
 
     def close(self) -> None:
         self._sandbox.close()

@@ -20,22 +20,23 @@ _MS_BIND, _MS_REC, _MS_PRIVATE, _MNT_DETACH = 4096, 16384, 1 << 18, 2
 _NEW_NAMESPACES = 0x7E020000
 #: clone, clone3, unshare, setns
 _NUMBERS = {"x86_64": (56, 435, 272, 308), "aarch64": (220, 435, 97, 268)}
+_LANDLOCK_CREATE_RULESET = 444
 _LOAD, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _EPERM, _ENOSYS = 0x7FFF0000, 0x00050001, 0x00050026
 _CALL, _FIRST_ARGUMENT = 0, 16
 
 
-def enter() -> None:
+def enter(*, as_root: bool = False, has_landlock: bool = True) -> None:
     """Give up what a container without rights does not have. Raises OSError, KeyError (unknown machine)."""
     from sandbox.inside import seccomp, system
 
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and not as_root:
         _open_the_way_to(Path(sys.base_prefix))
         os.setgroups([])
         os.setresgid(SOMEBODY, SOMEBODY, SOMEBODY)
         os.setresuid(SOMEBODY, SOMEBODY, SOMEBODY)
     system.prctl(system.PR_SET_NO_NEW_PRIVS, 1)
-    seccomp.install(_filter(system.MACHINE))
+    seccomp.install(_filter(system.MACHINE, has_landlock))
 
 
 def _open_the_way_to(folder: Path) -> None:
@@ -56,10 +57,11 @@ def _open_the_way_to(folder: Path) -> None:
     Path(kept).rmdir()
 
 
-def _filter(machine: str) -> bytes:
+def _filter(machine: str, has_landlock: bool) -> bytes:
     clone, clone3, unshare, setns = _NUMBERS[machine]
     instructions = [
         (_LOAD, 0, 0, _CALL),
+        (_JUMP_EQUAL, 7, 0, -1 & 0xFFFFFFFF if has_landlock else _LANDLOCK_CREATE_RULESET),
         (_JUMP_EQUAL, 5, 0, unshare),
         (_JUMP_EQUAL, 4, 0, setns),
         (_JUMP_EQUAL, 4, 0, clone3),  # whose flags a filter can't read: callers then use clone
@@ -88,5 +90,6 @@ def run(script: str, *arguments: str, seconds: float = 120) -> subprocess.Comple
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path.cwd()))
-    enter()
-    os.execv(sys.executable, [sys.executable, "-B", *sys.argv[1:]])
+    options = {word for word in sys.argv if word.startswith("--container-")}
+    enter(as_root="--container-root" in options, has_landlock="--container-no-landlock" not in options)
+    os.execv(sys.executable, [sys.executable, "-B", *(word for word in sys.argv[1:] if word not in options)])

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.launch.processes import (
+    EXIT_USELESS_HERE,
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
     PARENT_PID,
@@ -155,6 +156,13 @@ def test_child_that_dies_again_and_again_waits_longer_each_time(world: World) ->
     world.pass_seconds(60)
     world.die(1)
     assert world.said[-1].endswith("in 0.5 s")
+
+
+def test_child_that_is_useless_here_is_not_started_again(world: World) -> None:
+    world.die(EXIT_USELESS_HERE)
+    world.pass_seconds(1_000)
+    assert len(world.children) == 1
+    assert world.said == ["beat cannot be of use here, as it says above; the rest goes on without it"]
 
 
 def test_start_that_fails_is_tried_again(world: World) -> None:

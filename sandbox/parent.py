@@ -12,12 +12,13 @@ import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from sandbox import protocol
+from sandbox import protocol, reply
 from sandbox.cancel import Cancel
 from sandbox.link import Child, Link
+from sandbox.reply import Conversation, Forged
 from sandbox.verdict import (
     DEFAULT_MEMORY_BYTES,
     Failure,
@@ -53,53 +54,6 @@ _FORGED = Failure("SecurityError", "the program sent an answer of a wrong form")
 
 class _ZygoteLost(Exception):
     """The zygote died while a child ran; its program has had no effect and can be run again."""
-
-
-@dataclass(slots=True)
-class _Conversation:
-    """What a child has said so far."""
-
-    limits: Limits
-    frames: protocol.Frames
-    budget: int
-    stdout: bytearray = field(default_factory=bytearray)
-    truncated: bool = False
-    measured: bool = False
-    cpu_ms: float = 0.0
-    memory_kb: int = 0
-
-    def heard(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take bytes; the last frame (RESULT, FAILURE) when it is there. Raises ValueError on nonsense."""
-        self.budget -= len(data)
-        if self.budget < 0:
-            raise ValueError("too much")
-        for letter, payload in self.frames.feed(data):
-            if letter in (protocol.RESULT, protocol.FAILURE):
-                return letter, payload
-            self._aside(letter, payload)
-        return None
-
-    def _aside(self, letter: bytes, payload: bytes) -> None:
-        if letter == protocol.OUTPUT:
-            room = self.limits.stdout_bytes - len(self.stdout)
-            if self.truncated or len(payload) > room:
-                raise ValueError("more output than there may be")
-            self.truncated = not payload
-            self.stdout += payload
-        elif letter == protocol.METRICS and not self.measured:
-            self.measured = True
-            self._measured(json.loads(payload))
-        else:
-            raise ValueError("unknown frame")
-
-    def _measured(self, metrics: Any) -> None:
-        self.cpu_ms = min(max(float(metrics["cpu_ms"]), 0.0), 1e9)
-        self.memory_kb = min(max(int(metrics["memory_kb"]), 0), 2**40)
-
-    def verdict(self, *, result: bytes | None = None, failure: Failure | None = None) -> Verdict:
-        """What became of it."""
-        text = self.stdout.decode("utf-8", "ignore" if self.truncated else "replace")
-        return Verdict(result, failure, text, self.truncated, self.cpu_ms, self.memory_kb)
 
 
 class Sandbox:
@@ -297,7 +251,7 @@ class Sandbox:
         deadline = time.monotonic() + limits.wall_seconds
         budget = limits.stdout_bytes + limits.result_bytes + protocol.SLACK_BYTES
         # Output comes in small pieces, so a program that prints byte by byte sends many headers.
-        conversation = _Conversation(limits, protocol.Frames(budget), 8 * budget)
+        conversation = Conversation(limits, protocol.Frames(budget), 8 * budget)
         cancel.bind(child.kill)
         try:
             verdict = _converse(child, job, conversation, deadline, self._replace_spare)
@@ -327,7 +281,7 @@ def _said(wanted: str, layers: Mapping[str, str]) -> str:
 
 
 def _converse(
-    child: Child, job: dict[str, Any], conversation: _Conversation, deadline: float, meanwhile: Callable[[], None]
+    child: Child, job: dict[str, Any], conversation: Conversation, deadline: float, meanwhile: Callable[[], None]
 ) -> Verdict | None:
     """Send the job, hear the child out; None where it ended without a last word."""
     limits = conversation.limits
@@ -350,56 +304,26 @@ def _converse(
         return conversation.verdict(failure=_timeout(limits))
     except (BrokenPipeError, ConnectionResetError):
         return None
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (ValueError, RecursionError):
         return conversation.verdict(failure=_TOO_MUCH if conversation.budget < 0 else _FORGED)
     except OSError as error:
         raise SandboxError(f"the child's socket failed: {error.strerror}") from error
 
 
-def _last_word(conversation: _Conversation, letter: bytes, payload: bytes) -> Verdict:
-    if letter == protocol.RESULT:
-        if len(payload) > conversation.limits.result_bytes:
-            return conversation.verdict(failure=_TOO_MUCH)
-        json.loads(payload, parse_constant=_no_constant)
-        return conversation.verdict(result=payload)
-    return conversation.verdict(failure=_failure(json.loads(payload)))
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _failure(reply: Any) -> Failure:
-    """The child's account of its failure, if it has the right form. Raises ValueError."""
-    kind, message = reply["type"], reply["message"]
-    line, traceback = reply["line"], reply["traceback"]
-    well_formed = (
-        type(kind) is str
-        and type(message) is str
-        and protocol.is_optional(line, int)
-        and protocol.is_optional(traceback, str)
-    )
-    if not well_formed:
-        raise ValueError("wrong types")
-    cut = traceback[: protocol.MAX_TRACEBACK_CHARS] if traceback is not None else None
-    return Failure(
-        _printable(kind)[: protocol.MAX_TYPE_CHARS],
-        _printable(message)[: protocol.MAX_MESSAGE_CHARS],
-        line,
-        None if cut is None else _printable(cut),
-    )
-
-
-def _printable(text: str) -> str:
-    """Without halves of surrogate pairs, which are no UTF-8."""
-    return text.encode("utf-8", "replace").decode()
+def _last_word(conversation: Conversation, letter: bytes, payload: bytes) -> Verdict:
+    if letter == protocol.FAILURE:
+        return conversation.verdict(failure=reply.read_failure(payload))
+    if len(payload) > conversation.limits.result_bytes:
+        return conversation.verdict(failure=_TOO_MUCH)
+    reply.check_result(payload)
+    return conversation.verdict(result=payload)
 
 
 def _timeout(limits: Limits) -> Failure:
     return Failure("TimeoutError", f"the attempt took longer than {limits.wall_seconds:g} s")
 
 
-def _cause_of_death(child: Child, conversation: _Conversation, cancel: Cancel) -> Failure:
+def _cause_of_death(child: Child, conversation: Conversation, cancel: Cancel) -> Failure:
     """Why a child ended without a last word. Raises _ZygoteLost where that was not its own doing."""
     if not child.died.wait(_DEATH_SECONDS) or child.death is None:
         if cancel.cancelled:
@@ -419,18 +343,6 @@ def _problems(verdict: Verdict) -> list[Problem]:
     if verdict.result_json is None:
         return [Problem("SyntaxError", "the code is too complex to be checked", None, None)]
     try:
-        return [_problem(found) for found in json.loads(verdict.result_json)]
-    except (ValueError, KeyError, TypeError):
+        return reply.read_problems(verdict.result_json)
+    except Forged:
         return [Problem("SecurityError", _FORGED.message, None, None)]
-
-
-def _problem(found: Any) -> Problem:
-    line, column = found["line"], found["column"]
-    if not (protocol.is_optional(line, int) and protocol.is_optional(column, int)):
-        raise ValueError("wrong types")
-    return Problem(
-        _printable(str(found["type"]))[: protocol.MAX_TYPE_CHARS],
-        _printable(str(found["message"]))[: protocol.MAX_MESSAGE_CHARS],
-        line,
-        column,
-    )

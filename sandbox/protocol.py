@@ -21,6 +21,8 @@ SLACK_BYTES = 65_536
 MAX_MESSAGE_CHARS = 4_000
 MAX_TRACEBACK_CHARS = 16_000
 MAX_TYPE_CHARS = 200
+#: How deep a result may be nested: its readers recurse, with a stack of their own above.
+MAX_RESULT_DEPTH = 500
 
 
 def frame(letter: bytes, payload: bytes) -> bytes:
@@ -51,6 +53,15 @@ class Frames:
         return frames
 
 
-def is_optional(value: Any, kind: type) -> bool:
-    """Whether a field of a reply is null, or of that type."""
-    return value is None or type(value) is kind
+def is_too_deep(value: Any) -> bool:
+    """Whether JSON that was read is nested deeper than a result may be."""
+    level = [value]
+    for _ in range(MAX_RESULT_DEPTH + 1):
+        level = [inner for outer in level if type(outer) in (list, dict) for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(outer: Any) -> Any:
+    return outer.values() if type(outer) is dict else outer

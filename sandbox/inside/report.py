@@ -39,7 +39,7 @@ class Reporter:
     def failure(self, kind: str, message: str, line: int | None = None, traceback: str | None = None) -> None:
         """The last word of a program that failed."""
         reply = {
-            "type": kind[: protocol.MAX_TYPE_CHARS],
+            "type": kind if kind.isidentifier() and len(kind) <= protocol.MAX_TYPE_CHARS else "Exception",
             "message": message[: protocol.MAX_MESSAGE_CHARS],
             "line": line,
             "traceback": None if traceback is None else traceback[-protocol.MAX_TRACEBACK_CHARS :],

@@ -11,6 +11,7 @@ import types
 from types import TracebackType
 from typing import Any
 
+from sandbox import protocol
 from sandbox.inside import evaluation, facades, guards, policy
 from sandbox.inside.report import Reporter
 
@@ -125,7 +126,19 @@ def _as_json(result: Any, max_bytes: int) -> bytes:
         raise ResultError(str(error)) from None
     if len(data) > max_bytes:
         raise OutputLimitError(f"the result has {len(data)} bytes as JSON; at most {max_bytes} are kept")
+    if _is_too_deep(data):
+        raise ResultError(f"the result is nested too deeply: at most {protocol.MAX_RESULT_DEPTH} levels are kept")
     return data
+
+
+def _is_too_deep(data: bytes) -> bool:
+    """It is read again only where it may be."""
+    if data.count(b"[") + data.count(b"{") <= protocol.MAX_RESULT_DEPTH:
+        return False
+    try:
+        return protocol.is_too_deep(json.loads(data))
+    except RecursionError:
+        return True
 
 
 def _value_error(message: str) -> str:

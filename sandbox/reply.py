@@ -1,0 +1,162 @@
+"""Reads what a child says. The child may be hostile: what is accepted here can be read by everyone behind it.
+
+That is: strict UTF-8; JSON as RFC 8259 has it, without NaN, infinities and halves of surrogate pairs; bounded depth;
+and of a failure only a type, a message and a place that a program can cause. Anything else raises Forged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox import protocol
+from sandbox.verdict import Failure, Limits, Problem, Verdict
+
+#: What a check may find.
+PROBLEM_TYPES = frozenset({"SyntaxError", "SecurityError", "NameError"})
+MAX_PROBLEMS = 1_000
+#: Said by those who run a program, never by the program: its own class of such a name is shown as `task.NAME`.
+RESERVED_TYPES = frozenset({"WorkerLostError", "CpuLimitError"})
+MAX_CPU_MS = 1e9
+MAX_MEMORY_KB = 2**40
+
+
+class Forged(ValueError):
+    """The child sent something that it does not send by itself."""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """What a child has said so far."""
+
+    limits: Limits
+    frames: protocol.Frames
+    budget: int
+    stdout: bytearray = field(default_factory=bytearray)
+    truncated: bool = False
+    measured: bool = False
+    cpu_ms: float = 0.0
+    memory_kb: int = 0
+
+    def heard(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Take bytes; the last frame (RESULT, FAILURE) once it is there. Raises ValueError on nonsense."""
+        self.budget -= len(data)
+        if self.budget < 0:
+            raise Forged("too much")
+        for letter, payload in self.frames.feed(data):
+            if letter in (protocol.RESULT, protocol.FAILURE):
+                return letter, payload
+            self._aside(letter, payload)
+        return None
+
+    def _aside(self, letter: bytes, payload: bytes) -> None:
+        if letter == protocol.OUTPUT:
+            room = self.limits.stdout_bytes - len(self.stdout)
+            if self.truncated or len(payload) > room:
+                raise Forged("more output than there may be")
+            self.truncated = not payload
+            self.stdout += payload
+        elif letter == protocol.METRICS and not self.measured:
+            self.measured = True
+            self.cpu_ms, self.memory_kb = read_metrics(payload)
+        else:
+            raise Forged("unknown frame")
+
+    def verdict(self, *, result: bytes | None = None, failure: Failure | None = None) -> Verdict:
+        """What became of the run."""
+        text = self.stdout.decode("utf-8", "ignore" if self.truncated else "replace")
+        return Verdict(result, failure, text, self.truncated, self.cpu_ms, self.memory_kb)
+
+
+def read_metrics(payload: bytes) -> tuple[float, int]:
+    """Milliseconds of processor time and kilobytes of memory, each finite and bounded."""
+    reply = _object(payload, {"cpu_ms", "memory_kb"})
+    cpu_ms, memory_kb = reply["cpu_ms"], reply["memory_kb"]
+    if type(cpu_ms) not in (int, float) or type(memory_kb) is not int:
+        raise Forged("metrics that are no numbers")
+    if not (0 <= cpu_ms <= MAX_CPU_MS and 0 <= memory_kb <= MAX_MEMORY_KB):  # false for NaN
+        raise Forged("metrics out of bounds")
+    return float(cpu_ms), memory_kb
+
+
+def check_result(payload: bytes) -> None:
+    """Raises where a reader of the result could not read it, or not write it down again."""
+    value = _load(payload)
+    if protocol.is_too_deep(value):
+        raise Forged("nested too deeply")
+    try:  # as its readers do: it finds numbers that overflow, and halves of surrogate pairs that were escaped
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise Forged("half of a surrogate pair") from None
+
+
+def read_failure(payload: bytes) -> Failure:
+    """The child's account of its failure."""
+    reply = _object(payload, {"type", "message", "line", "traceback"})
+    traceback = reply["traceback"]
+    return Failure(
+        _type(reply["type"]),
+        _text(reply["message"], protocol.MAX_MESSAGE_CHARS),
+        _place(reply["line"]),
+        None if traceback is None else _text(traceback, protocol.MAX_TRACEBACK_CHARS),
+    )
+
+
+def read_problems(payload: bytes) -> list[Problem]:
+    """What a check has found."""
+    found = _load(payload)
+    if type(found) is not list:
+        raise Forged("no list of problems")
+    return [_problem(each) for each in found[:MAX_PROBLEMS]]
+
+
+def _problem(found: Any) -> Problem:
+    fields = _fields(found, {"type", "message", "line", "column"})
+    if fields["type"] not in PROBLEM_TYPES:
+        raise Forged("a type that no check finds")
+    message = _text(fields["message"], protocol.MAX_MESSAGE_CHARS)
+    return Problem(fields["type"], message, _place(fields["line"]), _place(fields["column"]))
+
+
+def _load(payload: bytes) -> Any:
+    """Decoded here: left to itself, json would take UTF-16, UTF-32 and a byte order mark."""
+    return json.loads(payload.decode("utf-8"), parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> None:
+    raise Forged(f"{name} is not JSON")
+
+
+def _object(payload: bytes, names: set[str]) -> Mapping[str, Any]:
+    return _fields(_load(payload), names)
+
+
+def _fields(value: Any, names: set[str]) -> Mapping[str, Any]:
+    if type(value) is not dict or value.keys() != names:
+        raise Forged("other fields")
+    return value
+
+
+def _type(value: Any) -> str:
+    """The name of a class."""
+    if type(value) is not str or not value.isidentifier() or len(value) > protocol.MAX_TYPE_CHARS:
+        raise Forged("a type that is no name")
+    return f"task.{value}" if value in RESERVED_TYPES else value
+
+
+def _text(value: Any, max_chars: int) -> str:
+    """Without halves of surrogate pairs, which an exception's message may hold, but no UTF-8."""
+    if type(value) is not str:
+        raise Forged("no text")
+    return value[:max_chars].encode("utf-8", "replace").decode()
+
+
+def _place(value: Any) -> int | None:
+    """A line or a column, from 1; the compiler says 0 where it knows none."""
+    if value is None or value == 0:
+        return None
+    if type(value) is not int or not 1 <= value <= protocol.MAX_JOB_BYTES:
+        raise Forged("a place that is not in the source")
+    return value

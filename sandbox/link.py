@@ -54,6 +54,16 @@ class Child:
     lock: threading.Lock = field(default_factory=threading.Lock)
     died: threading.Event = field(default_factory=threading.Event)
 
+    def still_waits(self) -> bool:
+        """Whether its end of the socket is open; before its job it says nothing, so all there can be is the end."""
+        try:
+            self.socket.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def kill(self) -> None:
         """SIGKILL, now or as soon as it is born; harmless when it is dead."""
         with self.lock:

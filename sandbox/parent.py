@@ -17,7 +17,7 @@ from typing import Any
 
 from sandbox import protocol, reply
 from sandbox.cancel import Cancel
-from sandbox.link import Child, Link
+from sandbox.link import Child, Death, Link
 from sandbox.reply import Conversation, Forged
 from sandbox.verdict import (
     DEFAULT_MEMORY_BYTES,
@@ -38,15 +38,20 @@ _DEATH_SECONDS = 2.0
 _RESTART_PAUSE_SECONDS = 0.5
 _PLACE_LOOK_SECONDS = 0.1
 
-#: What a child that died by a signal without a word was guilty of.
+_ENDED_ITSELF = Failure("SecurityError", "the program ended its own process")
+#: Signals that a program can bring upon itself, and what it was guilty of. Others come from outside.
 _DEATHS: dict[int, Failure] = {
     signal.SIGSYS: Failure("SecurityError", "the program did what the sandbox forbids"),
     signal.SIGSEGV: Failure("MemoryLimitError", "the program ran out of stack or memory"),
     signal.SIGBUS: Failure("MemoryLimitError", "the program ran out of stack or memory"),
     signal.SIGABRT: Failure("MemoryLimitError", "the program ran out of memory"),
-    signal.SIGKILL: Failure("MemoryLimitError", "the machine ran out of memory"),
+    signal.SIGFPE: _ENDED_ITSELF,
+    signal.SIGILL: _ENDED_ITSELF,
+    signal.SIGTRAP: _ENDED_ITSELF,
 }
-_ENDED_ITSELF = Failure("SecurityError", "the program ended its own process")
+_MACHINE_FULL = Failure("MemoryLimitError", "the machine ran out of memory")
+#: A program that is killed while it has this part of its memory is taken for the cause.
+_MUCH_MEMORY = 0.75
 _HUNG_UP = Failure("SecurityError", "the program closed the sandbox's channel")
 _TOO_MUCH = Failure("OutputLimitError", "the program sent more than it may")
 _FORGED = Failure("SecurityError", "the program sent an answer of a wrong form")
@@ -182,8 +187,12 @@ class Sandbox:
         if cpu_seconds is not None or limits.memory_bytes != self._memory_bytes:
             return link.spawn(limits.memory_bytes, cpu_seconds)
         with self._lock:
-            child = self._spares.popleft() if self._spares else None
-        return child if child is not None else link.spawn(self._memory_bytes, None)
+            while self._spares:
+                child = self._spares.popleft()
+                if child.still_waits():
+                    return child
+                child.socket.close()  # it was killed while it waited
+        return link.spawn(self._memory_bytes, None)
 
     def _replace_spare(self) -> None:
         with self._lock:
@@ -296,18 +305,23 @@ def _converse(
             child.socket.settimeout(remaining)
             data = child.socket.recv(_CHUNK_BYTES)
             if not data:
-                return None if child.died.wait(_DEATH_SECONDS) else conversation.verdict(failure=_HUNG_UP)
+                return _hung_up(child, conversation)
             last = conversation.heard(data)
             if last is not None:
                 return _last_word(conversation, *last)
     except TimeoutError:
         return conversation.verdict(failure=_timeout(limits))
     except (BrokenPipeError, ConnectionResetError):
-        return None
+        return _hung_up(child, conversation)
     except (ValueError, RecursionError):
         return conversation.verdict(failure=_TOO_MUCH if conversation.budget < 0 else _FORGED)
     except OSError as error:
         raise SandboxError(f"the child's socket failed: {error.strerror}") from error
+
+
+def _hung_up(child: Child, conversation: Conversation) -> Verdict | None:
+    """None where it has died, before anyone here has killed it: how it died is then the answer."""
+    return None if child.died.wait(_DEATH_SECONDS) else conversation.verdict(failure=_HUNG_UP)
 
 
 def _last_word(conversation: Conversation, letter: bytes, payload: bytes) -> Verdict:
@@ -324,18 +338,27 @@ def _timeout(limits: Limits) -> Failure:
 
 
 def _cause_of_death(child: Child, conversation: Conversation, cancel: Cancel) -> Failure:
-    """Why a child ended without a last word. Raises _ZygoteLost where that was not its own doing."""
+    """Why a child ended without a last word. Raises _ZygoteLost, SandboxError where that was not its own doing."""
     if not child.died.wait(_DEATH_SECONDS) or child.death is None:
         if cancel.cancelled:
             return _ENDED_ITSELF
         raise _ZygoteLost
     conversation.cpu_ms, conversation.memory_kb = child.death.cpu_ms, child.death.memory_kb
     number = child.death.status & 0x7F
-    allowed_ms = (conversation.limits.cpu_seconds or math.inf) * 1000
-    if number == signal.SIGKILL and child.death.cpu_ms > allowed_ms / 2:
-        # The kernel counts in ticks, so less than the limit may be on its account. Nobody else kills but for memory.
-        return Failure("CpuLimitError", f"the program used its {conversation.limits.cpu_seconds:g} s of processor time")
-    return _DEATHS.get(number, _ENDED_ITSELF) if number else _ENDED_ITSELF
+    if number == 0 or cancel.cancelled:
+        return _ENDED_ITSELF
+    failure = _killed_for(child, child.death, conversation.limits) if number == signal.SIGKILL else _DEATHS.get(number)
+    if failure is None:
+        raise SandboxError(f"the program's process was killed from outside, by {signal.Signals(number).name}")
+    return failure
+
+
+def _killed_for(child: Child, death: Death, limits: Limits) -> Failure | None:
+    """What the kernel kills for; None where the program was not near any limit."""
+    allowed_ms = (limits.cpu_seconds or math.inf) * 1000
+    if death.cpu_ms > allowed_ms / 2:  # the kernel counts in ticks, so it may report less than the limit
+        return Failure("CpuLimitError", f"the program used its {limits.cpu_seconds:g} s of processor time")
+    return _MACHINE_FULL if death.memory_kb * 1024 > child.memory_bytes * _MUCH_MEMORY else None
 
 
 def _problems(verdict: Verdict) -> list[Problem]:

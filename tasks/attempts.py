@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -157,7 +158,7 @@ def _execute(executor: Executor, held: InFlightAttempt) -> tuple[Outcome, Ending
 
 def _own_failure(error: ExecutorError) -> Outcome:
     logger.error("the sandbox failed", extra={"action": "executor_failed", "reason": str(error)})
-    return Outcome(failure=COULD_NOT_RUN)
+    return Outcome(failure=replace(COULD_NOT_RUN, message=f"{COULD_NOT_RUN.message}: {error}"))
 
 
 def _defect(attempt: Attempt) -> tuple[Outcome, Ending]:

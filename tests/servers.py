@@ -31,6 +31,23 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
         time.sleep(0.01)
 
 
+def child_pids(pid: int) -> list[int]:
+    """A process' children, whichever of its threads has made them; none where it has ended."""
+    try:
+        lists = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(word) for each in lists for word in each.split()]
+
+
+def zygote_pid(pid: int) -> int:
+    """The zygote below a process; its children are programs, waiting or running. They must have been born."""
+    parent, children = pid, child_pids(pid)
+    while grandchildren := child_pids(children[0]):
+        parent, children = children[0], grandchildren
+    return parent
+
+
 def redis_program() -> Path | None:
     """The path of the Redis server in the wheel; None if the wheel has none for this system."""
     try:

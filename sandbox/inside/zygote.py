@@ -124,6 +124,8 @@ def main(arguments: list[str]) -> None:
     prepare_imports()
     from sandbox.inside import child, confine, library
 
+    # Python's handler would raise KeyboardInterrupt in a program, as if that had failed by itself.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Under a low number: a parent with many files may have given it one beyond those that a child closes.
     control = _socket.socket(fileno=os.dup(int(arguments[0])))
     os.close(int(arguments[0]))

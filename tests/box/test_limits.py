@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from sandbox import Cancel, Limits, Program, Sandbox
+from sandbox import Cancel, Limits, Program, Sandbox, SandboxError
 from tests.box.programs import Runner, source_of
+from tests.servers import child_pids, zygote_pid
 
 WALL_SECONDS = 0.6
 #: For what ends by another limit, on a machine that has other things to do.
@@ -333,3 +336,55 @@ def test_nothing_of_one_program_is_there_for_the_next(run: Runner) -> None:
         "import decimal, calendar\ndef main():\n    decimal.getcontext().prec = 3\n    calendar.setfirstweekday(6)"
     )
     assert run.answer("import decimal\ndef main():\n    return decimal.getcontext().prec") == 28
+
+
+class TestKilledFromOutside:
+    """Nobody but the parent may end a program; whoever does it all the same is not the program."""
+
+    RUNS = "import time\ndef main():\n    print('on')\n    time.sleep(20)"
+
+    @pytest.fixture
+    def fresh(self) -> Iterator[Sandbox]:
+        sandbox = Sandbox(spare_children=1)
+        sandbox.start()
+        yield sandbox
+        sandbox.close()
+
+    def _kill_all(self, box: Sandbox, number: signal.Signals) -> None:
+        assert box._link is not None
+        assert box._link._process is not None
+        for pid in child_pids(zygote_pid(box._link._process.pid)):
+            os.kill(pid, number)
+
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+    def test_a_signal_is_not_the_programs_failure(self, fresh: Sandbox, number: signal.Signals) -> None:
+        timer = threading.Timer(0.5, self._kill_all, (fresh, number))
+        timer.start()
+        with pytest.raises(SandboxError, match=f"killed from outside, by {number.name}"):
+            Runner(fresh).verdict(self.RUNS)
+        timer.join()
+        assert Runner(fresh).answer("1") == 1
+
+    def test_a_child_that_is_killed_while_it_waits_costs_no_run(self, fresh: Sandbox) -> None:
+        spare = fresh._spares[0]
+        assert Runner(fresh).answer("1") == 1  # it has made another
+        waiting = fresh._spares[0]
+        assert waiting is not spare
+        self._kill_all(fresh, signal.SIGKILL)
+        assert waiting.died.wait(5)
+        assert Runner(fresh).answer("2") == 2
+
+    def test_one_that_holds_most_of_its_memory_is_killed_for_that(self, fresh: Sandbox) -> None:
+        program = "import time\ndef main():\n    x = b'x' * 60_000_000\n    time.sleep(20)"
+        timer = threading.Timer(1.0, self._kill_all, (fresh, signal.SIGKILL))
+        timer.start()
+        failure = Runner(fresh).failure(program, memory_bytes=70_000_000)
+        assert (failure.type, failure.message) == ("MemoryLimitError", "the machine ran out of memory")
+        timer.join()
+
+    def test_a_stop_is_no_failure(self, fresh: Sandbox) -> None:
+        cancel = Cancel()
+        timer = threading.Timer(0.3, cancel.cancel)
+        timer.start()
+        assert fresh.run(Program(self.RUNS, "main"), Limits(wall_seconds=10), cancel).stopped
+        timer.join()

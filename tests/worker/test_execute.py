@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
+import os
 import signal
 import threading
 import time
@@ -17,7 +19,8 @@ from app.domain.status import Status
 from app.store.record import Task
 from app.store.store import Store
 from app.usecases.tasks import TaskService
-from tests.servers import HttpTarget, wait_until
+from tests.servers import HttpTarget, child_pids, wait_until, zygote_pid
+from tests.system import needs_proc
 from tests.worker.conftest import Start
 
 LONG = "def f():\n    while True:\n        pass\n"
@@ -227,3 +230,32 @@ def test_the_prefork_pool_works_too(service: TaskService, start_worker: Start, t
     assert service.stop(task.id).status is Status.STOPPED
     worker.signal(signal.SIGTERM)
     assert worker.process.wait(15) == 0, worker.output
+
+
+def _is_ended(service: TaskService, task: Task, zygote: int) -> bool:
+    """Whether its attempt has ended, by a signal to each program of that zygote."""
+    for pid in child_pids(zygote):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    return service.get(task.id).status is not Status.RUNNING
+
+
+@needs_proc
+@pytest.mark.parametrize(("times", "status"), [(2, Status.SUCCEEDED), (3, Status.FAILED)])
+def test_a_program_that_is_killed_from_outside_runs_again_at_most_three_times(
+    service: TaskService, start_worker: Start, times: int, status: Status
+) -> None:
+    worker = start_worker("one", "-Q", "celeriac.code", CODE_CONCURRENCY="1")
+    task = service.create(code("import time\ndef f():\n    time.sleep(1.5)\n    return 1"))
+    wait_until(lambda: service.get(task.id).status is Status.RUNNING, 10, "a start")
+    zygote = zygote_pid(worker.process.pid)
+    for losses in range(times):
+        wait_until(lambda: service.get(task.id).status is Status.RUNNING, 10, f"a start after {losses} losses")
+        wait_until(lambda: _is_ended(service, task, zygote), 5, "the end of the attempt")
+    wait_until(lambda: service.get(task.id).status.finished, 10, "the end of the task")
+    found = service.get(task.id)
+    assert (found.status, found.attempt) == (status, 3)
+    assert [entry["error"]["type"] for entry in found.attempts] == ["WorkerLostError"] * 2
+    if found.error is not None:
+        assert found.error["type"] == "WorkerLostError"
+        assert found.error["message"].endswith("killed from outside, by SIGTERM")

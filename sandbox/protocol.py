@@ -53,14 +53,21 @@ class Frames:
         return frames
 
 
-def is_too_deep(value: Any) -> bool:
-    """Whether JSON that was read is nested deeper than a result may be."""
+def is_too_deep(data: bytes, value: Any) -> bool:
+    """Whether JSON, read as `value`, is nested deeper than a result may be."""
+    if not may_be_too_deep(data):
+        return False
     level = [value]
-    for _ in range(MAX_RESULT_DEPTH + 1):
-        level = [inner for outer in level if type(outer) in (list, dict) for inner in _inside(outer)]
+    for _ in range(MAX_RESULT_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer) if type(inner) is list or type(inner) is dict]
         if not level:
             return False
     return True
+
+
+def may_be_too_deep(data: bytes) -> bool:
+    """Whether it has so many brackets that it is worth a closer look."""
+    return data.count(b"[") + data.count(b"{") > MAX_RESULT_DEPTH
 
 
 def _inside(outer: Any) -> Any:

@@ -7,6 +7,7 @@ and of a failure only a type, a message and a place that a program can cause. An
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,21 @@ MAX_MEMORY_KB = 2**40
 
 class Forged(ValueError):
     """The child sent something that it does not send by itself."""
+
+
+def _no_constant(name: str) -> None:
+    raise Forged(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise Forged("a number that overflows")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(slots=True)
@@ -84,12 +100,10 @@ def read_metrics(payload: bytes) -> tuple[float, int]:
 def check_result(payload: bytes) -> None:
     """Raises where a reader of the result could not read it, or not write it down again."""
     value = _load(payload)
-    if protocol.is_too_deep(value):
+    if protocol.is_too_deep(payload, value):
         raise Forged("nested too deeply")
-    try:  # as its readers do: it finds numbers that overflow, and halves of surrogate pairs that were escaped
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        raise Forged("half of a surrogate pair") from None
+    if b"\\u" in payload:  # an escape is all that may stand for half of a surrogate pair
+        _ENCODER.encode(value).encode()  # UnicodeEncodeError is a ValueError
 
 
 def read_failure(payload: bytes) -> Failure:
@@ -122,11 +136,7 @@ def _problem(found: Any) -> Problem:
 
 def _load(payload: bytes) -> Any:
     """Decoded here: left to itself, json would take UTF-16, UTF-32 and a byte order mark."""
-    return json.loads(payload.decode("utf-8"), parse_constant=_no_constant)
-
-
-def _no_constant(name: str) -> None:
-    raise Forged(f"{name} is not JSON")
+    return _DECODER.decode(payload.decode("utf-8"))
 
 
 def _object(payload: bytes, names: set[str]) -> Mapping[str, Any]:

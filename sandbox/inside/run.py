@@ -133,10 +133,8 @@ def _as_json(result: Any, max_bytes: int) -> bytes:
 
 def _is_too_deep(data: bytes) -> bool:
     """It is read again only where it may be."""
-    if data.count(b"[") + data.count(b"{") <= protocol.MAX_RESULT_DEPTH:
-        return False
     try:
-        return protocol.is_too_deep(json.loads(data))
+        return protocol.may_be_too_deep(data) and protocol.is_too_deep(data, json.loads(data))
     except RecursionError:
         return True
 

@@ -6,7 +6,9 @@ module is imported by the API too, which runs none of them. Importing it connect
 
 from __future__ import annotations
 
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -110,6 +112,10 @@ def configuration() -> dict[str, Any]:
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
 TRANSPORT_ALIASES.update(TRANSPORTS)
+
+# Celery's commands put the current folder into the path, and take it out again once this module is imported. But the
+# transports above, and the tasks, are imported later. A second entry stays.
+sys.path.append(str(Path(__file__).resolve().parent))
 
 celery = Celery("celeriac")
 celery.add_defaults(configuration)

@@ -58,10 +58,13 @@ class AttemptRunner:
         self._lease_ms = round(lease_seconds * 1000)
         self._clock = clock
 
-    def run(self, task_id: str, worker: str) -> None:
-        """Execute the task, if it still waits for that; give it back where this worker is ending."""
+    def run(self, task_id: str, worker: str) -> str:
+        """Execute the task, if it still waits for that; give it back where this worker is ending.
+
+        Returns the status that the attempt left its task in, and the type of its error; "" where nothing was started.
+        """
         if not self._drain.may_start(task_id):
-            return
+            return ""
         now_ms = self._clock()
         lease_ends = elapsed() + self._lease_ms / 1000
         try:
@@ -70,13 +73,13 @@ class AttemptRunner:
             # The message is spent, the record is not: recovery sends another, or takes the claim back if it was made.
             more = {"action": "claim_failed", "task_id": task_id, "reason": str(error)}
             logger.warning("redis can't be reached; the task will be found again", extra=more)
-            return
+            return ""
         if isinstance(claimed, str):
             logger.debug("nothing to start", extra={"action": "claim_refused", "task_id": task_id, "status": claimed})
-            return
-        self._run_attempt(claimed, worker, now_ms, lease_ends)
+            return ""
+        return self._run_attempt(claimed, worker, now_ms, lease_ends)
 
-    def _run_attempt(self, attempt: Attempt, worker: str, started_ms: int, lease_ends: float) -> None:
+    def _run_attempt(self, attempt: Attempt, worker: str, started_ms: int, lease_ends: float) -> str:
         started = time.perf_counter()
         executor = self._executors[attempt.kind]
         with self._in_flight(attempt, executor.new_cancel(), lease_ends) as held:
@@ -88,6 +91,7 @@ class AttemptRunner:
         report = partial(self._report, attempt, outcome, ending, worker, started_ms, duration_ms)
         status = self._persistently(report, held)
         _log_end(attempt, outcome, status, duration_ms)
+        return status if outcome.failure is None else f"{status} {outcome.failure.type}"
 
     def _persistently(self, report: Callable[[], str], held: InFlightAttempt) -> str:
         """Try until Redis is there to take it. What comes too late is refused there (fencing), so it harms nothing.

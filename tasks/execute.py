@@ -29,10 +29,10 @@ logger = logging.getLogger("celeriac.worker")
 EXIT_CANNOT_RUN = 1
 
 
-@celery.task(name=EXECUTE, bind=True, ignore_result=True, acks_late=True)
-def execute(self: Any, task_id: str) -> None:
-    """Execute the task, if it still waits for that. Its outcome goes to its record."""
-    process.get(_identity()).runner.run(task_id, self.request.hostname)
+@celery.task(name=EXECUTE, bind=True, ignore_result=True, acks_late=True, Request="tasks.celery_seam.request:Request")
+def execute(self: Any, task_id: str) -> str:
+    """Execute the task, if it still waits for that. Its outcome goes to its record; monitors hear of its status."""
+    return process.get(_identity()).runner.run(task_id, self.request.hostname)
 
 
 class _Worker:

@@ -1,0 +1,88 @@
+"""`celery -A celery_app status`, `inspect` and monitors, as people type them in the project's folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain.status import Status
+from app.usecases.tasks import TaskService
+from tests.servers import ROOT, wait_until
+from tests.worker.conftest import Start
+
+CELERY = Path(sys.executable).with_name("celery")
+
+
+def celery(redis_url: str, *words: str) -> str:
+    """What the command prints; it must end with 0."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"REDIS_URL": redis_url}
+    command = [str(CELERY), "-A", "celery_app", *words]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def code(source: str, **more: Any) -> dict[str, Any]:
+    return {"name": "n", "function_code": source, "function_name": "f", **more}
+
+
+def test_status_and_inspect_answer(redis_url: str, service: TaskService, start_worker: Start) -> None:
+    start_worker("one")
+    assert "one@test: OK" in celery(redis_url, "status")
+    assert "pong" in celery(redis_url, "inspect", "ping")
+    assert "celeriac.execute" in celery(redis_url, "inspect", "registered")
+    assert "'name': 'celeriac.api'" in celery(redis_url, "inspect", "active_queues")
+    assert "threads" in celery(redis_url, "inspect", "stats")
+
+
+def test_inspect_active_tells_what_runs(redis_url: str, service: TaskService, start_worker: Start) -> None:
+    start_worker("one")
+    task = service.create(code("import time\ndef f():\n    time.sleep(20)"))
+    wait_until(lambda: service.get(task.id).status is Status.RUNNING, 10, "a start")
+    assert f"'id': '{task.id}'" in celery(redis_url, "inspect", "active")
+    service.stop(task.id)
+    wait_until(lambda: "- empty -" in celery(redis_url, "inspect", "active"), 10, "nothing runs")
+
+
+def test_without_a_worker_it_says_so_in_a_sentence(redis_url: str, service: TaskService) -> None:
+    env = {**os.environ, "REDIS_URL": redis_url}
+    command = [str(CELERY), "-A", "celery_app", "status"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0
+    assert "No nodes replied within time constraint" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_monitors_are_told_how_a_task_ended_and_nothing_of_it(
+    service: TaskService, start: Start, start_worker: Start, pool: str
+) -> None:
+    monitor = start("events", "--dump", PYTHONUNBUFFERED="1")
+    monitor.wait_for("starting capture")
+    start_worker("one", "-E", f"--pool={pool}", "--concurrency=2")
+    monitor.wait_for("one@test")  # it hears
+    good = service.create(code("def f():\n    return 'SECRET'"), wait_seconds=10)
+    bad = service.create(code("def f():\n    raise ValueError('SECRET')"), wait_seconds=10)
+    once_more = {"max_retries": 1, "retry_delay": 0.1}
+    again = service.create(code("def f():\n    raise KeyError('SECRET')", **once_more), wait_seconds=10)
+    long = service.create(code("def f():\n    while True: pass"))
+    wait_until(lambda: service.get(long.id).status is Status.RUNNING, 10, "a start")
+    service.stop(long.id)
+    expected = [(good.id, "succeeded"), (bad.id, "failed"), (again.id, "retried"), (again.id, "failed")]
+    expected.append((long.id, "revoked"))
+
+    def ended() -> list[tuple[str, str]]:
+        pattern = r"task (succeeded|failed|retried|revoked): celeriac.execute\((\S+)\)"
+        return [(task_id, end) for end, task_id in re.findall(pattern, monitor.output)]
+
+    wait_until(lambda: len(ended()) == len(expected), 10, "the end of each attempt")
+    assert sorted(ended()) == sorted(expected)
+    assert "exception=ValueError" in monitor.output
+    assert "SECRET" not in monitor.output
+    assert "Traceback" not in monitor.output

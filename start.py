@@ -123,9 +123,10 @@ def run_all(settings: Settings) -> int:
     with _Redis(settings, stopping, alone=True) as redis:
         services = Supervisor(say)
         try:
-            for command in _commands(settings, redis.url):
-                say(f"started {command.name} (pid {services.start(command)})")
-            _watch(settings, redis, services, stopping)
+            *first, calls = _commands(settings, redis.url)
+            for command in first:
+                _start(services, command)
+            _watch(settings, redis, services, calls, stopping)
         finally:
             say("stopping")
             services.stop(_stop_seconds(settings))
@@ -133,12 +134,18 @@ def run_all(settings: Settings) -> int:
     return 0
 
 
+def _start(services: Supervisor, command: Command) -> None:
+    say(f"started {command.name} (pid {services.start(command)})")
+
+
 def _commands(settings: Settings, redis_url: str) -> list[Command]:
+    """What to run, in this order. The last, which calls URLs, is to wait for the API: tasks may call that, too."""
     from app.domain.kinds import KINDS  # pydantic comes with it
+    from app.domain.status import Kind
 
     env = {**_child_env(settings, redis_url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
-    workers = [
-        Command(
+    workers = {
+        kind: Command(
             f"worker for {kind} tasks",
             module_command(
                 *CELERY, "worker", "-Q", row.queue, "-n", f"{kind}@%h", "--concurrency", str(row.concurrency(settings))
@@ -146,9 +153,10 @@ def _commands(settings: Settings, redis_url: str) -> list[Command]:
             env,
         )
         for kind, row in KINDS.items()
-    ]
+    }
+    calls = workers.pop(Kind.API)
     api = Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env)
-    return [api, *workers, Command("beat", module_command(*CELERY, "beat"), env)]
+    return [api, *workers.values(), Command("beat", module_command(*CELERY, "beat"), env), calls]
 
 
 def _shutdown_grace(settings: Settings) -> float:
@@ -194,15 +202,21 @@ def _stop_on_signals() -> threading.Event:
     return stopping
 
 
-def _watch(settings: Settings, redis: _Redis, services: Supervisor, stopping: threading.Event) -> None:
-    """Keep everything running until `stopping`; say once when it is ready, or what is missing."""
+def _watch(settings: Settings, redis: _Redis, services: Supervisor, calls: Command, stopping: threading.Event) -> None:
+    """Keep everything running until `stopping`; say once when it is ready, or what is missing.
+
+    calls: started once the API answers.
+    """
     began = time.monotonic()
-    is_announced = is_late = False
+    has_calls = is_announced = is_late = False
     while not stopping.wait(TICK_SECONDS):
         redis.tick()
         services.tick()
         if is_announced:
             continue
+        if not has_calls and announcement.api_answers(settings):
+            has_calls = True
+            _start(services, calls)
         seconds = time.monotonic() - began
         if announcement.is_ready(settings):
             is_announced = True

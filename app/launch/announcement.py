@@ -20,6 +20,11 @@ EXAMPLE = {
 }
 
 
+def api_answers(settings: Settings) -> bool:
+    """Whether the API serves."""
+    return _get(settings, "/health/live").status == 200
+
+
 def is_ready(settings: Settings) -> bool:
     """Whether a task created now would run."""
     return _get(settings, "/health/ready").status == 200

@@ -13,8 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from app.clock import system_clock
 from app.launch.embedded_redis import EmbeddedServer
+from app.messaging.encoder import MessageEncoder
 from app.settings import read_settings
+from app.store.store import Store
+from app.usecases.admission import Admission
+from app.usecases.dispatch import Dispatcher
+from app.usecases.tasks import TaskService
 from tests.system import ROOT, Started, free_port, needs_no_local_redis, needs_proc, wait_until
 
 pytestmark = needs_proc
@@ -117,6 +123,29 @@ def test_the_curl_line_it_prints_works(system: Started) -> None:
     line = system.wait_for(r"Try it:\n\s+(curl .+)")[1]
     answer = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=20, check=True)
     assert '"result":7' in answer.stdout.replace(" ", "")
+
+
+def test_no_api_task_runs_before_the_api_answers(start: Start, server: EmbeddedServer, tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text("import sys, time\nif sys.orig_argv[-1] == 'api': time.sleep(3)\n")
+    started = start(REDIS_URL=server.url, PYTHONPATH=str(slow))
+    own = {"name": "own", "api_url": f"http://127.0.0.1:{started.port}/health/live"}
+    store = Store.at(server.url)
+    tasks = TaskService(
+        store,
+        Dispatcher(MessageEncoder(store.keys), 2.0),
+        lambda *_: [],
+        Admission(store.admission, 1_000),
+        system_clock,
+    )
+    waiting = [tasks.create(own).id for _ in range(5)]
+    wait_until(lambda: all(tasks.get(each).status.finished for each in waiting), 30, "the end of its calls of itself")
+    found = [tasks.get(each) for each in waiting]
+    store.close()
+    assert [(task.status, task.attempt) for task in found] == [("succeeded", 1)] * 5
+    output = started.output
+    assert output.index("started api") < output.index("started worker for api tasks")
 
 
 # --- what is in the way ------------------------------------------------------------------------------

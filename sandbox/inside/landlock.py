@@ -7,6 +7,7 @@ those of the kernel's interface: 1 files (Linux 5.13), 4 TCP (6.7), 6 signals an
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 
@@ -49,7 +50,9 @@ def _version() -> int:
         raise NotImplementedError("needs Linux")
     try:
         return system.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_CREATE_RULESET_VERSION))
-    except OSError:
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            raise NotImplementedError("forbidden here, as by the seccomp profile of an old Docker") from None
         raise NotImplementedError("needs Linux 5.13 or newer, with Landlock switched on") from None
 
 

@@ -127,7 +127,7 @@ def main():
             "a\nb",
             "hello [...]",
             "&lt;a&gt;",
-            "LATIN SMALL TEMPLATE E WITH ACUTE",
+            "LATIN SMALL LETTER E WITH ACUTE",
             False,
             ["apple", "ape"],
             0.67,

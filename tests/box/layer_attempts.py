@@ -108,31 +108,24 @@ def _world() -> Iterator[dict[str, object]]:
 
 
 def _family(box: Sandbox) -> list[int]:
-    """The zygote's children, as they know themselves: programs that wait or run; the newest last."""
-    link = box._link
-    assert link is not None
-    assert link._process is not None
-    zygote = link._process.pid
-    if box.layers["namespaces"] == "on":
-        [zygote] = _children(zygote)  # the first is its guardian
+    """The children that wait, as they know themselves; one of them is to make the attempt, the others stay."""
     deadline = time.monotonic() + 10
-    while len(found := _children(zygote)) < SPARES:
+    while None in (pidfds := [spare.pidfd for spare in box._spares]):
         assert time.monotonic() < deadline, "the spare children are not born"
         time.sleep(0.001)
-    return [_own_pid(pid) for pid in found]
-
-
-def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [_own_pid(_number(f"/proc/self/fdinfo/{pidfd}", "Pid")) for pidfd in pidfds]
 
 
 def _own_pid(pid: int) -> int:
-    """A process' number in its own namespace; 0 where it has ended meanwhile."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    return int(re.search(r"^NSpid:.*\t(\d+)$", status, re.MULTILINE)[1])  # type: ignore[index]
+    """A process' number in its own namespace."""
+    return _number(f"/proc/{pid}/status", "NSpid")
+
+
+def _number(path: str, field: str) -> int:
+    """The last number of a field of a file in /proc."""
+    found = re.search(rf"^{field}:.*?(\d+)$", Path(path).read_text(), re.MULTILINE)
+    assert found, path
+    return int(found[1])
 
 
 def measure(without: Sequence[str], world: dict[str, object]) -> dict[str, object]:

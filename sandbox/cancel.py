@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Cancel:
-    """Made by the caller, given to `Sandbox.run`. Thread-safe; cancelling before the run starts counts."""
+    """Created by the caller and passed to `Sandbox.run`. Thread-safe. May be cancelled before the run."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class Cancel:
                 self._end()
 
     def bind(self, end: Callable[[], None] | None) -> None:
-        """What ends the run; None when there is none any more. Called by the sandbox."""
+        """Set what ends the run, or None once there is nothing left to end. Called by the sandbox."""
         with self._lock:
             self._end = end
             if end is not None and self.cancelled:

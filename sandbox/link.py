@@ -1,4 +1,4 @@
-"""The zygote as the parent sees it: a process, a control socket, and a thread that hears of children.
+"""The zygote as the parent sees it: a process, a control socket, and a thread that is told about children.
 
 Messages on the control socket (SOCK_SEQPACKET, JSON):
     parent -> zygote   {"spawn": n, "memory": bytes, "cpu": seconds}, with the child's end of its socket
@@ -34,7 +34,7 @@ _GOODBYE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a child ended, by the kernel's own account."""
+    """How a child ended, as the kernel reports it."""
 
     status: int
     cpu_ms: float
@@ -43,7 +43,7 @@ class Death:
 
 @dataclass(slots=True)
 class Child:
-    """One child: its socket, the means to kill it, and how it died."""
+    """A child: its socket, the means to kill it, and how it died."""
 
     socket: socket.socket
     memory_bytes: int
@@ -55,7 +55,7 @@ class Child:
     died: threading.Event = field(default_factory=threading.Event)
 
     def still_waits(self) -> bool:
-        """Whether its end of the socket is open; before its job it says nothing, so all there can be is the end."""
+        """Whether its end of the socket is open. A child sends nothing before its job, so only its end can be read."""
         try:
             self.socket.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
         except BlockingIOError:
@@ -65,13 +65,13 @@ class Child:
         return False
 
     def kill(self) -> None:
-        """SIGKILL, now or as soon as it is born; harmless when it is dead."""
+        """Send SIGKILL now, or as soon as the child is born. Has no effect on a dead child."""
         with self.lock:
             self.kill_wanted = True
             self._kill_if_born()
 
     def born(self, pidfd: int) -> None:
-        """The zygote has forked it."""
+        """Note that the zygote has forked it."""
         with self.lock:
             self.pidfd = pidfd
             if self.kill_wanted:
@@ -83,7 +83,7 @@ class Child:
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def buried(self, death: Death | None) -> None:
-        """It is dead and reaped; None: the zygote died, and so did it."""
+        """Note that it is dead and reaped. None: the zygote died, and the child with it."""
         with self.lock:
             self.death = death
             if self.pidfd is not None:
@@ -93,7 +93,7 @@ class Child:
 
 
 class Link:
-    """A running zygote. `lost` is set when it is gone; a new Link is needed then."""
+    """A running zygote. `lost` is set once it is gone; then a new Link is needed."""
 
     def __init__(self, options: Sequence[str]) -> None:
         """Start it and wait until it is locked in. Raises SandboxError."""
@@ -112,7 +112,7 @@ class Link:
             raise self._failure
 
     def _live(self, options: Sequence[str]) -> None:
-        """The kernel kills the zygote when the thread that started it ends, so that is one which lives as long."""
+        """The kernel kills the zygote when the thread that started it ends, so this thread lives as long as it does."""
         try:
             with self._theirs:
                 self._process = _start(self._theirs, options)
@@ -136,7 +136,7 @@ class Link:
         self._control.settimeout(None)
 
     def spawn(self, memory_bytes: int, cpu_seconds: int | None) -> Child:
-        """Ask for a child; its socket takes a job at once. Raises SandboxError where the zygote is gone."""
+        """Request a child. Its socket accepts a job at once. Raises SandboxError if the zygote is gone."""
         ours, theirs = _blocking_pair(socket.SOCK_STREAM)
         child = Child(ours, memory_bytes, cpu_seconds)
         with self._lock:
@@ -166,7 +166,7 @@ class Link:
                     break
                 self._heard(json.loads(message), fds)
         except (OSError, ValueError):
-            pass  # as good as closed: the zygote is gone, or was told to go
+            pass  # the zygote is gone, or was told to end
         self.lost.set()
         self._bury_all()
         self._reap()
@@ -192,14 +192,14 @@ class Link:
             child.buried(None)
 
     def close(self) -> None:
-        """End the zygote, and with it all children."""
+        """End the zygote and all its children."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
         self._reap()
         self._control.close()
 
     def _reap(self) -> None:
-        """Once nobody holds the other end any more: it ends by itself, or is ended. Any thread may come first."""
+        """Wait for the zygote, whose control socket is closed; kill it if it does not end. Thread-safe."""
         if self._process is not None:
             try:
                 self._process.wait(_GOODBYE_SECONDS)
@@ -208,7 +208,7 @@ class Link:
                 self._process.wait()
 
     def abandon(self) -> None:
-        """In a process that was forked from the one that started it: let go of it, and leave it alive."""
+        """Let go of the zygote without ending it, in a process that was forked from the one that started it."""
         self._control.close()
         for child in self._children.values():
             child.socket.close()
@@ -217,7 +217,7 @@ class Link:
 
 
 def _blocking_pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
-    """Two ends that wait, whatever default timeout somebody else in this process has set (Celery does, for moments)."""
+    """Two blocking ends, even while other code in this process has set a default timeout (Celery does, briefly)."""
     pair = socket.socketpair(socket.AF_UNIX, kind)
     for end in pair:
         end.setblocking(True)
@@ -225,7 +225,7 @@ def _blocking_pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socke
 
 
 def _start(control: socket.socket, options: Sequence[str]) -> subprocess.Popen[bytes]:
-    """A fresh interpreter by file path, without environment; -I keeps the user's own files out of its imports."""
+    """Start a fresh interpreter by file path, without environment. -I keeps the user's files out of its imports."""
     try:
         return subprocess.Popen(
             [sys.executable, "-I", "-B", str(ZYGOTE), str(control.fileno()), *options],

@@ -1,4 +1,4 @@
-"""The side that callers use. It believes no byte that comes from a child."""
+"""The side that callers use. It trusts no byte that comes from a child."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _RESTART_PAUSE_SECONDS = 0.5
 _PLACE_LOOK_SECONDS = 0.1
 
 _ENDED_ITSELF = Failure("SecurityError", "the program ended its own process")
-#: Signals that a program can bring upon itself, and what it was guilty of. Others come from outside.
+#: Signals that a program can cause by itself, and the failure they stand for. Any other signal came from outside.
 _DEATHS: dict[int, Failure] = {
     signal.SIGSYS: Failure("SecurityError", "the program did what the sandbox forbids"),
     signal.SIGSEGV: Failure("MemoryLimitError", "the program ran out of stack or memory"),
@@ -50,7 +50,7 @@ _DEATHS: dict[int, Failure] = {
     signal.SIGTRAP: _ENDED_ITSELF,
 }
 _MACHINE_FULL = Failure("MemoryLimitError", "the machine ran out of memory")
-#: A program that is killed while it has this part of its memory is taken for the cause.
+#: A program that uses this share of its memory when it is killed is taken to be the reason.
 _MUCH_MEMORY = 0.75
 _HUNG_UP = Failure("SecurityError", "the program closed the sandbox's channel")
 _TOO_MUCH = Failure("OutputLimitError", "the program sent more than it may")
@@ -58,18 +58,17 @@ _FORGED = Failure("SecurityError", "the program sent an answer of a wrong form")
 
 
 class _ZygoteLost(Exception):
-    """The zygote died while a child ran; its program has had no effect and can be run again."""
+    """The zygote died while a child ran. A program has no effect outside, so it can be run again."""
 
 
 class Sandbox:
-    """Runs programs. Thread-safe: any number of runs at once, up to `max_children` of them; the others wait.
+    """Runs programs. Thread-safe: up to `max_children` runs at the same time; further ones wait.
 
-    spare_children: children locked down ahead of their task.
+    spare_children: how many children to keep locked down and waiting.
     require: layers without which `start` refuses; "landlock|root" asks for one of the two.
-    extra_modules: further modules that programs may import, whole and unguarded, at the operator's own risk.
-    language_layer: False turns RestrictedPython and all guards off, to show that the other layers hold alone:
-        for tests only.
-    without: layers that are left out, to show what the others stop: for tests only.
+    extra_modules: additional modules that programs may import, complete and unguarded, at the operator's own risk.
+    language_layer: False turns off RestrictedPython and all guards. For tests of the other layers only.
+    without: layers to leave out. For tests of the other layers only.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class Sandbox:
     # --- life -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the zygote. Raises SandboxError; LayersMissing where a required layer does not hold."""
+        """Start the zygote. Raises SandboxError, in particular LayersMissing if a required layer is not active."""
         layers = self._live_link().layers
         missing = [wanted for wanted in self._require if not _holds(wanted, layers)]
         if missing:
@@ -128,7 +127,7 @@ class Sandbox:
         return dict(self._layers)
 
     def _watch_forks(self) -> None:
-        """A process that is forked from this one (a prefork worker) starts a zygote of its own."""
+        """Make sure that a process forked from this one (a prefork worker) starts a zygote of its own."""
         if not self._knows_forks and hasattr(os, "register_at_fork"):
             self._knows_forks = True
             myself = weakref.ref(self)
@@ -141,7 +140,7 @@ class Sandbox:
             os.register_at_fork(after_in_child=after_fork)
 
     def _start_anew(self) -> None:
-        """In the forked process: other threads are gone, with whatever they held."""
+        """Forget everything, in a forked process: the other threads are gone, and so are the locks they held."""
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(self._max_children)
         link, self._link = self._link, None
@@ -150,7 +149,7 @@ class Sandbox:
             link.abandon()
 
     def _live_link(self) -> Link:
-        """The zygote, started again where it has died."""
+        """Return the zygote, started again if it has died."""
         with self._lock:
             self._watch_forks()
             if self._closed:
@@ -173,7 +172,7 @@ class Sandbox:
             self._spares.append(link.spawn(self._memory_bytes, None))
 
     def _take_child(self, limits: Limits) -> Child:
-        """A spare where one fits, else one made for the limits. Raises _ZygoteLost, which may be tried again."""
+        """Return a spare child if one fits, else a new one for these limits. Raises _ZygoteLost: try again."""
         try:
             return self._make_child(limits)
         except SandboxError as error:
@@ -205,7 +204,7 @@ class Sandbox:
     # --- runs -----------------------------------------------------------------------------------
 
     def run(self, program: Program, limits: Limits, cancel: Cancel | None = None) -> Verdict:
-        """Run one program to its end. Raises SandboxError where the sandbox failed."""
+        """Run one program to its end. Raises SandboxError if the sandbox failed."""
         job = {
             "do": "run",
             "source": program.source,
@@ -218,7 +217,7 @@ class Sandbox:
         return self._run_job(job, limits, cancel or Cancel())
 
     def check(self, source: str, function_name: str) -> list[Problem]:
-        """Compile without running: everything that can be seen of it, in the order of the source."""
+        """Compile a program without running it. Returns every problem, in the order of the source."""
         key = hashlib.sha256(f"{function_name}\0{source}".encode("utf-8", "surrogatepass")).digest()
         with self._lock:
             if key in self._checked:
@@ -228,7 +227,7 @@ class Sandbox:
         verdict = self._run_job(job, CHECK_LIMITS, Cancel())
         problems = _problems(verdict)
         if verdict.result_json is None:
-            return problems  # it broke the checker, or the machine was too busy: that need not be so the next time
+            return problems  # the checker broke or timed out, which need not happen again
         with self._lock:
             self._checked[key] = problems
             while len(self._checked) > CHECKS_REMEMBERED:
@@ -250,7 +249,7 @@ class Sandbox:
             self._places.release()
 
     def _take_place(self, cancel: Cancel) -> bool:
-        """Wait for one of the `max_children` places; the run's clock starts when it has one. False: cancelled."""
+        """Wait for one of the `max_children` places, without using up the run's time. False: cancelled."""
         while not self._places.acquire(timeout=_PLACE_LOOK_SECONDS):
             if cancel.cancelled:
                 return False
@@ -259,7 +258,7 @@ class Sandbox:
     def _run_in_child(self, child: Child, job: dict[str, Any], limits: Limits, cancel: Cancel) -> Verdict:
         deadline = time.monotonic() + limits.wall_seconds
         budget = limits.stdout_bytes + limits.result_bytes + protocol.SLACK_BYTES
-        # Output comes in small pieces, so a program that prints byte by byte sends many headers.
+        # A program that prints byte by byte sends many headers.
         conversation = Conversation(limits, protocol.Frames(budget), 8 * budget)
         cancel.bind(child.kill)
         try:
@@ -271,7 +270,7 @@ class Sandbox:
         if verdict is None:
             verdict = conversation.verdict(failure=_cause_of_death(child, conversation, cancel))
         elif verdict.result_json is None and child.died.wait(_DEATH_SECONDS) and child.death is not None:
-            # It was killed in the middle, or is suspect: the kernel's figures instead of its own.
+            # The child was killed, or cannot be trusted: use the kernel's figures instead of its own.
             verdict = replace(verdict, cpu_ms=round(child.death.cpu_ms, 3), memory_kb=child.death.memory_kb)
         if cancel.cancelled and verdict.failure is not None:
             return Verdict(
@@ -292,12 +291,12 @@ def _said(wanted: str, layers: Mapping[str, str]) -> str:
 def _converse(
     child: Child, job: dict[str, Any], conversation: Conversation, deadline: float, meanwhile: Callable[[], None]
 ) -> Verdict | None:
-    """Send the job, hear the child out; None where it ended without a last word."""
+    """Send the job and read what the child says. None if it ended without a result or failure."""
     limits = conversation.limits
     try:
         child.socket.settimeout(max(deadline - time.monotonic(), 0.001))
         child.socket.sendall(protocol.frame(b"j", json.dumps(job).encode()))
-        meanwhile()  # while the child works, the caller and the zygote have nothing else to do
+        meanwhile()  # the caller and the zygote have nothing else to do while the child works
         while True:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
@@ -320,7 +319,7 @@ def _converse(
 
 
 def _hung_up(child: Child, conversation: Conversation) -> Verdict | None:
-    """None where it has died, before anyone here has killed it: how it died is then the answer."""
+    """None if the child has died by itself; then the cause of its death is the answer."""
     return None if child.died.wait(_DEATH_SECONDS) else conversation.verdict(failure=_HUNG_UP)
 
 
@@ -338,7 +337,7 @@ def _timeout(limits: Limits) -> Failure:
 
 
 def _cause_of_death(child: Child, conversation: Conversation, cancel: Cancel) -> Failure:
-    """Why a child ended without a last word. Raises _ZygoteLost, SandboxError where that was not its own doing."""
+    """Why a child ended without a reply. Raises _ZygoteLost or SandboxError if the program is not to blame."""
     if not child.died.wait(_DEATH_SECONDS) or child.death is None:
         if cancel.cancelled:
             return _ENDED_ITSELF
@@ -354,7 +353,7 @@ def _cause_of_death(child: Child, conversation: Conversation, cancel: Cancel) ->
 
 
 def _killed_for(child: Child, death: Death, limits: Limits) -> Failure | None:
-    """What the kernel kills for; None where the program was not near any limit."""
+    """The limit for which the kernel killed the program; None if the program was not near any."""
     allowed_ms = (limits.cpu_seconds or math.inf) * 1000
     if death.cpu_ms > allowed_ms / 2:  # the kernel counts in ticks, so it may report less than the limit
         return Failure("CpuLimitError", f"the program used its {limits.cpu_seconds:g} s of processor time")
@@ -362,7 +361,7 @@ def _killed_for(child: Child, death: Death, limits: Limits) -> Failure | None:
 
 
 def _problems(verdict: Verdict) -> list[Problem]:
-    """A check's reply. A source that breaks the checker is the source's problem."""
+    """Read the reply to a check. A source that breaks the checker counts as a problem of the source."""
     if verdict.result_json is None:
         return [Problem("SyntaxError", "the code is too complex to be checked", None, None)]
     try:

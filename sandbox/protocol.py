@@ -1,7 +1,7 @@
-"""The bytes between the parent and a child. Both sides import this file; it imports nothing of ours.
+"""The bytes between the parent and a child. Both sides import this file; it imports nothing of the package.
 
-Job, parent to child: one frame, JSON. From the child: any number of OUTPUT frames, then METRICS, then RESULT or
-FAILURE, which is the last. A frame is one letter, the length in four bytes, and so many bytes.
+The parent sends one frame, the job, as JSON. The child sends any number of OUTPUT frames, then METRICS, and finally
+RESULT or FAILURE. A frame is one letter, the length of the payload in four bytes, and the payload.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-OUTPUT = b"o"  # UTF-8 text that the program printed; an empty one, the last: the rest was cut
+OUTPUT = b"o"  # UTF-8 text that the program printed; an empty last one says that the rest was cut off
 METRICS = b"m"  # JSON: {"cpu_ms", "memory_kb"}
 RESULT = b"r"  # JSON: what the function returned (run), or the list of problems (check)
 FAILURE = b"f"  # JSON: {"type", "message", "line", "traceback"}
 
 HEADER = struct.Struct("!cI")
 MAX_JOB_BYTES = 16 * 1024 * 1024
-#: What a child may send beyond output and result: the other frames, and a traceback.
+#: Bytes that a child may send besides output and result: headers, metrics, a traceback.
 SLACK_BYTES = 65_536
 MAX_MESSAGE_CHARS = 4_000
 MAX_TRACEBACK_CHARS = 16_000
@@ -31,14 +31,14 @@ def frame(letter: bytes, payload: bytes) -> bytes:
 
 
 class Frames:
-    """Takes bytes as they come and gives whole frames. Raises ValueError for one longer than `max_bytes`."""
+    """Turns bytes, as they arrive, into whole frames. Raises ValueError for a frame longer than `max_bytes`."""
 
     def __init__(self, max_bytes: int) -> None:
         self._buffer = bytearray()
         self._max_bytes = max_bytes
 
     def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
-        """The frames that `data` completes."""
+        """Return the frames that `data` completes."""
         self._buffer += data
         frames = []
         while len(self._buffer) >= HEADER.size:

@@ -21,10 +21,10 @@ class Program:
 class Limits:
     """The bounds of one run.
 
-    wall_seconds: from start to end, kept from outside.
-    cpu_seconds: processor time, kept by the kernel; None: the wall clock bounds it.
-    memory_bytes: address space beyond what the child has before it runs the program.
-    result_bytes, stdout_bytes: of the result as JSON, and of the output that is kept.
+    wall_seconds: from start to end, enforced by the parent.
+    cpu_seconds: processor time, enforced by the kernel; None leaves it to the wall clock.
+    memory_bytes: address space in addition to what the child has before it runs the program.
+    result_bytes, stdout_bytes: maximum size of the result as JSON, and of the output that is kept.
     """
 
     wall_seconds: float
@@ -36,7 +36,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The program's failure. `line` and `traceback` speak of its own source only."""
+    """The program's failure. `line` and `traceback` refer to its own source only."""
 
     type: str
     message: str
@@ -46,7 +46,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a run: `result_json`, or a `failure`, or `stopped` by the caller."""
+    """How a run ended: with `result_json`, with a `failure`, or `stopped` by the caller."""
 
     result_json: bytes | None = None
     failure: Failure | None = None
@@ -59,7 +59,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What can be seen before a run. `type`: SyntaxError, SecurityError, or NameError for the function's name.
+    """A problem found before a run. `type`: SyntaxError, SecurityError, or NameError for the function's name.
 
     Lines and columns count from 1.
     """

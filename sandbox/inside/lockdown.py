@@ -1,4 +1,4 @@
-"""How a child gives up what it still has: a list of calls in order."""
+"""How a child gives up the rest of its rights: a list of calls in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sandbox.inside import landlock, seccomp, system
 
 JOB_FD = 3
-#: The zygote has no descriptor beyond this number, so no child inherits one that it does not close.
+#: The zygote has no descriptor from this number on, so a child inherits none that it does not close.
 MAX_FDS = 1024
 
 
@@ -29,7 +29,7 @@ _prepared = _Prepared()
 
 
 def lock_down(job_fd: int, memory_bytes: int, cpu_seconds: int | None) -> None:
-    """From here on the process can compute, and write to its one socket."""
+    """From here on, the process can compute and use its one socket, and nothing else."""
     os.setsid()
     if _prepared.scope_fd is not None:
         landlock.enter_scope(_prepared.scope_fd)
@@ -42,7 +42,7 @@ def lock_down(job_fd: int, memory_bytes: int, cpu_seconds: int | None) -> None:
 
 def _keep_only(job_fd: int) -> None:
     """No descriptor but the job's socket (and /dev/null as 0, 1, 2)."""
-    os.dup2(1, 2)  # the zygote keeps its parent's, to say why it could not start
+    os.dup2(1, 2)  # the zygote keeps its parent's stderr, to say why it could not start
     if job_fd != JOB_FD:
         os.dup2(job_fd, JOB_FD, inheritable=False)
     os.closerange(JOB_FD + 1, MAX_FDS)
@@ -59,7 +59,7 @@ def _limit(memory_bytes: int, cpu_seconds: int | None) -> None:
 
 
 def at_most(limit: int, value: int) -> None:
-    """Lower a limit for good, where it is higher."""
+    """Lower a limit for good, unless it is lower already."""
     _, hard = resource.getrlimit(limit)
     if hard == resource.RLIM_INFINITY or hard > value:
         resource.setrlimit(limit, (value, value))
@@ -69,14 +69,14 @@ def at_most(limit: int, value: int) -> None:
 
 
 def measure_address_space() -> None:
-    """What the zygote has mapped, measured while /proc can still be read: a child's limit comes on top of it."""
+    """Measure the zygote's memory while /proc can still be read. A child's limit is added to it."""
     if system.LINUX:
         with open("/proc/self/statm") as statm:
             _prepared.address_space_bytes = int(statm.read().split()[0]) * resource.getpagesize()
 
 
 def prepare_limits() -> None:
-    """Let children limit themselves."""
+    """Have each child set its limits."""
     _prepared.has_limits = True
 
 
@@ -93,7 +93,7 @@ def _filter() -> bytes:
 
 
 def probe_seccomp() -> None:
-    """Put the filter on a process made for this, and see that a call not on the list kills it. Raises OSError."""
+    """Install the filter in a process made for this, and check that an unlisted call kills it. Raises OSError."""
     if not system.LINUX:
         raise NotImplementedError("needs Linux")
     _filter()

@@ -1,8 +1,8 @@
-"""Which system calls a child may make: a list, as a filter of the kernel.
+"""Which system calls a child may make: a list, turned into a filter for the kernel.
 
-What is not listed kills the process. Calls by which Python merely looks for a file answer "not permitted", so a
-standard module that tries to import something late raises an exception and is not killed for it. Memory that can
-be run is refused.
+A call that is not listed kills the process. Calls with which Python merely looks for a file fail with "not permitted",
+so that a standard module that imports something late raises an exception instead of being killed. Executable memory is
+refused.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def program(machine: str) -> bytes:
 
 
 def _ranges(column: int) -> list[tuple[int, tuple[bytes, ...]]]:
-    """(first number, what happens from there on), in order; what is not listed kills, numbers of x32 with it."""
+    """(first number, what happens from there on), in order. Unlisted numbers kill, including those of x32."""
     decided: dict[int, tuple[bytes, ...]] = {
         **dict.fromkeys(_numbers(ALLOWED, column), _ALLOWS),
         **dict.fromkeys(_numbers(dict(NOT_EXECUTABLE), column), _LOOKS_FOR_EXEC),
@@ -123,7 +123,7 @@ def _ranges(column: int) -> list[tuple[int, tuple[bytes, ...]]]:
 
 
 def _search(ranges: list[tuple[int, tuple[bytes, ...]]]) -> list[bytes]:
-    """A binary search: the kernel runs the filter once for every call it knows when it is installed, for each child."""
+    """A binary search: on installation, for each child, the kernel runs the filter once for every call it knows."""
     if len(ranges) == 1:
         return list(ranges[0][1])
     middle = len(ranges) // 2
@@ -132,7 +132,7 @@ def _search(ranges: list[tuple[int, tuple[bytes, ...]]]) -> list[bytes]:
 
 
 def install(filter_program: bytes) -> None:
-    """From here on this process lives by the list. Raises OSError."""
+    """Restrict this process to the list for good. Raises OSError."""
     buffer = ctypes.create_string_buffer(filter_program)
     prog = struct.pack("HxxxxxxP", len(filter_program) // 8, ctypes.addressof(buffer))
     call = system.number("seccomp")

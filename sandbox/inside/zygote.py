@@ -1,4 +1,4 @@
-"""The zygote: imports what programs may use, locks itself in, and forks a child whenever it is asked.
+"""The zygote: imports what programs may use, locks itself in, and forks a child on each request.
 
 Started by file path: `python -I zygote.py CONTROL_FD [--module=NAME]… [--without=LAYER]… [--unguarded]`.
 """
@@ -27,7 +27,7 @@ def prepare_imports() -> None:
     package = types.ModuleType("sandbox")
     package.__path__ = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
     sys.modules["sandbox"] = package
-    os.environ["PYTHONTZPATH"] = ""  # else zoneinfo loads the interpreter's build variables, which nobody needs
+    os.environ["PYTHONTZPATH"] = ""  # otherwise zoneinfo loads the interpreter's build variables for nothing
     import zoneinfo  # noqa: F401
 
     del os.environ["PYTHONTZPATH"]
@@ -36,11 +36,11 @@ def prepare_imports() -> None:
 class Zygote:
     """Forks children, reaps them, and reports both on the control socket.
 
-    A death is heard on the child's pidfd and not by a signal: a child then has no handler to undo.
+    It learns of a death through the child's pidfd and not through a signal, so a child has no handler to reset.
     """
 
     def __init__(self, control: _socket.socket, serve_job: Callable[[int, int, int | None], None]) -> None:
-        """serve_job: what a child does with its socket, the bytes of memory it may have, and its seconds."""
+        """serve_job: what a child does, given its socket, its memory in bytes and its processor time in seconds."""
         self._control = control
         self._serve_job = serve_job
         self._numbers: dict[int, int] = {}
@@ -64,7 +64,7 @@ class Zygote:
         self._control.sendmsg([json.dumps(message).encode()], [rights] if fds else [])
 
     def _obey(self) -> bool:
-        """One order; False when the parent has hung up."""
+        """Obey one order. False if the parent has hung up."""
         message, rights, _, _ = self._control.recvmsg(MAX_MESSAGE_BYTES, _socket.CMSG_LEN(_FD_BYTES))
         if not message:
             return False
@@ -93,7 +93,7 @@ class Zygote:
             os._exit(status)
 
     def _reap(self) -> None:
-        """All who are dead, also whom a child may have left behind."""
+        """Reap every dead process, including any that a child has left behind."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -109,7 +109,7 @@ class Zygote:
 
     def _bury(self, pid: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)  # whatever it might have left behind
+            os.killpg(pid, signal.SIGKILL)  # anything that it has left behind
         pidfd = self._pidfds.pop(pid)
         self._poll.unregister(pidfd)
         os.close(pidfd)
@@ -126,17 +126,17 @@ def main(arguments: list[str]) -> None:
 
     # Python's handler would raise KeyboardInterrupt in a program, as if that had failed by itself.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Under a low number: a parent with many files may have given it one beyond those that a child closes.
+    # Move it to a low number: a parent with many open files may have passed one that a child does not close.
     control = _socket.socket(fileno=os.dup(int(arguments[0])))
     os.close(int(arguments[0]))
     guarded = "--unguarded" not in arguments
     library.admit(_values(arguments, "--module="))
     child.warm_up(guarded=guarded)
     gc.collect()
-    gc.freeze()  # a collection writes to every object it looks at; frozen ones stay the same memory in all processes
+    gc.freeze()  # a collection writes to every object it visits; frozen objects stay shared between processes
     layers = confine.confine_process(_values(arguments, "--without="))
     gc.freeze()
-    with contextlib.suppress(OSError):  # the parent is gone, and so is the reason to be here
+    with contextlib.suppress(OSError):  # the parent is gone
         Zygote(control, functools.partial(child.main, guarded=guarded)).serve(layers)
 
 

@@ -1,4 +1,4 @@
-"""The language layer is off here: what still fails, fails by the operating system, one thing at a time."""
+"""With the language layer off: the operating system alone stops what leads out, one attempt at a time."""
 
 from __future__ import annotations
 

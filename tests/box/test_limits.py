@@ -1,4 +1,4 @@
-"""Every way to use too much ends with its own error type, in time, and the next program is served at once."""
+"""Each way to use too much ends in time with its own error type, and the next program runs at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import Cancel, Limits, Program, Sandbox, SandboxError
 from tests.box.programs import Runner, source_of
-from tests.servers import child_pids, zygote_pid
+from tests.servers import child_pids, wait_until, zygote_pid
 
 WALL_SECONDS = 0.6
 #: For what ends by another limit, on a machine that has other things to do.
@@ -118,7 +118,7 @@ def test_output_is_cut_at_its_limit_and_says_so(run: Runner) -> None:
     assert verdict.result_json == b"1"
 
 
-def test_output_that_was_cut_says_so_also_where_the_program_never_ends(run: Runner) -> None:
+def test_cut_output_says_so_even_if_the_program_never_ends(run: Runner) -> None:
     verdict = run.verdict("def main():\n    while True: print('x' * 9)", wall_seconds=WALL_SECONDS, stdout_bytes=100)
     assert verdict.failure is not None
     assert verdict.failure.type == "TimeoutError"
@@ -194,7 +194,7 @@ class TestPlaces:
         yield sandbox
         sandbox.close()
 
-    def test_who_waits_for_a_place_does_not_lose_its_time(self, narrow: Sandbox) -> None:
+    def test_waiting_for_a_place_uses_up_no_time_of_the_run(self, narrow: Sandbox) -> None:
         program = Program("import time\ndef main():\n    time.sleep(0.4)\n    return 1", "main", b"[]", b"{}")
         found: list[bytes | None] = []
         threads = [
@@ -339,7 +339,7 @@ def test_nothing_of_one_program_is_there_for_the_next(run: Runner) -> None:
 
 
 class TestKilledFromOutside:
-    """Nobody but the parent may end a program; whoever does it all the same is not the program."""
+    """A signal from outside is not the program's failure."""
 
     RUNS = "import time\ndef main():\n    print('on')\n    time.sleep(20)"
 
@@ -370,6 +370,7 @@ class TestKilledFromOutside:
         assert Runner(fresh).answer("1") == 1  # it has made another
         waiting = fresh._spares[0]
         assert waiting is not spare
+        wait_until(lambda: waiting.pidfd is not None, 5, "the birth of the spare child")
         self._kill_all(fresh, signal.SIGKILL)
         assert waiting.died.wait(5)
         assert Runner(fresh).answer("2") == 2

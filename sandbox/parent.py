@@ -58,7 +58,7 @@ _FORGED = Failure("SecurityError", "the program sent an answer of a wrong form")
 
 
 class _ZygoteLost(Exception):
-    """The zygote died while a child ran. A program has no effect outside, so it can be run again."""
+    """The zygote died during a run, or the child before it began. A program has no effect outside: run it again."""
 
 
 class Sandbox:
@@ -311,6 +311,7 @@ def _converse(
     except TimeoutError:
         return conversation.verdict(failure=_timeout(limits))
     except (BrokenPipeError, ConnectionResetError):
+        conversation.job_is_unread = True  # else the end would be an orderly one
         return _hung_up(child, conversation)
     except (ValueError, RecursionError):
         return conversation.verdict(failure=_TOO_MUCH if conversation.budget < 0 else _FORGED)
@@ -347,9 +348,10 @@ def _cause_of_death(child: Child, conversation: Conversation, cancel: Cancel) ->
     if number == 0 or cancel.cancelled:
         return _ENDED_ITSELF
     failure = _killed_for(child, child.death, conversation.limits) if number == signal.SIGKILL else _DEATHS.get(number)
-    if failure is None:
-        raise SandboxError(f"the program's process was killed from outside, by {signal.Signals(number).name}")
-    return failure
+    if failure is not None:
+        return failure
+    killed = f"the program's process was killed from outside, by {signal.Signals(number).name}"
+    raise _ZygoteLost(killed) if conversation.job_is_unread else SandboxError(killed)
 
 
 def _killed_for(child: Child, death: Death, limits: Limits) -> Failure | None:

@@ -53,6 +53,7 @@ class Conversation:
     stdout: bytearray = field(default_factory=bytearray)
     truncated: bool = False
     measured: bool = False
+    job_is_unread: bool = False
     cpu_ms: float = 0.0
     memory_kb: int = 0
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import signal
 import struct
 from collections.abc import Callable, Collection
 
@@ -34,13 +33,13 @@ def confine_process(without: Collection[str] = ()) -> Layers:
     def layer(name: str, put_on: Callable[[], None]) -> None:
         layers[name] = "off: left out on request" if name in without else _state(put_on)
 
-    _die_with_parent()
+    system.die_with_parent()
     layer("namespaces", _enter_namespaces)
     layer("root", _enter_empty_root if layers["namespaces"] == "on" else _lack_namespaces)
     layer("user", _become_nobody)
     _drop_capabilities()
     _hide_memory()
-    _die_with_parent()  # a change of user resets this
+    system.die_with_parent()  # a change of user resets this
     layer("no_new_privs", _no_new_privileges)
     layer("landlock", landlock.deny_files)
     layer("landlock_tcp", landlock.deny_tcp)
@@ -57,12 +56,6 @@ def _state(put_on: Callable[[], None]) -> str:
     except (OSError, NotImplementedError) as error:
         return f"off: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
     return "on"
-
-
-def _die_with_parent() -> None:
-    """The end of the control socket has the same effect; this is faster, and works while we are busy."""
-    if system.LINUX:
-        system.prctl(system.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _enter_namespaces() -> None:
@@ -85,7 +78,7 @@ def _enter_namespaces() -> None:
     pid = os.fork()
     if pid:
         _guard(pid)
-    _die_with_parent()
+    system.die_with_parent()
 
 
 def _lack_namespaces() -> None:

@@ -30,6 +30,7 @@ _prepared = _Prepared()
 
 def lock_down(job_fd: int, memory_bytes: int, cpu_seconds: int | None) -> None:
     """From here on, the process can compute and use its one socket, and nothing else."""
+    system.die_with_parent()  # without a process namespace, nothing else would end a busy program with its zygote
     os.setsid()
     if _prepared.scope_fd is not None:
         landlock.enter_scope(_prepared.scope_fd)

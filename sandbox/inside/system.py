@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
@@ -56,6 +57,12 @@ def prctl(option: int, value: int) -> None:
     """Raises OSError."""
     zero = ctypes.c_ulong(0)
     _checked(_libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero), f"prctl {option}")
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies. A fork and a change of user reset this."""
+    if LINUX:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def unshare(flags: int) -> None:

@@ -305,16 +305,17 @@ class TestLivesAndDeaths:
         fresh.close()
         assert _wait_until(lambda: not any(_is_alive(pid) for pid in family))
 
-    def test_kill_9_of_the_worker_leaves_neither_zygote_nor_child(self) -> None:
+    @pytest.mark.parametrize("without", [[], ["namespaces"]], ids=["all layers", "without namespaces"])
+    def test_kill_9_of_the_worker_leaves_neither_zygote_nor_child(self, without: list[str]) -> None:
         program = textwrap.dedent("""
             import threading
             from sandbox import Limits, Program, Sandbox
-            box = Sandbox(spare_children=2)
+            box = Sandbox(spare_children=2, without=WITHOUT)
             box.start()
             print(box._link._process.pid, flush=True)
             source = "def main():\\n    print('on')\\n    while True: pass"
             box.run(Program(source, "main", b"[]", b"{}"), Limits(wall_seconds=60))
-        """)
+        """).replace("WITHOUT", repr(without))
         worker = subprocess.Popen(
             [sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
         )

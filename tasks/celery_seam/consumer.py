@@ -23,6 +23,8 @@ PAUSE_STEP_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 1.0
 #: Before the next try with a server that is there and refuses: full, a replica.
 REFUSED_PAUSE_SECONDS = 2.0
+#: The start of the warning that Celery gives at each loss of a connection, as a pattern.
+SILENCED_WARNING = r"\s*In Celery 5\.1 we introduced"
 
 
 class Consumer(CelerysConsumer):
@@ -33,7 +35,7 @@ class Consumer(CelerysConsumer):
         super().__init__(*args, worker_options=options, **kwargs)
         # At each loss of a connection Celery warns of a default that we have set (celery_app.py). It has asked for
         # such warnings when it started, so this comes after that.
-        warnings.filterwarnings("ignore", r"\s*In Celery 5\.1 we introduced", CPendingDeprecationWarning)
+        warnings.filterwarnings("ignore", SILENCED_WARNING, CPendingDeprecationWarning)
 
     def ensure_connected(self, conn: Any) -> Any:
         """Try until there is a connection, or the worker is told to end. It is said once, not at each try."""

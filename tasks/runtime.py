@@ -109,7 +109,7 @@ class Runtime:
 
     def _last_fetched(self) -> float | None:
         """None, too, once this worker ends: it is to fetch nothing more."""
-        return None if self.drain.has_begun else last_fetch.last()
+        return None if self.drain.has_begun else last_fetch.moment()
 
     def _end_process(self) -> None:
         """As SIGTERM does; by force where that takes longer than it should."""

@@ -1,1 +1,1 @@
-"""Everything that leans on the internals of Celery and kombu: see README.md in this folder."""
+"""Code that leans on the internals of Celery and kombu; README.md in this folder lists each of them."""

@@ -1,4 +1,4 @@
-"""The last step of Celery's consumer before it stops: what is still on its way here, is fetched."""
+"""A boot step that reads the answer to the consumer's last BRPOP before the consumer stops."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from celery.worker.consumer.tasks import Tasks
 
 from tasks.drain import Drain
 
-#: kombu's BRPOP is answered within a second, by a message or by nothing.
+#: The server answers kombu's BRPOP within a second, with a message or with nothing.
 ANSWER_SECONDS = 1.5
 
 
 class AwaitLastFetch(bootsteps.StartStopStep):
-    """kombu asks for a message by BRPOP, which the server answers within a second.
+    """Keeps a stopping worker from losing the message that answers its last BRPOP.
 
-    A worker that stops meanwhile leaves that question open, and the message that answers it is lost: so it is waited
-    for, and comes as any other. Then the drain is told. (Celery's own step, which cancels, comes after this one.)
+    kombu asks for a message with BRPOP, which the server answers within a second. If the worker stops before the
+    answer arrives, nobody reads that message. So this step waits for the answer, has kombu deliver the message as
+    usual, and then tells the drain that the consumer has ended. Celery's own step, which cancels the consumer, stops
+    after this one.
     """
 
     requires = (Tasks,)
     find_drain: Callable[[], Drain | None]
 
     def stop(self, c: Any) -> None:
-        """Called by Celery when the consumer's loop has ended, for a shutdown as for a new connection."""
+        """Celery calls this when the consumer's loop has ended, be it for a shutdown or for a reconnect."""
         drain = self.find_drain()
         if drain is None or not drain.has_begun:
             return

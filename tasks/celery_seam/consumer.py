@@ -1,7 +1,8 @@
-"""Celery's consumer, patient without end, but never for long at a time, and alone.
+"""Celery's consumer, which retries for ever with short pauses and ignores other workers.
 
-Workers need not know each other: what they share is in the records. So it neither looks for others at its start
-(Mingle, a second) nor listens to them (Gossip, which fails where the connection is lost).
+Workers need not know each other, since everything they share is in the records. So this consumer neither searches for
+others when it starts (Mingle, which takes a second) nor listens to them (Gossip, which fails when the connection is
+lost).
 """
 
 from __future__ import annotations
@@ -12,41 +13,41 @@ import warnings
 from typing import Any
 
 from celery.exceptions import CPendingDeprecationWarning
-from celery.worker.consumer import Consumer as CelerysConsumer
+from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.state import maybe_shutdown
 
 logger = logging.getLogger("celeriac.worker")
 
-#: Pauses between tries to connect. Celery's own grow to half a minute, which a worker would be late by.
+#: Pauses between attempts to connect. Celery's own grow to half a minute, by which a worker would be late.
 FIRST_PAUSE_SECONDS = 0.25
 PAUSE_STEP_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 1.0
-#: Before the next try with a server that is there and refuses: full, a replica.
+#: Pause before reconnecting to a server that answers with a refusal because it is full or a replica.
 REFUSED_PAUSE_SECONDS = 2.0
-#: The start of the warning that Celery gives at each loss of a connection, as a pattern.
+#: A pattern for the start of the warning that Celery gives each time it loses a connection.
 SILENCED_WARNING = r"\s*In Celery 5\.1 we introduced"
 
 
-class Consumer(CelerysConsumer):
-    """Connects again within a second or two of Redis' return, however long it was away."""
+class Consumer(CeleryConsumer):
+    """Reconnects within a second or two of Redis' return, however long Redis was away."""
 
     def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **kwargs: Any) -> None:
         options = {**(worker_options or {}), "without_mingle": True, "without_gossip": True}
         super().__init__(*args, worker_options=options, **kwargs)
-        # At each loss of a connection Celery warns of a default that we have set (celery_app.py). It has asked for
-        # such warnings when it started, so this comes after that.
+        # Each time it loses a connection, Celery warns about the default of a setting that we do set (celery_app.py).
+        # Celery turns such warnings on while it starts, so this filter has to come later.
         warnings.filterwarnings("ignore", SILENCED_WARNING, CPendingDeprecationWarning)
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Try until there is a connection, or the worker is told to end. It is said once, not at each try."""
+        """Try until there is a connection or the worker is told to stop. Only the first failure is logged."""
         tries = 0
 
         def on_error(error: Exception, pause_seconds: float) -> None:
             nonlocal tries
             tries += 1
             if tries == 1:
-                more = {"action": "broker_away", "broker": conn.as_uri(), "reason": str(error)}
-                logger.warning("the consumer can't reach redis; it tries until it can", extra=more)
+                fields = {"action": "broker_away", "broker": conn.as_uri(), "reason": str(error)}
+                logger.warning("the consumer can't reach Redis and keeps trying", extra=fields)
 
         connected = conn.ensure_connection(
             on_error,
@@ -58,11 +59,11 @@ class Consumer(CelerysConsumer):
         )
         self.first_connection_attempt = False
         if tries:
-            logger.info("the consumer has reached redis", extra={"action": "broker_back", "tries": tries})
+            logger.info("the consumer has reached Redis", extra={"action": "broker_back", "tries": tries})
         return connected
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """A new connection follows: at once where the old one was lost, after a pause where the server refuses."""
+        """Reconnect at once if the connection was lost, or after a pause if the server refuses commands."""
         super().on_connection_error_after_connected(exc)
         if isinstance(exc, self.channel_errors):
             pause_until = time.monotonic() + REFUSED_PAUSE_SECONDS

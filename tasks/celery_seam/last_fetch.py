@@ -1,4 +1,4 @@
-"""When this process last fetched, or asked and heard that there is nothing to fetch, or was full."""
+"""When this process last fetched a message, was told that there is none, or had no room for one."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 
 
 class LastFetch:
-    """Written by the consumer's loop, read by the heartbeat's thread. A child of the process has a blank one."""
+    """Written by the consumer's loop and read by the heartbeat's thread. A forked child starts without a moment."""
 
     def __init__(self) -> None:
         self._pid = 0
-        self._seen = 0.0
+        self._moment = 0.0
 
-    def seen(self) -> None:
-        """The consumer has been at work just now."""
-        self._pid, self._seen = os.getpid(), time.monotonic()
+    def record(self) -> None:
+        """Note that the consumer is at work now."""
+        self._pid, self._moment = os.getpid(), time.monotonic()
 
-    def last(self) -> float | None:
-        """When that was, by the monotonic clock; None where this process has fetched nothing ever."""
-        return self._seen if self._pid == os.getpid() else None
+    def moment(self) -> float | None:
+        """The last recorded moment in seconds of the monotonic clock; None if this process has never fetched."""
+        return self._moment if self._pid == os.getpid() else None
 
 
-#: This process' consumer, of which Celery makes one.
+#: The last fetch of this process, in which Celery creates one consumer.
 last_fetch = LastFetch()

@@ -1,10 +1,10 @@
-"""kombu's Redis transport, as Celery's consumer uses it, with what we need to know and to leave out.
+"""kombu's Redis transport for Celery's consumer, changed in three ways.
 
-- What is fetched, asked for or not asked for is noted, so that a consumer that stands still is found out
-  (tasks/watchdog.py). Celery is known to live on and fetch nothing after a lost connection.
-- Messages that were fetched and not executed are not put back by kombu: the drain gives them back, and the recovery
-  sends again what was lost. kombu's own way ends in "UNABLE TO RESTORE" and a file in /tmp where Redis is away.
-- A server that refuses to be asked (a replica, one that is half way up) is one that has to be connected to again.
+- It records each fetch, so that the watchdog notices a consumer that has stalled (tasks/watchdog.py). Celery is known
+  to stay alive and fetch nothing after it has lost a connection.
+- It does not put back messages that were fetched and not executed: the drain gives them back, and recovery sends lost
+  ones again. When Redis is away, kombu's own attempt ends in "UNABLE TO RESTORE" and a file in /tmp.
+- It connects again when the server refuses to be asked, as a replica or a server that is still starting does.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ logger = logging.getLogger("celeriac.worker")
 
 
 class QoS(virtual.QoS):
-    """How many messages may be held at once."""
+    """The limit on messages held at once."""
 
     def can_consume(self) -> bool:
-        """Asked at each turn of the consumer's loop. A worker that is full fetches nothing, and works."""
-        may = bool(super().can_consume())
-        if not may:
-            last_fetch.seen()
-        return may
+        """Whether there is room for another message; kombu asks on each turn of the consumer's loop.
+
+        A full worker fetches nothing, yet it has not stalled, so the moment counts as a fetch.
+        """
+        has_room = bool(super().can_consume())
+        if not has_room:
+            last_fetch.record()
+        return has_room
 
 
-class _Watched:
-    """What both channels have in common."""
+class _RecordedChannel:
+    """The changes to a channel, shared by the plain and the Sentinel one."""
 
     do_restore = False
 
@@ -49,47 +52,50 @@ class _Watched:
         self._unless_full(super().maybe_refresh_binding_expiry)  # type: ignore[misc]
 
     def _unless_full(self, write: Callable[[], None]) -> None:
-        """Write kombu's table of queues; where the memory is full, go on without.
+        """Write kombu's table of queues, or go on without it when Redis is out of memory.
 
-        Our messages are put on their lists by the store, which asks no table. A worker that could not start while Redis
-        is full would keep it full.
+        The table is not needed: the store puts our messages on their lists without looking at it. And a worker that
+        could not start while Redis is full would keep Redis full.
         """
         try:
             write()
         except self.ResponseError as error:  # type: ignore[attr-defined]
             if "maxmemory" not in str(error):
                 raise
-            logger.debug("redis is full; the worker fetches all the same", extra={"action": "binding_refused"})
+            logger.debug(
+                "Redis is full; the worker fetches without registering its queues",
+                extra={"action": "binding_refused"},
+            )
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
             answer = super()._brpop_read(**options)  # type: ignore[misc]
         except Empty:
-            last_fetch.seen()
+            last_fetch.record()
             raise
         except self.ResponseError:  # type: ignore[attr-defined]
-            # Else kombu asks it again at once, and again. The consumer connects anew, after a pause.
+            # Otherwise kombu would ask again at once, over and over. The consumer reconnects after a pause.
             self.client.connection.disconnect()  # type: ignore[attr-defined]
             raise
-        last_fetch.seen()
+        last_fetch.record()
         return answer
 
 
-class Channel(_Watched, redis.Channel):
-    """On one server."""
+class Channel(_RecordedChannel, redis.Channel):
+    """A channel to a single server."""
 
 
-class SentinelChannel(_Watched, redis.SentinelChannel):
-    """On the master that Sentinels name."""
+class SentinelChannel(_RecordedChannel, redis.SentinelChannel):
+    """A channel to the master that the Sentinels name."""
 
 
 class Transport(redis.Transport):
-    """`redis://`, `rediss://`, `redis+socket://`"""
+    """The transport for `redis://`, `rediss://` and `redis+socket://`."""
 
     Channel = Channel
 
 
 class SentinelTransport(redis.SentinelTransport):
-    """`sentinel://`"""
+    """The transport for `sentinel://`."""
 
     Channel = SentinelChannel

@@ -233,12 +233,12 @@ def test_a_full_worker_counts_as_fetching(redis_url: str, raw_redis: redis.Redis
     with Connection(kombu_url(redis_url), transport_options=TRANSPORT_OPTIONS) as connection:
         channel = connection.default_channel
         channel.basic_qos(prefetch_count=1)
-        before = last_fetch.last()
+        before = last_fetch.moment()
         assert channel.qos.can_consume()
-        assert last_fetch.last() == before, "there is room: only an answer of Redis counts"
+        assert last_fetch.moment() == before, "there is room: only an answer of Redis counts"
         channel.qos.append(object(), "tag")
         assert not channel.qos.can_consume()
-        assert last_fetch.last() != before
+        assert last_fetch.moment() != before
 
 
 def test_a_worker_does_not_look_for_others(start_worker: Start, raw_redis: redis.Redis) -> None:

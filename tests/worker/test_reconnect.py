@@ -102,7 +102,7 @@ def test_after_a_long_time_without_redis_it_fetches_within_seconds(bench: Bench,
     bench.runs_a_task(BACK_SECONDS)
     assert worker.process.poll() is None
     assert "CPendingDeprecationWarning" not in worker.output
-    assert worker.output.count("the consumer can't reach redis") <= 1, "it is said once, not at each try"
+    assert worker.output.count("the consumer can't reach Redis") <= 1, "it is said once, not at each try"
     assert "Traceback" not in worker.output
 
 
@@ -147,7 +147,7 @@ def test_a_worker_that_ends_without_redis_writes_no_files_and_says_no_nonsense(b
     wait_until(lambda: any(bench.service.get(task.id).status == "running" for task in held), 10, "one runs")
     before = set(Path(tempfile.gettempdir()).glob("kombu*")) | set(Path(tempfile.gettempdir()).glob("tmp*"))
     bench.server.stop(signal.SIGKILL)
-    worker.wait_for("the consumer can't reach redis")
+    worker.wait_for("the consumer can't reach Redis")
     worker.signal(signal.SIGTERM)
     wait_until(lambda: worker.process.poll() is not None, 30, "its end")
     assert "RESTORE" not in worker.output

@@ -1,1 +1,1 @@
-"""What runs in workers and in beat. Nothing in app/ imports this package."""
+"""The code that runs in workers and in beat. Nothing in app/ imports this package."""

@@ -1,4 +1,4 @@
-"""One attempt from claim to finish."""
+"""Runs one attempt, from its claim to its end."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from tasks.leases.in_flight import InFlight, InFlightAttempt
 
 logger = logging.getLogger("celeriac.tasks")
 
-#: Redis may be away when an attempt ends: how long, and how often, its end is tried to be written.
+#: How often, and how far apart, a worker tries to write an attempt's end while Redis is away.
 REPORT_TRIES = 600
 REPORT_PAUSE_SECONDS = 0.5
-#: Pause before an attempt that our own side has failed is made again.
-OWN_FAILURE_PAUSE_MS = 1_000
-#: Shown where the task may not run again.
-GIVEN_BACK = Failure("WorkerLostError", "the worker was shut down while it ran the task")
+#: Pause before the next attempt when the last one failed on our side.
+EXECUTOR_FAILURE_PAUSE_MS = 1_000
+#: The errors of a task that may not run again.
+GIVEN_BACK = Failure("WorkerLostError", "the worker was shut down while it was running the task")
 COULD_NOT_RUN = Failure("WorkerLostError", "the worker could not run the task")
 CALL_BROKE_OFF = Failure(
     "WorkerLostError", "the worker failed during the call, which may have reached the target: an error of the service"
 )
-LEASE_LOST = Failure("WorkerLostError", "the worker could not reach Redis to renew its lease, and ended the attempt")
+LEASE_LOST = Failure("WorkerLostError", "the worker could not reach Redis to renew its lease and ended the attempt")
 
 
 class AttemptRunner:
-    """Claims tasks by compare-and-set, executes them, and writes what became of them. Thread-safe."""
+    """Claims tasks by compare-and-set, executes them, and writes their outcomes. Thread-safe."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class AttemptRunner:
         self._clock = clock
 
     def run(self, task_id: str, worker: str) -> str:
-        """Execute the task, if it still waits for that; give it back where this worker is ending.
+        """Execute the task if it is still waiting, or give it back if this worker is ending.
 
-        Returns the status that the attempt left its task in, and the type of its error; "" where nothing was started.
+        Returns the status in which the attempt left its task, and the type of its error; "" if nothing was started.
         """
         if not self._drain.may_start(task_id):
             return ""
@@ -70,12 +70,13 @@ class AttemptRunner:
         try:
             claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms, self._executors)
         except Unavailable as error:
-            # The message is spent, the record is not: recovery sends another, or takes the claim back if it was made.
-            more = {"action": "claim_failed", "task_id": task_id, "reason": str(error)}
-            logger.warning("redis can't be reached; the task will be found again", extra=more)
+            # The message is gone but the record is not: recovery sends another, or takes the claim back if it was made.
+            fields = {"action": "claim_failed", "task_id": task_id, "reason": str(error)}
+            logger.warning("can't reach Redis to claim the task; recovery will find it", extra=fields)
             return ""
         if isinstance(claimed, str):
-            logger.debug("nothing to start", extra={"action": "claim_refused", "task_id": task_id, "status": claimed})
+            fields = {"action": "claim_refused", "task_id": task_id, "status": claimed}
+            logger.debug("there is nothing to start for this message", extra=fields)
             return ""
         return self._run_attempt(claimed, worker, now_ms, lease_ends)
 
@@ -85,19 +86,19 @@ class AttemptRunner:
         with self._in_flight(attempt, executor.new_cancel(), lease_ends) as held:
             if elapsed() < lease_ends:
                 outcome, ending = _execute(executor, held)
-            else:  # the claim's answer came late, or this process was asleep: somebody else may have begun it
+            else:  # the claim's answer was late, or this process was asleep: another worker may have begun the task
                 outcome, ending = Outcome(failure=LEASE_LOST), Ending.LOST
         duration_ms = (time.perf_counter() - started) * 1000
         report = partial(self._report, attempt, outcome, ending, worker, started_ms, duration_ms)
-        status = self._persistently(report, held)
+        status = self._report_persistently(report, held)
         _log_end(attempt, outcome, status, duration_ms)
         return status if outcome.failure is None else f"{status} {outcome.failure.type}"
 
-    def _persistently(self, report: Callable[[], str], held: InFlightAttempt) -> str:
-        """Try until Redis is there to take it. What comes too late is refused there (fencing), so it harms nothing.
+    def _report_persistently(self, report: Callable[[], str], held: InFlightAttempt) -> str:
+        """Retry the report until Redis takes it. A late report does no harm, because Redis refuses it (fencing).
 
-        A worker that ends waits no longer than the lease: after that somebody else may have the task. Returns as
-        `_report` does, "superseded" where it was given up: then the recovery takes the task back.
+        A worker that is ending waits no longer than the lease, after which another worker may have the task. Returns
+        the result of `_report`, or "superseded" if it gave up; recovery then takes the task back.
         """
         for _ in range(REPORT_TRIES):
             try:
@@ -117,40 +118,44 @@ class AttemptRunner:
         started_ms: int,
         duration_ms: float,
     ) -> str:
-        """Write the attempt's end: finished, or to be run again. Returns the task's status then."""
+        """Write the attempt's end: the task is finished or will run again. Returns the task's new status."""
         now_ms = self._clock()
         pause_ms = self._pause_ms(attempt, outcome, ending)
         if pause_ms is None:
             return self._store.finish(attempt, outcome, now_ms, duration_ms)
         due_ms = now_ms + pause_ms
         message = self._dispatcher.message(attempt.task_id, attempt.kind, attempt.priority, due_ms, now_ms)
-        entry = None if ending is Ending.RETURNED else _entry(attempt, outcome, worker, started_ms, now_ms, duration_ms)
+        entry = (
+            None
+            if ending is Ending.RETURNED
+            else _attempt_entry(attempt, outcome, worker, started_ms, now_ms, duration_ms)
+        )
         return self._store.run_again(attempt, outcome, now_ms, duration_ms, due_ms, message, ending, entry=entry)
 
     def _pause_ms(self, attempt: Attempt, outcome: Outcome, ending: Ending) -> int | None:
-        """ms until it runs again; None where it is finished."""
+        """Milliseconds until the task runs again; None if it is finished."""
         if ending is not Ending.COUNTED and attempt.spec["on_worker_lost"] == "fail":
             return None
         if ending is Ending.RETURNED:
             return 0
         if ending is Ending.LOST:
-            return OWN_FAILURE_PAUSE_MS if attempt.losses + 1 < MAX_LOSSES else None
+            return EXECUTOR_FAILURE_PAUSE_MS if attempt.losses + 1 < MAX_LOSSES else None
         policy = retry_policy(attempt.spec)
         if outcome.stopped or outcome.failure is None or not outcome.retryable:
             return None
-        own = attempt.number - attempt.losses  # the attempts that ended by themselves: no other uses up a retry
-        if not policy.allows(own):
+        completed = attempt.number - attempt.losses  # lost attempts use up no retry
+        if not policy.allows(completed):
             return None
-        return round(policy.pause_seconds(own, random.random(), outcome.retry_after_seconds) * 1000)
+        return round(policy.pause_seconds(completed, random.random(), outcome.retry_after_seconds) * 1000)
 
 
 def _execute(executor: Executor, held: InFlightAttempt) -> tuple[Outcome, Ending]:
-    """Run the attempt to its end; what came of it, and how it counts."""
+    """Run the attempt to its end. Returns its outcome and how the attempt counts."""
     _log("task started", "task_started", held.attempt)
     try:
         outcome = executor.execute(held.attempt, held.cancel)
     except ExecutorError as error:
-        return _own_failure(error), Ending.LOST
+        return _executor_failure(error), Ending.LOST
     except Exception:
         return _defect(held.attempt)
     if outcome.stopped and held.is_given_back:
@@ -160,7 +165,7 @@ def _execute(executor: Executor, held: InFlightAttempt) -> tuple[Outcome, Ending
     return outcome, Ending.COUNTED
 
 
-def _own_failure(error: ExecutorError) -> Outcome:
+def _executor_failure(error: ExecutorError) -> Outcome:
     logger.error("the sandbox failed", extra={"action": "executor_failed", "reason": str(error)})
     return Outcome(failure=replace(COULD_NOT_RUN, message=f"{COULD_NOT_RUN.message}: {error}"))
 
@@ -170,17 +175,17 @@ def _defect(attempt: Attempt) -> tuple[Outcome, Ending]:
 
     A request that may have been sent is repeated only within the task's `max_retries`.
     """
-    more = {"action": "executor_defect", "task_id": attempt.task_id, "attempt": attempt.number, "kind": attempt.kind}
-    logger.exception("unexpected error in the executor", extra=more)
+    fields = {"action": "executor_defect", "task_id": attempt.task_id, "attempt": attempt.number, "kind": attempt.kind}
+    logger.exception("unexpected error in the executor", extra=fields)
     if KINDS[attempt.kind].is_repeatable:
         return Outcome(failure=COULD_NOT_RUN), Ending.LOST
     return Outcome(failure=CALL_BROKE_OFF), Ending.COUNTED
 
 
-def _entry(
+def _attempt_entry(
     attempt: Attempt, outcome: Outcome, worker: str, started_ms: int, finished_ms: int, duration_ms: float
 ) -> dict[str, Any]:
-    """An attempt as `GET /api/tasks/{id}` lists it."""
+    """The attempt's entry in `GET /api/tasks/{id}`."""
     return {
         "attempt": attempt.number,
         "started_at": to_rfc3339(started_ms),
@@ -191,28 +196,28 @@ def _entry(
     }
 
 
-def _log(sentence: str, action: str, attempt: Attempt, **more: Any) -> None:
+def _log(message: str, action: str, attempt: Attempt, **fields: Any) -> None:
     logger.info(
-        sentence,
+        message,
         extra={
             "action": action,
             "task_id": attempt.task_id,
             "attempt": attempt.number,
             "kind": attempt.kind,
-            **more,
+            **fields,
         },
     )
 
 
 def _log_end(attempt: Attempt, outcome: Outcome, status: str, duration_ms: float) -> None:
-    more: dict[str, Any] = {"duration_ms": round(duration_ms, 1)}
+    fields: dict[str, Any] = {"duration_ms": round(duration_ms, 1)}
     if outcome.failure is not None:
-        more["error"] = outcome.failure.type
+        fields["error"] = outcome.failure.type
     if status == "queued" and outcome.failure is GIVEN_BACK:
-        _log("task given back", "task_given_back", attempt, duration_ms=round(duration_ms, 1))
+        _log("task given back to its queue", "task_given_back", attempt, duration_ms=round(duration_ms, 1))
     elif status in ("waiting", "queued"):
-        _log("task will be tried again", "task_retried", attempt, **more)
+        _log("attempt ended; the task will run again", "task_retried", attempt, **fields)
     elif status in ("", "superseded"):
-        _log("attempt ended, the task was no longer ours", "attempt_fenced", attempt, **more)
+        _log("attempt ended after this worker had lost the task", "attempt_fenced", attempt, **fields)
     else:
-        _log(f"task {status}", f"task_{status}", attempt, **more)
+        _log(f"task {status}", f"task_{status}", attempt, **fields)

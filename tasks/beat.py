@@ -1,10 +1,11 @@
-"""Beat: fires what is due on a cron, sends what comes due, and looks after what was lost.
+"""Beat: fires due schedules, sends delayed tasks when they come due, and recovers lost ones.
 
-A `celery.beat.Scheduler` whose schedule is the store. Any number of beats may run at once, all of them work and
-none needs a lock: a firing is taken by compare-and-set on its time, and its task's id is derived from that time.
+This is a `celery.beat.Scheduler` whose schedule is the store. Any number of beats may run at once; all of them work
+and none needs a lock, because a firing is taken by compare-and-set on its time and its task's id is derived from that
+time.
 
-Beat sleeps until the next firing, at most a tick. A schedule that is created or resumed meanwhile may be due
-earlier: its Lua says so on a channel, and that wakes beat.
+Beat sleeps until the next firing, for a tick at most. A schedule that is created or resumed meanwhile may be due
+earlier, so the script that writes it publishes a message that wakes beat.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ SCHEDULES_PER_BATCH = 2_000
 BATCHES_PER_TICK = 2
 
 _ROOM = {
-    False: ("there is no room for more tasks: firings are put off", "firings_put_off"),
-    True: ("there is room again: firings go on", "firings_go_on"),
+    False: ("no room for more tasks; firings are put off", "firings_put_off"),
+    True: ("there is room again; firings resume", "firings_go_on"),
 }
 
 
 class StoreScheduler(Scheduler):
-    """`celery -A celery_app beat` runs this. Its ticks wait by themselves, so Celery's loop never sleeps."""
+    """The scheduler of `celery -A celery_app beat`. Its ticks do the waiting, so that Celery's loop never sleeps."""
 
     def setup_schedule(self) -> None:
-        """Open the store. Called by Celery when beat starts."""
+        """Open the store; Celery calls this when beat starts."""
         settings = read_settings()
         self._store = open_store(settings, max_connections=4)
         dispatcher = Dispatcher(MessageEncoder(self._store.keys), settings.countdown_horizon)
@@ -52,39 +53,39 @@ class StoreScheduler(Scheduler):
         self._maintenance = Maintenance(self._store, dispatcher, settings, self._name, ClockSteps(system_clock()))
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
-        self._away = False
+        self._redis_is_away = False
         self._admission = Admission(self._store.admission, settings.max_queued_tasks)
         self._has_room = True
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """One round of work, then sleep until the next firing, a word from the store, or a tick is over."""
+        """Do a round of work, then sleep until the next firing, a message from the store, or the end of the tick."""
         try:
             self._work()
         except Unavailable:
-            if not self._away:
-                logger.warning("redis can't be reached", extra={"action": "redis_away"})
-            self._away = True
+            if not self._redis_is_away:
+                logger.warning("Redis can't be reached", extra={"action": "redis_away"})
+            self._redis_is_away = True
             self._watch.wait(TICK_SECONDS)
             return 0.0
-        except Exception:  # a defect in one part must not end the others; the next tick tries again
-            logger.exception("beat failed; it goes on", extra={"action": "beat_failed"})
+        except Exception:  # a defect in one part must not stop the others; the next tick tries again
+            logger.exception("beat failed; trying again", extra={"action": "beat_failed"})
             self._watch.wait(TICK_SECONDS)
             return 0.0
-        if self._away:
-            logger.info("redis is back", extra={"action": "redis_back"})
-            self._away = False
+        if self._redis_is_away:
+            logger.info("Redis is back", extra={"action": "redis_back"})
+            self._redis_is_away = False
         return 0.0
 
     def _work(self) -> None:
         self._store.liveness.beat_ticked(self._name, system_clock())
         try:
             self._fire()
-        finally:  # a schedule that can't be fired must not keep tasks from being looked after
+        finally:  # a schedule that can't be fired must not keep maintenance from running
             self._maintenance.run(system_clock())
         self._watch.wait(self._seconds_to_next())
 
     def _fire(self) -> None:
-        """Take what is due; put it off while there is no room for its tasks. The other work goes on meanwhile."""
+        """Take due firings, or put them off while there is no room for their tasks; other work goes on meanwhile."""
         try:
             has_room = self._admission.has_room(system_clock())
             if has_room:
@@ -92,8 +93,8 @@ class StoreScheduler(Scheduler):
         except Full:
             has_room = False
         if has_room != self._has_room:
-            sentence, action = _ROOM[has_room]
-            logger.log(logging.INFO if has_room else logging.WARNING, sentence, extra={"action": action})
+            message, action = _ROOM[has_room]
+            logger.log(logging.INFO if has_room else logging.WARNING, message, extra={"action": action})
             self._has_room = has_room
 
     def _take_due(self) -> None:
@@ -109,17 +110,17 @@ class StoreScheduler(Scheduler):
         return min(max((next_ms - system_clock()) / 1000, 0.0), TICK_SECONDS)
 
     def sync(self) -> None:
-        """Nothing to write: the store is the schedule."""
+        """Write nothing: the store is the schedule."""
 
     def close(self) -> None:
-        """Say that this beat is gone, and end."""
+        """Sign this beat off and close the store."""
         try:
             self._store.liveness.beat_gone(self._name)
         except Unavailable:
-            logger.debug("redis is away", extra={"action": "beat_gone_unsaid"})
+            logger.debug("can't sign off: Redis can't be reached", extra={"action": "sign_off_failed"})
         self._store.close()
 
     @property
     def info(self) -> str:
-        """For Celery's banner."""
+        """The line about the schedule in Celery's banner."""
         return "    . store -> app/store/schedules.py"

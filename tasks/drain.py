@@ -1,4 +1,4 @@
-"""The end of a worker: it takes nothing new, lets run what runs, and gives the rest back."""
+"""How a worker ends: it starts nothing new, lets running attempts finish, and gives the rest back."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tasks.leases.in_flight import InFlight
 logger = logging.getLogger("celeriac.worker")
 
 TICK_SECONDS = 0.05
-#: How long the consumer has to say that it fetches no more; given back earlier, a message could come back here.
+#: How long the consumer has to report that it has ended. A message given back earlier could be fetched here again.
 CONSUMER_SECONDS = 5.0
-#: How long the thread that gives back is waited for at the end, Redis being slow or away.
-LAST_SECONDS = 3.0
-#: Tasks given back by one call.
+#: How long `finish` waits for the thread when Redis is slow or away.
+JOIN_SECONDS = 3.0
+#: How many tasks one call gives back.
 BATCH = 200
 
 
 class Drain:
-    """What a worker holds when it is told to end.
+    """Gives back what a worker holds when it is told to end.
 
-    Messages that were fetched and not started go back as soon as no more are fetched; attempts that still run go back
-    when the grace is over. What can't be given back, since Redis is away, is found by the recovery: its message is
-    gone, or its lease over. Thread-safe.
+    Tasks that were fetched and not started go back as soon as the consumer fetches no more; attempts that are still
+    running go back when the grace period is over. If Redis is away, recovery finds the tasks that could not be given
+    back, since their messages are gone or their leases are over. Thread-safe.
     """
 
     def __init__(
@@ -43,19 +43,19 @@ class Drain:
         self._consumer_ended = threading.Event()
         self._finished = threading.Event()
         self._thread: threading.Thread | None = None
-        self._has_failed = False  # said once, not twenty times a second
+        self._has_failed = False  # so that a failure is logged once, not twenty times a second
 
     @property
     def has_begun(self) -> bool:
-        """Whether nothing is to be started any more."""
+        """Whether the worker is ending, so that nothing more may start."""
         return self._thread is not None
 
     def fetched(self, task_id: str) -> None:
-        """A message has come for this task."""
+        """Note that a message for this task was fetched."""
         self._fetched.add(task_id)
 
     def may_start(self, task_id: str) -> bool:
-        """Whether a fetched task is to be started; once the end has begun, it goes back."""
+        """Whether a fetched task may start. Once the drain has begun it may not, and goes back."""
         if self.has_begun:
             self._fetched.add(task_id)
             return False
@@ -63,21 +63,21 @@ class Drain:
         return True
 
     def begin(self) -> None:
-        """Start giving back, in a thread of its own: a signal's handler calls this."""
+        """Start giving back, in a separate thread, because signal handlers call this."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
             self._thread.start()
 
     def consumer_ended(self) -> None:
-        """No message is fetched from now on."""
+        """Note that no more messages will be fetched."""
         self._consumer_ended.set()
 
     def finish(self) -> None:
-        """Give back the last ones, and end the thread. Nothing executes by now."""
+        """Give back what is left and end the thread. By now no attempt is running."""
         self._consumer_ended.set()
         self._finished.set()
         if self._thread is not None:
-            self._thread.join(LAST_SECONDS)
+            self._thread.join(JOIN_SECONDS)
 
     def _run(self) -> None:
         began = time.monotonic()
@@ -97,12 +97,13 @@ class Drain:
             count = self._give_back(task_ids)
         except Unavailable as error:
             if not self._has_failed:
-                logger.warning("could not give back", extra={"action": "give_back_failed", "reason": str(error)})
+                fields = {"action": "give_back_failed", "reason": str(error)}
+                logger.warning("tasks that were not started could not be given back; trying again", extra=fields)
             self._has_failed = True
             return
         self._fetched.difference_update(task_ids)
         if count:
-            logger.info("given back what was not started", extra={"action": "given_back", "count": count})
+            logger.info("gave back tasks that were not started", extra={"action": "given_back", "count": count})
 
     def _give_back(self, task_ids: list[str]) -> int:
         now_ms = self._clock()

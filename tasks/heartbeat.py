@@ -1,4 +1,4 @@
-"""A worker's background threads: signs of life, stops, and the recovery where no beat is alive; and its leases."""
+"""A worker's background threads: its heartbeat, stops, lease renewal, and maintenance while no beat is alive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALIVE_EVERY_SECONDS = 2.0
 
 
 class Heartbeat:
-    """Runs until `stop`. It survives Redis going away, and says so once."""
+    """Runs until `stop`. It outlasts an outage of Redis, which it logs once."""
 
     def __init__(
         self,
@@ -47,23 +47,23 @@ class Heartbeat:
         self._clock = clock
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-        self._alive_said = float("-inf")
+        self._last_report = float("-inf")
 
     def start(self) -> None:
-        """Subscribe to stops, and begin."""
+        """Subscribe to stops and start the threads."""
         self._store.subscriber.subscribe(self._store.keys.stop, self._on_stop)
         self._renewal.start()
         self._thread.start()
 
     def stop(self) -> None:
-        """End the threads, and say that the worker is gone."""
+        """End the threads and sign the worker off."""
         self._stopped.set()
         self._thread.join(TICK_SECONDS + 5)
         self._renewal.stop()
         try:
             self._store.liveness.worker_gone(self._hostname)
         except Unavailable:
-            logger.debug("redis is away", extra={"action": "worker_gone_unsaid"})
+            logger.debug("can't sign off: Redis can't be reached", extra={"action": "sign_off_failed"})
 
     def _run(self) -> None:
         away = False
@@ -72,23 +72,23 @@ class Heartbeat:
                 self._tick()
             except Unavailable:
                 if not away:
-                    logger.warning("redis can't be reached", extra={"action": "redis_away"})
+                    logger.warning("Redis can't be reached", extra={"action": "redis_away"})
                 away = True
                 self._watchdog.redis_is_away()
                 continue
-            except Exception:  # a defect in one part must not end the others
-                logger.exception("the heartbeat failed; it goes on", extra={"action": "heartbeat_failed"})
+            except Exception:  # a defect in one part must not stop the others
+                logger.exception("the heartbeat failed; trying again", extra={"action": "heartbeat_failed"})
                 continue
             if away:
-                logger.info("redis is back", extra={"action": "redis_back"})
+                logger.info("Redis is back", extra={"action": "redis_back"})
                 away = False
 
     def _tick(self) -> None:
         now = time.monotonic()
-        if now - self._alive_said >= ALIVE_EVERY_SECONDS:
+        if now - self._last_report >= ALIVE_EVERY_SECONDS:
             self._store.liveness.worker_alive(self._hostname, self._facts(), self._clock())
-            self._alive_said = now
-        self._watchdog.look(time.monotonic())
+            self._last_report = now
+        self._watchdog.check(time.monotonic())
         if not self._beat_is_alive():
             self._maintenance.run(self._clock())
 
@@ -97,8 +97,8 @@ class Heartbeat:
         return beat is not None and beat.is_alive(self._clock())
 
     def _on_stop(self, task_id: str | None) -> None:
-        """A stop was asked for; after a reconnect (None) one may have been missed, and the records tell."""
+        """Stop a task; after a reconnect (None) a stop may have been missed, and the records tell which."""
         if task_id is not None:
             self._in_flight.cancel(task_id)
         else:
-            self._renewal.soon()
+            self._renewal.renew_soon()

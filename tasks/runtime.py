@@ -1,4 +1,4 @@
-"""A worker process' parts, put together once per process."""
+"""The parts of a worker, put together once per process."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from tasks.watchdog import Watchdog
 
 logger = logging.getLogger("celeriac.worker")
 
-#: A worker that fetches nothing is told to end; so long after its grace it is made to.
+#: A worker that fetches nothing is told to end. This long after its grace period it is killed.
 FORCE_AFTER_SECONDS = 10.0
-EXIT_STALLED = 75  # EX_TEMPFAIL: it may be started again
+EXIT_STALLED = 75  # EX_TEMPFAIL: the worker may be started again
 
 
 class NothingToServe(Exception):
@@ -44,7 +44,7 @@ class NothingToServe(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which worker this is."""
+    """The worker's name, the queues that it serves, and how many attempts it runs at once."""
 
     hostname: str
     queues: tuple[str, ...]
@@ -52,7 +52,7 @@ class Identity:
 
 
 class Runtime:
-    """What a worker process holds: connections, the sandbox, the HTTP client, the heartbeat."""
+    """Everything that a worker process holds: connections, the sandbox, the HTTP client, the heartbeat."""
 
     def __init__(self, settings: Settings, store: Store, identity: Identity, clock: Clock = system_clock) -> None:
         self.settings = settings
@@ -99,7 +99,7 @@ class Runtime:
             logger.critical(str(refusal), extra={"action": "kind_refused", "kind": kind})
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give back unfinished tasks, stop the threads and close the executors and the store."""
         self.drain.finish()
         self.heartbeat.stop()
         self._leases.stop()
@@ -108,19 +108,19 @@ class Runtime:
         self.store.close()
 
     def _last_fetched(self) -> float | None:
-        """None, too, once this worker ends: it is to fetch nothing more."""
+        """The moment of the last fetch; None once this worker is ending, since it should fetch nothing more."""
         return None if self.drain.has_begun else last_fetch.moment()
 
     def _end_process(self) -> None:
-        """As SIGTERM does; by force where that takes longer than it should."""
-        patience_seconds = self.settings.shutdown_grace + FORCE_AFTER_SECONDS
-        force = threading.Timer(patience_seconds, os._exit, (EXIT_STALLED,))
+        """End as on SIGTERM, and by force if that takes too long."""
+        limit_seconds = self.settings.shutdown_grace + FORCE_AFTER_SECONDS
+        force = threading.Timer(limit_seconds, os._exit, (EXIT_STALLED,))
         force.daemon = True
         force.start()
         os.kill(os.getpid(), signal.SIGTERM)
 
     def facts(self) -> dict[str, Any]:
-        """What the worker says of itself in `/health` and `/api/workers`."""
+        """The worker's own entry in `/health` and `/api/workers`."""
         return {
             "pid": os.getpid(),
             "version": VERSION,
@@ -139,22 +139,22 @@ class Runtime:
 
 
 def make_executors(settings: Settings, queues: Collection[str]) -> dict[str, Executor]:
-    """kind -> the executor of its attempts, for the kinds of these queues; not started."""
-    made = {}
+    """The executors for the kinds of these queues, by kind and not started."""
+    executors = {}
     for kind, row in KINDS.items():
         if row.queue in queues:
             module, _, function = row.executor.partition(":")
-            made[str(kind)] = getattr(importlib.import_module(module), function)(settings)
-    return made
+            executors[str(kind)] = getattr(importlib.import_module(module), function)(settings)
+    return executors
 
 
 def open_store(settings: Settings, max_connections: int) -> Store:
-    """The store that everybody uses. Raises SettingsError where there is no Redis."""
+    """The store of a worker or beat. Raises SettingsError if there is no Redis."""
     return Store.at(require_redis_url(settings), max_connections)
 
 
 class _Process:
-    """The runtime of this process. A pool of processes makes one in each child: none survives a fork."""
+    """The runtime of this process. It does not survive a fork: each child of a process pool makes its own."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -173,7 +173,7 @@ class _Process:
             return self.runtime
 
     def drain(self) -> Drain | None:
-        """The runtime's drain, if there is one. Takes no lock: a signal's handler calls it."""
+        """The runtime's drain, if there is one. This takes no lock, because signal handlers call it."""
         runtime = self.runtime
         return runtime.drain if runtime is not None and self.pid == os.getpid() else None
 

@@ -1,1 +1,1 @@
-"""Leases of running attempts: which are in flight, how they are renewed, and what ends one that has run out."""
+"""Leases of running attempts: the attempts in flight, the renewal of leases, and the guard that ends late attempts."""

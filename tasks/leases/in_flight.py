@@ -1,4 +1,4 @@
-"""The attempts that this process runs right now."""
+"""The attempts that this process is running."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from app.store.tasks import Attempt
 from tasks.executors import Cancellable
 
-#: Stops that are remembered: one may come when its attempt was claimed and is not held yet.
+#: How many stops are remembered, since a stop may arrive between the claim of its attempt and its entry here.
 REMEMBERED_STOPS = 1_000
 
 
 @dataclass(slots=True, eq=False)
 class InFlightAttempt:
-    """A running attempt, the means to end it, and until when it is certainly ours (by `elapsed` of app/clock.py).
+    """A running attempt, the means to cancel it, and the end of its lease (by `elapsed` of app/clock.py).
 
-    is_given_back: its worker ends, and gives it back unfinished. lease_is_lost: it was ended for want of a lease.
+    is_given_back: the worker is stopping and gives the attempt back unfinished.
+    lease_is_lost: the attempt was ended because its lease could not be renewed.
     """
 
     attempt: Attempt
@@ -29,18 +30,18 @@ class InFlightAttempt:
     lease_is_lost: bool = False
 
     def give_back(self) -> None:
-        """End it, not for its task's sake: the task is to run again."""
+        """End the attempt because its worker is stopping; the task will run again."""
         self.is_given_back = True
         self.cancel.cancel()
 
     def lose_lease(self) -> None:
-        """End it, not for its task's sake: somebody else may start it soon."""
+        """End the attempt because another worker may soon start the task."""
         self.lease_is_lost = True
         self.cancel.cancel()
 
 
 class InFlight:
-    """Attempts and the means to end them. Thread-safe."""
+    """The running attempts and the means to cancel them. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,7 +50,7 @@ class InFlight:
 
     @contextmanager
     def __call__(self, attempt: Attempt, cancel: Cancellable, lease_ends: float) -> Iterator[InFlightAttempt]:
-        """While it lasts, the attempt counts as running and can be cancelled by its task's id."""
+        """Hold the attempt while the block lasts: it counts as running and can be cancelled by its task's id."""
         held = InFlightAttempt(attempt, cancel, lease_ends)
         with self._lock:
             self._held.add(held)
@@ -63,22 +64,22 @@ class InFlight:
                 self._held.remove(held)
 
     def held(self) -> list[InFlightAttempt]:
-        """Each of them."""
+        """All attempts that are held."""
         with self._lock:
             return list(self._held)
 
     def attempts(self) -> list[Attempt]:
-        """Each one's attempt."""
+        """The same without the means to cancel them."""
         return [held.attempt for held in self.held()]
 
     def renewed(self, held: Sequence[InFlightAttempt], lease_ends: float) -> None:
-        """These are ours for longer."""
+        """Note a later end of these attempts' leases."""
         with self._lock:
-            for one in held:
-                one.lease_ends = lease_ends
+            for attempt in held:
+                attempt.lease_ends = lease_ends
 
     def lose_leases(self, until: float) -> int:
-        """End what is ours only up to `until`. Returns how many, each told once."""
+        """End the attempts whose lease is over by `until`, each once. Returns how many."""
         with self._lock:
             lost = [held for held in self._held if held.lease_ends <= until and not held.lease_is_lost]
         for held in lost:
@@ -86,10 +87,10 @@ class InFlight:
         return len(lost)
 
     def cancel(self, task_id: str) -> bool:
-        """End the task's attempts; False where none runs here.
+        """End the task's attempts; False if none runs here.
 
-        There may be two: the older one has lost its lease while this process was asleep, and does not know it yet.
-        An attempt that comes a moment later is ended too: a task that was stopped never starts again.
+        There may be two, if the older one has lost its lease while this process was asleep and has not noticed yet.
+        An attempt that is entered a moment later is ended as well: a stopped task never starts again.
         """
         with self._lock:
             self._stopped.append(task_id)
@@ -99,6 +100,6 @@ class InFlight:
         return bool(found)
 
     def give_back_all(self) -> None:
-        """End all attempts, not for their tasks' sake: the tasks are to run again."""
+        """End all attempts because the worker is stopping; their tasks will run again."""
         for held in self.held():
             held.give_back()

@@ -1,7 +1,7 @@
-"""Renews the leases of what runs here.
+"""Renews the leases of the running attempts.
 
-In a thread of its own: whatever else a worker looks after may take long, and a lease that is renewed too late costs
-the attempt (tasks/leases/guard.py).
+This has a thread of its own, because a worker's other background work may take long and a lease that is renewed too
+late costs the attempt (tasks/leases/guard.py).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tasks.leases.in_flight import InFlight
 
 logger = logging.getLogger("celeriac.worker")
 
-#: Of a lease: how old it may get, and how often that is looked at.
+#: As fractions of a lease: its age when it is renewed, and the interval between checks.
 RENEW_AFTER = 1 / 3
-LOOK = 1 / 12
-MAX_LOOK_SECONDS = 1.0
+CHECK_INTERVAL = 1 / 12
+MAX_CHECK_SECONDS = 1.0
 
 
 class Renewal:
-    """Runs until `stop`. Where Redis is away it tries again and again: what is too late, the lease guard ends."""
+    """Runs until `stop`. It keeps trying while Redis is away; the lease guard ends attempts that run out of time."""
 
     def __init__(self, store: TaskStore, in_flight: InFlight, lease_seconds: float, clock: Clock) -> None:
         self._store = store
@@ -35,46 +35,48 @@ class Renewal:
         self._thread = threading.Thread(target=self._run, name="renewal", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
         self._stopped.set()
-        self._thread.join(MAX_LOOK_SECONDS + 5)
+        self._thread.join(MAX_CHECK_SECONDS + 5)
 
-    def soon(self) -> None:
-        """Renew at the next look: records may say what was missed."""
+    def renew_soon(self) -> None:
+        """Renew at the next check, because the records may tell of a stop that was missed."""
         self._renewed = float("-inf")
 
     def _run(self) -> None:
-        while not self._stopped.wait(min(self._lease_seconds * LOOK, MAX_LOOK_SECONDS)):
+        while not self._stopped.wait(min(self._lease_seconds * CHECK_INTERVAL, MAX_CHECK_SECONDS)):
             try:
                 self._renew_if_due(elapsed())
             except Unavailable as error:
-                logger.debug("no lease was renewed", extra={"action": "renewal_failed", "reason": str(error)})
-            except Exception:  # a defect must not end this thread: no lease would be renewed ever
-                logger.exception("the renewal failed; it goes on", extra={"action": "renewal_failed"})
+                logger.debug("leases could not be renewed", extra={"action": "renewal_failed", "reason": str(error)})
+            except Exception:  # a defect must not end this thread: no lease would ever be renewed again
+                logger.exception("renewing leases failed; trying again", extra={"action": "renewal_failed"})
 
     def _renew_if_due(self, now: float) -> None:
         if now - self._renewed < self._lease_seconds * RENEW_AFTER:
             return
-        self._renewed = now  # before: a `soon` that comes meanwhile counts
+        self._renewed = now  # set before the call, so that a `renew_soon` during it is not overwritten
         try:
             self._renew(now)
         except BaseException:
-            self.soon()
+            self.renew_soon()
             raise
 
     def _renew(self, now: float) -> None:
-        """Renew all; end the attempts that are no longer ours, or that somebody wants stopped."""
+        """Renew all leases; end the attempts that have been lost, or that are to be stopped."""
         held = self._in_flight.held()
         if not held:
             return
-        lease_ends = now + self._lease_seconds  # by the time before the call: it may take long
-        attempts = [one.attempt for one in held]
+        lease_ends = now + self._lease_seconds  # counted from before the call, which may take long
+        attempts = [running.attempt for running in held]
         kept = self._store.renew(attempts, self._clock() + round(self._lease_seconds * 1000))
-        self._in_flight.renewed([one for one, still_ours in zip(held, kept, strict=True) if still_ours], lease_ends)
-        for one, still_ours in zip(held, kept, strict=True):
+        self._in_flight.renewed(
+            [attempt for attempt, still_ours in zip(held, kept, strict=True) if still_ours], lease_ends
+        )
+        for attempt, still_ours in zip(held, kept, strict=True):
             if not still_ours:
-                one.cancel.cancel()
+                attempt.cancel.cancel()

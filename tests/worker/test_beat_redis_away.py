@@ -55,7 +55,7 @@ def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tm
             own_server.stop()
         else:
             own_server.send_signal(signal.SIGSTOP)
-        beat.wait_for("redis can't be reached")
+        beat.wait_for("Redis can't be reached")
         assert not answers(own_store)
         if how == "stopped":
             own_server.start()
@@ -65,9 +65,9 @@ def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tm
         created = schedules.create(EVERY_SECOND)
         after = runs_of(schedules, created.id)
         wait_until(lambda: after(2), 8, "two firings after Redis came back")
-        beat.wait_for("redis is back")
+        beat.wait_for("Redis is back")
         assert beat.process.poll() is None
-        assert beat.output.count("redis can't be reached") == 1, "it is said once, not at each try"
+        assert beat.output.count("Redis can't be reached") == 1, "it is said once, not at each try"
     finally:
         beat.kill()
 

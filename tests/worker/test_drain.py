@@ -92,7 +92,7 @@ def test_countdowns_go_back_and_others_start_them(
     tasks = [service.create(raw) for _ in range(20)]
     wait_until(lambda: raw_redis.llen(store.keys.queue("celeriac.code", 4)) == 0, 10, "both have fetched them")
     end(ending)
-    assert "given back what was not started" in ending.output
+    assert "gave back tasks that were not started" in ending.output
     done = [service.get(task.id, wait_seconds=20) for task in tasks]
     assert {(task.status, task.attempt, task.worker) for task in done} == {(Status.SUCCEEDED, 1, "two@test")}
     assert staying.process.poll() is None

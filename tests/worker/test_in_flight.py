@@ -68,7 +68,7 @@ class _Broken:
 
 
 class _Watchdog:
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Nothing."""
 
 

@@ -57,11 +57,11 @@ def test_an_attempt_is_ended_a_margin_before_its_lease_is_over_and_once() -> Non
     guard = LeaseGuard(running, lease_seconds=16)
     assert guard._margin_seconds == 16 * MARGIN == 2
     with running(attempt(1), old, lease_ends=100) as held, running(attempt(2), new, lease_ends=100) as renewed:
-        assert guard.look(97.9) == 0
+        assert guard.check(97.9) == 0
         running.renewed([renewed], lease_ends=110)
-        assert guard.look(98.1) == 1
+        assert guard.check(98.1) == 1
         assert (old.count, held.lease_is_lost, new.count, renewed.lease_is_lost) == (1, True, 0, False)
-        assert guard.look(98.2) == 0, "each is told once"
+        assert guard.check(98.2) == 0, "each is told once"
 
 
 class Executor:
@@ -213,7 +213,7 @@ def test_a_worker_that_slept_ends_at_its_waking_what_is_no_longer_its_own(
         wait_until(lambda: len(target.begun) == 2, LEASE_SECONDS + 10, "the second attempt")
         sleeper.signal(signal.SIGCONT)
         wait_until(lambda: target.ended, 2, "the end of the first attempt")
-        sleeper.wait_for("attempt ended, the task was no longer ours")
+        sleeper.wait_for("attempt ended after this worker had lost the task")
         running = service.get(task.id)
         assert (running.status, running.worker, running.attempt) == (Status.RUNNING, "heir@test", 2)
         assert [(entry["worker"], entry["error"]["type"]) for entry in running.attempts] == [

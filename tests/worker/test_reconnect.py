@@ -184,7 +184,7 @@ def test_a_worker_that_lives_and_fetches_nothing_shows_in_health_and_ends(bench:
     )
     assert not bench.health.is_ready()
     wait_until(lambda: worker.process.poll() is not None, END_SECONDS + 15, "its end, to be started anew")
-    assert "the worker fetches nothing although redis answers" in worker.output
+    assert "the worker fetches nothing although Redis answers" in worker.output
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_it_ends_a_silent_worker_once(make: Callable[[list[float | None]], Watch
     watchdog = make([0.0])
     said = []
     for second in range(round(END_SECONDS) + 5):
-        watchdog.look(float(second))
+        watchdog.check(float(second))
         said.append((watchdog.is_consuming, bool(ended)))
     assert said.index((False, False)) == DOUBT_SECONDS
     assert said.index((False, True)) == END_SECONDS
@@ -216,8 +216,8 @@ def test_what_is_fetched_and_who_never_fetched_is_left_alone(
     fetching, never = make(seen), make([None])
     for second in range(100):
         seen.append(second / 5)
-        fetching.look(float(second))
-        never.look(float(second))
+        fetching.check(float(second))
+        never.check(float(second))
     assert fetching.is_consuming
     assert never.is_consuming
     assert not ended
@@ -228,9 +228,9 @@ def test_time_without_redis_and_time_asleep_do_not_count(
 ) -> None:
     watchdog = make([0.0])
     for hour in range(3):
-        watchdog.look(hour * 3600.0)
+        watchdog.check(hour * 3600.0)
     for hour in range(3, 20):
         watchdog.redis_is_away()
-        watchdog.look(hour * 3600.0)
+        watchdog.check(hour * 3600.0)
     assert watchdog.is_consuming
     assert not ended

@@ -2,9 +2,9 @@
 
     2026-11-23T08:30:00.000Z INFO celeriac.tasks task finished action=task_finished task_id=… duration_ms=3.1
 
-A logger says a sentence and passes machine data beside it: `logger.info("task finished", extra={"action":
-"task_finished", "task_id": id})`. Every value may come from a caller or a target, so it is bounded and its
-control characters are escaped: nobody can forge a line, or paint over one in a terminal.
+A logger gets a sentence, with data for machines beside it: `logger.info("task finished", extra={"action":
+"task_finished", "task_id": id})`. Any value may come from a caller or a target, so values are bounded and their
+control characters escaped: nobody can forge a line, or overwrite one in a terminal.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ MAX_VALUE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 8_000
 MAX_EXTRAS = 32
 
-# Loggers of others. Their records' extras are left out: Celery attaches a task's arguments, for one.
+# Other packages' loggers. The extras of their records are dropped: Celery attaches a task's arguments, for example.
 FOREIGN = ("celery", "kombu", "amqp", "billiard", "_granian", "granian", "werkzeug", "urllib3", "requests")
 
-# What others say too often, or too openly: the least level they are heard at.
+# The lowest level logged from loggers that say too much, or reveal it.
 FLOORS = {
-    "celery.app.trace": logging.WARNING,  # "succeeded in": our own line says it, with attempt and kind
+    "celery.app.trace": logging.WARNING,  # "succeeded in", which our own line reports with attempt and kind
     "celery.worker.strategy": logging.WARNING,  # "received"
-    "celery.pool": logging.INFO,  # at DEBUG, a task's whole request
-    "kombu": logging.INFO,  # at DEBUG, whole messages
+    "celery.pool": logging.INFO,  # at DEBUG they write a task's whole request
+    "kombu": logging.INFO,  # at DEBUG they write whole messages
     "amqp": logging.INFO,
-    "urllib3": logging.WARNING,  # at DEBUG, the URL and query of every call
+    "urllib3": logging.WARNING,  # at DEBUG they write the URL and query of every call
     "requests": logging.WARNING,
     "werkzeug": logging.WARNING,
 }
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-# Control characters, line separators, overrides of the writing direction, halves of surrogate pairs.
+# Control characters, line separators, overrides of the writing direction, and halves of surrogate pairs.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _NEEDS_QUOTES = re.compile(r'[\s"=\\]|^$')
 
 
 def configure(settings: Settings) -> None:
-    """Send the logs of this whole process to stderr in our form. Replaces what was configured before."""
+    """Send all logs of this process to stderr in our form. Replaces any earlier configuration."""
     root = logging.getLogger()
     root.handlers = [handler(settings.log_format)]
     root.setLevel(settings.log_level)
@@ -67,7 +67,7 @@ def handler(log_format: str) -> logging.Handler:
 
 
 def granian_config(settings: Settings) -> dict[str, Any]:
-    """The logging configuration to hand to granian, which sets up logging itself in each of its processes."""
+    """The logging configuration for granian, which sets up logging by itself in each of its processes."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -82,7 +82,7 @@ def granian_config(settings: Settings) -> dict[str, Any]:
 
 
 class ExpectedOfGranian(logging.Filter):
-    """Drops granian's warning of more threads than cores: ours mostly hold a `wait` and compute nothing."""
+    """Drops granian's warning about more threads than cores: most of ours hold a `wait` and compute nothing."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is to be logged."""
@@ -90,7 +90,7 @@ class ExpectedOfGranian(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """`time LEVEL logger message key=value …`, in one line, whatever the values are."""
+    """Formats `time LEVEL logger message key=value …` in one line, whatever the values are."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -104,7 +104,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object: time, level, logger, message, the record's extras and an exception's `traceback`."""
+    """Formats one JSON object: time, level, logger, message, the record's extras and an exception's `traceback`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -121,7 +121,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def escape(text: str) -> str:
-    """`text` with what could end a line or command a terminal written as \\n, \\x1b, \\u2028."""
+    """`text` with every character that could end a line or control a terminal written as \\n, \\x1b, \\u2028."""
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
@@ -131,7 +131,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _logger_name(record: logging.LogRecord) -> str:
-    return record.name.removeprefix("_")  # granian's is called _granian
+    return record.name.removeprefix("_")  # granian's logger is called _granian
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """`value` as JSON can carry it: numbers, truth values and null as they are, all else as bounded text."""
+    """`value` in JSON's types: numbers, booleans and null unchanged, everything else as bounded text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -169,6 +169,6 @@ def _quoted(value: Any) -> str:
 
 
 def _traceback(record: logging.LogRecord) -> str:
-    """The exception's traceback; of a long one its end, which says what happened."""
+    """The exception's traceback, or the end of a long one, since the end tells what happened."""
     assert record.exc_info is not None
     return logging.Formatter().formatException(record.exc_info)[-MAX_TRACEBACK_CHARS:]

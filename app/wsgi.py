@@ -1,7 +1,7 @@
-"""The API as a WSGI application, `web`: what granian serves, or `gunicorn 'app.wsgi:web'`.
+"""The API as a WSGI application, `web`, for granian or `gunicorn 'app.wsgi:web'`.
 
-Importing this module is starting the API: it reads the settings, finds the Redis, and starts the zygote in which
-programs are checked before they are taken.
+Importing this module starts the API: it reads the settings, finds the Redis, and starts the zygote in which programs
+are checked before they are accepted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sandbox import Sandbox, SandboxError
 
 
 def build() -> Flask:
-    """Everything, from the environment. Raises SettingsError, SandboxError."""
+    """The application, configured from the environment. Raises SettingsError, SandboxError."""
     settings = read_settings()
     logs.configure(settings)
     store = Store.at(require_redis_url(settings), max_connections=settings.api_threads)

@@ -1,1 +1,1 @@
-"""How the processes start and stay up: the embedded Redis, supervision, the HTTP server, the banner."""
+"""Starting the processes and keeping them up: the embedded Redis, supervision, the HTTP server, the banner."""

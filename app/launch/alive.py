@@ -1,7 +1,7 @@
-"""Whether a worker or a beat is alive, as an exit status for containers and init systems.
+"""Reports whether a worker or a beat is alive, as an exit status for containers and init systems.
 
-python -m app.launch.alive worker    0 if a worker on this host has sent a heartbeat within seconds and fetches; else 1
-python -m app.launch.alive beat      0 if a beat on any host has; else 1
+python -m app.launch.alive worker    0 if a worker on this host sent a heartbeat just now and fetches; else 1
+python -m app.launch.alive beat      0 if a beat on any host ticked just now; else 1
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ ROLES = ("worker", "beat")
 
 
 def is_alive(role: str, liveness: LivenessStore, host: str, now_ms: int) -> bool:
-    """Whether `role` is alive at `now_ms`; of workers only those of `host` count. Raises Unavailable."""
+    """Whether `role` is alive at `now_ms`; only workers on `host` count, but any beat. Raises Unavailable."""
     if role == "beat":
         last = liveness.last_beat()
         return last is not None and last.is_alive(now_ms)
-    own = [worker for worker in liveness.workers(now_ms) if str(worker["hostname"]).endswith(f"@{host}")]
-    return any(worker.get("consuming", True) for worker in own)
+    on_host = [worker for worker in liveness.workers(now_ms) if str(worker["hostname"]).endswith(f"@{host}")]
+    return any(worker.get("consuming", True) for worker in on_host)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print what was found; the exit status."""
+    """Print the answer and return the exit status."""
     if len(arguments) != 1 or arguments[0] not in ROLES:
         sys.stderr.write("usage: python -m app.launch.alive worker|beat\n")
         return 2

@@ -1,4 +1,4 @@
-"""What `start.py` says once the system is ready, or is not: asked from our own API, as a user would ask it."""
+"""The banner that `start.py` prints once the system is ready, or the reason why it is not, both from our own API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_ready(settings: Settings) -> bool:
 
 
 def what_is_missing(settings: Settings) -> str:
-    """Why it is not ready, as GET /health tells it."""
+    """The reason why the system is not ready, from GET /health."""
     reply = _get(settings, "/health")
     if reply.status == 0:
         return f"the API does not answer on port {settings.port}"
@@ -40,7 +40,7 @@ def what_is_missing(settings: Settings) -> str:
 
 
 def banner(settings: Settings, redis_words: str) -> str:
-    """Where everything is, and a line to try. No key is ever in it."""
+    """The addresses of everything, and a command to try. It never contains a key."""
     host = reachable_host(settings.host)
     base = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     return "\n".join(
@@ -57,20 +57,20 @@ def banner(settings: Settings, redis_words: str) -> str:
 
 
 def reachable_host(host: str) -> str:
-    """Where to call a server that binds to `host`."""
+    """The address at which to reach a server that binds to `host`."""
     bare = host.strip("[]")
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104 - compared, not bound
 
 
 def _sandbox_words(settings: Settings) -> str:
-    """The layers that hold and, after them, those that do not and why."""
+    """The layers that are on, followed by those that are not and the reason for each."""
     sandbox = _get(settings, "/health").body.get("sandbox")
     layers = sandbox.get("layers") if isinstance(sandbox, dict) else None
     if not isinstance(layers, dict) or not layers:
         return "unknown: see GET /health"
     on = [name for name, state in layers.items() if state == "on"]
     off = [f"{name} ({state})" for name, state in layers.items() if state != "on"]
-    return ", ".join(on) + (f"; not here: {', '.join(off)}" if off else "")
+    return ", ".join(on) + (f"; unavailable: {', '.join(off)}" if off else "")
 
 
 def _example(settings: Settings, base: str) -> str:
@@ -94,7 +94,7 @@ def _get(settings: Settings, path: str) -> _Reply:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = json.loads(answer.read(MAX_ANSWER_BYTES))
-    except (OSError, ValueError, http.client.HTTPException):  # not up yet: that is the answer
+    except (OSError, ValueError, http.client.HTTPException):  # it is not up yet, which is an answer too
         return _Reply(0, {})
     finally:
         connection.close()

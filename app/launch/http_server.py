@@ -1,9 +1,9 @@
 """The HTTP server: granian, serving `app.wsgi:web` on one port.
 
-granian's main process keeps one worker process, and starts another when that dies. Threads serve the
-requests; most of them wait, for Redis or for a task's end. A half-sent head and an idle connection are
-closed after 30 s and hold no thread; a body that does not come holds one, so a proxy belongs before it
-where strangers may call.
+granian's main process keeps one worker process running and replaces it when it dies. Threads serve the
+requests; most of them are waiting for Redis or for a task to finish. Connections that are idle or have sent
+only part of a request's head are closed after 30 s and occupy no thread. A request whose body does not
+arrive does occupy one, so put a proxy in front where strangers may call.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from app import logs
 from app.launch.processes import PARENT_PID, ROOT, die_with_parent
 from app.settings import Settings
 
-PORT_SECONDS = 3.0  # an API that was killed needs a moment until its port is free
+PORT_SECONDS = 3.0  # the port of an API that was killed takes a moment to become free
 WORKER_STOP_SECONDS = 5
 
 
 class PortNotFree(Exception):
-    """The address can't be bound to; the message says so in a sentence."""
+    """The API can't bind to its address; the message says why in a sentence."""
 
 
 def check_port(settings: Settings) -> None:
-    """Raise PortNotFree if the port can't be had. granian shares ports, so it would not notice itself."""
+    """Raise PortNotFree if the port is taken. granian shares ports, so it would not notice by itself."""
     deadline = time.monotonic() + (PORT_SECONDS if PARENT_PID in os.environ else 0)
     while True:
         try:
@@ -37,14 +37,14 @@ def check_port(settings: Settings) -> None:
         except OSError as error:
             if time.monotonic() >= deadline:
                 raise PortNotFree(
-                    f"the API can't have port {settings.port} on {settings.host} ({error.strerror}): "
-                    "stop what uses it, or choose another with --port"
+                    f"the API can't use port {settings.port} on {settings.host} ({error.strerror}): "
+                    "stop the process that uses it, or choose another port with --port"
                 ) from error
         time.sleep(0.1)
 
 
 def _address(settings: Settings) -> tuple[socket.AddressFamily, str]:
-    """The address to bind to; of a name that has several, an IPv4 one."""
+    """The address to bind to; if the host's name has several, an IPv4 one."""
     host = settings.host.strip("[]")
     found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
     family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
@@ -52,14 +52,17 @@ def _address(settings: Settings) -> tuple[socket.AddressFamily, str]:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then give requests WORKER_STOP_SECONDS. The environment has the settings."""
+    """Serve until SIGINT or SIGTERM, then give requests WORKER_STOP_SECONDS to finish.
+
+    The environment must hold the settings: granian's worker reads them there.
+    """
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
     from granian.server import Server
 
     die_with_parent()
     logs.configure(settings)
-    os.environ[PARENT_PID] = str(os.getpid())  # granian's worker watches us, as app/wsgi.py asks it to
+    os.environ[PARENT_PID] = str(os.getpid())  # so that granian's worker ends with this process (app/wsgi.py)
     Server(
         "app.wsgi:web",
         address=_address(settings)[1],

@@ -1,18 +1,18 @@
-"""Child processes: started, watched, started again, and never left behind.
+"""Child processes: starts them, watches them, restarts them, and never leaves one behind.
 
 Theory of operation. `start.py` runs a Supervisor; every child gets a session of its own, so that Ctrl-C in
-a terminal reaches start.py alone and is passed on once, and so that a child's own children can be
-signalled with it as one group.
+a terminal reaches start.py alone and is passed on once, and so that a child and its own children can be
+signalled as one group.
 
-    start.py ── Supervisor ─┬─ valkey-server          asked by the kernel to end (SIGTERM) when start.py does
+    start.py ── Supervisor ─┬─ valkey-server          gets SIGTERM from the kernel when start.py ends
                             ├─ start.py api ── granian's worker
                             ├─ celery worker ── the sandbox's zygote (watches its own parent)
                             └─ celery beat
 
-A parent that is killed can't clean up. So a child looks after itself: it is told its parent's pid in the
+A parent that is killed can't clean up. So a child looks after itself: it gets its parent's pid in the
 variable CELERIAC_PARENT_PID and calls `die_with_parent()` early. A command run by hand has no such
-variable and outlives its shell as usual. Programs that know nothing of this are started through this
-module's own command line:
+variable and outlives its shell as usual. Programs that don't do this themselves are started through this
+module's command line:
 
     python -m app.launch.processes module celery -A celery_app worker    run a Python module, watching the parent
     python -m app.launch.processes program /path/to/valkey-server …      become (or guard) another program
@@ -40,35 +40,35 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
-EXIT_USELESS_HERE = 78  # EX_CONFIG: a child says that starting it again will not help
-STEADY_SECONDS = 60.0  # a child that lived this long has earned a short pause again
-STOP_GRACE_SECONDS = 7.0  # with the server's own 2.5 s the whole stop stays under 10 s
+EXIT_USELESS_HERE = 78  # EX_CONFIG: starting this child again would not help
+STEADY_SECONDS = 60.0  # after this long a child gets a short pause again
+STOP_GRACE_SECONDS = 7.0  # with the 2.5 s of the embedded server, stopping takes less than 10 s in all
 ORPHAN_GRACE_SECONDS = 6.0
 PARENT_CHECK_SECONDS = 0.5
 
 Say = Callable[[str], None]
 
 
-# --- a child's side: noticing that the parent is gone -----------------------------------------------
+# --- in the child: noticing that the parent is gone --------------------------------------------------
 
 
 def die_with_parent() -> None:
-    """End this process when the one named in CELERIAC_PARENT_PID is gone; without the variable, do nothing.
+    """End this process when the process named in CELERIAC_PARENT_PID ends; without that variable, do nothing.
 
-    SIGTERM comes first (from the kernel on Linux, from a watching thread elsewhere); what is then still there
-    after ORPHAN_GRACE_SECONDS is killed with its process group. Call it once, early.
+    SIGTERM comes first, from the kernel on Linux and from a watching thread elsewhere. A process that is still there
+    after ORPHAN_GRACE_SECONDS is killed with its process group. Call this once, early.
     """
     text = os.environ.get(PARENT_PID, "")
     if not text.isdigit():
         return
     parent_pid = int(text)
-    # The order matters: a parent that died before the kernel was asked shows in getppid() afterwards.
-    told_by_kernel = _ask_kernel_for_sigterm() and os.getppid() == parent_pid
-    threading.Thread(target=_watch_parent, args=(parent_pid, told_by_kernel), name="parent-watch", daemon=True).start()
+    # The order matters: getppid() afterwards shows whether the parent died before the kernel was asked.
+    kernel_signals = _ask_kernel_for_sigterm() and os.getppid() == parent_pid
+    threading.Thread(target=_watch_parent, args=(parent_pid, kernel_signals), name="parent-watch", daemon=True).start()
 
 
 def _ask_kernel_for_sigterm() -> bool:
-    """Linux: have SIGTERM sent when the parent dies. It is kept across exec and lost in a fork."""
+    """Linux only: request SIGTERM for when the parent dies. The request survives an exec but not a fork."""
     if sys.platform != "linux":
         return False
     pr_set_pdeathsig = 1
@@ -76,10 +76,10 @@ def _ask_kernel_for_sigterm() -> bool:
     return not refused
 
 
-def _watch_parent(parent_pid: int, told_by_kernel: bool) -> None:
+def _watch_parent(parent_pid: int, kernel_signals: bool) -> None:
     while os.getppid() == parent_pid:
         time.sleep(PARENT_CHECK_SECONDS)
-    if not told_by_kernel:
+    if not kernel_signals:
         os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(ORPHAN_GRACE_SECONDS)
     if os.getpgrp() == os.getpid():
@@ -87,7 +87,7 @@ def _watch_parent(parent_pid: int, told_by_kernel: bool) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-# --- the command line that children are started through ---------------------------------------------
+# --- the command line through which children are started --------------------------------------------
 
 
 def module_command(*words: str) -> tuple[str, ...]:
@@ -108,22 +108,22 @@ def main(arguments: Sequence[str]) -> int:
         sys.argv = list(words)
         runpy.run_module(words[0], run_name="__main__", alter_sys=True)
         return 0
-    return _become(words)
+    return _run_program(words)
 
 
-def _become(argv: list[str]) -> int:
+def _run_program(argv: list[str]) -> int:
     parent_pid = int(os.environ[PARENT_PID])
-    promised = _ask_kernel_for_sigterm()
+    will_be_signalled = _ask_kernel_for_sigterm()
     if os.getppid() != parent_pid:
-        return 1  # too late: it died before the kernel was asked
-    if promised:
-        os.execv(argv[0], argv)  # noqa: S606 - no shell is wanted; the promise holds for the new program
+        return 1  # the parent died before the kernel was asked
+    if will_be_signalled:
+        os.execv(argv[0], argv)  # noqa: S606 - no shell is wanted; the request to the kernel survives the exec
     return guard(argv, parent_pid)
 
 
 def guard(argv: Sequence[str], parent_pid: int) -> int:
-    """Run a program that can't watch its parent itself, on a system whose kernel doesn't either."""
-    # close_fds: the embedded server is handed its folder's lock as an open file.
+    """Run a program and end it with its parent, on a system whose kernel does not offer that."""
+    # close_fds: the embedded server inherits its folder's lock as an open file.
     program = subprocess.Popen(argv, close_fds=False)  # noqa: S603 - our own command
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -137,11 +137,11 @@ def guard(argv: Sequence[str], parent_pid: int) -> int:
             program.terminate()
 
 
-# --- the parent's side --------------------------------------------------------------------------------
+# --- in the parent ------------------------------------------------------------------------------------
 
 
 def next_pause_seconds(last_pause_seconds: float, alive_seconds: float) -> float:
-    """How long to wait before a child that died is started again; `last_pause_seconds` is 0 at first."""
+    """How long to wait before restarting a child that died; `last_pause_seconds` is 0 the first time."""
     if last_pause_seconds == 0 or alive_seconds >= STEADY_SECONDS:
         return FIRST_PAUSE_SECONDS
     return min(last_pause_seconds * 2, LONGEST_PAUSE_SECONDS)
@@ -149,7 +149,7 @@ def next_pause_seconds(last_pause_seconds: float, alive_seconds: float) -> float
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run, in Celeriac's folder, with `env` as its whole environment; `fds` stay open in it."""
+    """A command to run in Celeriac's folder, with `env` as its whole environment; `fds` stay open in it."""
 
     name: str
     argv: tuple[str, ...]
@@ -161,9 +161,9 @@ class Child:
     """One running command, leader of a session and process group of its own."""
 
     def __init__(self, command: Command) -> None:
-        """Start it. Raises OSError if its program can't be run.
+        """Start the command. Raises OSError if its program can't be run.
 
-        Call this from the main thread: the kernel takes a thread that ends for a parent that died.
+        Call this from the main thread: the kernel mistakes the end of a thread for the death of the parent.
         """
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             command.argv,
@@ -176,22 +176,22 @@ class Child:
         self.pid = self._process.pid
 
     def poll(self) -> int | None:
-        """Its exit status (negative: the signal that ended it), or None while it runs."""
+        """The exit status (negative: the signal that ended the command), or None while it runs."""
         return self._process.poll()
 
     def terminate(self) -> None:
-        """Ask the leader to end; it looks after its own children."""
+        """Ask the leader to end; the leader ends its own children."""
         self._process.terminate()
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Whether it has ended within the time."""
+        """Whether the command ends within the time."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, timeout_seconds))
         return self._process.returncode is not None
 
     def kill_group(self) -> None:
-        """Kill it and every process left in its group, also when the leader itself has gone already."""
-        # macOS says "not permitted" for a group of which only zombies are left.
+        """Kill every process left in the group, even if the leader has ended already."""
+        # macOS answers "not permitted" for a group with nothing but zombies left.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
@@ -203,13 +203,13 @@ class _Watched:
     child: Child | None
     started_at: float
     pause_seconds: float = 0.0
-    due_at: float = 0.0  # when to start it again, while child is None
+    due_at: float = 0.0  # when to restart it, while child is None
 
 
 class Supervisor:
     """Keeps its children running until `stop`. All calls come from the main thread.
 
-    `say` is told in a sentence what happens; `clock` and `spawn` are replaced in tests.
+    `say` gets a sentence about each event; tests replace `clock` and `spawn`.
     """
 
     def __init__(
@@ -225,52 +225,52 @@ class Supervisor:
         self._watched: list[_Watched] = []
 
     def start(self, command: Command) -> int:
-        """Start a command and keep it running; its pid."""
+        """Start a command and keep it running. Returns its pid."""
         child = self._spawn(command)
         self.adopt(command, child)
         return child.pid
 
     def adopt(self, command: Command, child: Child) -> None:
-        """Keep a child running that was started elsewhere."""
+        """Take over a child that was started elsewhere and keep it running."""
         self._watched.append(_Watched(command, child, started_at=self._clock()))
 
     def tick(self) -> None:
-        """Notice who has died, and start again whose pause is over. Returns at once."""
+        """Notice children that have died, and restart those whose pause is over. Returns at once."""
         now = self._clock()
         for watched in self._watched:
             if watched.child is not None:
                 self._notice_death(watched, watched.child, now)
             elif watched.due_at <= now:
-                self._start_again(watched, now)
+                self._restart(watched, now)
 
     def _notice_death(self, watched: _Watched, child: Child, now: float) -> None:
         status = child.poll()
         if status is None:
             return
-        child.kill_group()  # what it has started must not run beside its successor
+        child.kill_group()  # its own children must not run beside its successor
         watched.child = None
         if status == EXIT_USELESS_HERE:
             watched.due_at = math.inf
-            self._say(f"{watched.command.name} cannot be of use here, as it says above; the rest goes on without it")
+            self._say(f"{watched.command.name} cannot run here, as it says above; the rest runs without it")
             return
         watched.pause_seconds = next_pause_seconds(watched.pause_seconds, now - watched.started_at)
         watched.due_at = now + watched.pause_seconds
         name = watched.command.name
-        self._say(f"{name} {ended_words(status)}; starting it again in {watched.pause_seconds:g} s")
+        self._say(f"{name} {describe_exit(status)}; restarting it in {watched.pause_seconds:g} s")
 
-    def _start_again(self, watched: _Watched, now: float) -> None:
+    def _restart(self, watched: _Watched, now: float) -> None:
         try:
             watched.child = self._spawn(watched.command)
-        except OSError as error:  # no memory, no processes left: try again, later
+        except OSError as error:  # out of memory or processes: try again later
             watched.pause_seconds = next_pause_seconds(watched.pause_seconds, 0.0)
             watched.due_at = now + watched.pause_seconds
             self._say(f"{watched.command.name} could not be started: {error}")
             return
         watched.started_at = now
-        self._say(f"{watched.command.name} started again (pid {watched.child.pid})")
+        self._say(f"{watched.command.name} restarted (pid {watched.child.pid})")
 
     def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
-        """End all children and theirs: SIGTERM, and SIGKILL for what is left after the grace."""
+        """End all children and their children: SIGTERM, then SIGKILL for those left after the grace period."""
         running = [(watched.command.name, watched.child) for watched in self._watched if watched.child]
         self._watched.clear()
         for _, child in running:
@@ -278,18 +278,18 @@ class Supervisor:
         deadline = self._clock() + grace_seconds
         for name, child in running:
             if not child.wait(deadline - self._clock()):
-                self._say(f"{name} did not stop within {grace_seconds:g} s and is killed")
+                self._say(f"{name} did not stop within {grace_seconds:g} s; killing it")
             child.kill_group()
 
 
-def ended_words(status: int) -> str:
-    """An exit status as a person says it."""
+def describe_exit(status: int) -> str:
+    """An exit status in words."""
     if status >= 0:
         return f"ended with status {status}"
     try:
-        return f"was ended by {signal.Signals(-status).name}"
+        return f"was killed by {signal.Signals(-status).name}"
     except ValueError:
-        return f"was ended by signal {-status}"
+        return f"was killed by signal {-status}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Which Redis is used: one order for the API, workers, beat and `start.py`.
+"""Finds the Redis to use, in the same order for the API, workers, beat and `start.py`.
 
 1. The setting REDIS_URL.
-2. The embedded server's socket in VAR_DIR, if a server answers there.
+2. The embedded server's socket in VAR_DIR, if a server answers on it.
 3. localhost:6379, if one answers there.
 4. None: `start.py` starts the embedded server (embedded_redis.py).
 """
@@ -19,22 +19,22 @@ from urllib.parse import quote, urlsplit
 
 from app.settings import Settings, SettingsError
 
-MAX_SOCKET_PATH_BYTES = 100  # the system's own limit is 104 to 108
+MAX_SOCKET_PATH_BYTES = 100  # systems allow 104 to 108
 LOCALHOST = ("localhost", 6379)
 ANSWER_SECONDS = 0.3
 
 
 class Answer(Enum):
-    """What came back on a PING."""
+    """The answer to a PING."""
 
-    NONE = "nobody answers, or no Redis"
-    READY = "it serves"
-    LOADING = "it is still reading its file"
-    REFUSED = "it is a Redis, and wants a password that we do not have"
+    NONE = "no server answers, or it is not a Redis"
+    READY = "the server is ready"
+    LOADING = "the server is still loading its data"
+    REFUSED = "it is a Redis, but it wants a password that we don't have"
 
 
 def find_redis_url(settings: Settings) -> tuple[str, str] | None:
-    """The URL of the Redis to use and, in words, where it came from; None if there is none yet."""
+    """The URL of the Redis to use and a description of its source; None if there is none yet."""
     if settings.redis_url:
         return settings.redis_url, "set by REDIS_URL"
     path = socket_path(settings)
@@ -46,15 +46,15 @@ def find_redis_url(settings: Settings) -> tuple[str, str] | None:
 
 
 def require_redis_url(settings: Settings) -> str:
-    """The URL of the Redis to use. Raises SettingsError where there is none yet."""
+    """The URL of the Redis to use. Raises SettingsError if there is none yet."""
     found = find_redis_url(settings)
     if found is None:
-        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which brings one along")
+        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which starts one")
     return found[0]
 
 
 def socket_path(settings: Settings) -> Path:
-    """The embedded server's socket: in VAR_DIR, or in a short folder of its own if that path is too long."""
+    """The path of the embedded server's socket: in VAR_DIR, or in a folder with a short path if that is too long."""
     path = settings.var_dir / "redis.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
         return path
@@ -68,7 +68,7 @@ def socket_url(settings: Settings) -> str:
 
 
 def shown_url(url: str) -> str:
-    """`url` without its password, for people to read."""
+    """`url` without its password, for display."""
     parts = urlsplit(url)
     if parts.password is None:
         return url
@@ -76,12 +76,12 @@ def shown_url(url: str) -> str:
 
 
 def ping(address: str | tuple[str, int], timeout_seconds: float = ANSWER_SECONDS) -> Answer:
-    """Ask who answers at a socket's path or a (host, port), within the time for each step."""
+    """Send a PING to a socket's path or a (host, port). Each step may take `timeout_seconds`."""
     try:
         with _connect(address, timeout_seconds) as connection:
             connection.sendall(b"PING\r\n")
             reply = connection.recv(128)
-    except OSError:  # nobody there, or silent: that is the answer
+    except OSError:  # no server, or a silent one, which is an answer too
         return Answer.NONE
     if reply.startswith(b"+PONG"):
         return Answer.READY
@@ -104,12 +104,12 @@ def _connect(address: str | tuple[str, int], timeout_seconds: float) -> socket.s
 
 
 def _may_be_trusted(path: Path, settings: Settings) -> bool:
-    """Whether nobody else could have laid the socket there; VAR_DIR is the operator's own choice."""
+    """Whether no other user can have put the socket there; VAR_DIR itself is the operator's choice."""
     return path.parent == settings.var_dir or is_private(path.parent)
 
 
 def is_private(folder: Path) -> bool:
-    """Whether nobody but this user may enter the folder."""
+    """Whether only this user may enter the folder."""
     try:
         found = folder.lstat()
     except OSError:

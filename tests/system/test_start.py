@@ -157,7 +157,7 @@ def test_second_start_on_the_same_folder_says_who_has_it(system: Started, tmp_pa
     assert second.returncode == 1
     assert second.stderr == (
         f"start.py: the folder {folder} is in use by process {system.process.pid}: "
-        "stop that one, or set VAR_DIR to another folder\n"
+        "stop that process, or set VAR_DIR to another folder\n"
     )
     assert "started" not in second.stdout
 
@@ -167,8 +167,8 @@ def test_start_on_a_port_in_use_says_so(role: str, system: Started, tmp_path: Pa
     second = run(role, "--port", str(system.port), VAR_DIR=str(tmp_path / "other"))
     assert second.returncode == 1
     assert second.stderr == (
-        f"start.py: the API can't have port {system.port} on 127.0.0.1 (Address already in use): "
-        "stop what uses it, or choose another with --port\n"
+        f"start.py: the API can't use port {system.port} on 127.0.0.1 (Address already in use): "
+        "stop the process that uses it, or choose another port with --port\n"
     )
     assert not (tmp_path / "other").exists()
 
@@ -191,8 +191,8 @@ def test_child_that_is_killed_is_started_again(start: Start) -> None:
     started.wait_for("Try it:")
     for name in CHILDREN:
         os.kill(started.pid_of(name), signal.SIGKILL)
-        started.wait_for(rf"{name} was ended by SIGKILL; starting it again in 0.5 s")
-        pid = int(started.wait_for(rf"{name} started again \(pid (\d+)\)")[1])
+        started.wait_for(rf"{name} was killed by SIGKILL; restarting it in 0.5 s")
+        pid = int(started.wait_for(rf"{name} restarted \(pid (\d+)\)")[1])
         os.kill(pid, 0)
     started.wait_until_ready()
     assert started.end(signal.SIGTERM) == 0
@@ -253,8 +253,8 @@ def test_killed_api_takes_its_worker_process_along(start: Start) -> None:
     started.wait_until_ready(path="/health/live")
     started.remember_processes()
     os.kill(int(started.wait_for(r"main PID: (\d+)")[1]), signal.SIGKILL)
-    started.wait_for(r"api was ended by SIGKILL")
-    started.wait_for(r"api started again")
+    started.wait_for(r"api was killed by SIGKILL")
+    started.wait_for(r"api restarted")
     started.wait_until_ready(path="/health/live")
     assert started.end(signal.SIGTERM) == 0
 

@@ -25,7 +25,7 @@ from app.launch.processes import (
     Child,
     Command,
     Supervisor,
-    ended_words,
+    describe_exit,
     main,
     next_pause_seconds,
     program_command,
@@ -138,8 +138,8 @@ def test_dead_child_is_started_again_after_the_pause_and_not_before(world: World
     world.pass_seconds(0.01)
     assert len(world.children) == 2
     assert world.said == [
-        "beat was ended by SIGKILL; starting it again in 0.5 s",
-        "beat started again (pid 1001)",
+        "beat was killed by SIGKILL; restarting it in 0.5 s",
+        "beat restarted (pid 1001)",
     ]
 
 
@@ -151,7 +151,7 @@ def test_what_a_dead_child_left_is_killed_before_it_is_started_again(world: Worl
 def test_child_that_dies_again_and_again_waits_longer_each_time(world: World) -> None:
     for pause in (0.5, 1, 2, 4, 8, 16, 30, 30):
         world.die(1)
-        assert world.said[-1] == f"beat ended with status 1; starting it again in {pause:g} s"
+        assert world.said[-1] == f"beat ended with status 1; restarting it in {pause:g} s"
         world.pass_seconds(pause)
     world.pass_seconds(60)
     world.die(1)
@@ -172,7 +172,7 @@ def test_start_that_fails_is_tried_again(world: World) -> None:
     assert world.said[-1] == "beat could not be started: no memory"
     world.can_spawn = True
     world.pass_seconds(1)
-    assert world.said[-1] == "beat started again (pid 1001)"
+    assert world.said[-1] == "beat restarted (pid 1001)"
 
 
 def test_stop_asks_all_before_it_waits_for_one(world: World) -> None:
@@ -188,7 +188,7 @@ def test_stop_kills_who_does_not_obey_and_says_so() -> None:
     world.supervisor.start(BEAT)
     world.supervisor.stop(grace_seconds=7)
     assert world.children[0].log[-1] == "kill_group"
-    assert world.said == ["beat did not stop within 7 s and is killed"]
+    assert world.said == ["beat did not stop within 7 s; killing it"]
 
 
 def test_nothing_is_started_again_after_the_stop(world: World) -> None:
@@ -200,10 +200,10 @@ def test_nothing_is_started_again_after_the_stop(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(0, "ended with status 0"), (-15, "was ended by SIGTERM"), (-40, "was ended by signal 40")],
+    [(0, "ended with status 0"), (-15, "was killed by SIGTERM"), (-40, "was killed by signal 40")],
 )
-def test_exit_status_is_said_in_words(status: int, words: str) -> None:
-    assert ended_words(status) == words
+def test_exit_status_is_described_in_words(status: int, words: str) -> None:
+    assert describe_exit(status) == words
 
 
 # --- real processes ------------------------------------------------------------------------------------
@@ -352,4 +352,4 @@ def test_stop_of_deaf_children_takes_one_grace_for_all(tmp_path: Path) -> None:
     began = time.monotonic()
     supervisor.stop(grace_seconds=0.3)
     assert time.monotonic() - began < 3
-    assert said == ["a did not stop within 0.3 s and is killed", "b did not stop within 0.3 s and is killed"]
+    assert said == ["a did not stop within 0.3 s; killing it", "b did not stop within 0.3 s; killing it"]

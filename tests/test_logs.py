@@ -1,4 +1,4 @@
-"""One line per event, whatever is in it: for people and for machines."""
+"""Each event is one line, whatever it contains, for people or for machines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOON = 1_795_422_600.0  # 2026-11-23T08:30:00Z
 
 @pytest.fixture(autouse=True)
 def _restored_logging() -> Iterator[None]:
-    """What `configure` changes in this process is undone."""
+    """Undo what `configure` changes in this process."""
     names = [*logs.FOREIGN, *logs.FLOORS]
     root = logging.getLogger()
     before = [(name, logging.getLogger(name).level, logging.getLogger(name).handlers) for name in names]
@@ -81,9 +81,9 @@ def test_text_is_time_level_logger_message_and_extras() -> None:
         ("back\\slash", r'"back\\slash"'),
         ("x\ny", r'"x\ny"'),
         ("\x1b[2J", r"\x1b[2J"),  # would clear the terminal
-        ("a\u2028b", r'"a\u2028b"'),  # a line's end, to some
-        ("\u202edlrow", r"\u202edlrow"),  # would turn the line around
-        ("\ud800", r"\ud800"),  # can't be written at all
+        ("a\u2028b", r'"a\u2028b"'),  # some programs end a line here
+        ("\u202edlrow", r"\u202edlrow"),  # would reverse the line
+        ("\ud800", r"\ud800"),  # can't be encoded
         ("grün", "grün"),
         (None, "null"),
         (True, "true"),
@@ -91,7 +91,7 @@ def test_text_is_time_level_logger_message_and_extras() -> None:
         (["a", 1], r'"[\"a\", 1]"'),
     ],
 )
-def test_value_is_written_so_that_it_can_be_read_and_not_forge_anything(value: Any, written: str) -> None:
+def test_value_is_readable_and_can_not_forge_anything(value: Any, written: str) -> None:
     assert text(value=value).partition(" value=")[2] == written
 
 
@@ -163,11 +163,11 @@ def test_extra_can_not_replace_a_field() -> None:
     assert as_json(level="DEBUG", time="never")["level"] == "INFO"
 
 
-# --- whose lines -------------------------------------------------------------------------------------------
+# --- other packages -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["celery.app.trace", "kombu.transport", "_granian", "urllib3.connectionpool"])
-def test_what_others_attach_to_their_records_is_left_out(name: str) -> None:
+def test_extras_of_other_packages_are_dropped(name: str) -> None:
     attached = record(name=name, data={"args": "secret"})
     assert "secret" not in logs.TextFormatter().format(attached)
     assert "secret" not in logs.JsonFormatter().format(attached)
@@ -182,7 +182,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, **settings: str) -> io.StringIO:
 
 @pytest.mark.parametrize("name", ["celeriac.tasks", "celery.beat", "kombu.connection", "_granian", "werkzeug"])
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_everybody_logs_in_our_form(log_format: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_package_logs_in_our_form(log_format: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     logging.getLogger(name).handlers = [logging.NullHandler()]
     stream = configured(monkeypatch, LOG_FORMAT=log_format)
     logging.getLogger(name).warning("hello %s", "you")
@@ -193,7 +193,7 @@ def test_everybody_logs_in_our_form(log_format: str, name: str, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("name", ["celery.app.trace", "celery.worker.strategy"])
-def test_what_celery_says_of_every_task_is_quiet_and_its_warnings_are_not(
+def test_celerys_lines_about_each_task_are_dropped_and_its_warnings_are_not(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = configured(monkeypatch)
@@ -204,7 +204,7 @@ def test_what_celery_says_of_every_task_is_quiet_and_its_warnings_are_not(
 
 
 @pytest.mark.parametrize("name", ["urllib3.connectionpool", "kombu.transport.redis", "celery.pool"])
-def test_debug_does_not_open_what_may_hold_secrets(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_does_not_reveal_what_may_hold_secrets(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = configured(monkeypatch, LOG_LEVEL="DEBUG")
     logging.getLogger(name).debug("GET /?token=secret")
     logging.getLogger("celeriac.tasks").debug("ours")

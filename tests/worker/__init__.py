@@ -1,1 +1,1 @@
-"""Workers and beats: Celery as it is, and ours."""
+"""Tests of workers and beats: unmodified Celery, and ours."""

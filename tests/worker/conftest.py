@@ -23,7 +23,7 @@ HORIZON_SECONDS = 2.0
 
 
 def unchecked(source: str, function_name: str) -> list[Any]:
-    """These tests post no bad programs."""
+    """A code check that accepts everything, since these tests post no bad programs."""
     return []
 
 
@@ -34,7 +34,7 @@ def composed(store: Store, **settings: Any) -> Context:
 
 @pytest.fixture
 def own_server(own_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
-    """Celery's configuration asks for a broker before it is used."""
+    """The test's own Redis, which is set in the environment, because Celery's configuration needs a broker."""
     monkeypatch.setenv("REDIS_URL", own_server.url)
     return own_server
 
@@ -73,7 +73,7 @@ def start(tmp_path: Path, redis_url: str) -> Iterator[Start]:
 
 @pytest.fixture
 def start_worker(start: Start) -> Start:
-    """Starts a worker, and waits until it is ready."""
+    """Starts a worker and waits until it is ready."""
 
     def start_worker(name: str = "one", *words: str, **settings: str) -> CeleryProcess:
         worker = start("worker", "-n", f"{name}@test", *words, **settings)

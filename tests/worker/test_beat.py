@@ -1,4 +1,4 @@
-"""Real beats: each firing once, however many there are."""
+"""Real beats take each firing once, however many beats there are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVERY_SECOND = {**CODE, "cron_expression": "* * * * * *"}
 
 
 def tasks_of(store: Store, schedule_id: str) -> list[Task]:
-    """The tasks that a schedule created, the oldest first."""
+    """The tasks that a schedule created, oldest first."""
     return list(reversed(store.tasks.page(Filters(scheduled_task_id=schedule_id), 200).items))
 
 
@@ -43,10 +43,10 @@ def test_two_beats_create_one_task_for_each_second(store: Store, schedules: Sche
     assert [task.id for task in tasks] == [firing_id(schedule.id, due) for due in due_ms]
     assert all(task.created_ms - task.due_ms < 800 for task in tasks), "late by more than a wake-up"
     assert schedules.get(schedule.id).run_count == len(tasks)
-    assert store.liveness.last_beat() is None, "a beat that ends says so"
+    assert store.liveness.last_beat() is None, "a beat signs off when it ends"
 
 
-def test_a_schedule_that_can_not_be_fired_keeps_nothing_else_from_its_time(
+def test_a_schedule_that_can_not_be_fired_delays_nothing_else(
     store: Store, service: TaskService, schedules: ScheduleService, raw_redis: redis.Redis, start: Start
 ) -> None:
     broken, whole = schedules.create(EVERY_SECOND), schedules.create(EVERY_SECOND)
@@ -55,7 +55,7 @@ def test_a_schedule_that_can_not_be_fired_keeps_nothing_else_from_its_time(
     raw_redis.hset(store.keys.schedule(broken.id), "te", str(terms).replace('"UTC"', '"Gone/Away"'))
     task = service.create({**CODE, "task_type": "delayed", "delay_seconds": 2.5})
     beat = start("beat")
-    wait_until(lambda: len(tasks_of(store, whole.id)) >= 2, 15, "firings of the other one")
+    wait_until(lambda: len(tasks_of(store, whole.id)) >= 2, 15, "firings of the other schedule")
     wait_until(lambda: not store.recovery.waiting_until(task.due_ms, 10), 15, "the message of a delayed task")
     assert tasks_of(store, broken.id) == []
     assert f"scheduled task {broken.id}" in beat.output

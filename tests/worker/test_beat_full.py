@@ -1,4 +1,4 @@
-"""A beat while there is no room for more tasks: firings are put off, everything else goes on."""
+"""While there is no room for more tasks, beat puts firings off and does its other work."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def memory(raw_redis: redis.Redis) -> Iterator[redis.Redis]:
 
 
 def outcomes(store: Store, schedule_id: str) -> list[tuple[int, str]]:
-    """(ms, what became of it) of each firing, the oldest first."""
-    notes, _ = store.firings.page(schedule_id, 1_000, None)
-    return [(note.at_ms, note.outcome) for note in reversed(notes)]
+    """The time in ms and the outcome of each firing, oldest first."""
+    firings, _ = store.firings.page(schedule_id, 1_000, None)
+    return [(firing.at_ms, firing.outcome) for firing in reversed(firings)]
 
 
 def assert_each_second_was_fired(found: list[tuple[int, str]]) -> None:
@@ -67,10 +67,10 @@ def test_retention_makes_room_where_the_memory_is_full(
     memory.config_set("maxmemory", "1")
     beat = start("beat", MAX_FINISHED_TASKS="1")
     beat.wait_for("firings are put off")
-    left = store.retention
-    wait_until(lambda: left.count(left.finished_indexes()) == 1, 10, "the end of what is too much")
+    retention = store.retention
+    wait_until(lambda: retention.count(retention.finished_indexes()) == 1, 10, "the deletion of surplus tasks")
     last = store.liveness.last_beat()
-    assert last is not None, "it says that it lives"
+    assert last is not None, "its heartbeat goes on"
     wait_until(lambda: ticked_after(store, last.tick_ms), 5, "a further tick")
     assert "can't be reached" not in beat.output
     memory.config_set("maxmemory", "0")
@@ -84,10 +84,10 @@ def ticked_after(store: Store, tick_ms: int) -> bool:
     return beat is not None and beat.tick_ms > tick_ms
 
 
-def test_it_sleeps_while_firings_are_put_off(
+def test_beat_sleeps_while_firings_are_put_off(
     store: Store, schedules: ScheduleService, start: Start, raw_redis: redis.Redis
 ) -> None:
-    """What is due and can't be taken must not keep it awake."""
+    """Firings that are due and can't be taken must not keep beat awake."""
     created(store, system_clock())
     schedules.create(EVERY_SECOND)
     start("beat", MAX_QUEUED_TASKS="1").wait_for("firings are put off")

@@ -1,7 +1,7 @@
-"""Two beats, killed at random moments: no firing is lost, none is doubled.
+"""Two beats are killed at random moments, and no firing is lost or doubled.
 
-20 kills in the ordinary run. By hand, for long: `CELERIAC_KILLS=200 python -m pytest tests/worker/test_beat_kills.py`;
-CELERIAC_SEED repeats a run.
+The ordinary run makes 20 kills. For a longer run by hand:
+`CELERIAC_KILLS=200 python -m pytest tests/worker/test_beat_kills.py`. CELERIAC_SEED repeats a run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SPEC = {
 
 
 def due_times_ms(store: Store, schedule_id: str) -> list[int]:
-    """When the tasks that a schedule created were due, every page of them."""
+    """The due times of all tasks that a schedule created, from every page."""
     found: list[int] = []
     cursor = None
     while True:
@@ -52,19 +52,23 @@ def test_beats_that_are_killed_at_random_fire_each_second_once(
 ) -> None:
     seed = int(os.environ.get("CELERIAC_SEED", time.time_ns() % 1_000_000))
     print(f"CELERIAC_SEED={seed}")
-    chance = random.Random(seed)
+    randomness = random.Random(seed)
     beats: list[CeleryProcess] = [start("beat") for _ in range(2)]
     wait_until(lambda: store.liveness.last_beat(), 30, "a first tick")
     created = [schedules.create(SPEC) for _ in range(SCHEDULES)]
     for number in range(KILLS):
-        time.sleep(chance.uniform(0, 0.7))  # the random moment: anywhere within a tick
+        time.sleep(randomness.uniform(0, 0.7))  # a random moment within a tick
         beats[number % 2].signal(signal.SIGKILL)
         beats[number % 2].process.wait(10)
         beats[number % 2] = start("beat")
     killed_ms = time.time_ns() // 1_000_000
     wait_until(lambda: ticked_since(store, killed_ms + 2_000), 30, "ticks after the last kill")
-    # A tick is said before its firings are taken.
-    wait_until(lambda: all((schedules.get(one.id).next_run_ms or 0) > killed_ms for one in created), 10, "its firings")
+    # A beat reports its tick before it takes the firings.
+    wait_until(
+        lambda: all((schedules.get(one.id).next_run_ms or 0) > killed_ms for one in created),
+        10,
+        "the firings of that tick",
+    )
     for schedule in created:
         paused = schedules.pause(schedule.id)
         times = due_times_ms(store, schedule.id)

@@ -1,4 +1,4 @@
-"""Beat outlives its Redis; and without a beat, delays run, cron does not, and health says why."""
+"""Beat survives an outage of Redis; without a beat, delayed tasks run, cron does not, and health says why."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.clock import system_clock
 from app.domain.errors import Unavailable
 from app.domain.status import Status
 from app.store.store import Store
-from app.usecases.health import HealthService
 from app.usecases.schedules import ScheduleService
 from app.usecases.tasks import TaskService
 from tests.servers import CeleryProcess, RedisServer, wait_until
@@ -30,7 +28,7 @@ def own_store(own_server: RedisServer) -> Iterator[Store]:
 
 
 def runs_of(schedules: ScheduleService, schedule_id: str) -> Callable[[int], bool]:
-    """Whether a schedule has fired so often."""
+    """A check for whether a schedule has fired at least a given number of times."""
     return lambda count: schedules.get(schedule_id).run_count >= count
 
 
@@ -67,15 +65,15 @@ def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tm
         wait_until(lambda: after(2), 8, "two firings after Redis came back")
         beat.wait_for("Redis is back")
         assert beat.process.poll() is None
-        assert beat.output.count("Redis can't be reached") == 1, "it is said once, not at each try"
+        assert beat.output.count("Redis can't be reached") == 1, "the outage is logged once, not at each attempt"
     finally:
         beat.kill()
 
 
-def test_without_a_beat_delays_run_and_health_says_why_cron_does_not(
+def test_without_a_beat_delayed_tasks_run_and_health_says_why_cron_does_not(
     store: Store, service: TaskService, schedules: ScheduleService, start_worker: Start
 ) -> None:
-    health = HealthService(store, system_clock)
+    health = composed(store).health
     start_worker()
     schedule = schedules.create(EVERY_SECOND)
     task = service.create({**CODE, "task_type": "delayed", "delay_seconds": HORIZON_SECONDS + 1})
@@ -92,7 +90,7 @@ def test_without_a_beat_delays_run_and_health_says_why_cron_does_not(
 
 
 def test_with_a_beat_health_says_that_it_ticks(store: Store, start: Start) -> None:
-    health = HealthService(store, system_clock)
+    health = composed(store).health
     start("beat")
     wait_until(lambda: health.report()["beat"]["status"] == "ok", 20, "a tick")
     beat = health.report()["beat"]

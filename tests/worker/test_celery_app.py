@@ -1,4 +1,4 @@
-"""Celery speaks to the very database that the store does."""
+"""Celery uses the same database as the store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_both_use_the_same_database(url: str, database: int) -> None:
 
 
 @pytest.mark.parametrize("database", [0, 2])
-def test_on_a_socket_too(redis_url: str, database: int) -> None:
+def test_both_use_the_same_database_on_a_socket(redis_url: str, database: int) -> None:
     url = f"{redis_url.partition('?')[0]}?db={database}"
     with Connection(kombu_url(url)) as theirs, theirs.SimpleQueue("same-database") as queue:
         queue.put("hello")
@@ -42,7 +42,7 @@ def test_on_a_socket_too(redis_url: str, database: int) -> None:
 
 
 @pytest.mark.parametrize("role", ["worker", "beat"])
-def test_without_a_redis_it_ends_in_a_sentence(tmp_path: Path, role: str) -> None:
+def test_without_a_redis_the_process_ends_with_one_sentence(tmp_path: Path, role: str) -> None:
     env = {**os.environ, "REDIS_URL": "", "VAR_DIR": str(tmp_path / "var"), "API_KEYS": "short"}
     ended = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "celery_app", role], cwd=ROOT, env=env, capture_output=True, text=True

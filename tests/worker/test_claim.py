@@ -1,4 +1,4 @@
-"""A claim that Redis does not answer: one line in the log, and the task is left to be found again."""
+"""A claim that Redis does not answer gives one line in the log and leaves the task to recovery."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ from tasks.drain import Drain
 from tasks.leases.in_flight import InFlight
 
 
-class _Away:
+class _StoreAway:
+    """A store whose Redis is away."""
+
     def claim(self, *_: Any) -> None:
         raise Unavailable("TimeoutError")
 
 
-class _NotEnding:
+class _DrainNotBegun:
+    """The drain of a worker that keeps running."""
+
     def may_start(self, task_id: str) -> bool:
         return True
 
 
-def test_a_claim_without_redis_is_said_without_a_traceback(
+def test_a_claim_without_redis_is_logged_without_a_traceback(
     dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     runner = AttemptRunner(
-        cast(TaskStore, _Away()), dispatcher, {}, InFlight(), cast(Drain, _NotEnding()), 15, lambda: 0
+        cast(TaskStore, _StoreAway()), dispatcher, {}, InFlight(), cast(Drain, _DrainNotBegun()), 15, lambda: 0
     )
     runner.run("0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42", "one@test")
     (record,) = caplog.records
@@ -43,7 +47,7 @@ def test_a_claim_without_redis_is_said_without_a_traceback(
 
 def test_a_lost_worker_uses_up_no_retry(dispatcher: Dispatcher) -> None:
     runner = AttemptRunner(
-        cast(TaskStore, _Away()), dispatcher, {}, InFlight(), cast(Drain, _NotEnding()), 15, lambda: 0
+        cast(TaskStore, _StoreAway()), dispatcher, {}, InFlight(), cast(Drain, _DrainNotBegun()), 15, lambda: 0
     )
     failed = Outcome(failure=Failure("ValueError", "no"))
     spec = {"max_retries": 1, "retry_delay": 8, "retry_max_delay": 3600}
@@ -52,9 +56,9 @@ def test_a_lost_worker_uses_up_no_retry(dispatcher: Dispatcher) -> None:
         attempt = Attempt("id", number, number, Kind.CODE, losses, spec)
         return runner._pause_ms(attempt, failed, Ending.COUNTED)
 
-    assert pause_ms(2, 0) is None, "the one retry was made"
+    assert pause_ms(2, 0) is None, "the only retry has been used"
     for losses in (1, 2):
         pause = pause_ms(1 + losses, losses)
-        assert pause is not None, "the attempts before were lost"
+        assert pause is not None, "the earlier attempts were lost"
         assert pause <= 8_000, "the pause before the first retry"
         assert pause_ms(2 + losses, losses) is None

@@ -1,4 +1,4 @@
-"""A worker that is told to end (SIGTERM): nothing is lost, nothing doubled, and no attempt counted for it."""
+"""A worker that ends on SIGTERM loses nothing, runs nothing twice, and uses up no attempt."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def is_running(service: TaskService, task: Task) -> bool:
 
 
 def end(worker: CeleryProcess, seconds: float = 20) -> None:
-    """SIGTERM; and it ends by itself, in order, with all that it started."""
+    """Send SIGTERM and check that the worker ends cleanly, with every process that it started."""
     worker.signal(signal.SIGTERM)
     assert worker.process.wait(seconds) == 0
     assert worker.left_nothing()
 
 
-def whys(task: Task) -> list[str]:
+def reasons(task: Task) -> list[str]:
     return [change.why for change in task.history]
 
 
-def test_what_runs_may_end_within_the_grace(service: TaskService, start_worker: Start) -> None:
+def test_a_running_attempt_may_finish_within_the_grace(service: TaskService, start_worker: Start) -> None:
     worker = start_worker(SHUTDOWN_GRACE="20")
     task = service.create(code(SLEEPS, 1.0))
     wait_until(lambda: is_running(service, task), 10, "a start")
@@ -48,24 +48,28 @@ def test_what_runs_may_end_within_the_grace(service: TaskService, start_worker: 
     assert (task.status, task.attempt, task.result_json) == (Status.SUCCEEDED, 1, '"slept"')
 
 
-def test_what_does_not_end_goes_back_uncounted_and_runs_elsewhere(service: TaskService, start_worker: Start) -> None:
+def test_an_attempt_that_outlasts_the_grace_goes_back_uncounted_and_runs_elsewhere(
+    service: TaskService, start_worker: Start
+) -> None:
     worker = start_worker("one", SHUTDOWN_GRACE="0.3")
     task = service.create(code(SPINS, max_retries=1, timeout=3, retry_delay=0))
     wait_until(lambda: is_running(service, task), 10, "a start")
     end(worker)
     back = service.get(task.id)
     assert (back.status, back.attempt, back.worker, list(back.attempts)) == (Status.QUEUED, 0, None, [])
-    assert (back.error, back.duration_ms, back.due_ms) == (None, None, task.due_ms), "as if it had not been started"
-    assert whys(back)[-1] == GIVEN_BACK
+    assert (back.error, back.duration_ms, back.due_ms) == (None, None, task.due_ms), "as if it had never started"
+    assert reasons(back)[-1] == GIVEN_BACK
     assert "action=task_given_back" in worker.output
 
     start_worker("two")
     done = service.get(task.id, wait_seconds=20)
-    assert (done.status, done.attempt, done.worker) == (Status.FAILED, 2, "two@test"), "both attempts are left"
+    assert (done.status, done.attempt, done.worker) == (Status.FAILED, 2, "two@test"), (
+        "both attempts are still available"
+    )
     assert [entry["error"]["type"] for entry in done.attempts] == ["TimeoutError"]
 
 
-def test_what_may_not_run_again_fails(service: TaskService, start_worker: Start) -> None:
+def test_a_task_that_may_not_run_again_fails(service: TaskService, start_worker: Start) -> None:
     worker = start_worker(SHUTDOWN_GRACE="0.3")
     task = service.create(code(SPINS, on_worker_lost="fail", max_retries=5))
     wait_until(lambda: is_running(service, task), 10, "a start")
@@ -90,7 +94,7 @@ def test_countdowns_go_back_and_others_start_them(
     ending, staying = start_worker("one"), start_worker("two")
     raw = code("def f(): return 1", task_type="delayed", delay_seconds=1.9)
     tasks = [service.create(raw) for _ in range(20)]
-    wait_until(lambda: raw_redis.llen(store.keys.queue("celeriac.code", 4)) == 0, 10, "both have fetched them")
+    wait_until(lambda: raw_redis.llen(store.keys.queue("celeriac.code", 4)) == 0, 10, "both workers have fetched them")
     end(ending)
     assert "gave back tasks that were not started" in ending.output
     done = [service.get(task.id, wait_seconds=20) for task in tasks]
@@ -124,12 +128,12 @@ def test_a_rolling_restart_under_load_loses_doubles_and_fails_nothing(
     tasks = [service.get(task_id, wait_seconds=30) for task_id in created]
     assert len(tasks) > 50
     assert {(task.status, task.attempt) for task in tasks} == {(Status.SUCCEEDED, 1)}
-    assert {len([why for why in whys(task) if "starts" in why]) for task in tasks} == {1}, "each ran once"
+    assert {len([reason for reason in reasons(task) if "starts" in reason]) for task in tasks} == {1}, "each ran once"
     assert {len(task.attempts) for task in tasks} == {0}
-    assert "resent lost messages" not in "".join([*outputs, worker.output]), "what was on its way was given back"
+    assert "resent lost messages" not in "".join([*outputs, worker.output]), "messages on their way were given back"
 
 
-# After Ctrl-C Celery's status is 1.
+# After Ctrl-C Celery exits with status 1.
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 1)])
 def test_an_idle_worker_does_not_wait_for_its_grace(start_worker: Start, number: signal.Signals, status: int) -> None:
     worker = start_worker(SHUTDOWN_GRACE="60")

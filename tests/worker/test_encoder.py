@@ -1,4 +1,4 @@
-"""The encoder's messages are Celery's own: an unmodified worker takes them, and kombu would have written the same."""
+"""The encoder's messages equal Celery's own: an unmodified worker takes them, and kombu writes the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.store.messages import Message
 from celery_app import TRANSPORT_OPTIONS, celery
 from tests.servers import CeleryProcess, wait_until
 
-#: A plain Celery app: nothing of ours but the broker's options.
+#: A plain Celery app that shares nothing with ours but the broker's options.
 PLAIN_APP = """
 import os, time
 import redis
@@ -52,7 +52,7 @@ def broker_url(redis_url: str) -> str:
 
 @pytest.fixture
 def encoder(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> MessageEncoder:
-    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration asks for a broker before it is used
+    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery's configuration needs a broker
     return MessageEncoder(Keys())
 
 
@@ -61,7 +61,7 @@ def send(raw: redis.Redis, message: Message) -> None:
 
 
 def ran(raw: redis.Redis) -> dict[str, float]:
-    """task id -> when, in the order in which they ran."""
+    """task id -> the time when it ran, in the order of execution."""
     return {task_id: float(at) for task_id, at in (entry.split() for entry in raw.lrange("ran", 0, -1))}
 
 
@@ -125,7 +125,7 @@ def test_an_unmodified_worker_keeps_a_countdown(
 
 @pytest.fixture
 def published(redis_url: str, raw_redis: redis.Redis) -> Any:
-    """What kombu itself writes for the same call: (key of the list, message)."""
+    """The list's key and the message that kombu itself writes for the same call."""
 
     def publish(task_id: str, kind: str, priority: int, countdown: float | None) -> tuple[str, dict[str, Any]]:
         name = QUEUES[kind]
@@ -152,7 +152,7 @@ def published(redis_url: str, raw_redis: redis.Redis) -> Any:
 
 
 def shape(value: Any) -> Any:
-    """Names and types, all the way down."""
+    """The names and types in `value`, at every depth."""
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     return type(value).__name__
@@ -172,7 +172,7 @@ def test_a_message_has_the_list_the_names_and_the_body_that_kombu_gives_it(
     key, theirs = published(task_id, kind, priority, countdown)
     assert ours.queue_key == key
     mine = json.loads(ours.payload)
-    assert theirs["properties"].pop("body_encoding") == "base64", "ours is left out: the body is text as it stands"
+    assert theirs["properties"].pop("body_encoding") == "base64", "ours is left out, because the body is plain text"
     assert shape(mine) == shape(theirs)
     assert mine["body"].encode() == base64.b64decode(theirs["body"])
     varying = {"eta", "origin", "delivery_tag", "reply_to"}

@@ -1,4 +1,4 @@
-"""Real workers: both kinds run, retry, stop, and survive the death of a worker."""
+"""Real workers run both kinds of task, which retry, stop, and survive the death of a worker."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG = "def f():\n    while True:\n        pass\n"
 
 
 class Target(HttpTarget):
-    """An HTTP server that answers 500 to the first `failures` calls, then 200; it keeps the requests' headers."""
+    """An HTTP server that answers 500 to the first `failures` calls, then 200, and keeps the requests' headers."""
 
     def __init__(self) -> None:
         super().__init__(TargetHandler)
@@ -52,7 +52,7 @@ class TargetHandler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Silent."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def code(source: str, **more: Any) -> dict[str, Any]:
 
 
 def run(service: TaskService, raw: dict[str, Any], seconds: float = 20) -> Task:
-    """The task, finished."""
+    """Create a task and wait until it has finished."""
     task = service.create(raw, wait_seconds=seconds)
     assert task.status.finished, task
     return task
@@ -130,8 +130,8 @@ def test_a_running_task_of_either_kind_is_stopped_within_a_second(
         stopped = service.stop(task.id)
         assert time.monotonic() - began < 1
         assert stopped.status is Status.STOPPED
-        assert stopped.duration_ms is not None, "the worker itself ended it; its record was not just closed"
-    assert run(service, code("def f():\n    return 1")).status is Status.SUCCEEDED, "the worker goes on"
+        assert stopped.duration_ms is not None, "the worker ended it; the record was not just closed"
+    assert run(service, code("def f():\n    return 1")).status is Status.SUCCEEDED, "the worker keeps working"
 
 
 def test_a_timeout_ends_one_attempt(service: TaskService, start_worker: Start, target: Target) -> None:
@@ -145,7 +145,7 @@ def test_a_timeout_ends_one_attempt(service: TaskService, start_worker: Start, t
 
 
 def test_delays_are_kept_without_any_beat(service: TaskService, start_worker: Start) -> None:
-    """One within the countdown's horizon, one beyond it: a worker promotes that, since no beat is alive."""
+    """One delay is within the countdown's horizon; a worker promotes the other, since no beat is alive."""
     start_worker()
     tasks = [
         service.create(code("def f():\n    return 1", task_type="delayed", delay_seconds=seconds))
@@ -159,14 +159,14 @@ def test_delays_are_kept_without_any_beat(service: TaskService, start_worker: St
         assert 0 <= done.started_ms - done.due_ms < 1_000
 
 
-def test_what_a_killed_worker_ran_and_held_is_done_by_another(
+def test_another_worker_runs_the_tasks_of_a_killed_one(
     service: TaskService, store: Store, raw_redis: redis.Redis, start_worker: Start
 ) -> None:
     worker = start_worker("doomed", "--concurrency", "1")
     running = when_running(service, service.create(code(LONG, timeout=3)))
     held = service.create(code("def f():\n    return 1"))
     gone = service.create(code("def f():\n    return 2"))
-    # The doomed worker may hold one message; the other's is taken from its list as if it held that too.
+    # The doomed worker may hold one message. The other is taken from its list, as if the worker held both.
     wait_until(lambda: _take(raw_redis, store, gone.id), 5, "the message on its list")
     worker.signal(signal.SIGKILL)
     wait_until(worker.left_nothing, 5, "the end of the sandbox's processes with their worker")
@@ -191,13 +191,13 @@ def _take(raw: redis.Redis, store: Store, task_id: str) -> bool:
 def test_a_call_that_becomes_a_program_is_run_by_no_worker_for_calls(
     service: TaskService, start_worker: Start, target: Target
 ) -> None:
-    """Its first message is on its way, or in a worker already, that has no sandbox and need not be able to have one."""
+    """Its first message is on its way to a worker, or in one already, that has no sandbox and need not support one."""
     calls = start_worker("calls", "-Q", "celeriac.api")
     task = service.create({"name": "n", "api_url": f"{target.url}/ok", "task_type": "delayed", "delay_seconds": 1})
     of_a_call = ("api_url", "method", "headers", "params", "data", "expected_status", "retry_on")
     program = {"function_code": "def f(): return 1", "function_name": "f"}
     assert service.patch(task.id, {**dict.fromkeys(of_a_call), **program}).kind == "code"
-    wait_until(lambda: service.get(task.id).status != "waiting", 10, "its time")
+    wait_until(lambda: service.get(task.id).status != "waiting", 10, "its due time")
     assert service.get(task.id).status == "queued"
     start_worker("programs", "-Q", "celeriac.code")
     task = service.get(task.id, wait_seconds=15)
@@ -222,7 +222,7 @@ def test_sigterm_lets_the_running_attempt_finish_and_hands_back_the_rest(
     assert (done.status, done.worker) == (Status.SUCCEEDED, "next@test")
 
 
-def test_the_prefork_pool_works_too(service: TaskService, start_worker: Start, target: Target) -> None:
+def test_the_prefork_pool_works(service: TaskService, start_worker: Start, target: Target) -> None:
     worker = start_worker("forked", "--pool", "prefork", "--concurrency", "2")
     assert run(service, code("def f():\n    return 1")).result_json == "1"
     assert run(service, {"name": "n", "api_url": target.url}).status is Status.SUCCEEDED

@@ -18,7 +18,7 @@ from tasks.executors.api import ApiExecutor
 from tasks.http import AddressPolicy, HttpClient, Request, Response
 from tasks.leases.in_flight import InFlight
 from tests.http.target import OK, Target, answering
-from tests.worker.test_leases import Cancel, NotEnding
+from tests.worker.test_leases import Cancel, DrainNotBegun
 
 SPEC = {
     "name": "n",
@@ -83,7 +83,7 @@ def run(dispatcher: Dispatcher, executor: Any, attempt: Attempt) -> tuple[str, O
         dispatcher,
         {attempt.kind: executor},
         InFlight(),
-        cast(Drain, NotEnding()),
+        cast(Drain, DrainNotBegun()),
         15,
         system_clock,
     )

@@ -1,4 +1,4 @@
-"""What a worker holds, and the threads that look after it."""
+"""The attempts that a worker holds, and the threads that renew and stop them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def attempt(epoch: int) -> Attempt:
 
 
 def test_two_attempts_of_one_task_are_both_held_and_both_ended() -> None:
-    """A worker that was asleep for longer than a lease may be given the task again while it still runs it."""
+    """A worker that slept for longer than a lease may be given the task again while it is still running it."""
     running, old, new = InFlight(), Cancel(), Cancel()
     with running(attempt(1), old, lease_ends=1):
         with running(attempt(2), new, lease_ends=9):
@@ -45,13 +45,13 @@ def test_two_attempts_of_one_task_are_both_held_and_both_ended() -> None:
             assert (old.is_cancelled, new.is_cancelled) == (True, False)
             assert running.cancel(TASK_ID)
             assert new.is_cancelled
-        assert [one.epoch for one in running.attempts()] == [1], "the end of one is not the other's"
+        assert [one.epoch for one in running.attempts()] == [1], "the end of one attempt leaves the other"
     assert running.attempts() == []
     assert not running.cancel(TASK_ID)
 
 
-def test_a_stop_that_comes_before_its_attempt_is_held_ends_it_all_the_same() -> None:
-    """Between the claim and here a stop finds nothing to end. The next renewal would, seconds later."""
+def test_a_stop_that_comes_before_its_attempt_is_held_still_ends_it() -> None:
+    """A stop between the claim and this entry finds nothing to end; only the next renewal would, seconds later."""
     running, stopped, other = InFlight(), Cancel(), Cancel()
     assert not running.cancel(TASK_ID)
     with running(attempt(1), stopped, lease_ends=9), running(replace(attempt(1), task_id="other"), other, lease_ends=9):
@@ -69,7 +69,7 @@ class _Broken:
 
 class _Watchdog:
     def check(self, now: float) -> None:
-        """Nothing."""
+        """Find nothing wrong."""
 
 
 def test_a_defect_in_the_recovery_does_not_keep_a_worker_from_renewing_its_leases(
@@ -88,16 +88,16 @@ def test_a_defect_in_the_recovery_does_not_keep_a_worker_from_renewing_its_lease
     with running(held, Cancel(), lease_ends=0) as one:
         heartbeat.start()
         try:
-            wait_until(lambda: broken.calls >= 3, 10, "the recovery has failed thrice")
+            wait_until(lambda: broken.calls >= 3, 10, "three failures of the recovery")
             ends = one.lease_ends
-            wait_until(lambda: one.lease_ends > ends, 10, "the lease is renewed all the same")
+            wait_until(lambda: one.lease_ends > ends, 10, "a renewal of the lease")
         finally:
             heartbeat.stop()
     assert any(vars(record)["action"] == "heartbeat_failed" for record in caplog.records)
 
 
 class _Slow:
-    """An recovery that takes for ever."""
+    """A recovery that takes for ever."""
 
     def __init__(self) -> None:
         self.began, self.go_on = threading.Event(), threading.Event()

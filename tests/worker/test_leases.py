@@ -1,4 +1,4 @@
-"""A worker ends what it can no longer call its own, before anybody else may start it."""
+"""A worker ends attempts whose leases it has lost, before another worker may start them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def attempt(number: int = 1) -> Attempt:
 
 
 class Cancel:
-    """Remembers how often it was asked."""
+    """Counts its calls."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -61,11 +61,11 @@ def test_an_attempt_is_ended_a_margin_before_its_lease_is_over_and_once() -> Non
         running.renewed([renewed], lease_ends=110)
         assert guard.check(98.1) == 1
         assert (old.count, held.lease_is_lost, new.count, renewed.lease_is_lost) == (1, True, 0, False)
-        assert guard.check(98.2) == 0, "each is told once"
+        assert guard.check(98.2) == 0, "each attempt is ended once"
 
 
 class Executor:
-    """Ends as the stopped ones do where it was cancelled before it started, else says that it worked."""
+    """Returns a stopped outcome if it was cancelled before it started, or else a success."""
 
     def new_cancel(self) -> Cancel:
         return Cancel()
@@ -78,15 +78,15 @@ class Executor:
         return Outcome(stopped=True) if cancel.count else Outcome(result_json="1")
 
 
-class NotEnding:
-    """A worker that goes on."""
+class DrainNotBegun:
+    """The drain of a worker that keeps running."""
 
     def may_start(self, task_id: str) -> bool:
         return True
 
 
 class LateStore:
-    """A store whose answer to a claim comes after the lease that it gave is over."""
+    """A store that answers a claim after the granted lease is over."""
 
     def __init__(self) -> None:
         self.reported: list[tuple[str, Outcome, str]] = []
@@ -115,7 +115,7 @@ def test_a_claim_whose_answer_comes_after_its_lease_starts_nothing(
         dispatcher,
         {Kind.CODE: executor},
         InFlight(),
-        cast(Drain, NotEnding()),
+        cast(Drain, DrainNotBegun()),
         lease_seconds,
         system_clock,
     )
@@ -130,7 +130,7 @@ def test_a_claim_whose_answer_comes_after_its_lease_starts_nothing(
 
 
 class Target(HttpTarget):
-    """Never answers; notes when each call began, and when its caller was gone."""
+    """Never answers; records when each call began and when its caller hung up."""
 
     def __init__(self) -> None:
         super().__init__(Handler)
@@ -149,7 +149,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
-        """Silent."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_while_redis_hangs_an_attempt_ends_before_another_may_begin(
         store.close()
 
 
-def test_a_worker_that_slept_ends_at_its_waking_what_is_no_longer_its_own(
+def test_a_worker_that_wakes_up_ends_the_attempts_that_it_has_lost(
     own_server: RedisServer, target: Target, tmp_path: Path
 ) -> None:
     store = Store.at(own_server.url)

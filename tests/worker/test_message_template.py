@@ -1,4 +1,4 @@
-"""Messages filled into a template are the ones that Celery makes."""
+"""Messages made from a template equal the ones that Celery makes."""
 
 from __future__ import annotations
 

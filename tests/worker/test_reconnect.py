@@ -1,4 +1,4 @@
-"""A worker whose Redis went away fetches again within seconds of its return, and one that does not is found out."""
+"""A worker fetches again within seconds of Redis' return, and the watchdog detects one that does not."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from app.clock import system_clock
 from app.domain.errors import Unavailable
 from app.store.store import Store
-from app.usecases.health import HealthService
 from tasks.watchdog import DOUBT_SECONDS, END_SECONDS, Watchdog
 from tests.servers import CeleryProcess, RedisServer, wait_until
 from tests.worker.conftest import composed
@@ -26,13 +24,13 @@ AWAY_SECONDS = 9.0
 
 
 class Bench:
-    """A Redis that a test may do anything to, the services on it, and a worker."""
+    """A Redis that a test may stop, hang or fill, with services and a worker on it."""
 
     def __init__(self, server: RedisServer, folder: Path) -> None:
         self.server = server
         self.store = Store.at(server.url)
-        self.service = composed(self.store).tasks
-        self.health = HealthService(self.store, system_clock)
+        services = composed(self.store)
+        self.service, self.health = services.tasks, services.health
         self.folder = folder
         self.workers: list[CeleryProcess] = []
 
@@ -46,7 +44,7 @@ class Bench:
         return worker
 
     def runs_a_task(self, seconds: float) -> None:
-        """The only proof that a worker fetches is what it has fetched."""
+        """Check that the worker fetches, by having it run a task."""
         task = self.service.create(CODE)
         wait_until(lambda: self.service.get(task.id).status.finished, seconds, "a task that was fetched")
 
@@ -72,7 +70,7 @@ def bench(own_server: RedisServer, tmp_path: Path) -> Iterator[Bench]:
 
 
 def stay(seconds: float) -> None:
-    """An outage has a length; there is nothing to wait for but that."""
+    """Let an outage last; there is no condition to wait for."""
     time.sleep(seconds)
 
 
@@ -102,7 +100,7 @@ def test_after_a_long_time_without_redis_it_fetches_within_seconds(bench: Bench,
     bench.runs_a_task(BACK_SECONDS)
     assert worker.process.poll() is None
     assert "CPendingDeprecationWarning" not in worker.output
-    assert worker.output.count("the consumer can't reach Redis") <= 1, "it is said once, not at each try"
+    assert worker.output.count("the consumer can't reach Redis") <= 1, "the outage is logged once, not at each attempt"
     assert "Traceback" not in worker.output
 
 
@@ -113,14 +111,14 @@ def test_a_redis_that_takes_no_writes_for_a_while_costs_no_worker(bench: Bench) 
         worker.wait_for("Connection to broker lost")
         lines = worker.output.count("\n")
         stay(5)
-        assert worker.output.count("\n") - lines < 30, "it does not try without a pause"
+        assert worker.output.count("\n") - lines < 30, "it pauses between attempts"
         client.execute_command("REPLICAOF", "NO", "ONE")
     bench.runs_a_task(BACK_SECONDS)
     assert worker.process.poll() is None
 
 
 def test_a_worker_fetches_and_starts_although_redis_is_full(bench: Bench) -> None:
-    """Else what waits would never be done, and no room come back."""
+    """Otherwise waiting tasks would never run, and Redis would stay full."""
     first = bench.start_worker()
     tasks = [bench.service.create({**CODE, "task_type": "delayed", "delay_seconds": 1}) for _ in range(3)]
     with redis.Redis.from_url(bench.server.url) as client:
@@ -140,8 +138,8 @@ def test_a_worker_fetches_and_starts_although_redis_is_full(bench: Bench) -> Non
         wait_until(lambda: bench.service.get(held.id).status.finished, 10, "a task that the new worker fetched")
 
 
-def test_a_worker_that_ends_without_redis_writes_no_files_and_says_no_nonsense(bench: Bench) -> None:
-    """kombu would print "UNABLE TO RESTORE" and write what it held to a file in /tmp, whose name begins so."""
+def test_a_worker_that_ends_without_redis_writes_no_files_and_no_false_alarm(bench: Bench) -> None:
+    """kombu would print "UNABLE TO RESTORE" and write the messages it held to a file in /tmp."""
     worker = bench.start_worker("--concurrency", "1")
     held = [bench.service.create({**CODE, "function_code": "def f():\n    while True: pass"}) for _ in range(3)]
     wait_until(lambda: any(bench.service.get(task.id).status == "running" for task in held), 10, "one runs")
@@ -157,7 +155,7 @@ def test_a_worker_that_ends_without_redis_writes_no_files_and_says_no_nonsense(b
 
 # --- the watchdog --------------------------------------------------------------------------------------
 
-#: A worker whose consumer asks for nothing any more once the file `stall` is there: Celery's own defect, played.
+#: A worker whose consumer stops fetching once the file `stall` exists, which imitates a defect of Celery's.
 STALLING = """
 from pathlib import Path
 import tasks.celery_seam.transport
@@ -183,7 +181,7 @@ def test_a_worker_that_lives_and_fetches_nothing_shows_in_health_and_ends(bench:
         "not fetching tasks: one@test; no worker serves celeriac.code, celeriac.api"
     )
     assert not bench.health.is_ready()
-    wait_until(lambda: worker.process.poll() is not None, END_SECONDS + 15, "its end, to be started anew")
+    wait_until(lambda: worker.process.poll() is not None, END_SECONDS + 15, "the end of the worker")
     assert "the worker fetches nothing although Redis answers" in worker.output
 
 
@@ -194,22 +192,22 @@ def ended() -> list[str]:
 
 @pytest.fixture
 def make(ended: list[str]) -> Callable[[list[float | None]], Watchdog]:
-    """A watchdog over what the last entry of a list says."""
+    """A watchdog that reads the last fetch from the end of a list."""
     return lambda seen: Watchdog(lambda: seen[-1], lambda: ended.append("ended"))
 
 
 def test_it_ends_a_silent_worker_once(make: Callable[[list[float | None]], Watchdog], ended: list[str]) -> None:
     watchdog = make([0.0])
-    said = []
+    states = []
     for second in range(round(END_SECONDS) + 5):
         watchdog.check(float(second))
-        said.append((watchdog.is_consuming, bool(ended)))
-    assert said.index((False, False)) == DOUBT_SECONDS
-    assert said.index((False, True)) == END_SECONDS
+        states.append((watchdog.is_consuming, bool(ended)))
+    assert states.index((False, False)) == DOUBT_SECONDS
+    assert states.index((False, True)) == END_SECONDS
     assert ended == ["ended"]
 
 
-def test_what_is_fetched_and_who_never_fetched_is_left_alone(
+def test_a_worker_that_fetches_and_one_that_never_has_are_left_alone(
     make: Callable[[list[float | None]], Watchdog], ended: list[str]
 ) -> None:
     seen: list[float | None] = [0.0]

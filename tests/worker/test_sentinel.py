@@ -1,4 +1,4 @@
-"""A real failover: the master is killed, Sentinel makes the replica master, and everybody goes there by himself."""
+"""A real failover: the master is killed, Sentinel promotes the replica, and every process follows by itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A master, its replica, and a Sentinel that thinks a second of silence is too much."""
+    """A master, its replica, and a Sentinel that starts a failover after a second of silence."""
 
     def __init__(self, program: Path, folder: Path) -> None:
         self._program, self._folder = program, folder
@@ -42,7 +42,7 @@ class Cluster:
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """Returns when the Sentinel knows both."""
+        """Start all three, and wait until the Sentinel knows both servers."""
         self._run(self.master, "")
         self._run(self.replica, f"replicaof 127.0.0.1 {self.master}\n")
         watch = (
@@ -123,7 +123,7 @@ def test_api_worker_and_beat_follow_the_master(cluster: Cluster, tmp_path: Path,
         wait_until(lambda: not answers(), 5, "the end of the old master")
         wait_until(answers, 20, "the new master")
         wait_until(runs, BACK_SECONDS, "a task that the worker fetched there")
-        assert service.get(before.id).status == "succeeded", "the copy has what was there before"
+        assert service.get(before.id).status == "succeeded", "the replica has the earlier data"
         ticked = store.liveness.last_beat()
         now_ms = system_clock()
         wait_until(
@@ -163,12 +163,12 @@ def test_a_url_with_everything() -> None:
         ("sentinel://one/prime?db=x", "must have a number as the database"),
     ],
 )
-def test_a_url_that_can_not_be_right(url: str, problem: str) -> None:
+def test_a_bad_url_is_refused(url: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem.replace("?", "\\?")):
         parse_sentinel_url(url)
 
 
-def test_without_any_sentinel_it_is_unavailable_at_once() -> None:
+def test_without_any_sentinel_a_call_fails_at_once() -> None:
     began = time.monotonic()
     with pytest.raises(Unavailable):
         connect("sentinel://127.0.0.1:1,127.0.0.1:2/celeriac").ping()

@@ -1,4 +1,4 @@
-"""A worker while the memory of Redis is full: what was accepted runs, keeps its lease, and is written down."""
+"""While Redis is full, accepted tasks still run, keep their leases, and get their results recorded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def memory(raw_redis: redis.Redis) -> Iterator[redis.Redis]:
     raw_redis.config_set("maxmemory", "0")
 
 
-def test_what_a_worker_has_fetched_goes_back(store: Store, memory: redis.Redis) -> None:
+def test_fetched_tasks_go_back(store: Store, memory: redis.Redis) -> None:
     task = new_task(0)
     store.tasks.create([task], 0)
     memory.delete(task.message.queue_key)
@@ -36,7 +36,7 @@ def test_what_a_worker_has_fetched_goes_back(store: Store, memory: redis.Redis) 
     assert memory.lrange(task.message.queue_key, 0, -1) == [task.message.payload]
 
 
-def test_what_was_accepted_runs_to_its_end_once(
+def test_accepted_tasks_run_once_to_their_end(
     store: Store, service: TaskService, start_worker: Start, memory: redis.Redis
 ) -> None:
     worker = start_worker("one", "--pool=threads", "--concurrency=2", LEASE_SECONDS="1")

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 ERRORS = (ROOT / "docs" / "errors.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
-PAGES += sorted((ROOT / "docs").rglob("*.md"))
+PAGES += [ROOT / "tasks" / "celery_seam" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 NOW_MS = 1_795_000_000_000
 

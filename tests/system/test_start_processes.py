@@ -162,7 +162,7 @@ def test_child_that_is_useless_here_is_not_started_again(world: World) -> None:
     world.die(EXIT_USELESS_HERE)
     world.pass_seconds(1_000)
     assert len(world.children) == 1
-    assert world.said == ["beat cannot be of use here, as it says above; the rest goes on without it"]
+    assert world.said == ["beat cannot run here, as it says above; the rest runs without it"]
 
 
 def test_start_that_fails_is_tried_again(world: World) -> None:

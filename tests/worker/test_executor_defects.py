@@ -1,4 +1,4 @@
-"""What an executor raises that it should not ends the attempt at once, and never sends a request twice unasked."""
+"""An unexpected error in an executor ends the attempt at once, and never makes it send a request twice unasked."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ SPEC = {
     "headers": {},
     "params": {},
     "data": None,
+    "follow_redirects": True,
     "expected_status": ["2xx"],
     "retry_on": ["5xx"],
     "retry_delay": 5,
@@ -37,7 +38,7 @@ SPEC = {
 
 
 class Ends:
-    """A store that gives one attempt, and keeps how it was reported."""
+    """A store that hands out one attempt and records how its end was reported."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.reported: list[tuple[str, Outcome, str]] = []
@@ -56,7 +57,7 @@ class Ends:
 
 
 class BreakingClient(HttpClient):
-    """Sends the request, and breaks off where the answer is read."""
+    """Sends the request, then fails while reading the response."""
 
     def call(self, request: Request, cancel: Any = None) -> Response:
         super().call(request, cancel)
@@ -64,7 +65,7 @@ class BreakingClient(HttpClient):
 
 
 class Broken:
-    """An executor that never gets to an end."""
+    """An executor that raises an error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -121,7 +122,8 @@ def test_a_program_is_run_again_like_that_of_a_lost_worker(dispatcher: Dispatche
     ended, outcome, ending = run(dispatcher, Broken(error), attempt_of(Kind.CODE))
     assert (ended, ending) == ("run_again", Ending.LOST)
     assert outcome.failure is not None
-    assert outcome.failure.message == "the worker could not run the task"
+    reason = f": {error}" if isinstance(error, ExecutorError) else ""
+    assert outcome.failure.message == f"the worker could not run the task{reason}"
 
 
 def test_a_program_is_not_run_again_for_ever(dispatcher: Dispatcher) -> None:

@@ -90,7 +90,7 @@ class Runtime:
         self.heartbeat.start()
 
     def _start_executor(self, kind: str) -> None:
-        """Without its executor, a kind is not claimed: what was fetched stays queued for another worker."""
+        """Start an executor, or drop it if it refuses: its kind is then not claimed, but left to another worker."""
         try:
             self.executors[kind].start()
         except KindRefused as refusal:

@@ -1,22 +1,22 @@
-"""What Celery's monitors (Flower, `celery events`) are told when an attempt ends.
+"""Chooses the event that Celery's monitors (Flower, `celery events`) get when an attempt ends.
 
-Our Celery task never raises: the record holds the outcome. Left to itself, Celery would report every attempt as
-succeeded. So the task returns a word on how the attempt ended, and the event is chosen by that: it carries no
-traceback, no result and no message.
+Our Celery task never raises, because the record holds the outcome, so Celery would report every attempt as succeeded.
+Instead the task returns the status and the type of the error, and these decide on the event. It carries no traceback,
+no result and no message.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from celery.worker.request import Request as CelerysRequest
+from celery.worker.request import Request as CeleryRequest
 
 from app.domain.status import Status
 
 
-def _event(word: str) -> tuple[str, dict[str, Any]] | None:
-    """Celery's event for what AttemptRunner.run returned; None where the attempt changed nothing."""
-    status, _, error_type = word.partition(" ")
+def _event(end: str) -> tuple[str, dict[str, Any]] | None:
+    """Celery's event for the result of AttemptRunner.run; None if the attempt changed nothing."""
+    status, _, error_type = end.partition(" ")
     if status == Status.FAILED:
         return "task-failed", {"exception": error_type, "traceback": ""}
     if status in (Status.QUEUED, Status.WAITING):
@@ -26,11 +26,11 @@ def _event(word: str) -> tuple[str, dict[str, Any]] | None:
     return ("task-succeeded", {"result": ""}) if status == Status.SUCCEEDED else None
 
 
-class Request(CelerysRequest):
-    """A message that is being worked on."""
+class Request(CeleryRequest):
+    """A message that a worker is processing."""
 
     def send_event(self, type: str, **fields: Any) -> None:
-        """Called by Celery for each event; `result` is the task's return value as `repr` writes it."""
+        """Celery calls this for each event; `result` is the `repr` of the task's return value."""
         if type == "task-succeeded":
             event = _event(str(fields["result"]).strip("'"))
             if event is None:

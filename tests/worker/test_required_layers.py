@@ -16,11 +16,10 @@ from app.domain.status import Status
 from app.launch.processes import EXIT_USELESS_HERE
 from app.settings import SettingsError, read_settings
 from app.store.store import Store
-from app.usecases.health import HealthService
 from app.usecases.tasks import TaskService
 from tests.box import container
 from tests.servers import CeleryProcess, wait_until
-from tests.worker.conftest import Start
+from tests.worker.conftest import Start, composed
 
 CODE = {"name": "n", "function_code": "def f():\n    return 1", "function_name": "f"}
 CALL = {"name": "n", "api_url": "http://127.0.0.1:9/"}  # nobody answers: it ends all the same
@@ -64,7 +63,7 @@ def test_code_tasks_wait_for_a_worker_that_has_the_layers(
     code, call = service.create(CODE).id, service.create(CALL).id
     wait_until(lambda: _status(service, call).finished, 15, "the end of the API task")
     wait_until(lambda: store.liveness.workers(system_clock()), 10, "a sign of life")
-    report = HealthService(store, system_clock).report()
+    report = composed(store).health.report()
     assert report["workers"]["detail"] == "no worker serves celeriac.code"
     assert report["sandbox"]["detail"].startswith(f"no worker runs code tasks; {REFUSAL}")
     assert REFUSAL in bare.output
@@ -72,7 +71,7 @@ def test_code_tasks_wait_for_a_worker_that_has_the_layers(
     start_worker("able", "-Q", "celeriac.code")
     wait_until(lambda: _status(service, code).finished, 15, "the end of the code task")
     assert service.get(code).worker == "able@test"
-    health = HealthService(store, system_clock)
+    health = composed(store).health
     wait_until(lambda: health.report()["sandbox"]["status"] == "ok", 10, "the able worker's sign of life")
     assert "Traceback" not in bare.output
 

@@ -24,6 +24,11 @@ from sandbox.inside.names import CHANGE, CHECK_SLOTS, HOOK, READ_PRIVATE, READ_P
 
 FILENAME = "<task>"
 MAX_PROBLEMS = 100
+#: What a check may cost: with these, the worst 256 KiB of source take about a second of processor time.
+MAX_NODES = 200_000
+MAX_FUNCTIONS = 3_000
+#: `from x import *` is written out.
+MAX_STARS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Policy(RestrictingNodeTransformer):
         self._lazy_annotations = _has_lazy_annotations(tree)
         self._class_names: list[str] = []
         self._tolerant_depth = 0
+        self._stars = 0
 
     def error(self, node: ast.AST, info: str) -> None:
         if len(self.found) < MAX_PROBLEMS:
@@ -105,8 +111,7 @@ class Policy(RestrictingNodeTransformer):
         return node
 
     def _guard(self, guard: str, place: ast.expr, value: ast.expr, name: str) -> ast.expr:
-        call = ast.Call(ast.Name(guard, ast.Load()), [value, ast.Constant(name)], [])
-        return ast.fix_missing_locations(ast.copy_location(call, place))
+        return _call(guard, place, value, ast.Constant(name))
 
     # --- imports --------------------------------------------------------------------------------
 
@@ -135,17 +140,10 @@ class Policy(RestrictingNodeTransformer):
     def _admitted(self, node: ast.ImportFrom, module: str, alias: ast.alias) -> list[ast.alias]:
         """The name that is imported; for `*`, all there are."""
         if alias.name == "*":
-            return [
-                ast.alias(
-                    name,
-                    None,
-                    lineno=node.lineno,
-                    col_offset=node.col_offset,
-                    end_lineno=node.end_lineno,
-                    end_col_offset=node.end_col_offset,
-                )
-                for name in facades.public_names(module)
-            ]
+            self._stars += 1
+            if self._stars > MAX_STARS:
+                raise TooLarge(f"the code has more than {MAX_STARS} imports of everything (*) that a module has")
+            return [ast.copy_location(ast.alias(name, None), node) for name in facades.public_names(module)]
         if not facades.has_name(module, alias.name) and not self._tolerant_depth:
             self.error(node, facades.why_not(module, alias.name))
         return [alias]
@@ -224,8 +222,7 @@ class Policy(RestrictingNodeTransformer):
         return node
 
     def _checked_slots(self, value: ast.expr) -> ast.expr:
-        call = ast.Call(ast.Name(CHECK_SLOTS, ast.Load()), [self.visit(value)], [])
-        return ast.fix_missing_locations(ast.copy_location(call, value))
+        return _call(CHECK_SLOTS, value, self.visit(value))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         """`a.b += c` reads `a.b` without a further guard, so the one that permits the change looks at that too."""
@@ -297,6 +294,15 @@ _SPOKEN = {
 }
 
 
+def _call(guard: str, place: ast.expr, value: ast.expr, *more: ast.expr) -> ast.expr:
+    """A call of a guard that stands where `place` does. (ast.fix_missing_locations would walk the whole of `value`.)"""
+    function = ast.Name(guard, ast.Load())
+    call = ast.Call(function, [value, *more], [])
+    for each in (function, *more, call):
+        ast.copy_location(each, place)
+    return call
+
+
 def _reader(name: str) -> str:
     if name in names.GUARDED:
         return READ_SPECIAL
@@ -320,6 +326,33 @@ def _has_lazy_annotations(tree: ast.Module) -> bool:
         and any(alias.name == "annotations" for alias in statement.names)
         for statement in tree.body
     )
+
+
+class TooLarge(Exception):
+    """A program that would take too long to check."""
+
+
+def check_size(tree: ast.AST) -> None:
+    """Raises TooLarge.
+
+    Functions are counted by themselves because the compiler compares each with all others that look like it.
+    """
+    nodes = functions = 0
+    for node in ast.walk(tree):
+        nodes += 1
+        functions += isinstance(node, _FUNCTIONS)
+    if nodes > MAX_NODES:
+        raise TooLarge(f"the code is too large: it has more than {MAX_NODES:,} syntax elements; pass data as arguments")
+    if functions > MAX_FUNCTIONS:
+        raise TooLarge(
+            f"the code is too large: it has more than {MAX_FUNCTIONS:,} functions, classes and comprehensions"
+        )
+
+
+_FUNCTIONS = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
 
 
 def _names_bound_anywhere(tree: ast.Module) -> set[str]:
@@ -383,12 +416,15 @@ def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
     """The code object, or None and what is wrong."""
     try:
         tree = parse(source)
+        check_size(tree)
         found = restrict(tree) if guarded else []
         if found:
             return None, found
         return builtins.compile(tree, FILENAME, "exec", dont_inherit=True), []
     except SyntaxError as error:
         return None, [_syntax_error(error)]
+    except TooLarge as error:
+        return None, [Found("SyntaxError", str(error))]
     except (RecursionError, MemoryError):
         return None, [Found("SyntaxError", "the code is nested too deeply")]
     except ValueError as error:  # a null in the source, an integer of too many digits

@@ -11,15 +11,18 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.inside import guards, policy
+from sandbox.inside import guards, names, policy
 
 
 def _identifiers(namespace: Mapping[Any, Any]) -> dict[str, Any]:
-    """A plain copy without what no program could have written."""
+    """A plain copy without what no program could have written.
+
+    Not only builtins: in the scope of annotations, `__classdict__` is the real namespace of a class that is being made.
+    """
     return {
-        str(name): value
+        name: value
         for name, value in dict(namespace).items()
-        if type(name) is str and name.isidentifier() and name != "__builtins__"
+        if type(name) is str and name.isidentifier() and names.may_load(name)
     }
 
 

@@ -239,6 +239,42 @@ def _new(value: Any, name: str) -> Any:
     return new
 
 
+def _initializer(value: Any, name: str) -> Any:
+    """Types in C may not expect a second `__init__` while they work: only those that can be bases have one here."""
+    found = getattr(value, name)
+    if type(found) in (types.WrapperDescriptorType, types.MethodWrapperType):
+        owner = found.__objclass__
+        if not (owner in state.subclassable or owner in (object, type) or issubclass(owner, BaseException)):
+            raise _refuse(value, name)
+        if owner in _INITIALISED_ONCE:
+            return _once(found, owner)
+    return found
+
+
+_INITIALISED_ONCE: dict[type, tuple[str, ...]] = {
+    property: ("fget", "fset", "fdel"),
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+}
+
+
+def _once(found: Any, owner: type) -> Callable[..., None]:
+    def initialise(*args: Any, **kwargs: Any) -> None:
+        target = found.__self__ if type(found) is types.MethodWrapperType else args[0] if args else None
+        parts = [owner.__dict__[each].__get__(target) for each in _INITIALISED_ONCE[owner]]
+        if any(each is not None for each in parts):
+            raise SecurityError(f"a {owner.__name__!r} object can't be initialised twice in the sandbox")
+        found(*args, **kwargs)
+
+    return initialise
+
+
+def _mapping(value: Any, name: str) -> Any:
+    """A mappingproxy hands the mapping behind it to the other side of `==` and `|`, so it gets one of its own."""
+    found = getattr(value, name)
+    return types.MappingProxyType(dict(found)) if type(found) is types.MappingProxyType else found
+
+
 def _wrapped(value: Any, name: str) -> Any:
     found = getattr(value, name)
     if not _is_program_function(found) and not is_programs_own(found):
@@ -280,6 +316,24 @@ def _of_an_object(value: Any, name: str) -> Any:
     return getattr(value, name)
 
 
+def _descriptor_getter(value: Any, name: str) -> Any:
+    """Without an owner, `__get__` takes the real type of its object: `classmethod(f).__get__(int)()` is f(type)."""
+    found = getattr(value, name)
+    function = found.__func__ if type(found) is types.MethodType else found
+    if is_class(function) or not callable(function) or _is_program_function(function):
+        return found
+    unbound = type(found) is not types.MethodWrapperType and function is found
+    takes = 2 if unbound else 1
+
+    def get(*args: Any) -> Any:
+        given = (*args, None) if len(args) == takes else args
+        if len(given) == takes + 1 and given[takes] is None:
+            given = (*given[:takes], class_of(given[takes - 1]))
+        return found(*given)
+
+    return get
+
+
 def _descriptor_setter(value: Any, name: str) -> Any:
     """A slot of a class of the library sets what `write` would refuse."""
     if not is_programs_own(value) and type(value) not in (property, super):
@@ -316,11 +370,15 @@ SPECIAL: dict[str, Callable[[Any, str], Any]] = {
     "__cause__": _linked_error,
     "__context__": _linked_error,
     "__getattr__": _getattr_method,
+    "__get__": _descriptor_getter,
     "__set__": _descriptor_setter,
     "__delete__": _descriptor_setter,
     "format": _format_method,
     "format_map": _format_method,
     "mro": _ancestors,
+    "groupindex": _mapping,
+    "__members__": _mapping,
+    "__init__": _initializer,
     "__class__": _class,
     "__dict__": _namespace,
     "__setattr__": _setter,

@@ -46,14 +46,15 @@ def _admitted_of(name: str, admitted: str) -> dict[str, Any]:
     real = importlib.import_module(name)
     wanted = _public(real) if admitted == modules.EVERYTHING else admitted.split()
     found = {each: getattr(real, each) for each in wanted if hasattr(real, each)}
+    # Whatever a new Python puts into a module: no class of classes but the guarded ones.
+    found = {each: value for each, value in found.items() if not (isinstance(value, type) and issubclass(value, type))}
     return found | {each: value for each, value in replacements.REPLACED.get(name, {}).items() if hasattr(real, each)}
 
 
 def _public(module: types.ModuleType) -> list[str]:
+    names = getattr(module, "__all__", vars(module))
     return [
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+        name for name in names if not name.startswith("_") and not isinstance(getattr(module, name), types.ModuleType)
     ]
 
 

@@ -46,7 +46,17 @@ READABLE_VARIABLES = frozenset({"__name__", "__debug__", "__class__"})
 #: Special attributes that are read as they are.
 READABLE = (
     METHODS
-    - {"__setattr__", "__delattr__", "__new__", "__set__", "__delete__", "__instancecheck__", "__getattr__"}
+    - {
+        "__init__",
+        "__get__",
+        "__setattr__",
+        "__delattr__",
+        "__new__",
+        "__set__",
+        "__delete__",
+        "__instancecheck__",
+        "__getattr__",
+    }
     - {
         "__getstate__",
         "__setstate__",
@@ -62,7 +72,6 @@ READABLE = (
     "__abstractmethods__",
     "__suppress_context__",
     "__notes__",
-    "__members__",
     "__version__",
 }
 
@@ -72,6 +81,10 @@ GUARDED = frozenset(
         "format",
         "format_map",
         "mro",
+        "groupindex",
+        "__members__",
+        "__init__",
+        "__get__",
         "__class__",
         "__cause__",
         "__context__",

@@ -14,18 +14,20 @@ import dataclasses
 import functools
 import inspect
 import random
-import string
 import sys
 import types
 import typing
 import urllib.parse
 import uuid
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
-from sandbox.inside import guards, names, policy
+from sandbox.inside import copies, guards, names, policy
+from sandbox.inside.arrays import array
+from sandbox.inside.ordered import OrderedDict
+from sandbox.inside.structs import Struct, groupby
 from sandbox.inside.words import words
 
 # --- operator, functools ----------------------------------------------------------------------------
@@ -57,17 +59,38 @@ def methodcaller(name: str, /, *args: Any, **kwargs: Any) -> Callable[[Any], Any
 
 def update_wrapper(wrapper: Any, wrapped: Any, *_: Any, **__: Any) -> Any:
     """functools.update_wrapper with its own list of attributes: a program's list could name any."""
-    if not guards.is_programs_own(wrapper):
-        return wrapper
+    if guards.is_programs_own(wrapper) or type(wrapper) is _LruCache:
+        _make_look_like(wrapper, wrapped)
+    return wrapper
+
+
+def _update_wrapper_of_the_library(wrapper: Any, wrapped: Any, *_: Any, **__: Any) -> Any:
+    """What the library's decorators call, for functions of their own as well."""
+    if type(wrapper) in (types.FunctionType, _LruCache):
+        _make_look_like(wrapper, wrapped)
+    return wrapper
+
+
+_LruCache = functools._lru_cache_wrapper
+
+
+def _make_look_like(wrapper: Any, wrapped: Any) -> None:
+    """The attributes of a plain function only: the `__dict__` of a class is its raw namespace, descriptors and all."""
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         with contextlib.suppress(AttributeError):
             setattr(wrapper, name, getattr(wrapped, name))
-    if type(wrapper) is types.FunctionType:
-        if type(wrapped) is types.FunctionType and guards.is_programs_own(wrapped):
+    if type(wrapper) not in (types.FunctionType, _LruCache):
+        return
+    if type(wrapped) is types.FunctionType and (guards.is_programs_own(wrapped) or not _is_open(wrapper)):
+        if type(wrapper) is types.FunctionType:
             wrapper.__annotations__ = dict(wrapped.__annotations__)
-            vars(wrapper).update(vars(wrapped))
-        wrapper.__wrapped__ = wrapped  # type: ignore[attr-defined]
-    return wrapper
+        vars(wrapper).update(vars(wrapped))
+    wrapper.__wrapped__ = wrapped
+
+
+def _is_open(wrapper: Any) -> bool:
+    """Whether a program may look at all that the wrapper has."""
+    return type(wrapper) is _LruCache or guards.is_programs_own(wrapper)
 
 
 def wraps(wrapped: Any, *_: Any, **__: Any) -> Callable[[Any], Any]:
@@ -137,7 +160,34 @@ def singledispatch(func: Callable[..., Any]) -> Any:
         return original(cls)
 
     made.dispatch = dispatch
+    made.registry = Registry(made.registry)
     return made
+
+
+class Registry(Mapping[Any, Any]):
+    """A view of another mapping. A mappingproxy would hand that mapping itself to the other side of `==` and `|`."""
+
+    __slots__ = ("_held",)
+
+    def __new__(cls, held: Mapping[Any, Any]) -> Any:
+        made = super().__new__(cls)
+        _held_by.__set__(made, held)
+        return made
+
+    def __getitem__(self, key: Any) -> Any:
+        return _held_by.__get__(self)[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(tuple(_held_by.__get__(self)))
+
+    def __len__(self) -> int:
+        return len(_held_by.__get__(self))
+
+    def __repr__(self) -> str:
+        return repr(dict(_held_by.__get__(self)))
+
+
+_held_by: Any = Registry.__dict__["_held"]
 
 
 _lru_cache = functools.lru_cache
@@ -378,68 +428,6 @@ def _guard_forward_references() -> None:
             setattr(typing.ForwardRef, name, refuse)
 
 
-def _reconstruct(
-    x: Any,
-    memo: Any,
-    func: Any,
-    args: Any,
-    state: Any = None,
-    listiter: Any = None,
-    dictiter: Any = None,
-    *,
-    deepcopy: Callable[..., Any] = copy.deepcopy,
-) -> Any:
-    """copy's own, but what it sets attributes on must permit it: a program may have had a say in `func`."""
-    if func is getattr:
-        func = (
-            guards.guarded_getattr
-        )  # so says a method of itself, with its function's name, which a program may choose
-    deep = memo is not None
-    if deep and args:
-        args = (deepcopy(arg, memo) for arg in args)
-    made = func(*args)
-    if deep:
-        memo[id(x)] = made
-    if state is not None:
-        _check_can_be_set(
-            made
-        )  # before the state is copied: what is, passes through a program's `__deepcopy__` and memo
-        _set_state(made, deepcopy(state, memo) if deep else state)
-    for item in listiter or ():
-        made.append(deepcopy(item, memo) if deep else item)
-    for key, value in dictiter or ():
-        made[deepcopy(key, memo) if deep else key] = deepcopy(value, memo) if deep else value
-    return made
-
-
-#: Classes of the library whose state is what a program put in.
-_COPIED = frozenset(
-    {collections.UserDict, collections.UserList, collections.UserString, collections.ChainMap, string.Template}
-)
-
-
-def _check_can_be_set(made: Any) -> None:
-    may = type(made) in _COPIED or type(made) in guards.state.writable or hasattr(made, "__setstate__")
-    if not may and (guards.is_class(made) or not guards.is_programs_own(made)):
-        raise guards.SecurityError(f"a {type(made).__name__!r} object can't be copied in the sandbox")
-
-
-def _set_state(made: Any, state: Any) -> None:
-    # An exception's own would set whatever the state names.
-    setter = None if issubclass(type(made), BaseException) else getattr(made, "__setstate__", None)
-    if setter is not None:
-        setter(state)
-        return
-    both = type(state) is tuple and len(state) == 2
-    attributes, slots = state if both else (state, None)
-    if attributes:
-        plain = type(made) in _COPIED or issubclass(type(made), BaseException)
-        own = vars(made) if plain else guards.guarded_getattr(made, "__dict__")
-        own.update(attributes)  # not by setattr: an object that permits no changes can be copied all the same
-    for name, value in (slots or {}).items():
-        guards.guarded_setattr(made, name, value)
-
-
 def _guard_user_string() -> None:
     collections.UserString.format = (  # type: ignore[method-assign]
         lambda self, /, *args, **kwargs: guards.format_string(self.data, *args, **kwargs)
@@ -540,13 +528,17 @@ REPLACED: dict[str, dict[str, Any]] = {
     },
     "typing": {
         "Type": guards.GuardedType,
+        "OrderedDict": typing._alias(OrderedDict, 2, inst=False, name="OrderedDict"),  # type: ignore[attr-defined]
         "get_type_hints": get_type_hints,
         "get_origin": get_origin,
         "final": unchanged,
         "override": unchanged,
         "no_type_check": unchanged,
     },
+    "array": {"array": array, "ArrayType": array},
     "collections": {"namedtuple": namedtuple},
+    "itertools": {"groupby": groupby},
+    "struct": {"Struct": Struct},
     "contextlib": {"redirect_stdout": redirect_stdout},
     "dataclasses": {"dataclass": dataclass, "make_dataclass": make_dataclass},
     "uuid": {"uuid1": uuid1, "getnode": getnode},
@@ -560,7 +552,9 @@ def guard_library() -> None:
     collections.namedtuple = namedtuple
     functools.cached_property = cached_property  # type: ignore[assignment,misc]
     typing.get_type_hints = get_type_hints  # type: ignore[assignment]  # functools.singledispatch calls it
-    copy._reconstruct = _reconstruct  # type: ignore[attr-defined]
+    functools.update_wrapper = _update_wrapper_of_the_library
+    collections.OrderedDict = OrderedDict  # type: ignore[misc,assignment]
+    copy.copy, copy.deepcopy = copies.copy, copies.deepcopy  # type: ignore[assignment]
     _guard_dataclass_fields()
     _guard_dataclass_replace()
     inspect.signature = signature_of_class  # type: ignore[assignment]

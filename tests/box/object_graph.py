@@ -1,0 +1,484 @@
+"""Walks the graph of objects from everything that a program can name, and tells what must not be in it.
+
+A script, run in an interpreter of its own because it calls whatever it finds: `python -I object_graph.py [MUTATION.py]`. A
+mutation is a file that runs before the library is made ready; it may define `after()`, which runs once it is, and `ONLY`, the
+one module to start from.
+It prints one JSON object: how much was seen, and the forbidden objects with the paths that lead to them.
+
+Edges are what programs have: attributes that the guards permit, items, operators, calls with a few arguments, and what is
+passed to a program's own methods and functions by anything that is called with them.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import importlib.util
+import io
+import itertools
+import json
+import os
+import resource
+import signal
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+#: So many objects of one kind are looked at; more of the same tell nothing new.
+OBJECTS_ALIKE = 4
+ITEMS = 40
+CALL_SECONDS = 0.1
+CPU_SECONDS = 240
+#: Called, they wait, or take long.
+NOT_CALLED = frozenset(
+    {"sleep", "pbkdf2_hmac", "scrypt", "prcal", "repeat", "product", "pow", "perm", "comb", "factorial"}
+)
+
+SPY_METHODS = """
+def {name}(self, *args, **kwargs):
+    seen.extend(args)
+    seen.extend(kwargs.values())
+    return {answer}
+"""
+ANSWERS = {
+    "__hash__": "1", "__len__": "0", "__length_hint__": "0", "__bool__": "True", "__str__": "'spy'", "__repr__": "'spy'",
+    "__format__": "'spy'", "__bytes__": "b'spy'", "__int__": "1", "__float__": "1.0", "__complex__": "1j",
+    "__index__": "1", "__iter__": "iter([1])", "__reversed__": "iter([1])", "__next__": "stop()", "__dir__": "[]",
+    "__sizeof__": "1", "__init__": "None", "__fspath__": "'spy'", "__contains__": "True", "__enter__": "self",
+    "__getattr__": "missing()", "__deepcopy__": "self", "__copy__": "self", "__getstate__": "{}", "__del__": "None",
+    "__call__": "self",
+}  # fmt: skip
+#: A spy answers to every special method but those that decide what a class is.
+NO_SPY = frozenset({"__new__", "__init_subclass__", "__class_getitem__", "__set_name__", "__post_init__", "__setattr__",
+                    "__delattr__", "__instancecheck__"})  # fmt: skip
+
+PROGRAM = """
+import functools
+seen = []
+def stop(): raise StopIteration
+def missing(): raise AttributeError("no")
+class Spy:
+{methods}
+class Meta(type):
+    def __call__(cls, *args, **kwargs):
+        seen.extend(args)
+        return super().__call__(*args, **kwargs)
+    def __instancecheck__(cls, instance):
+        seen.append(instance)
+        return True
+    def __subclasscheck__(cls, other):
+        seen.append(other)
+        return False
+    def __contains__(cls, item):
+        seen.append(item)
+        return True
+    def __or__(cls, other):
+        seen.append(other)
+        return cls
+    __ror__ = __or__
+class Watched(metaclass=Meta):
+    @classmethod
+    def __subclasshook__(cls, other):
+        seen.append(other)
+        return NotImplemented
+class Plain:
+    kept = 1
+    def method(self): return 1
+class Descriptor:
+    def __get__(self, *args): seen.extend(args)
+    def __set__(self, *args): seen.extend(args)
+    def __set_name__(self, *args): seen.extend(args)
+class Holder:
+    field = Descriptor()
+def function(*args, **kwargs):
+    seen.extend(args)
+    seen.extend(kwargs.values())
+    return args[0] if args else None
+def annotated(a: int = 1) -> str: return ""
+def generator():
+    got = yield 1
+    seen.append(got)
+def caught():
+    try:
+        1 / 0
+    except ZeroDivisionError as error:
+        return error
+def missed(thing):
+    try:
+        thing.nothing_of_the_kind
+    except AttributeError as error:
+        return error
+def inside():
+    outer = 1
+    class Inner:
+        inner = locals()
+    return locals(), globals(), vars(), Inner
+def hooks():
+    class Base:
+        def __init_subclass__(cls, **kwargs): seen.append(cls)
+        def __class_getitem__(cls, item): return item
+    class Derived(Base): pass
+    return Derived, Derived[int]
+"""
+TYPE_PARAMETERS = """
+def scopes(found):
+    def put(scope):
+        found.append(scope)
+        return int
+    class Generic:
+        def method[T: put(locals())](self, a: put(locals())): pass
+        type Alias = put(locals())
+    return found
+"""
+
+
+class Graph:
+    """What has been found, with the path that first led there."""
+
+    def __init__(self, namespace: dict[str, Any], guards: Any, names: Any) -> None:
+        self.namespace, self.guards, self.names = namespace, guards, names
+        self.paths: dict[int, str] = {}
+        self.kept: list[Any] = []  # so that no id is used again
+        self.count_alike: collections.Counter[Any] = collections.Counter()
+        self.waiting: collections.deque[Any] = collections.deque()
+        self.forbidden: dict[str, str] = {}
+        self.calls = 0
+        self.module_dicts = {
+            id(vars(module)): name for name, module in list(sys.modules.items()) if type(module) is types.ModuleType
+        }
+        self.unguarded = {
+            id(getattr(builtins, name)): name
+            for name in [
+                "getattr",
+                "setattr",
+                "delattr",
+                "hasattr",
+                "eval",
+                "exec",
+                "compile",
+                "open",
+                "__import__",
+                "__build_class__",
+                "globals",
+                "locals",
+                "vars",
+                "dir",
+                "input",
+                "breakpoint",
+            ]
+        }
+
+    # --- what must not be there -----------------------------------------------------------------
+
+    def why_forbidden(self, value: Any) -> str | None:
+        kind = type(value)
+        if kind in (types.FrameType, types.CodeType, types.TracebackType, types.ModuleType, types.CellType):
+            return f"a {kind.__name__} object"
+        if id(value) in self.unguarded:
+            return f"the real {self.unguarded[id(value)]}"
+        if id(value) in self.module_dicts:
+            return f"the namespace of module {self.module_dicts[id(value)]}"
+        if kind is types.BuiltinFunctionType and getattr(value, "__module__", None) in PROCESS_MODULES:
+            return f"{value.__module__}.{value.__name__}"
+        if kind in DESCRIPTORS and value.__name__ in self.names.LEFT_OUT:
+            return f"the descriptor {value.__name__} of {value.__objclass__.__name__}"
+        if issubclass(kind, type):
+            return self._why_class_forbidden(value)
+        return None
+
+    def _why_class_forbidden(self, value: Any) -> str | None:
+        if issubclass(value, type) and value in self.guards.state.library_classes:
+            ours = (self.guards.GuardedType, self.guards.GuardedABCMeta)
+            return None if value in ours else f"the real class of classes {value.__name__}"
+        if value in NO_CLASSES:
+            return f"the class {value.__module__}.{value.__name__}"
+        return None
+
+    # --- walking --------------------------------------------------------------------------------
+
+    def find(self, value: Any, path: str) -> None:
+        if id(value) in self.paths:
+            return
+        why = self.why_forbidden(value)
+        if why is not None:
+            self.forbidden.setdefault(why, path)
+            return
+        kind = type(value)
+        if kind in PLAIN:
+            return
+        alike = alike_to(value)
+        if self.count_alike[alike] >= OBJECTS_ALIKE:
+            return
+        self.count_alike[alike] += 1
+        self.paths[id(value)] = path
+        self.kept.append(value)
+        self.waiting.append(value)
+
+    def walk(self) -> None:
+        while self.waiting:
+            value = self.waiting.popleft()
+            path = self.paths[id(value)]
+            if path.count("(") < 3:
+                for name, found in self._edges(value):
+                    self.find(found, path + name)
+                self._heard(path)
+
+    def _heard(self, path: str) -> None:
+        seen = self.namespace["seen"]
+        while seen:
+            self.find(seen.pop(), f"{path} ~> seen")
+
+    def _edges(self, value: Any) -> Iterator[tuple[str, Any]]:
+        yield from self._attributes(value)
+        yield from self._items(value)
+        if not path_is_own(value, self):
+            yield from self._operators(value)
+            yield from self._calls(value)
+
+    def _attributes(self, value: Any) -> Iterator[tuple[str, Any]]:
+        found = {
+            name
+            for kind in (*type.mro(type(value)), *(type.mro(value) if is_class(value) else ()))
+            for name in vars(kind)
+        }
+        found |= {name for name in getattr(value, "__dict__", {}) if type(name) is str}
+        for name in sorted(found | self.names.GUARDED):
+            try:
+                if self.names.may_read(name):
+                    yield f".{name}", self.guards.guarded_getattr(value, name)
+            except BaseException as error:
+                yield f".{name} !", error
+
+    def _items(self, value: Any) -> Iterator[tuple[str, Any]]:
+        kind = type(value)
+        if kind is dict:
+            for key, item in list(value.items())[:400]:
+                yield f"[{key!r:.40}]", item
+                yield ".keys()", key
+        elif kind in CONTAINERS:
+            for item in list(value)[:400]:
+                yield "[…]", item
+        elif hasattr(kind, "__next__") or kind is types.MappingProxyType:
+            try:
+                for item in itertools.islice(iter(value), ITEMS):
+                    yield "[…]", item
+            except BaseException as error:
+                yield "[…] !", error
+
+    def _operators(self, value: Any) -> Iterator[tuple[str, Any]]:
+        """A reflected operand is handed what the library sees fit."""
+        spy = self.namespace["Spy"]()
+        for name, operation in OPERATIONS.items():
+            for shown, other in (("spy", spy), ("Watched", self.namespace["Watched"])):
+                for text, operands in ((f" {name} {shown}", (value, other)), (f" {shown} {name}", (other, value))):
+                    try:
+                        yield text, in_time(operation, *operands)
+                    except BaseException as error:
+                        yield f"{text} !", error
+
+    def _calls(self, value: Any) -> Iterator[tuple[str, Any]]:
+        path = self.paths[id(value)]
+        if not callable(value) or str(getattr(value, "__name__", "")) in NOT_CALLED or path.count("(") > 1:
+            return
+        deep = path.count("(") == 0
+        for shown, arguments in self._arguments(pairs=deep):
+            self.calls += 1
+            try:
+                yield f"({shown})", in_time(value, *arguments)
+            except BaseException as error:
+                yield f"({shown}) !", error
+
+    def _arguments(self, *, pairs: bool) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        yield "", ()
+        probes = self._probes()
+        for name, probe in probes:
+            yield name, (probe,)
+        if pairs:
+            for (first, one), (second, other) in itertools.product(probes, self._probes()[:14]):
+                yield f"{first}, {second}", (one, other)
+
+    def _probes(self) -> list[tuple[str, Any]]:
+        program = self.namespace
+        return [
+            ("spy", program["Spy"]()), ("function", program["function"]), ("type(function)", types.FunctionType),
+            ("Watched", program["Watched"]), ("Plain", program["Plain"]), ("plain", program["Plain"]()), ("1", 1),
+            ("'a'", "a"), ("[spy]", [program["Spy"]()]), ("int", int), ("{}", {"a": program["Spy"]()}), ("None", None),
+            ("type", self.guards.GuardedType), ("'a b'", "a b"),
+            ("type(generator)", types.GeneratorType), ("str", str), ("b'a'", b"a"), ("error", program["caught"]()),
+            ("(int, str)", (int, str)), ("generator", program["generator"]()), ("Spy", program["Spy"]), ("object", object),
+            ("Meta", program["Meta"]), ("Exception", Exception), ("property", property(program["function"])),
+        ]  # fmt: skip
+
+
+class TooLong(BaseException):
+    """A call that waits, or never ends."""
+
+
+def in_time(function: Any, *arguments: Any) -> Any:
+    signal.setitimer(signal.ITIMER_REAL, CALL_SECONDS)
+    try:
+        return function(*arguments)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def too_long(*_: Any) -> None:
+    raise TooLong
+
+
+def alike_to(value: Any) -> Any:
+    """Equal for objects that need not all be looked at."""
+    kind = type(value)
+    if is_class(value):
+        made_by_a_call = value.__module__ == "task"
+        return ("class", value.__qualname__) if made_by_a_call else id(value)
+    if kind is types.FunctionType:
+        return value.__code__
+    if kind is types.MethodType:
+        return kind, alike_to(value.__func__), alike_class(value.__self__)
+    if kind in (types.BuiltinFunctionType, types.MethodWrapperType):
+        return kind, value.__name__, alike_class(value.__self__)
+    if kind in CALLABLES:
+        return id(value)
+    if issubclass(kind, BaseException):
+        return kind, *map(type, value.args), type(getattr(value, "obj", None))
+    if kind in CONTAINERS:
+        items = value.values() if kind is dict else value
+        return kind, *sorted({type(each).__qualname__ for each in itertools.islice(items, ITEMS)})
+    own = getattr(value, "__dict__", None)
+    return kind, *(sorted(map(str, own)) if type(own) is dict else ())
+
+
+def alike_class(holder: Any) -> Any:
+    return (holder.__qualname__, "class") if is_class(holder) else type(holder).__qualname__
+
+
+def is_class(value: Any) -> bool:
+    return issubclass(type(value), type)
+
+
+def path_is_own(value: Any, graph: Graph) -> bool:
+    """The program's own functions and spies: what they are handed is noted anyway."""
+    return graph.guards.is_programs_own(value) and (not callable(value) or graph.paths[id(value)].count("(") == 0)
+
+
+PLAIN = frozenset({int, float, complex, str, bytes, bool, type(None), type(NotImplemented), type(Ellipsis)})
+CONTAINERS = frozenset({dict, list, tuple, set, frozenset, collections.deque})
+CALLABLES = frozenset(
+    {types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType,
+     types.WrapperDescriptorType, types.MethodWrapperType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
+     types.MemberDescriptorType}
+)  # fmt: skip
+DESCRIPTORS = frozenset({types.GetSetDescriptorType, types.MemberDescriptorType})
+PROCESS_MODULES = frozenset(
+    [
+        "posix",
+        "sys",
+        "_thread",
+        "_socket",
+        "marshal",
+        "_ctypes",
+        "_signal",
+        "fcntl",
+        "gc",
+        "_imp",
+        "_posixsubprocess",
+        "mmap",
+        "resource",
+        "_io",
+    ]
+) - {"_io"}
+#: Classes that make what must not be, and those whose memory a program can damage.
+NO_CLASSES: set[type] = {types.CodeType, types.ModuleType, types.FrameType, types.TracebackType, types.CellType}
+OPERATIONS: dict[str, Any] = {
+    "==": lambda a, b: a == b, "<": lambda a, b: a < b, "|": lambda a, b: a | b, "+": lambda a, b: a + b,
+    "&": lambda a, b: a & b, "in": lambda a, b: hasattr(type(a), "__contains__") and b in a, "[]": lambda a, b: a[b], "%": lambda a, b: a % b,
+}  # fmt: skip
+
+
+def remember_damageable_classes() -> None:
+    """Before the library is changed."""
+    import _struct
+    import array
+
+    NO_CLASSES.update({collections.OrderedDict, array.array, _struct.Struct, itertools.groupby})
+    if sys.version_info < (3, 14):
+        NO_CLASSES.add(type(itertools.tee([])[0].__reduce__()[2][0]))
+
+
+def main(arguments: list[str]) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    signal.signal(signal.SIGALRM, too_long)
+    zygote = load(os.path.join(ROOT, "sandbox", "inside", "zygote.py"))
+    zygote.prepare_imports()
+    remember_damageable_classes()
+    mutation = load(arguments[0]) if arguments else None
+    from sandbox.inside import facades, guards, library, names, policy, run  # type: ignore[attr-defined]
+
+    library.admit()
+    if mutation is not None and hasattr(mutation, "after"):
+        mutation.after()
+    # The walk calls the library, and nothing of that may reach the terminal.
+    real_stdout, sys.stdout = sys.stdout, io.StringIO()
+    namespace = run._namespace(guarded=True)
+    source = PROGRAM.format(methods=spy_methods(names))
+    code, problems = policy.compile_program(source, guarded=True)
+    assert not problems, problems
+    exec(code, namespace)
+    if sys.version_info >= (3, 12):
+        code, problems = policy.compile_program(TYPE_PARAMETERS, guarded=True)
+        assert not problems, problems
+        exec(code, namespace)
+    graph = Graph(namespace, guards, names)
+    add_roots(graph, facades, getattr(mutation, "ONLY", None))
+    graph.walk()
+    sys.stdout = real_stdout
+    print(json.dumps({"objects": len(graph.kept), "calls": graph.calls, "forbidden": graph.forbidden}))
+    real_stdout.flush()
+    os._exit(0)  # what was made meanwhile has ends of its own
+
+
+def add_roots(graph: Graph, facades: Any, only: str | None) -> None:
+    """Everything that a program can name; or, for a mutation that says so, one module."""
+    program = graph.namespace
+    if only is not None:
+        for attribute, value in vars(facades.admitted[only]).items():
+            graph.find(value, f"{only}.{attribute}")
+        return
+    for name, value in program["__builtins__"].items():
+        if name.isidentifier():
+            graph.find(value, name)
+    for name, facade in facades.admitted.items():
+        graph.find(facade, name)
+        for attribute, value in vars(facade).items():
+            graph.find(value, f"{name}.{attribute}")
+    for name in ("Spy", "Watched", "Plain", "function", "annotated", "Holder"):
+        graph.find(program[name], name)
+    things = {"generator()": program["generator"](), "caught()": program["caught"](), "Spy()": program["Spy"](),
+              "Plain().method": program["Plain"]().method, "inside()": program["inside"](), "hooks()": program["hooks"](),
+              "super": super(program["Watched"]), "missed(len)": program["missed"](len)}  # fmt: skip
+    if "scopes" in program:
+        things["scopes()"] = program["scopes"]([])
+    for name, thing in things.items():
+        graph.find(thing, name)
+
+
+def spy_methods(names: Any) -> str:
+    wanted = sorted(names.METHODS - NO_SPY)
+    methods = [SPY_METHODS.format(name=name, answer=ANSWERS.get(name, "self")) for name in wanted]
+    return "".join("    " + line + "\n" for method in methods for line in method.strip().splitlines())
+
+
+def load(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location(os.path.basename(path).removesuffix(".py"), path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,153 @@
+"""Programs that reached real builtins, or damaged the interpreter's memory, before what they used was closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.box.programs import Runner
+
+ATTACKS = sorted(Path(__file__).with_name("attacks").glob("*.txt"))
+#: What the language layer says; a crash, or an answer with what a program may not have, is none of these.
+REFUSALS = ("SecurityError", "SyntaxError", "KeyError", "TypeError", "IndexError", "AttributeError")
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack.stem for attack in ATTACKS])
+def test_an_attack_is_refused_by_the_language_layer(run: Runner, attack: Path) -> None:
+    assert run.failure(attack.read_text(), wall_seconds=30.0).type in REFUSALS
+
+
+@pytest.mark.parametrize("operation", range(6))
+def test_an_ordered_dict_may_change_while_it_is_searched(run: Runner, operation: int) -> None:
+    attack = next(each for each in ATTACKS if each.stem == "ordereddict_changes_while_searched")
+    verdict = run.verdict(attack.read_text(), operation)
+    assert verdict.failure is None or verdict.failure.type in REFUSALS
+
+
+OTHERS_OF_THE_KIND = {
+    "a cache copies a namespace": """
+        import functools
+        def main(): return list(vars(functools.cache(type(main))))
+        """,
+    "a context manager copies a namespace": """
+        import contextlib
+        def main(): return list(vars(functools.lru_cache()(contextlib.contextmanager(type(main)))))
+        """,
+    "wraps copies a namespace": """
+        import functools
+        def main():
+            @functools.wraps(type(main))
+            def f(): pass
+            return list(vars(f))
+        """,
+    "update_wrapper copies a namespace": """
+        import functools
+        def main():
+            def f(): pass
+            return list(vars(functools.update_wrapper(f, type(main))))
+        """,
+    "vars of a scope of annotations": """
+        def main(): return list(vars())
+        """,
+}
+
+
+@pytest.mark.parametrize("program", OTHERS_OF_THE_KIND.values(), ids=list(OTHERS_OF_THE_KIND))
+def test_no_copy_of_a_namespace_holds_special_attributes(run: Runner, program: str) -> None:
+    verdict = run.verdict(program)
+    assert b"__globals__" not in (verdict.result_json or b"")
+
+
+REFLECTED = {
+    "the registry of a generic function": ("functools.singledispatch(lambda x: 1)", "registry"),
+    "the members of an enum": ("enum.Enum('E', 'A B')", "__members__"),
+    "the groups of a pattern": ("re.compile('(?P<a>b)')", "groupindex"),
+}
+
+
+@pytest.mark.parametrize("view", REFLECTED.values(), ids=list(REFLECTED))
+@pytest.mark.parametrize("operator", ["==", "!=", "|", "<", ">="])
+def test_a_view_does_not_hand_its_mapping_to_the_other_side(run: Runner, view: tuple[str, str], operator: str) -> None:
+    holder, name = view
+    program = f"""
+        import functools, enum, re
+        got = []
+        class Other:
+            def note(self, other):
+                got.append(other)
+                return True
+            __eq__ = __ne__ = __lt__ = __gt__ = __le__ = __ge__ = __or__ = __ror__ = note
+        def main():
+            holder = {holder}
+            try:
+                holder.{name} {operator} Other()
+            except TypeError:
+                pass
+            for each in got:
+                if isinstance(each, dict):
+                    each["new"] = 1
+            return "new" in holder.{name}
+        """
+    assert run.answer(program) is False
+
+
+def test_a_class_method_is_never_bound_to_the_real_type(run: Runner) -> None:
+    program = """
+        import functools
+        class Spy:
+            def __get__(self, *args):
+                found.extend(args)
+                return self
+            def __call__(self, *args): found.extend(args)
+        found = []
+        class Holder:
+            part = functools.partialmethod(classmethod(Spy()))
+            single = functools.singledispatchmethod(classmethod(Spy()))
+        def main():
+            for bound in (classmethod(found.append).__get__(int), classmethod(Spy()).__get__(int, None),
+                          classmethod.__get__(classmethod(Spy()), int), vars(Holder)["part"].__get__(int),
+                          vars(Holder)["single"].__get__(int)):
+                try:
+                    bound()
+                except Exception as error:
+                    found.append(error)
+            made = [each for each in found if isinstance(each, type) and issubclass(each, type)]
+            return [each is type for each in made]
+        """
+    answer = run.answer(program)
+    assert answer
+    assert all(answer)
+
+
+TWICE = {
+    "property": "property(lambda self: 1)",
+    "staticmethod": "staticmethod(main)",
+    "classmethod": "classmethod(main)",
+    "super": "super(int, 1)",
+}
+
+
+@pytest.mark.parametrize("made", TWICE.values(), ids=list(TWICE))
+def test_what_is_at_work_is_not_initialised_again(run: Runner, made: str) -> None:
+    program = f"""
+        import types
+        def main():
+            made = {made}
+            type(made).__init__(made, *((int, 1) if type(made) is super else (main,)))
+            return "initialised twice"
+        """
+    assert run.failure(program).type in ("SecurityError", "TypeError")
+
+
+def test_a_property_of_ones_own_is_initialised_once(run: Runner) -> None:
+    program = """
+        class Own(property):
+            def __init__(self, function, note):
+                super().__init__(function)
+                self.note = note
+        class Holder:
+            value = Own(lambda self: 7, "n")
+        def main(): return [Holder().value, Holder.value.note]
+        """
+    assert run.answer(program) == [7, "n"]

@@ -1,0 +1,116 @@
+"""Nothing that leads out of the sandbox can be reached from anything that a program can name.
+
+object_graph.py walks; a second test changes the library for the worse, each time by one thing of a known kind, and expects
+the walk to find that.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WALKER = Path(__file__).with_name("object_graph.py")
+SECONDS = 280
+
+
+def _walk(*arguments: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore", str(WALKER), *arguments], capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+    return json.loads(done.stdout)
+
+
+def test_no_path_leads_out() -> None:
+    walked = _walk()
+    assert walked["forbidden"] == {}
+    assert walked["objects"] > 20_000  # it has not stopped at the door
+    assert walked["calls"] > 1_000_000
+
+
+_FACADE = """
+ONLY = "{module}"
+def after():
+    from sandbox.inside import facades
+    {change}
+"""
+
+MUTATIONS = {
+    "a decorator copies the namespace of a class": (
+        "functools",
+        "import functools, types\n"
+        "    def decorate(f):\n"
+        "        made = functools.partial(print)\n"
+        "        vars(made).update(vars(f))\n"
+        "        return made\n"
+        "    vars(facades.admitted['functools'])['wraps'] = decorate",
+        "the descriptor __globals__ of function",
+    ),
+    "a view hands out the mapping behind it": (
+        "struct",
+        "import types, json\n"
+        "    vars(facades.admitted['struct'])['table'] = types.MappingProxyType({'held': vars(json)})",
+        "the namespace of module json",
+    ),
+    "a view compares the mapping behind it": (
+        "struct",
+        "import types, json\n    vars(facades.admitted['struct'])['table'] = types.MappingProxyType(vars(json))",
+        "the namespace of module json",
+    ),
+    "a function calls back with the class of a class": (
+        "struct",
+        "vars(facades.admitted['struct'])['call'] = lambda f: f(type(int))",
+        "the real class of classes type",
+    ),
+    "a method is handed a frame": (
+        "struct",
+        "import sys\n    vars(facades.admitted['struct'])['find'] = lambda spy: spy == sys._getframe()",
+        "a frame object",
+    ),
+    "an error holds a module": (
+        "struct",
+        "import json\n"
+        "    def fail(): raise AttributeError('no', obj=json)\n"
+        "    vars(facades.admitted['struct'])['fail'] = fail",
+        "a module object",
+    ),
+    "an object gives its code by a public name": (
+        "struct",
+        "import types\n    vars(facades.admitted['struct'])['run'] = types.SimpleNamespace(code=_walk_me.__code__)\n"
+        "def _walk_me(): pass",
+        "a code object",
+    ),
+    "a real builtin is handed out": (
+        "struct",
+        "vars(facades.admitted['struct'])['reader'] = getattr",
+        "the real getattr",
+    ),
+    "a type with a known hole is handed out": (
+        "collections",
+        "import _collections\n    vars(facades.admitted['collections'])['OrderedDict'] = _collections.OrderedDict",
+        "the class collections.OrderedDict",
+    ),
+    "a class of classes stands in a module": (
+        "abc",
+        "import abc\n    vars(facades.admitted['abc'])['Meta'] = abc.ABCMeta",
+        "the real class of classes ABCMeta",
+    ),
+    "a function of the process is a method": (
+        "struct",
+        "import os\n    class Files: number = staticmethod(os.getpid)\n"
+        "    vars(facades.admitted['struct'])['Files'] = Files",
+        "posix.getpid",
+    ),
+}
+
+
+@pytest.mark.parametrize(("module", "change", "expected"), MUTATIONS.values(), ids=list(MUTATIONS))
+def test_the_walk_finds_what_would_lead_out(module: str, change: str, expected: str, tmp_path: Path) -> None:
+    mutation = tmp_path / "mutation.py"
+    mutation.write_text(_FACADE.format(module=module, change=change))
+    assert expected in _walk(str(mutation))["forbidden"]

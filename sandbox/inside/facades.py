@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.inside import guards, modules
 
 #: module -> what a program gets for it. Filled once, by library.admit.
 admitted: dict[str, Any] = {}
+
+
+#: Filled when they are first imported.
+_late: dict[str, Callable[[], dict[str, Any]]] = {}
+
+
+def fill_late(late: Mapping[str, Callable[[], dict[str, Any]]]) -> None:
+    """Remember façades whose values differ from run to run."""
+    _late.update(late)
 
 
 def is_admitted(name: str) -> bool:
@@ -26,13 +36,21 @@ def public_names(module: str) -> list[str]:
     return [name for name in vars(admitted[module]) if not name.startswith("_")]
 
 
+#: Modules of which only a part is there: what to say of the rest.
+_LIMITED: dict[str, str] = {name: modules.LEFT_OUT[name] for name in ("sys", "asyncio", "traceback")}
+
+
 def why_not(module: str, name: str | None = None) -> str:
     """The sentence for a program that wants what there is not."""
     if name is not None:
-        reason = modules.LEFT_OUT.get(f"{module}.{name}")
+        reason = modules.LEFT_OUT.get(f"{module}.{name}") or _LIMITED.get(module)
         return f"{name!r} can't be imported from {module!r} in the sandbox" + (f": {reason}" if reason else "")
-    reason = modules.LEFT_OUT.get(module) or modules.LEFT_OUT.get(module.partition(".")[0])
-    return f"the module {module!r} can't be imported in the sandbox" + (f": {reason}" if reason else "")
+    reason = modules.LEFT_OUT.get(module) or modules.LEFT_OUT.get(module.partition(".")[0]) or _ASK_THE_OPERATOR
+    return f"the module {module!r} can't be imported in the sandbox: {reason}"
+
+
+#: What helps where no module that is there does the job.
+_ASK_THE_OPERATOR = "whoever runs the service can admit it with the setting SANDBOX_EXTRA_MODULES"
 
 
 def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
@@ -43,6 +61,8 @@ def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist:
     """
     if type(fromlist) is list and name in sys.modules:
         return sys.modules[name]
+    if name in _late:
+        vars(admitted[name]).update(_late.pop(name)())
     if level or not is_admitted(name):
         raise guards.ImportSecurityError(why_not(name), name=name)
     return admitted[name if fromlist else name.partition(".")[0]]

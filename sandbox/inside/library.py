@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox.inside import facades, guards, modules, replacements
+from sandbox.inside import extras, facades, guards, modules, replacements
 
 
 def admit(extra: Iterable[str] = ()) -> None:
@@ -22,9 +22,13 @@ def admit(extra: Iterable[str] = ()) -> None:
         importlib.import_module(name)
     replacements.guard_library()
     replacements.guard_methods(_classes_behind(modules.ADMITTED))
+    replacements.guard_all_methods(extras.CLASSES)
     replacements.remember_zones(_zone_files())
     for name, admitted in modules.ADMITTED.items():
         facades.admitted[name] = guards.make_facade(name, _admitted_of(name, admitted))
+    for name, contents in extras.MODULES.items():
+        facades.admitted[name] = guards.make_facade(name, contents)
+    facades.fill_late(extras.LATE)
     for name in list(facades.admitted):
         parent, _, child = name.rpartition(".")
         if parent:
@@ -68,8 +72,15 @@ def _tell_guards(extra: tuple[str, ...]) -> None:
         for value in vars(facade).values()
         if isinstance(value, type) and (issubclass(value, BaseException) or value.__module__ == "collections.abc")
     }
-    subclassable = {*_classes(modules.SUBCLASSABLE), *exceptions, *admitted, guards.GuardedType, guards.GuardedABCMeta}
-    guards.remember_library(subclassable, _classes(modules.WRITABLE), extra)
+    subclassable = {
+        *_classes(modules.SUBCLASSABLE),
+        *extras.SUBCLASSABLE,
+        *exceptions,
+        *admitted,
+        guards.GuardedType,
+        guards.GuardedABCMeta,
+    }
+    guards.remember_library(subclassable, [*_classes(modules.WRITABLE), *extras.WRITABLE], extra)
 
 
 def _classes(listed: str) -> list[type]:

@@ -16,7 +16,7 @@ METHODS = frozenset(
         "rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rlshift rrshift rand ror rxor iadd isub imul "
         "imatmul itruediv ifloordiv imod ipow ilshift irshift iand ior ixor int float complex index round "
         "trunc floor ceil fspath enter exit getattr setattr delattr get set delete copy deepcopy replace "
-        "instancecheck getstate setstate"
+        "instancecheck getstate setstate await aiter anext aenter aexit"
     )
 )
 

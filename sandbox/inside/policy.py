@@ -60,7 +60,7 @@ class Policy(RestrictingNodeTransformer):
             self.found.append(Found("SecurityError", info, line, None if column is None else column + 1))
 
     def not_allowed(self, node: ast.AST) -> None:
-        self.error(node, f"{_SPOKEN.get(type(node).__name__, type(node).__name__)} is not allowed in the sandbox")
+        self.error(node, f"{type(node).__name__} is not allowed in the sandbox")
 
     # --- variables ------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class Policy(RestrictingNodeTransformer):
 
     # --- definitions ----------------------------------------------------------------------------
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Any:
         if node.name not in names.CLASS_HOOKS:
             self.check_name(node, node.name)
         self.check_function_argument_names(node)
@@ -174,7 +174,9 @@ class Policy(RestrictingNodeTransformer):
             node.decorator_list.insert(0, ast.copy_location(ast.Name(HOOK, ast.Load()), node))
         return node
 
-    def _visit_function(self, node: ast.FunctionDef) -> Any:
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Any:
         if self._lazy_annotations:
             kept, node.returns = node.returns, None
             node = self._keep(node)
@@ -276,6 +278,7 @@ class Policy(RestrictingNodeTransformer):
     visit_Match = visit_match_case = visit_MatchSingleton = visit_MatchSequence = visit_MatchOr = _keep
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _keep
     visit_Assert = visit_Raise = visit_Starred = visit_Yield = visit_YieldFrom = _keep
+    visit_Await = visit_AsyncFor = visit_AsyncWith = _keep
 
     def visit_TypeVar(self, node: Any) -> Any:
         """Python 3.12: def f[T]()."""
@@ -284,14 +287,6 @@ class Policy(RestrictingNodeTransformer):
 
     visit_ParamSpec = visit_TypeVarTuple = visit_TypeVar
     visit_TypeAlias = _keep
-
-
-_SPOKEN = {
-    "AsyncFunctionDef": "async def",
-    "Await": "await",
-    "AsyncFor": "async for",
-    "AsyncWith": "async with",
-}
 
 
 def _call(guard: str, place: ast.expr, value: ast.expr, *more: ast.expr) -> ast.expr:
@@ -362,7 +357,7 @@ def _names_bound_anywhere(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.Name):
             if not isinstance(node.ctx, ast.Load):
                 found.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.arg):
             found.add(node.arg)
@@ -428,20 +423,25 @@ def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
     except (RecursionError, MemoryError):
         return None, [Found("SyntaxError", "the code is nested too deeply")]
     except ValueError as error:  # a null in the source, an integer of too many digits
-        return None, [Found("SyntaxError", str(error)[:200])]
+        return None, [Found("SyntaxError", _without_advice(str(error)[:200]))]
+
+
+def _without_advice(message: str) -> str:
+    """What the compiler says of a number that is too long could not be followed here."""
+    return f"{message.partition(';')[0]}: write it by 0x…" if "set_int_max_str_digits" in message else message
 
 
 def _syntax_error(error: SyntaxError) -> Found:
     column = error.offset if error.offset and error.offset > 0 else None
-    return Found("SyntaxError", str(error.msg), error.lineno or None, column)
+    return Found("SyntaxError", _without_advice(str(error.msg)), error.lineno or None, column)
 
 
-def binds(source: str, name: str) -> bool:
+def binds(tree: ast.Module, name: str) -> bool:
     """Whether the module's own level binds `name` somewhere: def, class, assignment or import."""
-    return any(name in _bound_by(statement) for statement in _own_level(parse(source).body))
+    return any(name in bound_by(statement) for statement in own_level(tree.body))
 
 
-def _own_level(statements: list[ast.stmt]) -> list[ast.stmt]:
+def own_level(statements: list[ast.stmt]) -> list[ast.stmt]:
     """The statements that run when the module does, those within if, try, for, with included."""
     found: list[ast.stmt] = []
     waiting = list(statements)
@@ -458,7 +458,8 @@ def _own_level(statements: list[ast.stmt]) -> list[ast.stmt]:
     return found
 
 
-def _bound_by(statement: ast.stmt) -> set[str]:
+def bound_by(statement: ast.stmt) -> set[str]:
+    """The names that a statement binds at its own level."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
     if isinstance(statement, ast.Import):

@@ -157,7 +157,6 @@ REFUSED_AT_ONCE: dict[str, tuple[str, int]] = {
     "__prepare__": ("class A(type):\n    def __prepare__(name, bases): pass\ndef main(): pass", 2),
     "replacing a guard of a function": ("def main():\n    print.__kwdefaults__ = {}", 2),
     "replacing a function's code": ("def main():\n    main.__code__ = 1", 2),
-    "async functions": ("async def f(): pass\ndef main(): pass", 1),
     "the name of a module": ("__name__ = 'json'\ndef main(): pass", 1),
 }
 

@@ -1,0 +1,712 @@
+"""The module `asyncio` of programs: coroutines that compute and sleep, on one thread, without files and sockets.
+
+The library's own event loop needs descriptors and system calls that a child may not have, and its import would double a
+child's memory. This one is a list of ready tasks and a heap of timers; between timers it sleeps.
+
+A task waits by yielding a Future; whoever finishes that wakes the task. What else a coroutine yields is refused.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import heapq
+import itertools
+import time
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from typing import Any
+
+
+class CancelledError(BaseException):
+    """The task was cancelled."""
+
+
+class InvalidStateError(Exception):
+    """A future is asked for what it has not."""
+
+
+class QueueEmpty(Exception):
+    """get_nowait() of an empty queue."""
+
+
+class QueueFull(Exception):
+    """put_nowait() into a full queue."""
+
+
+class _Loop:
+    """The one of this process; there while asyncio.run is at work."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self.current: Task | None = None
+        self.ready: collections.deque[Callable[[], None]] = collections.deque()
+        self.timers: list[tuple[float, int, Callable[[], None]]] = []
+        self.tasks: list[Task] = []
+        self._numbers = itertools.count()
+
+    def soon(self, call: Callable[[], None]) -> None:
+        self.ready.append(call)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        heapq.heappush(self.timers, (time.monotonic() + seconds, next(self._numbers), call))
+
+    def run(self, coroutine: Any) -> Any:
+        if self.running:
+            raise RuntimeError("asyncio.run() cannot be called from a running event loop")
+        self.running = True
+        try:
+            main = Task(coroutine)
+            self._turn_until(main)
+            self._cancel_the_rest()
+            return main.result()
+        finally:
+            self.__init__()  # type: ignore[misc]
+
+    def _turn_until(self, wanted: Task) -> None:
+        while not wanted.done():
+            if not self.ready:
+                if not self.timers:
+                    raise RuntimeError("every coroutine waits for another: nothing can wake them")
+                time.sleep(max(self.timers[0][0] - time.monotonic(), 0))
+            while self.timers and self.timers[0][0] <= time.monotonic():
+                self.ready.append(heapq.heappop(self.timers)[2])
+            for _ in range(len(self.ready)):
+                self.ready.popleft()()
+
+    def _cancel_the_rest(self) -> None:
+        self.tasks = [each for each in self.tasks if not each.done()]
+        for each in self.tasks:
+            each.cancel()
+        for each in list(self.tasks):
+            self._turn_until(each)
+
+
+_loop = _Loop()
+
+
+class Future:
+    """asyncio.Future: a result that comes later."""
+
+    def __init__(self) -> None:
+        self._state = "PENDING"
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._callbacks: list[Callable[[Any], Any]] = []
+
+    def done(self) -> bool:
+        """Whether there is a result, an exception, or a cancellation."""
+        return self._state != "PENDING"
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self._state == "CANCELLED"
+
+    def result(self) -> Any:
+        """The result; raises the exception."""
+        self._must_be_done()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def exception(self) -> BaseException | None:
+        """The exception, or None."""
+        self._must_be_done()
+        if self.cancelled():
+            raise CancelledError
+        return self._error
+
+    def set_result(self, result: Any) -> None:
+        """Finish it."""
+        self._finish("FINISHED", result, None)
+
+    def set_exception(self, error: Any) -> None:
+        """Finish it with a failure."""
+        self._finish("FINISHED", None, error() if isinstance(error, type) else error)
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Finish it with a cancellation."""
+        if self.done():
+            return False
+        self._finish("CANCELLED", None, CancelledError() if msg is None else CancelledError(msg))
+        return True
+
+    def add_done_callback(self, callback: Callable[[Any], Any]) -> None:
+        """Call it once this is done."""
+        if self.done():
+            _loop.soon(lambda: callback(self))
+        else:
+            self._callbacks.append(callback)
+
+    def remove_done_callback(self, callback: Callable[[Any], Any]) -> int:
+        """Forget it; how often it was there."""
+        before = len(self._callbacks)
+        self._callbacks = [each for each in self._callbacks if each != callback]
+        return before - len(self._callbacks)
+
+    def _must_be_done(self) -> None:
+        if not self.done():
+            raise InvalidStateError("Result is not set.")
+
+    def _finish(self, state: str, result: Any, error: BaseException | None) -> None:
+        if self.done():
+            raise InvalidStateError(f"invalid state: {self._state}")
+        self._state, self._result, self._error = state, result, error
+        callbacks, self._callbacks = self._callbacks, []
+        for each in callbacks:
+            _loop.soon(lambda callback=each: callback(self))  # type: ignore[misc]
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        if not self.done():
+            yield self
+        return self.result()
+
+
+class Task(Future):
+    """asyncio.Task: a coroutine that runs beside others."""
+
+    def __init__(self, coroutine: Any, name: str | None = None) -> None:
+        super().__init__()
+        if type(coroutine) is not types.CoroutineType:
+            raise TypeError(f"a coroutine was expected, got {coroutine!r}")
+        self._coroutine: Coroutine[Any, Any, Any] = coroutine
+        self._name = name or f"Task-{next(_numbers)}"
+        self._waits_for: Future | None = None
+        self._must_cancel: BaseException | None = None
+        _loop.tasks.append(self)
+        _loop.soon(self._step)
+
+    def get_name(self) -> str:
+        """Its name."""
+        return self._name
+
+    def set_name(self, value: object) -> None:
+        """Give it a name."""
+        self._name = str(value)
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Raise CancelledError in it, where it waits."""
+        if self.done():
+            return False
+        self._must_cancel = CancelledError() if msg is None else CancelledError(msg)
+        if self._waits_for is not None and not self._waits_for.done():
+            waited, self._waits_for = self._waits_for, None
+            if isinstance(waited, Task):
+                waited.cancel(msg)
+            else:
+                waited.remove_done_callback(self._wake)
+                waited.cancel(msg)
+                _loop.soon(self._step)
+        return True
+
+    def _wake(self, _: Any) -> None:
+        self._waits_for = None
+        self._step()
+
+    def _step(self) -> None:
+        if self.done():
+            return
+        error, self._must_cancel = self._must_cancel, None
+        before, _loop.current = _loop.current, self
+        try:
+            waited = self._coroutine.send(None) if error is None else self._coroutine.throw(error)
+        except StopIteration as stop:
+            self.set_result(stop.value)
+        except CancelledError as cancelled:
+            self._finish("CANCELLED", None, cancelled)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as failure:
+            self._finish("FINISHED", None, failure)
+        else:
+            self._wait(waited)
+        finally:
+            _loop.current = before
+
+    def _wait(self, waited: Any) -> None:
+        if waited is None:
+            _loop.soon(self._step)
+        elif isinstance(waited, Future) and waited is not self:
+            self._waits_for = waited
+            waited.add_done_callback(self._wake)
+            if self._must_cancel is not None:
+                self.cancel()
+        else:
+            self._must_cancel = None
+            _loop.soon(lambda: self._throw(RuntimeError(f"a task can't wait for {waited!r}")))
+
+    def _throw(self, error: Any) -> None:
+        self._must_cancel = error
+        self._step()
+
+
+_numbers = itertools.count(1)
+
+
+def run(main: Any, *, debug: bool | None = None) -> Any:
+    """asyncio.run."""
+    return _loop.run(main)
+
+
+async def _of(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def _task_of(awaitable: Any) -> Any:
+    _must_run()
+    if isinstance(awaitable, Future):
+        return awaitable
+    return Task(awaitable if type(awaitable) is types.CoroutineType else _of(awaitable))
+
+
+def _must_run() -> None:
+    if not _loop.running:
+        raise RuntimeError("no running event loop")
+
+
+def create_task(coro: Any, *, name: str | None = None, context: Any = None) -> Task:
+    """asyncio.create_task."""
+    _must_run()
+    return Task(coro, name)
+
+
+def ensure_future(coro_or_future: Any) -> Any:
+    """asyncio.ensure_future."""
+    return _task_of(coro_or_future)
+
+
+def current_task() -> Task | None:
+    """asyncio.current_task."""
+    _must_run()
+    return _loop.current
+
+
+def all_tasks() -> set[Task]:
+    """asyncio.all_tasks."""
+    return {each for each in _loop.tasks if not each.done()}
+
+
+@types.coroutine
+def _pass_on() -> Generator[None, None, None]:
+    yield
+
+
+async def sleep(delay: float, result: Any = None) -> Any:
+    """asyncio.sleep."""
+    if delay <= 0:
+        await _pass_on()
+        return result
+    _must_run()
+    alarm = Future()
+    _loop.later(float(delay), lambda: None if alarm.done() else alarm.set_result(None))
+    await alarm
+    return result
+
+
+async def _gather(tasks: list[Any], return_exceptions: bool) -> list[Any]:
+    unique = list({id(each): each for each in tasks}.values())
+    try:
+        while pending := [each for each in unique if not each.done()]:
+            if not return_exceptions and any(_has_failed(each) for each in unique):
+                break
+            await _first_of(pending)
+    except CancelledError:
+        for each in unique:
+            each.cancel()
+        raise
+    if return_exceptions:
+        return [each._error if each._error is not None else each.result() for each in tasks]
+    for each in unique:
+        if each.done() and _has_failed(each):
+            each.result()
+    return [each.result() for each in tasks]
+
+
+def _has_failed(future: Any) -> bool:
+    return future.done() and future._error is not None
+
+
+def gather(*awaitables: Any, return_exceptions: bool = False) -> Any:
+    """asyncio.gather."""
+    return _task_of(_gather([_task_of(each) for each in awaitables], return_exceptions))
+
+
+async def _first_of(futures: Iterable[Any], seconds: float | None = None) -> None:
+    """Until one of them is done, or the time is over."""
+    alarm = Future()
+
+    def ring(_: Any = None) -> None:
+        if not alarm.done():
+            alarm.set_result(None)
+
+    waited = list(futures)
+    for each in waited:
+        each.add_done_callback(ring)
+    if seconds is not None:
+        _loop.later(max(seconds, 0), ring)
+    try:
+        await alarm
+    finally:
+        for each in waited:
+            each.remove_done_callback(ring)
+
+
+async def wait_for(fut: Any, timeout: float | None) -> Any:
+    """asyncio.wait_for."""
+    task = _task_of(fut)
+    try:
+        if not task.done():
+            await _first_of([task], timeout)
+    except CancelledError:
+        task.cancel()
+        raise
+    if not task.done():
+        task.cancel()
+        with contextlib.suppress(CancelledError):
+            await task
+        raise TimeoutError
+    return task.result()
+
+
+FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED = "FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"
+
+
+async def wait(fs: Iterable[Any], *, timeout: float | None = None, return_when: str = ALL_COMPLETED) -> Any:
+    """asyncio.wait."""
+    tasks = {_task_of(each) for each in fs}
+    if not tasks:
+        raise ValueError("Set of Tasks/Futures is empty.")
+    until = None if timeout is None else time.monotonic() + timeout
+    while pending := {each for each in tasks if not each.done()}:
+        done = tasks - pending
+        if done and (
+            return_when == FIRST_COMPLETED or (return_when == FIRST_EXCEPTION and any(map(_has_failed, done)))
+        ):
+            break
+        if until is not None and time.monotonic() >= until:
+            break
+        await _first_of(pending, None if until is None else until - time.monotonic())
+    return {each for each in tasks if each.done()}, {each for each in tasks if not each.done()}
+
+
+def as_completed(fs: Iterable[Any], *, timeout: float | None = None) -> Any:
+    """asyncio.as_completed, to be iterated with `for`."""
+    tasks = [_task_of(each) for each in fs]
+    handed_out: set[int] = set()
+
+    async def following() -> Any:
+        while True:
+            done = [each for each in tasks if each.done() and id(each) not in handed_out]
+            if done:
+                handed_out.add(id(done[0]))
+                return done[0].result()
+            pending = [each for each in tasks if not each.done()]
+            await wait_for(_first_of(pending), timeout)
+
+    for _ in tasks:
+        yield following()
+
+
+async def shield(arg: Any) -> Any:
+    """asyncio.shield: what waits may be cancelled, what it waits for not."""
+    task = _task_of(arg)
+    if not task.done():
+        await _first_of([task])
+    return task.result()
+
+
+async def to_thread(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """asyncio.to_thread; there is one thread, so the function runs at once."""
+    await _pass_on()
+    return func(*args, **kwargs)
+
+
+class timeout:  # noqa: N801  (the library's name)
+    """asyncio.timeout."""
+
+    def __init__(self, delay: float | None) -> None:
+        self._delay = delay
+        self._expired = False
+        self._over = False
+
+    def expired(self) -> bool:
+        """Whether the time was over."""
+        return self._expired
+
+    async def __aenter__(self) -> Any:
+        task = current_task()
+        if self._delay is not None and task is not None:
+            _loop.later(max(self._delay, 0), lambda: self._expire(task))
+        return self
+
+    def _expire(self, task: Task) -> None:
+        if not self._over:
+            self._expired = True
+            task.cancel()
+
+    async def __aexit__(self, kind: Any, error: Any, _: Any) -> None:
+        self._over = True
+        if self._expired and kind is not None and issubclass(kind, CancelledError):
+            raise TimeoutError from error
+
+
+class TaskGroup:
+    """asyncio.TaskGroup."""
+
+    def __init__(self) -> None:
+        self._tasks: list[Task] = []
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> Task:
+        """A task that the group waits for."""
+        made = create_task(coro, name=name)
+        self._tasks.append(made)
+        return made
+
+    async def __aexit__(self, kind: Any, error: Any, _: Any) -> None:
+        failed = kind is not None
+        while pending := [each for each in self._tasks if not each.done()]:
+            if failed or any(_has_failed(each) and not each.cancelled() for each in self._tasks):
+                for each in pending:
+                    each.cancel()
+            await _first_of(pending)
+        errors = [each._error for each in self._tasks if each._error is not None and not each.cancelled()]
+        if failed and not issubclass(kind, CancelledError):
+            errors.insert(0, error)
+        if errors:
+            raise BaseExceptionGroup("unhandled errors in a TaskGroup", errors)
+
+
+class Event:
+    """asyncio.Event."""
+
+    def __init__(self) -> None:
+        self._value = False
+        self._waiting: list[Future] = []
+
+    def is_set(self) -> bool:
+        """Whether it was set."""
+        return self._value
+
+    def set(self) -> None:
+        """Wake all that wait."""
+        self._value = True
+        for each in self._waiting:
+            if not each.done():
+                each.set_result(True)
+        self._waiting = []
+
+    def clear(self) -> None:
+        """Let those that come wait again."""
+        self._value = False
+
+    async def wait(self) -> bool:
+        """Until it is set."""
+        if not self._value:
+            waiting = Future()
+            self._waiting.append(waiting)
+            await waiting
+        return True
+
+
+class Semaphore:
+    """asyncio.Semaphore."""
+
+    def __init__(self, value: int = 1) -> None:
+        if value < 0:
+            raise ValueError("Semaphore initial value must be >= 0")
+        self._value = value
+        self._waiting: collections.deque[Future] = collections.deque()
+
+    def locked(self) -> bool:
+        """Whether acquire() would wait."""
+        return self._value == 0
+
+    async def acquire(self) -> bool:
+        """Take one, when there is one."""
+        while self._value == 0:
+            waiting = Future()
+            self._waiting.append(waiting)
+            await waiting
+        self._value -= 1
+        return True
+
+    def release(self) -> None:
+        """Give one back."""
+        self._value += 1
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                return
+
+    async def __aenter__(self) -> None:
+        await self.acquire()
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.release()
+
+
+class BoundedSemaphore(Semaphore):
+    """asyncio.BoundedSemaphore."""
+
+    def __init__(self, value: int = 1) -> None:
+        super().__init__(value)
+        self._bound = value
+
+    def release(self) -> None:
+        """Give one back that was taken."""
+        if self._value >= self._bound:
+            raise ValueError("BoundedSemaphore released too many times")
+        super().release()
+
+
+class Lock(Semaphore):
+    """asyncio.Lock."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if self._value:
+            raise RuntimeError("Lock is not acquired.")
+        super().release()
+
+
+class Queue:
+    """asyncio.Queue."""
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._maxsize = maxsize
+        self._items: Any = collections.deque()
+        self._unfinished = 0
+        self._changed: list[Future] = []
+
+    @property
+    def maxsize(self) -> int:
+        """How many items it holds at most; 0: any number."""
+        return self._maxsize
+
+    def qsize(self) -> int:
+        """How many items it holds."""
+        return len(self._items)
+
+    def empty(self) -> bool:
+        """Whether it holds none."""
+        return not self._items
+
+    def full(self) -> bool:
+        """Whether put() would wait."""
+        return 0 < self._maxsize <= len(self._items)
+
+    def put_nowait(self, item: Any) -> None:
+        """Put, or raise QueueFull."""
+        if self.full():
+            raise QueueFull
+        self._put(item)
+        self._unfinished += 1
+        self._tell()
+
+    def get_nowait(self) -> Any:
+        """Take, or raise QueueEmpty."""
+        if self.empty():
+            raise QueueEmpty
+        item = self._take()
+        self._tell()
+        return item
+
+    async def put(self, item: Any) -> None:
+        """Put, when there is room."""
+        while self.full():
+            await self._change()
+        self.put_nowait(item)
+
+    async def get(self) -> Any:
+        """Take, when there is something."""
+        while self.empty():
+            await self._change()
+        return self.get_nowait()
+
+    def task_done(self) -> None:
+        """Say that one item is dealt with."""
+        if self._unfinished <= 0:
+            raise ValueError("task_done() called too many times")
+        self._unfinished -= 1
+        self._tell()
+
+    async def join(self) -> None:
+        """Until every item is dealt with."""
+        while self._unfinished:
+            await self._change()
+
+    def _put(self, item: Any) -> None:
+        self._items.append(item)
+
+    def _take(self) -> Any:
+        return self._items.popleft()
+
+    def _tell(self) -> None:
+        for each in self._changed:
+            if not each.done():
+                each.set_result(None)
+        self._changed = []
+
+    async def _change(self) -> None:
+        waiting = Future()
+        self._changed.append(waiting)
+        await waiting
+
+
+class LifoQueue(Queue):
+    """asyncio.LifoQueue."""
+
+    def _take(self) -> Any:
+        return self._items.pop()
+
+
+class PriorityQueue(Queue):
+    """asyncio.PriorityQueue."""
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self._items = []
+
+    def _put(self, item: Any) -> None:
+        heapq.heappush(self._items, item)
+
+    def _take(self) -> Any:
+        return heapq.heappop(self._items)
+
+
+def iscoroutine(obj: object) -> bool:
+    """asyncio.iscoroutine."""
+    return type(obj) is types.CoroutineType
+
+
+def iscoroutinefunction(func: Any) -> bool:
+    """asyncio.iscoroutinefunction."""
+    return type(func) is types.FunctionType and bool(func.__code__.co_flags & 0x80)
+
+
+def isfuture(obj: object) -> bool:
+    """asyncio.isfuture."""
+    return issubclass(type(obj), Future)
+
+
+NAMES = {
+    each.__name__: each
+    for each in (
+        *(CancelledError, InvalidStateError, QueueEmpty, QueueFull, Future, Task, run, create_task, ensure_future),
+        *(current_task, all_tasks, sleep, gather, wait_for, wait, as_completed, shield, to_thread, timeout, TaskGroup),
+        *(Event, Semaphore, BoundedSemaphore, Lock, Queue, LifoQueue, PriorityQueue, iscoroutine, iscoroutinefunction),
+        isfuture,
+    )
+} | {
+    "TimeoutError": TimeoutError,
+    "FIRST_COMPLETED": FIRST_COMPLETED,
+    "FIRST_EXCEPTION": FIRST_EXCEPTION,
+    "ALL_COMPLETED": ALL_COMPLETED,
+}

@@ -1,0 +1,310 @@
+"""Modules that a program gets from us: they do what people use the library's for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sandbox import Limits, Program, Sandbox
+from tests.box.everyday.programs import check, each
+from tests.box.programs import Runner
+
+TABLE = {
+    "ast": (
+        "import ast\ndef main(): return ast.literal_eval(\" {'a': [1, 2.5, None, True], 'b': (1,)} \")['a']",
+        [1, 2.5, None, True],
+    ),
+    "compression": (
+        """
+        import gzip, bz2, lzma
+        def main():
+            data = b"abc" * 1000
+            return [m.decompress(m.compress(data)) == data for m in (gzip, bz2, lzma)] + [len(gzip.compress(data, 9)) < 100]
+        """,
+        [True, True, True, True],
+    ),
+    "trees": (
+        """
+        import xml.etree.ElementTree as ET
+        from xml.etree import ElementTree
+        import io, copy
+        TEXT = '<r xmlns:k="urn:k"><k:a n="1">t<b/>u</k:a><a n="2"/></r>'
+        def main():
+            root = ET.fromstring(TEXT)
+            first = root.find("{urn:k}a"); first.text = "new"; first.set("m", "3"); first.attrib["o"] = "4"
+            extra = ET.SubElement(root, "c", {"x": "y"}); extra.tail = "z"; extra.text = "é<"
+            root.remove(root.find("a")); twin = copy.deepcopy(root); twin[0].text = "twin"
+            out = io.BytesIO(); ET.ElementTree(root).write(out)
+            read = ET.parse(io.StringIO("<q><w/></q>")).getroot()
+            made = ET.Element("m"); made.append(ET.Comment("note")); ET.indent(made)
+            return [ET.tostring(root, encoding="unicode"), [e.tag for e in root.iter()], first.get("n"), list(first.items()), len(root),
+                    out.getvalue().decode(), read[0].tag, twin[0].text, root[0].text, [c.text for c in root.findall("./c")],
+                    "".join(first.itertext()), root.findtext("c"), ET.tostring(made).decode(), ElementTree.iselement(made),
+                    isinstance(root, ET.Element)]
+        """,
+        None,
+    ),
+    "coroutines": (
+        """
+        import asyncio
+        async def work(n, log):
+            await asyncio.sleep(0.001 * (3 - n)); log.append(n)
+            return n * 2
+        class Context:
+            async def __aenter__(self): return 5
+            async def __aexit__(self, *args): return False
+        async def count(n):
+            for i in range(n):
+                yield i
+                await asyncio.sleep(0)
+        async def fail(): raise ValueError("no")
+        async def run():
+            log = []
+            results = await asyncio.gather(*(work(n, log) for n in range(3)))
+            async with Context() as five: pass
+            items = [i async for i in count(3)]
+            try: await asyncio.wait_for(asyncio.sleep(10), 0.01)
+            except asyncio.TimeoutError: items.append("late")
+            both = await asyncio.gather(fail(), asyncio.sleep(0, 1), return_exceptions=True)
+            task = asyncio.create_task(asyncio.sleep(10)); await asyncio.sleep(0); task.cancel()
+            try: await task
+            except asyncio.CancelledError: items.append("cancelled")
+            queue = asyncio.Queue(1)
+            async def produce():
+                for i in range(3): await queue.put(i)
+            producer = asyncio.create_task(produce()); taken = [await queue.get() for _ in range(3)]; await producer
+            lock, semaphore, order = asyncio.Lock(), asyncio.Semaphore(2), []
+            async def locked(n):
+                async with lock, semaphore:
+                    order.append(n); await asyncio.sleep(0); order.append(n)
+            await asyncio.gather(locked(1), locked(2))
+            async with asyncio.TaskGroup() as group: tasks = [group.create_task(work(n, [])) for n in range(2)]
+            try:
+                async with asyncio.timeout(0.01): await asyncio.sleep(10)
+            except TimeoutError: items.append("timeout")
+            first = [await each for each in asyncio.as_completed([work(0, []), work(2, [])])]
+            done, pending = await asyncio.wait([asyncio.create_task(work(1, []))])
+            event = asyncio.Event(); asyncio.create_task(asyncio.sleep(0)).add_done_callback(lambda _: event.set()); await event.wait()
+            return [results, log, five, items, [str(x) for x in both], taken, order, [t.result() for t in tasks], first,
+                    len(done), len(pending), await asyncio.to_thread(max, 1, 2)]
+        def main(): return asyncio.run(run())
+        """,
+        [[0, 2, 4], [2, 1, 0], 5, [0, 1, 2, "late", "cancelled", "timeout"], ["no", "1"], [0, 1, 2], [1, 1, 2, 2], [0, 2], [4, 0],
+         1, 0, 2],
+    ),
+}  # fmt: skip
+
+
+@each({name: table for name, table in TABLE.items() if table[1] is not None})
+def test_a_module_does_what_it_does_elsewhere(box: Sandbox, program: str, expected: Any) -> None:
+    check(box, program, expected)
+
+
+def test_trees_are_as_in_cpython(box: Sandbox) -> None:
+    from tests.box.everyday.programs import in_plain_python, in_the_sandbox, source_of
+
+    source = source_of(TABLE["trees"][0])
+    assert in_the_sandbox(box, source) == in_plain_python(source)
+
+
+def test_sys_is_its_streams_and_versions(run: Runner) -> None:
+    program = """
+        import sys
+        from sys import version_info
+        def main():
+            print("a", file=sys.stderr); sys.stdout.write("b\\n"); sys.stdout.flush(); print("c", file=sys.stdout, flush=True)
+            return [version_info >= (3, 11), sys.version_info.major, sys.maxsize == 2 ** 63 - 1, hasattr(sys, "modules")]
+        """
+    verdict = run.verdict(program)
+    assert verdict.stdout == "a\nb\nc\n"
+    assert json.loads(verdict.result_json or b"") == [True, 3, True, False]
+
+
+def test_logging_prints(run: Runner) -> None:
+    program = """
+        import logging
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s [%(name)s] %(message)s")
+        log = logging.getLogger("report.daily")
+        class Json(logging.Formatter):
+            def format(self, record): return f"<{record.getMessage()} {record.levelname}>"
+        def main():
+            logging.info("%s of %d", "one", 2)
+            log.debug("not shown")
+            log.warning("with %(name)s", {"name": "dict"})
+            try: 1 / 0
+            except ZeroDivisionError: log.exception("failed")
+            handler = logging.StreamHandler(); handler.setFormatter(Json()); own = logging.getLogger("own")
+            own.addHandler(handler); own.propagate = False; own.setLevel("ERROR"); own.error("x"); own.info("y")
+            log.info("with extra", extra={"user": 1})
+        """
+    assert run.stdout(program) == (
+        "INFO [root] one of 2\n"
+        "WARNING [report.daily] with dict\n"
+        "ERROR [report.daily] failed\n"
+        "Traceback (most recent call last):\n"
+        '  File "<task>", line 11, in main\n'
+        "    try: 1 / 0\n"
+        "ZeroDivisionError: division by zero\n"
+        "<x ERROR>\n"
+        "INFO [report.daily] with extra\n"
+    )
+
+
+def test_logging_without_a_configuration_prints_warnings(run: Runner) -> None:
+    program = "import logging\ndef main():\n    logging.getLogger('a').info('no')\n    logging.getLogger('a').warning('yes')\n"
+    assert run.stdout(program) == "yes\n"
+
+
+def test_logging_does_not_format_past_the_guards(run: Runner) -> None:
+    program = """
+        import logging
+        def main():
+            logging.basicConfig(format="{message.__class__.__init__.__globals__}", style="{")
+            logging.warning("x")
+        """
+    assert run.failure(program).type == "SecurityError"
+
+
+def test_format_exc_tells_the_programs_lines(run: Runner) -> None:
+    program = """
+        import traceback, json
+        def main():
+            try:
+                json.loads("{")
+            except ValueError as error:
+                traceback.print_exc()
+                return [traceback.format_exc(), "".join(traceback.format_exception(error)), traceback.format_exception_only(error)]
+        """
+    verdict = run.verdict(program)
+    text, same, only = json.loads(verdict.result_json or b"null")
+    assert text == same == verdict.stdout
+    assert text.startswith(
+        'Traceback (most recent call last):\n  File "<task>", line 5, in main\n    json.loads("{")\nJSONDecodeError'
+    )
+    assert only == [text.splitlines()[-1] + "\n"]
+    assert "decoder.py" not in text
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "async def main(n): return n + 1",
+        "import asyncio\nasync def main(n):\n    await asyncio.sleep(0.01)\n    return n + 1",
+    ],
+)
+def test_the_function_may_be_a_coroutine(box: Sandbox, program: str) -> None:
+    assert box.check(program, "main", (1, ())) == []
+    assert box.run(Program(program, "main", b"[1]"), Limits(5)).result_json == b"2"
+
+
+def test_sleeping_coroutines_sleep_together_and_cost_no_processor_time(box: Sandbox) -> None:
+    program = "import asyncio\nasync def main():\n    await asyncio.gather(*(asyncio.sleep(0.5) for _ in range(100)))\n"
+    verdict = box.run(Program(program, "main"), Limits(3))
+    assert (verdict.result_json, verdict.cpu_ms < 250) == (b"null", True)
+
+
+def test_coroutines_that_wait_for_each_other_are_told(run: Runner) -> None:
+    failure = run.failure("import asyncio\nasync def main():\n    await asyncio.Event().wait()\n")
+    assert (failure.type, failure.message) == (
+        "RuntimeError",
+        "every coroutine waits for another: nothing can wake them",
+    )
+
+
+BOMBS = {
+    "an entity": '<!DOCTYPE a [<!ENTITY b "x">]><a>&b;</a>',
+    "a file": '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
+    "laughs": '<!DOCTYPE a [<!ENTITY b "xxxx"><!ENTITY c "&b;&b;&b;">]><a>&c;</a>',
+    "a parameter entity": '<!DOCTYPE a [<!ENTITY % b SYSTEM "file:///etc/passwd">%b;]><a/>',
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=list(BOMBS))
+def test_a_document_with_entities_is_refused(run: Runner, text: str) -> None:
+    failure = run.failure("import xml.etree.ElementTree as ET\ndef main(text): return ET.fromstring(text).text", text)
+    assert failure.type == "ParseError"
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["ET.ElementTree(ET.Element('a')).write(1)", "ET.parse('/etc/passwd')", "ET.parse(0)", "ET.ElementTree(file=1)"],
+)
+def test_trees_open_no_files(run: Runner, call: str) -> None:
+    failure = run.failure(f"import xml.etree.ElementTree as ET\ndef main(): {call}")
+    assert (failure.type, "there are no files" in failure.message) == ("PermissionError", True)
+
+
+@pytest.mark.parametrize("module", ["gzip", "bz2", "lzma"])
+def test_a_compressed_bomb_ends_at_the_memory_limit(run: Runner, module: str) -> None:
+    program = f"""
+        import {module}
+        def main():
+            part = {module}.compress(bytes(10_000_000))
+            return len({module}.decompress(part * 40))
+        """
+    assert run.failure(program, memory_bytes=100_000_000, wall_seconds=30.0).type == "MemoryLimitError"
+
+
+def test_methods_are_for_their_own_instances(run: Runner) -> None:
+    program = """
+        import asyncio, logging, xml.etree.ElementTree as ET, json, sys
+        def main():
+            refused = []
+            for call in (lambda: logging.Logger.setLevel(json.dumps, 10), lambda: ET.Element.clear(json.dumps),
+                         lambda: asyncio.Future.set_result(json.dumps, 1), lambda: asyncio.Queue.__init__(json.dumps),
+                         lambda: logging.Formatter.__init__(int), lambda: ET.Element.__init__(print, "a")):
+                try: call()
+                except TypeError as error: refused.append(" objects" in str(error))
+            return refused
+        """
+    assert run.answer(program) == [True] * 6
+
+
+def test_a_program_knows_its_task(box: Sandbox) -> None:
+    context = {
+        "task_id": "0198",
+        "attempt": 2,
+        "scheduled_task_id": "0199",
+        "scheduled_at": "2026-11-28T01:00:00.000Z",
+        "timezone": "Asia/Shanghai",
+    }
+    program = """
+import celeriac, datetime, zoneinfo
+from celeriac import attempt
+def main():
+    local = celeriac.scheduled_at.astimezone(zoneinfo.ZoneInfo(celeriac.timezone))
+    return [celeriac.task_id, attempt, celeriac.scheduled_task_id, local.isoformat(), celeriac.scheduled_at.utcoffset() == datetime.timedelta(0)]
+"""
+    verdict = box.run(Program(program, "main", context_json=json.dumps(context).encode()), Limits(5))
+    assert json.loads(verdict.result_json or b"") == ["0198", 2, "0199", "2026-11-28T09:00:00+08:00", True]
+
+
+def test_what_does_not_apply_is_none(run: Runner) -> None:
+    assert run.answer("import celeriac\ndef main(): return [celeriac.scheduled_at, celeriac.timezone]") == [None, None]
+
+
+REFUSED = {
+    "import requests": "there is no network: use an API task",
+    "import httpx": "there is no network: use an API task",
+    "import urllib.request": "there is no network: use an API task",
+    "from urllib import request": "there is no network: use an API task",
+    "import socket": "there is no network: use an API task",
+    "import pytz": "use datetime and zoneinfo",
+    "import orjson": "use json",
+    "import pickle": "it runs what it reads: use json",
+    "import threading": "a program has one thread: use asyncio, or create several tasks",
+    "from concurrent.futures import ThreadPoolExecutor": "a program has one thread: use asyncio, or create several tasks",
+    "import pandas": "whoever runs the service can admit it with the setting SANDBOX_EXTRA_MODULES",
+    "import numpy.linalg": "whoever runs the service can admit it with the setting SANDBOX_EXTRA_MODULES",
+    "from sys import modules": "only stdout, stderr, maxsize, version_info and exit are there",
+    "import xml.dom.minidom": "use xml.etree.ElementTree",
+    "import logging.handlers": "logging goes to standard output",
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), REFUSED.items(), ids=list(REFUSED))
+def test_a_refused_import_says_what_helps(run: Runner, line: str, reason: str) -> None:
+    [problem] = run.problems(f"{line}\ndef main(): pass\n")
+    assert problem.message.endswith(f"in the sandbox: {reason}")

@@ -211,19 +211,23 @@ class Sandbox:
             "function": program.function_name,
             "args": program.args_json.decode(),
             "kwargs": program.kwargs_json.decode(),
+            "context": json.loads(program.context_json),
             "result_bytes": limits.result_bytes,
             "stdout_bytes": limits.stdout_bytes,
         }
         return self._run_job(job, limits, cancel or Cancel())
 
-    def check(self, source: str, function_name: str) -> list[Problem]:
-        """Compile a program without running it. Returns every problem, in the order of the source."""
-        key = hashlib.sha256(f"{function_name}\0{source}".encode("utf-8", "surrogatepass")).digest()
+    def check(self, source: str, function_name: str, call: tuple[int, Sequence[str]] | None = None) -> list[Problem]:
+        """Compile without running: everything that can be seen of it, in the order of the source.
+
+        call: how many positional arguments the function gets, and the names of the others.
+        """
+        key = hashlib.sha256(f"{function_name}\0{call}\0{source}".encode("utf-8", "surrogatepass")).digest()
         with self._lock:
             if key in self._checked:
                 self._checked.move_to_end(key)
                 return self._checked[key]
-        job = {"do": "check", "source": source, "function": function_name}
+        job = {"do": "check", "source": source, "function": function_name, "call": call}
         verdict = self._run_job(job, CHECK_LIMITS, Cancel())
         problems = _problems(verdict)
         if verdict.result_json is None:

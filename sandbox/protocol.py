@@ -12,7 +12,7 @@ from typing import Any
 OUTPUT = b"o"  # UTF-8 text that the program printed; an empty last one says that the rest was cut off
 METRICS = b"m"  # JSON: {"cpu_ms", "memory_kb"}
 RESULT = b"r"  # JSON: what the function returned (run), or the list of problems (check)
-FAILURE = b"f"  # JSON: {"type", "message", "line", "traceback"}
+FAILURE = b"f"  # JSON: {"type", "message", "line", "traceback", "permanent"}
 
 HEADER = struct.Struct("!cI")
 MAX_JOB_BYTES = 16 * 1024 * 1024

@@ -16,7 +16,7 @@ from sandbox import protocol
 from sandbox.verdict import Failure, Limits, Problem, Verdict
 
 #: What a check may find.
-PROBLEM_TYPES = frozenset({"SyntaxError", "SecurityError", "NameError"})
+PROBLEM_TYPES = frozenset({"SyntaxError", "SecurityError", "NameError", "TypeError"})
 MAX_PROBLEMS = 1_000
 #: Said by those who run a program, never by the program: its own class of such a name is shown as `task.NAME`.
 RESERVED_TYPES = frozenset({"WorkerLostError", "CpuLimitError"})
@@ -109,13 +109,16 @@ def check_result(payload: bytes) -> None:
 
 def read_failure(payload: bytes) -> Failure:
     """The child's account of its failure."""
-    reply = _object(payload, {"type", "message", "line", "traceback"})
-    traceback = reply["traceback"]
+    reply = _object(payload, {"type", "message", "line", "traceback", "permanent"})
+    traceback, permanent = reply["traceback"], reply["permanent"]
+    if type(permanent) is not bool:
+        raise Forged("neither true nor false")
     return Failure(
         _type(reply["type"]),
         _text(reply["message"], protocol.MAX_MESSAGE_CHARS),
         _place(reply["line"]),
         None if traceback is None else _text(traceback, protocol.MAX_TRACEBACK_CHARS),
+        permanent,
     )
 
 

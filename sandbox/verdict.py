@@ -9,12 +9,17 @@ DEFAULT_MEMORY_BYTES = 268_435_456
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One run: call `function_name` of `source`. The arguments are a JSON array and a JSON object, UTF-8."""
+    """One run: call `function_name` of `source`. The arguments are a JSON array and a JSON object, UTF-8.
+
+    context_json: a JSON object with what the program may know of its run (`celeriac` in the sandbox): `task_id`,
+    `attempt`, `scheduled_task_id`, `scheduled_at` (RFC 3339), `timezone`.
+    """
 
     source: str
     function_name: str
     args_json: bytes = b"[]"
     kwargs_json: bytes = b"{}"
+    context_json: bytes = b"{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The program's failure. `line` and `traceback` refer to its own source only."""
+    """The program's failure. `line` and `traceback` speak of its own source only.
+
+    permanent: the same program with the same arguments fails so every time.
+    """
 
     type: str
     message: str
     line: int | None = None
     traceback: str | None = None
+    permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem found before a run. `type`: SyntaxError, SecurityError, or NameError for the function's name.
+    """What can be seen before a run.
+
+    type: SyntaxError, SecurityError; NameError for the function's name, TypeError for its arguments.
 
     Lines and columns count from 1.
     """

@@ -25,7 +25,9 @@ class Finding(Protocol):
 class CodeChecker(Protocol):
     """Compiles a program under the sandbox's policy, without running it (sandbox.Sandbox.check)."""
 
-    def __call__(self, source: str, function_name: str, /) -> Sequence[Finding]: ...
+    def __call__(
+        self, source: str, function_name: str, call: tuple[int, Sequence[str]] | None = None, /
+    ) -> Sequence[Finding]: ...
 
 
 def code_problems(fields: Mapping[str, Any], checker: CodeChecker) -> list[Problem]:
@@ -33,7 +35,16 @@ def code_problems(fields: Mapping[str, Any], checker: CodeChecker) -> list[Probl
     code, name = fields.get("function_code"), fields.get("function_name")
     if not isinstance(code, str) or not isinstance(name, str) or not _is_worth_compiling(code, name):
         return []
-    return [_problem(finding) for finding in checker(code, name)]
+    return [_problem(finding) for finding in checker(code, name, _call(fields))]
+
+
+def _call(fields: Mapping[str, Any]) -> tuple[int, list[str]] | None:
+    """How the function is called: the number of positional arguments, and the names of the others."""
+    args, kwargs = fields.get("args"), fields.get("kwargs")
+    args, kwargs = [] if args is None else args, {} if kwargs is None else kwargs
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        return None
+    return len(args), sorted(kwargs)
 
 
 def _is_worth_compiling(code: str, name: str) -> bool:
@@ -44,5 +55,7 @@ def _is_worth_compiling(code: str, name: str) -> bool:
 def _problem(finding: Finding) -> Problem:
     if finding.type == "NameError":
         return Problem("function_name", finding.message, finding.line, finding.column)
+    if finding.type == "TypeError":
+        return Problem("args", finding.message, finding.line, finding.column)
     message = f"{finding.type}: {finding.message}"
     return Problem("function_code", message, finding.line, finding.column)

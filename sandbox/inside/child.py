@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import json
 import os
 import select
+import unicodedata
 from typing import Any
 
 from sandbox import protocol
-from sandbox.inside import lockdown, policy
+from sandbox.inside import lockdown, policy, signatures
 from sandbox.inside.report import Reporter
 from sandbox.inside.run import run_program, set_memory_aside
 
@@ -82,13 +84,20 @@ def _receive_job() -> dict[str, Any] | None:
             return job
 
 
+def _problems_of_function(tree: ast.Module, function: str, call: tuple[int, list[str]] | None) -> list[policy.Found]:
+    name = unicodedata.normalize("NFKC", function)  # as the compiler does with identifiers
+    if not policy.binds(tree, name):
+        return [policy.Found("NameError", f"the code defines no {name!r} at its top level")]
+    wrong = None if call is None else signatures.problem_of_call(tree, name, *call)
+    return [] if wrong is None else [wrong]
+
+
 def _check(job: dict[str, Any]) -> None:
     """Compile, and list what is wrong."""
     gc.disable()  # a tree has no cycles, and looking for them takes half of the time
     _, found = policy.compile_program(job["source"], guarded=True)
-    if not found and not policy.binds(job["source"], job["function"]):
-        message = f"the code defines no {job['function']!r} at its top level"
-        found = [policy.Found("NameError", message)]
+    if not found:
+        found = _problems_of_function(policy.parse(job["source"]), job["function"], job["call"])
     problems = [
         {"type": each.type, "message": each.message, "line": each.line, "column": each.column} for each in found
     ]

@@ -504,6 +504,20 @@ def _for_instances_only(owner: type, value: Any) -> Any:
     if type(value) is not types.FunctionType or not _names_in(value.__code__) & _DELICATE:
         return value
 
+    return _of_instances(owner, value)
+
+
+def guard_all_methods(classes: Iterable[type]) -> None:
+    """Let every method be called with an instance of the class for its self only: they set attributes of it."""
+    for each in classes:
+        for name, value in list(vars(each).items()):
+            if type(value) is types.FunctionType and name != "__new__":
+                type.__setattr__(each, name, _of_instances(each, value))
+            elif type(value) is property and value.fget is not None:
+                type.__setattr__(each, name, property(_of_instances(each, value.fget), None, None, value.__doc__))
+
+
+def _of_instances(owner: type, value: Any) -> Any:
     @functools.wraps(value)
     def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not issubclass(type(self), owner):

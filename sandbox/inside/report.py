@@ -36,12 +36,21 @@ class Reporter:
         """The last word of a program that returned."""
         self._last(protocol.RESULT, result_json)
 
-    def failure(self, kind: str, message: str, line: int | None = None, traceback: str | None = None) -> None:
-        """The last word of a program that failed."""
+    def failure(
+        self,
+        kind: str,
+        message: str,
+        line: int | None = None,
+        traceback: str | None = None,
+        *,
+        permanent: bool = False,
+    ) -> None:
+        """The last word of a program that failed. permanent: it would fail so again."""
         reply = {
             "type": kind if kind.isidentifier() and len(kind) <= protocol.MAX_TYPE_CHARS else "Exception",
             "message": message[: protocol.MAX_MESSAGE_CHARS],
             "line": line,
+            "permanent": permanent,
             "traceback": None if traceback is None else traceback[-protocol.MAX_TRACEBACK_CHARS :],
         }
         self._last(protocol.FAILURE, json.dumps(reply).encode())

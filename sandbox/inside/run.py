@@ -8,14 +8,13 @@ import json
 import mmap
 import sys
 import types
-from types import TracebackType
+import unicodedata
 from typing import Any
 
 from sandbox import protocol
-from sandbox.inside import evaluation, facades, guards, policy
+from sandbox.inside import coroutines, evaluation, facades, failure, guards, invocation, policy
 from sandbox.inside.report import Reporter
 
-_MAX_FRAMES = 50
 _RESERVE_BYTES = 262_144
 _reserve: list[mmap.mmap] = []
 
@@ -28,9 +27,19 @@ class OutputLimitError(Exception):
     """What the program returned is too large."""
 
 
+class CallError(Exception):
+    """The function can't be called with the task's arguments."""
+
+    def __init__(self, message: str, line: int | None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
 def run_program(job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> None:
     """Compile, run, and report a result or a failure; nothing else comes out of here."""
     source = job["source"]
+    failure.source.lines = source.splitlines()
+    invocation.current.update(job.get("context") or {})
     code, found = policy.compile_program(source, guarded=guarded)
     if found:
         first = found[0]
@@ -42,9 +51,13 @@ def run_program(job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> No
     except MemoryError:
         _give_reserve_back()
         reporter.failure("MemoryLimitError", "the program needed more memory than it may have")
+    except SystemExit as stop:
+        _report_exit(stop, reporter)
+    except CallError as error:
+        reporter.failure("TypeError", str(error), error.line, permanent=True)
     except BaseException as error:
         _give_reserve_back()
-        _report_exception(error, source, reporter)
+        _report(error, reporter)
 
 
 def set_memory_aside() -> None:
@@ -64,10 +77,27 @@ def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) 
     sys.stdout = Output(reporter)
     namespace = _namespace(guarded=guarded)
     exec(code, namespace)  # noqa: S102  (what this process is for)
-    name = job["function"]
+    name = unicodedata.normalize("NFKC", job["function"])  # as the compiler does with identifiers
     if name not in namespace:
         raise NameError(f"the code defines no {name!r}")
-    return namespace[name](*json.loads(job["args"]), **json.loads(job["kwargs"]))
+    result = _called(namespace[name], json.loads(job["args"]), json.loads(job["kwargs"]))
+    return coroutines.run(result) if type(result) is types.CoroutineType else result
+
+
+def _called(function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    try:
+        return function(*args, **kwargs)
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # nothing in it has begun
+            raise CallError(failure.message_of(error), _line_of_definition(function)) from None
+        raise
+
+
+def _line_of_definition(function: Any) -> int | None:
+    if guards.is_class(function):
+        function = next((vars(each)["__init__"] for each in type.mro(function) if "__init__" in vars(each)), None)
+    own = type(function) is types.FunctionType and function.__code__.co_filename == policy.FILENAME
+    return function.__code__.co_firstlineno if own else None
 
 
 @functools.cache
@@ -144,7 +174,7 @@ def _value_error(message: str) -> str:
         return "the result contains itself"
     if "JSON compliant" in message:
         return "the result holds NaN or an infinity, which JSON has not: return None or a string instead"
-    return message
+    return failure.followable(message)
 
 
 _ADVICE = {
@@ -169,41 +199,18 @@ def _refuse(value: Any) -> Any:
     raise ResultError(f"a {name} can't be returned as JSON: {advice}")
 
 
-def _report_exception(error: BaseException, source: str, reporter: Reporter) -> None:
-    lines = source.splitlines()
-    frames = _own_frames(error.__traceback__)
-    line = frames[-1][0] if frames else None
-    trace = "\n".join(_frame_text(number, function, lines) for number, function in frames) or None
-    kind, message = _kind(error), _message(error)
-    if trace is not None:
-        trace = f"Traceback (most recent call last):\n{trace}\n{kind}: {message}"
-    reporter.failure(kind, message, line, trace)
+_code_of: Any = SystemExit.__dict__["code"].__get__
 
 
-def _own_frames(traceback: TracebackType | None) -> list[tuple[int, str]]:
-    """(line, function) of the frames of the program's own source, the outermost first, the last of them."""
-    found: list[tuple[int, str]] = []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if code.co_filename == policy.FILENAME:
-            found.append((traceback.tb_lineno, code.co_name))
-            del found[:-_MAX_FRAMES]
-        traceback = traceback.tb_next
-    return found
+def _report_exit(stop: SystemExit, reporter: Reporter) -> None:
+    """`exit()` and `exit(0)` are a success without a result; any other code is a failure that a retry would repeat."""
+    code = _code_of(stop)
+    if code is None or (type(code) in (int, bool) and code == 0):
+        reporter.result(b"null")
+    else:
+        _report(stop, reporter, permanent=True)
 
 
-def _frame_text(number: int, function: str, lines: list[str]) -> str:
-    text = lines[number - 1].strip() if 0 < number <= len(lines) else ""
-    return f'  File "<task>", line {number}, in {function}\n    {text[:500]}'
-
-
-def _kind(error: BaseException) -> str:
-    return "MemoryLimitError" if isinstance(error, MemoryError) else str(type(error).__name__)
-
-
-def _message(error: BaseException) -> str:
-    """str(error), as far as the program's own __str__ gives one."""
-    try:
-        return str(error)
-    except BaseException as second:
-        return f"(its message could not be had: {type(second).__name__})"
+def _report(error: BaseException, reporter: Reporter, *, permanent: bool = False) -> None:
+    kind, message, line = failure.kind_of(error), failure.message_of(error), failure.line_of(error)
+    reporter.failure(kind, message, line, failure.traceback_of(error), permanent=permanent)

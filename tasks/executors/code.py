@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from app.domain import ids, times
 from app.domain.outcome import ExecutorError, Failure, Outcome
 from app.settings import Settings
 from app.store.tasks import Attempt
@@ -74,7 +75,17 @@ def _program(attempt: Attempt) -> Program:
         function_name=spec["function_name"],
         args_json=json.dumps(spec["args"]).encode(),
         kwargs_json=json.dumps(spec["kwargs"]).encode(),
+        context_json=json.dumps(_context(attempt)).encode(),
     )
+
+
+def _context(attempt: Attempt) -> dict[str, Any]:
+    """What the program finds in its module `celeriac`. The id of a firing's task holds the time of the firing."""
+    context: dict[str, Any] = {"task_id": attempt.task_id, "attempt": attempt.number}
+    if attempt.scheduled_task_id is not None:
+        context["scheduled_task_id"] = attempt.scheduled_task_id
+        context["scheduled_at"] = times.to_rfc3339(attempt.scheduled_at_ms)
+    return context
 
 
 def _outcome(verdict: Verdict) -> Outcome:
@@ -82,11 +93,12 @@ def _outcome(verdict: Verdict) -> Outcome:
     if verdict.failure is not None:
         found = verdict.failure
         failure = Failure(found.type, found.message, found.line, found.traceback)
+    permanent = verdict.failure is not None and (verdict.failure.permanent or verdict.failure.type in _HOPELESS)
     return Outcome(
         result_json=verdict.result_json,
         failure=failure,
         stopped=verdict.stopped,
-        retryable=failure is None or failure.type not in _HOPELESS,
+        retryable=not permanent,
         stdout=verdict.stdout,
         stdout_truncated=verdict.stdout_truncated,
         cpu_ms=verdict.cpu_ms,

@@ -87,7 +87,7 @@ def test_a_hostile_child_costs_its_own_task_only(run_bare: Runner, statement: st
     assert run_bare.answer("1") == 1
 
 
-FAILURE = {"type": "ValueError", "message": "no", "line": 1, "traceback": None}
+FAILURE = {"type": "ValueError", "message": "no", "line": 1, "traceback": None, "permanent": False}
 METRICS = {"cpu_ms": 1.5, "memory_kb": 1000}
 
 
@@ -114,6 +114,7 @@ def _said(run_bare: Runner, metrics: object, failure: object) -> Failure:
         {"line": 1.0},
         {"line": "1"},
         {"traceback": 1},
+        {"permanent": 1},
         {"more": 1},
     ],
     ids=repr,
@@ -167,7 +168,7 @@ SPICES = [
 ]  # fmt: skip
 HONEST = [
     [(b"o", "print é\n".encode()), (b"m", b'{"cpu_ms": 0.8, "memory_kb": 5120}'), (b"r", '{"a": [1, 2.5, "é", null]}'.encode())],
-    [(b"m", b'{"cpu_ms": 0.8, "memory_kb": 5120}'), (b"f", b'{"type": "ValueError", "message": "no", "line": 3, "traceback": "x"}')],
+    [(b"m", b'{"cpu_ms": 0.8, "memory_kb": 5120}'), (b"f", b'{"type": "ValueError", "message": "no", "line": 3, "traceback": "x", "permanent": false}')],
     [(b"o", b"x" * 300), (b"o", b""), (b"r", b'"text"')],
 ]  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app.domain import ids, times
+from app.domain import times
 from app.domain.outcome import ExecutorError, Failure, Outcome
 from app.settings import Settings
 from app.store.tasks import Attempt
@@ -80,10 +80,12 @@ def _program(attempt: Attempt) -> Program:
 
 
 def _context(attempt: Attempt) -> dict[str, Any]:
-    """What the program finds in its module `celeriac`. The id of a firing's task holds the time of the firing."""
+    """What the program finds in its module `celeriac`."""
     context: dict[str, Any] = {"task_id": attempt.task_id, "attempt": attempt.number}
     if attempt.scheduled_task_id is not None:
         context["scheduled_task_id"] = attempt.scheduled_task_id
+        context["timezone"] = attempt.spec.get("timezone")
+    if attempt.scheduled_at_ms is not None:
         context["scheduled_at"] = times.to_rfc3339(attempt.scheduled_at_ms)
     return context
 

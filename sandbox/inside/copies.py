@@ -248,7 +248,7 @@ def _nothing(*_: Any) -> None:
 #: Bases of the library that add nothing to an object but methods.
 _EMPTY_BASES = frozenset(
     {typing.Generic, typing.Protocol, abc.ABC, contextlib.AbstractContextManager, contextlib.ContextDecorator}
-    | {each for each in vars(collections.abc).values() if isinstance(each, type)}
+    | {getattr(collections.abc, name) for name in collections.abc.__all__}
 )
 _func_of: Callable[[Any], Any] = functools.partial.__dict__["func"].__get__
 _args_of: Callable[[Any], Any] = functools.partial.__dict__["args"].__get__

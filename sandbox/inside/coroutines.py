@@ -368,6 +368,7 @@ async def wait_for(fut: Any, timeout: float | None) -> Any:
     return task.result()
 
 
+TimeoutError = TimeoutError
 FIRST_COMPLETED, FIRST_EXCEPTION, ALL_COMPLETED = "FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"
 
 
@@ -694,19 +695,3 @@ def iscoroutinefunction(func: Any) -> bool:
 def isfuture(obj: object) -> bool:
     """asyncio.isfuture."""
     return issubclass(type(obj), Future)
-
-
-NAMES = {
-    each.__name__: each
-    for each in (
-        *(CancelledError, InvalidStateError, QueueEmpty, QueueFull, Future, Task, run, create_task, ensure_future),
-        *(current_task, all_tasks, sleep, gather, wait_for, wait, as_completed, shield, to_thread, timeout, TaskGroup),
-        *(Event, Semaphore, BoundedSemaphore, Lock, Queue, LifoQueue, PriorityQueue, iscoroutine, iscoroutinefunction),
-        isfuture,
-    )
-} | {
-    "TimeoutError": TimeoutError,
-    "FIRST_COMPLETED": FIRST_COMPLETED,
-    "FIRST_EXCEPTION": FIRST_EXCEPTION,
-    "ALL_COMPLETED": ALL_COMPLETED,
-}

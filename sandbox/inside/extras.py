@@ -1,19 +1,21 @@
-"""Modules that programs get from us rather than from the library: name -> what is in them.
+"""Modules that programs get from us rather than from the library, and modules that few programs need.
 
 The library's own lead out (`sys`, `traceback`), write files (`logging`), or need what a child may not have (`asyncio`).
+What is large is imported by the child that needs it (`LATE`); until then its façade holds names only.
 """
 
 from __future__ import annotations
 
 import ast
-import bz2
-import gzip
-import lzma
+import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from sandbox.inside import coroutines, failure, invocation, logs, trees
+from sandbox.inside import failure, guards, invocation, replacements
+from sandbox.inside.shelf import shelf
+from sandbox.inside.words import words
 
 
 class StandardStream:
@@ -59,6 +61,13 @@ def literal_eval(node_or_string: Any) -> Any:
     return ast.literal_eval(str.__str__(node_or_string))
 
 
+def _error(exc: Any, value: Any = None) -> BaseException:
+    found = exc if value is None else value
+    if not issubclass(type(found), BaseException):
+        raise TypeError(f"an exception is needed, not {type(found).__name__!r}")
+    return found  # type: ignore[no-any-return]
+
+
 def format_exc(limit: Any = None, chain: bool = True) -> str:
     """traceback.format_exc, of the program's own lines."""
     error = sys.exc_info()[1]
@@ -72,8 +81,7 @@ def print_exc(limit: Any = None, file: Any = None, chain: bool = True) -> None:
 
 def format_exception(exc: Any, /, value: Any = None, *_: Any, **__: Any) -> list[str]:
     """traceback.format_exception, of the program's own lines."""
-    error = value if issubclass(type(value), BaseException) else exc
-    return [f"{line}\n" for line in failure.text_of(error).split("\n")]
+    return [f"{line}\n" for line in failure.text_of(_error(exc, value)).split("\n")]
 
 
 def print_exception(exc: Any, /, value: Any = None, *_: Any, **__: Any) -> None:
@@ -83,43 +91,14 @@ def print_exception(exc: Any, /, value: Any = None, *_: Any, **__: Any) -> None:
 
 def format_exception_only(exc: Any, /, value: Any = None, **_: Any) -> list[str]:
     """traceback.format_exception_only."""
-    error = value if issubclass(type(value), BaseException) else exc
+    error = _error(exc, value)
     message = failure.message_of(error)
     return [f"{failure.kind_of(error)}: {message}\n" if message else f"{failure.kind_of(error)}\n"]
 
 
-def _bytes_only(function: Callable[..., bytes]) -> Callable[..., bytes]:
-    """Of bytes that nobody can change meanwhile."""
-
-    def call(data: Any, *args: Any, **kwargs: Any) -> bytes:
-        return function(bytes(data), *args, **kwargs)
-
-    call.__name__ = call.__qualname__ = function.__name__
-    return call
-
-
-#: Made in each child when first imported, because they say what differs from run to run.
-LATE: dict[str, Callable[[], dict[str, Any]]] = {"celeriac": invocation.contents}
-
-_elements = trees.load()
-
+#: module -> what is in it.
 MODULES: dict[str, dict[str, Any]] = {
     "ast": {"literal_eval": literal_eval},
-    "asyncio": coroutines.NAMES,
-    "bz2": {"compress": _bytes_only(bz2.compress), "decompress": _bytes_only(bz2.decompress)},
-    "celeriac": dict.fromkeys(invocation.NAMES),
-    "gzip": {
-        "compress": _bytes_only(gzip.compress),
-        "decompress": _bytes_only(gzip.decompress),
-        "BadGzipFile": gzip.BadGzipFile,
-    },
-    "logging": logs.NAMES,
-    "lzma": {
-        "compress": _bytes_only(lzma.compress),
-        "decompress": _bytes_only(lzma.decompress),
-        "LZMAError": lzma.LZMAError,
-        **{name: getattr(lzma, name) for name in dir(lzma) if name.startswith(("FORMAT_", "CHECK_", "PRESET_"))},
-    },
     "sys": {
         "stdout": _stream,
         "stderr": _stream,
@@ -133,18 +112,106 @@ MODULES: dict[str, dict[str, Any]] = {
     },
     "xml": {},
     "xml.etree": {},
-    "xml.etree.ElementTree": {name: getattr(_elements, name) for name in trees.NAMES},
 }
 
-#: Classes of these modules. Their methods are for their own instances only.
-CLASSES: list[type] = [
-    StandardStream,
-    *(
-        each
-        for module in (coroutines, logs, _elements)
-        for each in vars(module).values()
-        if isinstance(each, type) and each.__module__ == module.__name__
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A module that is made ready when a program imports it.
+
+    names: what is in it.
+    load: gives the values of the names.
+    subclassable, writable: the classes among them that may be bases, and on whose instances attributes may be set.
+    """
+
+    names: str
+    load: Callable[[], Any]
+    subclassable: str = ""
+    writable: str = ""
+
+
+def _bytes_only(module: str) -> Callable[[], dict[str, Any]]:
+    """A module whose functions get bytes that nobody can change meanwhile."""
+
+    def load() -> dict[str, Any]:
+        real = importlib.import_module(module)
+
+        def compress(data: Any, *args: Any, **kwargs: Any) -> bytes:
+            packed: bytes = real.compress(bytes(data), *args, **kwargs)
+            return packed
+
+        def decompress(data: Any, *args: Any, **kwargs: Any) -> bytes:
+            plain: bytes = real.decompress(bytes(data), *args, **kwargs)
+            return plain
+
+        return {**vars(real), "compress": compress, "decompress": decompress}
+
+    return load
+
+
+def _ours(module: str) -> Callable[[], dict[str, Any]]:
+    return lambda: vars(importlib.import_module(f"sandbox.inside.{module}"))
+
+
+LATE: dict[str, Late] = {
+    "asyncio": Late(
+        "ALL_COMPLETED BoundedSemaphore CancelledError Event FIRST_COMPLETED FIRST_EXCEPTION Future InvalidStateError "
+        "LifoQueue Lock PriorityQueue Queue QueueEmpty QueueFull Semaphore Task TaskGroup TimeoutError all_tasks "
+        "as_completed create_task current_task ensure_future gather iscoroutine iscoroutinefunction isfuture run "
+        "shield sleep timeout to_thread wait wait_for",
+        _ours("coroutines"),
     ),
-]
-SUBCLASSABLE = [logs.Formatter, logs.Handler, logs.NullHandler]
-WRITABLE = [_elements.Element, logs.Logger, logs.Handler, logs.LogRecord, logs.Formatter]
+    "bz2": Late("compress decompress", _bytes_only("bz2")),
+    "celeriac": Late(" ".join(invocation.NAMES), invocation.contents),
+    "gzip": Late("compress decompress BadGzipFile", _bytes_only("gzip")),
+    "logging": Late(
+        "BASIC_FORMAT CRITICAL DEBUG ERROR FATAL Formatter Handler INFO LogRecord Logger NOTSET NullHandler "
+        "StreamHandler WARN WARNING addLevelName basicConfig critical debug disable error exception fatal "
+        "getLevelName getLogger info log root warn warning",
+        _ours("logs"),
+        subclassable="Formatter Handler NullHandler",
+        writable="Logger Handler LogRecord Formatter",
+    ),
+    "lzma": Late(
+        "compress decompress LZMAError FORMAT_AUTO FORMAT_XZ FORMAT_ALONE FORMAT_RAW CHECK_NONE CHECK_CRC32 "
+        "CHECK_CRC64 CHECK_SHA256 PRESET_DEFAULT PRESET_EXTREME",
+        _bytes_only("lzma"),
+    ),
+    "xml.etree.ElementTree": Late(
+        "Element SubElement Comment ProcessingInstruction PI QName ElementTree ParseError XML XMLID fromstring "
+        "fromstringlist tostring tostringlist indent dump iselement register_namespace parse",
+        lambda: vars(importlib.import_module("sandbox.inside.trees").load()),
+        writable="Element",
+    ),
+}
+
+#: Kept as code by the zygote.
+_KEPT = words(
+    "_compression bz2 gzip lzma xml.etree.ElementPath xml.etree.ElementTree sandbox.inside.coroutines "
+    "sandbox.inside.logs sandbox.inside.trees"
+)
+#: Written in C, and imported by the zygote.
+_SHARED_OBJECTS = words("_bz2 _lzma pyexpat")
+
+
+def keep_late() -> None:
+    """Once, in the zygote: have at hand what children will import."""
+    for name in _SHARED_OBJECTS:
+        importlib.import_module(name)
+    shelf.keep(_KEPT)
+
+
+def load_late(name: str) -> dict[str, Any]:
+    """The names of a module of LATE with their values; its classes are the library's from now on."""
+    late = LATE[name]
+    before = guards.all_classes()
+    values = late.load()
+    added = guards.all_classes() - before
+    replacements.guard_all_methods(added)
+    contents = {each: values[each] for each in words(late.names)}
+    guards.remember_late(
+        added,
+        subclassable=[contents[each] for each in words(late.subclassable)],
+        writable=[contents[each] for each in words(late.writable)],
+    )
+    return contents

@@ -21,6 +21,14 @@ def fill_late(late: Mapping[str, Callable[[], dict[str, Any]]]) -> None:
     _late.update(late)
 
 
+def loaded(name: str) -> dict[str, Any]:
+    """What is in a module, made ready if it is one of those that wait for their first import."""
+    if name in _late:
+        vars(admitted[name]).update(_late.pop(name)())
+    contents: dict[str, Any] = vars(admitted[name])
+    return contents
+
+
 def is_admitted(name: str) -> bool:
     """Whether a program may import the module."""
     return name in admitted
@@ -62,7 +70,7 @@ def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist:
     if type(fromlist) is list and name in sys.modules:
         return sys.modules[name]
     if name in _late:
-        vars(admitted[name]).update(_late.pop(name)())
+        loaded(name)
     if level or not is_admitted(name):
         raise guards.ImportSecurityError(why_not(name), name=name)
     return admitted[name if fromlist else name.partition(".")[0]]

@@ -65,8 +65,8 @@ class _State:
 state = _State()
 
 
-def remember_library(subclassable: Iterable[type], writable: Iterable[type], whole_modules: Iterable[str]) -> None:
-    """Call when everything is imported: each class that exists now is the library's, each later one the program's."""
+def all_classes() -> set[type]:
+    """Every class that there is."""
     found: set[type] = {object}
     waiting: list[type] = [object]
     while waiting:
@@ -75,10 +75,24 @@ def remember_library(subclassable: Iterable[type], writable: Iterable[type], who
             if each not in found:
                 found.add(each)
                 waiting.append(each)
-    state.library_classes = frozenset(found)
+    return found
+
+
+def remember_library(subclassable: Iterable[type], writable: Iterable[type], whole_modules: Iterable[str]) -> None:
+    """Call when everything is imported: each class that exists now is the library's, each later one the program's."""
+    state.library_classes = frozenset(all_classes())
     state.subclassable = frozenset(subclassable)
     state.writable = frozenset(writable)
     state.library_roots = frozenset(name.partition(".")[0] for name in whole_modules)
+
+
+def remember_late(added: Iterable[type], subclassable: Iterable[type], writable: Iterable[type]) -> None:
+    """Classes that came with a module which a program's import made ready: the library's, too."""
+    new = frozenset(added)
+    exceptions = {each for each in new if issubclass(each, BaseException)}
+    state.library_classes |= new
+    state.subclassable |= exceptions.union(subclassable)
+    state.writable |= frozenset(writable)
 
 
 # --- whose is it ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import os
 import types
@@ -18,17 +19,20 @@ def admit(extra: Iterable[str] = ()) -> None:
     extra: modules that are handed out whole and unguarded, at the operator's own risk.
     """
     extra = tuple(extra)
+    extras.keep_late()  # first, so that the memory that it needs in passing is used again
     for name in modules.LATE:
         importlib.import_module(name)
     replacements.guard_library()
     replacements.guard_methods(_classes_behind(modules.ADMITTED))
-    replacements.guard_all_methods(extras.CLASSES)
+    replacements.guard_all_methods([extras.StandardStream])
     replacements.remember_zones(_zone_files())
     for name, admitted in modules.ADMITTED.items():
         facades.admitted[name] = guards.make_facade(name, _admitted_of(name, admitted))
     for name, contents in extras.MODULES.items():
         facades.admitted[name] = guards.make_facade(name, contents)
-    facades.fill_late(extras.LATE)
+    for name, late in extras.LATE.items():
+        facades.admitted[name] = guards.make_facade(name, dict.fromkeys(late.names.split()))
+    facades.fill_late({name: functools.partial(extras.load_late, name) for name in extras.LATE})
     for name in list(facades.admitted):
         parent, _, child = name.rpartition(".")
         if parent:
@@ -74,13 +78,12 @@ def _tell_guards(extra: tuple[str, ...]) -> None:
     }
     subclassable = {
         *_classes(modules.SUBCLASSABLE),
-        *extras.SUBCLASSABLE,
         *exceptions,
         *admitted,
         guards.GuardedType,
         guards.GuardedABCMeta,
     }
-    guards.remember_library(subclassable, [*_classes(modules.WRITABLE), *extras.WRITABLE], extra)
+    guards.remember_library(subclassable, _classes(modules.WRITABLE), extra)
 
 
 def _classes(listed: str) -> list[type]:

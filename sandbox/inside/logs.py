@@ -316,35 +316,6 @@ def exception(msg: Any, *args: Any, exc_info: Any = True, **kwargs: Any) -> None
     log(ERROR, msg, *args, exc_info=exc_info, **kwargs)
 
 
-NAMES: dict[str, Any] = {
-    "CRITICAL": CRITICAL,
-    "FATAL": FATAL,
-    "ERROR": ERROR,
-    "WARNING": WARNING,
-    "WARN": WARN,
-    "INFO": INFO,
-    "DEBUG": DEBUG,
-    "NOTSET": NOTSET,
-    "BASIC_FORMAT": BASIC_FORMAT,
-    "Logger": Logger,
-    "Formatter": Formatter,
-    "Handler": Handler,
-    "StreamHandler": Handler,
-    "NullHandler": NullHandler,
-    "LogRecord": LogRecord,
-    "getLogger": getLogger,
-    "basicConfig": basicConfig,
-    "getLevelName": getLevelName,
-    "addLevelName": addLevelName,
-    "disable": disable,
-    "log": log,
-    "exception": exception,
-    "root": root,
-    "debug": _by_root(DEBUG),
-    "info": _by_root(INFO),
-    "warning": _by_root(WARNING),
-    "warn": _by_root(WARNING),
-    "error": _by_root(ERROR),
-    "critical": _by_root(CRITICAL),
-    "fatal": _by_root(CRITICAL),
-}
+debug, info, warning, warn = _by_root(DEBUG), _by_root(INFO), _by_root(WARNING), _by_root(WARNING)
+error, critical, fatal = _by_root(ERROR), _by_root(CRITICAL), _by_root(CRITICAL)
+StreamHandler = Handler

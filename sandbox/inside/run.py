@@ -12,7 +12,7 @@ import unicodedata
 from typing import Any
 
 from sandbox import protocol
-from sandbox.inside import coroutines, evaluation, facades, failure, guards, invocation, policy
+from sandbox.inside import evaluation, facades, failure, guards, invocation, policy
 from sandbox.inside.report import Reporter
 
 _RESERVE_BYTES = 262_144
@@ -81,7 +81,7 @@ def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) 
     if name not in namespace:
         raise NameError(f"the code defines no {name!r}")
     result = _called(namespace[name], json.loads(job["args"]), json.loads(job["kwargs"]))
-    return coroutines.run(result) if type(result) is types.CoroutineType else result
+    return facades.loaded("asyncio")["run"](result) if type(result) is types.CoroutineType else result
 
 
 def _called(function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:

@@ -7,53 +7,18 @@ own are refused: they read files, or grow without bound.
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import pyexpat  # noqa: F401  (loaded before the process gives up its files)
 import sys
 import types
 from typing import Any
 
-NAMES = [
-    "Element",
-    "SubElement",
-    "Comment",
-    "ProcessingInstruction",
-    "PI",
-    "QName",
-    "ElementTree",
-    "ParseError",
-    "XML",
-    "XMLID",
-    "fromstring",
-    "fromstringlist",
-    "tostring",
-    "tostringlist",
-    "indent",
-    "dump",
-    "iselement",
-    "register_namespace",
-    "parse",
-]
-
 
 def load() -> types.ModuleType:
-    """The module, made anew without its accelerator."""
-    importlib.import_module("xml.etree.ElementPath")
-    spec = importlib.util.find_spec("xml.etree.ElementTree")
-    if spec is None or spec.loader is None:
-        raise ImportError("this Python has no xml.etree.ElementTree")
-    found = importlib.util.module_from_spec(spec)
-    before = sys.modules.get("_elementtree")
+    """The module, without its accelerator."""
     sys.modules["_elementtree"] = None  # type: ignore[assignment]
-    try:
-        spec.loader.exec_module(found)
-    finally:
-        del sys.modules["_elementtree"]
-        if before is not None:
-            sys.modules["_elementtree"] = before
+    found: Any = importlib.import_module("xml.etree.ElementTree")
     _refuse_entities(found)
-    found.open = _refuse_files  # type: ignore[attr-defined]
-    return found
+    found.open = _refuse_files
+    return found  # type: ignore[no-any-return]
 
 
 def _refuse_files(*_: Any, **__: Any) -> None:

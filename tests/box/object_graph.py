@@ -418,6 +418,8 @@ def main(arguments: list[str]) -> None:
     from sandbox.inside import facades, guards, library, names, policy, run  # type: ignore[attr-defined]
 
     library.admit()
+    for name in list(facades.admitted):
+        facades.loaded(name)
     if mutation is not None and hasattr(mutation, "after"):
         mutation.after()
     # The walk calls the library, and nothing of that may reach the terminal.

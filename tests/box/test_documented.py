@@ -12,7 +12,7 @@ from sandbox.inside import builtin_names, extras, modules
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "sandbox" / "README.md").read_text()
 PAGE = (ROOT / "docs" / "programs.md").read_text()
-NAMES = sorted({*modules.ADMITTED, *extras.MODULES})
+NAMES = sorted({*modules.ADMITTED, *extras.MODULES, *extras.LATE})
 
 
 def _first_cells(text: str, heading: str) -> set[str]:

@@ -91,7 +91,9 @@ def test_values_of_headers_are_not_shown_to_anybody(api: Api) -> None:
 
 def test_text_of_any_script_comes_back_as_it_was(api: Api) -> None:
     name = "отчёт 报告 \u202e🥕 <script>alert(1)</script>"
-    task = api.create(name=name, function_code="def main(**kwargs): pass", kwargs={"ключ": ["\x7f", None, 1.5, {"": False}]})
+    task = api.create(
+        name=name, function_code="def main(**kwargs): pass", kwargs={"ключ": ["\x7f", None, 1.5, {"": False}]}
+    )
     assert task["name"] == name
     assert task["kwargs"] == {"ключ": ["\x7f", None, 1.5, {"": False}]}
 

@@ -1,8 +1,8 @@
 """Walks the graph of objects from everything that a program can name, and tells what must not be in it.
 
 A script, run in an interpreter of its own because it calls whatever it finds: `python -I object_graph.py [MUTATION.py]`. A
-mutation is a file that runs before the library is made ready; it may define `after()`, which runs once it is, and `ONLY`, the
-one module to start from.
+mutation is a file that runs before the library is made ready; it may define `after()`, which runs once it is, `ONLY`, the
+one module to start from, and `WANTED`, what ends the walk when it is found.
 It prints one JSON object: how much was seen, and the forbidden objects with the paths that lead to them.
 
 Edges are what programs have: attributes that the guards permit, items, operators, calls with a few arguments, and what is
@@ -216,8 +216,9 @@ class Graph:
         self.kept.append(value)
         self.waiting.append(value)
 
-    def walk(self) -> None:
-        while self.waiting:
+    def walk(self, wanted: str | None) -> None:
+        """To the end, or until what is wanted has been found."""
+        while self.waiting and wanted not in self.forbidden:
             value = self.waiting.popleft()
             path = self.paths[id(value)]
             if path.count("(") < 3:
@@ -435,7 +436,7 @@ def main(arguments: list[str]) -> None:
         exec(code, namespace)
     graph = Graph(namespace, guards, names)
     add_roots(graph, facades, getattr(mutation, "ONLY", None))
-    graph.walk()
+    graph.walk(getattr(mutation, "WANTED", None))
     sys.stdout = real_stdout
     print(json.dumps({"objects": len(graph.kept), "calls": graph.calls, "forbidden": graph.forbidden}))
     real_stdout.flush()

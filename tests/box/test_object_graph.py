@@ -35,6 +35,7 @@ def test_no_path_leads_out() -> None:
 
 _FACADE = """
 ONLY = "{module}"
+WANTED = "{wanted}"
 def after():
     from sandbox.inside import facades
     {change}
@@ -112,5 +113,5 @@ MUTATIONS = {
 @pytest.mark.parametrize(("module", "change", "expected"), MUTATIONS.values(), ids=list(MUTATIONS))
 def test_the_walk_finds_what_would_lead_out(module: str, change: str, expected: str, tmp_path: Path) -> None:
     mutation = tmp_path / "mutation.py"
-    mutation.write_text(_FACADE.format(module=module, change=change))
+    mutation.write_text(_FACADE.format(module=module, wanted=expected, change=change))
     assert expected in _walk(str(mutation))["forbidden"]

@@ -185,9 +185,10 @@ LATE: dict[str, Late] = {
     ),
 }
 
-#: Kept as code by the zygote.
+#: Kept as code by the zygote. (What the compressing modules share is called `compression._common` since Python 3.14.)
 _KEPT = words(
-    "_compression bz2 gzip lzma xml.etree.ElementPath xml.etree.ElementTree sandbox.inside.coroutines "
+    "_compression compression compression._common compression._common._streams bz2 gzip lzma xml.etree.ElementPath "
+    "xml.etree.ElementTree sandbox.inside.coroutines "
     "sandbox.inside.logs sandbox.inside.trees"
 )
 #: Written in C, and imported by the zygote.

@@ -21,7 +21,7 @@ class Shelf:
     def keep(self, names: Iterable[str]) -> None:
         """Read the code of modules that are not imported yet. One that this Python does not have is skipped."""
         for name in names:
-            spec = importlib.util.find_spec(name)
+            spec = importlib.util.find_spec(name) if _has(name.partition(".")[0]) else None
             loader: Any = spec.loader if spec is not None else None
             if spec is not None and hasattr(loader, "get_code"):
                 code = zlib.compress(marshal.dumps(loader.get_code(name)))
@@ -44,6 +44,10 @@ class Shelf:
     def exec_module(self, module: ModuleType) -> None:
         """Run the code that was kept."""
         exec(marshal.loads(zlib.decompress(self._codes[module.__name__][0])), vars(module))  # noqa: S102, S302  (kept by the zygote)
+
+
+def _has(package: str) -> bool:
+    return package in sys.modules or importlib.util.find_spec(package) is not None
 
 
 shelf = Shelf()

@@ -30,7 +30,7 @@ def executor() -> Iterator[CodeExecutor]:
 
 
 def _outcome(executor: CodeExecutor, code: str, **fields: Any) -> Outcome:
-    shared = {"name": "n", "timeout": 10.0, "max_retries": 0, "priority": 5}
+    shared = {"name": "n", "timeout": 10.0, "max_retries": 0, "priority": 5, "timezone": "Asia/Shanghai"}
     spec = {"function_code": code, "function_name": "main", "args": [], "kwargs": {}, **shared}
     known = {"task_id": ids.firing_id(SCHEDULE, FIRING_MS), "number": 3, "epoch": 1, "kind": Kind.CODE, "losses": 0}
     values = {**shared, **known, "spec": spec, **fields}
@@ -49,6 +49,11 @@ def main():
 def test_a_firings_program_knows_its_schedule_and_the_time_of_the_firing(executor: CodeExecutor) -> None:
     result = _outcome(executor, KNOWN, scheduled_task_id=SCHEDULE).result_json
     assert json.loads(result or b"") == [ids.firing_id(SCHEDULE, FIRING_MS), 3, SCHEDULE, "2026-11-28 01:00:00+00:00"]
+
+
+def test_a_firings_program_knows_the_zone_of_its_schedule(executor: CodeExecutor) -> None:
+    code = "import celeriac\ndef main(): return celeriac.timezone"
+    assert _outcome(executor, code, scheduled_task_id=SCHEDULE).result_json == b'"Asia/Shanghai"'
 
 
 def test_another_program_knows_its_task_and_attempt(executor: CodeExecutor) -> None:

@@ -250,18 +250,6 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-#: Pages that are still hard-wrapped. Empty this as they are unwrapped.
-WRAPPED = {
-    "CHANGELOG.md",
-    "docs/api-tasks.md",
-    "docs/cron.md",
-    "docs/decisions/0007-when-a-cron-fires-is-computed-here.md",
-    "docs/programs.md",
-    "docs/sandbox-layers.md",
-    "docs/scheduling.md",
-}
-UNWRAPPED = [path for path in PAGES if str(path.relative_to(ROOT)) not in WRAPPED]
-
 #: The start of a line that belongs to no paragraph: a table, heading, fence, rule, tag or list item.
 _BLOCK = re.compile(r"\s*(\||#|```|---|<[a-z/!]|[-*+] |\d+\. )")
 
@@ -278,7 +266,7 @@ def _can_be_continued(line: str) -> bool:
     return bool(line.strip()) and (is_item or not _BLOCK.match(line))
 
 
-@pytest.mark.parametrize("path", UNWRAPPED, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_paragraph_is_one_line(path: Path) -> None:
     assert _wrapped_lines(path.read_text()) == []
 

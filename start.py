@@ -1,5 +1,7 @@
 """Start Celeriac: `python start.py [all|api|worker|beat]`; `python start.py --help` explains.
 
+`python start.py keys …` manages the API keys (app/launch/key_commands.py).
+
 The composition root. `all` finds or starts the Redis, then runs the API, a worker for each kind of task, and beat as
 children that are started again when they die. The other roles run one part in this process. Heavy modules are imported
 only by the role that needs them, after the first line of output.
@@ -35,6 +37,7 @@ TICK_SECONDS = 0.2
 PROMPT_GRACE_SECONDS = 3.0
 #: What a worker needs beyond its grace: to hear the last answer of Redis, to give back, to end its children.
 WORKER_END_SECONDS = 4.0
+KEYS = "keys"
 CELERY = ("celery", "-q", "-A", "celery_app")  # -q: no banner; ours says it
 EXIT_CANNOT_START = 1
 EXIT_BAD_SETTINGS = 2
@@ -47,13 +50,15 @@ roles:
   worker    one worker for both kinds of task; as many as you like, on any machine
   beat      fires what is due on a cron; one is enough, more do no harm
 
+  keys      create, list, rotate and revoke API keys; `python start.py keys --help` explains
+
 Ctrl-C or SIGTERM stops everything within 10 seconds; running attempts have 3 of them, or
 SHUTDOWN_GRACE, and are given back to their queue then. Where no Redis is found, a role started
 alone brings the embedded one with it, and the roles started after it find that.
 
 Settings come from environment variables (REDIS_URL, API_KEYS, VAR_DIR, LOG_LEVEL, LOG_FORMAT, …);
 README.md has the table. --host and --port win over HOST and PORT. Any host but a loopback
-address needs API_KEYS.
+address needs a key: from `keys create`, or in API_KEYS.
 
 The same with Celery's own commands:
   celery -A celery_app worker --loglevel=info
@@ -63,23 +68,34 @@ The same with Celery's own commands:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. Bad settings: 2. Something in the way: 1."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == [KEYS]:
+        return _run_keys(words[1:])
+    options = _parser().parse_args(words)
     try:
         settings = read_settings(host=options.host, port=options.port)
     except SettingsError as error:
         return _fail(str(error), EXIT_BAD_SETTINGS)
     try:
         return ROLES[options.role](settings)
+    except SettingsError as error:
+        return _fail(str(error), EXIT_BAD_SETTINGS)
     except (PortNotFree, RedisServerError) as error:
         return _fail(str(error), EXIT_CANNOT_START)
     except KeyboardInterrupt:  # Ctrl-C before anything was started
         return 128 + signal.SIGINT
 
 
+def _run_keys(words: Sequence[str]) -> int:
+    from app.launch import key_commands  # the store comes with it
+
+    return key_commands.main(words)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="start.py",
-        usage="python start.py [all|api|worker|beat] [--host HOST] [--port PORT]",
+        usage="python start.py [all|api|worker|beat] [--host HOST] [--port PORT]\n       python start.py keys …",
         description="Celeriac: run this code, or call this URL: now, later or on a cron.",
         epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -121,6 +137,7 @@ def run_all(settings: Settings) -> int:
     stopping = _stop_on_signals()
     check_port(settings)
     with _Redis(settings, stopping, alone=True) as redis:
+        _require_key(settings, redis.url)
         services = Supervisor(say)
         try:
             *first, calls = _commands(settings, redis.url)
@@ -314,6 +331,13 @@ def _say_what_is_wrong(url: str) -> None:
         raise RedisServerError(f"REDIS_URL can't be used: {error}") from error
 
 
+def _require_key(settings: Settings, redis_url: str) -> None:
+    if not (settings.loopback_only or settings.api_keys):
+        from app.launch.key_rule import require_key  # the store comes with it
+
+        require_key(settings, redis_url)
+
+
 # --- one role alone --------------------------------------------------------------------------------
 
 
@@ -340,6 +364,8 @@ def _run_role(role: str, settings: Settings) -> int:
     url, why = found
     if PARENT_PID not in os.environ:  # by hand; else start.py has said so
         say(f"Celeriac {role}. Redis: {shown_url(url)} ({why})")
+        if role == "api":
+            _require_key(settings, url)
     os.environ.update(_child_env(settings, url))
     os.chdir(ROOT)
     if role != "api":
@@ -358,6 +384,8 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
     say(f"Celeriac {role}: no Redis found, so the embedded one is started with it. Ctrl-C stops both.")
     stopping = _stop_on_signals()
     with _Redis(settings, stopping, alone=False) as redis:
+        if role == "api":
+            _require_key(settings, redis.url)
         services = Supervisor(say)
         try:
             command = (sys.executable, str(ROOT / "start.py"), role)

@@ -17,10 +17,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.domain.cron import load_zone
+from app.domain.quota import Action, Quota, Quotas, parse_quotas
 from app.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
 
 SCOPES = ("read", "write", "admin")  # each includes the rights of those before it
 MIN_KEY_LENGTH = 32
+#: The quotas of a service that other machines can reach, unless RATE_LIMIT says otherwise.
+PUBLIC_QUOTAS: Quotas = {Action.READ: Quota(2_000, 10), Action.WRITE: Quota(1_000, 10)}
 DURABILITIES = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SANDBOX_LAYERS = (
@@ -150,12 +153,19 @@ def _setting(default: Any, read: Callable[[str], Any], help: str) -> Any:
 class Settings:
     """The settings of the service. The field `redis_url` is read from the variable `REDIS_URL`, and so on."""
 
-    host: str = _setting("127.0.0.1", str, "Address the API binds to. Any address but loopback requires `API_KEYS`.")
+    host: str = _setting("127.0.0.1", str, "Address the API binds to. Any address but loopback requires a key.")
     port: int = _setting(5001, partial(_number, low=1, high=65535), "Port the API binds to.")
     api_keys: tuple[ApiKey, ...] = _setting(
         (),
         _api_keys,
-        "API keys: a list of `name:scope:key`. Scope: `read`, `write` or `admin`; key: at least 32 characters.",
+        "API keys: a list of `name:scope:key`. Scope: `read`, `write` or `admin`; key: at least 32 characters. "
+        "`start.py keys` manages others, without a restart.",
+    )
+    rate_limit: Quotas | None = _setting(
+        None,
+        parse_quotas,
+        "Calls that each key, or each address without a valid key, may make: `read:2000/10,write:1000/10` means 2,000 "
+        "calls that read and 1,000 others in 10 seconds. `off`: any number.",
     )
     allowed_origins: tuple[str, ...] = _setting(
         (),
@@ -266,6 +276,13 @@ class Settings:
         """Whether only this machine can reach the API."""
         return is_loopback(self.host)
 
+    @property
+    def quotas(self) -> Quotas:
+        """The quotas that apply: those of RATE_LIMIT, or, if it is not set, PUBLIC_QUOTAS except on loopback."""
+        if self.rate_limit is not None:
+            return self.rate_limit
+        return {} if self.loopback_only else PUBLIC_QUOTAS
+
 
 def is_loopback(host: str) -> bool:
     """Whether an API bound to `host` can be reached from this machine only."""
@@ -296,7 +313,4 @@ def read_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     if problems:
         raise SettingsError("; ".join(problems))
     values.update({name: value for name, value in overrides.items() if value is not None})
-    settings = Settings(**values)
-    if not settings.loopback_only and not settings.api_keys:
-        raise SettingsError(f"HOST is {settings.host}: set API_KEYS to serve other machines")
-    return settings
+    return Settings(**values)

@@ -7,13 +7,15 @@ are checked before they are accepted.
 from __future__ import annotations
 
 import atexit
+import os
 
 from flask import Flask
 
 from app import console, logs
 from app.api.context import compose
 from app.api.web import create_web
-from app.launch.processes import die_with_parent
+from app.launch.key_rule import require_key
+from app.launch.processes import PARENT_PID, die_with_parent
 from app.launch.redis_location import require_redis_url
 from app.settings import SettingsError, read_settings
 from app.store.store import Store
@@ -25,7 +27,10 @@ def build() -> Flask:
     """The application, configured from the environment. Raises SettingsError, SandboxError."""
     settings = read_settings()
     logs.configure(settings)
-    store = Store.at(require_redis_url(settings), max_connections=settings.api_threads)
+    redis_url = require_redis_url(settings)
+    if PARENT_PID not in os.environ:  # else start.py has checked it
+        require_key(settings, redis_url)
+    store = Store.at(redis_url, max_connections=settings.api_threads)
     log_warnings(store.liveness)
     # It requires no layers, unlike a worker's: here programs are compiled, and never run.
     sandbox = Sandbox(spare_children=1, extra_modules=settings.sandbox_extra_modules)

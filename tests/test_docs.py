@@ -34,7 +34,11 @@ PAGES += [ROOT / "tasks" / "celery_seam" / "README.md", *sorted((ROOT / "docs").
 NOW_MS = 1_795_000_000_000
 
 #: Defaults that differ from machine to machine, in words.
-DEFAULT_WORDS = {"code_concurrency": "two per core", "var_dir": "`var`, in Celeriac's folder"}
+DEFAULT_WORDS = {
+    "code_concurrency": "two per core",
+    "var_dir": "`var`, in Celeriac's folder",
+    "rate_limit": "`off` on loopback, else `read:2000/10,write:1000/10`",
+}
 DEFAULT_WORDS["sandbox_require"] = r"`seccomp,landlock\|root`"  # a bar would end the cell
 
 
@@ -80,7 +84,7 @@ _BRACED = r"{\1}"
 def _endpoints() -> set[str]:
     """`METHOD /path` of every route, ids as `{id}`, keys as `{key}`; without the files that pages load."""
     nobody = cast(Any, None)
-    web = create_web(Context(Settings(), nobody, nobody, nobody, nobody, nobody, nobody), pages=(console.blueprint,))
+    web = create_web(Context(Settings(), *[nobody] * 7), pages=(console.blueprint,))
     return {
         f"{method} {_PARAMETER.sub(_BRACED, rule.rule)}"
         for rule in web.url_map.iter_rules()
@@ -193,7 +197,7 @@ def _is_file_name(word: str) -> bool:
 
 
 def _is_role(word: str) -> bool:
-    return word in start.ROLES or word.startswith("--")
+    return word in (*start.ROLES, start.KEYS) or word.startswith("--")
 
 
 def test_the_first_two_commands_of_the_readme_set_up_and_run_the_service_and_the_tests() -> None:

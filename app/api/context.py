@@ -12,6 +12,7 @@ from app.clock import Clock, system_clock
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
 from app.store.store import Store
+from app.usecases.access import AccessService
 from app.usecases.admission import Admission
 from app.usecases.code_check import CodeChecker
 from app.usecases.dispatch import Dispatcher
@@ -34,6 +35,7 @@ class Context:
     health: HealthService
     clock: Clock
     holding: Holding
+    access: AccessService
 
 
 def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
@@ -48,6 +50,9 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         health=HealthService(store, clock),
         clock=clock,
         holding=Holding(max_held(settings.api_threads)),
+        access=AccessService(
+            store.api_keys, settings.api_keys, settings.quotas, clock, is_public=not settings.loopback_only
+        ),
     )
 
 

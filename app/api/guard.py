@@ -1,55 +1,65 @@
-"""Who may call: keys and their scopes, the `Host` header, pages of other sites (`Origin`, `Sec-Fetch-Site`)."""
+"""Who may call: keys, their scopes and quotas, the `Host` header, pages of other sites (`Origin`, `Sec-Fetch-Site`)."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from flask import Flask, request
+from flask import Flask, Response, g, request
 
+from app.api.context import context
 from app.api.problems import Refused
-from app.settings import SCOPES, ApiKey, Settings
+from app.domain.errors import Unavailable
+from app.domain.quota import Action
+from app.settings import Settings
+from app.store.client import REPLY_LOST
+from app.usecases.access import LOCAL_CALLER, Allowance, Caller, Entry
 
-#: Answered without a key: whether it lives, and pages that hold no data.
+#: Served without a key: whether the process lives, and pages that hold no data.
 OPEN_PATHS = frozenset({"/", "/docs", "/health/live", "/health/ready"})
 OPEN_PREFIXES = ("/static/", "/docs/static/")
+#: Without Redis these still say what is wrong, and nothing else: a key that can't be checked need not hide that.
+HEALTH_PATHS = frozenset({"/health", "/api/health"})
+#: Whatever the method. All that changes something is for `admin` as well, unless it is among WRITE_PREFIXES.
+ADMIN_PREFIXES = ("/api/audit", "/api/channels", "/api/keys", "/api/secrets")
+WRITE_PREFIXES = ("/api/tasks", "/api/scheduled-tasks", "/api/bulk", "/api/cron", "/api/deliveries")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _NOT_IN_HOST = frozenset("@/?#\\")  # would let `evil.test@localhost` pass for a local name
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@dataclass(frozen=True, slots=True)
-class _KnownKey:
-    name: str
-    scope: str
-    digest: bytes
+#: After these errors Redis may still carry out the command. The guard's own command changes nothing, and callers are
+#: told so.
+_UNANSWERED = {"TimeoutError": "unanswered", REPLY_LOST: "unanswered"}
 
 
 class Guard:
-    """Refuses what may not be. Keys are kept and compared as hashes."""
+    """Refuses requests that may not be made."""
 
     def __init__(self, settings: Settings) -> None:
-        self._keys = [_known(key) for key in settings.api_keys]
         self._host_names = LOCAL_NAMES | {settings.host.strip("[]").lower()}
         self._origins = frozenset(settings.allowed_origins)
 
     def install(self, web: Flask) -> None:
         """Ask this guard before every request of `web`."""
         web.before_request(self.check)
+        web.after_request(_tell_allowance)
 
     def check(self) -> None:
-        """Raises Refused (401, 403) where the request may not be."""
-        if not self._keys:
-            self._check_host()
+        """Raises Refused (401, 403, 429) if the request may not be made; Unavailable if that can't be found out."""
         self._check_site()
-        if self._keys and not _is_open(request.path):
-            self._check_key()
+        if _is_open(request.path):
+            return
+        try:
+            if not context().access.needs_key():
+                self._check_host()
+            entry = context().access.enter(_given_key(), request.remote_addr or "", _action())
+        except Unavailable as error:
+            if request.path in HEALTH_PATHS:
+                return
+            raise Unavailable(_UNANSWERED.get(str(error), str(error))) from error
+        _check_entry(entry)
 
     def _check_host(self) -> None:
-        """Without keys only names of this machine are served: a page that rebinds its name to it is not."""
+        """Without keys, only names of this machine are served: a page that rebinds its own name to it is refused."""
         host = request.headers.get("Host", "")
         try:
             name = "" if _NOT_IN_HOST & set(host) else urlsplit(f"//{host}").hostname or ""
@@ -75,19 +85,57 @@ class Guard:
             detail = "the Origin header must name the host that was called, or be listed in ALLOWED_ORIGINS"
             raise Refused(403, f"pages of other sites may not change anything here: {detail}")
 
-    def _check_key(self) -> None:
-        key = self._find(_given_key())
-        needed = "read" if request.method in SAFE_METHODS else "write"
-        if SCOPES.index(key.scope) < SCOPES.index(needed):
-            raise Refused(403, f"the key {key.name} may only {key.scope}")
 
-    def _find(self, secret: str) -> _KnownKey:
-        digest = _digest(secret)
-        found = [key for key in self._keys if hmac.compare_digest(key.digest, digest)]
-        if not found:
-            detail = "send a key as Authorization: Bearer <key> or X-API-Key"
-            raise Refused(401, detail, WWW_Authenticate='Bearer realm="celeriac"')
-        return found[0]
+def caller() -> Caller:
+    """Who makes the current request: a key, or `local` where none is needed."""
+    found: Caller = g.get("caller", LOCAL_CALLER)
+    return found
+
+
+def route() -> str:
+    """The current request's route (`/api/tasks/<task_id>`), or its path if it has none."""
+    return request.path if request.url_rule is None else request.url_rule.rule
+
+
+def _action() -> Action:
+    return Action.READ if request.method in SAFE_METHODS else Action.WRITE
+
+
+def _check_entry(entry: Entry) -> None:
+    g.allowance = entry.allowance
+    if entry.allowance is not None and not entry.is_admitted:
+        seconds = max(1, entry.allowance.retry_after_seconds)
+        raise Refused(429, f"too many calls that {entry.allowance.action}", Retry_After=str(seconds))
+    if entry.caller is None:
+        detail = "send a key as Authorization: Bearer <key> or X-API-Key"
+        raise Refused(401, detail, WWW_Authenticate='Bearer realm="celeriac"')
+    needed = needed_scope(_action(), route())
+    if not entry.caller.may(needed):
+        raise Refused(403, f"the key {entry.caller.name} may only {entry.caller.scope}: this needs {needed}")
+    g.caller = entry.caller
+
+
+def needed_scope(action: Action, path: str) -> str:
+    """The least scope for a call of this path or route."""
+    if _is_under(path, ADMIN_PREFIXES):
+        return "admin"
+    if action is Action.READ:
+        return "read"
+    return "write" if _is_under(path, WRITE_PREFIXES) else "admin"
+
+
+def _is_under(path: str, prefixes: tuple[str, ...]) -> bool:
+    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in prefixes)
+
+
+def _tell_allowance(response: Response) -> Response:
+    """`RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers has them."""
+    allowance: Allowance | None = g.get("allowance")
+    if allowance is not None:
+        quota = allowance.quota
+        response.headers["RateLimit-Policy"] = f'"{allowance.action}";q={quota.calls};w={quota.seconds}'
+        response.headers["RateLimit"] = f'"{allowance.action}";r={allowance.calls_left};t={allowance.full_in_seconds}'
+    return response
 
 
 def _is_of_host(origin: str, host: str) -> bool:
@@ -101,15 +149,6 @@ def _is_of_host(origin: str, host: str) -> bool:
         )
     except (KeyError, ValueError):
         return False
-
-
-def _known(key: ApiKey) -> _KnownKey:
-    return _KnownKey(key.name, key.scope, _digest(key.secret))
-
-
-def _digest(secret: str) -> bytes:
-    """Keys are long and random, so a plain hash is as hard to turn round as a slow one."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
 def _given_key() -> str:

@@ -43,13 +43,26 @@ _HEADERS: Json = {
         "description": "`wait=N`, if the request asked for it and it was granted.",
         "schema": {"type": "string"},
     },
+    "RateLimit": {
+        "description": '`"read";r=1999;t=1`: the calls that are left, and the seconds until all are available again.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": '`"read";q=2000;w=10`: the calls that are allowed, and in how many seconds.',
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
         "description": "Seconds to wait before the next request.",
         "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS},
     },
     "WWW-Authenticate": {"description": "How to send an API key.", "schema": {"type": "string"}},
 }
-_PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_QUOTA_HEADERS = ("RateLimit-Policy", "RateLimit")  # sent only if there is a quota
+_PROBLEM_HEADERS = {
+    401: ("WWW-Authenticate",),
+    429: ("Retry-After", *_QUOTA_HEADERS),
+    503: ("Retry-After",),
+}
 _SECURITY: list[Json] = [{"bearer": []}, {"key": []}, {}]  # the last: no key is needed if none is configured
 _DESCRIPTION = """\
 Run code or call a URL: now, later or on a schedule.
@@ -57,7 +70,8 @@ Run code or call a URL: now, later or on a schedule.
 Bodies are JSON in UTF-8. Times are RFC 3339 in UTC with milliseconds. Durations are in seconds unless the field name
 says otherwise. Errors are `application/problem+json` (RFC 9457) and list every invalid field. Unknown fields and
 parameters are rejected. If API keys are configured, every request needs one: `read` keys may GET, `write` keys may
-also make changes."""
+also change tasks and scheduled tasks, `admin` keys may do everything. If a rate limit applies, responses have
+`RateLimit-Policy` and `RateLimit`."""
 
 
 @cache
@@ -101,7 +115,7 @@ def _operation(operation: Operation) -> Json:
         "tags": [operation.tag],
         "summary": operation.summary,
         "responses": {
-            **{str(status): _answer(answer) for status, answer in operation.answers.items()},
+            **{str(status): _answer(answer, operation.is_open) for status, answer in operation.answers.items()},
             **{str(status): _problem_of(operation, status) for status in sorted(operation.problems)},
         },
     }
@@ -128,14 +142,15 @@ def _body(operation: Operation) -> Json:
     return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
 
 
-def _answer(answer: Answer) -> Json:
+def _answer(answer: Answer, is_open: bool) -> Json:
     described: Json = {"description": answer.description}
     if answer.model is not None:
         described["content"] = {answer.media_type: {"schema": {"$ref": _SCHEMAS + answer.model}}}
     elif answer.media_type != "application/json":
         described["content"] = {answer.media_type: {"schema": {"type": "string"}}}
-    if answer.headers:
-        described["headers"] = {name: _header(name) for name in answer.headers}
+    headers = answer.headers if is_open else (*answer.headers, *_QUOTA_HEADERS)
+    if headers:
+        described["headers"] = {name: _header(name) for name in headers}
     return described
 
 

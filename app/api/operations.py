@@ -17,7 +17,7 @@ from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 Schema = dict[str, Any]
 
 #: Errors that any request may get before its view runs.
-ALWAYS = (401, 403, 500)
+ALWAYS = (401, 403, 429, 500)
 READING = (*ALWAYS, 406, 503)
 WRITING = (*READING, 400, 413, 415, 422)
 
@@ -392,7 +392,7 @@ SERVICE = (
         "Service",
         "This document",
         {200: Answer("OpenAPI 3.1.", "OpenAPI")},
-        ALWAYS,
+        (*ALWAYS, 503),
     ),
     Operation(
         "GET",

@@ -49,6 +49,7 @@ UNAVAILABLE: dict[str, str] = {
     # Redis has received the command, and executes it later if it is merely hanging.
     "TimeoutError": "Redis did not answer in time; the request may have been carried out, or may be carried out later",
     "ReplyLost": "the connection to Redis broke before it answered; the request may have been carried out",
+    "unanswered": "Redis did not answer in time; nothing was changed",
     "silent": "Redis is not responding; nothing was changed",
     "BUSY": "Redis is busy and did not answer in time; nothing was changed",
     "BusyLoadingError": "Redis is still loading its data; nothing was changed",

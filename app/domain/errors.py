@@ -5,6 +5,7 @@ ServiceError
 ├── NotFound         the task or scheduled task does not exist
 ├── Conflict         the current status does not allow the change
 ├── KeyReused        the idempotency key was used for a different request
+├── KeyRefused       an API key can't be created, rotated or revoked
 └── Unavailable      Redis is unreachable or refuses the command
     └── Full         the service is at capacity; nothing was created or changed
 """
@@ -50,6 +51,10 @@ class Conflict(ServiceError):
 
 class KeyReused(ServiceError):
     """The idempotency key was used for a different request."""
+
+
+class KeyRefused(ServiceError):
+    """An API key can't be created, rotated or revoked. The message says why."""
 
 
 class Unavailable(ServiceError):

@@ -12,6 +12,7 @@ from app.settings import Settings
 
 ANSWER_SECONDS = 2
 MAX_ANSWER_BYTES = 1_000_000
+UNAUTHORIZED = 401
 
 EXAMPLE = {
     "name": "first",
@@ -35,6 +36,8 @@ def what_is_missing(settings: Settings) -> str:
     reply = _get(settings, "/health")
     if reply.status == 0:
         return f"the API does not answer on port {settings.port}"
+    if reply.status == UNAUTHORIZED:  # the keys in Redis can't be read back
+        return "GET /health tells why, with a key"
     parts = {name: part for name, part in reply.body.items() if isinstance(part, dict)}
     return f"GET /health says {json.dumps(parts)}"
 
@@ -64,7 +67,10 @@ def reachable_host(host: str) -> str:
 
 def _sandbox_words(settings: Settings) -> str:
     """The layers that are on, followed by those that are not and the reason for each."""
-    sandbox = _get(settings, "/health").body.get("sandbox")
+    reply = _get(settings, "/health")
+    if reply.status == UNAUTHORIZED:
+        return "GET /health tells which layers hold, with a key"
+    sandbox = reply.body.get("sandbox")
     layers = sandbox.get("layers") if isinstance(sandbox, dict) else None
     if not isinstance(layers, dict) or not layers:
         return "unknown: see GET /health"
@@ -76,8 +82,8 @@ def _sandbox_words(settings: Settings) -> str:
 def _example(settings: Settings, base: str) -> str:
     words = ["curl", "-s", f"{base}/api/tasks", "-H", "Content-Type: application/json", "-H", "Prefer: wait=10"]
     line = shlex.join([*words, "-d", json.dumps(EXAMPLE)])
-    key = ' -H "Authorization: Bearer $CELERIAC_KEY"' if settings.api_keys else ""
-    return line + key
+    needs_key = settings.api_keys or _get(settings, "/health").status == UNAUTHORIZED
+    return line + (' -H "Authorization: Bearer $CELERIAC_KEY"' if needs_key else "")
 
 
 @dataclass(frozen=True, slots=True)

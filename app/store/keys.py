@@ -125,3 +125,22 @@ class Keys:
         """LIST of messages, named as in kombu's transport. Priority 0 is served first."""
         suffix = f"{PRIORITY_SEPARATOR}{celery_priority}" if celery_priority else ""
         return f"{self.prefix}{name}{suffix}"
+
+    @property
+    def api_keys(self) -> str:
+        """HASH name by digest: every stored key."""
+        return f"{self.prefix}apikeys"
+
+    def api_key(self, digest: str) -> str:
+        """HASH: a stored key. Of a key in API_KEYS, only when it was last used (expires)."""
+        return f"{self.prefix}apikey:{digest}"
+
+    def rate(self, owner: str) -> str:
+        """STRING, expires: the ms at which the quota of a caller is whole again. `owner`: `ACTION:key:NAME`,
+        `ACTION:address:ADDRESS`."""
+        return f"{self.prefix}rate:{owner}"
+
+    @property
+    def audit(self) -> str:
+        """STREAM: changes made by callers, the newest 10,000."""
+        return f"{self.prefix}audit"

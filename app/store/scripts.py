@@ -83,7 +83,7 @@ class _Statement:
 
 def _needed_by(source: str, library: Sequence[_Statement]) -> str:
     """The statements that a script needs, directly or indirectly, in their order."""
-    words = set(re.findall(r"\w+", source))
+    words = set(re.findall(r"\w+", re.sub(r"--.*", "", source)))  # not those of comments
     kept = []
     for statement in reversed(library):  # statements use only earlier statements
         if statement.names & words:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from app.store.admission import AdmissionStore
+from app.store.api_keys import ApiKeyStore
+from app.store.audit import AuditStore
 from app.store.client import Client, connect
 from app.store.firings import FiringStore
 from app.store.inbox import Inbox
@@ -32,6 +34,8 @@ class Store:
         self.admission = AdmissionStore(client, self.keys)
         self.stats = StatsStore(client, self.keys)
         self.liveness = LivenessStore(client, self.keys, scripts)
+        self.api_keys = ApiKeyStore(client, self.keys, scripts)
+        self.audit = AuditStore(client, self.keys)
         self.subscriber = Subscriber(client)
         self.inbox = Inbox(self.subscriber, self.keys)
 
@@ -43,4 +47,5 @@ class Store:
     def close(self) -> None:
         """Close the connections."""
         self.subscriber.close()
+        self.audit.close()
         self._client.close()

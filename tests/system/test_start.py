@@ -308,7 +308,7 @@ def test_roles_started_at_once_share_one_redis(start: Start) -> None:
 def test_help_explains_roles_and_options() -> None:
     answer = run("--help")
     assert answer.returncode == 0
-    for word in ("all ", "api ", "worker ", "beat ", "--host", "--port", "API_KEYS", "REDIS_URL"):
+    for word in ("all ", "api ", "worker ", "beat ", "keys ", "--host", "--port", "API_KEYS", "REDIS_URL"):
         assert word in answer.stdout
 
 
@@ -320,12 +320,46 @@ def test_wrong_command_line_is_refused(words: list[str]) -> None:
     assert words[-1] in answer.stderr
 
 
-@pytest.mark.parametrize("role", ["all", "api", "worker", "beat"])
-def test_other_host_without_a_key_is_refused(role: str) -> None:
-    answer = run(role, "--host", "0.0.0.0")
+NO_KEY = (
+    "start.py: HOST is 0.0.0.0 and there is no key: to serve other machines, create one with "
+    "`start.py keys create NAME --scope write`, or set API_KEYS\n"
+)
+
+
+@pytest.mark.parametrize("role", ["all", "api"])
+def test_other_host_without_a_key_is_refused(role: str, server: EmbeddedServer) -> None:
+    answer = run(role, "--host", "0.0.0.0", REDIS_URL=server.url, PORT=str(free_port()))
     assert answer.returncode == 2
-    assert answer.stderr == "start.py: HOST is 0.0.0.0: set API_KEYS to serve other machines\n"
-    assert answer.stdout == ""
+    assert answer.stderr.endswith(NO_KEY)
+    assert "started api" not in answer.stdout
+
+
+def test_other_host_without_a_key_is_refused_with_the_embedded_redis_too(tmp_path: Path) -> None:
+    needs_no_local_redis()
+    answer = run("--host", "0.0.0.0", VAR_DIR=str(tmp_path / "var"), PORT=str(free_port()))
+    assert answer.returncode == 2
+    assert answer.stderr.endswith(NO_KEY)
+
+
+def test_a_beat_serves_nobody_and_needs_no_key(server: EmbeddedServer, start: Start) -> None:
+    started = start("beat", HOST="0.0.0.0", REDIS_URL=server.url)
+    store = Store.at(server.url, max_connections=1)
+    wait_until(store.liveness.last_beat, 30, "a tick of beat")
+    store.close()
+    assert started.end(signal.SIGTERM) == 0, started.output
+
+
+def test_a_stored_key_lets_other_machines_in_and_a_revoked_one_keeps_them_out(start: Start, tmp_path: Path) -> None:
+    var_dir = str(tmp_path / "var")
+    key = run("keys", "create", "ci", "--scope", "read", VAR_DIR=var_dir).stdout.strip()
+    started = start("--host", "0.0.0.0")
+    assert started.wait_for(r"Try it:\n\s+curl .*Bearer \$CELERIAC_KEY")
+    assert started.call("GET", "/api/tasks")[0] == 401
+    assert started.call("GET", "/api/tasks", **{"X-API-Key": key})[0] == 200
+    assert key not in started.output
+    assert run("keys", "revoke", "ci", VAR_DIR=var_dir).returncode == 0
+    assert started.call("GET", "/api/tasks", **{"X-API-Key": key})[0] == 401
+    assert started.call("GET", "/api/tasks")[0] == 401, "the last key is gone, and the service stays shut"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import yaml
 
 from app.launch.alive import is_alive
 from app.launch.embedded_redis import EmbeddedServer
+from app.launch.key_rule import require_key
 from app.settings import SettingsError, read_settings
 from app.store.client import connect
 from app.store.liveness import SILENCE_MS, LivenessStore
@@ -98,10 +99,9 @@ def test_service_has_a_health_check(service: str) -> None:
     assert {"interval", "timeout", "retries", "start_period"} <= set(check)
 
 
-@pytest.mark.parametrize("service", OURS)
-def test_service_without_keys_says_what_is_missing(service: str) -> None:
-    with pytest.raises(SettingsError, match=r"HOST is 0\.0\.0\.0: set API_KEYS to serve other machines"):
-        read_settings(environment(service))
+def test_api_without_keys_says_what_is_missing(server: EmbeddedServer) -> None:
+    with pytest.raises(SettingsError, match=r"HOST is 0\.0\.0\.0 and there is no key: .* or set API_KEYS"):
+        require_key(read_settings(environment("api")), server.url)
 
 
 @pytest.mark.parametrize("service", OURS)

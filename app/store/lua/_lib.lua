@@ -17,6 +17,9 @@
 --   sx:KIND:STATUS ZSET schedule id by seq: each scheduled task in exactly one · keyed:KEY STRING schedule id
 --   minute:N HASH counters of that minute · seq STRING last sequence number
 --   idem:NAME STRING "fingerprint id ms": the first request with an idempotency key, kept for a day
+--   apikeys HASH name by digest: every stored key · apikey:DIGEST HASH a stored key, or when one of API_KEYS was last used
+--   rate:ACTION:key:NAME, rate:ACTION:address:ADDRESS STRING ms at which this caller's quota is whole again
+--   audit STREAM changes made by callers, the newest 10,000
 local P = '$PREFIX'
 
 local function key(id) return P .. 't:' .. id end
@@ -313,4 +316,17 @@ local function move_schedule(id, status, next_run_ms)
   else
     redis.call('ZADD', P .. 'cron', next_run_ms, id)
   end
+end
+
+local function api_key(digest) return P .. 'apikey:' .. digest end
+
+-- expires_ms: '' for never.
+local function put_api_key(digest, name, scope, now_ms, expires_ms)
+  redis.call('HSET', P .. 'apikeys', digest, name)
+  redis.call('HSET', api_key(digest), 'name', name, 'scope', scope, 'created_ms', now_ms, 'expires_ms', expires_ms)
+end
+
+local function remove_api_key(digest)
+  redis.call('HDEL', P .. 'apikeys', digest)
+  redis.call('DEL', api_key(digest))
 end

@@ -165,6 +165,8 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"minute:\d+", _expires),
         (r"worker:.+", _expires),
         (r"idem:.+", _expires),
+        (r"rate:(?:read|write):(?:key|address):.+", _expires),
+        (r"apikeys|apikey:[0-9a-f]{64}|audit", _fine),
         (r"workers|beats|seq", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),

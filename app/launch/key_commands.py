@@ -1,0 +1,182 @@
+"""`python start.py keys …`: create, list, rotate and revoke the API keys that are kept in Redis.
+
+A new key is the only line on stdout, so that a script can take it; everything else goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+from app.clock import Clock, system_clock
+from app.domain.durations import parse_duration
+from app.domain.errors import KeyRefused, Unavailable
+from app.domain.times import to_rfc3339
+from app.launch.embedded_redis import EmbeddedServer, RedisServerError
+from app.launch.key_rule import open_store
+from app.launch.redis_location import find_redis_url, shown_url
+from app.settings import SCOPES, Settings, SettingsError, read_settings
+from app.store.store import Store
+from app.usecases.api_keys import ApiKeyService, ListedKey, NewKey
+
+EXIT_REFUSED = 1
+EXIT_BAD_USE = 2
+
+HELP = """\
+A key is shown once, when it is created; Celeriac keeps only its hash. Every running API knows a
+new key within a second, and refuses a revoked one at once. Durations: 90d, 24h, 30m, 45s, 2w.
+
+As soon as there is a key, calls without one get 401. Scopes: read may GET, write may change tasks
+and schedules, admin may do everything.
+"""
+
+
+class _UsageError(Exception):
+    """The command line is wrong; the message says how."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises a _UsageError instead of printing the usage and ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _UsageError(message)
+
+
+def main(words: Sequence[str], clock: Clock = system_clock) -> int:
+    """Run `keys WORDS`; the exit status: 0, 1 if it can't be done, 2 if the command or a setting is wrong."""
+    try:
+        options = _parser().parse_args(words)
+        settings = read_settings()
+        run: Callable[[ApiKeyService, argparse.Namespace, int], None] = options.run
+        with _store(settings) as store:
+            run(ApiKeyService(store.api_keys, store.audit, settings.api_keys, clock), options, clock())
+    except (_UsageError, SettingsError) as error:
+        return _fail(str(error), EXIT_BAD_USE)
+    except (KeyRefused, RedisServerError) as error:
+        return _fail(str(error), EXIT_REFUSED)
+    except Unavailable as error:
+        return _fail(f"Redis can't be reached ({error}): `keys list` tells whether anything was changed", EXIT_REFUSED)
+    return 0
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="start.py keys",
+        description="Manage the API keys that are kept in Redis.",
+        epilog=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="create|list|rotate|revoke")
+    create = commands.add_parser("create", help="create a key and print it")
+    create.add_argument("name", help="1 to 64 letters, digits, dots, dashes and underscores")
+    create.add_argument("--scope", required=True, choices=SCOPES, help="what it may do")
+    create.add_argument("--expires", type=_duration, help="how long it is valid (default: for ever)")
+    create.set_defaults(run=_create)
+    listing = commands.add_parser("list", help="list all keys, with when each was last used")
+    listing.set_defaults(run=_list)
+    rotate = commands.add_parser("rotate", help="replace a key and print the new one")
+    rotate.add_argument("name")
+    rotate.add_argument("--overlap", type=_duration, default="24h", help="how long the old one stays valid (24h)")
+    rotate.add_argument("--expires", type=_duration, help="how long the new one is valid (default: as the old one)")
+    rotate.set_defaults(run=_rotate)
+    revoke = commands.add_parser("revoke", help="make a key invalid, at once")
+    revoke.add_argument("name")
+    revoke.set_defaults(run=_revoke)
+    return parser
+
+
+def _duration(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text[:50]!r} {error}") from None
+
+
+@contextmanager
+def _store(settings: Settings) -> Iterator[Store]:
+    """The Redis that Celeriac uses; if none is running, the embedded one for as long as the command takes."""
+    found = find_redis_url(settings)
+    server = None
+    if found is None:
+        server = EmbeddedServer(settings, _say)
+        server.start()
+        found = server.url, f"embedded, in {settings.var_dir}"
+    try:
+        _say(f"Redis: {shown_url(found[0])} ({found[1]})")
+        store = open_store(found[0])
+        try:
+            yield store
+        finally:
+            store.close()
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def _create(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
+    key = service.create(options.name, options.scope, options.expires)
+    _say(f"created the key {_words(key)}; it is shown only now:")
+    _print(key.secret)
+
+
+def _rotate(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
+    key = service.rotate(options.name, options.overlap, options.expires)
+    _say(f"the new key {_words(key)}; it is shown only now, and the old one is valid for {options.overlap} s more:")
+    _print(key.secret)
+
+
+def _revoke(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
+    is_any_left = service.revoke(options.name)
+    _say(f"revoked the key {options.name}")
+    if not is_any_left:
+        _say("no key is left in Redis: unless API_KEYS has one, an API on a loopback address needs none any more")
+
+
+def _list(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
+    keys = service.all()
+    if not keys:
+        _say("there are no keys")
+        return
+    rows = [("NAME", "SCOPE", "CREATED", "EXPIRES", "LAST USED", "STATE"), *(_row(key, now_ms) for key in keys)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        _print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(key: ListedKey, now_ms: int) -> tuple[str, ...]:
+    times = (_time(ms, missing) for ms, missing in ((key.created_ms, "-"), (key.expires_ms, "never")))
+    return (key.name, key.scope, *times, _time(key.used_ms, "never"), _state(key, now_ms))
+
+
+def _state(key: ListedKey, now_ms: int) -> str:
+    if not key.is_stored:
+        return "API_KEYS"
+    if key.expires_ms is not None and key.expires_ms <= now_ms:
+        return "expired"
+    return "valid" if key.replaced_ms is None else "replaced"
+
+
+def _words(key: NewKey) -> str:
+    return f"{key.name} ({key.scope}, expires {_time(key.expires_ms, 'never')})"
+
+
+def _time(ms: int | None, missing: str) -> str:
+    return missing if ms is None else to_rfc3339(ms)[:19] + "Z"
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+
+
+def _fail(sentence: str, status: int) -> int:
+    _say(f"start.py: {sentence}")
+    return status

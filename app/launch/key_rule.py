@@ -1,0 +1,38 @@
+"""The rule that other machines are served only if there is a key."""
+
+from __future__ import annotations
+
+from app.domain.errors import Unavailable
+from app.settings import Settings, SettingsError
+from app.store.store import Store
+
+
+def require_key(settings: Settings, redis_url: str) -> None:
+    """Raise SettingsError if HOST is not a loopback address and there is no key, in API_KEYS or in Redis.
+
+    If Redis can't be reached, nothing is raised: the running API then refuses every call without a valid key.
+    """
+    if settings.loopback_only or settings.api_keys or _is_any_stored(redis_url):
+        return
+    raise SettingsError(
+        f"HOST is {settings.host} and there is no key: to serve other machines, create one with "
+        "`start.py keys create NAME --scope write`, or set API_KEYS"
+    )
+
+
+def open_store(redis_url: str) -> Store:
+    """The store behind a Redis URL, for a few commands. Raises SettingsError if the URL can't be used."""
+    try:
+        return Store.at(redis_url, max_connections=1)
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL can't be used: {error}") from error
+
+
+def _is_any_stored(redis_url: str) -> bool:
+    store = open_store(redis_url)
+    try:
+        return store.api_keys.is_any_stored()
+    except Unavailable:
+        return True
+    finally:
+        store.close()

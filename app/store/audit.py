@@ -1,0 +1,76 @@
+"""The audit: one line for each change that a caller made, in a stream of the newest ones."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from app.store.client import Client
+from app.store.keys import Keys
+from app.store.oneway import OneWay
+
+#: At least so many of the newest lines are kept. Redis trims whole nodes of 100 lines, which costs next to nothing.
+KEPT_LINES = 10_000
+
+_CURSOR = re.compile(r"\d{1,16}-\d{1,10}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """A change: who made it, when, by which call, on what, from where. `target_id` is "" for none."""
+
+    at_ms: int
+    who: str
+    method: str
+    route: str
+    target_id: str
+    status: int
+    address: str
+
+
+class AuditStore:
+    """Thread-safe; raises Unavailable if Redis can't be reached."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client = client
+        self._key = keys.audit
+        self._oneway = OneWay(client)
+
+    def append(self, line: AuditLine) -> None:
+        """Add a line, and drop the oldest."""
+        self._client.execute_command(*self._command(line))
+
+    def send(self, line: AuditLine) -> None:
+        """The same without waiting for Redis, for calls that this must not slow down.
+
+        Raises Unavailable if the line could not be sent. Nobody learns of it if Redis refuses the line.
+        """
+        self._oneway.send(*self._command(line))
+
+    def _command(self, line: AuditLine) -> tuple[str | int, ...]:
+        values = "\t".join((str(line.at_ms), line.method, line.route, str(line.status), line.address, line.target_id))
+        return ("XADD", self._key, "MAXLEN", "~", KEPT_LINES, "*", line.who, values)
+
+    def close(self) -> None:
+        """Close the connection on which lines are sent."""
+        self._oneway.close()
+
+    def page(self, limit: int, cursor: str | None) -> tuple[list[AuditLine], str | None]:
+        """Up to `limit` lines, newest first, and the cursor of the next page; None ends the list.
+
+        A page neither skips nor repeats lines, whatever is added meanwhile. Raises ValueError for a cursor that no
+        page gave.
+        """
+        if cursor is not None and not _CURSOR.fullmatch(cursor):
+            raise ValueError("is not a cursor that a list gave")
+        newest = "+" if cursor is None else f"({cursor}"
+        found: Any = self._client.xrevrange(self._key, newest, "-", count=limit + 1)
+        next_cursor = str(found[limit - 1][0]) if len(found) > limit else None
+        return [_line(fields) for _, fields in found[:limit]], next_cursor
+
+
+def _line(fields: dict[str, str]) -> AuditLine:
+    ((who, values),) = fields.items()
+    at_ms, method, route, status, address, target_id = values.split("\t", 5)
+    return AuditLine(int(at_ms), who, method, route, target_id, int(status), address)

@@ -1,0 +1,64 @@
+"""Commands that are sent and not waited for: a quarter of the cost of a round trip, for what must not slow a call down.
+
+Once `send` returns, the system has the command, and delivers it even if this process is killed. Redis is told not to
+answer (CLIENT REPLY OFF), so nobody learns that it refused a command, for want of memory say.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from redis.exceptions import ConnectionError, RedisError
+
+from app.domain.errors import Unavailable
+from app.store.client import Client
+
+
+class OneWay:
+    """One connection for such commands. Connects at the first one. Thread-safe."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._connection: Any = None  # as redis-py makes it: annotated in part only
+        self._pid = 0
+
+    def send(self, *command: str | int) -> None:
+        """Send a command. Raises Unavailable if it could not be sent."""
+        with self._lock:
+            try:
+                try:
+                    self._send(command)
+                except ConnectionError:  # Redis closed the connection, after a restart say: once more on a new one
+                    self._send(command)
+            except RedisError as error:
+                raise Unavailable(type(error).__name__) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            if self._connection is not None and self._pid == os.getpid():
+                self._connection.disconnect()
+            self._connection = None
+
+    def _send(self, command: tuple[str | int, ...]) -> None:
+        try:
+            self._connected().send_command(*command)
+        except BaseException:  # half a command may be out: the next one needs a new connection
+            if self._connection is not None:
+                self._connection.disconnect()
+            raise
+
+    def _connected(self) -> Any:
+        """The connection, open and silent. Raises ConnectionError if Redis has closed it."""
+        if self._connection is None or self._pid != os.getpid():  # never one that is shared with a parent
+            self._connection = self._client.connection_pool.make_connection()
+            self._pid = os.getpid()
+        if not self._connection.is_connected:
+            self._connection.connect()
+            self._connection.send_command("CLIENT", "REPLY", "OFF")
+        elif self._connection.can_read(0):  # there is nothing to read but the end
+            raise ConnectionError("Redis has closed the connection")
+        return self._connection

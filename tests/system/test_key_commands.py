@@ -1,0 +1,163 @@
+"""`python start.py keys …`: what is printed where, exit statuses, and errors in one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.launch import key_commands
+from tests.conftest import VirtualClock
+from tests.servers import RedisServer
+from tests.system import ROOT, needs_no_local_redis
+
+Run = Callable[..., "tuple[int, str, str]"]
+KEY = re.compile(r"celeriac_[A-Za-z0-9_-]{43}\n")
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def run(
+    own_server: RedisServer,
+    clock: VirtualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Runs a command on a Redis of its own; status, stdout and stderr."""
+    monkeypatch.setenv("REDIS_URL", own_server.url)
+    monkeypatch.delenv("API_KEYS", raising=False)
+
+    def run(line: str) -> tuple[int, str, str]:
+        status = key_commands.main(line.split(), clock)
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def test_create_prints_the_key_alone_on_stdout(run: Run) -> None:
+    status, out, err = run("create ci --scope write --expires 90d")
+    assert status == 0
+    assert KEY.fullmatch(out)
+    assert err.splitlines()[1] == "created the key ci (write, expires 2027-02-21T08:30:00Z); it is shown only now:"
+    assert out.strip() not in err
+
+
+def test_list_tells_when_each_was_last_used_and_never_the_key(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, first, _ = run("create ci --scope write --expires 90d")
+    run("create dashboard --scope read")
+    monkeypatch.setenv("API_KEYS", f"env:admin:{'k' * 32}")
+    status, out, _ = run("list")
+    assert status == 0
+    assert out.splitlines() == [
+        "NAME       SCOPE  CREATED               EXPIRES               LAST USED  STATE",
+        "ci         write  2026-11-23T08:30:00Z  2027-02-21T08:30:00Z  never      valid",
+        "dashboard  read   2026-11-23T08:30:00Z  never                 never      valid",
+        "env        admin  -                     never                 never      API_KEYS",
+    ]
+    assert first.strip() not in out
+
+
+def test_rotate_prints_the_new_key_and_keeps_the_old_one_for_a_while(run: Run, clock: VirtualClock) -> None:
+    run("create ci --scope write")
+    clock.advance(HOUR_MS)
+    status, out, _ = run("rotate ci --overlap 2h")
+    assert status == 0
+    assert KEY.fullmatch(out)
+    states = [line.split()[-3:] for line in run("list")[1].splitlines()[1:]]
+    assert states == [["never", "never", "valid"], ["2026-11-23T11:30:00Z", "never", "replaced"]]
+    clock.advance(2 * HOUR_MS)
+    assert run("list")[1].splitlines()[2].endswith("expired")
+
+
+def test_rotate_overlaps_for_a_day_unless_told_otherwise(run: Run) -> None:
+    run("create ci --scope write")
+    run("rotate ci")
+    assert "2026-11-24T08:30:00Z" in run("list")[1]
+
+
+def test_revoke_says_when_no_key_is_left(run: Run) -> None:
+    run("create one --scope write")
+    run("create two --scope write")
+    assert run("revoke one")[2].splitlines()[1:] == ["revoked the key one"]
+    status, out, err = run("revoke two")
+    assert (status, out) == (0, "")
+    assert err.splitlines()[2].startswith("no key is left in Redis")
+    assert run("list") == (0, "", run("list")[2])
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("", "the following arguments are required: create|list|rotate|revoke"),
+        ("create", "the following arguments are required: name, --scope"),
+        ("create ci", "the following arguments are required: --scope"),
+        ("create ci --scope read --expires 90", "argument --expires: '90' must be a number with a unit: "),
+        ("create ci --scope read --expires 99999d", "argument --expires: '99999d' must be at most ten years (3650d)"),
+        ("create ci --scope root", "argument --scope: invalid choice: 'root' (choose from "),
+        ("rotate ci --overlap -1h", "argument --overlap: expected one argument"),
+        ("list more", "unrecognized arguments: more"),
+    ],
+)
+def test_a_wrong_command_is_one_sentence_and_status_2(run: Run, line: str, sentence: str) -> None:
+    status, out, err = run(line)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"start.py: {sentence}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("create ci --scope read", "there is a key named ci already: rotate or revoke it, or choose another name"),
+        ("create a:b --scope read", "the name must have 1 to 64 letters, digits, dots, dashes and underscores"),
+        ("create local --scope read", "the name local has a meaning of its own in the audit: choose another"),
+        ("create env --scope read", "API_KEYS has a key named env: choose another name"),
+        ("rotate none", "there is no key named none"),
+        ("rotate env", "the key env comes from API_KEYS: change it there"),
+        ("revoke none", "there is no key named none"),
+        ("revoke env", "the key env comes from API_KEYS: change it there"),
+    ],
+)
+def test_what_can_not_be_done_is_one_sentence_and_status_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch, line: str, sentence: str
+) -> None:
+    run("create ci --scope read")
+    monkeypatch.setenv("API_KEYS", f"env:admin:{'k' * 32}")
+    status, out, err = run(line)
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == f"start.py: {sentence}"
+
+
+def test_a_bad_setting_is_status_2_and_an_absent_redis_status_1(
+    run: Run, own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_server.stop()
+    status, _, err = run("list")
+    assert status == 1
+    assert "Redis can't be reached" in err
+    monkeypatch.setenv("PORT", "abc")
+    status, _, err = run("list")
+    assert status == 2
+    assert err.startswith("start.py: PORT ")
+
+
+def test_it_starts_the_embedded_redis_if_none_runs_and_stops_it(tmp_path: Path) -> None:
+    needs_no_local_redis()
+    env = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "API_KEYS")}
+    env["VAR_DIR"] = str(tmp_path / "var")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "start.py"), "keys", *words]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+
+    created = run("create", "ci", "--scope", "write")
+    assert created.returncode == 0, created.stderr
+    assert KEY.fullmatch(created.stdout)
+    assert not (tmp_path / "var" / "redis.sock").exists()
+    assert run("list").stdout.splitlines()[1].startswith("ci ")

@@ -11,6 +11,7 @@ from app.api.holding import Holding, max_held
 from app.clock import Clock, system_clock
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
+from app.store.audit import AuditStore
 from app.store.store import Store
 from app.usecases.access import AccessService
 from app.usecases.admission import Admission
@@ -36,6 +37,7 @@ class Context:
     clock: Clock
     holding: Holding
     access: AccessService
+    audit: AuditStore
 
 
 def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
@@ -53,6 +55,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         access=AccessService(
             store.api_keys, settings.api_keys, settings.quotas, clock, is_public=not settings.loopback_only
         ),
+        audit=store.audit,
     )
 
 

@@ -28,6 +28,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.ScheduledTaskPage,
     responses.FiringPage,
     responses.Preview,
+    responses.AuditPage,
     responses.Stats,
     responses.Health,
     responses.Readiness,

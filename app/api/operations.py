@@ -357,6 +357,17 @@ SCHEDULED_TASKS = (
 SERVICE = (
     Operation(
         "GET",
+        "/api/audit",
+        "listAudit",
+        "Service",
+        "List the changes that callers made, newest first",
+        {200: Answer("A page.", "AuditPage")},
+        (*READING, 422),
+        "Who changed what, when and from where, of the newest 10,000 changes. Needs a key of scope `admin`.",
+        PAGING,
+    ),
+    Operation(
+        "GET",
         "/health",
         "health",
         "Service",

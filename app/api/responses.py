@@ -377,6 +377,25 @@ class Readiness(Model):
     status: Literal["ok", "unavailable"]
 
 
+class AuditLine(Model):
+    """A change that a caller made."""
+
+    at: Time
+    who: str = Field(description="The name of a key; `local` where no key is needed; `start.py` for its `keys`.")
+    method: str = Field(description="The method; `CLI` for a command of start.py.", examples=["POST"])
+    route: str = Field(description="The route, or the command.", examples=["/api/tasks/{task_id}/stop"])
+    target_id: str | None = Field(description="The id, key or name of what was changed.")
+    status: int | None = Field(description="The status of the response.")
+    address: str | None = Field(description="Where the call came from.")
+
+
+class AuditPage(Model):
+    """Some of the changes, newest first."""
+
+    items: list[AuditLine]
+    next_cursor: str | None = Field(description="Of the next page; null ends the list.")
+
+
 class WrongField(Model):
     """One invalid field of the request."""
 

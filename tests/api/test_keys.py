@@ -107,6 +107,7 @@ def test_each_scope_may_do_what_it_may(make_web: MakeWeb, keys: ApiKeyService, s
     api = Api(make_web(PUBLIC), {"Authorization": f"Bearer {keys.create('k', scope, None).secret}"})
     assert api.get("/api/tasks").status_code == 200
     assert api.post("/api/tasks", CODE).status_code == (403 if scope == "read" else 201)
+    assert api.get("/api/audit").status_code == (200 if scope == "admin" else 403)
 
 
 @pytest.mark.parametrize(

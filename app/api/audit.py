@@ -1,0 +1,93 @@
+"""/api/audit, and the line that each change leaves there."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from flask import Blueprint, Response, request
+
+from app.api import responses
+from app.api.context import context
+from app.api.guard import SAFE_METHODS, caller, route
+from app.api.parsing import Query
+from app.api.shapes import answer, write
+from app.domain.errors import InvalidSpec, Problem, Unavailable
+from app.domain.times import to_rfc3339
+from app.store.audit import AuditLine
+
+blueprint = Blueprint("audit", __name__, url_prefix="/api/audit")
+logger = logging.getLogger("celeriac.audit")
+
+#: POST calls that change nothing.
+_HARMLESS = frozenset({"/api/cron/preview"})
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+@blueprint.get("")
+def list_audit() -> Response:
+    """Who changed what, newest first."""
+    query = Query(request.args)
+    limit, cursor = query.limit(), query.text("cursor")
+    query.done()
+    try:
+        lines, next_cursor = context().audit.page(limit, cursor)
+    except ValueError as error:
+        raise InvalidSpec([Problem("cursor", str(error))]) from error
+    items = [_item(line) for line in lines]
+    return answer(write(responses.AuditPage, {"items": items, "next_cursor": next_cursor}))
+
+
+def _item(line: AuditLine) -> dict[str, str | int | None]:
+    return {
+        "at": to_rfc3339(line.at_ms),
+        "who": line.who,
+        "method": line.method,
+        "route": line.route,
+        "target_id": line.target_id or None,
+        "status": line.status or None,
+        "address": line.address or None,
+    }
+
+
+def record(response: Response) -> Response:
+    """Add a line if the request has changed something; called after every request.
+
+    The change has been made by then. If Redis is lost between the two, the log has the line.
+    """
+    if _is_change(response):
+        line = _line(response)
+        try:
+            context().audit.send(line)
+        except Unavailable as error:
+            told = {"who": line.who, "method": line.method, "route": line.route, "target_id": line.target_id}
+            logger.warning("audit line lost", extra={"action": "audit_lost", "reason": str(error), **told})
+    return response
+
+
+def _is_change(response: Response) -> bool:
+    return (
+        request.method not in SAFE_METHODS
+        and 200 <= response.status_code < 300
+        and "Idempotency-Replayed" not in response.headers
+        and route() not in _HARMLESS
+    )
+
+
+def _line(response: Response) -> AuditLine:
+    return AuditLine(
+        at_ms=context().clock(),
+        who=caller().name,
+        method=request.method,
+        route=_PARAMETER.sub(r"{\1}", route()),
+        target_id=_target_id(response),
+        status=response.status_code,
+        address=request.remote_addr or "",
+    )
+
+
+def _target_id(response: Response) -> str:
+    """The id or key in the path; of a creation, the id of what was created."""
+    arguments = list((request.view_args or {}).values())
+    found = str(arguments[0]) if arguments else response.headers.get("Location", "").rpartition("/")[2]
+    return found[:200]

@@ -173,6 +173,12 @@ class Settings:
         "Origins whose pages may change something, in addition to the host that is called: a list such as "
         "`https://tasks.example`. For a proxy that does not forward `Host`.",
     )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        (),
+        _networks,
+        "Networks of proxies whose `X-Forwarded-For` is believed, so that rate limits and the audit know where a call "
+        "came from (`10.0.0.0/8`).",
+    )
     api_threads: int = _setting(
         128,
         partial(_number, low=4, high=1024),

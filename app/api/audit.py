@@ -8,6 +8,7 @@ import re
 from flask import Blueprint, Response, request
 
 from app.api import responses
+from app.api.addresses import client_address
 from app.api.context import context
 from app.api.guard import SAFE_METHODS, caller, route
 from app.api.parsing import Query
@@ -82,7 +83,7 @@ def _line(response: Response) -> AuditLine:
         route=_PARAMETER.sub(r"{\1}", route()),
         target_id=_target_id(response),
         status=response.status_code,
-        address=request.remote_addr or "",
+        address=client_address(),
     )
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
+from app.api.addresses import client_address
 from app.api.context import context
 from app.api.problems import Refused
 from app.domain.errors import Unavailable
@@ -51,7 +52,7 @@ class Guard:
         try:
             if not context().access.needs_key():
                 self._check_host()
-            entry = context().access.enter(_given_key(), request.remote_addr or "", _action())
+            entry = context().access.enter(_given_key(), client_address(), _action())
         except Unavailable as error:
             if request.path in HEALTH_PATHS:
                 return

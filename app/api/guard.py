@@ -8,6 +8,7 @@ from flask import Flask, Response, g, request
 
 from app.api.addresses import client_address
 from app.api.context import context
+from app.api.health import health_without_redis
 from app.api.problems import Refused
 from app.domain.errors import Unavailable
 from app.domain.quota import Action
@@ -18,7 +19,7 @@ from app.usecases.access import LOCAL_CALLER, Allowance, Caller, Entry
 #: Served without a key: whether the process lives, and pages that hold no data.
 OPEN_PATHS = frozenset({"/", "/docs", "/health/live", "/health/ready"})
 OPEN_PREFIXES = ("/static/", "/docs/static/")
-#: Without Redis these still say what is wrong, and nothing else: a key that can't be checked need not hide that.
+#: If keys can't be checked, since Redis can't be reached, these say so to any caller, and nothing else.
 HEALTH_PATHS = frozenset({"/health", "/api/health"})
 #: Whatever the method. All that changes something is for `admin` as well, unless it is among WRITE_PREFIXES.
 ADMIN_PREFIXES = ("/api/audit", "/api/channels", "/api/keys", "/api/secrets")
@@ -44,20 +45,24 @@ class Guard:
         web.before_request(self.check)
         web.after_request(_tell_allowance)
 
-    def check(self) -> None:
-        """Raises Refused (401, 403, 429) if the request may not be made; Unavailable if that can't be found out."""
+    def check(self) -> Response | None:
+        """Raises Refused (401, 403, 429) if the request may not be made; Unavailable if that can't be found out.
+
+        None: the request may go on. A response: that of `/health`, which says in the latter case what is wrong.
+        """
         self._check_site()
         if _is_open(request.path):
-            return
+            return None
         try:
             if not context().access.needs_key():
                 self._check_host()
             entry = context().access.enter(_given_key(), client_address(), _action())
         except Unavailable as error:
             if request.path in HEALTH_PATHS:
-                return
+                return health_without_redis(error)
             raise Unavailable(_UNANSWERED.get(str(error), str(error))) from error
         _check_entry(entry)
+        return None
 
     def _check_host(self) -> None:
         """Without keys, only names of this machine are served: a page that rebinds its own name to it is refused."""

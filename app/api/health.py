@@ -13,6 +13,7 @@ from app.api.openapi import document
 from app.api.problems import RETRY_AFTER_SECONDS
 from app.api.responses import Health, Readiness
 from app.api.shapes import answer, write
+from app.domain.errors import Unavailable
 
 blueprint = Blueprint("service", __name__)
 
@@ -23,6 +24,11 @@ def health() -> Response:
     """Overall health, and the health of each component."""
     report = context().health.report()
     return _answer(Health, report, is_ok=report["status"] == "ok")
+
+
+def health_without_redis(error: Unavailable) -> Response:
+    """The response of `/health` if Redis can't be reached."""
+    return _answer(Health, context().health.report_without_redis(error), is_ok=False)
 
 
 @blueprint.get("/health/live")

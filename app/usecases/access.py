@@ -60,8 +60,7 @@ class Entry:
 class AccessService:
     """Decides for each call. Thread-safe.
 
-    Keys in Redis are looked up at each call, so a key that is revoked or has expired is refused at once, by every
-    process. Keys of API_KEYS are valid even if Redis can't be reached.
+    Redis is asked at each call, so a key that is revoked or has expired is refused at once, by every process.
     """
 
     def __init__(
@@ -97,8 +96,8 @@ class AccessService:
         try:
             return self._ask(digest, known, known.name if known else "", address, action, quota)
         except Unavailable:
-            if known or not secret:  # certain without Redis; the quota is not, but the call itself will fail
-                return Entry(known)
+            if not secret:  # refused in any case
+                return Entry(None)
             raise
 
     def _ask(

@@ -29,9 +29,14 @@ class HealthService:
         try:
             parts = self._parts()
         except Unavailable as error:
-            parts = {"redis": {"status": "down", "detail": f"Redis can't be reached ({error})"}}
+            return self.report_without_redis(error)
         healthy = all(part["status"] == "ok" for part in parts.values())
         return {"status": "ok" if healthy else "degraded", "version": VERSION, **parts}
+
+    def report_without_redis(self, error: Unavailable) -> dict[str, Any]:
+        """The body of `/health` if Redis can't be reached: nothing else is known then."""
+        redis = {"status": "down", "detail": f"Redis can't be reached ({error})"}
+        return {"status": "degraded", "version": VERSION, "redis": redis}
 
     def is_ready(self) -> bool:
         """Whether a task created now would run: Redis accepts writes, and each queue has a worker."""

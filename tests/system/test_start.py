@@ -341,6 +341,14 @@ def test_other_host_without_a_key_is_refused_with_the_embedded_redis_too(tmp_pat
     assert answer.stderr.endswith(NO_KEY)
 
 
+def test_other_host_without_a_key_is_refused_under_another_server_too(server: EmbeddedServer) -> None:
+    env = {**os.environ, "HOST": "0.0.0.0", "REDIS_URL": server.url}
+    command = [sys.executable, "-c", "import app.wsgi"]
+    answer = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert answer.returncode == 1
+    assert answer.stderr.endswith(NO_KEY.replace("start.py:", "the API can't start:", 1))
+
+
 def test_a_beat_serves_nobody_and_needs_no_key(server: EmbeddedServer, start: Start) -> None:
     started = start("beat", HOST="0.0.0.0", REDIS_URL=server.url)
     store = Store.at(server.url, max_connections=1)

@@ -110,8 +110,9 @@ def _action() -> Action:
 def _check_entry(entry: Entry) -> None:
     g.allowance = entry.allowance
     if entry.allowance is not None and not entry.is_admitted:
-        seconds = max(1, entry.allowance.retry_after_seconds)
-        raise Refused(429, f"too many calls that {entry.allowance.action}", Retry_After=str(seconds))
+        quota, seconds = entry.allowance.quota, max(1, entry.allowance.retry_after_seconds)
+        detail = f"the limit is {quota.calls} {entry.allowance.action} calls in {quota.seconds} seconds"
+        raise Refused(429, detail, Retry_After=str(seconds))
     if entry.caller is None:
         detail = "send a key as Authorization: Bearer <key> or X-API-Key"
         raise Refused(401, detail, WWW_Authenticate='Bearer realm="celeriac"')

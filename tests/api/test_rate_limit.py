@@ -27,6 +27,7 @@ def test_a_used_up_quota_is_429_with_the_time_to_wait(make_web: MakeWeb, clock: 
     assert [api.post("/api/tasks", CODE).status_code for _ in range(3)] == [201, 201, 429]
     refused = api.post("/api/tasks", CODE)
     assert refused.get_json()["type"] == "urn:celeriac:problem:too-many-requests"
+    assert refused.get_json()["detail"] == "the limit is 2 write calls in 10 seconds"
     assert refused.headers["Retry-After"] == "5"
     assert refused.headers["RateLimit-Policy"] == '"write";q=2;w=10'
     assert refused.headers["RateLimit"] == '"write";r=0;t=10'

@@ -140,7 +140,7 @@ def _body(operation: Operation) -> Json:
     schemas = [{"$ref": _SCHEMAS + name} for name in operation.body]
     examples = {name: {"value": value} for name, value in operation.examples.items()}
     schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
-    return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
+    return {"required": operation.needs_body, "content": {"application/json": {"schema": schema, "examples": examples}}}
 
 
 def _answer(answer: Answer, is_open: bool) -> Json:

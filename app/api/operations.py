@@ -20,6 +20,8 @@ Schema = dict[str, Any]
 ALWAYS = (401, 403, 429, 500)
 READING = (*ALWAYS, 406, 503)
 WRITING = (*READING, 400, 413, 415, 422)
+#: Headers of a response that shows the task it created.
+CREATED = ("Location", "Preference-Applied", "Idempotency-Replayed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Operation:
     body: tuple[str, ...] = ()
     examples: Mapping[str, Any] = field(default_factory=dict)
     is_open: bool = False  # served without an API key
+    needs_body: bool = True  # if `body` lists any model
 
 
 # --- parameters ------------------------------------------------------------------------------------
@@ -145,7 +148,7 @@ TASKS = (
             201: Answer(
                 "Created. With task_type scheduled: the scheduled task, as from POST /api/scheduled-tasks.",
                 "TaskOrScheduledTask",
-                ("Location", "Preference-Applied", "Idempotency-Replayed"),
+                CREATED,
             )
         },
         WRITING,
@@ -217,6 +220,21 @@ TASKS = (
         {200: Answer("The stopped task.", "Task")},
         (*READING, 404, 409),
         parameters=(TASK_ID,),
+    ),
+    Operation(
+        "POST",
+        "/api/tasks/{task_id}/retry",
+        "retryTask",
+        "Tasks",
+        "Run a finished task again",
+        {201: Answer("The new task; `retry_of` is the id of the first.", "Task", CREATED)},
+        (*WRITING, 404, 409),
+        "Creates a task with the same spec, due now. The body may change fields, as PATCH does; an empty one "
+        "changes nothing, and none is needed.",
+        (TASK_ID, PREFER, IDEMPOTENCY_KEY),
+        ("TaskChange",),
+        {"the same": {}, "with another timeout": {"timeout": 300}, "later": {"delay_seconds": 3600}},
+        needs_body=False,
     ),
 )
 
@@ -337,9 +355,9 @@ SCHEDULED_TASKS = (
         "runScheduledTask",
         "Scheduled tasks",
         "Run it once now, in addition to its schedule",
-        {201: Answer("The created task.", "Task", ("Location", "Idempotency-Replayed"))},
+        {201: Answer("The created task.", "Task", CREATED)},
         (*READING, 404, 422),
-        parameters=(SCHEDULE_ID, IDEMPOTENCY_KEY),
+        parameters=(SCHEDULE_ID, PREFER, IDEMPOTENCY_KEY),
     ),
     Operation(
         "POST",

@@ -31,8 +31,13 @@ Value = TypeVar("Value")
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
 
 
-def json_body() -> Any:
-    """The body as a JSON value. Raises Refused for another content type (415), excess size (413) or bad JSON (400)."""
+def json_body(default: Any = None) -> Any:
+    """The body as a JSON value. Raises Refused for another content type (415), excess size (413) or bad JSON (400).
+
+    With a `default`, the request needs no body.
+    """
+    if default is not None and not _has_body():
+        return default
     if request.mimetype != "application/json":
         raise Refused(415, "send the body with Content-Type: application/json")
     try:
@@ -43,6 +48,11 @@ def json_body() -> Any:
         return from_json(body.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
         raise Refused(400, f"the body is not valid JSON: {str(error)[:200]}") from None
+
+
+def _has_body() -> bool:
+    """Whether the request has a body, or may have one: a chunked body has no Content-Length."""
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
 
 
 def _whole_body(length: int) -> bytes:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from app.api.context import context
 from app.api.parsing import Query, idempotency_key, json_body
+from app.api.preference import held
 from app.api.shapes import answer, firing_page_json, new_schedule, new_task, schedule_json, schedule_page_json
 from app.api.tasks import task_page
 from app.domain.status import ScheduleStatus
@@ -89,8 +90,13 @@ def resume(schedule_id: str) -> Response:
 
 @blueprint.post("/<schedule_id>/run")
 def run(schedule_id: str) -> Response:
-    """Create one task now, independently of the schedule."""
-    return new_task(*context().schedules.run_now_once(schedule_id, idempotency_key()))
+    """Create one task now, independently of the schedule; `Prefer: wait=N` waits for it to finish."""
+    return held(lambda wait_seconds: _ran(schedule_id, wait_seconds))
+
+
+def _ran(schedule_id: str, wait_seconds: float) -> Response:
+    task, is_repeated = context().schedules.run_now_once(schedule_id, idempotency_key())
+    return new_task(context().tasks.awaited(task, wait_seconds), is_repeated)
 
 
 def _whole(schedule: Schedule) -> Response:

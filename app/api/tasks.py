@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from app.api.context import context
-from app.api.parsing import Query, idempotency_key, json_body, preferred_wait_seconds
+from app.api.parsing import Query, idempotency_key, json_body
+from app.api.preference import held
 from app.api.responses import Stats
 from app.api.shapes import answer, new_schedule, new_task, task_json, task_page_json, write
 from app.domain.spec import is_schedule
@@ -23,11 +24,15 @@ def create() -> Response:
     key = idempotency_key(raw)
     if is_schedule(raw):
         return new_schedule(*context().schedules.create_once(raw, key))
-    with context().holding(preferred_wait_seconds()) as wait_seconds:
-        response = new_task(*context().tasks.create_once(raw, key, wait_seconds))
-    if wait_seconds:
-        response.headers["Preference-Applied"] = f"wait={wait_seconds:g}"
-    return response
+    return held(lambda wait_seconds: new_task(*context().tasks.create_once(raw, key, wait_seconds)))
+
+
+@blueprint.post("/<task_id>/retry")
+def retry(task_id: str) -> Response:
+    """Run a finished task again, with changes if the body has any; `Prefer: wait=N` as for a creation."""
+    changes = json_body(default={})
+    key = idempotency_key(changes)
+    return held(lambda wait_seconds: new_task(*context().tasks.retry_once(task_id, changes, key, wait_seconds)))
 
 
 @blueprint.get("")

@@ -147,6 +147,17 @@ class TaskStore:
         )
         return replace(task, history=read_history(task, history))
 
+    def spec_of(self, task_id: str) -> Task | None:
+        """A task without its result, output, attempts and history, which may be large; or None."""
+        key = self._keys.task(task_id)
+        with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(key)
+            pipeline.get(f"{key}:spec")
+            record, body = pipeline.execute()
+        if not record or body is None:
+            return None
+        return read_task(task_id, [part for field in record.items() for part in field], json.loads(body))
+
     def status(self, task_id: str) -> Status | None:
         """The status alone, or None if there is no such task."""
         status = self._client.hget(self._keys.task(task_id), TASK["status"].short)

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.retry import RetryPolicy
 from app.domain.spec import TaskFields, kept_fields
-from app.domain.status import TaskType
+from app.domain.status import Kind, TaskType
 from app.store.messages import NO_MESSAGE, Message, MessageMaker, MessageTemplate
 from app.store.schedules import Schedule, task_spec_of
 from app.store.tasks import NewTask
@@ -49,6 +49,11 @@ class Dispatcher:
             spec=kept_fields(spec),
             message=self.message(task_id, spec.kind, spec.priority, due_ms, now_ms),
         )
+
+    def again(self, kind: Kind, spec: Mapping[str, Any], task_id: str, now_ms: int) -> NewTask:
+        """A new task, due now, with the spec that is kept of another one."""
+        message = self.message(task_id, kind, spec["priority"], now_ms, now_ms)
+        return NewTask(task_id, kind, TaskType.IMMEDIATE, now_ms, spec, message=message)
 
     def from_schedule(self, schedule: Schedule, task_id: str, due_ms: int, now_ms: int) -> NewTask:
         """A new task from a scheduled task, outside its firings. (fire.lua creates the tasks of firings.)"""

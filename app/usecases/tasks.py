@@ -1,11 +1,12 @@
-"""Use cases of tasks: create, read, wait, change, stop, delete. Independent of Flask and Celery."""
+"""Use cases of tasks: create, retry, read, wait, change, stop, delete. Independent of Flask and Celery."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from app.clock import Clock
@@ -31,6 +32,9 @@ STOP_PATIENCE_SECONDS = 0.8
 LOOK_SECONDS = 1.0
 _TRIES = 3
 
+#: Makes the task that a request asks for, of its id and the time in ms. Raises InvalidSpec, NotFound, Conflict.
+Make = Callable[[str, int], NewTask]
+
 
 class TaskService:
     """The operations on tasks. Raises the errors of app/domain/errors.py."""
@@ -54,27 +58,42 @@ class TaskService:
         Returns the task as it was created (or its current state, after a wait), and whether an earlier request
         created it. Raises KeyReused if the key was used with a different body.
         """
+        return self._make_once(partial(self._made_of, raw), key, wait_seconds)
+
+    def retry_once(
+        self, task_id: str, changes: Any, key: RequestKey | None, wait_seconds: float = 0
+    ) -> tuple[Task, bool]:
+        """Run a finished task again: create a task with the same spec, in which `changes` are made as by `patch`.
+
+        It is due now unless the changes give a time. Returns as `create_once`. A repetition shows the task as it was
+        created, or its current state once the first task is gone. Raises Conflict if the task has not finished.
+        """
+        return self._make_once(partial(self._retry_of, task_id, changes), key, wait_seconds)
+
+    def _make_once(self, make: Make, key: RequestKey | None, wait_seconds: float) -> tuple[Task, bool]:
         earlier = self._admission.earlier(key)
         if earlier is not None:
-            return self._created_before(raw, earlier, wait_seconds), True
+            return self._created_before(make, earlier, wait_seconds), True
         now_ms = self._clock()
         if wait_seconds > 0:
-            return self._create_and_wait(raw, key, now_ms, wait_seconds)
-        task = self._task_of(self._parse(raw, now_ms), new_id(now_ms), now_ms)
+            return self._create_and_wait(make, key, now_ms, wait_seconds)
+        task = make(new_id(now_ms), now_ms)
         earlier = self._write(task, key, now_ms)
         if earlier is not None:
-            return self._created_before(raw, earlier, 0), True
+            return self._created_before(make, earlier, 0), True
         return as_created(task, now_ms), False
 
-    def _create_and_wait(self, raw: Any, key: RequestKey | None, now_ms: int, wait_seconds: float) -> tuple[Task, bool]:
+    def _create_and_wait(
+        self, make: Make, key: RequestKey | None, now_ms: int, wait_seconds: float
+    ) -> tuple[Task, bool]:
         task_id = new_id(now_ms)
         deadline = time.monotonic() + wait_seconds
-        task = self._task_of(self._parse(raw, now_ms), task_id, now_ms)
+        task = make(task_id, now_ms)
         with self._store.inbox.expect(task_id) as watch:
             hears = self._store.inbox.is_open()
             earlier = self._write(replace(task, inbox=self._store.inbox.name), key, now_ms)
             if earlier is not None:
-                return self._created_before(raw, earlier, deadline - time.monotonic()), True
+                return self._created_before(make, earlier, deadline - time.monotonic()), True
             try:
                 if hears:  # it was open before the task existed, so the finish can't be missed: no read is needed first
                     watch.wait(deadline - time.monotonic())
@@ -82,13 +101,32 @@ class TaskService:
             except Unavailable:  # the task exists: an error would make the caller create it twice
                 return as_created(task, now_ms), False
 
-    def _created_before(self, raw: Any, earlier: EarlierRequest, wait_seconds: float) -> Task:
+    def _created_before(self, make: Make, earlier: EarlierRequest, wait_seconds: float) -> Task:
         """The task of an earlier request with the same body: after a wait, or as it was created, even if it is gone."""
         if wait_seconds > 0:
             with suppress(NotFound):
                 return self.get(earlier.created_id, wait_seconds)
-        spec = self._parse(raw, earlier.now_ms)
-        return as_created(self._task_of(spec, earlier.created_id, earlier.now_ms), earlier.now_ms)
+        try:
+            task = make(earlier.created_id, earlier.now_ms)
+        except NotFound:  # it is a retry of a task that is gone
+            return self.get(earlier.created_id)
+        return as_created(task, earlier.now_ms)
+
+    def _made_of(self, raw: Any, task_id: str, now_ms: int) -> NewTask:
+        return self._task_of(self._parse(raw, now_ms), task_id, now_ms)
+
+    def _retry_of(self, original_id: str, changes: Any, task_id: str, now_ms: int) -> NewTask:
+        """The new task that runs `original_id` again."""
+        seen = self._store.tasks.spec_of(original_id) if is_id(original_id) else None
+        if seen is None:
+            raise NotFound("task not found")
+        if not seen.status.finished:
+            raise Conflict(f"only a finished task can be retried; this one is {seen.status}", seen.status)
+        if changes == {}:  # its spec was checked when it was created
+            again = self._dispatcher.again(seen.kind, _raw_of(seen), task_id, now_ms)
+        else:
+            again = self._made_of(_timed(merged(_raw_of(seen), changes)), task_id, now_ms)
+        return replace(again, retry_of=original_id)
 
     def _parse(self, raw: Any, now_ms: int, problems: Sequence[Problem] = ()) -> TaskSpec:
         return parse_task(raw, now_ms, lambda fields: [*problems, *code_problems(fields, self._checker)])
@@ -112,6 +150,15 @@ class TaskService:
                 hears = self._store.subscriber.confirm(channel)
                 return self._wait(task_id, watch, wait_seconds, sure=hears)
         return task
+
+    def awaited(self, task: Task, wait_seconds: float) -> Task:
+        """A task that was just created, after waiting up to `wait_seconds` for it to finish."""
+        if wait_seconds <= 0:
+            return task
+        try:
+            return self.get(task.id, wait_seconds)
+        except Unavailable:  # the task exists: an error would make the caller create it twice
+            return task
 
     def _wait(self, task_id: str, watch: Watch, seconds: float, *, sure: bool = True) -> Task:
         """Read the task, and sleep until its finish is announced; unless `sure`, read it again each second."""
@@ -149,9 +196,8 @@ class TaskService:
 
     def _changed(self, seen: Task, changes: Any, now_ms: int) -> tuple[TaskSpec, int]:
         """The changed spec, and the time at which the task is due: a new one if the changes give one."""
-        raw = merged(_raw_of(seen), changes)
+        raw = _timed(merged(_raw_of(seen), changes))
         if _gives_time(raw):
-            raw["task_type"] = TaskType.DELAYED if raw.get("task_type") is None else raw["task_type"]
             spec = self._parse(raw, now_ms)
             return spec, spec.due_ms(now_ms)
         problems = _type_problems(seen, raw.get("task_type"))
@@ -227,6 +273,11 @@ def _type_problems(seen: Task, wanted: Any) -> list[Problem]:
 def _gives_time(fields: Mapping[str, Any]) -> bool:
     """Whether `fields` has a due time: `delay_seconds` or `run_at`. Null counts as absent."""
     return any(fields.get(name) is not None for name in DELAY_FIELDS)
+
+
+def _timed(raw: dict[str, Any]) -> dict[str, Any]:
+    """A changed spec in which a time alone makes the task a delayed one."""
+    return {**raw, "task_type": TaskType.DELAYED} if _gives_time(raw) and raw.get("task_type") is None else raw
 
 
 def _raw_of(task: Task) -> dict[str, Any]:

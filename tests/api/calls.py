@@ -39,6 +39,7 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("PATCH", f"/api/tasks/{UNKNOWN_ID}", {"name": "x"}),
     ("DELETE", f"/api/tasks/{UNKNOWN_ID}", None),
     ("POST", f"/api/tasks/{UNKNOWN_ID}/stop", None),
+    ("POST", f"/api/tasks/{UNKNOWN_ID}/retry", {"timeout": 5}),
     ("POST", "/api/scheduled-tasks", EVERY_MINUTE),
     ("GET", "/api/scheduled-tasks", None),
     ("GET", f"/api/scheduled-tasks/{UNKNOWN_ID}", None),

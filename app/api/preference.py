@@ -1,0 +1,22 @@
+"""`Prefer: wait=N` on a request that creates a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Response
+
+from app.api.context import context
+from app.api.parsing import preferred_wait_seconds
+
+
+def held(respond: Callable[[float], Response]) -> Response:
+    """The response that `respond` makes, given the seconds to wait for the task to finish.
+
+    The seconds are those that the request prefers, or 0 if too many responses are being held.
+    """
+    with context().holding(preferred_wait_seconds()) as wait_seconds:
+        response = respond(wait_seconds)
+    if wait_seconds:
+        response.headers["Preference-Applied"] = f"wait={wait_seconds:g}"
+    return response

@@ -15,6 +15,7 @@ from app.store.audit import AuditStore
 from app.store.store import Store
 from app.usecases.access import AccessService
 from app.usecases.admission import Admission
+from app.usecases.batches import BatchService
 from app.usecases.code_check import CodeChecker
 from app.usecases.dispatch import Dispatcher
 from app.usecases.health import HealthService
@@ -38,6 +39,7 @@ class Context:
     holding: Holding
     access: AccessService
     audit: AuditStore
+    batches: BatchService
 
 
 def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
@@ -56,6 +58,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
             store.api_keys, settings.api_keys, settings.quotas, clock, is_public=not settings.loopback_only
         ),
         audit=store.audit,
+        batches=BatchService(store, dispatcher, checker, admission, clock),
     )
 
 

@@ -12,6 +12,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from app.api import responses
 from app.api.operations import OPERATIONS, Answer, Operation
 from app.api.problems import FURTHER_PROBLEMS, PROBLEMS, RETRY_AFTER_SECONDS
+from app.domain.batch import BatchSpec
 from app.domain.kinds import KINDS, KindSpec
 from app.domain.spec import PreviewSpec, ScheduleSpec, TaskSpec
 from app.domain.status import Kind
@@ -20,10 +21,12 @@ from app.version import VERSION
 Json = dict[str, Any]
 
 _SCHEMAS = "#/components/schemas/"
-_REQUESTS: tuple[type[BaseModel], ...] = (TaskSpec, ScheduleSpec, PreviewSpec)
+_REQUESTS: tuple[type[BaseModel], ...] = (TaskSpec, ScheduleSpec, PreviewSpec, BatchSpec)
 _RESPONSES: tuple[type[BaseModel], ...] = (
     *responses.TASKS.values(),
     responses.TaskPage,
+    responses.Batch,
+    responses.BatchOutcome,
     *responses.SCHEDULED_TASKS.values(),
     responses.ScheduledTaskPage,
     responses.FiringPage,

@@ -236,6 +236,23 @@ TASKS = (
         {"the same": {}, "with another timeout": {"timeout": 300}, "later": {"delay_seconds": 3600}},
         needs_body=False,
     ),
+    Operation(
+        "POST",
+        "/api/tasks/batch",
+        "createTasks",
+        "Tasks",
+        "Create up to 1,000 tasks",
+        {
+            201: Answer("All are created.", "Batch", ("Idempotency-Replayed",)),
+            200: Answer('With `"atomic": false`: what became of each.', "BatchOutcome", ("Idempotency-Replayed",)),
+        },
+        WRITING,
+        "All tasks are created, or none, and a 422 names every wrong field of every task (`tasks.3.timeout`). With "
+        '`"atomic": false`, the valid ones are created, and each item answers for itself. Scheduled tasks are refused.',
+        (IDEMPOTENCY_KEY,),
+        ("BatchSpec",),
+        {"one of each kind": {"tasks": [row.example for row in KINDS.values()]}},
+    ),
 )
 
 SCHEDULED_TASKS = (

@@ -31,19 +31,21 @@ Value = TypeVar("Value")
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
 
 
-def json_body(default: Any = None) -> Any:
+def json_body(default: Any = None, max_bytes: int | None = None) -> Any:
     """The body as a JSON value. Raises Refused for another content type (415), excess size (413) or bad JSON (400).
 
-    With a `default`, the request needs no body.
+    With a `default`, the request needs no body. `max_bytes` replaces the limit of `MAX_BODY_BYTES`.
     """
+    limit = context().settings.max_body_bytes if max_bytes is None else max_bytes
     if default is not None and not _has_body():
         return default
     if request.mimetype != "application/json":
         raise Refused(415, "send the body with Content-Type: application/json")
+    request.max_content_length = limit
     try:
-        body = _body() if request.content_length is None else _whole_body(request.content_length)
+        body = _body(limit) if request.content_length is None else _whole_body(request.content_length)
     except RequestEntityTooLarge:
-        raise Refused(413, f"the body must not exceed {context().settings.max_body_bytes} bytes") from None
+        raise Refused(413, f"the body must not exceed {limit} bytes") from None
     try:
         return from_json(body.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
@@ -63,9 +65,9 @@ def _whole_body(length: int) -> bytes:
     return body
 
 
-def _body() -> bytes:
+def _body(limit: int) -> bytes:
     """A body without a Content-Length (chunked). Werkzeug would silently truncate it at the limit."""
-    limit, body = context().settings.max_body_bytes, bytearray()
+    body = bytearray()
     while chunk := request.environ["wsgi.input"].read(limit + 1 - len(body)):
         body += chunk
         if len(body) > limit:

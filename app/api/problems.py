@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -116,7 +117,12 @@ def _refused(error: Refused) -> Response:
 
 def _invalid(error: InvalidSpec) -> Response:
     detail = "1 field is invalid" if len(error.problems) == 1 else f"{len(error.problems)} fields are invalid"
-    return problem(422, detail, members={"errors": [_field(found) for found in error.problems]})
+    return problem(422, detail, members={"errors": fields_json(error.problems)})
+
+
+def fields_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Wrong fields as the responses list them."""
+    return [_field(found) for found in problems]
 
 
 def _field(found: Problem) -> dict[str, Any]:

@@ -5,6 +5,8 @@ Fields of a spec are taken from their declarations (app/domain/spec.py, app/doma
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SkipValidation, create_model
@@ -419,3 +421,36 @@ class Problem(Model):
     task_status: Status | ScheduleStatus | Absent = _sometimes(
         "With 409: the current status, which does not permit the operation."
     )
+
+
+# --- batches ---------------------------------------------------------------------------------------
+
+_AnyTask: Any = Annotated[reduce(operator.or_, TASKS.values()), Field(discriminator="kind")]
+
+
+class Batch(Model):
+    """The tasks of an atomic batch, in the order of the request."""
+
+    items: list[_AnyTask]
+
+
+class BatchCreated(Model):
+    """A task of a batch that was created."""
+
+    status: Literal[201]
+    task: _AnyTask
+
+
+class BatchRefused(Model):
+    """A task of a batch that was refused."""
+
+    status: Literal[422]
+    errors: list[WrongField] = Field(description="The wrong fields of this task; at most 50.")
+
+
+class BatchOutcome(Model):
+    """What became of each task of a batch that is not atomic, in the order of the request."""
+
+    items: list[Annotated[BatchCreated | BatchRefused, Field(discriminator="status")]]
+    created: Count
+    refused: Count

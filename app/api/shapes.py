@@ -10,6 +10,8 @@ from flask import Response
 from pydantic import BaseModel
 
 from app.api import responses
+from app.api.problems import fields_json
+from app.domain.errors import Problem
 from app.domain.fields import secret_names
 from app.domain.kinds import KINDS
 from app.domain.status import Kind
@@ -18,6 +20,7 @@ from app.store.firings import FiringRecord
 from app.store.record import Change, Task
 from app.store.schedules import Schedule, SchedulePage
 from app.store.tasks import Page
+from app.usecases.batches import Batch
 from app.usecases.schedules import rule_of
 
 UPCOMING = 5
@@ -53,8 +56,31 @@ def new_schedule(schedule: Schedule, is_repeated: bool = False) -> Response:
     return _created(schedule_json(schedule), f"/api/scheduled-tasks/{schedule.id}", is_repeated)
 
 
+def new_batch(batch: Batch) -> Response:
+    """The response to a batch: 201 with all its tasks, or if it is not atomic 200 with what became of each."""
+    items = [task_json(item) if isinstance(item, Task) else _refused(item) for item in batch.items]
+    if batch.is_atomic:
+        response = answer(b'{"items":[' + b",".join(items) + b"]}", 201)
+    else:
+        shown = [
+            b'{"status":201,"task":' + written + b"}" if isinstance(item, Task) else written
+            for item, written in zip(batch.items, items, strict=True)
+        ]
+        created = sum(isinstance(item, Task) for item in batch.items)
+        counts = b'],"created":%d,"refused":%d}' % (created, len(items) - created)
+        response = answer(b'{"items":[' + b",".join(shown) + counts)
+    return _marked(response, batch.is_repeated)
+
+
+def _refused(problems: Iterable[Problem]) -> bytes:
+    return write(responses.BatchRefused, {"status": 422, "errors": fields_json(problems)})
+
+
 def _created(body: bytes, location: str, is_repeated: bool) -> Response:
-    response = answer(body, 201, Location=location)
+    return _marked(answer(body, 201, Location=location), is_repeated)
+
+
+def _marked(response: Response, is_repeated: bool) -> Response:
     if is_repeated:
         response.headers["Idempotency-Replayed"] = "true"
     return response

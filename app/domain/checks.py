@@ -55,6 +55,8 @@ def finite_problems(fields: Mapping[str, Any], *names: str) -> list[Problem]:
 
 
 def _is_finite(value: Any) -> bool:
+    if not value:  # most tasks have no kwargs
+        return True
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

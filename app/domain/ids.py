@@ -26,6 +26,24 @@ def firing_id(schedule_id: str, firing_ms: int) -> str:
     return _uuid7(firing_ms, hashlib.sha256(f"{schedule_id}@{firing_ms}".encode()).hexdigest())
 
 
+def first_batch_id(now_ms: int) -> str:
+    """A fresh id for the first task of a batch."""
+    return _uuid7(now_ms, f"0000{secrets.token_hex(8)}")
+
+
+def batch_ids(first_id: str, number: int) -> list[str]:
+    """The ids of the tasks of a batch, at most 4,096, in their order.
+
+    They follow from the first, so that a repeated request finds the tasks of the first one, and sort in their order.
+    """
+    return [first_id, *(_sibling(first_id, place) for place in range(1, number))]
+
+
+def _sibling(first_id: str, place: int) -> str:
+    noise = hashlib.sha256(f"{first_id}+{place}".encode()).hexdigest()
+    return _uuid7(time_of(first_id), f"0{place:03x}{noise[:16]}")
+
+
 def time_of(task_id: str) -> int:
     """The ms since 1970 in an id: the creation, or of a firing's task the time of the firing."""
     return int(task_id[:8] + task_id[9:13], 16)

@@ -43,9 +43,12 @@ class SpecColumn:
         return str(value) if self.is_text else dump_json(plain_number(value))
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump_json(value: Any) -> str:
     """Compact JSON with a minimum of escapes."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)  # json.dumps makes an encoder at each call
 
 
 def _is_set(text: str) -> bool:

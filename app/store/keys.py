@@ -55,6 +55,21 @@ class Keys:
         """STRING, expires after a day: the first request with an idempotency key, and the id that it created."""
         return f"{self.prefix}idem:{name}"
 
+    def batch(self, batch_id: str) -> str:
+        """HASH: a batch whose tasks are being created. The tasks of its chunk N are the LIST `:N` behind it, which
+        expires until it is decided that they are created."""
+        return f"{self.prefix}batch:{batch_id}"
+
+    @property
+    def batches(self) -> str:
+        """ZSET batch id by ms: the batches that are to be completed."""
+        return f"{self.prefix}batches"
+
+    @property
+    def promised(self) -> str:
+        """STRING: how many tasks the batches in `batches` still lack."""
+        return f"{self.prefix}promised"
+
     @property
     def cron(self) -> str:
         """ZSET schedule id by next firing, ms."""

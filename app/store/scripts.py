@@ -28,7 +28,20 @@ from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 
 #: Scripts that run, end, stop or keep alive accepted tasks. They may write even if the memory is full.
-DESPITE_FULL = frozenset({"alive", "claim", "complete", "hand_back", "take_back", "overdue", "renew", "send", "stop"})
+DESPITE_FULL = frozenset(
+    {
+        "alive",
+        "batch_apply",
+        "claim",
+        "complete",
+        "hand_back",
+        "take_back",
+        "overdue",
+        "renew",
+        "send",
+        "stop",
+    }
+)
 #: Redis does not abort a script for lack of memory once the script has written something.
 _FIRST_WRITE = "redis.call('DEL', P .. 'nothing')"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.store.admission import AdmissionStore
 from app.store.api_keys import ApiKeyStore
 from app.store.audit import AuditStore
+from app.store.batches import BatchStore
 from app.store.client import Client, connect
 from app.store.firings import FiringStore
 from app.store.inbox import Inbox
@@ -27,6 +28,7 @@ class Store:
         scripts = Scripts(client, prefix)
         self.keys = Keys(prefix)
         self.tasks = TaskStore(client, self.keys, scripts)
+        self.batches = BatchStore(client, self.keys, scripts)
         self.firings = FiringStore(client, self.keys, scripts)
         self.retention = RetentionStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)

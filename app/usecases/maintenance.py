@@ -35,6 +35,7 @@ class Maintenance:
         self.retention = Retention(store.retention, settings)
         self._parts: tuple[Callable[[int], object], ...] = (
             self.recovery.watch_clock,
+            self.recovery.complete_batches,
             self.recovery.promote,
             self.recovery.mark_overdue,
             self.recovery.take_back_lost,

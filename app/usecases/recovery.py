@@ -21,6 +21,8 @@ logger = logging.getLogger("celeriac.recovery")
 
 BATCH = 500
 RESEND_BATCHES = 4
+#: Batches of at most 1,000 tasks each.
+BATCHES_PER_ROUND = 5
 #: A task that a worker holds by countdown shows as queued once it is this late.
 OVERDUE_MS = 500
 #: How long a worker may take from fetching a message to claiming its task before the message may count as lost.
@@ -43,6 +45,11 @@ class Recovery:
         """Check whether the clock was set forward. Call this first in a round, with a time read at that moment."""
         if self.steps is not None:
             self.is_wary = self.steps.seconds_since(now_ms) < self.settings.lease_seconds
+
+    def complete_batches(self, now_ms: int) -> None:
+        """Create the rest of the batches whose requests were interrupted. Completing one twice does no harm."""
+        for batch_id in self.store.batches.incomplete(BATCHES_PER_ROUND):
+            self.store.batches.complete(batch_id)
 
     def mark_overdue(self, now_ms: int) -> int:
         """Mark overdue tasks that a worker holds by countdown as queued. Returns their number."""

@@ -33,6 +33,7 @@ UNKNOWN_ID = "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"
 EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", "/api/tasks", CODE),
     ("POST", "/api/tasks", {**EVERY_MINUTE, "task_type": "scheduled"}),
+    ("POST", "/api/tasks/batch", {"tasks": [CODE]}),
     ("GET", "/api/tasks", None),
     ("GET", "/api/tasks/stats", None),
     ("GET", f"/api/tasks/{UNKNOWN_ID}", None),

@@ -20,6 +20,8 @@
 --   apikeys HASH name by digest: every stored key · apikey:DIGEST HASH a stored key, or when one of API_KEYS was last used
 --   rate:ACTION:key:NAME, rate:ACTION:address:ADDRESS STRING ms at which this caller's quota is whole again
 --   audit STREAM changes made by callers, the newest 10,000
+--   batch:ID HASH batch whose tasks are being created · batch:ID:N LIST the values of TASK of each task of its chunk N
+--   batches ZSET batch id by ms: those that are to be completed · promised STRING how many tasks they still lack
 local P = '$PREFIX'
 
 local function key(id) return P .. 't:' .. id end
@@ -132,6 +134,7 @@ local function admit(request_key, request_value, most_waiting, number, first_id)
   end
   if most_waiting ~= '' then
     local waiting = redis.call('ZCARD', P .. 'queued') + redis.call('ZCARD', P .. 'sent') + redis.call('ZCARD', P .. 'due')
+    waiting = waiting + (redis.call('GET', P .. 'promised') or 0)
     if waiting + number > tonumber(most_waiting) and redis.call('EXISTS', key(first_id)) == 0 then return {'full'} end
   end
   if request_key ~= '' then redis.call('SET', P .. 'idem:' .. request_key, request_value, 'EX', 86400) end
@@ -263,13 +266,18 @@ local function create(task, now_ms, seq)
   return true
 end
 
--- The task whose values begin at position `place` of ARGV, in the form that `create` expects.
-local function task_at(place)
+-- The task whose values begin at position `place` of a list, in the form that `create` expects.
+local function task_in(values, place)
   local task = {}
-  for i, name in ipairs(TASK_VALUES) do task[name] = ARGV[place + i - 1] end
+  for i, name in ipairs(TASK_VALUES) do task[name] = values[place + i - 1] end
   task.record = cjson.decode(task.record)
   return task
 end
+
+-- The same, for ARGV.
+local function task_at(place) return task_in(ARGV, place) end
+
+local function batch_key(id) return P .. 'batch:' .. id end
 
 -- Stops a waiting or queued task at once. For a running task, stores the request and notifies the workers; `force` ends
 -- its record as well. Returns the status before ('' for no such task) and after.

@@ -141,6 +141,10 @@ def _expires(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
         yield "it never ends"
 
 
+def _incomplete(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    yield "a batch is not complete"
+
+
 def _queue(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     yield f"{world.raw.llen(name)} messages are left"
 
@@ -167,6 +171,8 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"idem:.+", _expires),
         (r"rate:(?:read|write):(?:key|address):.+", _expires),
         (r"apikeys|apikey:[0-9a-f]{64}|audit", _fine),
+        (rf"batch:{ID}:\d+", _expires),
+        (rf"batch:{ID}|batches|promised", _incomplete),
         (r"workers|beats|seq", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),

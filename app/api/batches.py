@@ -1,0 +1,21 @@
+"""/api/tasks/batch"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.api.context import context
+from app.api.parsing import idempotency_key, json_body
+from app.api.shapes import new_batch
+
+#: The body of a batch may be so many times as large as another one.
+BODY_FACTOR = 16
+
+blueprint = Blueprint("batches", __name__, url_prefix="/api/tasks/batch")
+
+
+@blueprint.post("")
+def create() -> Response:
+    """Create up to 1,000 tasks: all or none, or each that is valid."""
+    raw = json_body(max_bytes=BODY_FACTOR * context().settings.max_body_bytes)
+    return new_batch(context().batches.create_once(raw, idempotency_key(raw)))

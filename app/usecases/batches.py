@@ -1,0 +1,111 @@
+"""Use case of batches: create many tasks with one request. Independent of Flask and Celery."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from app.clock import Clock
+from app.domain.batch import listed, parse_batch, problems_at, refuse_schedule
+from app.domain.errors import InvalidSpec, Problem, Unavailable
+from app.domain.idempotency import RequestKey
+from app.domain.ids import batch_ids, first_batch_id
+from app.domain.spec import parse_task
+from app.domain.status import TaskType
+from app.store.admission import EarlierRequest
+from app.store.record import Task
+from app.store.store import Store
+from app.store.tasks import NewTask, as_created
+from app.usecases.admission import Admission, same_request
+from app.usecases.code_check import CodeChecker, code_problems
+from app.usecases.dispatch import Dispatcher
+
+logger = logging.getLogger("celeriac.tasks")
+
+#: What became of one spec: a task to create, or why not.
+_Item = NewTask | list[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What became of a batch. `items`: in the order of the request, the task as it was created, or its problems."""
+
+    items: Sequence[Task | list[Problem]]
+    is_atomic: bool
+    is_repeated: bool = False
+
+
+class BatchService:
+    """Creates batches. Raises the errors of app/domain/errors.py."""
+
+    def __init__(
+        self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, admission: Admission, clock: Clock
+    ) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._checker = checker
+        self._admission = admission
+        self._clock = clock
+
+    def create_once(self, raw: Any, key: RequestKey | None) -> Batch:
+        """Create the tasks that the JSON value `raw` lists: all or none, or with `"atomic": false` the valid ones.
+
+        A repetition of an earlier request with this key creates nothing, and shows the tasks as they were created.
+        Raises InvalidSpec with every problem if the batch is atomic.
+        """
+        earlier = self._admission.earlier(key)
+        if earlier is None:
+            now_ms = self._clock()
+            first_id = first_batch_id(now_ms)
+            items, is_atomic = self._parse(raw, first_id, now_ms)
+            earlier = self._write(first_id, items, key, now_ms)
+            if earlier is None:
+                return _batch(items, is_atomic, now_ms)
+        items, is_atomic = self._parse(raw, earlier.created_id, earlier.now_ms)
+        self._store.batches.complete(earlier.created_id)  # the process that took the first request may have died
+        return _batch(items, is_atomic, earlier.now_ms, is_repeated=True)
+
+    def _parse(self, raw: Any, first_id: str, now_ms: int) -> tuple[list[_Item], bool]:
+        specs, is_atomic = parse_batch(raw)
+        checker = cache(self._checker)  # tasks that share their program share its check
+        ids = batch_ids(first_id, len(specs))
+        items = [self._item(spec, task_id, now_ms, checker) for spec, task_id in zip(specs, ids, strict=True)]
+        if is_atomic:
+            problems = [
+                problem for at, item in enumerate(items) if isinstance(item, list) for problem in problems_at(at, item)
+            ]
+            if problems:
+                raise InvalidSpec(problems)
+        return items, is_atomic
+
+    def _item(self, raw: Any, task_id: str, now_ms: int, checker: CodeChecker) -> _Item:
+        try:
+            refuse_schedule(raw)
+            spec = parse_task(raw, now_ms, lambda fields: code_problems(fields, checker))
+        except InvalidSpec as error:
+            return listed(error.problems)
+        return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
+
+    def _write(
+        self, first_id: str, items: Sequence[_Item], key: RequestKey | None, now_ms: int
+    ) -> EarlierRequest | None:
+        tasks = [item for item in items if isinstance(item, NewTask)]
+        if not tasks:
+            return None
+        created = self._store.batches.create(first_id, tasks, now_ms, self._admission.for_task(now_ms, key))
+        if created is not None:
+            return same_request(key, created)
+        try:
+            self._store.batches.complete(first_id)
+        except Unavailable:  # it is decided: recovery creates the rest, and an error would make the caller repeat it
+            more = {"action": "batch_interrupted", "batch_id": first_id, "count": len(tasks)}
+            logger.warning("Redis can't be reached; recovery will create the rest of the batch", extra=more)
+        return None
+
+
+def _batch(items: Sequence[_Item], is_atomic: bool, now_ms: int, *, is_repeated: bool = False) -> Batch:
+    shown = [as_created(item, now_ms) if isinstance(item, NewTask) else item for item in items]
+    return Batch(shown, is_atomic, is_repeated)

@@ -74,6 +74,10 @@ class AttemptRunner:
             fields = {"action": "claim_failed", "task_id": task_id, "reason": str(error)}
             logger.warning("can't reach Redis to claim the task; recovery will find it", extra=fields)
             return ""
+        if claimed == "expired":
+            fields = {"action": "task_expired", "task_id": task_id}
+            logger.warning("the task expired before it started", extra=fields)
+            return ""
         if isinstance(claimed, str):
             fields = {"action": "claim_refused", "task_id": task_id, "status": claimed}
             logger.debug("there is nothing to start for this message", extra=fields)

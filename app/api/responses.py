@@ -65,6 +65,8 @@ def _response_field(model: type[BaseModel], name: str, *, is_present: bool = Fal
         description += " Responses show `***` in place of each value."
     if annotation is float:
         annotation = _Number
+    elif annotation == float | None:
+        annotation = _Number | None
     return (without_none(annotation) if is_present else annotation, Field(description=description))
 
 

@@ -21,6 +21,10 @@ class Failure:
         return {"type": self.type, "message": self.message, "line": self.line, "traceback": self.traceback}
 
 
+#: The failure of a task that could not start in time.
+EXPIRED = Failure("ExpiredError", "the task had not started when expires_in was over")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of one attempt. The attempt succeeded if `failure` is None and `stopped` is False.

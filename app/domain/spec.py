@@ -46,6 +46,13 @@ class CommonFields(Fields):
             "fails after three lost workers), or it fails at once."
         ),
     )
+    expires_in: Annotated[float | None, in_record("xi")] = Field(
+        None,
+        ge=0.1,
+        le=MAX_DELAY_SECONDS,
+        allow_inf_nan=False,
+        description="Seconds after it is due by which its first attempt must have started; otherwise it fails.",
+    )
     priority: Annotated[int, in_record("p")] = Field(5, ge=0, le=9, description="From 0 (lowest) to 9.")
     tags: Annotated[Tags, in_record("tg")] = Field([], description="Up to 20 strings by which the task can be found.")
 

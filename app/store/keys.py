@@ -95,6 +95,11 @@ class Keys:
         """ZSET task id by the time the lease of its attempt expires, ms."""
         return f"{self.prefix}leases"
 
+    @property
+    def expiring(self) -> str:
+        """ZSET task id by the ms at which a task that has not started expires."""
+        return f"{self.prefix}expiring"
+
     def minute(self, number: int) -> str:
         """HASH: counters of the minute `number` (ms // 60,000), kept for two hours."""
         return f"{self.prefix}minute:{number}"

@@ -34,6 +34,7 @@ DESPITE_FULL = frozenset(
         "batch_apply",
         "claim",
         "complete",
+        "expire",
         "hand_back",
         "take_back",
         "overdue",

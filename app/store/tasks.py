@@ -10,7 +10,7 @@ from typing import Any
 
 from app.domain.ids import time_of
 from app.domain.numbers import plain_number
-from app.domain.outcome import Ending, Outcome
+from app.domain.outcome import EXPIRED, Ending, Outcome
 from app.domain.status import Kind, Status, TaskType
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.arguments import checked_cursor, one_or_all
@@ -224,8 +224,8 @@ class TaskStore:
     ) -> Attempt | str:
         """queued -> running (or waiting -> running, if due). Returns the attempt, or the status that prevents it.
 
-        The status is "" if there is no such task, "early" before it is due, and "elsewhere" if the worker does not run
-        its kind.
+        The status is "" if there is no such task, "early" before it is due, "elsewhere" if the worker does not run
+        its kind, and "expired" if it could not start in time and has therefore failed now.
         """
         status, *granted = self._scripts(
             "claim",
@@ -235,6 +235,7 @@ class TaskStore:
             worker=worker,
             kinds=f",{','.join(kinds)},",
             claim=secrets.token_hex(8),
+            expired=_EXPIRED_JSON,
         )
         if not granted:
             return str(status)
@@ -249,6 +250,10 @@ class TaskStore:
             spec=task.spec,
             scheduled_task_id=task.scheduled_task_id,
         )
+
+    def expire(self, now_ms: int, limit: int, actor: str) -> int:
+        """waiting or queued -> failed, for tasks that have not started in time. Returns their number."""
+        return int(self._scripts("expire", now_ms=now_ms, limit=limit, failure=_EXPIRED_JSON, actor=actor))
 
     def finish(self, attempt: Attempt, outcome: Outcome, now_ms: int, duration_ms: float) -> str:
         """running -> succeeded, failed or stopped.
@@ -348,6 +353,9 @@ class TaskStore:
         named = [part for attempt in held for part in (attempt.task_id, attempt.epoch)]
         answer = self._scripts("renew", lease_until_ms=lease_until_ms, held=named)
         return [bool(kept) for kept in answer]
+
+
+_EXPIRED_JSON = dump_json(EXPIRED.as_json())
 
 
 def task_values(task: NewTask, now_ms: int) -> list[Any]:

@@ -36,6 +36,7 @@ class Maintenance:
         self._parts: tuple[Callable[[int], object], ...] = (
             self.recovery.watch_clock,
             self.recovery.complete_batches,
+            self.recovery.expire,
             self.recovery.promote,
             self.recovery.mark_overdue,
             self.recovery.take_back_lost,

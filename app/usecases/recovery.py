@@ -21,6 +21,9 @@ logger = logging.getLogger("celeriac.recovery")
 
 BATCH = 500
 RESEND_BATCHES = 4
+#: Tasks that one call fails because they expired, and calls in one round.
+EXPIRY_STEP = 100
+EXPIRY_STEPS = 20
 #: Batches of at most 1,000 tasks each.
 BATCHES_PER_ROUND = 5
 #: A task that a worker holds by countdown shows as queued once it is this late.
@@ -50,6 +53,18 @@ class Recovery:
         """Create the rest of the batches whose requests were interrupted. Completing one twice does no harm."""
         for batch_id in self.store.batches.incomplete(BATCHES_PER_ROUND):
             self.store.batches.complete(batch_id)
+
+    def expire(self, now_ms: int) -> int:
+        """Fail the tasks that have not started in time (`expires_in`). Returns their number."""
+        expired = 0
+        for _ in range(EXPIRY_STEPS):
+            step = self.store.tasks.expire(now_ms, EXPIRY_STEP, self.actor)
+            expired += step
+            if step < EXPIRY_STEP:
+                break
+        if expired:
+            logger.warning("tasks expired before they started", extra={"action": "tasks_expired", "count": expired})
+        return expired
 
     def mark_overdue(self, now_ms: int) -> int:
         """Mark overdue tasks that a worker holds by countdown as queued. Returns their number."""

@@ -35,6 +35,7 @@ def test_what_is_left_out_gets_the_defaults(api: Api) -> None:
         "retry_on": ["408", "425", "429", "5xx"],
         "timeout": 30,
         "max_retries": 0,
+        "expires_in": None,
         "retry_delay": 5,
         "retry_max_delay": 3600,
         "priority": 5,

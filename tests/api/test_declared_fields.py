@@ -28,6 +28,7 @@ COMMON: dict[str, Any] = {
     "retry_delay": 2.5,
     "retry_max_delay": 60,
     "on_worker_lost": "fail",
+    "expires_in": 12.5,
     "priority": 9,
     "tags": ["a:b", "ü"],
 }

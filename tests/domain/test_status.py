@@ -30,8 +30,12 @@ def test_every_unfinished_task_can_be_stopped() -> None:
     assert all((status, Status.STOPPED) in TRANSITIONS for status in Status if not status.finished)
 
 
-def test_only_a_running_task_can_succeed_or_fail() -> None:
-    assert {before for before, after in TRANSITIONS if after in (Status.SUCCEEDED, Status.FAILED)} == {Status.RUNNING}
+def test_only_a_running_task_can_succeed() -> None:
+    assert {before for before, after in TRANSITIONS if after is Status.SUCCEEDED} == {Status.RUNNING}
+
+
+def test_every_unfinished_task_can_fail_since_it_may_expire() -> None:
+    assert {before for before, after in TRANSITIONS if after is Status.FAILED} == set(Status) - FINISHED
 
 
 def test_every_transition_has_a_cause_and_changes_the_status() -> None:

@@ -34,6 +34,7 @@ AGES_MS = 10**10
 MAX_TASKS = 3  # few, so that each sees many events
 TAGS = ("a", "a:b")
 PAUSES_MS = st.sampled_from([0, 1_000, 60_000])
+EXPIRIES = st.sampled_from([None, None, 1.5, 30])
 ENDINGS = st.sampled_from(Ending)
 
 
@@ -53,11 +54,19 @@ class Model:
     current: Attempt | None = None
     stop_asked: bool = False
     tags: tuple[str, ...] = ()
+    expires_in: float | None = None
     final: dict[str, str] = field(default_factory=dict)
 
     def wait_again(self, due_ms: int, now_ms: int) -> None:
         self.status = Status.WAITING if due_ms > now_ms else Status.QUEUED
         self.due_ms, self.sent, self.current = due_ms, due_ms - now_ms <= HORIZON_MS, None
+
+    def may_expire(self) -> bool:
+        """Whether it fails unless it starts in time."""
+        return self.expires_in is not None and not self.attempt and self.status in (Status.WAITING, Status.QUEUED)
+
+    def is_expired(self, now_ms: int) -> bool:
+        return self.may_expire() and now_ms > self.due_ms + (self.expires_in or 0) * 1000
 
     def end(self, status: Status) -> None:
         self.status, self.current, self.stop_asked = status, None, False
@@ -88,17 +97,26 @@ class TaskMachine(RuleBasedStateMachine):
         task_type=st.sampled_from(TaskType),
         delay_ms=st.sampled_from([0, 0, 1_000, 60_000]),
         tags=st.sets(st.sampled_from(TAGS)),
+        expires_in=EXPIRIES,
     )
-    def create(self, kind: Kind, task_type: TaskType, delay_ms: int, tags: set[str]) -> str:
+    def create(self, kind: Kind, task_type: TaskType, delay_ms: int, tags: set[str], expires_in: float | None) -> str:
         now_ms = self.clock()
-        task = new_task(now_ms, kind=kind, task_type=task_type, due_ms=now_ms + delay_ms, tags=sorted(tags))
+        own = {"kind": kind, "task_type": task_type, "tags": sorted(tags), "expires_in": expires_in}
+        task = new_task(now_ms, due_ms=now_ms + delay_ms, **own)
         if delay_ms > HORIZON_MS:
             task = replace(task, message=NO_MESSAGE)
         assert self.store.tasks.create([task], now_ms) == 1
         assert self.store.tasks.create([task], now_ms) == 0, "an existing id was created again"
         status = Status.WAITING if delay_ms else Status.QUEUED
         self.models[task.id] = Model(
-            task.id, kind, task_type, status, task.due_ms, delay_ms <= HORIZON_MS, tags=tuple(task.spec["tags"])
+            task.id,
+            kind,
+            task_type,
+            status,
+            task.due_ms,
+            delay_ms <= HORIZON_MS,
+            tags=tuple(task.spec["tags"]),
+            expires_in=expires_in,
         )
         return task.id
 
@@ -125,6 +143,9 @@ class TaskMachine(RuleBasedStateMachine):
             model.sent = False
         elif model.status not in (Status.WAITING, Status.QUEUED):
             assert answer == model.status
+        elif model.is_expired(now_ms):
+            assert answer == "expired"
+            model.end(Status.FAILED)
         else:
             assert isinstance(answer, Attempt)
             model.attempt += 1
@@ -140,6 +161,13 @@ class TaskMachine(RuleBasedStateMachine):
         model = data.draw(st.sampled_from(self.with_status(Status.WAITING, Status.QUEUED)))
         self.clock.now_ms = max(self.clock(), model.due_ms)
         return self._claim(model.id)
+
+    @rule()
+    def expire(self) -> None:
+        expired = [model for model in self.models.values() if model.is_expired(self.clock())]
+        assert self.store.tasks.expire(self.clock(), 10, "beat") == len(expired)
+        for model in expired:
+            model.end(Status.FAILED)
 
     @rule(attempt=attempts, outcome=st.sampled_from([SUCCEEDED, FAILED, STOPPED]))
     def finish(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -204,19 +232,21 @@ class TaskMachine(RuleBasedStateMachine):
         kind=st.sampled_from(Kind),
         delay_ms=PAUSES_MS,
         tags=st.sets(st.sampled_from(TAGS)),
+        expires_in=EXPIRIES,
     )
-    def change(self, task_id: str, kind: Kind, delay_ms: int, tags: set[str]) -> None:
-        """A PATCH of kind, time and tags, for a task that still waits as it was seen."""
+    def change(self, task_id: str, kind: Kind, delay_ms: int, tags: set[str], expires_in: float | None) -> None:
+        """A PATCH of kind, time, expiry and tags, for a task that still waits as it was seen."""
         now_ms, model, seen = self.clock(), self.models.get(task_id), self.store.tasks.get(task_id)
         assert (seen is None) == (model is None)
         if seen is None or model is None:
             return
         message = message_for(task_id) if delay_ms <= HORIZON_MS else NO_MESSAGE
         changed = new_task(now_ms, id=task_id, kind=kind, task_type=TaskType.DELAYED, due_ms=now_ms + delay_ms)
-        changed = making.changed(changed, tags=sorted(tags), message=message)
+        changed = making.changed(changed, tags=sorted(tags), expires_in=expires_in, message=message)
         answer = self.store.tasks.change(seen, changed, now_ms)
         if model.status is Status.WAITING:
             model.kind, model.task_type, model.tags = kind, TaskType.DELAYED, tuple(changed.spec["tags"])
+            model.expires_in = expires_in
             model.wait_again(now_ms + delay_ms, now_ms)
         assert answer == model.status
         if model.status is Status.WAITING:
@@ -369,6 +399,7 @@ class TaskMachine(RuleBasedStateMachine):
             keys.due: [m.id for m in models if m.status is Status.WAITING and not m.sent],
             keys.sent: [m.id for m in models if m.status is Status.WAITING and m.sent],
             keys.queued: [m.id for m in models if m.status is Status.QUEUED],
+            keys.expiring: [m.id for m in models if m.may_expire()],
             keys.leases: [m.id for m in models if m.status is Status.RUNNING],
         }
         for key, expected in places.items():

@@ -34,6 +34,11 @@ ACTIVE, PAUSED = ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED
 CALLS: dict[str, Callable[[Store], Any]] = {
     "tasks.create": lambda store: store.tasks.create([new_task(0)], 0),
     "tasks.get": lambda store: store.tasks.get(ID),
+    "tasks.spec_of": lambda store: store.tasks.spec_of(ID),
+    "tasks.expire": lambda store: store.tasks.expire(0, 10, "beat"),
+    "batches.create": lambda store: store.batches.create(ID, [new_task(0)] * 101, 0),
+    "batches.complete": lambda store: store.batches.complete(ID),
+    "batches.incomplete": lambda store: store.batches.incomplete(10),
     "tasks.status": lambda store: store.tasks.status(ID),
     "tasks.page": lambda store: store.tasks.page(Filters(), 10),
     "tasks.claim": lambda store: store.tasks.claim(ID, "w", 0, 1),
@@ -86,7 +91,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "liveness.beat_gone": lambda store: store.liveness.beat_gone("b"),
     "liveness.last_beat": lambda store: store.liveness.last_beat(),
 }
-PARTS = ("tasks", "schedules", "firings", "recovery", "retention", "admission", "stats", "liveness")
+PARTS = ("tasks", "batches", "schedules", "firings", "recovery", "retention", "admission", "stats", "liveness")
 #: Methods that do not call Redis.
 WITHOUT_REDIS = {"retention.finished_indexes"}
 

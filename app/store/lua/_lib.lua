@@ -16,6 +16,7 @@
 --   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
 --   sx:KIND:STATUS ZSET schedule id by seq: each scheduled task in exactly one · keyed:KEY STRING schedule id
 --   minute:N HASH counters of that minute · seq STRING last sequence number
+--   expiring ZSET id by ms at which a task expires that has not started
 --   idem:NAME STRING "fingerprint id ms": the first request with an idempotency key, kept for a day
 --   apikeys HASH name by digest: every stored key · apikey:DIGEST HASH a stored key, or when one of API_KEYS was last used
 --   rate:ACTION:key:NAME, rate:ACTION:address:ADDRESS STRING ms at which this caller's quota is whole again
@@ -151,11 +152,20 @@ local function move(id, status, now_ms, actor, reason)
   record_change(id, task.status, status, now_ms, actor, reason)
 end
 
--- Removes a task from every set that could start it.
+-- Removes a task from every set that could start it, or fail it because it has not started.
 local function unschedule(id)
+  redis.call('ZREM', P .. 'expiring', id)
   redis.call('ZREM', P .. 'due', id)
   redis.call('ZREM', P .. 'sent', id)
   redis.call('ZREM', P .. 'queued', id)
+end
+
+-- Records when a task expires that has not started: `expires_in` seconds (false for never) after it is due.
+-- `write`: `gather` in scripts that do this for many tasks; otherwise the write is immediate.
+local function set_expiry(id, due_ms, expires_in, write)
+  if not expires_in then return end
+  write = write or redis.call
+  write('ZADD', P .. 'expiring', whole(tonumber(due_ms) + math.ceil(tonumber(expires_in) * 1000)), id)
 end
 
 -- Records that a message older than the score in `queued` may exist. Its place in a list says nothing about others.
@@ -260,6 +270,9 @@ local function create(task, now_ms, seq)
     record[n + 1], record[n + 2] = F.scheduled_task_id, task.schedule_id
     redis.call('ZADD', P .. 'by:' .. task.schedule_id, score, id)
   end
+  for i = 1, #task.record, 2 do
+    if task.record[i] == F.expires_in then set_expiry(id, task.due_ms, task.record[i + 1], gather) end
+  end
   redis.call('HSET', k, unpack(record))
   gather('ZADD', task_index(task.kind, task.task_type, task.status), score, id)
   enqueue(id, task.status, task.due_ms, now_ms, task.queue_key, task.message, gather)
@@ -294,6 +307,12 @@ local function stop(id, now_ms, force, actor, reason)
     redis.call('PUBLISH', P .. 'stop', id)
   end
   return status, status
+end
+
+-- Fails a task that has not started in time. `failure`: JSON.
+local function expire(id, now_ms, actor, failure)
+  set(key(id), {error = failure})
+  finish(id, 'failed', now_ms, actor, 'ExpiredError')
 end
 
 local STOP_REQUESTED = 'stop requested'

@@ -1,9 +1,11 @@
 -- Starts an attempt if the task still needs one: queued -> running, or waiting -> running if it is due.
--- ARGV: task_id, now_ms, lease_until_ms, worker, kinds, claim
+-- ARGV: task_id, now_ms, lease_until_ms, worker, kinds, claim, expired
 -- kinds: the kinds that the worker runs, each surrounded by commas
 -- claim: identifies this call. A call that is sent again, because its connection was lost, gets the same answer
+-- expired: the failure of a task that could not start in time, as JSON
 -- Returns {'running', record, body}, or {status} if there is nothing to start ('' for no such task, 'early' if it is
--- not due yet, 'elsewhere' if another worker must run it: its kind was changed after this message was sent).
+-- not due yet, 'elsewhere' if another worker must run it: its kind was changed after this message was sent, 'expired' if
+-- it could not start in time and has failed for that now).
 -- The epoch counts claims for fencing: an attempt number can be reused by an attempt that did not count, but no two
 -- claims of a task may look alike.
 local k = key(task_id)
@@ -24,6 +26,11 @@ if task.status == 'waiting' then
   set(k, {queued_ms = task.due_ms})
 elseif task.status ~= 'queued' then
   return {task.status}
+end
+local expires_ms = redis.call('ZSCORE', P .. 'expiring', task_id)
+if expires_ms and tonumber(expires_ms) < tonumber(now_ms) then
+  expire(task_id, now_ms, worker, expired)
+  return {'expired'}
 end
 unschedule(task_id)
 redis.call('ZADD', P .. 'leases', lease_until_ms, task_id)

@@ -30,6 +30,7 @@ if ending == 'returned' then  -- as if the attempt had never started
   unset(k, 'error', 'duration_ms', 'stdout_truncated', 'cpu_ms', 'memory_kb')
   redis.call('DEL', k .. ':result', k .. ':stdout')
   due_ms = get(k, 'due_ms')
+  if get(k, 'attempt') == '0' then set_expiry(task_id, due_ms, get(k, 'expires_in')) end
 end
 if ending == 'lost' then add(k, 'losses', 1) end
 redis.call('ZREM', P .. 'leases', task_id)

@@ -5,7 +5,7 @@
 -- or 'other' if it was changed meanwhile.
 local changed = task_at(task)
 local id, k = changed.id, key(changed.id)
-local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq', 'tags')
+local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq', 'tags', 'attempt')
 if not seen.status then return '' end
 if seen.status ~= 'waiting' then return seen.status end
 if seen.due_ms ~= seen_due_ms or (seen.revision or '') ~= seen_revision then return 'other' end
@@ -17,6 +17,7 @@ redis.call('HDEL', k, unpack(SPEC_FIELDS))
 if #changed.record > 0 then redis.call('HSET', k, unpack(changed.record)) end
 set(k, {kind = changed.kind, task_type = changed.task_type, status = changed.status, due_ms = changed.due_ms})
 add(k, 'revision', 1)
+if seen.attempt == '0' then set_expiry(id, changed.due_ms, get(k, 'expires_in')) end
 redis.call('SET', k .. ':spec', changed.body)
 if changed.tags ~= '' then
   for _, tag in ipairs(cjson.decode(changed.tags)) do redis.call('ZADD', P .. 'tag:' .. tag, seen.seq, id) end

@@ -165,6 +165,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"cron", _cron),
         (r"due|sent", _place("waiting")),
         (r"queued", _place("queued")),
+        (r"expiring", _place("waiting", "queued")),
         (r"leases", _place("running")),
         (r"minute:\d+", _expires),
         (r"worker:.+", _expires),

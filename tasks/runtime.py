@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from app.launch.redis_location import require_redis_url
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings, read_settings
 from app.store.store import Store
+from app.store.tasks import Attempt
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
 from app.usecases.redis_checks import log_warnings
@@ -35,6 +36,8 @@ logger = logging.getLogger("celeriac.worker")
 
 #: A worker that fetches nothing is told to end. This long after its grace period it is killed.
 FORCE_AFTER_SECONDS = 10.0
+#: Attempts that a report names.
+MAX_RUNNING_REPORTED = 1_000
 EXIT_STALLED = 75  # EX_TEMPFAIL: the worker may be started again
 
 
@@ -129,13 +132,27 @@ class Runtime:
             "concurrency": self.identity.concurrency,
             "consuming": self.watchdog.is_consuming,
             "started_at": self._started_at,
-            "running": [attempt.task_id for attempt in self.in_flight.attempts()][:1000],
+            "running": _running(self.in_flight.attempts()),
             "sandbox": {},
             **self._executor_facts(),
         }
 
     def _executor_facts(self) -> dict[str, Any]:
         return {name: value for executor in self.executors.values() for name, value in executor.facts().items()}
+
+
+def _running(attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
+    """The attempts that have run longest, oldest first."""
+    oldest = sorted(attempts, key=lambda attempt: attempt.started_ms)[:MAX_RUNNING_REPORTED]
+    return [
+        {
+            "task_id": attempt.task_id,
+            "name": attempt.name,
+            "kind": attempt.kind,
+            "started_at": to_rfc3339(attempt.started_ms),
+        }
+        for attempt in oldest
+    ]
 
 
 def make_executors(settings: Settings, queues: Collection[str]) -> dict[str, Executor]:

@@ -22,6 +22,7 @@ from app.usecases.health import HealthService
 from app.usecases.schedules import ScheduleService
 from app.usecases.statistics import StatisticsService
 from app.usecases.tasks import TaskService
+from app.usecases.workers import WorkersService
 
 EXTENSION = "celeriac"
 
@@ -40,6 +41,7 @@ class Context:
     access: AccessService
     audit: AuditStore
     batches: BatchService
+    workers: WorkersService
 
 
 def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
@@ -59,6 +61,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         ),
         audit=store.audit,
         batches=BatchService(store, dispatcher, checker, admission, clock),
+        workers=WorkersService(store.liveness, clock),
     )
 
 

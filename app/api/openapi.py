@@ -34,6 +34,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.AuditPage,
     responses.Stats,
     responses.Health,
+    responses.Workers,
     responses.Readiness,
     responses.Problem,
 )

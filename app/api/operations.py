@@ -433,6 +433,15 @@ SERVICE = (
     ),
     Operation(
         "GET",
+        "/api/workers",
+        "listWorkers",
+        "Service",
+        "List the workers that are online",
+        {200: Answer("The workers, by hostname, and the attempts that each runs.", "Workers")},
+        (*READING, 422),
+    ),
+    Operation(
+        "GET",
         "/openapi.json",
         "openapi",
         "Service",

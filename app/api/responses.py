@@ -456,3 +456,38 @@ class BatchOutcome(Model):
     items: list[Annotated[BatchCreated | BatchRefused, Field(discriminator="status")]]
     created: Count
     refused: Count
+
+
+# --- workers ---------------------------------------------------------------------------------------
+
+
+class RunningAttempt(Model):
+    """An attempt that a worker runs."""
+
+    task_id: Id
+    name: str = Field(description="Name of the task.")
+    kind: Kind
+    started_at: Time
+
+
+class Worker(Model):
+    """A worker, as it last reported."""
+
+    hostname: str = Field(examples=["code@host"])
+    pid: Count
+    version: str
+    queues: list[str]
+    concurrency: Count = Field(description="How many attempts it can run at once.")
+    consuming: bool = Field(description="Whether it fetches tasks.")
+    started_at: Time
+    seen_at: Time = Field(description="When it last reported. Workers report every few seconds.")
+    running: list[RunningAttempt] = Field(max_length=1000, description="Oldest first.")
+    sandbox: dict[str, str] = Field(
+        description='State of each layer of the sandbox: "on", or why it is off. Empty if it runs no programs.'
+    )
+
+
+class Workers(Model):
+    """The workers that are online."""
+
+    items: list[Worker] = Field(max_length=1000)

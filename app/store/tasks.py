@@ -79,6 +79,7 @@ class Attempt:
     losses: int
     spec: Mapping[str, Any]
     scheduled_task_id: str | None = None
+    started_ms: int = 0
 
     @property
     def name(self) -> str:
@@ -249,6 +250,7 @@ class TaskStore:
             losses=task.losses,
             spec=task.spec,
             scheduled_task_id=task.scheduled_task_id,
+            started_ms=task.started_ms or now_ms,
         )
 
     def expire(self, now_ms: int, limit: int, actor: str) -> int:

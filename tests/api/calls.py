@@ -36,6 +36,7 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", "/api/tasks/batch", {"tasks": [CODE]}),
     ("GET", "/api/tasks", None),
     ("GET", "/api/tasks/stats", None),
+    ("GET", "/api/workers", None),
     ("GET", f"/api/tasks/{UNKNOWN_ID}", None),
     ("PATCH", f"/api/tasks/{UNKNOWN_ID}", {"name": "x"}),
     ("DELETE", f"/api/tasks/{UNKNOWN_ID}", None),

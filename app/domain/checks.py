@@ -48,17 +48,19 @@ Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field
 Pause = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
 
+#: json.dumps would make an encoder at each call.
+_encode_finite = json.JSONEncoder(allow_nan=False).encode
+
+
 def finite_problems(fields: Mapping[str, Any], *names: str) -> list[Problem]:
     """Problems of numbers such as 1e999: Python reads them as infinity, which a JSON response cannot contain."""
     message = "contains a number that is too large"
-    return [Problem(name, message) for name in names if not _is_finite(fields.get(name))]
+    return [Problem(name, message) for name in names if name in fields and not _is_finite(fields[name])]
 
 
 def _is_finite(value: Any) -> bool:
-    if not value:  # most tasks have no kwargs
-        return True
     try:
-        json.dumps(value, allow_nan=False)
+        _encode_finite(value)
     except ValueError:
         return False
     return True

@@ -19,7 +19,7 @@ from app.domain.errors import Unavailable
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.client import Client
 from app.store.keys import Keys
-from app.store.scripts import Scripts
+from app.store.scripts import TASK_VALUES, Scripts
 from app.store.tasks import NewTask, task_values
 
 #: What one call creates: no other client of Redis waits longer than a few milliseconds for it.
@@ -81,12 +81,16 @@ class BatchStore:
         return [batch_id for batch_id, _ in self._client.by_rank(self._keys.batches, 0, limit)]
 
 
+#: The values of a task that may be large.
+_LARGE = [TASK_VALUES.index(name) for name in ("message", "body", "record")]
+
+
 def _chunks(tasks: Sequence[list[Any]]) -> Iterator[list[Any]]:
     """The values of the tasks, of several together as many as one call may create."""
     chunk: list[Any] = []
     number = size = 0
     for values in tasks:
-        own = sum(len(value) for value in values if isinstance(value, str))
+        own = sum(len(values[place]) for place in _LARGE)
         if chunk and (number == CHUNK_TASKS or size + own > CHUNK_CHARACTERS):
             yield chunk
             chunk, number, size = [], 0, 0

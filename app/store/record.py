@@ -123,9 +123,14 @@ def read_history(task: Task, lines: Sequence[str]) -> list[Change]:
     """
     changes = [_read_change(line) for line in lines]
     first = changes[0].before if changes else task.status
-    who = "api" if task.scheduled_task_id is None else f"schedule {task.scheduled_task_id}"
-    creation = Change(task.created_ms, None, first or task.status, who, "created")
-    return [creation, *changes][-HISTORY_LENGTH:]
+    created = creation(task.created_ms, first or task.status, task.scheduled_task_id)
+    return [created, *changes][-HISTORY_LENGTH:]
+
+
+def creation(created_ms: int, status: Status, schedule_id: str | None) -> Change:
+    """The first entry of a history: the task was created with this status."""
+    who = "api" if schedule_id is None else f"schedule {schedule_id}"
+    return Change(created_ms, None, status, who, "created")
 
 
 def _read_change(line: str) -> Change:

@@ -18,7 +18,7 @@ from app.store.client import Client
 from app.store.columns import TASK, dump_json
 from app.store.keys import Keys
 from app.store.messages import NO_MESSAGE, Message
-from app.store.record import Task, body_of, read_history, read_task, write_spec
+from app.store.record import Task, body_of, creation, read_history, read_task, write_spec
 from app.store.scripts import TASK_VALUES, Scripts
 
 #: How many records one Lua call may examine for a page, and how many calls one page may take. The limits bound the work
@@ -413,7 +413,7 @@ def _outcome_record(outcome: Outcome, duration_ms: float) -> list[str]:
 def as_created(task: NewTask, now_ms: int) -> Task:
     """The task as it would be read right after its creation."""
     status = _first_status(task, now_ms)
-    created = Task(
+    return Task(
         id=task.id,
         task_type=task.task_type,
         kind=task.kind,
@@ -424,5 +424,5 @@ def as_created(task: NewTask, now_ms: int) -> Task:
         queued_ms=None if status is Status.WAITING else now_ms,
         scheduled_task_id=task.scheduled_task_id,
         retry_of=task.retry_of,
+        history=[creation(now_ms, status, task.scheduled_task_id)],
     )
-    return replace(created, history=read_history(created, ()))

@@ -41,13 +41,14 @@ class Dispatcher:
 
     def from_spec(self, spec: TaskFields, task_id: str, task_type: TaskType, due_ms: int, now_ms: int) -> NewTask:
         """A new task from a validated spec."""
+        kind = spec.kind
         return NewTask(
             id=task_id,
-            kind=spec.kind,
+            kind=kind,
             task_type=task_type,
             due_ms=due_ms,
             spec=kept_fields(spec),
-            message=self.message(task_id, spec.kind, spec.priority, due_ms, now_ms),
+            message=self.message(task_id, kind, spec.priority, due_ms, now_ms),
         )
 
     def again(self, kind: Kind, spec: Mapping[str, Any], task_id: str, now_ms: int) -> NewTask:

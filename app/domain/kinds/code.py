@@ -35,7 +35,7 @@ def _problems(fields: Mapping[str, Any]) -> list[Problem]:
 
 
 def _size_problems(fields: Mapping[str, Any]) -> list[Problem]:
-    size = sum(len(json.dumps(fields.get(name, "")).encode()) for name in ("args", "kwargs"))
+    size = sum(len(json.dumps(fields[name])) for name in ("args", "kwargs") if name in fields)  # ASCII only
     if size <= MAX_ARGS_BYTES:
         return []
     message = f"args and kwargs together must have at most {MAX_ARGS_BYTES} bytes as JSON"

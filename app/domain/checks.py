@@ -55,7 +55,7 @@ _encode_finite = json.JSONEncoder(allow_nan=False).encode
 def finite_problems(fields: Mapping[str, Any], *names: str) -> list[Problem]:
     """Problems of numbers such as 1e999: Python reads them as infinity, which a JSON response cannot contain."""
     message = "contains a number that is too large"
-    return [Problem(name, message) for name in names if name in fields and not _is_finite(fields[name])]
+    return [Problem(name, message) for name in names if not _is_finite(fields.get(name))]
 
 
 def _is_finite(value: Any) -> bool:

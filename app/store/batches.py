@@ -1,12 +1,12 @@
 """Batches of tasks in Redis: all of a batch is created, or nothing, though no single call creates more than a chunk.
 
-    stage chunk 0, 1, …   plain lists that expire, and that nothing else reads
+    stage chunk 0, 1, …   texts that expire, and that nothing else reads
     batch_commit          one small call decides: conditions, idempotency key, order. From here on the tasks exist
                           as a promise that the batch's record keeps
     batch_apply           creates the tasks of one chunk; called until none is left, by the process that took the
                           request, and by recovery if that process died
 
-A process that dies before the decision leaves lists that expire. One that dies after it leaves a batch that recovery
+A process that dies before the decision leaves texts that expire. One that dies after it leaves a batch that recovery
 completes. docs/decisions/0017 has the measurements.
 """
 
@@ -25,6 +25,8 @@ from app.store.tasks import NewTask, task_values
 #: What one call creates: no other client of Redis waits longer than a few milliseconds for it.
 CHUNK_TASKS = 100
 CHUNK_CHARACTERS = 524_288
+#: Stands between the values in a staged chunk.
+SEPARATOR = "\0"
 #: How long a staged chunk waits for the decision.
 STAGED_SECONDS = 300
 
@@ -65,11 +67,11 @@ class BatchStore:
         return refusal(answer)
 
     def _stage(self, key: str, values: list[Any]) -> None:
-        with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.delete(key)  # a pipeline whose connection broke is sent again
-            pipeline.rpush(key, *values)
-            pipeline.expire(key, STAGED_SECONDS)
-            pipeline.execute()
+        # One long text is sent in a fifth of the time of a thousand short ones. No value contains SEPARATOR: JSON
+        # escapes it.
+        text = SEPARATOR.join(map(str, values))
+        assert text.count(SEPARATOR) == len(values) - 1
+        self._client.set(key, text, ex=STAGED_SECONDS)
 
     def complete(self, batch_id: str) -> None:
         """Create what is left of a batch that is decided; nothing if it is complete, or unknown."""

@@ -56,7 +56,7 @@ class Keys:
         return f"{self.prefix}idem:{name}"
 
     def batch(self, batch_id: str) -> str:
-        """HASH: a batch whose tasks are being created. The tasks of its chunk N are the LIST `:N` behind it, which
+        """HASH: a batch whose tasks are being created. The tasks of its chunk N are the STRING `:N` behind it, which
         expires until it is decided that they are created."""
         return f"{self.prefix}batch:{batch_id}"
 

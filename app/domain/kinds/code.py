@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -31,15 +31,16 @@ class CodeFields(Fields):
 
 
 def _problems(fields: Mapping[str, Any]) -> list[Problem]:
-    return [*_size_problems(fields), *finite_problems(fields, "args", "kwargs")]
+    given = [name for name in ("args", "kwargs") if fields.get(name)]
+    return [*_size_problems(fields, given), *finite_problems(fields, *given)]
 
 
-def _size_problems(fields: Mapping[str, Any]) -> list[Problem]:
-    size = sum(len(json.dumps(fields[name])) for name in ("args", "kwargs") if name in fields)  # ASCII only
+def _size_problems(fields: Mapping[str, Any], given: Iterable[str]) -> list[Problem]:
+    size = sum(len(json.dumps(fields[name])) for name in given)  # ASCII only
     if size <= MAX_ARGS_BYTES:
         return []
     message = f"args and kwargs together must have at most {MAX_ARGS_BYTES} bytes as JSON"
-    return [Problem(name, message) for name in ("args", "kwargs") if name in fields]
+    return [Problem(name, message) for name in given]
 
 
 CODE = KindSpec(

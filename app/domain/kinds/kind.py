@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -67,4 +68,9 @@ class KindSpec:
     @property
     def own_fields(self) -> tuple[str, ...]:
         """The names of its fields."""
-        return tuple(self.fields.model_fields)
+        return _names_of(self.fields)
+
+
+@cache
+def _names_of(model: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(model.model_fields)

@@ -4,12 +4,27 @@
 local k = batch_key(batch_id)
 local now_ms, seq, chunk, chunks = unpack(redis.call('HMGET', k, 'now_ms', 'seq', 'next', 'chunks'))
 if not now_ms then return 0 end
-local list = k .. ':' .. chunk
-local values = redis.call('LRANGE', list, 0, -1)
+
+-- The values in a chunk. A NUL stands between them.
+local function values_of(text)
+  local values, from = {}, 1
+  while true do
+    local at = string.find(text, '\0', from, true)
+    if not at then
+      values[#values + 1] = string.sub(text, from)
+      return values
+    end
+    values[#values + 1] = string.sub(text, from, at - 1)
+    from = at + 1
+  end
+end
+
+local staged = k .. ':' .. chunk
+local values = values_of(redis.call('GET', staged))
 local number = #values / #TASK_VALUES
 for i = 0, number - 1 do create(task_in(values, 1 + i * #TASK_VALUES), now_ms, tonumber(seq) + i) end
 flush()
-redis.call('UNLINK', list)
+redis.call('UNLINK', staged)
 if redis.call('DECRBY', P .. 'promised', number) == 0 then redis.call('DEL', P .. 'promised') end
 if chunk + 1 < tonumber(chunks) then
   redis.call('HSET', k, 'seq', whole(tonumber(seq) + number), 'next', chunk + 1)

@@ -1,13 +1,13 @@
 -- Decides that the tasks of a staged batch are created: from here on `batch_apply` creates them, whoever calls it.
 -- ARGV: now_ms, request_key, request_value, most_waiting, batch_id, first_id, number, chunks
--- request_key, request_value, most_waiting: as `admit` reads them · first_id: of its tasks · number: of its tasks
--- chunks: how many lists batch:ID:N there are, from 0
+-- request_key, request_value, most_waiting: see `admit` · first_id: the first of its tasks · number: how many tasks
+-- chunks: how many chunks batch:ID:N there are, from 0
 -- Returns 1, 'missing' where some of them are gone, or what `admit` says; in both cases nothing is created.
 local k = batch_key(batch_id)
 if redis.call('EXISTS', k) == 1 then return 1 end
-local values = 0
-for i = 0, chunks - 1 do values = values + redis.call('LLEN', k .. ':' .. i) end
-if values ~= number * #TASK_VALUES then return 'missing' end
+for i = 0, chunks - 1 do
+  if redis.call('EXISTS', k .. ':' .. i) == 0 then return 'missing' end
+end
 local refused = admit(request_key, request_value, most_waiting, tonumber(number), first_id)
 if refused then
   for i = 0, chunks - 1 do redis.call('UNLINK', k .. ':' .. i) end

@@ -8,6 +8,7 @@ from typing import cast
 from flask import current_app
 
 from app.api.holding import Holding, max_held
+from app.api.large_bodies import LargeBodies
 from app.clock import Clock, system_clock
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
@@ -42,6 +43,7 @@ class Context:
     audit: AuditStore
     batches: BatchService
     workers: WorkersService
+    large_bodies: LargeBodies
 
 
 def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
@@ -62,6 +64,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         audit=store.audit,
         batches=BatchService(store, dispatcher, checker, admission, clock),
         workers=WorkersService(store.liveness, clock),
+        large_bodies=LargeBodies(),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.api import batches
 from app.api.context import compose
+from app.api.large_bodies import LargeBodies
 from app.api.web import create_web
 from app.domain.batch import MAX_BATCH_CODE_BYTES, MAX_BATCH_TASKS, MAX_PROBLEMS_PER_TASK
 from app.domain.errors import Unavailable
@@ -138,6 +140,17 @@ def test_a_body_may_have_16_times_as_much_as_another(api: Api) -> None:
     assert len(items(batch(api, large))) == 20
     assert api.post("/api/tasks", {**CODE, "args": ["x" * settings.max_body_bytes]}).status_code == 413
     assert batch(api, ["x" * batches.BODY_FACTOR * settings.max_body_bytes]).status_code == 413
+
+
+def test_few_large_bodies_are_handled_at_once(store: Store, clock: VirtualClock) -> None:
+    context = replace(compose(Settings(), store, lambda source, name: [], clock), large_bodies=LargeBodies(1, 0.01))
+    api = Api(create_web(context))
+    large = [{**CODE, "args": ["x" * 200_000]} for _ in range(6)]
+    with context.large_bodies(is_large=True):
+        response = batch(api, large)
+        assert (response.status_code, response.get_json()["type"]) == (503, "urn:celeriac:problem:full")
+        assert len(items(batch(api, [CODE]))) == 1, "small ones are not counted"
+    assert len(items(batch(api, large))) == 6
 
 
 def test_each_program_is_checked_once_and_their_size_is_bounded(store: Store, clock: VirtualClock) -> None:

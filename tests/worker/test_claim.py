@@ -45,6 +45,24 @@ def test_a_claim_without_redis_is_logged_without_a_traceback(
     assert record.exc_info is None
 
 
+class _StoreTooLate:
+    """A store in which the task has expired."""
+
+    def claim(self, *_: Any) -> str:
+        return "expired"
+
+
+def test_a_task_that_expired_is_logged_and_not_started(
+    dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    runner = AttemptRunner(
+        cast(TaskStore, _StoreTooLate()), dispatcher, {}, InFlight(), cast(Drain, _DrainNotBegun()), 15, lambda: 0
+    )
+    assert runner.run("0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42", "one@test") == ""
+    assert [vars(record)["action"] for record in caplog.records] == ["task_expired"]
+
+
 def test_a_lost_worker_uses_up_no_retry(dispatcher: Dispatcher) -> None:
     runner = AttemptRunner(
         cast(TaskStore, _StoreAway()), dispatcher, {}, InFlight(), cast(Drain, _DrainNotBegun()), 15, lambda: 0

@@ -95,9 +95,9 @@ class BatchService:
         tasks = [item for item in items if isinstance(item, NewTask)]
         if not tasks:
             return None
-        created = self._store.batches.create(first_id, tasks, now_ms, self._admission.for_task(now_ms, key))
-        if created is not None:
-            return same_request(key, created)
+        earlier = self._store.batches.create(first_id, tasks, now_ms, self._admission.for_task(now_ms, key))
+        if earlier is not None:
+            return same_request(key, earlier)
         try:
             self._store.batches.complete(first_id)
         except Unavailable:  # it is decided: recovery creates the rest, and an error would make the caller repeat it

@@ -13,8 +13,8 @@ from app.domain.errors import InvalidSpec, Problem
 from app.domain.spec import TaskSpec, is_schedule, problems_of
 
 MAX_BATCH_TASKS = 1_000
-#: Bytes of all the different programs of a batch. To check one takes milliseconds for each KiB, and a request should
-#: not keep the checker busy for minutes.
+#: Bytes of all the programs of a batch that have to be checked. A check takes milliseconds for each KiB, and a request
+#: should not keep the checker busy for minutes.
 MAX_BATCH_CODE_BYTES = 4 * MAX_CODE_BYTES
 #: Problems that are listed of one task: a body of 16 MiB could have a million wrong fields.
 MAX_PROBLEMS_PER_TASK = 50
@@ -40,16 +40,17 @@ def parse_batch(raw: Any) -> tuple[list[Any], bool]:
         batch = BatchSpec.model_validate({name: value for name, value in raw.items() if value is not None})
     except ValidationError as error:
         raise InvalidSpec(problems_of(error)[:MAX_PROBLEMS_PER_TASK]) from error
-    specs: list[Any] = list(batch.tasks)
-    if _code_bytes(specs) > MAX_BATCH_CODE_BYTES:
-        message = f"the different programs in function_code have more than {MAX_BATCH_CODE_BYTES} bytes together"
+    return list(batch.tasks), batch.atomic
+
+
+def refuse_much_code(programs: Iterable[str]) -> None:
+    """Raise InvalidSpec if the programs that have to be checked for a batch are too large together."""
+    if sum(len(code.encode("utf-8", "surrogatepass")) for code in programs) > MAX_BATCH_CODE_BYTES:
+        message = (
+            f"the programs in function_code have more than {MAX_BATCH_CODE_BYTES} bytes together; a program counts "
+            "once for each function and each number and names of arguments"
+        )
         raise InvalidSpec([Problem("tasks", message)])
-    return specs, batch.atomic
-
-
-def _code_bytes(specs: Iterable[Any]) -> int:
-    programs = {code for spec in specs if isinstance(spec, dict) and isinstance(code := spec.get("function_code"), str)}
-    return sum(len(code.encode("utf-8", "surrogatepass")) for code in programs)
 
 
 def refuse_schedule(raw: Any) -> None:

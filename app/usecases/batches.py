@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from app.clock import Clock
-from app.domain.batch import listed, parse_batch, problems_at, refuse_schedule
+from app.domain.batch import listed, parse_batch, problems_at, refuse_much_code, refuse_schedule
 from app.domain.errors import InvalidSpec, Problem, Unavailable
 from app.domain.idempotency import RequestKey
 from app.domain.ids import batch_ids, first_batch_id
@@ -20,7 +19,7 @@ from app.store.record import Task
 from app.store.store import Store
 from app.store.tasks import NewTask, as_created
 from app.usecases.admission import Admission, same_request
-from app.usecases.code_check import CodeChecker, code_problems
+from app.usecases.code_check import CodeChecker, check_key, code_problems
 from app.usecases.dispatch import Dispatcher
 
 logger = logging.getLogger("celeriac.tasks")
@@ -70,9 +69,9 @@ class BatchService:
 
     def _parse(self, raw: Any, first_id: str, now_ms: int) -> tuple[list[_Item], bool]:
         specs, is_atomic = parse_batch(raw)
-        checker = cache(self._checker)  # tasks that share their program share its check
+        checks = _Checks(specs, self._checker)
         ids = batch_ids(first_id, len(specs))
-        items = [self._item(spec, task_id, now_ms, checker) for spec, task_id in zip(specs, ids, strict=True)]
+        items = [self._item(spec, task_id, now_ms, checks) for spec, task_id in zip(specs, ids, strict=True)]
         if is_atomic:
             problems = [
                 problem for at, item in enumerate(items) if isinstance(item, list) for problem in problems_at(at, item)
@@ -81,10 +80,10 @@ class BatchService:
                 raise InvalidSpec(problems)
         return items, is_atomic
 
-    def _item(self, raw: Any, task_id: str, now_ms: int, checker: CodeChecker) -> _Item:
+    def _item(self, raw: Any, task_id: str, now_ms: int, checks: _Checks) -> _Item:
         try:
             refuse_schedule(raw)
-            spec = parse_task(raw, now_ms, lambda fields: code_problems(fields, checker))
+            spec = parse_task(raw, now_ms, checks)
         except InvalidSpec as error:
             return listed(error.problems)
         return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
@@ -104,6 +103,25 @@ class BatchService:
             more = {"action": "batch_interrupted", "batch_id": first_id, "count": len(tasks)}
             logger.warning("Redis can't be reached; recovery will create the rest of the batch", extra=more)
         return None
+
+
+class _Checks:
+    """Checks programs: one check for all tasks that share a program and the way to call it.
+
+    Raises InvalidSpec if the programs are too large together.
+    """
+
+    def __init__(self, specs: Sequence[Any], checker: CodeChecker) -> None:
+        self._checker = checker
+        self._found: dict[tuple[str, str, str] | None, list[Problem]] = {}
+        keys = {check_key(spec) for spec in specs if isinstance(spec, dict)}
+        refuse_much_code(key[0] for key in keys if key is not None)
+
+    def __call__(self, fields: dict[str, Any]) -> list[Problem]:
+        key = check_key(fields)
+        if key not in self._found:
+            self._found[key] = code_problems(fields, self._checker)
+        return self._found[key]
 
 
 def _batch(items: Sequence[_Item], is_atomic: bool, now_ms: int, *, is_repeated: bool = False) -> Batch:

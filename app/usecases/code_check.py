@@ -38,6 +38,14 @@ def code_problems(fields: Mapping[str, Any], checker: CodeChecker) -> list[Probl
     return [_problem(finding) for finding in checker(code, name, _call(fields))]
 
 
+def check_key(fields: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """What the check of a raw spec depends on, the source first. None if there is nothing to check."""
+    code, name = fields.get("function_code"), fields.get("function_name")
+    if not isinstance(code, str) or not isinstance(name, str) or not _is_worth_compiling(code, name):
+        return None
+    return code, name, str(_call(fields))
+
+
 def _call(fields: Mapping[str, Any]) -> tuple[int, list[str]] | None:
     """How the function is called: the number of positional arguments, and the names of the others."""
     args, kwargs = fields.get("args"), fields.get("kwargs")

@@ -143,7 +143,7 @@ def test_a_body_may_have_16_times_as_much_as_another(api: Api) -> None:
 
 
 def test_few_large_bodies_are_handled_at_once(store: Store, clock: VirtualClock) -> None:
-    context = replace(compose(Settings(), store, lambda source, name: [], clock), large_bodies=LargeBodies(1, 0.01))
+    context = replace(compose(Settings(), store, lambda *_: [], clock), large_bodies=LargeBodies(1, 0.01))
     api = Api(create_web(context))
     large = [{**CODE, "args": ["x" * 200_000]} for _ in range(6)]
     with context.large_bodies(is_large=True):
@@ -156,7 +156,7 @@ def test_few_large_bodies_are_handled_at_once(store: Store, clock: VirtualClock)
 def test_each_program_is_checked_once_and_their_size_is_bounded(store: Store, clock: VirtualClock) -> None:
     checked = list[str]()
 
-    def check(source: str, function_name: str) -> Sequence[Any]:
+    def check(source: str, function_name: str, call: Any = None) -> Sequence[Any]:
         checked.append(source)
         return []
 
@@ -166,8 +166,11 @@ def test_each_program_is_checked_once_and_their_size_is_bounded(store: Store, cl
     different = [{**CODE, "function_code": f"{number}{'#' * 200_000}"} for number in range(6)]
     assert sum(len(task["function_code"]) for task in different) > MAX_BATCH_CODE_BYTES
     assert fields_of(batch(api, different)) == ["tasks"]
+    other_calls = [{**different[0], "kwargs": {f"x{number}": 1}} for number in range(6)]
+    assert fields_of(batch(api, other_calls)) == ["tasks"], "each way to call it is a check of its own"
     assert len(checked) == 1
     assert len(items(batch(api, [different[0]] * 6))) == 6
+    assert len(checked) == 2
 
 
 @pytest.mark.parametrize("is_atomic", [True, False])
@@ -203,7 +206,7 @@ def test_a_batch_that_was_interrupted_is_answered_and_a_repetition_completes_it(
 
 
 def test_a_batch_that_does_not_fit_is_refused_whole(store: Store, clock: VirtualClock) -> None:
-    api = Api(create_web(compose(Settings(max_queued_tasks=249), store, lambda source, name: [], clock)))
+    api = Api(create_web(compose(Settings(max_queued_tasks=249), store, lambda *_: [], clock)))
     for is_atomic in (True, False):
         response = batch(api, MANY, atomic=is_atomic)
         assert (response.status_code, response.get_json()["type"]) == (503, "urn:celeriac:problem:full")

@@ -36,7 +36,7 @@ OF_KIND: dict[Kind, dict[str, Any]] = {
     Kind.CODE: {
         "function_code": "def other(a, b=1):\n    return a",
         "function_name": "other",
-        "args": [1, {"x": None}],
+        "args": [{"x": None}],
         "kwargs": {"b": 2},
     },
     Kind.API: {

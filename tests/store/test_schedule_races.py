@@ -38,7 +38,7 @@ ROUNDS = 15
 
 
 def service_of(store: Store, clock: Callable[[], int]) -> ScheduleService:
-    return compose(Settings(), store, lambda source, name: [], clock).schedules
+    return compose(Settings(), store, lambda *_: [], clock).schedules
 
 
 def beat_of(store: Store, clock: Callable[[], int]) -> FiringService:

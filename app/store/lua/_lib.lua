@@ -21,7 +21,6 @@
 --   apikeys HASH name by digest: every stored key · apikey:DIGEST HASH a stored key, or when one of API_KEYS was last used
 --   rate:ACTION:key:NAME, rate:ACTION:address:ADDRESS STRING ms at which this caller's quota is whole again
 --   audit STREAM changes made by callers, the newest 10,000
---   batch:ID HASH batch whose tasks are being created · batch:ID:N LIST the values of TASK of each task of its chunk N
 --   batch:ID HASH batch whose tasks are being created · batch:ID:N STRING the values of the tasks of its chunk N
 --   batches ZSET batch id by ms: those that are to be completed · promised STRING how many tasks they still lack
 local P = '$PREFIX'

@@ -15,9 +15,9 @@ from app.domain.kinds import KINDS
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.store.firings import FiringRecord
+from app.store.listing import Page
 from app.store.record import Change, Task
 from app.store.schedules import Schedule, SchedulePage
-from app.store.tasks import Page
 from app.usecases.schedules import rule_of
 
 UPCOMING = 5

@@ -10,7 +10,7 @@ from app.api.responses import Stats
 from app.api.shapes import answer, new_schedule, new_task, task_json, task_page_json, write
 from app.domain.spec import is_schedule
 from app.domain.status import Status, TaskType
-from app.store.tasks import Filters
+from app.store.listing import Filters
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/api/tasks")
 

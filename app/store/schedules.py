@@ -15,9 +15,10 @@ from app.store.arguments import checked_cursor, one_or_all
 from app.store.client import Client
 from app.store.columns import SCHEDULE, dump_json
 from app.store.keys import Keys
+from app.store.listing import SCAN_PER_CALL
 from app.store.record import body_of, read_spec, write_spec
 from app.store.scripts import Scripts
-from app.store.tasks import SCAN_PER_CALL, NewTask, task_values
+from app.store.tasks import NewTask, task_values
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from app.store.client import Client, connect
 from app.store.firings import FiringStore
 from app.store.inbox import Inbox
 from app.store.keys import PREFIX, Keys
+from app.store.listing import TaskListing
 from app.store.liveness import LivenessStore
 from app.store.recovery import RecoveryStore
 from app.store.retention import RetentionStore
@@ -27,6 +28,7 @@ class Store:
         scripts = Scripts(client, prefix)
         self.keys = Keys(prefix)
         self.tasks = TaskStore(client, self.keys, scripts)
+        self.listing = TaskListing(self.keys, scripts)
         self.firings = FiringStore(client, self.keys, scripts)
         self.retention = RetentionStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)

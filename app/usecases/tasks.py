@@ -17,10 +17,11 @@ from app.domain.spec import DELAY_FIELDS, TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
 from app.store.admission import EarlierRequest
+from app.store.listing import Filters, Page
 from app.store.record import Task
 from app.store.store import Store
 from app.store.subscriber import Watch
-from app.store.tasks import Filters, NewTask, Page, as_created
+from app.store.tasks import NewTask, as_created
 from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
@@ -126,7 +127,7 @@ class TaskService:
     def page(self, filters: Filters, limit: int, cursor: str | None) -> Page:
         """A page, newest first."""
         try:
-            return self._store.tasks.page(filters, limit, cursor)
+            return self._store.listing.page(filters, limit, cursor)
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
 

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.domain.status import Kind, Status, TaskType
-from app.store import tasks as tasks_module
+from app.store import listing as listing_module
 from app.store.columns import SPEC
+from app.store.listing import SEQ_PER_MS, Filters
 from app.store.record import Task
 from app.store.store import Store
-from app.store.tasks import SEQ_PER_MS, Filters
 from tests.conftest import NOON_MS, VirtualClock
 from tests.store.making import FAILED, SUCCEEDED, claimed, created, new_task
 
@@ -113,7 +113,7 @@ def walk(store: Store, filters: Filters, limit: int) -> list[Task]:
     found: list[Task] = []
     cursor = None
     while True:
-        page = store.tasks.page(filters, limit, cursor)
+        page = store.listing.page(filters, limit, cursor)
         assert len(page.items) <= limit
         found += page.items
         if page.cursor is None:
@@ -183,46 +183,46 @@ def test_time_filters_use_the_record_even_if_many_tasks_were_created_at_once(
 def test_a_rare_filter_gives_short_pages_with_a_cursor_and_misses_nothing(
     store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks_module, "SCAN_PER_CALL", 10)
+    monkeypatch.setattr(listing_module, "SCAN_PER_CALL", 10)
     names = ["rare" if number in (3, 90, 170, 299) else "common" for number in range(300)]
     store.tasks.create([new_task(clock(), name=name) for name in names], clock())
-    page = store.tasks.page(Filters(name="rare"), 2)
+    page = store.listing.page(Filters(name="rare"), 2)
     assert (len(page.items), page.cursor is None) == (1, False), "the work for one page is not bounded"
     cursors, found = 1, list(page.items)
     while page.cursor is not None:
-        page = store.tasks.page(Filters(name="rare"), 2, page.cursor)
+        page = store.listing.page(Filters(name="rare"), 2, page.cursor)
         cursors, found = cursors + 1, found + page.items
     assert (len(found), cursors) == (4, 7), "50 records examined per page, the last page empty"
 
 
 def test_tasks_created_while_paging_do_not_disturb_the_pages(store: Store, clock: VirtualClock) -> None:
     old = [created(store, clock()) for _ in range(5)]
-    page = store.tasks.page(Filters(), 2)
+    page = store.listing.page(Filters(), 2)
     created(store, clock.advance(1))
     store.tasks.stop(old[1], clock())  # it moves to another index, but keeps its position
-    rest = store.tasks.page(Filters(), 10, page.cursor)
+    rest = store.listing.page(Filters(), 10, page.cursor)
     assert [task.id for task in [*page.items, *rest.items]] == list(reversed(old))
 
 
 def test_the_last_page_has_no_cursor(store: Store, clock: VirtualClock) -> None:
     for _ in range(4):
         created(store, clock())
-    first = store.tasks.page(Filters(), 2)
-    assert store.tasks.page(Filters(), 2, first.cursor).cursor is None
-    assert store.tasks.page(Filters(), 4).cursor is None
-    assert store.tasks.page(Filters(status=Status.FAILED), 4) == tasks_module.Page([], None)
+    first = store.listing.page(Filters(), 2)
+    assert store.listing.page(Filters(), 2, first.cursor).cursor is None
+    assert store.listing.page(Filters(), 4).cursor is None
+    assert store.listing.page(Filters(status=Status.FAILED), 4) == listing_module.Page([], None)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 17, "1 ", "+inf"])
 def test_an_invalid_cursor_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="is not a cursor returned by a list"):
-        store.tasks.page(Filters(), 10, cursor)
+        store.listing.page(Filters(), 10, cursor)
 
 
 def test_a_listed_task_has_no_bodies(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
-    (task,) = store.tasks.page(Filters(), 10).items
+    (task,) = store.listing.page(Filters(), 10).items
     whole: Any = store.tasks.get(task_id)
     assert task.spec.keys() == set(SPEC), "only fields of the record"
     assert (task.result_json, task.stdout, task.attempts) == (None, "", ())

@@ -14,9 +14,10 @@ from app.domain.ids import new_id
 from app.domain.outcome import Ending
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
+from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE, TASK_ID, Message, MessageTemplate
 from app.store.store import Store
-from app.store.tasks import MAX_LOSSES, Attempt, Filters
+from app.store.tasks import MAX_LOSSES, Attempt
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
 from app.usecases.recovery import FETCH_GRACE_MS, OVERDUE_MS
@@ -301,7 +302,7 @@ def test_a_lost_attempt_with_a_stop_request_is_stopped(
 
 
 def kept(store: Store) -> list[str]:
-    return [task.id for task in reversed(store.tasks.page(Filters(), 200).items)]
+    return [task.id for task in reversed(store.listing.page(Filters(), 200).items)]
 
 
 def test_finished_tasks_are_removed_after_the_retention_time(

@@ -11,9 +11,9 @@ import redis
 from app.domain.outcome import Ending
 from app.settings import Settings
 from app.store.admission import Conditions, EarlierRequest
+from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
-from app.store.tasks import Filters
 from app.usecases.retention import TRIM_BATCH, Retention
 from tests.conftest import VirtualClock
 from tests.store.making import (
@@ -38,7 +38,7 @@ def retention_of(store: Store, **settings: float) -> Retention:
 
 
 def kept(store: Store, **filters: str) -> list[str]:
-    return [task.id for task in reversed(store.tasks.page(Filters(**filters), 200).items)]  # type: ignore[arg-type]
+    return [task.id for task in reversed(store.listing.page(Filters(**filters), 200).items)]  # type: ignore[arg-type]
 
 
 def keys_of_tasks(raw: redis.Redis) -> set[str]:

@@ -19,10 +19,10 @@ from app.domain.spec import ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store import schedules as schedules_module
 from app.store.firings import DueSchedule, Firing, FiringRecord
+from app.store.listing import Filters
 from app.store.messages import DELIVERY_TAG, TASK_ID, MessageTemplate
 from app.store.schedules import Schedule, ScheduleFilters, task_spec_of
 from app.store.store import Store
-from app.store.tasks import Filters
 from tests.conftest import VirtualClock
 from tests.store.making import (
     SCHEDULE_SPEC,
@@ -47,7 +47,7 @@ def read(store: Store, schedule_id: str) -> Schedule:
 
 
 def tasks_of(store: Store, schedule: Schedule) -> list[str]:
-    return [task.id for task in reversed(store.tasks.page(Filters(scheduled_task_id=schedule.id), 200).items)]
+    return [task.id for task in reversed(store.listing.page(Filters(scheduled_task_id=schedule.id), 200).items)]
 
 
 def outcomes(store: Store, schedule: Schedule) -> list[tuple[int, str]]:
@@ -142,7 +142,7 @@ def test_a_firings_task_matches_its_schedule(store: Store, raw_redis: redis.Redi
     for schedule, task_id in zip(schedules, task_ids, strict=True):
         assert_made_of(store, schedule, task_id, now_ms)
         assert store.tasks.status(task_id) is Status.QUEUED
-    assert [task.id for task in store.tasks.page(Filters(tag="ü"), 10).items] == task_ids[:1]
+    assert [task.id for task in store.listing.page(Filters(tag="ü"), 10).items] == task_ids[:1]
     messages = raw_redis.lrange(message_for("").queue_key, 0, -1)
     assert messages == [message_for(task_id).payload for task_id in reversed(task_ids)]
 

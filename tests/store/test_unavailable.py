@@ -16,11 +16,12 @@ import pytest
 from app.domain.errors import Unavailable
 from app.domain.outcome import Ending
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.listing import Filters
 from app.store.record import Task
 from app.store.recovery import LostAttempt, Sendable
 from app.store.schedules import ScheduleFilters
 from app.store.store import Store
-from app.store.tasks import Attempt, Filters
+from app.store.tasks import Attempt
 from tests.servers import RedisServer
 from tests.store.making import ENTRY, FAILED, MESSAGE, SUCCEEDED, new_schedule, new_task
 
@@ -35,7 +36,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "tasks.create": lambda store: store.tasks.create([new_task(0)], 0),
     "tasks.get": lambda store: store.tasks.get(ID),
     "tasks.status": lambda store: store.tasks.status(ID),
-    "tasks.page": lambda store: store.tasks.page(Filters(), 10),
+    "listing.page": lambda store: store.listing.page(Filters(), 10),
     "tasks.claim": lambda store: store.tasks.claim(ID, "w", 0, 1),
     "tasks.finish": lambda store: store.tasks.finish(ATTEMPT, SUCCEEDED, 0, 1.0),
     "tasks.run_again": lambda store: store.tasks.run_again(
@@ -86,7 +87,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "liveness.beat_gone": lambda store: store.liveness.beat_gone("b"),
     "liveness.last_beat": lambda store: store.liveness.last_beat(),
 }
-PARTS = ("tasks", "schedules", "firings", "recovery", "retention", "admission", "stats", "liveness")
+PARTS = ("tasks", "listing", "schedules", "firings", "recovery", "retention", "admission", "stats", "liveness")
 #: Methods that do not call Redis.
 WITHOUT_REDIS = {"retention.finished_indexes"}
 

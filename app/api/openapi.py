@@ -39,6 +39,10 @@ _HEADERS: Json = {
         "description": "Nothing was created: this is the response to an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
     },
+    "Link": {
+        "description": 'The next page: `<path>; rel="next"` (RFC 8288). Missing at the end of the list.',
+        "schema": {"type": "string"},
+    },
     "Location": {"description": "Path of the created resource.", "schema": {"type": "string"}},
     "Preference-Applied": {
         "description": "`wait=N`, if the request asked for it and it was granted.",

@@ -96,14 +96,21 @@ PAGING = (
 )
 COMMON_FILTERS = (
     _query("kind", "Only this kind.", _choice(Kind)),
-    _query("name", "The exact name, or a prefix followed by `*`: `report*`."),
+    _query("name", "The exact name, a prefix (`report*`), a suffix (`*stock`) or a part (`*stock*`). Case is ignored."),
     _query("tag", "Only those with this tag."),
 )
 _CREATED_BY = _query("scheduled_task_id", "Only tasks created by this scheduled task.", _UUID)
+_SORT = _query(
+    "sort",
+    "The order: `created`, newest first; or `finished`, newest finish first, of tasks that have finished.",
+    {"type": "string", "enum": ["created", "finished"], "default": "created"},
+)
 TASK_FILTERS = (
     _query("status", "Only this status.", _choice(Status)),
     _query("task_type", "Only this type.", _choice(TaskType)),
     *COMMON_FILTERS,
+    _query("error_type", "Only tasks that failed with this `error.type`."),
+    _query("fingerprint", "Only tasks that failed with this `fingerprint` of GET /api/tasks/errors."),
     _query("created_after", "Created at this time or later.", _TIME),
     _query("created_before", "Created before this time.", _TIME),
 )
@@ -161,9 +168,9 @@ TASKS = (
         "listTasks",
         "Tasks",
         "List tasks, newest first",
-        {200: Answer("A page.", "TaskPage")},
+        {200: Answer("A page.", "TaskPage", ("Link",))},
         (*READING, 422),
-        parameters=(*TASK_FILTERS, _CREATED_BY, *PAGING),
+        parameters=(*TASK_FILTERS, _CREATED_BY, _SORT, *PAGING),
     ),
     Operation(
         "GET",
@@ -240,7 +247,7 @@ SCHEDULED_TASKS = (
         "listScheduledTasks",
         "Scheduled tasks",
         "List scheduled tasks, newest first",
-        {200: Answer("A page.", "ScheduledTaskPage")},
+        {200: Answer("A page.", "ScheduledTaskPage", ("Link",))},
         (*READING, 422),
         parameters=(*SCHEDULE_FILTERS, *PAGING),
     ),
@@ -286,9 +293,9 @@ SCHEDULED_TASKS = (
         "listTasksOfScheduledTask",
         "Scheduled tasks",
         "List the tasks it created, newest first",
-        {200: Answer("A page.", "TaskPage")},
+        {200: Answer("A page.", "TaskPage", ("Link",))},
         (*READING, 404, 422),
-        parameters=(SCHEDULE_ID, *TASK_FILTERS, *PAGING),
+        parameters=(SCHEDULE_ID, *TASK_FILTERS, _SORT, *PAGING),
     ),
     Operation(
         "GET",
@@ -296,7 +303,7 @@ SCHEDULED_TASKS = (
         "listFirings",
         "Scheduled tasks",
         "List its firings and their outcomes, newest first",
-        {200: Answer("A page.", "FiringPage")},
+        {200: Answer("A page.", "FiringPage", ("Link",))},
         (*READING, 404, 422),
         parameters=(SCHEDULE_ID, *PAGING),
     ),

@@ -87,6 +87,14 @@ class TaskError(Model):
     traceback: str | None = Field(description="Covers the task's own source only.")
 
 
+class ErrorSummary(Model):
+    """Why a task failed, in brief."""
+
+    type: str = Field(examples=["ZeroDivisionError"])
+    message: str = Field(examples=["division by zero"])
+    line: int | None = Field(description="Line of the task's own source, from 1.", examples=[2])
+
+
 class Attempt(Model):
     """One execution of a task."""
 
@@ -123,7 +131,12 @@ class _TaskSummary(Model):
     duration_ms: Milliseconds | None = Field(description="Duration of the last attempt.", examples=[3.1])
     attempt: Count = Field(description="Number of the current or last attempt; 0 before the first attempt.")
     worker: str | None
-    error: TaskError | None
+
+
+def _of_its_kind(row: KindSpec, name: str) -> Any:
+    annotation, field = _response_field(row.fields, name, is_present=True)
+    described = f"Only tasks of the kind `{row.kind}` have it. {field.description}"
+    return (annotation | Absent, _sometimes(described))
 
 
 if TYPE_CHECKING:
@@ -135,11 +148,14 @@ else:
         "TaskSummary",
         __base__=_TaskSummary,
         __doc__="A task as it appears in lists: without its result, its output and the body of its spec.",
+        error=(ErrorSummary | None, Field()),
         **{name: _COMMON[name] for name in _SUMMARY},
+        **{name: _of_its_kind(row, name) for row in KINDS.values() for name in row.summary},
     )
 
 
-class _WholeTask(TaskSummary):
+class _WholeTask(_TaskSummary):
+    error: TaskError | None
     stdout: str
     stdout_truncated: bool
     cpu_ms: Milliseconds | None

@@ -70,7 +70,14 @@ def time_or_none(ms: int | None) -> str | None:
 
 def task_page_json(page: Page) -> bytes:
     """A page of tasks."""
-    items = [_task_summary(task) for task in page.items]
+    items = [
+        {
+            **_task_summary(task),
+            **_shown_spec(responses.TaskSummary, task),
+            "error": _error_summary(task.error),
+        }
+        for task in page.items
+    ]
     return write(responses.TaskPage, {"items": items, "next_cursor": page.cursor})
 
 
@@ -80,6 +87,7 @@ def task_json(task: Task) -> bytes:
     values = {
         **_task_summary(task),
         **_shown_spec(model, task),
+        "error": task.error,
         "stdout": task.stdout,
         "stdout_truncated": task.stdout_truncated,
         "cpu_ms": task.cpu_ms,
@@ -93,7 +101,6 @@ def task_json(task: Task) -> bytes:
 def _task_summary(task: Task) -> dict[str, Any]:
     return {
         "id": task.id,
-        **_shown_spec(responses.TaskSummary, task),
         "task_type": task.task_type,
         "kind": task.kind,
         "status": task.status,
@@ -107,8 +114,11 @@ def _task_summary(task: Task) -> dict[str, Any]:
         "duration_ms": task.duration_ms,
         "attempt": task.attempt,
         "worker": task.worker,
-        "error": task.error,
     }
+
+
+def _error_summary(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if error is None else {name: error[name] for name in ("type", "message", "line")}
 
 
 def _shown_spec(model: type[BaseModel], item: Task | Schedule) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flask import Blueprint, Flask, Response, request
 
-from app.api import audit, cron, docs, health, problems, scheduled_tasks, tasks
+from app.api import audit, cron, docs, health, listing, problems, scheduled_tasks, tasks
 from app.api.context import EXTENSION, Context
 from app.api.guard import Guard
 from app.api.pages import CONTENT_SECURITY_POLICY
@@ -32,7 +32,7 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.before_request(_check_accept)
     web.after_request(_add_headers)
     web.after_request(audit.record)
-    own = [module.blueprint for module in (tasks, scheduled_tasks, cron, audit, health, docs)]
+    own = [module.blueprint for module in (tasks, listing, scheduled_tasks, cron, audit, health, docs)]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
     return web

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
+from app.domain.names import Match, NamePattern
 from app.domain.status import Kind, Status, TaskType
 from app.store.arguments import checked_cursor, one_or_all
+from app.store.client import Client
+from app.store.columns import SPEC, TASK, dump_json
 from app.store.keys import Keys
 from app.store.record import Task, read_task
 from app.store.scripts import Scripts
 
-#: Records one Lua call looks at for a page, and calls made for one answer: the work for an answer is bounded,
-#: and no other client of Redis waits longer than a few milliseconds.
-SCAN_PER_CALL = 2_000
-CALLS_PER_PAGE = 5
+#: Records that are compared with the filters for one page: no client of Redis waits longer than some milliseconds.
+SCAN_PER_PAGE = 1_000
 SEQ_PER_MS = 2048
 #: How far the order of creation (seq) may run ahead of the clock: many tasks in one ms, machines that differ.
-#: Only up to here does `created_before` look for the tasks whose time is earlier than their place.
+#: Only up to here does `created_before` look for tasks whose time is earlier than their place in the order.
 SEQ_AHEAD_MS = 1_000
+
+
+class Order(StrEnum):
+    """In which order tasks are listed."""
+
+    CREATED = "created"  # newest creation first
+    FINISHED = "finished"  # newest finish first; only tasks that have finished
+    OLDEST = "oldest"  # oldest creation first
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which tasks to list; None: any. Times are ms since 1970: created_after <= created < created_before."""
+    """Which tasks to list; None: any. Times are ms since 1970: created_after <= created < created_before.
+
+    error_type, fingerprint: of tasks that have failed for good.
+    """
 
     status: Status | None = None
     task_type: TaskType | None = None
     kind: Kind | None = None
-    name: str | None = None
-    name_is_prefix: bool = False
+    name: NamePattern | None = None
     tag: str | None = None
     scheduled_task_id: str | None = None
+    error_type: str | None = None
+    fingerprint: str | None = None
     created_after_ms: int | None = None
     created_before_ms: int | None = None
 
@@ -44,63 +59,113 @@ class Page:
     cursor: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Indexes that together hold every match, and the short names of the fields that they decide."""
+
+    keys: list[str]
+    covers: list[str]
+
+
 class TaskListing:
     """The list of tasks under one prefix. Thread-safe; raises Unavailable where Redis can't be reached."""
 
-    def __init__(self, keys: Keys, scripts: Scripts) -> None:
+    def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
+        self._client = client
         self._keys = keys
         self._scripts = scripts
 
-    def page(self, filters: Filters, limit: int, cursor: str | None = None) -> Page:
-        """Newest first. `cursor` is one that an earlier page gave. Raises ValueError on any other.
+    def page(
+        self,
+        filters: Filters,
+        limit: int,
+        cursor: str | None = None,
+        order: Order = Order.CREATED,
+        last: str | None = None,
+    ) -> Page:
+        """The tasks that match, from `cursor` on, which an earlier page in this order gave.
 
-        Under filters that match rarely a page may be short, or empty, and still have a cursor.
+        A page holds fewer than `limit` items at the end of the list, and where few tasks match: then it has a cursor.
+        With Order.OLDEST, `last` is the position of the last task to list (see `position`).
+        Raises ValueError for a cursor that no page gave.
         """
-        before, items = checked_cursor(cursor), list[Task]()
-        for _ in range(CALLS_PER_PAGE):
-            page = self._scan(filters, limit - len(items), before)
-            items += page.items
-            before = page.cursor or ""
-            if len(items) >= limit or not before:
-                break
-        return Page(items, before or None)
-
-    def _scan(self, filters: Filters, limit: int, before: str) -> Page:
-        sources = self._sources(filters)
-        if filters.created_before_ms is not None:
-            ceiling = str((filters.created_before_ms + SEQ_AHEAD_MS) * SEQ_PER_MS)
-            before = ceiling if not before else min(before, ceiling, key=int)
-        chunk = limit + 1 if len(sources) == 1 else limit // len(sources) + 8
-        cursor, *rows = self._scripts(
+        start, stop = self._bounds(filters, checked_cursor(cursor), order, last)
+        following, *rows = self._scripts(
             "list",
-            before=before or "+inf",
-            lowest="-inf" if filters.created_after_ms is None else filters.created_after_ms * SEQ_PER_MS,
+            order="oldest" if order is Order.OLDEST else "newest",
+            start=start,
+            stop=stop,
             limit=limit,
-            budget=SCAN_PER_CALL,
-            chunk=chunk,
-            name=filters.name or "",
-            is_prefix=int(filters.name_is_prefix),
-            tag=filters.tag or "",
-            schedule_id=filters.scheduled_task_id or "",
-            kind=filters.kind or "",
-            task_type=filters.task_type or "",
-            status=filters.status or "",
-            from_ms="" if filters.created_after_ms is None else filters.created_after_ms,
-            until_ms="" if filters.created_before_ms is None else filters.created_before_ms,
-            indexes=sources,
+            budget=SCAN_PER_PAGE,
+            asked=dump_json(self._asked(filters, order)),
         )
         items = [read_task(task_id, record) for task_id, record in zip(rows[::2], rows[1::2], strict=True)]
-        return Page(items, cursor or None)
+        return Page(items, following or None)
 
-    def _sources(self, filters: Filters) -> Sequence[str]:
-        """The indexes that hold every match: the narrowest there are."""
-        if filters.scheduled_task_id is not None:
-            return [self._keys.created_by(filters.scheduled_task_id)]
-        if filters.tag is not None:
-            return [self._keys.tag(filters.tag)]
-        return [
-            self._keys.task_index(kind, task_type, status)
+    def position(self) -> str:
+        """The place in the order of creation behind which every later task stands."""
+        return str(self._client.get(self._keys.seq) or "0")
+
+    def _bounds(self, filters: Filters, cursor: str, order: Order, last: str | None) -> tuple[str, str]:
+        """Between which scores to read: where to start (exclusive), and where to stop."""
+        low = "-inf" if filters.created_after_ms is None else str(filters.created_after_ms * SEQ_PER_MS)
+        high = "+inf"
+        if filters.created_before_ms is not None and order is not Order.FINISHED:
+            high = str((filters.created_before_ms + SEQ_AHEAD_MS) * SEQ_PER_MS)
+        if order is Order.OLDEST:
+            first = "-inf" if low == "-inf" else str(int(low) - 1)
+            return cursor or first, _lower(high, last or "+inf")
+        return _lower(high, cursor or "+inf"), low
+
+    def _asked(self, filters: Filters, order: Order) -> dict[str, Any]:
+        by_finish = order is Order.FINISHED
+        asked = {
+            "groups": [{"keys": group.keys, "covers": group.covers} for group in self._groups(filters, order)],
+            "checks": [part for check in _checks(filters) for part in check],
+            "name": filters.name.text if filters.name else None,
+            "match": filters.name.match if filters.name else Match.EXACT,
+            "by_name": not by_finish,
+            "tag": filters.tag,
+            "from_ms": filters.created_after_ms,
+            "until_ms": filters.created_before_ms,
+        }
+        return {name: value for name, value in asked.items() if value is not None}
+
+    def _groups(self, filters: Filters, order: Order) -> Iterator[_Group]:
+        """The indexes to choose from. Every task is in those of its kind, type and status."""
+        leaf = self._keys.finished_index if order is Order.FINISHED else self._keys.task_index
+        leaves = [
+            leaf(kind, task_type, status)
             for kind in one_or_all(filters.kind, Kind)
             for task_type in one_or_all(filters.task_type, TaskType)
-            for status in one_or_all(filters.status, Status)
+            for status in _statuses(filters, order)
         ]
+        yield _Group(leaves, [TASK[name].short for name in ("kind", "task_type", "status")])
+        if order is Order.FINISHED:
+            return
+        for name, key, value in (
+            ("tags", self._keys.tag, filters.tag),
+            ("scheduled_task_id", self._keys.created_by, filters.scheduled_task_id),
+            ("error_type", self._keys.error_type, filters.error_type),
+            ("fingerprint", self._keys.fingerprint, filters.fingerprint),
+        ):
+            if value is not None:
+                yield _Group([key(value)], [SPEC[name].short if name in SPEC else TASK[name].short])
+
+
+def _statuses(filters: Filters, order: Order) -> Iterable[Status]:
+    found = one_or_all(filters.status, Status)
+    return [status for status in found if status.finished] if order is Order.FINISHED else found
+
+
+def _checks(filters: Filters) -> Iterator[tuple[str, str]]:
+    """Short name and value of the fields that have one right value."""
+    for name in ("kind", "task_type", "status", "scheduled_task_id", "error_type", "fingerprint"):
+        value = getattr(filters, name)
+        if value is not None:
+            yield TASK[name].short, str(value)
+
+
+def _lower(one: str, other: str) -> str:
+    """The lower of two scores, of which either may be "+inf"."""
+    return min(one, other, key=float)

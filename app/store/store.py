@@ -28,7 +28,7 @@ class Store:
         scripts = Scripts(client, prefix)
         self.keys = Keys(prefix)
         self.tasks = TaskStore(client, self.keys, scripts)
-        self.listing = TaskListing(self.keys, scripts)
+        self.listing = TaskListing(client, self.keys, scripts)
         self.firings = FiringStore(client, self.keys, scripts)
         self.retention = RetentionStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.domain.ids import time_of
+from app.domain.names import folded
 from app.domain.numbers import plain_number
 from app.domain.outcome import Ending, Outcome
 from app.domain.status import Kind, Status, TaskType
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.client import Client
 from app.store.columns import TASK, dump_json
+from app.store.failures import failure_values
 from app.store.keys import Keys
 from app.store.messages import NO_MESSAGE, Message
 from app.store.record import Task, body_of, read_history, read_task, write_spec
@@ -215,6 +217,7 @@ class TaskStore:
                 attempt=dump_json(entry) if entry else "",
                 reason=_reason(outcome, status, ending),
                 record=dump_json(_outcome_record(outcome, duration_ms)),
+                failure="" if outcome.failure is None else failure_values(attempt.kind, outcome.failure),
             )
         )
 
@@ -271,6 +274,7 @@ def task_values(task: NewTask, now_ms: int) -> list[Any]:
         "body": dump_json(body_of(task.spec)),
         "tags": dump_json(tags) if tags else "",
         "schedule_id": task.scheduled_task_id or "",
+        "folded_name": folded(task.spec["name"]),
         "record": dump_json(record),
     }
     return [values[name] for name in TASK_VALUES]

@@ -17,7 +17,7 @@ from app.domain.spec import DELAY_FIELDS, TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
 from app.store.admission import EarlierRequest
-from app.store.listing import Filters, Page
+from app.store.listing import Filters, Order, Page
 from app.store.record import Task
 from app.store.store import Store
 from app.store.subscriber import Watch
@@ -124,10 +124,10 @@ class TaskService:
                 return task
             watch.wait(remaining if sure else min(remaining, LOOK_SECONDS))
 
-    def page(self, filters: Filters, limit: int, cursor: str | None) -> Page:
-        """A page, newest first."""
+    def page(self, filters: Filters, limit: int, cursor: str | None, order: Order = Order.CREATED) -> Page:
+        """A page of the tasks that match."""
         try:
-            return self._store.listing.page(filters, limit, cursor)
+            return self._store.listing.page(filters, limit, cursor, order)
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
 

@@ -48,11 +48,12 @@ def keys_of_tasks(raw: redis.Redis) -> set[str]:
 
 
 def full_life(store: Store, clock: VirtualClock, schedule_id: str) -> str:
-    """The id of a task with all possible data: tags, attempts, a history, a result, output."""
-    task_id = created(store, clock(), tags=("a", "b:c"), scheduled_task_id=schedule_id)
+    """The id of a task that has everything a task can have: tags, attempts, a history, a result, output, an error."""
+    task_id = created(store, clock(), name="Ü", tags=("a", "b:c"), scheduled_task_id=schedule_id)
     attempt, entry = claimed(store, task_id, clock()), {"attempt": 1}
     store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message_for(task_id), Ending.COUNTED, entry=entry)
-    store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
+    failed = replace(SUCCEEDED, failure=FAILED.failure)
+    store.tasks.finish(claimed(store, task_id, clock()), failed, clock(), 1.0)
     return task_id
 
 

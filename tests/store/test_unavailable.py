@@ -23,7 +23,7 @@ from app.store.schedules import ScheduleFilters
 from app.store.store import Store
 from app.store.tasks import Attempt
 from tests.servers import RedisServer
-from tests.store.making import ENTRY, FAILED, MESSAGE, SUCCEEDED, new_schedule, new_task
+from tests.store.making import ENTRY, FAILED, MESSAGE, SUCCEEDED, WORKER_LOST, new_schedule, new_task
 
 LIMIT_SECONDS = 2.0
 ID = "01a20786-bb40-7dea-8c0d-e64779664cff"
@@ -70,7 +70,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "recovery.hand_back": lambda store: store.recovery.hand_back([(Sendable(ID, "code", 5, 0), MESSAGE)]),
     "recovery.mark_overdue": lambda store: store.recovery.mark_overdue(0, 0, 10),
     "recovery.expired_leases": lambda store: store.recovery.expired_leases(0, 10),
-    "recovery.take_back": lambda store: store.recovery.take_back(LOST, 0, MESSAGE, 3, {}, ENTRY),
+    "recovery.take_back": lambda store: store.recovery.take_back(LOST, 0, MESSAGE, 3, WORKER_LOST, ENTRY),
     "retention.count": lambda store: store.retention.count(["x"]),
     "retention.trim": lambda store: store.retention.trim("x", "-inf", 1, 0),
     "retention.trim_oldest": lambda store: store.retention.trim_oldest(["x"], 1),

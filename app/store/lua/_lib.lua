@@ -1,9 +1,9 @@
 -- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on these tables:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
---   SPEC_FIELDS  the short names of the fields that specs declare
+--   SPEC_FIELDS  the short names of the fields that specs declare, and of those derived from them
 --   TASK_VALUES  the names in the line "TASK" below
 --
--- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, record
+-- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, folded_name, record
 --   message: '' for none · body: '' to copy the schedule's body · tags: JSON, '' for none
 --   schedule_id: '' for none · record: all other fields as a JSON array: short name, value, …
 --
@@ -11,6 +11,9 @@
 --   t:ID HASH record · t:ID:spec STRING · t:ID:result STRING · t:ID:stdout STRING · t:ID:attempts LIST
 --   t:ID:history LIST
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
+--   fx:KIND:TYPE:STATUS ZSET id by the seq of its finish: each finished task in exactly one
+--   name:FOLDED ZSET id by seq: the tasks of that name · names ZSET of all these names, by their bytes
+--   et:TYPE ZSET id by seq: failed tasks by the type of their error · fp:FINGERPRINT ZSET id by seq: the same by fingerprint
 --   due ZSET id by due ms, message not sent · sent ZSET id by due ms, message sent as a countdown
 --   queued ZSET id by ms when its message was sent · leases ZSET id by ms of expiry
 --   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
@@ -27,6 +30,10 @@ local function schedule_key(id) return P .. 's:' .. id end
 
 local function task_index(kind, task_type, status)
   return P .. 'ix:' .. kind .. ':' .. task_type .. ':' .. status
+end
+
+local function finished_index(kind, task_type, status)
+  return P .. 'fx:' .. kind .. ':' .. task_type .. ':' .. status
 end
 
 local function schedule_index(kind, status) return P .. 'sx:' .. kind .. ':' .. status end
@@ -189,8 +196,17 @@ local function notify(id, status, inbox)
   if inbox then redis.call('PUBLISH', P .. 'inbox:' .. inbox, id) end
 end
 
+-- Lists a failed task by its error. `failure`: JSON [fingerprint, error type] (app/store/failures.py).
+local function index_failure(id, seq, failure)
+  local fingerprint, error_type = unpack(cjson.decode(failure))
+  set(key(id), {fingerprint = fingerprint, error_type = error_type})
+  redis.call('ZADD', P .. 'fp:' .. fingerprint, seq, id)
+  redis.call('ZADD', P .. 'et:' .. error_type, seq, id)
+end
+
 -- Steps that run when a task finishes, in this order and in the same call, whether an attempt, a stop or a lost worker
--- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none).
+-- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none), failure
+-- (of a failed task; see `index_failure`).
 local FINISH_STEPS = {
   function(ending)  -- remove it from everything that could start or recover it
     unschedule(ending.id)
@@ -201,14 +217,22 @@ local FINISH_STEPS = {
     unset(key(ending.id), 'lease_until_ms', 'epoch', 'claim', 'stop_requested_ms', 'inbox', 'has_older_message')
   end,
   function(ending) move(ending.id, ending.status, ending.now_ms, ending.actor, ending.reason) end,
+  function(ending)  -- list it by its finish, and by its error
+    local task = read(key(ending.id), 'kind', 'task_type', 'seq')
+    local finish_seq = whole(take_seqs(ending.now_ms, 1))
+    redis.call('ZADD', finished_index(task.kind, task.task_type, ending.status), finish_seq, ending.id)
+    if ending.status == 'failed' and ending.failure then index_failure(ending.id, task.seq, ending.failure) end
+  end,
   function(ending) count(ending.now_ms, ending.status) end,
   function(ending) notify(ending.id, ending.status, ending.inbox) end,
 }
 
--- Ends a task: runs the steps.
-local function finish(id, status, now_ms, actor, reason)
+-- Ends a task: runs the steps. `failure`: with the status failed, what `index_failure` takes.
+local function finish(id, status, now_ms, actor, reason, failure)
   local inbox = get(key(id), 'inbox')
-  local ending = {id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, inbox = inbox}
+  local ending = {
+    id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, inbox = inbox, failure = failure,
+  }
   for _, step in ipairs(FINISH_STEPS) do step(ending) end
 end
 
@@ -217,14 +241,28 @@ local function untag(id, tags)
   for _, tag in ipairs(cjson.decode(tags or '[]')) do redis.call('ZREM', P .. 'tag:' .. tag, id) end
 end
 
+-- Removes a task from the index of its name. A name is removed with its last task.
+local function unname(id, folded_name)
+  local k = P .. 'name:' .. folded_name
+  redis.call('ZREM', k, id)
+  if redis.call('EXISTS', k) == 0 then redis.call('ZREM', P .. 'names', folded_name) end
+end
+
 -- Removes every trace of a task.
 local function erase(id)
   local k = key(id)
-  local task = read(k, 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id')
+  local task = read(k, 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id', 'name', 'folded_name', 'finished_ms',
+                    'fingerprint', 'error_type')
   unschedule(id)
   redis.call('ZREM', P .. 'leases', id)
   redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
+  if task.finished_ms then redis.call('ZREM', finished_index(task.kind, task.task_type, task.status), id) end
+  if task.fingerprint then
+    redis.call('ZREM', P .. 'fp:' .. task.fingerprint, id)
+    redis.call('ZREM', P .. 'et:' .. task.error_type, id)
+  end
   untag(id, task.tags)
+  unname(id, task.folded_name or task.name)
   if task.scheduled_task_id then redis.call('ZREM', P .. 'by:' .. task.scheduled_task_id, id) end
   redis.call('DEL', k, k .. ':spec', k .. ':result', k .. ':stdout', k .. ':attempts', k .. ':history')
 end
@@ -258,6 +296,8 @@ local function create(task, now_ms, seq)
     redis.call('ZADD', P .. 'by:' .. task.schedule_id, score, id)
   end
   redis.call('HSET', k, unpack(record))
+  gather('ZADD', P .. 'name:' .. task.folded_name, score, id)
+  gather('ZADD', P .. 'names', '0', task.folded_name)
   gather('ZADD', task_index(task.kind, task.task_type, task.status), score, id)
   enqueue(id, task.status, task.due_ms, now_ms, task.queue_key, task.message, gather)
   return true
@@ -299,9 +339,12 @@ local function has_tag(tags, tag)
   return false
 end
 
--- Whether a name equals `name`, or starts with it if `is_prefix`.
-local function is_named(own, name, is_prefix)
-  return own == name or (is_prefix and string.sub(own, 1, #name) == name)
+-- Whether a folded name matches a text: as a whole ('exact'), or as its 'prefix', 'suffix' or 'part'.
+local function is_named(own, text, match)
+  if match == 'exact' then return own == text end
+  if match == 'prefix' then return string.sub(own, 1, #text) == text end
+  if match == 'suffix' then return string.sub(own, -#text) == text end
+  return string.find(own, text, 1, true) ~= nil
 end
 
 -- Moves a scheduled task to the index of another status, and sets status and next firing. `next_run_ms`: '' for none.

@@ -1,60 +1,158 @@
--- Returns one page of tasks, newest first, merged from the indexes that can contain matches.
--- ARGV: before, lowest, limit, budget, chunk, name, is_prefix, tag, schedule_id, kind, task_type, status, from_ms,
---       until_ms, indexes…
--- before: seq (exclusive) · lowest: seq · budget: number of records to examine · chunk: ids read from an index at once
--- is_prefix: 1 or 0 · name, tag, schedule_id, kind, task_type, status, from_ms, until_ms: '' for any
+-- One page of tasks, merged from the indexes that can hold matches.
+-- ARGV: order, start, stop, limit, budget, asked
+-- order: 'newest' or 'oldest' first · start: seq (exclusive) · stop: seq at which the walk ends, inclusive
+-- budget: most records that are compared with the filters
+-- asked: one JSON object:
+--   groups: of each index that holds every match, or set of such: keys, covers (short names of the fields that they
+--   decide) · checks: short name and value, in turn · name, match: see `is_named` · tag · from_ms, until_ms: of creation
+--   name, tag, from_ms and until_ms may be left out. The page is in the order of the indexes' scores.
 -- Returns {cursor ('' at the end), id, record as a flat list, id, record, …}.
-limit, budget, chunk, is_prefix = tonumber(limit), tonumber(budget), tonumber(chunk), is_prefix == '1'
-from_ms, until_ms = tonumber(from_ms), tonumber(until_ms)
+limit, budget, asked = tonumber(limit), tonumber(budget), cjson.decode(asked)
+local NAMES_MERGED = 1000  -- of more names that match, the tasks are compared one by one
+local NAMES_READ = 10000  -- names that are compared with a suffix or part
+local RANGE, SIGN = 'ZREVRANGEBYSCORE', -1
+if order == 'oldest' then RANGE, SIGN = 'ZRANGEBYSCORE', 1 end
 
-local sources = {}
-local function refill(source)
-  local found = redis.call('ZREVRANGEBYSCORE', source.key, '(' .. source.before, lowest,
-                           'WITHSCORES', 'LIMIT', 0, chunk)
-  source.page, source.at = found, 1
-  if #found > 0 then source.before = found[#found] end
-  source.last = #found < 2 * chunk
-end
-for i = indexes, #ARGV do
-  local source = {key = ARGV[i], before = before}
-  refill(source)
-  if #source.page > 0 then sources[#sources + 1] = source end
+-- --- the indexes to read ---------------------------------------------------------------------------
+
+-- The keys of all names with a prefix; nil for more than may be merged.
+local function keys_of_prefix()
+  local names = redis.call('ZRANGEBYLEX', P .. 'names', '[' .. asked.name, '(' .. asked.name .. '\255',
+                           'LIMIT', 0, NAMES_MERGED + 1)
+  if #names > NAMES_MERGED then return nil end
+  for i, name in ipairs(names) do names[i] = P .. 'name:' .. name end
+  return names
 end
 
--- Id and seq of the newest task that no source has returned yet.
-local function pop()
-  local best, best_seq
-  for _, source in ipairs(sources) do
-    local seq = source.page[source.at + 1]
-    if seq and (not best or tonumber(seq) > tonumber(best_seq)) then best, best_seq = source, seq end
+-- The keys of all names that match; nil where there are more than may be read or merged.
+local function keys_of_part()
+  if redis.call('ZCARD', P .. 'names') > NAMES_READ then return nil end
+  local keys = {}
+  for _, name in ipairs(redis.call('ZRANGE', P .. 'names', 0, -1)) do
+    if is_named(name, asked.name, asked.match) then
+      if #keys == NAMES_MERGED then return nil end
+      keys[#keys + 1] = P .. 'name:' .. name
+    end
   end
-  if not best then return nil end
-  local id = best.page[best.at]
-  best.at = best.at + 2
-  if best.at > #best.page and not best.last then refill(best) end
-  return id, best_seq
+  return keys
 end
 
-local matched = columns('name', 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id', 'created_ms')
+local function keys_of_names()
+  if asked.match == 'exact' then return {P .. 'name:' .. asked.name} end
+  if asked.match == 'prefix' then return keys_of_prefix() end
+  return keys_of_part()
+end
+
+local function size_of(keys)
+  local size = 0
+  for _, k in ipairs(keys) do size = size + redis.call('ZCARD', k) end
+  return size
+end
+
+-- The smallest of the groups: all of them hold every match.
+local function narrowest(groups)
+  local best, least
+  for _, group in ipairs(groups) do
+    local size = #groups == 1 and 0 or size_of(group.keys)
+    if not best or size < least then best, least = group, size end
+  end
+  return best
+end
+
+local named = asked.name and asked.by_name and keys_of_names()
+if named then table.insert(asked.groups, {keys = named, covers = {'name'}}) end
+local group, covered = narrowest(asked.groups), {}
+for _, name in ipairs(group.covers) do covered[name] = true end
+
+-- --- whether a task matches ------------------------------------------------------------------------
+
+local fields, values = {}, {}  -- those with one right value come first
+for i = 1, #asked.checks, 2 do
+  if not covered[asked.checks[i]] then
+    fields[#fields + 1] = asked.checks[i]
+    values[#values + 1] = asked.checks[i + 1]
+  end
+end
+local function place_of(short)
+  fields[#fields + 1] = short
+  return #fields
+end
+local created = (asked.from_ms or asked.until_ms) and place_of(F.created_ms)
+local tags = asked.tag and not covered[F.tags] and place_of(F.tags)
+local name = asked.name and not covered.name and place_of(F.name)
+local folded_name = name and place_of(F.folded_name)
 
 local function matches(id)
-  local task = row(key(id), matched)
-  if not task.kind then return false end
-  if kind ~= '' and task.kind ~= kind then return false end
-  if task_type ~= '' and task.task_type ~= task_type then return false end
-  if status ~= '' and task.status ~= status then return false end
-  if from_ms and tonumber(task.created_ms) < from_ms then return false end
-  if until_ms and tonumber(task.created_ms) >= until_ms then return false end
-  if schedule_id ~= '' and task.scheduled_task_id ~= schedule_id then return false end
-  if name ~= '' and not is_named(task.name, name, is_prefix) then return false end
-  return tag == '' or has_tag(task.tags, tag)
+  if #fields == 0 then return true end
+  local found = redis.call('HMGET', key(id), unpack(fields))
+  for i, value in ipairs(values) do
+    if found[i] ~= value then return false end
+  end
+  if created then
+    local created_ms = tonumber(found[created])
+    if asked.from_ms and created_ms < asked.from_ms then return false end
+    if asked.until_ms and created_ms >= asked.until_ms then return false end
+  end
+  if name and not is_named(found[folded_name] or found[name], asked.name, asked.match) then return false end
+  return not tags or has_tag(found[tags], asked.tag)
+end
+
+-- --- the merge: a heap of the indexes, by the rank of the task that each gives next ------------------
+
+local heap, size = {}, 0
+local CHUNK = math.max(2, math.ceil(2 * limit / math.max(1, #group.keys)))
+
+-- Reads on in an index; false at its end.
+local function refill(source)
+  local found = redis.call(RANGE, source.key, '(' .. source.start, stop, 'WITHSCORES', 'LIMIT', 0, source.chunk)
+  if #found == 0 then return false end
+  source.page, source.at, source.start = found, 1, found[#found]
+  source.rank = SIGN * tonumber(found[2])
+  source.chunk = math.min(2 * source.chunk, 200)  -- what gives many is read in larger pieces
+  return true
+end
+
+local function sift_down(at)
+  local source = heap[at]
+  while 2 * at <= size do
+    local child = 2 * at
+    if child < size and heap[child + 1].rank < heap[child].rank then child = child + 1 end
+    if heap[child].rank >= source.rank then break end
+    heap[at], at = heap[child], child
+  end
+  heap[at] = source
+end
+
+for _, k in ipairs(group.keys) do
+  local source = {key = k, start = start, chunk = CHUNK}
+  if refill(source) then
+    size = size + 1
+    heap[size] = source
+  end
+end
+for at = math.floor(size / 2), 1, -1 do sift_down(at) end
+
+-- Takes the next task: its id and seq; nil at the end.
+local function pop()
+  if size == 0 then return nil end
+  local source = heap[1]
+  local id, seq = source.page[source.at], source.page[source.at + 1]
+  source.at = source.at + 2
+  if source.page[source.at] then
+    source.rank = SIGN * tonumber(source.page[source.at + 1])
+  elseif not refill(source) then
+    heap[1], heap[size] = heap[size], nil
+    size = size - 1
+  end
+  if size > 1 then sift_down(1) end
+  return id, seq
 end
 
 local page, found, looked, last = {''}, 0, 0, nil
-while looked < budget do
+while true do
   local id, seq = pop()
   if not id then return page end
-  if found == limit then break end
+  if found == limit or looked == budget then break end
   last, looked = seq, looked + 1
   if matches(id) then
     found = found + 1

@@ -5,12 +5,14 @@
 -- or 'other' if it was changed meanwhile.
 local changed = task_at(task)
 local id, k = changed.id, key(changed.id)
-local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq', 'tags')
+local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq', 'tags', 'name',
+                  'folded_name')
 if not seen.status then return '' end
 if seen.status ~= 'waiting' then return seen.status end
 if seen.due_ms ~= seen_due_ms or (seen.revision or '') ~= seen_revision then return 'other' end
 redis.call('ZREM', task_index(seen.kind, seen.task_type, seen.status), id)
 untag(id, seen.tags)
+unname(id, seen.folded_name or seen.name)
 if redis.call('ZSCORE', P .. 'sent', id) then mark_older_message(id) end
 unschedule(id)
 redis.call('HDEL', k, unpack(SPEC_FIELDS))
@@ -18,6 +20,8 @@ if #changed.record > 0 then redis.call('HSET', k, unpack(changed.record)) end
 set(k, {kind = changed.kind, task_type = changed.task_type, status = changed.status, due_ms = changed.due_ms})
 add(k, 'revision', 1)
 redis.call('SET', k .. ':spec', changed.body)
+redis.call('ZADD', P .. 'name:' .. changed.folded_name, seen.seq, id)
+redis.call('ZADD', P .. 'names', '0', changed.folded_name)
 if changed.tags ~= '' then
   for _, tag in ipairs(cjson.decode(changed.tags)) do redis.call('ZADD', P .. 'tag:' .. tag, seen.seq, id) end
 end

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import api_worker, beat, bookkeeping, http_adapter, round_trip, sandbox
+from benchmarks import api_worker, beat, bookkeeping, http_adapter, listing, round_trip, sandbox
 
 #: name -> what runs it and returns lines to print. Its target, if it has one, is in benchmarks/README.md.
 BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
     "api_worker": api_worker.run,
     "sandbox": sandbox.run,
     "bookkeeping": bookkeeping.run,
+    "listing": listing.run,
 }
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from app.api.context import context
 from app.api.parsing import Query
-from app.api.shapes import answer, task_page_json
+from app.api.shapes import answer, error_groups_json, task_page_json
 from app.domain.status import Status, TaskType
 from app.store.listing import Filters, Order
 
@@ -22,6 +22,15 @@ SORTS = {"created": Order.CREATED, "finished": Order.FINISHED}
 def list_tasks() -> Response:
     """List tasks, newest first."""
     return task_page(Query(request.args))
+
+
+@blueprint.get("/errors")
+def list_errors() -> Response:
+    """Failures, grouped."""
+    query = Query(request.args)
+    since_ms, limit = query.time_ms("since"), query.limit()
+    query.done()
+    return answer(error_groups_json(context().tasks.error_groups(since_ms, limit)))
 
 
 def task_page(query: Query, schedule_id: str | None = None) -> Response:

@@ -24,6 +24,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (TaskSpec, ScheduleSpec, PreviewSpec)
 _RESPONSES: tuple[type[BaseModel], ...] = (
     *responses.TASKS.values(),
     responses.TaskPage,
+    responses.ErrorGroups,
     *responses.SCHEDULED_TASKS.values(),
     responses.ScheduledTaskPage,
     responses.FiringPage,

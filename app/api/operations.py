@@ -184,6 +184,18 @@ TASKS = (
     ),
     Operation(
         "GET",
+        "/api/tasks/errors",
+        "listErrors",
+        "Tasks",
+        "List failures, grouped by fingerprint",
+        {200: Answer("The groups, the last failure first.", "ErrorGroups")},
+        (*READING, 422),
+        "Tasks that failed for good are counted by type, line, and message without numbers, ids and URLs. The 1,000 "
+        "groups that failed last are kept, for 30 days after their last failure.",
+        (_query("since", "Only groups that failed at this time or later.", _TIME), PAGING[0]),
+    ),
+    Operation(
+        "GET",
         "/api/tasks/{task_id}",
         "getTask",
         "Tasks",

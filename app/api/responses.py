@@ -195,6 +195,26 @@ class TaskPage(Model):
     next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
 
 
+class ErrorGroup(Model):
+    """Failures of the same kind: same type, line and message, but for the numbers, ids and URLs in it."""
+
+    fingerprint: str = Field(pattern="^[0-9a-f]{16}$", description="A filter of GET /api/tasks.")
+    type: str = Field(examples=["ValueError"])
+    message: str = Field(description="Its first 300 characters, blanked.", examples=["no row <n> at <url>"])
+    kind: Kind
+    count: int = Field(ge=1, description="Failures since first_at, of deleted tasks too.")
+    first_at: Time
+    last_at: Time
+    task_ids: list[Id] = Field(max_length=5, description="The newest of these tasks that are kept.")
+    scheduled_task_ids: list[Id] = Field(max_length=5, description="The scheduled tasks that failed last.")
+
+
+class ErrorGroups(Model):
+    """Groups of failures, the last failure first."""
+
+    items: list[ErrorGroup]
+
+
 # --- scheduled tasks -------------------------------------------------------------------------------
 
 

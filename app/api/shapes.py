@@ -14,6 +14,7 @@ from app.domain.fields import secret_names
 from app.domain.kinds import KINDS
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
+from app.store.failures import ErrorGroup
 from app.store.firings import FiringRecord
 from app.store.listing import Page
 from app.store.record import Change, Task
@@ -119,6 +120,25 @@ def _task_summary(task: Task) -> dict[str, Any]:
 
 def _error_summary(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if error is None else {name: error[name] for name in ("type", "message", "line")}
+
+
+def error_groups_json(groups: Iterable[ErrorGroup]) -> bytes:
+    """Failures, grouped by fingerprint."""
+    items = [
+        {
+            "fingerprint": group.fingerprint,
+            "type": group.type,
+            "message": group.message,
+            "kind": group.kind,
+            "count": group.count,
+            "first_at": to_rfc3339(group.first_ms),
+            "last_at": to_rfc3339(group.last_ms),
+            "task_ids": group.task_ids,
+            "scheduled_task_ids": group.scheduled_task_ids,
+        }
+        for group in groups
+    ]
+    return write(responses.ErrorGroups, {"items": items})
 
 
 def _shown_spec(model: type[BaseModel], item: Task | Schedule) -> dict[str, Any]:

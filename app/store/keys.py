@@ -59,6 +59,15 @@ class Keys:
         """ZSET id by seq: the failed tasks with this fingerprint (app/domain/fingerprint.py)."""
         return f"{self.prefix}fp:{fingerprint}"
 
+    @property
+    def errors(self) -> str:
+        """ZSET fingerprint by the ms of its last failure: the groups of failures."""
+        return f"{self.prefix}errors"
+
+    def error_group(self, fingerprint: str) -> str:
+        """HASH, expires: what is known of the failures with a fingerprint. Behind it `:by`, ZSET schedule id by ms."""
+        return f"{self.prefix}error:{fingerprint}"
+
     def schedule(self, schedule_id: str) -> str:
         """HASH: a scheduled task. The suffix `:spec` holds its body, `:firings` its newest firings
         (ZSET "at:outcome:task" by ms)."""

@@ -17,7 +17,7 @@ from app.store.record import Task, read_task
 from app.store.scripts import Scripts
 
 #: Records that are compared with the filters for one page: no client of Redis waits longer than some milliseconds.
-SCAN_PER_PAGE = 1_000
+SCAN_PER_PAGE = 500
 SEQ_PER_MS = 2048
 #: How far the order of creation (seq) may run ahead of the clock: many tasks in one ms, machines that differ.
 #: Only up to here does `created_before` look for tasks whose time is earlier than their place in the order.

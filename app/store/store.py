@@ -6,6 +6,7 @@ from app.store.admission import AdmissionStore
 from app.store.api_keys import ApiKeyStore
 from app.store.audit import AuditStore
 from app.store.client import Client, connect
+from app.store.failures import FailureStore
 from app.store.firings import FiringStore
 from app.store.inbox import Inbox
 from app.store.keys import PREFIX, Keys
@@ -29,6 +30,7 @@ class Store:
         self.keys = Keys(prefix)
         self.tasks = TaskStore(client, self.keys, scripts)
         self.listing = TaskListing(client, self.keys, scripts)
+        self.failures = FailureStore(scripts)
         self.firings = FiringStore(client, self.keys, scripts)
         self.retention = RetentionStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)

@@ -17,6 +17,7 @@ from app.domain.spec import DELAY_FIELDS, TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
 from app.store.admission import EarlierRequest
+from app.store.failures import ErrorGroup
 from app.store.listing import Filters, Order, Page
 from app.store.record import Task
 from app.store.store import Store
@@ -130,6 +131,10 @@ class TaskService:
             return self._store.listing.page(filters, limit, cursor, order)
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
+
+    def error_groups(self, since_ms: int | None, limit: int) -> list[ErrorGroup]:
+        """Failures grouped by fingerprint, the last failure first."""
+        return self._store.failures.groups(since_ms, limit)
 
     def patch(self, task_id: str, changes: Any) -> Task:
         """Change fields of a waiting task. A delay counts from now, and null resets a field to its default.

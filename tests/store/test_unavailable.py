@@ -37,6 +37,8 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "tasks.get": lambda store: store.tasks.get(ID),
     "tasks.status": lambda store: store.tasks.status(ID),
     "listing.page": lambda store: store.listing.page(Filters(), 10),
+    "failures.groups": lambda store: store.failures.groups(None, 10),
+    "listing.position": lambda store: store.listing.position(),
     "tasks.claim": lambda store: store.tasks.claim(ID, "w", 0, 1),
     "tasks.finish": lambda store: store.tasks.finish(ATTEMPT, SUCCEEDED, 0, 1.0),
     "tasks.run_again": lambda store: store.tasks.run_again(
@@ -87,7 +89,18 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "liveness.beat_gone": lambda store: store.liveness.beat_gone("b"),
     "liveness.last_beat": lambda store: store.liveness.last_beat(),
 }
-PARTS = ("tasks", "listing", "schedules", "firings", "recovery", "retention", "admission", "stats", "liveness")
+PARTS = (
+    "tasks",
+    "listing",
+    "failures",
+    "schedules",
+    "firings",
+    "recovery",
+    "retention",
+    "admission",
+    "stats",
+    "liveness",
+)
 #: Methods that do not call Redis.
 WITHOUT_REDIS = {"retention.finished_indexes"}
 

@@ -14,6 +14,8 @@
 --   fx:KIND:TYPE:STATUS ZSET id by the seq of its finish: each finished task in exactly one
 --   name:FOLDED ZSET id by seq: the tasks of that name · names ZSET of all these names, by their bytes
 --   et:TYPE ZSET id by seq: failed tasks by the type of their error · fp:FINGERPRINT ZSET id by seq: the same by fingerprint
+--   errors ZSET fingerprint by ms of the last failure · error:FINGERPRINT HASH count, type, message, kind, first_ms, last_ms
+--   error:FINGERPRINT:by ZSET the last five schedule ids by ms
 --   due ZSET id by due ms, message not sent · sent ZSET id by due ms, message sent as a countdown
 --   queued ZSET id by ms when its message was sent · leases ZSET id by ms of expiry
 --   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
@@ -196,9 +198,42 @@ local function notify(id, status, inbox)
   if inbox then redis.call('PUBLISH', P .. 'inbox:' .. inbox, id) end
 end
 
--- Lists a failed task by its error. `failure`: JSON [fingerprint, error type] (app/store/failures.py).
-local function index_failure(id, seq, failure)
-  local fingerprint, error_type = unpack(cjson.decode(failure))
+local GROUPS_KEPT, GROUP_DAYS = 1000, 30  -- of failures with one fingerprint: those that failed last
+
+local function forget_group(fingerprint)
+  redis.call('ZREM', P .. 'errors', fingerprint)
+  redis.call('DEL', P .. 'error:' .. fingerprint, P .. 'error:' .. fingerprint .. ':by')
+end
+
+-- Counts a failure in the group of its fingerprint. Groups that are too many or too old are removed, a few at a time.
+local function count_failure(task, now_ms, fingerprint, error_type, message)
+  local k = P .. 'error:' .. fingerprint
+  if redis.call('HINCRBY', k, 'count', 1) == 1 then
+    redis.call('HSET', k, 'type', error_type, 'message', message, 'kind', task.kind, 'first_ms', now_ms)
+  end
+  redis.call('HSET', k, 'last_ms', now_ms)
+  redis.call('EXPIRE', k, GROUP_DAYS * 86400)
+  if task.scheduled_task_id then
+    redis.call('ZADD', k .. ':by', now_ms, task.scheduled_task_id)
+    redis.call('ZREMRANGEBYRANK', k .. ':by', 0, -6)
+    redis.call('EXPIRE', k .. ':by', GROUP_DAYS * 86400)
+  end
+  redis.call('ZADD', P .. 'errors', now_ms, fingerprint)
+  local too_many = redis.call('ZCARD', P .. 'errors') - GROUPS_KEPT
+  if too_many > 0 then
+    for _, old in ipairs(redis.call('ZRANGE', P .. 'errors', 0, math.min(too_many, 5) - 1)) do forget_group(old) end
+  end
+  local since_ms = whole(tonumber(now_ms) - GROUP_DAYS * 86400000)
+  local over = redis.call('ZRANGEBYSCORE', P .. 'errors', '-inf', '(' .. since_ms, 'LIMIT', 0, 5)
+  for _, old in ipairs(over) do forget_group(old) end
+end
+
+-- Lists a failed task by its error, and counts it. `task`: seq, kind and scheduled_task_id · `failure`: JSON
+-- [fingerprint, error type, message without what varies] (app/store/failures.py).
+local function index_failure(id, task, now_ms, failure)
+  local fingerprint, error_type, message = unpack(cjson.decode(failure))
+  local seq = task.seq
+  count_failure(task, now_ms, fingerprint, error_type, message)
   set(key(id), {fingerprint = fingerprint, error_type = error_type})
   redis.call('ZADD', P .. 'fp:' .. fingerprint, seq, id)
   redis.call('ZADD', P .. 'et:' .. error_type, seq, id)
@@ -218,10 +253,12 @@ local FINISH_STEPS = {
   end,
   function(ending) move(ending.id, ending.status, ending.now_ms, ending.actor, ending.reason) end,
   function(ending)  -- list it by its finish, and by its error
-    local task = read(key(ending.id), 'kind', 'task_type', 'seq')
+    local task = read(key(ending.id), 'kind', 'task_type', 'seq', 'scheduled_task_id')
     local finish_seq = whole(take_seqs(ending.now_ms, 1))
     redis.call('ZADD', finished_index(task.kind, task.task_type, ending.status), finish_seq, ending.id)
-    if ending.status == 'failed' and ending.failure then index_failure(ending.id, task.seq, ending.failure) end
+    if ending.status == 'failed' and ending.failure then
+      index_failure(ending.id, task, ending.now_ms, ending.failure)
+    end
   end,
   function(ending) count(ending.now_ms, ending.status) end,
   function(ending) notify(ending.id, ending.status, ending.inbox) end,

@@ -204,7 +204,8 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"idem:.+", _expires),
         (r"rate:(?:read|write):(?:key|address):.+", _expires),
         (r"apikeys|apikey:[0-9a-f]{64}|audit", _fine),
-        (r"workers|beats|seq", _fine),
+        (r"error:[0-9a-f]+(?::by)?", _expires),
+        (r"workers|beats|seq|errors", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),
     )

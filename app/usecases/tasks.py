@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -26,6 +26,7 @@ from app.store.tasks import NewTask, as_created
 from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
+from app.usecases.export import exported
 
 #: How long a stop waits for the worker to end the attempt before it writes the end of the task itself.
 STOP_PATIENCE_SECONDS = 0.8
@@ -131,6 +132,10 @@ class TaskService:
             return self._store.listing.page(filters, limit, cursor, order)
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
+
+    def export(self, filters: Filters) -> Iterator[Task]:
+        """All tasks that match, whole, oldest first (see `exported`)."""
+        return exported(self._store, filters)
 
     def error_groups(self, since_ms: int | None, limit: int) -> list[ErrorGroup]:
         """Failures grouped by fingerprint, the last failure first."""

@@ -38,6 +38,7 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("GET", "/api/tasks", None),
     ("GET", "/api/tasks/stats", None),
     ("GET", "/api/tasks/errors", None),
+    ("GET", "/api/tasks/export", None),
     ("GET", f"/api/tasks/{UNKNOWN_ID}", None),
     ("PATCH", f"/api/tasks/{UNKNOWN_ID}", {"name": "x"}),
     ("DELETE", f"/api/tasks/{UNKNOWN_ID}", None),

@@ -51,6 +51,11 @@ class Keys:
         """ZSET of the folded names that tasks have, all with the score 0, so that they are sorted by their bytes."""
         return f"{self.prefix}names"
 
+    @property
+    def newest(self) -> str:
+        """HASH folded name -> the seq of the newest task that ever had it: no task with the name has a higher one."""
+        return f"{self.prefix}newest"
+
     def error_type(self, error_type: str) -> str:
         """ZSET id by seq: the failed tasks whose error has this type."""
         return f"{self.prefix}et:{error_type}"

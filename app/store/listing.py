@@ -18,6 +18,8 @@ from app.store.scripts import Scripts
 
 #: Records that are compared with the filters for one page: no client of Redis waits longer than some milliseconds.
 SCAN_PER_PAGE = 500
+#: Names whose indexes are merged for one page: that match, and that have tasks on earlier pages.
+NAMES_MATCHED, NAMES_BEGUN = 2_000, 500
 SEQ_PER_MS = 2048
 #: How far the order of creation (seq) may run ahead of the clock: many tasks in one ms, machines that differ.
 #: Only up to here does `created_before` look for tasks whose time is earlier than their place in the order.
@@ -125,6 +127,8 @@ class TaskListing:
             "name": filters.name.text if filters.name else None,
             "match": filters.name.match if filters.name else Match.EXACT,
             "by_name": not by_finish,
+            "names_matched": NAMES_MATCHED,
+            "names_begun": NAMES_BEGUN,
             "tag": filters.tag,
             "from_ms": filters.created_after_ms,
             "until_ms": filters.created_before_ms,

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.domain.fingerprint import group_of
-from app.domain.names import name_pattern
+from app.domain.names import folded, name_pattern
 from app.domain.outcome import Failure, Outcome
 from app.domain.spec import fields_of_others
 from app.domain.status import Kind, Status, TaskType
@@ -157,7 +157,12 @@ def walk(store: Store, filters: Filters, limit: int, order: Order = Order.CREATE
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_contain_exactly_the_matches_newest_first(
-    store: Store, raw_redis: redis.Redis, made: list[Made], mixtures: list[Filters], data: st.DataObject
+    store: Store,
+    raw_redis: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    made: list[Made],
+    mixtures: list[Filters],
+    data: st.DataObject,
 ) -> None:
     raw_redis.flushdb()
     clock = VirtualClock()
@@ -166,6 +171,14 @@ def test_pages_contain_exactly_the_matches_newest_first(
     everything = walk(store, Filters(), 200)
     assert len(everything) == len(made)
     assert [task.name for task in everything] == [one.name for one in reversed(made)]
+    for task in data.draw(st.lists(st.sampled_from(everything), max_size=5)) if everything else []:
+        store.tasks.delete(task.id)
+    everything = walk(store, Filters(), 200)
+    names = {folded(task.name) for task in everything}
+    assert raw_redis.zrange(store.keys.names, 0, -1) == sorted(names, key=str.encode)
+    assert set(raw_redis.hkeys(store.keys.newest)) == names
+    monkeypatch.setattr(listing_module, "NAMES_MATCHED", data.draw(st.sampled_from([0, 2, 2_000])))
+    monkeypatch.setattr(listing_module, "NAMES_BEGUN", data.draw(st.sampled_from([0, 1, 500])))
     for filters in mixtures:
         limit = data.draw(st.sampled_from([1, 2, 7, 200]))
         expected = [task for task in everything if matches(task, filters)]
@@ -240,6 +253,19 @@ def test_a_rare_mixture_of_filters_gives_short_pages_with_a_cursor_and_misses_no
         pages, found = pages + 1, found + page.items
     assert [task.id for task in found] == [many[number].id for number in sorted(rare, reverse=True)]
     assert pages == 6, "pages of 25 compared"
+
+
+@pytest.mark.parametrize("pattern", ["X*", "*mark"])
+def test_a_page_is_filled_wherever_its_matches_are(store: Store, clock: VirtualClock, pattern: str) -> None:
+    """The oldest of many tasks match, each with a name of its own, and some of them have been deleted."""
+    many = [new_task(clock(), name=f"x {number} mark") for number in range(200)]
+    many += [new_task(clock(), name=f"y {number % 100}") for number in range(1_000)]
+    store.tasks.create(many, clock())
+    for task in many[190:200]:
+        store.tasks.delete(task.id)
+    page, expected = store.listing.page(Filters(name=name_pattern(pattern)), 50), many[189::-1]
+    assert [task.id for task in page.items] == [task.id for task in expected[:50]]
+    assert [task.id for task in walk(store, Filters(name=name_pattern(pattern)), 50)] == [task.id for task in expected]
 
 
 def test_tasks_created_while_paging_do_not_disturb_the_pages(store: Store, clock: VirtualClock) -> None:

@@ -13,6 +13,7 @@
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
 --   fx:KIND:TYPE:STATUS ZSET id by the seq of its finish: each finished task in exactly one
 --   name:FOLDED ZSET id by seq: the tasks of that name · names ZSET of all these names, by their bytes
+--   newest HASH name -> seq of the newest task that ever had it
 --   et:TYPE ZSET id by seq: failed tasks by the type of their error · fp:FINGERPRINT ZSET id by seq: the same by fingerprint
 --   errors ZSET fingerprint by ms of the last failure · error:FINGERPRINT HASH count, type, message, kind, first_ms, last_ms
 --   error:FINGERPRINT:by ZSET the last five schedule ids by ms
@@ -85,7 +86,7 @@ end
 -- Buffers writes of many tasks of one script to the same key. `flush` writes them in few commands.
 local gathered = {}
 
--- Defers a redis.call: ZADD (score, member) or LPUSH (value).
+-- Defers a redis.call: ZADD (score, member), HSET (field, value) or LPUSH (value).
 local function gather(command, k, first, second)
   local list = gathered[k]
   if not list then
@@ -282,7 +283,10 @@ end
 local function unname(id, folded_name)
   local k = P .. 'name:' .. folded_name
   redis.call('ZREM', k, id)
-  if redis.call('EXISTS', k) == 0 then redis.call('ZREM', P .. 'names', folded_name) end
+  if redis.call('EXISTS', k) == 0 then
+    redis.call('ZREM', P .. 'names', folded_name)
+    redis.call('HDEL', P .. 'newest', folded_name)
+  end
 end
 
 -- Removes every trace of a task.
@@ -335,6 +339,7 @@ local function create(task, now_ms, seq)
   redis.call('HSET', k, unpack(record))
   gather('ZADD', P .. 'name:' .. task.folded_name, score, id)
   gather('ZADD', P .. 'names', '0', task.folded_name)
+  gather('HSET', P .. 'newest', task.folded_name, score)
   gather('ZADD', task_index(task.kind, task.task_type, task.status), score, id)
   enqueue(id, task.status, task.due_ms, now_ms, task.queue_key, task.message, gather)
   return true

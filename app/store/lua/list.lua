@@ -5,42 +5,64 @@
 -- asked: one JSON object:
 --   groups: of each index that holds every match, or set of such: keys, covers (short names of the fields that they
 --   decide) · checks: short name and value, in turn · name, match: see `is_named` · tag · from_ms, until_ms: of creation
+--   names_matched: of more names that match, the tasks are compared one by one; so too where more than names_begun of
+--   them have tasks before the start
 --   name, tag, from_ms and until_ms may be left out. The page is in the order of the indexes' scores.
 -- Returns {cursor ('' at the end), id, record as a flat list, id, record, …}.
 limit, budget, asked = tonumber(limit), tonumber(budget), cjson.decode(asked)
-local NAMES_MERGED = 300  -- of more names that match, the tasks are compared one by one
 local NAMES_READ = 10000  -- names that are compared with a suffix or part
 local RANGE, SIGN = 'ZREVRANGEBYSCORE', -1
 if order == 'oldest' then RANGE, SIGN = 'ZRANGEBYSCORE', 1 end
 
 -- --- the indexes to read ---------------------------------------------------------------------------
 
--- The keys of all names with a prefix; nil for more than may be merged.
-local function keys_of_prefix()
+-- All names with the prefix; nil for too many.
+local function names_with_prefix()
   local names = redis.call('ZRANGEBYLEX', P .. 'names', '[' .. asked.name, '(' .. asked.name .. '\255',
-                           'LIMIT', 0, NAMES_MERGED + 1)
-  if #names > NAMES_MERGED then return nil end
-  for i, name in ipairs(names) do names[i] = P .. 'name:' .. name end
+                           'LIMIT', 0, asked.names_matched + 1)
+  if #names > asked.names_matched then return nil end
   return names
 end
 
--- The keys of all names that match; nil where there are more than may be read or merged.
-local function keys_of_part()
+-- All names that match a suffix or part; nil where too many must be read or match.
+local function names_with_part()
   if redis.call('ZCARD', P .. 'names') > NAMES_READ then return nil end
-  local keys = {}
+  local names = {}
   for _, name in ipairs(redis.call('ZRANGE', P .. 'names', 0, -1)) do
     if is_named(name, asked.name, asked.match) then
-      if #keys == NAMES_MERGED then return nil end
-      keys[#keys + 1] = P .. 'name:' .. name
+      if #names == asked.names_matched then return nil end
+      names[#names + 1] = name
     end
   end
-  return keys
+  return names
 end
 
-local function keys_of_names()
-  if asked.match == 'exact' then return {P .. 'name:' .. asked.name} end
-  if asked.match == 'prefix' then return keys_of_prefix() end
-  return keys_of_part()
+-- The indexes of these names. Of those whose tasks are all older than the start, `bounds` says where they begin at the
+-- latest, so that they need not be read before their turn comes. Nil where too many have to be read at once.
+local function group_of_names(names)
+  local group, begun = {keys = {}, bounds = {}, covers = {'name'}}, 0
+  local first_seq = start == '+inf' and math.huge or tonumber(start)
+  for first = 1, #names, 1000 do
+    local newest = redis.call('HMGET', P .. 'newest', unpack(names, first, math.min(first + 999, #names)))
+    for i, seq in ipairs(newest) do
+      local place = first + i - 1
+      group.keys[place] = P .. 'name:' .. names[place]
+      if order == 'newest' and seq and tonumber(seq) < first_seq then
+        group.bounds[place] = tonumber(seq)
+      else
+        begun = begun + 1
+      end
+    end
+  end
+  if begun > asked.names_begun then return nil end
+  return group
+end
+
+local function named_group()
+  if asked.match == 'exact' then return {keys = {P .. 'name:' .. asked.name}, bounds = {}, covers = {'name'}} end
+  local names
+  if asked.match == 'prefix' then names = names_with_prefix() else names = names_with_part() end
+  return names and group_of_names(names)
 end
 
 -- How many tasks the indexes hold: of many indexes, judged by some of them.
@@ -60,8 +82,8 @@ local function narrowest(groups)
   return best
 end
 
-local named = asked.name and asked.by_name and keys_of_names()
-if named then table.insert(asked.groups, {keys = named, covers = {'name'}}) end
+local named = asked.name and asked.by_name and named_group()
+if named then table.insert(asked.groups, named) end
 local group, covered = narrowest(asked.groups), {}
 for _, name in ipairs(group.covers) do covered[name] = true end
 
@@ -124,28 +146,38 @@ local function sift_down(at)
   heap[at] = source
 end
 
-for _, k in ipairs(group.keys) do
-  local source = {key = k, start = start, chunk = CHUNK}
-  if refill(source) then
+for i, k in ipairs(group.keys) do
+  local source, bound = {key = k, start = start, chunk = CHUNK}, group.bounds and group.bounds[i]
+  if bound then source.rank = SIGN * bound end
+  if bound or refill(source) then
     size = size + 1
     heap[size] = source
   end
 end
 for at = math.floor(size / 2), 1, -1 do sift_down(at) end
 
+-- Reads on in the first index of the heap, or takes it out at its end.
+local function advance()
+  if not refill(heap[1]) then
+    heap[1], heap[size] = heap[size], nil
+    size = size - 1
+  end
+  if size > 0 then sift_down(1) end
+end
+
 -- Takes the next task: its id and seq; nil at the end.
 local function pop()
+  while size > 0 and not heap[1].page do advance() end  -- it is known so far where it begins at the latest
   if size == 0 then return nil end
   local source = heap[1]
   local id, seq = source.page[source.at], source.page[source.at + 1]
   source.at = source.at + 2
   if source.page[source.at] then
     source.rank = SIGN * tonumber(source.page[source.at + 1])
-  elseif not refill(source) then
-    heap[1], heap[size] = heap[size], nil
-    size = size - 1
+    sift_down(1)
+  else
+    advance()
   end
-  if size > 1 then sift_down(1) end
   return id, seq
 end
 

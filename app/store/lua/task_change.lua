@@ -22,6 +22,9 @@ add(k, 'revision', 1)
 redis.call('SET', k .. ':spec', changed.body)
 redis.call('ZADD', P .. 'name:' .. changed.folded_name, seen.seq, id)
 redis.call('ZADD', P .. 'names', '0', changed.folded_name)
+if tonumber(redis.call('HGET', P .. 'newest', changed.folded_name) or '0') < tonumber(seen.seq) then
+  redis.call('HSET', P .. 'newest', changed.folded_name, seen.seq)
+end
 if changed.tags ~= '' then
   for _, tag in ipairs(cjson.decode(changed.tags)) do redis.call('ZADD', P .. 'tag:' .. tag, seen.seq, id) end
 end

@@ -124,6 +124,14 @@ def _names(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
             yield f"no task has the name {folded_name!r}"
 
 
+def _newest(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    bounds: Any = world.raw.hgetall(name)
+    for folded_name, seq in bounds.items():
+        newest: Any = world.raw.zrange(f"{PREFIX}name:{folded_name}", 0, 0, desc=True, withscores=True)
+        if not newest or int(seq) < newest[0][1]:
+            yield f"the newest task of {folded_name!r} is gone, or newer"
+
+
 def _failed_with(short: str) -> Judge:
     def judge(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
         for task_id in _members(world, name):
@@ -189,6 +197,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"tag:(.+)", _tag),
         (r"name:((?s:.+))", _name),
         (r"names", _names),
+        (r"newest", _newest),
         (r"et:(.+)", _failed_with("et")),
         (r"fp:([0-9a-f]+)", _failed_with("fp")),
         (rf"by:{ID}", _created_by),

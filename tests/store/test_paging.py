@@ -277,6 +277,43 @@ def test_tasks_created_while_paging_do_not_disturb_the_pages(store: Store, clock
     assert [task.id for task in [*page.items, *rest.items]] == list(reversed(old))
 
 
+@given(
+    old=st.lists(MADE, min_size=1, max_size=20),
+    meanwhile=st.lists(MADE, min_size=1, max_size=5),
+    filters=st.sampled_from([Filters(), *(Filters(name=name_pattern(text)) for text in ("r*", "*e*", "report"))]),
+    limit=st.sampled_from([1, 3]),
+    order=st.sampled_from(Order),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pages_neither_skip_nor_repeat_while_tasks_are_created_and_end(
+    store: Store,
+    raw_redis: redis.Redis,
+    old: list[Made],
+    meanwhile: list[Made],
+    filters: Filters,
+    limit: int,
+    order: Order,
+) -> None:
+    raw_redis.flushdb()
+    clock = VirtualClock()
+    for one in old:
+        make(store, clock, one)
+    last = store.listing.position()
+    expected = [task.id for task in walk(store, filters, 200, order)]
+    everything, found, cursor = walk(store, Filters(), 200), list[str](), None
+    while True:
+        page = store.listing.page(filters, limit, cursor, order, last)
+        found += [task.id for task in page.items]
+        cursor = page.cursor
+        if cursor is None:
+            break
+        for one in meanwhile:
+            make(store, clock, one)
+        if everything:
+            store.tasks.stop(everything.pop().id, clock())
+    assert found == expected
+
+
 def test_the_last_page_has_no_cursor(store: Store, clock: VirtualClock) -> None:
     for _ in range(4):
         created(store, clock())

@@ -126,7 +126,7 @@ class TaskListing:
             "checks": [part for check in _checks(filters) for part in check],
             "name": filters.name.text if filters.name else None,
             "match": filters.name.match if filters.name else Match.EXACT,
-            "by_name": not by_finish,
+            "by_finish": by_finish,
             "names_matched": NAMES_MATCHED,
             "names_begun": NAMES_BEGUN,
             "tag": filters.tag,
@@ -145,8 +145,6 @@ class TaskListing:
             for status in _statuses(filters, order)
         ]
         yield _Group(leaves, [TASK[name].short for name in ("kind", "task_type", "status")])
-        if order is Order.FINISHED:
-            return
         for name, key, value in (
             ("tags", self._keys.tag, filters.tag),
             ("scheduled_task_id", self._keys.created_by, filters.scheduled_task_id),

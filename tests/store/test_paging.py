@@ -177,6 +177,7 @@ def test_pages_contain_exactly_the_matches_newest_first(
     names = {folded(task.name) for task in everything}
     assert raw_redis.zrange(store.keys.names, 0, -1) == sorted(names, key=str.encode)
     assert set(raw_redis.hkeys(store.keys.newest)) == names
+    monkeypatch.setattr(listing_module, "SCAN_PER_PAGE", data.draw(st.sampled_from([2, 500])))
     monkeypatch.setattr(listing_module, "NAMES_MATCHED", data.draw(st.sampled_from([0, 2, 2_000])))
     monkeypatch.setattr(listing_module, "NAMES_BEGUN", data.draw(st.sampled_from([0, 1, 500])))
     for filters in mixtures:

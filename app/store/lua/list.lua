@@ -7,7 +7,8 @@
 --   decide) · checks: short name and value, in turn · name, match: see `is_named` · tag · from_ms, until_ms: of creation
 --   names_matched: of more names that match, the tasks are compared one by one; so too where more than names_begun of
 --   them have tasks before the start
---   name, tag, from_ms and until_ms may be left out. The page is in the order of the indexes' scores.
+--   by_finish: the newest finish comes first; the first group has the seqs of finishes as its scores
+--   name, tag, from_ms and until_ms may be left out.
 -- Returns {cursor ('' at the end), id, record as a flat list, id, record, …}.
 limit, budget, asked = tonumber(limit), tonumber(budget), cjson.decode(asked)
 local NAMES_READ = 10000  -- names that are compared with a suffix or part
@@ -82,9 +83,17 @@ local function narrowest(groups)
   return best
 end
 
-local named = asked.name and asked.by_name and named_group()
+local named = asked.name and named_group()
 if named then table.insert(asked.groups, named) end
-local group, covered = narrowest(asked.groups), {}
+local group, covered = nil, {}
+if asked.by_finish then
+  -- Only the first group is in the order of finishes. A small one of the others is read whole, and sorted.
+  local first = table.remove(asked.groups, 1)
+  group = narrowest(asked.groups)
+  if not group or #group.keys > 50 or size_of(group.keys) > budget then group = first else group.is_sorted_here = true end
+else
+  group = narrowest(asked.groups)
+end
 for _, name in ipairs(group.covers) do covered[name] = true end
 
 -- --- whether a task matches ------------------------------------------------------------------------
@@ -127,6 +136,7 @@ local CHUNK = math.ceil(2 * limit / math.max(1, #group.keys))
 
 -- Reads on in an index; false at its end.
 local function refill(source)
+  if not source.key then return false end
   local found = redis.call(RANGE, source.key, '(' .. source.start, stop, 'WITHSCORES', 'LIMIT', 0, source.chunk)
   if #found == 0 then return false end
   source.page, source.at, source.start = found, 1, found[#found]
@@ -146,6 +156,26 @@ local function sift_down(at)
   heap[at] = source
 end
 
+-- The finished tasks of some indexes that come after the start, with the seqs of their finishes, in this order.
+local function finished_of(keys)
+  local first_seq, entries, page = start == '+inf' and math.huge or tonumber(start), {}, {}
+  for _, k in ipairs(keys) do
+    for _, id in ipairs(redis.call('ZRANGE', k, 0, -1)) do
+      local task = read(key(id), 'kind', 'task_type', 'status')
+      local seq = redis.call('ZSCORE', finished_index(task.kind, task.task_type, task.status), id)
+      if seq and tonumber(seq) < first_seq then entries[#entries + 1] = {id, seq, tonumber(seq)} end
+    end
+  end
+  table.sort(entries, function(a, b) return a[3] > b[3] end)
+  for i, entry in ipairs(entries) do page[2 * i - 1], page[2 * i] = entry[1], entry[2] end
+  return page
+end
+
+if group.is_sorted_here then
+  local page = finished_of(group.keys)
+  if #page > 0 then heap[1], size = {page = page, at = 1, rank = SIGN * tonumber(page[2])}, 1 end
+  group.keys = {}
+end
 for i, k in ipairs(group.keys) do
   local source, bound = {key = k, start = start, chunk = CHUNK}, group.bounds and group.bounds[i]
   if bound then source.rank = SIGN * bound end

@@ -73,6 +73,16 @@ local function size_of(keys)
   return size * step
 end
 
+local function holds_at_most(keys, most)
+  if #keys > most then return false end
+  local size = 0
+  for _, k in ipairs(keys) do
+    size = size + redis.call('ZCARD', k)
+    if size > most then return false end
+  end
+  return true
+end
+
 -- The smallest of the groups: all of them hold every match.
 local function narrowest(groups)
   local best, least
@@ -90,7 +100,7 @@ if asked.by_finish then
   -- Only the first group is in the order of finishes. A small one of the others is read whole, and sorted.
   local first = table.remove(asked.groups, 1)
   group = narrowest(asked.groups)
-  if not group or #group.keys > 50 or size_of(group.keys) > budget then group = first else group.is_sorted_here = true end
+  if group and holds_at_most(group.keys, budget) then group.is_sorted_here = true else group = first end
 else
   group = narrowest(asked.groups)
 end

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import api_worker, beat, bookkeeping, creation, http_adapter, round_trip, sandbox
+from benchmarks import api_worker, beat, bookkeeping, creation, http_adapter, listing, round_trip, sandbox
 
 #: name -> what runs it and returns lines to print. Its target, if it has one, is in benchmarks/README.md.
 BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
     "sandbox": sandbox.run,
     "bookkeeping": bookkeeping.run,
     "creation": creation.run,
+    "listing": listing.run,
 }
 
 

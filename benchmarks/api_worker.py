@@ -21,9 +21,9 @@ import requests
 from app.api.context import compose
 from app.domain.status import Status
 from app.settings import Settings
+from app.store.listing import Filters
 from app.store.record import Task
 from app.store.store import Store
-from app.store.tasks import Filters
 from benchmarks.processes import running, server
 
 CALLS = 500
@@ -108,7 +108,7 @@ def _finished(store: Store) -> list[Task]:
         tasks: list[Task] = []
         cursor = None
         while True:
-            page = store.tasks.page(Filters(status=Status.SUCCEEDED), 200, cursor)
+            page = store.listing.page(Filters(status=Status.SUCCEEDED), 200, cursor)
             tasks += page.items
             cursor = page.cursor
             if cursor is None:

@@ -46,9 +46,10 @@ from app.domain.status import Kind, ScheduleStatus, TaskType
 from app.messaging.encoder import MessageEncoder
 from app.messaging.queues import celery_priority
 from app.settings import Settings
+from app.store.listing import Filters
 from app.store.schedules import Schedule
 from app.store.store import Store
-from app.store.tasks import Filters, NewTask
+from app.store.tasks import NewTask
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from app.usecases.schedules import ScheduleService
@@ -329,7 +330,7 @@ def _all_tasks(store: Store) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     cursor = None
     while True:
-        page = store.tasks.page(Filters(), 200, cursor)
+        page = store.listing.page(Filters(), 200, cursor)
         found |= {task.id: (task.due_ms, task.created_ms) for task in page.items}
         cursor = page.cursor
         if cursor is None:

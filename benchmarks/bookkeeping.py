@@ -24,8 +24,8 @@ from app.domain.spec import parse_task
 from app.domain.status import Status, TaskType
 from app.messaging.encoder import MessageEncoder
 from app.store import scripts
+from app.store.listing import Filters
 from app.store.store import Store
-from app.store.tasks import Filters
 from app.usecases.dispatch import Dispatcher
 from benchmarks.processes import running, server
 from tasks.leases.renewal import Renewal
@@ -101,7 +101,7 @@ def _seconds(store: Store) -> float:
         time.sleep(0.1)
     started_ms, finished_ms, cursor = [], [], None
     while True:
-        page = store.tasks.page(Filters(status=Status.SUCCEEDED), 200, cursor)
+        page = store.listing.page(Filters(status=Status.SUCCEEDED), 200, cursor)
         started_ms += [task.started_ms or 0 for task in page.items]
         finished_ms += [task.finished_ms or 0 for task in page.items]
         cursor = page.cursor

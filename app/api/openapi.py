@@ -27,6 +27,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.TaskPage,
     responses.Batch,
     responses.BatchOutcome,
+    responses.ErrorGroups,
     *responses.SCHEDULED_TASKS.values(),
     responses.ScheduledTaskPage,
     responses.FiringPage,
@@ -42,6 +43,10 @@ _HEADERS: Json = {
     "Idempotency-Replayed": {
         "description": "Nothing was created: this is the response to an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Link": {
+        "description": 'The next page: `<path>; rel="next"` (RFC 8288). Missing at the end of the list.',
+        "schema": {"type": "string"},
     },
     "Location": {"description": "Path of the created resource.", "schema": {"type": "string"}},
     "Preference-Applied": {

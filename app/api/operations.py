@@ -99,14 +99,21 @@ PAGING = (
 )
 COMMON_FILTERS = (
     _query("kind", "Only this kind.", _choice(Kind)),
-    _query("name", "The exact name, or a prefix followed by `*`: `report*`."),
+    _query("name", "The exact name, a prefix (`report*`), a suffix (`*stock`) or a part (`*stock*`). Case is ignored."),
     _query("tag", "Only those with this tag."),
 )
 _CREATED_BY = _query("scheduled_task_id", "Only tasks created by this scheduled task.", _UUID)
+_SORT = _query(
+    "sort",
+    "The order: `created`, newest first; or `finished`, newest finish first, of tasks that have finished.",
+    {"type": "string", "enum": ["created", "finished"], "default": "created"},
+)
 TASK_FILTERS = (
     _query("status", "Only this status.", _choice(Status)),
     _query("task_type", "Only this type.", _choice(TaskType)),
     *COMMON_FILTERS,
+    _query("error_type", "Only tasks that failed with this `error.type`."),
+    _query("fingerprint", "Only tasks that failed with this `fingerprint` of GET /api/tasks/errors."),
     _query("created_after", "Created at this time or later.", _TIME),
     _query("created_before", "Created before this time.", _TIME),
 )
@@ -164,9 +171,9 @@ TASKS = (
         "listTasks",
         "Tasks",
         "List tasks, newest first",
-        {200: Answer("A page.", "TaskPage")},
+        {200: Answer("A page.", "TaskPage", ("Link",))},
         (*READING, 422),
-        parameters=(*TASK_FILTERS, _CREATED_BY, *PAGING),
+        parameters=(*TASK_FILTERS, _CREATED_BY, _SORT, *PAGING),
     ),
     Operation(
         "GET",
@@ -177,6 +184,31 @@ TASKS = (
         {200: Answer("Current counts, and timings of the last hour.", "Stats")},
         READING,
         "Equally fast with a thousand tasks and with a million.",
+    ),
+    Operation(
+        "GET",
+        "/api/tasks/export",
+        "exportTasks",
+        "Tasks",
+        "Export all tasks that match, oldest first",
+        {200: Answer("One task in each line, whole.", media_type="application/x-ndjson")},
+        (*READING, 422),
+        "Streamed. Tasks that are created during the export are left out, and so are those that are removed. Two "
+        "exports may run at once (503 `full` beyond that). If an error ends "
+        "the export early, its last line is the problem document.",
+        (*TASK_FILTERS, _CREATED_BY),
+    ),
+    Operation(
+        "GET",
+        "/api/tasks/errors",
+        "listErrors",
+        "Tasks",
+        "List failures, grouped by fingerprint",
+        {200: Answer("The groups, the last failure first.", "ErrorGroups")},
+        (*READING, 422),
+        "Tasks that failed for good are counted by type, line, and message without numbers, ids and URLs. The 1,000 "
+        "groups that failed last are kept, for 30 days after their last failure.",
+        (_query("since", "Only groups that failed at this time or later.", _TIME), PAGING[0]),
     ),
     Operation(
         "GET",
@@ -275,7 +307,7 @@ SCHEDULED_TASKS = (
         "listScheduledTasks",
         "Scheduled tasks",
         "List scheduled tasks, newest first",
-        {200: Answer("A page.", "ScheduledTaskPage")},
+        {200: Answer("A page.", "ScheduledTaskPage", ("Link",))},
         (*READING, 422),
         parameters=(*SCHEDULE_FILTERS, *PAGING),
     ),
@@ -321,9 +353,9 @@ SCHEDULED_TASKS = (
         "listTasksOfScheduledTask",
         "Scheduled tasks",
         "List the tasks it created, newest first",
-        {200: Answer("A page.", "TaskPage")},
+        {200: Answer("A page.", "TaskPage", ("Link",))},
         (*READING, 404, 422),
-        parameters=(SCHEDULE_ID, *TASK_FILTERS, *PAGING),
+        parameters=(SCHEDULE_ID, *TASK_FILTERS, _SORT, *PAGING),
     ),
     Operation(
         "GET",
@@ -331,7 +363,7 @@ SCHEDULED_TASKS = (
         "listFirings",
         "Scheduled tasks",
         "List its firings and their outcomes, newest first",
-        {200: Answer("A page.", "FiringPage")},
+        {200: Answer("A page.", "FiringPage", ("Link",))},
         (*READING, 404, 422),
         parameters=(SCHEDULE_ID, *PAGING),
     ),

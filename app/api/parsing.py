@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypedDict, TypeVar
 
@@ -17,6 +17,7 @@ from app.api.context import context
 from app.api.problems import Refused
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.idempotency import RequestKey, request_key
+from app.domain.names import NamePattern, name_pattern
 from app.domain.status import Kind
 from app.domain.times import parse_rfc3339
 
@@ -101,8 +102,7 @@ class CommonFilters(TypedDict):
     """Filters shared by the lists of tasks and of scheduled tasks. None matches everything."""
 
     kind: Kind | None
-    name: str | None
-    name_is_prefix: bool
+    name: NamePattern | None
     tag: str | None
 
 
@@ -122,14 +122,15 @@ class Query:
         """One of an enum's values."""
         return self._read(name, lambda text: _checked_choice(text, choices))
 
+    def word(self, name: str, choices: Sequence[str]) -> str | None:
+        """One of a few words."""
+        return self._read(name, lambda text: _checked_word(text, choices))
+
     def common_filters(self) -> CommonFilters:
-        """The filters of every list. `name` is exact, or a prefix followed by `*`: `report*`."""
-        name = self.text("name") or ""
-        is_prefix = name.endswith("*")
+        """The filters of every list. `name`: see app/domain/names.py."""
         return {
             "kind": self.choice("kind", Kind),
-            "name": (name[:-1] if is_prefix else name) or None,
-            "name_is_prefix": is_prefix,
+            "name": self._read("name", lambda text: name_pattern(_checked_text(text))),
             "tag": self.text("tag"),
         }
 
@@ -178,6 +179,12 @@ def _checked_choice(text: str, choices: type[Choice]) -> Choice:
         return choices(text)
     except ValueError:
         raise ValueError(f"must be one of {', '.join(choices)}") from None
+
+
+def _checked_word(text: str, choices: Sequence[str]) -> str:
+    if text not in choices:
+        raise ValueError(f"must be one of {', '.join(choices)}")
+    return text
 
 
 def _checked_number(text: str, low: float, high: float) -> float:

@@ -91,6 +91,14 @@ class TaskError(Model):
     traceback: str | None = Field(description="Covers the task's own source only.")
 
 
+class ErrorSummary(Model):
+    """Why a task failed, in brief."""
+
+    type: str = Field(examples=["ZeroDivisionError"])
+    message: str = Field(examples=["division by zero"])
+    line: int | None = Field(description="Line of the task's own source, from 1.", examples=[2])
+
+
 class Attempt(Model):
     """One execution of a task."""
 
@@ -127,7 +135,12 @@ class _TaskSummary(Model):
     duration_ms: Milliseconds | None = Field(description="Duration of the last attempt.", examples=[3.1])
     attempt: Count = Field(description="Number of the current or last attempt; 0 before the first attempt.")
     worker: str | None
-    error: TaskError | None
+
+
+def _of_its_kind(row: KindSpec, name: str) -> Any:
+    annotation, field = _response_field(row.fields, name, is_present=True)
+    described = f"Only tasks of the kind `{row.kind}` have it. {field.description}"
+    return (annotation | Absent, _sometimes(described))
 
 
 if TYPE_CHECKING:
@@ -139,11 +152,14 @@ else:
         "TaskSummary",
         __base__=_TaskSummary,
         __doc__="A task as it appears in lists: without its result, its output and the body of its spec.",
+        error=(ErrorSummary | None, Field()),
         **{name: _COMMON[name] for name in _SUMMARY},
+        **{name: _of_its_kind(row, name) for row in KINDS.values() for name in row.summary},
     )
 
 
-class _WholeTask(TaskSummary):
+class _WholeTask(_TaskSummary):
+    error: TaskError | None
     stdout: str
     stdout_truncated: bool
     cpu_ms: Milliseconds | None
@@ -181,6 +197,26 @@ class TaskPage(Model):
 
     items: list[TaskSummary]
     next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
+
+
+class ErrorGroup(Model):
+    """Failures of the same kind: same type, line and message, but for the numbers, ids and URLs in it."""
+
+    fingerprint: str = Field(pattern="^[0-9a-f]{16}$", description="A filter of GET /api/tasks.")
+    type: str = Field(examples=["ValueError"])
+    message: str = Field(description="Its first 300 characters, blanked.", examples=["no row <n> at <url>"])
+    kind: Kind
+    count: int = Field(ge=1, description="Failures since first_at, of deleted tasks too.")
+    first_at: Time
+    last_at: Time
+    task_ids: list[Id] = Field(max_length=5, description="The newest of these tasks that are kept.")
+    scheduled_task_ids: list[Id] = Field(max_length=5, description="The scheduled tasks that failed last.")
+
+
+class ErrorGroups(Model):
+    """Groups of failures, the last failure first."""
+
+    items: list[ErrorGroup]
 
 
 # --- scheduled tasks -------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from app.api.context import context
+from app.api.listing import task_page, with_next
 from app.api.parsing import Query, idempotency_key, json_body
 from app.api.preference import held
 from app.api.shapes import answer, firing_page_json, new_schedule, new_task, schedule_json, schedule_page_json
-from app.api.tasks import task_page
 from app.domain.status import ScheduleStatus
 from app.store.schedules import Schedule, ScheduleFilters
 
@@ -30,7 +30,7 @@ def list_schedules() -> Response:
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
     page = context().schedules.page(filters, limit, cursor)
-    return answer(schedule_page_json(page))
+    return with_next(answer(schedule_page_json(page)), page.cursor)
 
 
 @blueprint.get("/<schedule_id>")
@@ -66,7 +66,7 @@ def list_firings(schedule_id: str) -> Response:
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
     records, next_cursor = context().schedules.firings(schedule_id, limit, cursor)
-    return answer(firing_page_json(records, next_cursor))
+    return with_next(answer(firing_page_json(records, next_cursor)), next_cursor)
 
 
 @blueprint.delete("/<schedule_id>")

@@ -16,10 +16,11 @@ from app.domain.fields import secret_names
 from app.domain.kinds import KINDS
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
+from app.store.failures import ErrorGroup
 from app.store.firings import FiringRecord
+from app.store.listing import Page
 from app.store.record import Change, Task
 from app.store.schedules import Schedule, SchedulePage
-from app.store.tasks import Page
 from app.usecases.batches import Batch
 from app.usecases.schedules import rule_of
 
@@ -96,7 +97,14 @@ def time_or_none(ms: int | None) -> str | None:
 
 def task_page_json(page: Page) -> bytes:
     """A page of tasks."""
-    items = [_task_summary(task) for task in page.items]
+    items = [
+        {
+            **_task_summary(task),
+            **_shown_spec(responses.TaskSummary, task),
+            "error": _error_summary(task.error),
+        }
+        for task in page.items
+    ]
     return write(responses.TaskPage, {"items": items, "next_cursor": page.cursor})
 
 
@@ -106,6 +114,7 @@ def task_json(task: Task) -> bytes:
     values = {
         **_task_summary(task),
         **_shown_spec(model, task),
+        "error": task.error,
         "stdout": task.stdout,
         "stdout_truncated": task.stdout_truncated,
         "cpu_ms": task.cpu_ms,
@@ -119,7 +128,6 @@ def task_json(task: Task) -> bytes:
 def _task_summary(task: Task) -> dict[str, Any]:
     return {
         "id": task.id,
-        **_shown_spec(responses.TaskSummary, task),
         "task_type": task.task_type,
         "kind": task.kind,
         "status": task.status,
@@ -133,8 +141,30 @@ def _task_summary(task: Task) -> dict[str, Any]:
         "duration_ms": task.duration_ms,
         "attempt": task.attempt,
         "worker": task.worker,
-        "error": task.error,
     }
+
+
+def _error_summary(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if error is None else {name: error[name] for name in ("type", "message", "line")}
+
+
+def error_groups_json(groups: Iterable[ErrorGroup]) -> bytes:
+    """Failures, grouped by fingerprint."""
+    items = [
+        {
+            "fingerprint": group.fingerprint,
+            "type": group.type,
+            "message": group.message,
+            "kind": group.kind,
+            "count": group.count,
+            "first_at": to_rfc3339(group.first_ms),
+            "last_at": to_rfc3339(group.last_ms),
+            "task_ids": group.task_ids,
+            "scheduled_task_ids": group.scheduled_task_ids,
+        }
+        for group in groups
+    ]
+    return write(responses.ErrorGroups, {"items": items})
 
 
 def _shown_spec(model: type[BaseModel], item: Task | Schedule) -> dict[str, Any]:

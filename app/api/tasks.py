@@ -8,10 +8,8 @@ from app.api.context import context
 from app.api.parsing import Query, idempotency_key, json_body
 from app.api.preference import held
 from app.api.responses import Stats
-from app.api.shapes import answer, new_schedule, new_task, task_json, task_page_json, write
+from app.api.shapes import answer, new_schedule, new_task, task_json, write
 from app.domain.spec import is_schedule
-from app.domain.status import Status, TaskType
-from app.store.tasks import Filters
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/api/tasks")
 
@@ -33,28 +31,6 @@ def retry(task_id: str) -> Response:
     changes = json_body(default={})
     key = idempotency_key(changes)
     return held(lambda wait_seconds: new_task(*context().tasks.retry_once(task_id, changes, key, wait_seconds)))
-
-
-@blueprint.get("")
-def list_tasks() -> Response:
-    """A page of tasks, newest first, with filters and a cursor."""
-    return task_page(Query(request.args))
-
-
-def task_page(query: Query, schedule_id: str | None = None) -> Response:
-    """The page of tasks that the query selects; with `schedule_id`, only tasks created by that scheduled task."""
-    filters = Filters(
-        status=query.choice("status", Status),
-        task_type=query.choice("task_type", TaskType),
-        scheduled_task_id=schedule_id or query.text("scheduled_task_id"),
-        created_after_ms=query.time_ms("created_after"),
-        created_before_ms=query.time_ms("created_before"),
-        **query.common_filters(),
-    )
-    limit, cursor = query.limit(), query.text("cursor")
-    query.done()
-    page = context().tasks.page(filters, limit, cursor)
-    return answer(task_page_json(page))
 
 
 @blueprint.get("/stats")

@@ -6,12 +6,26 @@ from collections.abc import Sequence
 
 from flask import Blueprint, Flask, Response, request
 
-from app.api import audit, batches, cron, docs, health, problems, scheduled_tasks, tasks, workers
+from app.api import (
+    audit,
+    batches,
+    cron,
+    docs,
+    export,
+    health,
+    listing,
+    problems,
+    scheduled_tasks,
+    tasks,
+    workers,
+)
 from app.api.context import EXTENSION, Context
 from app.api.guard import Guard
 from app.api.pages import CONTENT_SECURITY_POLICY
 from app.api.problems import Refused
 
+#: Path -> the type of the stream that it returns.
+STREAM_TYPES = {"/api/tasks/export": (export.NDJSON,)}
 ANSWER_TYPES = ("application/json", "application/problem+json")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -32,17 +46,19 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.before_request(_check_accept)
     web.after_request(_add_headers)
     web.after_request(audit.record)
-    own = [module.blueprint for module in (tasks, scheduled_tasks, cron, audit, health, docs, batches, workers)]
+    modules = (tasks, listing, export, scheduled_tasks, cron, audit, health, docs, batches, workers)
+    own = [module.blueprint for module in modules]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
     return web
 
 
 def _check_accept() -> None:
-    """Refuse clients that do not accept JSON: every response under /api is JSON."""
+    """Refuse clients that do not accept what every response under /api is: JSON, or the type of a stream."""
     accepts = request.accept_mimetypes
-    if request.path.startswith("/api/") and accepts and not accepts.best_match(ANSWER_TYPES):
-        raise Refused(406, "responses are application/json")
+    types = (*STREAM_TYPES.get(request.path, ()), *ANSWER_TYPES)
+    if request.path.startswith("/api/") and accepts and not accepts.best_match(types):
+        raise Refused(406, f"responses are {types[0]}")
 
 
 def _add_headers(response: Response) -> Response:

@@ -151,11 +151,12 @@ def kept_fields(spec: TaskFields) -> dict[str, Any]:
 
 @cache
 def _names_kept_of(model: type[TaskFields], kind: Kind) -> tuple[str, ...]:
-    foreign = _fields_of_others(kind)
+    foreign = fields_of_others(kind)
     return tuple(name for name in names_kept(model) if name not in foreign)
 
 
-def _fields_of_others(kind: Kind) -> frozenset[str]:
+def fields_of_others(kind: Kind) -> frozenset[str]:
+    """The fields that tasks of this kind do not have."""
     return frozenset(name for other, row in KINDS.items() if other is not kind for name in row.own_fields)
 
 
@@ -196,7 +197,7 @@ def merged(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
         raise InvalidSpec([Problem("", "must be a JSON object")])
     kinds = [row for row in KINDS.values() if changes.get(row.marker) is not None]
     if len(kinds) == 1:
-        foreign = _fields_of_others(kinds[0].kind) - changes.keys()
+        foreign = fields_of_others(kinds[0].kind) - changes.keys()
         raw = {name: value for name, value in raw.items() if name not in foreign}
     for name, other in (WHEN_FIELDS, WHEN_FIELDS[::-1]):
         if changes.get(name) is not None and changes.get(other) is None:

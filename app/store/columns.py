@@ -76,8 +76,13 @@ TASK: dict[str, Column] = {
     "attempt": Column("at", int),
     "worker": Column("w"),
     "scheduled_task_id": Column("sid"),
+    # Of scheduled tasks too. Derived from the name (app/domain/names.py); left out while it is the same.
+    "folded_name": Column("nf"),
     "retry_of": Column("ro"),
     "error": Column("er", json.loads),
+    # Of a failed task: the keys under which it is listed.
+    "error_type": Column("et"),
+    "fingerprint": Column("fp"),
     "stdout_truncated": Column("ot", _is_set),
     "cpu_ms": Column("cpu", float),
     "memory_kb": Column("mem", int),

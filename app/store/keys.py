@@ -38,6 +38,41 @@ class Keys:
         """ZSET id by seq: tasks that a scheduled task created."""
         return f"{self.prefix}by:{schedule_id}"
 
+    def finished_index(self, kind: Kind, task_type: TaskType, status: Status) -> str:
+        """ZSET id by the seq of its finish: the index in which a finished task of these three sits."""
+        return f"{self.prefix}fx:{kind}:{task_type}:{status}"
+
+    def name(self, folded_name: str) -> str:
+        """ZSET id by seq: the tasks with this name (app/domain/names.py)."""
+        return f"{self.prefix}name:{folded_name}"
+
+    @property
+    def names(self) -> str:
+        """ZSET of the folded names that tasks have, all with the score 0, so that they are sorted by their bytes."""
+        return f"{self.prefix}names"
+
+    @property
+    def newest(self) -> str:
+        """HASH folded name -> the seq of the newest task that ever had it: no task with the name has a higher one."""
+        return f"{self.prefix}newest"
+
+    def error_type(self, error_type: str) -> str:
+        """ZSET id by seq: the failed tasks whose error has this type."""
+        return f"{self.prefix}et:{error_type}"
+
+    def fingerprint(self, fingerprint: str) -> str:
+        """ZSET id by seq: the failed tasks with this fingerprint (app/domain/fingerprint.py)."""
+        return f"{self.prefix}fp:{fingerprint}"
+
+    @property
+    def errors(self) -> str:
+        """ZSET fingerprint by the ms of its last failure: the groups of failures."""
+        return f"{self.prefix}errors"
+
+    def error_group(self, fingerprint: str) -> str:
+        """HASH, expires: what is known of the failures with a fingerprint. Behind it `:by`, ZSET schedule id by ms."""
+        return f"{self.prefix}error:{fingerprint}"
+
     def schedule(self, schedule_id: str) -> str:
         """HASH: a scheduled task. The suffix `:spec` holds its body, `:firings` its newest firings
         (ZSET "at:outcome:task" by ms)."""

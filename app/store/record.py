@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.domain.names import folded
+from app.domain.spec import fields_of_others
 from app.domain.status import Kind, Status, TaskType
 from app.store.columns import SPEC, TASK, Column
 
@@ -69,7 +71,10 @@ _TASK_BY_SHORT: dict[str, tuple[str, Column]] = {
     column.short: (name, column) for name, column in TASK.items() if name in _ATTRIBUTES
 }
 _SPEC_BY_SHORT = {column.short: (name, column) for name, column in SPEC.items()}
-_SPEC_DEFAULTS = {name: column.default for name, column in SPEC.items()}
+#: kind -> the fields that a record of this kind holds, with their defaults.
+_DEFAULTS_OF = {
+    kind: {name: column.default for name, column in SPEC.items() if name not in fields_of_others(kind)} for kind in Kind
+}
 
 
 def read_task(task_id: str, flat: Sequence[str], body: Mapping[str, Any] | None = None, **more: Any) -> Task:
@@ -85,12 +90,17 @@ def read_task(task_id: str, flat: Sequence[str], body: Mapping[str, Any] | None 
 
 def read_spec(flat: Sequence[str]) -> dict[str, Any]:
     """The spec fields in the record of a task or scheduled task."""
-    spec, parts = dict(_SPEC_DEFAULTS), iter(flat)
+    spec, parts = dict(_DEFAULTS_OF[_kind_of(flat)]), iter(flat)
     for short, text in zip(parts, parts, strict=True):
         found = _SPEC_BY_SHORT.get(short)
         if found is not None:
             spec[found[0]] = found[1].read(text)
     return spec
+
+
+def _kind_of(flat: Sequence[str]) -> Kind:
+    short = TASK["kind"].short
+    return next(Kind(text) for name, text in zip(flat[::2], flat[1::2], strict=True) if name == short)
 
 
 def read_field(name: str, text: str | None) -> Any:
@@ -102,12 +112,18 @@ def read_field(name: str, text: str | None) -> Any:
 
 
 def write_spec(spec: Mapping[str, Any]) -> list[str]:
-    """The spec fields that a record stores: short name, text, … Fields with their default are omitted."""
+    """The spec fields that a record stores: short name, text, … Fields with their default are omitted.
+
+    The folded name is among them if it differs from the name.
+    """
     flat: list[str] = []
     for name, column in SPEC.items():
         value = spec.get(name, column.default)
         if value != column.default:
             flat += (column.short, column.write(value))
+    name = folded(spec["name"])
+    if name != spec["name"]:
+        flat += (TASK["folded_name"].short, name)
     return flat
 
 

@@ -10,8 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.outcome import Failure
 from app.store.client import Client
 from app.store.columns import SHORT_NAMES, dump_json
+from app.store.failures import failure_values
 from app.store.keys import Keys
 from app.store.messages import Message
 from app.store.record import read_field
@@ -144,7 +146,7 @@ class RecoveryStore:
         now_ms: int,
         message: Message,
         max_losses: int,
-        error: dict[str, Any],
+        failure: Failure,
         entry: dict[str, Any],
         actor: str = RECOVERY,
     ) -> str:
@@ -161,7 +163,8 @@ class RecoveryStore:
                 queue_key=message.queue_key,
                 message=message.payload,
                 max_losses=max_losses,
-                error=dump_json(error),
+                error=dump_json(failure.as_json()),
+                failure=failure_values(lost.kind, failure),
                 attempt=dump_json(entry),
                 actor=actor,
             )

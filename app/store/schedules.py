@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.domain.fields import Kept, names_kept
+from app.domain.names import Match, NamePattern
 from app.domain.spec import ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
@@ -15,9 +16,10 @@ from app.store.arguments import checked_cursor, one_or_all
 from app.store.client import Client
 from app.store.columns import SCHEDULE, dump_json
 from app.store.keys import Keys
+from app.store.listing import SCAN_PER_PAGE
 from app.store.record import body_of, read_spec, write_spec
 from app.store.scripts import Scripts
-from app.store.tasks import SCAN_PER_CALL, NewTask, task_values
+from app.store.tasks import NewTask, task_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,7 @@ class ScheduleFilters:
 
     status: ScheduleStatus | None = None
     kind: Kind | None = None
-    name: str | None = None
-    name_is_prefix: bool = False
+    name: NamePattern | None = None
     tag: str | None = None
 
 
@@ -131,9 +132,9 @@ class ScheduleStore:
             "schedule_list",
             before=checked_cursor(cursor) or "+inf",
             limit=limit,
-            budget=SCAN_PER_CALL if needs_scan else limit + 1,
-            name=filters.name or "",
-            is_prefix=int(filters.name_is_prefix),
+            budget=SCAN_PER_PAGE if needs_scan else limit + 1,
+            name=filters.name.text if filters.name else "",
+            match=filters.name.match if filters.name else Match.EXACT,
             tag=filters.tag or "",
             indexes=indexes,
         )

@@ -65,7 +65,9 @@ TASK_VALUES = names_in(_TASK, (_FOLDER / "_lib.lua").read_text())
 def _library(prefix: str) -> list[_Statement]:
     """The statements of `_lib.lua`, after the tables that it depends on."""
     fields = ", ".join(f"{name} = '{short}'" for name, short in SHORT_NAMES.items())
-    spec = ", ".join(f"'{column.short}'" for column in SPEC.values())
+    spec = ", ".join(
+        f"'{short}'" for short in (*(column.short for column in SPEC.values()), SHORT_NAMES["folded_name"])
+    )
     task = ", ".join(f"'{name}'" for name in TASK_VALUES)
     tables = f"local F = {{{fields}}}\nlocal SPEC_FIELDS = {{{spec}}}\nlocal TASK_VALUES = {{{task}}}\n"
     text = (_FOLDER / "_lib.lua").read_text().replace("$PREFIX", prefix)

@@ -7,9 +7,11 @@ from app.store.api_keys import ApiKeyStore
 from app.store.audit import AuditStore
 from app.store.batches import BatchStore
 from app.store.client import Client, connect
+from app.store.failures import FailureStore
 from app.store.firings import FiringStore
 from app.store.inbox import Inbox
 from app.store.keys import PREFIX, Keys
+from app.store.listing import TaskListing
 from app.store.liveness import LivenessStore
 from app.store.recovery import RecoveryStore
 from app.store.retention import RetentionStore
@@ -29,6 +31,8 @@ class Store:
         self.keys = Keys(prefix)
         self.tasks = TaskStore(client, self.keys, scripts)
         self.batches = BatchStore(client, self.keys, scripts)
+        self.listing = TaskListing(client, self.keys, scripts)
+        self.failures = FailureStore(scripts)
         self.firings = FiringStore(client, self.keys, scripts)
         self.retention = RetentionStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)

@@ -1,4 +1,4 @@
-"""Tasks in Redis: create, read, list, and change their status."""
+"""Tasks in Redis: create, read, and change their status."""
 
 from __future__ import annotations
 
@@ -9,26 +9,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.domain.ids import time_of
+from app.domain.names import folded
 from app.domain.numbers import plain_number
 from app.domain.outcome import EXPIRED, Ending, Outcome
 from app.domain.status import Kind, Status, TaskType
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
-from app.store.arguments import checked_cursor, one_or_all
 from app.store.client import Client
 from app.store.columns import TASK, dump_json
+from app.store.failures import failure_values
 from app.store.keys import Keys
 from app.store.messages import NO_MESSAGE, Message
 from app.store.record import Task, body_of, creation, read_history, read_task, write_spec
 from app.store.scripts import TASK_VALUES, Scripts
 
-#: How many records one Lua call may examine for a page, and how many calls one page may take. The limits bound the work
-#: for a response, and no other client of Redis waits longer than a few milliseconds.
-SCAN_PER_CALL = 2_000
-CALLS_PER_PAGE = 5
-SEQ_PER_MS = 2048
-#: How far seq (the creation order) may run ahead of the clock, because of many tasks in one ms or clocks that differ.
-#: `created_before` finds a task whose time is earlier than its seq implies only within this limit.
-SEQ_AHEAD_MS = 1_000
 #: How many workers a task may cost before it fails.
 MAX_LOSSES = 3
 #: Maximum length of a reason in the history, in characters: the name of an exception is the user's choice.
@@ -48,21 +41,6 @@ class NewTask:
     retry_of: str | None = None
     message: Message = NO_MESSAGE
     inbox: str = ""  # name of the inbox to notify at the end; "" for none
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Selects tasks for a list; None matches any. Times in ms since 1970: created_after <= created < created_before."""
-
-    status: Status | None = None
-    task_type: TaskType | None = None
-    kind: Kind | None = None
-    name: str | None = None
-    name_is_prefix: bool = False
-    tag: str | None = None
-    scheduled_task_id: str | None = None
-    created_after_ms: int | None = None
-    created_before_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +80,6 @@ class Attempt:
         return int(self.spec["priority"])
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a list; `cursor` is None on the last page."""
-
-    items: list[Task]
-    cursor: str | None
-
-
 class TaskStore:
     """The tasks under one prefix. Thread-safe. Every method raises Unavailable if Redis can't be reached."""
 
@@ -118,7 +88,7 @@ class TaskStore:
         self._keys = keys
         self._scripts = scripts
 
-    # --- create, read, list ---------------------------------------------------------------------
+    # --- create, read ---------------------------------------------------------------------
 
     def create(
         self, tasks: Sequence[NewTask], now_ms: int, conditions: Conditions = UNCONDITIONAL
@@ -163,60 +133,6 @@ class TaskStore:
         """The status alone, or None if there is no such task."""
         status = self._client.hget(self._keys.task(task_id), TASK["status"].short)
         return None if status is None else Status(str(status))
-
-    def page(self, filters: Filters, limit: int, cursor: str | None = None) -> Page:
-        """A page of tasks, newest first. `cursor` must come from an earlier page, otherwise ValueError is raised.
-
-        If the filters match rarely, a page may be short or empty and still have a cursor.
-        """
-        before, items = checked_cursor(cursor), list[Task]()
-        for _ in range(CALLS_PER_PAGE):
-            page = self._scan(filters, limit - len(items), before)
-            items += page.items
-            before = page.cursor or ""
-            if len(items) >= limit or not before:
-                break
-        return Page(items, before or None)
-
-    def _scan(self, filters: Filters, limit: int, before: str) -> Page:
-        sources = self._sources(filters)
-        if filters.created_before_ms is not None:
-            ceiling = str((filters.created_before_ms + SEQ_AHEAD_MS) * SEQ_PER_MS)
-            before = ceiling if not before else min(before, ceiling, key=int)
-        chunk = limit + 1 if len(sources) == 1 else limit // len(sources) + 8
-        cursor, *rows = self._scripts(
-            "list",
-            before=before or "+inf",
-            lowest="-inf" if filters.created_after_ms is None else filters.created_after_ms * SEQ_PER_MS,
-            limit=limit,
-            budget=SCAN_PER_CALL,
-            chunk=chunk,
-            name=filters.name or "",
-            is_prefix=int(filters.name_is_prefix),
-            tag=filters.tag or "",
-            schedule_id=filters.scheduled_task_id or "",
-            kind=filters.kind or "",
-            task_type=filters.task_type or "",
-            status=filters.status or "",
-            from_ms="" if filters.created_after_ms is None else filters.created_after_ms,
-            until_ms="" if filters.created_before_ms is None else filters.created_before_ms,
-            indexes=sources,
-        )
-        items = [read_task(task_id, record) for task_id, record in zip(rows[::2], rows[1::2], strict=True)]
-        return Page(items, cursor or None)
-
-    def _sources(self, filters: Filters) -> Sequence[str]:
-        """The smallest indexes that contain every match."""
-        if filters.scheduled_task_id is not None:
-            return [self._keys.created_by(filters.scheduled_task_id)]
-        if filters.tag is not None:
-            return [self._keys.tag(filters.tag)]
-        return [
-            self._keys.task_index(kind, task_type, status)
-            for kind in one_or_all(filters.kind, Kind)
-            for task_type in one_or_all(filters.task_type, TaskType)
-            for status in one_or_all(filters.status, Status)
-        ]
 
     # --- changes of status ----------------------------------------------------------------------
 
@@ -319,6 +235,7 @@ class TaskStore:
                 attempt=dump_json(entry) if entry else "",
                 reason=_reason(outcome, status, ending),
                 record=dump_json(_outcome_record(outcome, duration_ms)),
+                failure="" if outcome.failure is None else failure_values(attempt.kind, outcome.failure),
             )
         )
 
@@ -357,7 +274,10 @@ class TaskStore:
         return [bool(kept) for kept in answer]
 
 
-_EXPIRED_JSON = dump_json(EXPIRED.as_json())
+#: The error of a task that expired and, for each kind, what `index_failure` of `_lib.lua` takes.
+_EXPIRED_JSON = dump_json(
+    {"error": dump_json(EXPIRED.as_json()), **{kind: failure_values(kind, EXPIRED) for kind in Kind}}
+)
 
 
 def task_values(task: NewTask, now_ms: int) -> list[Any]:
@@ -378,6 +298,7 @@ def task_values(task: NewTask, now_ms: int) -> list[Any]:
         "body": dump_json(body_of(task.spec)),
         "tags": dump_json(tags) if tags else "",
         "schedule_id": task.scheduled_task_id or "",
+        "folded_name": folded(task.spec["name"]),
         "record": dump_json(record),
     }
     return [values[name] for name in TASK_VALUES]

@@ -140,14 +140,14 @@ class Recovery:
         return sum(self._take_back(attempt, now_ms) for attempt in lost)
 
     def _take_back(self, lost: LostAttempt, now_ms: int) -> bool:
-        failure = Failure("WorkerLostError", "the worker died while running the task").as_json()
+        failure = Failure("WorkerLostError", "the worker died while running the task")
         entry = {
             "attempt": lost.attempt,
             "started_at": to_rfc3339(lost.started_ms or now_ms),
             "finished_at": to_rfc3339(now_ms),
             "duration_ms": None,
             "worker": lost.worker,
-            "error": failure,
+            "error": failure.as_json(),
         }
         message = self.dispatcher.message(lost.task_id, lost.kind, lost.priority, now_ms, now_ms)
         max_losses = 1 if lost.on_worker_lost == "fail" else MAX_LOSSES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,13 +18,16 @@ from app.domain.spec import DELAY_FIELDS, TaskSpec, merged, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
 from app.store.admission import EarlierRequest
+from app.store.failures import ErrorGroup
+from app.store.listing import Filters, Order, Page
 from app.store.record import Task
 from app.store.store import Store
 from app.store.subscriber import Watch
-from app.store.tasks import Filters, NewTask, Page, as_created
+from app.store.tasks import NewTask, as_created
 from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
+from app.usecases.export import exported
 
 #: How long a stop waits for the worker to end the attempt before it writes the end of the task itself.
 STOP_PATIENCE_SECONDS = 0.8
@@ -170,12 +173,20 @@ class TaskService:
                 return task
             watch.wait(remaining if sure else min(remaining, LOOK_SECONDS))
 
-    def page(self, filters: Filters, limit: int, cursor: str | None) -> Page:
-        """A page, newest first."""
+    def page(self, filters: Filters, limit: int, cursor: str | None, order: Order = Order.CREATED) -> Page:
+        """A page of the tasks that match."""
         try:
-            return self._store.tasks.page(filters, limit, cursor)
+            return self._store.listing.page(filters, limit, cursor, order)
         except ValueError as error:
             raise InvalidSpec([Problem("cursor", str(error))]) from error
+
+    def export(self, filters: Filters) -> Iterator[Task]:
+        """All tasks that match, whole, oldest first (see `exported`)."""
+        return exported(self._store, filters)
+
+    def error_groups(self, since_ms: int | None, limit: int) -> list[ErrorGroup]:
+        """Failures grouped by fingerprint, the last failure first."""
+        return self._store.failures.groups(since_ms, limit)
 
     def patch(self, task_id: str, changes: Any) -> Task:
         """Change fields of a waiting task. A delay counts from now, and null resets a field to its default.

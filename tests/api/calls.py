@@ -29,6 +29,8 @@ CALL: dict[str, Any] = {"name": "ping", "api_url": "http://target.test/hook"}
 EVERY_MINUTE: dict[str, Any] = {"name": "minutely", "cron_expression": "* * * * *", **PROGRAM}
 UNKNOWN_ID = "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"
 
+DIVISION = Failure("ZeroDivisionError", "division by zero", 2, "…")
+
 #: Every call that needs Redis: method, path, body.
 EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", "/api/tasks", CODE),
@@ -37,6 +39,8 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("GET", "/api/tasks", None),
     ("GET", "/api/tasks/stats", None),
     ("GET", "/api/workers", None),
+    ("GET", "/api/tasks/errors", None),
+    ("GET", "/api/tasks/export", None),
     ("GET", f"/api/tasks/{UNKNOWN_ID}", None),
     ("PATCH", f"/api/tasks/{UNKNOWN_ID}", {"name": "x"}),
     ("DELETE", f"/api/tasks/{UNKNOWN_ID}", None),
@@ -169,9 +173,9 @@ class PlayedWorker:
         """Run it to its success."""
         self._end(self.start(task_id), Outcome(result_json=result_json, stdout=stdout, cpu_ms=0.8, memory_kb=5120))
 
-    def fail(self, task_id: str) -> None:
+    def fail(self, task_id: str, failure: Failure = DIVISION) -> None:
         """Run it to its failure."""
-        self._end(self.start(task_id), Outcome(failure=Failure("ZeroDivisionError", "division by zero", 2, "…")))
+        self._end(self.start(task_id), Outcome(failure=failure))
 
     def end_stopped(self, attempt: Attempt) -> None:
         """End an attempt as one that was told to stop."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from app.store.listing import Filters
 from app.store.store import Store
-from app.store.tasks import Filters
 from tests.api.calls import CALL, CODE, EVERY_MINUTE, UNKNOWN_ID, Api, fields_of
 
 
@@ -17,7 +17,7 @@ from tests.api.calls import CALL, CODE, EVERY_MINUTE, UNKNOWN_ID, Api, fields_of
 def nothing_is_created_and_nothing_logged(store: Store, caplog: pytest.LogCaptureFixture) -> Any:
     caplog.set_level(logging.INFO)
     yield
-    assert store.tasks.page(Filters(), 10).items == []
+    assert store.listing.page(Filters(), 10).items == []
     assert [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR] == []
 
 

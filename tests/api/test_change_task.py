@@ -25,6 +25,8 @@ def test_a_waiting_task_can_be_changed(api: Api, worker: PlayedWorker) -> None:
     changed = api.patch(f"/api/tasks/{task['id']}", {"name": "new", "tags": ["new"], "args": [5]}).get_json()
     assert (changed["name"], changed["args"], changed["due_at"]) == ("new", [5], task["due_at"])
     assert api.get("/api/tasks?tag=old").get_json()["items"] == []
+    assert api.get(f"/api/tasks?name={task['name']}*").get_json()["items"] == []
+    assert [item["id"] for item in api.get("/api/tasks?name=NEW").get_json()["items"]] == [task["id"]]
     sooner = api.patch(f"/api/tasks/{task['id']}", {"delay_seconds": 60}).get_json()
     assert sooner["due_at"] == "2026-11-23T08:31:00.000Z"
     now = api.patch(f"/api/tasks/{task['id']}", {"run_at": "2020-01-01T00:00:00Z"}).get_json()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from app.domain.errors import Unavailable
+from app.store.listing import Filters
 from app.store.store import Store
-from app.store.tasks import Filters
 from tests.api.calls import BASE_URL, CALL, CODE, EVERY_MINUTE, Api, fields_of
 
 
@@ -44,7 +44,7 @@ def test_half_a_body_is_not_taken_for_the_whole(api: Api, store: Store) -> None:
     )
     assert response.status_code == 400
     assert response.content_type == "application/problem+json"
-    assert store.tasks.page(Filters(), 10).items == []
+    assert store.listing.page(Filters(), 10).items == []
 
 
 @pytest.mark.parametrize("limit", ["1e2", "1_0", "+5", " 5", "\u0665", "5.5", "9" * 400])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.calls import Api, PlayedWorker
+from tests.api.calls import Api, PlayedWorker, fields_of
 from tests.conftest import VirtualClock
 
 
@@ -57,6 +57,13 @@ def test_without_tasks_the_list_is_empty(api: Api) -> None:
         ("?kind=code&status=waiting", ["code waiting"]),
         ("?name=code+queued", ["code queued"]),
         ("?name=code+s*", ["code stopped", "code succeeded"]),
+        ("?name=CODE+S*", ["code stopped", "code succeeded"]),
+        ("?name=*ED", ["api queued", "code stopped", "code failed", "code succeeded", "code queued"]),
+        ("?name=*e+s*", ["code stopped", "code succeeded"]),
+        ("?error_type=ZeroDivisionError", ["code failed"]),
+        ("?error_type=ZeroDivisionError&status=stopped", []),
+        ("?error_type=zerodivisionerror", []),
+        ("?fingerprint=0123456789abcdef", []),
         ("?name=*&kind=api", ["api waiting", "api queued"]),
         ("?tag=a", ["code succeeded", "code running"]),
         ("?tag=b&kind=api&status=queued&name=api*&task_type=immediate", ["api queued"]),
@@ -75,7 +82,47 @@ def test_filters_combine(api: Api, query: str, expected: list[str]) -> None:
 def test_a_summary_has_no_body(api: Api, eight: list[dict[str, Any]]) -> None:
     item = next(each for each in api.get("/api/tasks").get_json()["items"] if each["id"] == eight[3]["id"])
     assert {"result", "stdout", "function_code", "args", "api_url", "headers"}.isdisjoint(item)
-    assert item["error"]["type"] == "ZeroDivisionError"
+    assert item["error"] == {"type": "ZeroDivisionError", "message": "division by zero", "line": 2}
+
+
+@pytest.mark.usefixtures("eight")
+def test_a_summary_of_an_api_task_tells_what_it_calls(api: Api) -> None:
+    api.create(name="put", api_url="http://target.test/x?y=1", method="put")
+    items = api.get("/api/tasks?kind=api").get_json()["items"]
+    calls = [(item["name"], item["method"], item["api_url"]) for item in items[:2]]
+    assert calls == [("put", "PUT", "http://target.test/x?y=1"), ("api waiting", "GET", "http://target.test/")]
+
+
+def test_the_link_to_the_next_page_has_the_same_filters(api: Api) -> None:
+    for _ in range(3):
+        api.create(name="a b&c", tags=["é"])
+    first = api.get("/api/tasks?limit=2&name=A+B%26*&tag=%C3%A9")
+    link, _, relation = first.headers["Link"].partition("; ")
+    assert relation == 'rel="next"'
+    last = api.get(link.strip("<>"))
+    assert (len(last.get_json()["items"]), "Link" in last.headers) == (1, False)
+
+
+def test_of_repeated_parameters_the_first_counts_on_every_page(api: Api) -> None:
+    for name in ("a", "a", "b"):
+        api.create(name=name)
+    first = api.get("/api/tasks?limit=1&name=a&name=b")
+    assert first.headers["Link"].count("name=") == 1
+    assert names(api, first.headers["Link"].split(">")[0].partition("?")[2].join(("?", ""))) == ["a"]
+
+
+def test_the_newest_finish_comes_first(
+    api: Api, worker: PlayedWorker, clock: VirtualClock, eight: list[dict[str, Any]]
+) -> None:
+    clock.advance(1)
+    worker.succeed(eight[0]["id"])
+    finished = ["code queued", "code stopped", "code failed", "code succeeded"]
+    assert names(api, "?sort=finished") == finished
+    page = api.get("/api/tasks?sort=finished&limit=3").get_json()
+    assert names(api, f"?sort=finished&cursor={page['next_cursor']}") == finished[3:]
+    assert names(api, "?sort=finished&status=queued") == []
+    assert names(api, "?sort=created&status=failed") == ["code failed"]
+    assert fields_of(api.get("/api/tasks?sort=newest")) == ["sort"]
 
 
 def test_pages_hold_everything_once_and_in_order(api: Api) -> None:

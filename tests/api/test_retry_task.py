@@ -11,8 +11,8 @@ from flask import Flask
 
 from app.domain.ids import is_id
 from app.domain.status import Kind
+from app.store.listing import Filters
 from app.store.store import Store
-from app.store.tasks import Filters
 from tests.api.calls import UNKNOWN_ID, Api, PlayedWorker, created, fields_of
 from tests.api.test_declared_fields import COMMON, OF_KIND
 from tests.conftest import VirtualClock
@@ -181,7 +181,7 @@ def test_a_repetition_shows_the_new_task_when_the_first_is_gone(api: Api, worker
 
 
 def _new_task_id(store: Store, old: set[str]) -> str | None:
-    return next((task.id for task in store.tasks.page(Filters(), 10).items if task.id not in old), None)
+    return next((task.id for task in store.listing.page(Filters(), 10).items if task.id not in old), None)
 
 
 @pytest.mark.parametrize("creating", ["retry", "run"])

@@ -11,8 +11,8 @@ import redis
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.store.listing import Filters
 from app.store.store import Store
-from app.store.tasks import Filters
 from tests.api.calls import CODE, Api, PlayedWorker
 from tests.servers import wait_until
 
@@ -64,8 +64,8 @@ def test_a_create_that_waits_is_answered_at_the_finish(
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(Api(web).post, "/api/tasks", CODE, headers={"Prefer": prefer})
-        wait_until(lambda: store.tasks.page(Filters(), 1).items, 5, "the task")
-        task_id = store.tasks.page(Filters(), 1).items[0].id
+        wait_until(lambda: store.listing.page(Filters(), 1).items, 5, "the task")
+        task_id = store.listing.page(Filters(), 1).items[0].id
         began = time.monotonic()
         worker.succeed(task_id)
         response = answer.result(10)

@@ -24,6 +24,7 @@ WORKER = "celery@here"
 LEASE_MS = 15_000
 MESSAGE = Message("celeriac:celeriac.code", '{"headers": {"id": "none"}}')
 FAILED = Outcome(failure=Failure("ValueError", "no"))
+WORKER_LOST = Failure("WorkerLostError", "the worker died while running the task")
 SUCCEEDED = Outcome(result_json=b"7", stdout="out\n", cpu_ms=0.8, memory_kb=5120)
 STOPPED = Outcome(stopped=True)
 ENTRY = {"attempt": 1, "error": None}

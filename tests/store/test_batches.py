@@ -12,8 +12,9 @@ from app.domain.ids import batch_ids, first_batch_id
 from app.settings import Settings
 from app.store import batches
 from app.store.admission import Conditions, EarlierRequest
+from app.store.listing import Filters
 from app.store.store import Store
-from app.store.tasks import Filters, NewTask
+from app.store.tasks import NewTask
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
 from tests.conftest import VirtualClock
@@ -31,7 +32,7 @@ def listed(store: Store) -> list[str]:
     """The ids of all tasks, the oldest first."""
     found, cursor = list[str](), None
     while True:
-        page = store.tasks.page(Filters(), 200, cursor)
+        page = store.listing.page(Filters(), 200, cursor)
         found += [task.id for task in page.items]
         cursor = page.cursor
         if cursor is None:

@@ -21,6 +21,7 @@ from tests.store.making import (
     FAILED,
     LEASE_MS,
     WORKER,
+    WORKER_LOST,
     PlainMessages,
     claimed,
     created,
@@ -114,7 +115,7 @@ def test_an_attempt_of_a_lost_worker_does_not_expire(store: Store, clock: Virtua
     task_id = created(store, clock(), expires_in=1)
     claimed(store, task_id, clock())
     (lost,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
-    store.recovery.take_back(lost, clock(), message_for(task_id), 3, {}, {})
+    store.recovery.take_back(lost, clock(), message_for(task_id), 3, WORKER_LOST, {})
     assert recovery(store).expire(clock()) == 0
     assert isinstance(claim(store, task_id, clock), Attempt)
 

@@ -14,7 +14,7 @@ from app.store import scripts
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from tests.conftest import VirtualClock
-from tests.store.making import FAILED, LEASE_MS, STOPPED, SUCCEEDED, claimed, created
+from tests.store.making import FAILED, LEASE_MS, STOPPED, SUCCEEDED, WORKER_LOST, claimed, created
 
 LIST = "local FINISH_STEPS = {\n"
 STEP = "  function(ending) redis.call('RPUSH', P .. 'steps', ending.id .. ' ' .. ending.status) end,\n"
@@ -82,7 +82,7 @@ def lose_too_many_workers(store: Store, clock: VirtualClock) -> str:
     task_id = created(store, clock())
     claimed(store, task_id, clock())
     (lost,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
-    store.recovery.take_back(lost, clock(), NO_MESSAGE, 1, {"type": "WorkerLostError"}, {})
+    store.recovery.take_back(lost, clock(), NO_MESSAGE, 1, WORKER_LOST, {})
     return f"{task_id} failed"
 
 

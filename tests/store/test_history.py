@@ -20,6 +20,7 @@ from tests.store.making import (
     STOPPED,
     SUCCEEDED,
     WORKER,
+    WORKER_LOST,
     claimed,
     created,
     message_for,
@@ -109,9 +110,7 @@ def test_lost_workers(store: Store, clock: VirtualClock) -> None:
         claimed(store, task_id, clock())
         clock.advance(LEASE_MS + 1)
         (lost,) = store.recovery.expired_leases(clock(), 10)
-        store.recovery.take_back(
-            lost, clock(), message_for(task_id), MAX_LOSSES, {"type": "WorkerLostError"}, ENTRY, BEAT
-        )
+        store.recovery.take_back(lost, clock(), message_for(task_id), MAX_LOSSES, WORKER_LOST, ENTRY, BEAT)
     ends = [change for change in history(store, task_id) if change.before is RUNNING]
     assert [change.after for change in ends] == [QUEUED, QUEUED, Status.FAILED]
     assert {(change.who, change.why) for change in ends} == {(BEAT, "lease expired")}

@@ -27,7 +27,7 @@ from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt
 from tests.conftest import VirtualClock
 from tests.store import making
-from tests.store.making import ENTRY, FAILED, LEASE_MS, STOPPED, SUCCEEDED, message_for, new_task
+from tests.store.making import ENTRY, FAILED, LEASE_MS, STOPPED, SUCCEEDED, WORKER_LOST, message_for, new_task
 
 HORIZON_MS = 5_000
 AGES_MS = 10**10
@@ -300,7 +300,7 @@ class TaskMachine(RuleBasedStateMachine):
         for attempt in lost:
             model = self.models[attempt.task_id]
             answer = self.store.recovery.take_back(
-                attempt, now_ms, message_for(attempt.task_id), MAX_LOSSES, {"type": "WorkerLostError"}, ENTRY
+                attempt, now_ms, message_for(attempt.task_id), MAX_LOSSES, WORKER_LOST, ENTRY
             )
             if model.stop_asked:
                 model.end(Status.STOPPED)
@@ -425,7 +425,7 @@ class TaskMachine(RuleBasedStateMachine):
         for model in self.models.values():
             self.store.tasks.stop(model.id, self.clock(), force=True)
             assert self.store.tasks.delete(model.id)
-        kept = [key for key in self.raw.keys("*") if not key.startswith("celeriac:minute:")]
+        kept = [key for key in self.raw.keys("*") if not key.startswith(("celeriac:minute:", "celeriac:error"))]
         assert set(kept) <= {self.store.keys.seq, message_for("").queue_key}
 
 

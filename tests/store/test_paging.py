@@ -11,17 +11,38 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.domain.fingerprint import group_of
+from app.domain.names import folded, name_pattern
+from app.domain.outcome import Failure, Outcome
+from app.domain.spec import fields_of_others
 from app.domain.status import Kind, Status, TaskType
-from app.store import tasks as tasks_module
+from app.store import listing as listing_module
 from app.store.columns import SPEC
+from app.store.listing import SEQ_PER_MS, Filters, Order
 from app.store.record import Task
 from app.store.store import Store
-from app.store.tasks import SEQ_PER_MS, Filters
 from tests.conftest import NOON_MS, VirtualClock
-from tests.store.making import FAILED, SUCCEEDED, claimed, created, new_task
+from tests.store.making import SUCCEEDED, claimed, created, new_task
 
 SCHEDULES = ("01a20786-bb40-7dea-8c0d-e64779664c00", "01a20786-bb40-7dea-8c0d-e64779664c01")
-NAMES = ("report", "report 2", "re", 'a:b"*', "ü💡", "*")
+NAMES = ("report", "Report", "report 2", "re", 'a:b"*', "Ü💡", "ü💡", "STRASSE", "straße", "*", "the report")
+PATTERNS = (
+    *NAMES,
+    "REPORT",
+    "r*",
+    "R*",
+    "*PORT*",
+    "*t",
+    "*2",
+    "ü*",
+    "*ß*",
+    "a:B*",
+    "nobody",
+    "nobody*",
+    "*nobody*",
+    "**",
+)
+ERRORS = (Failure("ValueError", "no row 12"), Failure("ValueError", "no row 13"), Failure("KeyError", "12", 3))
 TAGS = ("a", "a:b", '"quoted"', "ü💡", "*", "a b\n")
 
 
@@ -36,6 +57,7 @@ class Made:
     tags: tuple[str, ...]
     schedule: str | None
     pause_ms: int
+    error: Failure = ERRORS[0]
 
 
 MADE = st.builds(
@@ -46,16 +68,21 @@ MADE = st.builds(
     st.sampled_from(NAMES),
     st.lists(st.sampled_from(TAGS), max_size=2).map(tuple),
     st.none() | st.sampled_from(SCHEDULES),
-    st.sampled_from([0, 0, 0, 1, 7]),  # mostly within the same millisecond
+    st.sampled_from([0, 0, 0, 1, 7]),  # mostly in the same millisecond
+    st.sampled_from(ERRORS),
 )
 TIMES_MS = st.integers(NOON_MS - 1, NOON_MS + 40)
 FILTERS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "status": st.builds(dict, status=st.sampled_from(Status)),
     "task_type": st.builds(dict, task_type=st.sampled_from(TaskType)),
     "kind": st.builds(dict, kind=st.sampled_from(Kind)),
-    "name": st.builds(dict, name=st.sampled_from([*NAMES, "r", "nobody"]), name_is_prefix=st.booleans()),
+    "name": st.builds(dict, name=st.sampled_from(PATTERNS).map(name_pattern)),
     "tag": st.builds(dict, tag=st.sampled_from([*TAGS, "b", "nothing"])),
     "schedule": st.builds(dict, scheduled_task_id=st.sampled_from(SCHEDULES)),
+    "error_type": st.builds(dict, error_type=st.sampled_from(["ValueError", "KeyError", "nobody"])),
+    "fingerprint": st.builds(
+        dict, kind=st.just(Kind.CODE), fingerprint=st.sampled_from([group_of(Kind.CODE, e).fingerprint for e in ERRORS])
+    ),
     "after": st.builds(dict, created_after_ms=TIMES_MS),
     "before": st.builds(dict, created_before_ms=TIMES_MS),
 }
@@ -87,17 +114,20 @@ def make(store: Store, clock: VirtualClock, made: Made) -> None:
     elif made.status not in (Status.WAITING, Status.QUEUED):
         attempt = claimed(store, task_id, now_ms)
         if made.status is not Status.RUNNING:
-            outcome = SUCCEEDED if made.status is Status.SUCCEEDED else FAILED
+            outcome = SUCCEEDED if made.status is Status.SUCCEEDED else Outcome(failure=made.error)
             store.tasks.finish(attempt, outcome, now_ms, 1.0)
 
 
 def matches(task: Task, filters: Filters) -> bool:
     """The contract of each filter, applied task by task."""
-    named = filters.name is None or task.name == filters.name
-    if filters.name is not None and filters.name_is_prefix:
-        named = task.name.startswith(filters.name)
+    failure = Failure(**task.error) if task.error else None
     return (
-        named
+        (filters.name is None or filters.name.matches(task.name))
+        and (filters.error_type is None or (failure is not None and failure.type == filters.error_type))
+        and (
+            filters.fingerprint is None
+            or (failure is not None and group_of(task.kind, failure).fingerprint == filters.fingerprint)
+        )
         and filters.status in (None, task.status)
         and filters.task_type in (None, task.task_type)
         and filters.kind in (None, task.kind)
@@ -108,12 +138,12 @@ def matches(task: Task, filters: Filters) -> bool:
     )
 
 
-def walk(store: Store, filters: Filters, limit: int) -> list[Task]:
+def walk(store: Store, filters: Filters, limit: int, order: Order = Order.CREATED) -> list[Task]:
     """The whole list, page by page."""
     found: list[Task] = []
     cursor = None
     while True:
-        page = store.tasks.page(filters, limit, cursor)
+        page = store.listing.page(filters, limit, cursor, order)
         assert len(page.items) <= limit
         found += page.items
         if page.cursor is None:
@@ -127,7 +157,12 @@ def walk(store: Store, filters: Filters, limit: int) -> list[Task]:
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_contain_exactly_the_matches_newest_first(
-    store: Store, raw_redis: redis.Redis, made: list[Made], mixtures: list[Filters], data: st.DataObject
+    store: Store,
+    raw_redis: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    made: list[Made],
+    mixtures: list[Filters],
+    data: st.DataObject,
 ) -> None:
     raw_redis.flushdb()
     clock = VirtualClock()
@@ -136,9 +171,23 @@ def test_pages_contain_exactly_the_matches_newest_first(
     everything = walk(store, Filters(), 200)
     assert len(everything) == len(made)
     assert [task.name for task in everything] == [one.name for one in reversed(made)]
+    for task in data.draw(st.lists(st.sampled_from(everything), max_size=5)) if everything else []:
+        store.tasks.delete(task.id)
+    everything = walk(store, Filters(), 200)
+    names = {folded(task.name) for task in everything}
+    assert raw_redis.zrange(store.keys.names, 0, -1) == sorted(names, key=str.encode)
+    assert set(raw_redis.hkeys(store.keys.newest)) == names
+    monkeypatch.setattr(listing_module, "SCAN_PER_PAGE", data.draw(st.sampled_from([2, 500])))
+    monkeypatch.setattr(listing_module, "NAMES_MATCHED", data.draw(st.sampled_from([0, 2, 2_000])))
+    monkeypatch.setattr(listing_module, "NAMES_BEGUN", data.draw(st.sampled_from([0, 1, 500])))
     for filters in mixtures:
         limit = data.draw(st.sampled_from([1, 2, 7, 200]))
-        assert walk(store, filters, limit) == [task for task in everything if matches(task, filters)]
+        expected = [task for task in everything if matches(task, filters)]
+        assert walk(store, filters, limit) == expected
+        assert walk(store, filters, limit, Order.OLDEST) == expected[::-1]
+        finished = walk(store, filters, limit, Order.FINISHED)
+        assert {task.id for task in finished} == {task.id for task in expected if task.status.finished}
+        assert [task.finished_ms for task in finished] == sorted((t.finished_ms or 0 for t in finished), reverse=True)
 
 
 def test_every_combination_of_filters_finds_exactly_the_matches(store: Store, clock: VirtualClock) -> None:
@@ -149,7 +198,13 @@ def test_every_combination_of_filters_finds_exactly_the_matches(store: Store, cl
     everything = walk(store, Filters(), 200)
     assert len(everything) == 48
     for kind, task_type, name, tag, schedule in product(*((None, *part) for part in parts)):
-        filters = Filters(kind=kind, task_type=task_type, name=name, tag=tag, scheduled_task_id=schedule)
+        filters = Filters(
+            kind=kind,
+            task_type=task_type,
+            name=name_pattern(name) if name else None,
+            tag=tag,
+            scheduled_task_id=schedule,
+        )
         assert walk(store, filters, 200) == [task for task in everything if matches(task, filters)]
 
 
@@ -180,50 +235,106 @@ def test_time_filters_use_the_record_even_if_many_tasks_were_created_at_once(
         assert [task.id for task in after] == [t.id for t in everything if created_ms[t.id] >= bound_ms]
 
 
-def test_a_rare_filter_gives_short_pages_with_a_cursor_and_misses_nothing(
+def test_a_rare_mixture_of_filters_gives_short_pages_with_a_cursor_and_misses_nothing(
     store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks_module, "SCAN_PER_CALL", 10)
-    names = ["rare" if number in (3, 90, 170, 299) else "common" for number in range(300)]
-    store.tasks.create([new_task(clock(), name=name) for name in names], clock())
-    page = store.tasks.page(Filters(name="rare"), 2)
-    assert (len(page.items), page.cursor is None) == (1, False), "the work for one page is not bounded"
-    cursors, found = 1, list(page.items)
+    """Each filter matches half of the tasks, and both together four."""
+    monkeypatch.setattr(listing_module, "SCAN_PER_PAGE", 25)
+    rare, half = {4, 90, 170, 298}, Filters(name=name_pattern("even"), tag="odd")
+    many = [
+        new_task(clock(), name="odd" if number % 2 else "Even", tags=["odd"] if number % 2 or number in rare else [])
+        for number in range(300)
+    ]
+    store.tasks.create(many, clock())
+    page = store.listing.page(half, 2)
+    assert (len(page.items), page.cursor is None) == (1, False), "the work for one answer is not bounded"
+    pages, found = 1, list(page.items)
     while page.cursor is not None:
-        page = store.tasks.page(Filters(name="rare"), 2, page.cursor)
-        cursors, found = cursors + 1, found + page.items
-    assert (len(found), cursors) == (4, 7), "50 records examined per page, the last page empty"
+        page = store.listing.page(half, 2, page.cursor)
+        pages, found = pages + 1, found + page.items
+    assert [task.id for task in found] == [many[number].id for number in sorted(rare, reverse=True)]
+    assert pages == 6, "pages of 25 compared"
+
+
+@pytest.mark.parametrize("pattern", ["X*", "*mark"])
+def test_a_page_is_filled_wherever_its_matches_are(store: Store, clock: VirtualClock, pattern: str) -> None:
+    """The oldest of many tasks match, each with a name of its own, and some of them have been deleted."""
+    many = [new_task(clock(), name=f"x {number} mark") for number in range(200)]
+    many += [new_task(clock(), name=f"y {number % 100}") for number in range(1_000)]
+    store.tasks.create(many, clock())
+    for task in many[190:200]:
+        store.tasks.delete(task.id)
+    page, expected = store.listing.page(Filters(name=name_pattern(pattern)), 50), many[189::-1]
+    assert [task.id for task in page.items] == [task.id for task in expected[:50]]
+    assert [task.id for task in walk(store, Filters(name=name_pattern(pattern)), 50)] == [task.id for task in expected]
 
 
 def test_tasks_created_while_paging_do_not_disturb_the_pages(store: Store, clock: VirtualClock) -> None:
     old = [created(store, clock()) for _ in range(5)]
-    page = store.tasks.page(Filters(), 2)
+    page = store.listing.page(Filters(), 2)
     created(store, clock.advance(1))
     store.tasks.stop(old[1], clock())  # it moves to another index, but keeps its position
-    rest = store.tasks.page(Filters(), 10, page.cursor)
+    rest = store.listing.page(Filters(), 10, page.cursor)
     assert [task.id for task in [*page.items, *rest.items]] == list(reversed(old))
+
+
+@given(
+    old=st.lists(MADE, min_size=1, max_size=20),
+    meanwhile=st.lists(MADE, min_size=1, max_size=5),
+    filters=st.sampled_from([Filters(), *(Filters(name=name_pattern(text)) for text in ("r*", "*e*", "report"))]),
+    limit=st.sampled_from([1, 3]),
+    order=st.sampled_from(Order),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pages_neither_skip_nor_repeat_while_tasks_are_created_and_end(
+    store: Store,
+    raw_redis: redis.Redis,
+    old: list[Made],
+    meanwhile: list[Made],
+    filters: Filters,
+    limit: int,
+    order: Order,
+) -> None:
+    raw_redis.flushdb()
+    clock = VirtualClock()
+    for one in old:
+        make(store, clock, one)
+    last = store.listing.position()
+    expected = [task.id for task in walk(store, filters, 200, order)]
+    everything, found, cursor = walk(store, Filters(), 200), list[str](), None
+    while True:
+        page = store.listing.page(filters, limit, cursor, order, last)
+        found += [task.id for task in page.items]
+        cursor = page.cursor
+        if cursor is None:
+            break
+        for one in meanwhile:
+            make(store, clock, one)
+        if everything:
+            store.tasks.stop(everything.pop().id, clock())
+    assert found == expected
 
 
 def test_the_last_page_has_no_cursor(store: Store, clock: VirtualClock) -> None:
     for _ in range(4):
         created(store, clock())
-    first = store.tasks.page(Filters(), 2)
-    assert store.tasks.page(Filters(), 2, first.cursor).cursor is None
-    assert store.tasks.page(Filters(), 4).cursor is None
-    assert store.tasks.page(Filters(status=Status.FAILED), 4) == tasks_module.Page([], None)
+    first = store.listing.page(Filters(), 2)
+    assert store.listing.page(Filters(), 2, first.cursor).cursor is None
+    assert store.listing.page(Filters(), 4).cursor is None
+    assert store.listing.page(Filters(status=Status.FAILED), 4) == listing_module.Page([], None)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 17, "1 ", "+inf"])
 def test_an_invalid_cursor_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="is not a cursor returned by a list"):
-        store.tasks.page(Filters(), 10, cursor)
+        store.listing.page(Filters(), 10, cursor)
 
 
 def test_a_listed_task_has_no_bodies(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
-    (task,) = store.tasks.page(Filters(), 10).items
+    (task,) = store.listing.page(Filters(), 10).items
     whole: Any = store.tasks.get(task_id)
-    assert task.spec.keys() == set(SPEC), "only fields of the record"
+    assert task.spec.keys() == set(SPEC) - fields_of_others(Kind.CODE), "only fields of the record"
     assert (task.result_json, task.stdout, task.attempts) == (None, "", ())
     assert (task.id, task.status, task.duration_ms) == (whole.id, whole.status, whole.duration_ms)

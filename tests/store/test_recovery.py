@@ -14,15 +14,16 @@ from app.domain.ids import new_id
 from app.domain.outcome import Ending
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
+from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE, TASK_ID, Message, MessageTemplate
 from app.store.store import Store
-from app.store.tasks import MAX_LOSSES, Attempt, Filters
+from app.store.tasks import MAX_LOSSES, Attempt
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
 from app.usecases.recovery import FETCH_GRACE_MS, OVERDUE_MS
 from app.usecases.retention import MAX_TRIMMED, TRIM_EVERY_MS
 from tests.conftest import VirtualClock
-from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, claimed, created, finished
+from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, WORKER_LOST, claimed, created, finished
 
 HORIZON_MS = 5_000
 QUEUES = {Kind.CODE: "celeriac.code", Kind.API: "celeriac.api"}
@@ -235,21 +236,21 @@ def test_a_stale_view_of_an_expired_lease_ends_no_later_attempt(store: Store, cl
     task_id = created(store, clock())
     claimed(store, task_id, clock())
     (seen,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
-    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == "queued"
+    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, WORKER_LOST, {}) == "queued"
     task = store.tasks.get(task_id)
     assert task is not None
     assert (task.queued_ms, task.started_ms, task.worker) == (clock(), None, None)
     assert store.recovery.expired_leases(clock(), 10) == []
-    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
+    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, WORKER_LOST, {}) == ""
     claimed(store, task_id, clock())
-    assert store.recovery.take_back(seen, clock.advance(LEASE_MS + 1), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
+    assert store.recovery.take_back(seen, clock.advance(LEASE_MS + 1), NO_MESSAGE, MAX_LOSSES, WORKER_LOST, {}) == ""
 
 
 def test_a_lease_renewed_after_it_was_seen_expired_remains(store: Store, clock: VirtualClock) -> None:
     attempt = claimed(store, created(store, clock()), clock())
     (seen,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
     assert store.tasks.renew([attempt], clock() + LEASE_MS) == [True]
-    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, {}, {}) == ""
+    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, WORKER_LOST, {}) == ""
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "succeeded"
 
 
@@ -301,7 +302,7 @@ def test_a_lost_attempt_with_a_stop_request_is_stopped(
 
 
 def kept(store: Store) -> list[str]:
-    return [task.id for task in reversed(store.tasks.page(Filters(), 200).items)]
+    return [task.id for task in reversed(store.listing.page(Filters(), 200).items)]
 
 
 def test_finished_tasks_are_removed_after_the_retention_time(

@@ -11,9 +11,9 @@ import redis
 from app.domain.outcome import Ending
 from app.settings import Settings
 from app.store.admission import Conditions, EarlierRequest
+from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
-from app.store.tasks import Filters
 from app.usecases.retention import TRIM_BATCH, Retention
 from tests.conftest import VirtualClock
 from tests.store.making import (
@@ -38,21 +38,22 @@ def retention_of(store: Store, **settings: float) -> Retention:
 
 
 def kept(store: Store, **filters: str) -> list[str]:
-    return [task.id for task in reversed(store.tasks.page(Filters(**filters), 200).items)]  # type: ignore[arg-type]
+    return [task.id for task in reversed(store.listing.page(Filters(**filters), 200).items)]  # type: ignore[arg-type]
 
 
 def keys_of_tasks(raw: redis.Redis) -> set[str]:
-    """All keys except the sequence, the counters per minute and the messages that workers will discard."""
-    passing = ("celeriac:minute:", "celeriac:celeriac.")
+    """All keys except the sequence, the counters of minutes and errors, and the messages that workers will discard."""
+    passing = ("celeriac:minute:", "celeriac:error", "celeriac:celeriac.")
     return {key for key in raw.keys("*") if not key.startswith(passing)} - {"celeriac:seq"}
 
 
 def full_life(store: Store, clock: VirtualClock, schedule_id: str) -> str:
-    """The id of a task with all possible data: tags, attempts, a history, a result, output."""
-    task_id = created(store, clock(), tags=("a", "b:c"), scheduled_task_id=schedule_id)
+    """The id of a task that has everything a task can have: tags, attempts, a history, a result, output, an error."""
+    task_id = created(store, clock(), name="Ü", tags=("a", "b:c"), scheduled_task_id=schedule_id)
     attempt, entry = claimed(store, task_id, clock()), {"attempt": 1}
     store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message_for(task_id), Ending.COUNTED, entry=entry)
-    store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
+    failed = replace(SUCCEEDED, failure=FAILED.failure)
+    store.tasks.finish(claimed(store, task_id, clock()), failed, clock(), 1.0)
     return task_id
 
 

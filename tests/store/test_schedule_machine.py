@@ -23,9 +23,10 @@ from hypothesis.stateful import (
 from app.domain.ids import firing_id
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store.firings import Firing, Firings
+from app.store.listing import Filters
 from app.store.schedules import Schedule, ScheduleFilters
 from app.store.store import Store
-from app.store.tasks import Attempt, Filters
+from app.store.tasks import Attempt
 from tests.conftest import VirtualClock
 from tests.store.making import LEASE_MS, SUCCEEDED, TEMPLATE, changed, new_schedule, new_task
 
@@ -309,7 +310,7 @@ class ScheduleMachine(RuleBasedStateMachine):
             assert self.store.tasks.status(task_id) is status
 
     def tasks_of(self, schedule_id: str) -> Sequence[str]:
-        return [task.id for task in self.store.tasks.page(Filters(scheduled_task_id=schedule_id), 1_000).items]
+        return [task.id for task in self.store.listing.page(Filters(scheduled_task_id=schedule_id), 1_000).items]
 
     @invariant()
     def each_is_in_exactly_one_list_and_due_when_it_says(self) -> None:

@@ -19,9 +19,9 @@ from app.clock import system_clock
 from app.domain.errors import Conflict, NotFound
 from app.domain.status import ScheduleStatus
 from app.settings import Settings
+from app.store.listing import Filters
 from app.store.schedules import Schedule
 from app.store.store import Store
-from app.store.tasks import Filters
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from app.usecases.schedules import ScheduleService
@@ -46,7 +46,7 @@ def beat_of(store: Store, clock: Callable[[], int]) -> FiringService:
 
 
 def names_of_tasks(store: Store, schedule_id: str) -> list[str]:
-    return [task.name for task in store.tasks.page(Filters(scheduled_task_id=schedule_id), 200).items]
+    return [task.name for task in store.listing.page(Filters(scheduled_task_id=schedule_id), 200).items]
 
 
 def assert_whole(store: Store, raw: redis.Redis, schedule_id: str, status: ScheduleStatus) -> Schedule:
@@ -54,7 +54,7 @@ def assert_whole(store: Store, raw: redis.Redis, schedule_id: str, status: Sched
     schedule = store.schedules.get(schedule_id)
     assert schedule is not None
     assert schedule.status is status
-    tasks = store.tasks.page(Filters(scheduled_task_id=schedule_id), 200).items
+    tasks = store.listing.page(Filters(scheduled_task_id=schedule_id), 200).items
     notes, _ = store.firings.page(schedule_id, 200, None)
     created = [note.task_id or "" for note in notes if note.outcome == "created"]
     assert sorted(created) == sorted(task.id for task in tasks)

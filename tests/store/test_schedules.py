@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from app.domain.fields import Kept, names_kept
 from app.domain.ids import firing_id, new_id
+from app.domain.names import name_pattern
 from app.domain.spec import ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store import schedules as schedules_module
 from app.store.firings import DueSchedule, Firing, FiringRecord
+from app.store.listing import Filters
 from app.store.messages import DELIVERY_TAG, TASK_ID, MessageTemplate
 from app.store.schedules import Schedule, ScheduleFilters, task_spec_of
 from app.store.store import Store
-from app.store.tasks import Filters
 from tests.conftest import VirtualClock
 from tests.store.making import (
     SCHEDULE_SPEC,
@@ -47,7 +48,7 @@ def read(store: Store, schedule_id: str) -> Schedule:
 
 
 def tasks_of(store: Store, schedule: Schedule) -> list[str]:
-    return [task.id for task in reversed(store.tasks.page(Filters(scheduled_task_id=schedule.id), 200).items)]
+    return [task.id for task in reversed(store.listing.page(Filters(scheduled_task_id=schedule.id), 200).items)]
 
 
 def outcomes(store: Store, schedule: Schedule) -> list[tuple[int, str]]:
@@ -56,7 +57,9 @@ def outcomes(store: Store, schedule: Schedule) -> list[tuple[int, str]]:
 
 
 def test_a_new_schedule_is_read_as_it_was_written(store: Store, clock: VirtualClock) -> None:
-    schedule = new_schedule(clock(), name='ü "*"', tags=["a:b", "ü"], kind=Kind.API, key="k/1", spec={"api_url": "ü"})
+    schedule = new_schedule(
+        clock(), name='ü "*"', tags=["a:b", "ü"], kind=Kind.API, key="k/1", spec={"api_url": "ü", "method": "GET"}
+    )
     assert store.schedules.create(schedule, clock()) == schedule.id
     assert store.schedules.get(schedule.id) == schedule
     assert store.schedules.get(NOBODY) is None
@@ -142,7 +145,7 @@ def test_a_firings_task_matches_its_schedule(store: Store, raw_redis: redis.Redi
     for schedule, task_id in zip(schedules, task_ids, strict=True):
         assert_made_of(store, schedule, task_id, now_ms)
         assert store.tasks.status(task_id) is Status.QUEUED
-    assert [task.id for task in store.tasks.page(Filters(tag="ü"), 10).items] == task_ids[:1]
+    assert [task.id for task in store.listing.page(Filters(tag="ü"), 10).items] == task_ids[:1]
     messages = raw_redis.lrange(message_for("").queue_key, 0, -1)
     assert messages == [message_for(task_id).payload for task_id in reversed(task_ids)]
 
@@ -330,7 +333,8 @@ def test_a_paused_schedule_does_not_fire_and_a_resumed_one_does(store: Store, cl
 
 def test_a_change_based_on_an_outdated_view_changes_nothing(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock(), tags=["a"])
-    new = changed(schedule, name="new", tags=["b"], kind=Kind.API, next_run_ms=clock() + 5)
+    spec = {**schedule.spec, "api_url": "http://x/", "method": "GET"}
+    new = changed(schedule, name="new", tags=["b"], kind=Kind.API, next_run_ms=clock() + 5, spec=spec)
     assert store.schedules.change(schedule, new, clock.advance(1))
     assert not store.schedules.change(schedule, changed(schedule, name="late"), clock())
     after = read(store, schedule.id)
@@ -373,7 +377,17 @@ def test_a_deleted_schedule_leaves_only_its_tasks(store: Store, raw_redis: redis
     assert left <= {store.keys.seq, "celeriac:celeriac.code"}
 
 
-NAMES = ("nightly", "night", 'a:b"*', "ü")
+def test_the_tasks_of_firings_are_found_by_name(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    for name in ("Nächtlich", "hourly"):
+        store.firings.fire([due(scheduled(store, clock(), name=name))], clock() + 60_000)
+    (found,) = store.listing.page(Filters(name=name_pattern("NÄCHT*")), 10).items
+    assert found.name == "Nächtlich"
+    assert store.tasks.delete(found.id) == "queued"
+    assert raw_redis.zrange(store.keys.names, 0, -1) == ["hourly"]
+
+
+NAMES = ("nightly", "Night", 'a:b"*', "Ü")
+PATTERNS = (*NAMES, "n", "x", "N*", "*GHT", "*igh*", "ü", "A:*")
 TAGS = ("a", "a:b", "ü*")
 MADE = st.tuples(
     st.sampled_from(Kind), st.sampled_from(ScheduleStatus), st.sampled_from(NAMES), st.sets(st.sampled_from(TAGS))
@@ -382,8 +396,7 @@ FILTERS = st.builds(
     ScheduleFilters,
     status=st.none() | st.sampled_from(ScheduleStatus),
     kind=st.none() | st.sampled_from(Kind),
-    name=st.none() | st.sampled_from([*NAMES, "n", "x"]),
-    name_is_prefix=st.booleans(),
+    name=st.none() | st.sampled_from(PATTERNS).map(name_pattern),
     tag=st.none() | st.sampled_from([*TAGS, "b"]),
 )
 
@@ -402,14 +415,12 @@ def test_pages_contain_exactly_the_matches_newest_first(
         schedule = scheduled(store, clock(), kind=kind, name=name, tags=sorted(tags))
         if status is not ScheduleStatus.ACTIVE:
             store.schedules.move(schedule.id, clock(), ScheduleStatus.ACTIVE, status, None)
-        named = filters.name is None or name == filters.name
-        if filters.name is not None and filters.name_is_prefix:
-            named = name.startswith(filters.name)
+        named = filters.name is None or filters.name.matches(name)
         fits = filters.status in (None, status) and filters.kind in (None, kind)
         if named and fits and (filters.tag is None or filters.tag in tags):
             expected.append(schedule.id)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schedules_module, "SCAN_PER_CALL", scan)
+        patch.setattr(schedules_module, "SCAN_PER_PAGE", scan)
         found: list[str] = []
         cursor = None
         while True:

@@ -8,9 +8,9 @@ from collections import Counter
 import redis
 
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
-from app.store.tasks import Filters
 from tests.conftest import VirtualClock
 from tests.store.making import FAILED, STOPPED, SUCCEEDED, claimed, created, finished, message_for, scheduled
 
@@ -40,7 +40,7 @@ def test_counts_match_a_recount(store: Store, clock: VirtualClock) -> None:
                 store.tasks.finish(attempt, chance.choice([SUCCEEDED, FAILED]), clock(), 1.0)
         elif chance.random() < 0.3:
             store.tasks.delete(task_id)
-    everything = store.tasks.page(Filters(), 200).items
+    everything = store.listing.page(Filters(), 200).items
     recount = Counter((task.kind, task.task_type, task.status) for task in everything)
     stats = store.stats.read(QUEUE_NAMES, clock())
     assert {leaf: number for leaf, number in stats.tasks.items() if number} == recount

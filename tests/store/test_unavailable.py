@@ -16,13 +16,14 @@ import pytest
 from app.domain.errors import Unavailable
 from app.domain.outcome import Ending
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.listing import Filters
 from app.store.record import Task
 from app.store.recovery import LostAttempt, Sendable
 from app.store.schedules import ScheduleFilters
 from app.store.store import Store
-from app.store.tasks import Attempt, Filters
+from app.store.tasks import Attempt
 from tests.servers import RedisServer
-from tests.store.making import ENTRY, FAILED, MESSAGE, SUCCEEDED, new_schedule, new_task
+from tests.store.making import ENTRY, FAILED, MESSAGE, SUCCEEDED, WORKER_LOST, new_schedule, new_task
 
 LIMIT_SECONDS = 2.0
 ID = "01a20786-bb40-7dea-8c0d-e64779664cff"
@@ -40,7 +41,9 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "batches.complete": lambda store: store.batches.complete(ID),
     "batches.incomplete": lambda store: store.batches.incomplete(10),
     "tasks.status": lambda store: store.tasks.status(ID),
-    "tasks.page": lambda store: store.tasks.page(Filters(), 10),
+    "listing.page": lambda store: store.listing.page(Filters(), 10),
+    "failures.groups": lambda store: store.failures.groups(None, 10),
+    "listing.position": lambda store: store.listing.position(),
     "tasks.claim": lambda store: store.tasks.claim(ID, "w", 0, 1),
     "tasks.finish": lambda store: store.tasks.finish(ATTEMPT, SUCCEEDED, 0, 1.0),
     "tasks.run_again": lambda store: store.tasks.run_again(
@@ -74,7 +77,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "recovery.hand_back": lambda store: store.recovery.hand_back([(Sendable(ID, "code", 5, 0), MESSAGE)]),
     "recovery.mark_overdue": lambda store: store.recovery.mark_overdue(0, 0, 10),
     "recovery.expired_leases": lambda store: store.recovery.expired_leases(0, 10),
-    "recovery.take_back": lambda store: store.recovery.take_back(LOST, 0, MESSAGE, 3, {}, ENTRY),
+    "recovery.take_back": lambda store: store.recovery.take_back(LOST, 0, MESSAGE, 3, WORKER_LOST, ENTRY),
     "retention.count": lambda store: store.retention.count(["x"]),
     "retention.trim": lambda store: store.retention.trim("x", "-inf", 1, 0),
     "retention.trim_oldest": lambda store: store.retention.trim_oldest(["x"], 1),
@@ -91,7 +94,19 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "liveness.beat_gone": lambda store: store.liveness.beat_gone("b"),
     "liveness.last_beat": lambda store: store.liveness.last_beat(),
 }
-PARTS = ("tasks", "batches", "schedules", "firings", "recovery", "retention", "admission", "stats", "liveness")
+PARTS = (
+    "tasks",
+    "batches",
+    "listing",
+    "failures",
+    "schedules",
+    "firings",
+    "recovery",
+    "retention",
+    "admission",
+    "stats",
+    "liveness",
+)
 #: Methods that do not call Redis.
 WITHOUT_REDIS = {"retention.finished_indexes"}
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import redis
 
+from app.store.listing import Filters
 from app.store.store import Store
-from app.store.tasks import Filters
 from tests.servers import ROOT, RedisServer, wait_until
 from tests.system import free_port
 
@@ -155,6 +155,6 @@ def test_each_key_creates_once_whatever_is_killed(own_server: RedisServer, tmp_p
     assert sum(caller.unanswered for caller in callers) > 0, "something was killed"
     assert {key: found for key, found in ids.items() if len(found) != 1 or "never" in found} == {}
     assert count_all(store) == len(ids)
-    assert len(store.tasks.page(Filters(), 200).items) > 0
+    assert len(store.listing.page(Filters(), 200).items) > 0
     print(f"{len(ids)} keys, {sum(caller.unanswered for caller in callers)} requests repeated")
     store.close()

@@ -9,9 +9,9 @@ import redis
 
 from app.domain.ids import firing_id
 from app.domain.status import Status
+from app.store.listing import Filters
 from app.store.record import Task
 from app.store.store import Store
-from app.store.tasks import Filters
 from app.usecases.schedules import ScheduleService
 from app.usecases.tasks import TaskService
 from tests.servers import wait_until
@@ -23,7 +23,7 @@ EVERY_SECOND = {**CODE, "cron_expression": "* * * * * *"}
 
 def tasks_of(store: Store, schedule_id: str) -> list[Task]:
     """The tasks that a schedule created, oldest first."""
-    return list(reversed(store.tasks.page(Filters(scheduled_task_id=schedule_id), 200).items))
+    return list(reversed(store.listing.page(Filters(scheduled_task_id=schedule_id), 200).items))
 
 
 def test_two_beats_create_one_task_for_each_second(store: Store, schedules: ScheduleService, start: Start) -> None:

@@ -12,8 +12,8 @@ import signal
 import time
 from collections import Counter
 
+from app.store.listing import Filters
 from app.store.store import Store
-from app.store.tasks import Filters
 from app.usecases.schedules import ScheduleService
 from tests.servers import CeleryProcess, wait_until
 from tests.worker.conftest import Start
@@ -34,7 +34,7 @@ def due_times_ms(store: Store, schedule_id: str) -> list[int]:
     found: list[int] = []
     cursor = None
     while True:
-        page = store.tasks.page(Filters(scheduled_task_id=schedule_id), 200, cursor)
+        page = store.listing.page(Filters(scheduled_task_id=schedule_id), 200, cursor)
         found += [task.due_ms for task in page.items]
         cursor = page.cursor
         if cursor is None:

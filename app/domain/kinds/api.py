@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.checks import Fields, finite_problems
 from app.domain.errors import Problem
-from app.domain.fields import IN_BODY, SECRET_IN_BODY
+from app.domain.fields import IN_BODY, SECRET_IN_BODY, in_record
 from app.domain.kinds.api_checks import ExpectedBody, ExpectedStatus, Headers, HttpMethod, Params, Patterns, Url
 from app.domain.kinds.kind import Absent, KindSpec, sometimes
 from app.domain.payload import encoded
@@ -20,8 +20,12 @@ from app.domain.status import Kind
 class ApiFields(Fields):
     """The fields of API tasks."""
 
-    api_url: Annotated[Url | None, IN_BODY] = Field(None, description="API: an http or https URL of at most 8 KiB.")
-    method: Annotated[HttpMethod, IN_BODY] = Field("GET", description="API: the method of the request, in any case.")
+    api_url: Annotated[Url | None, in_record("u")] = Field(
+        None, description="API: an http or https URL of at most 8 KiB."
+    )
+    method: Annotated[HttpMethod, in_record("me")] = Field(
+        "GET", description="API: the method of the request, in any case."
+    )
     headers: Annotated[Headers, SECRET_IN_BODY] = Field(
         {}, description="API: the headers of the request. Numbers and booleans are sent as their JSON text."
     )
@@ -108,6 +112,7 @@ API = KindSpec(
     fields=ApiFields,
     marker="api_url",
     queue="celeriac.api",
+    summary=("method", "api_url"),
     is_repeatable=False,
     concurrency_setting="api_concurrency",
     executor="tasks.executors.api:make_executor",

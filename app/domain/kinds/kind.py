@@ -37,6 +37,7 @@ class KindSpec:
 
     label: its name in messages ("is for code tasks only"). noun: its name in models of the document (`CodeTask`).
     marker: the field whose presence makes a task one of this kind. required: further fields that it must have.
+    summary: its fields that lists show; they must be kept in the record.
     concurrency_setting: the setting for the number of attempts that one worker runs at once.
     executor: "module:function" that returns its Executor (tasks/executors/__init__.py).
     problems: checks the raw fields of a task of this kind, which may have any type, and returns the problems.
@@ -58,6 +59,7 @@ class KindSpec:
     result: Any
     result_description: str
     required: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
     is_repeatable: bool = True
     problems: Callable[[Mapping[str, Any]], list[Problem]] = field(default=no_problems)
 

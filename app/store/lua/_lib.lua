@@ -1,9 +1,9 @@
 -- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on these tables:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
---   SPEC_FIELDS  the short names of the fields that specs declare
+--   SPEC_FIELDS  the short names of the fields that specs declare, and of those derived from them
 --   TASK_VALUES  the names in the line "TASK" below
 --
--- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, record
+-- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, folded_name, record
 --   message: '' for none · body: '' to copy the schedule's body · tags: JSON, '' for none
 --   schedule_id: '' for none · record: all other fields as a JSON array: short name, value, …
 --
@@ -11,6 +11,12 @@
 --   t:ID HASH record · t:ID:spec STRING · t:ID:result STRING · t:ID:stdout STRING · t:ID:attempts LIST
 --   t:ID:history LIST
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
+--   fx:KIND:TYPE:STATUS ZSET id by the seq of its finish: each finished task in exactly one
+--   name:FOLDED ZSET id by seq: the tasks of that name · names ZSET of all these names, by their bytes
+--   newest HASH name -> seq of the newest task that ever had it
+--   et:TYPE ZSET id by seq: failed tasks by the type of their error · fp:FINGERPRINT ZSET id by seq: the same by fingerprint
+--   errors ZSET fingerprint by ms of the last failure · error:FINGERPRINT HASH count, type, message, kind, first_ms, last_ms
+--   error:FINGERPRINT:by ZSET the last five schedule ids by ms
 --   due ZSET id by due ms, message not sent · sent ZSET id by due ms, message sent as a countdown
 --   queued ZSET id by ms when its message was sent · leases ZSET id by ms of expiry
 --   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
@@ -30,6 +36,10 @@ local function schedule_key(id) return P .. 's:' .. id end
 
 local function task_index(kind, task_type, status)
   return P .. 'ix:' .. kind .. ':' .. task_type .. ':' .. status
+end
+
+local function finished_index(kind, task_type, status)
+  return P .. 'fx:' .. kind .. ':' .. task_type .. ':' .. status
 end
 
 local function schedule_index(kind, status) return P .. 'sx:' .. kind .. ':' .. status end
@@ -79,7 +89,7 @@ end
 -- Buffers writes of many tasks of one script to the same key. `flush` writes them in few commands.
 local gathered = {}
 
--- Defers a redis.call: ZADD (score, member) or LPUSH (value).
+-- Defers a redis.call: ZADD (score, member), HSET (field, value) or LPUSH (value).
 local function gather(command, k, first, second)
   local list = gathered[k]
   if not list then
@@ -202,8 +212,50 @@ local function notify(id, status, inbox)
   if inbox then redis.call('PUBLISH', P .. 'inbox:' .. inbox, id) end
 end
 
+local GROUPS_KEPT, GROUP_DAYS = 1000, 30  -- of failures with one fingerprint: those that failed last
+
+local function forget_group(fingerprint)
+  redis.call('ZREM', P .. 'errors', fingerprint)
+  redis.call('DEL', P .. 'error:' .. fingerprint, P .. 'error:' .. fingerprint .. ':by')
+end
+
+-- Counts a failure in the group of its fingerprint. Groups that are too many or too old are removed, a few at a time.
+local function count_failure(task, now_ms, fingerprint, error_type, message)
+  local k = P .. 'error:' .. fingerprint
+  if redis.call('HINCRBY', k, 'count', 1) == 1 then
+    redis.call('HSET', k, 'type', error_type, 'message', message, 'kind', task.kind, 'first_ms', now_ms)
+  end
+  redis.call('HSET', k, 'last_ms', now_ms)
+  redis.call('EXPIRE', k, GROUP_DAYS * 86400)
+  if task.scheduled_task_id then
+    redis.call('ZADD', k .. ':by', now_ms, task.scheduled_task_id)
+    redis.call('ZREMRANGEBYRANK', k .. ':by', 0, -6)
+    redis.call('EXPIRE', k .. ':by', GROUP_DAYS * 86400)
+  end
+  redis.call('ZADD', P .. 'errors', now_ms, fingerprint)
+  local too_many = redis.call('ZCARD', P .. 'errors') - GROUPS_KEPT
+  if too_many > 0 then
+    for _, old in ipairs(redis.call('ZRANGE', P .. 'errors', 0, math.min(too_many, 5) - 1)) do forget_group(old) end
+  end
+  local since_ms = whole(tonumber(now_ms) - GROUP_DAYS * 86400000)
+  local over = redis.call('ZRANGEBYSCORE', P .. 'errors', '-inf', '(' .. since_ms, 'LIMIT', 0, 5)
+  for _, old in ipairs(over) do forget_group(old) end
+end
+
+-- Lists a failed task by its error, and counts it. `task`: seq, kind and scheduled_task_id · `failure`: JSON
+-- [fingerprint, error type, message without what varies] (app/store/failures.py).
+local function index_failure(id, task, now_ms, failure)
+  local fingerprint, error_type, message = unpack(cjson.decode(failure))
+  local seq = task.seq
+  count_failure(task, now_ms, fingerprint, error_type, message)
+  set(key(id), {fingerprint = fingerprint, error_type = error_type})
+  redis.call('ZADD', P .. 'fp:' .. fingerprint, seq, id)
+  redis.call('ZADD', P .. 'et:' .. error_type, seq, id)
+end
+
 -- Steps that run when a task finishes, in this order and in the same call, whether an attempt, a stop or a lost worker
--- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none).
+-- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none), failure
+-- (of a failed task; see `index_failure`).
 local FINISH_STEPS = {
   function(ending)  -- remove it from everything that could start or recover it
     unschedule(ending.id)
@@ -214,14 +266,24 @@ local FINISH_STEPS = {
     unset(key(ending.id), 'lease_until_ms', 'epoch', 'claim', 'stop_requested_ms', 'inbox', 'has_older_message')
   end,
   function(ending) move(ending.id, ending.status, ending.now_ms, ending.actor, ending.reason) end,
+  function(ending)  -- list it by its finish, and by its error
+    local task = read(key(ending.id), 'kind', 'task_type', 'seq', 'scheduled_task_id')
+    local finish_seq = whole(take_seqs(ending.now_ms, 1))
+    redis.call('ZADD', finished_index(task.kind, task.task_type, ending.status), finish_seq, ending.id)
+    if ending.status == 'failed' and ending.failure then
+      index_failure(ending.id, task, ending.now_ms, ending.failure)
+    end
+  end,
   function(ending) count(ending.now_ms, ending.status) end,
   function(ending) notify(ending.id, ending.status, ending.inbox) end,
 }
 
--- Ends a task: runs the steps.
-local function finish(id, status, now_ms, actor, reason)
+-- Ends a task: runs the steps. `failure`: with the status failed, what `index_failure` takes.
+local function finish(id, status, now_ms, actor, reason, failure)
   local inbox = get(key(id), 'inbox')
-  local ending = {id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, inbox = inbox}
+  local ending = {
+    id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, inbox = inbox, failure = failure,
+  }
   for _, step in ipairs(FINISH_STEPS) do step(ending) end
 end
 
@@ -230,14 +292,31 @@ local function untag(id, tags)
   for _, tag in ipairs(cjson.decode(tags or '[]')) do redis.call('ZREM', P .. 'tag:' .. tag, id) end
 end
 
+-- Removes a task from the index of its name. A name is removed with its last task.
+local function unname(id, folded_name)
+  local k = P .. 'name:' .. folded_name
+  redis.call('ZREM', k, id)
+  if redis.call('EXISTS', k) == 0 then
+    redis.call('ZREM', P .. 'names', folded_name)
+    redis.call('HDEL', P .. 'newest', folded_name)
+  end
+end
+
 -- Removes every trace of a task.
 local function erase(id)
   local k = key(id)
-  local task = read(k, 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id')
+  local task = read(k, 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id', 'name', 'folded_name', 'finished_ms',
+                    'fingerprint', 'error_type')
   unschedule(id)
   redis.call('ZREM', P .. 'leases', id)
   redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
+  if task.finished_ms then redis.call('ZREM', finished_index(task.kind, task.task_type, task.status), id) end
+  if task.fingerprint then
+    redis.call('ZREM', P .. 'fp:' .. task.fingerprint, id)
+    redis.call('ZREM', P .. 'et:' .. task.error_type, id)
+  end
   untag(id, task.tags)
+  unname(id, task.folded_name or task.name)
   if task.scheduled_task_id then redis.call('ZREM', P .. 'by:' .. task.scheduled_task_id, id) end
   redis.call('DEL', k, k .. ':spec', k .. ':result', k .. ':stdout', k .. ':attempts', k .. ':history')
 end
@@ -274,6 +353,9 @@ local function create(task, now_ms, seq)
     if task.record[i] == F.expires_in then set_expiry(id, task.due_ms, task.record[i + 1], gather) end
   end
   redis.call('HSET', k, unpack(record))
+  gather('ZADD', P .. 'name:' .. task.folded_name, score, id)
+  gather('ZADD', P .. 'names', '0', task.folded_name)
+  gather('HSET', P .. 'newest', task.folded_name, score)
   gather('ZADD', task_index(task.kind, task.task_type, task.status), score, id)
   enqueue(id, task.status, task.due_ms, now_ms, task.queue_key, task.message, gather)
   return true
@@ -309,10 +391,11 @@ local function stop(id, now_ms, force, actor, reason)
   return status, status
 end
 
--- Fails a task that has not started in time. `failure`: JSON.
+-- Fails a task that has not started in time. `failure`: JSON with `error` (JSON) and, by kind, what `index_failure` takes.
 local function expire(id, now_ms, actor, failure)
-  set(key(id), {error = failure})
-  finish(id, 'failed', now_ms, actor, 'ExpiredError')
+  local values = cjson.decode(failure)
+  set(key(id), {error = values.error})
+  finish(id, 'failed', now_ms, actor, 'ExpiredError', values[get(key(id), 'kind')])
 end
 
 local STOP_REQUESTED = 'stop requested'
@@ -326,9 +409,12 @@ local function has_tag(tags, tag)
   return false
 end
 
--- Whether a name equals `name`, or starts with it if `is_prefix`.
-local function is_named(own, name, is_prefix)
-  return own == name or (is_prefix and string.sub(own, 1, #name) == name)
+-- Whether a folded name matches a text: as a whole ('exact'), or as its 'prefix', 'suffix' or 'part'.
+local function is_named(own, text, match)
+  if match == 'exact' then return own == text end
+  if match == 'prefix' then return string.sub(own, 1, #text) == text end
+  if match == 'suffix' then return string.sub(own, -#text) == text end
+  return string.find(own, text, 1, true) ~= nil
 end
 
 -- Moves a scheduled task to the index of another status, and sets status and next firing. `next_run_ms`: '' for none.

@@ -2,7 +2,7 @@
 -- ARGV: task_id, now_ms, lease_until_ms, worker, kinds, claim, expired
 -- kinds: the kinds that the worker runs, each surrounded by commas
 -- claim: identifies this call. A call that is sent again, because its connection was lost, gets the same answer
--- expired: the failure of a task that could not start in time, as JSON
+-- expired: as `expire` of _lib.lua reads it
 -- Returns {'running', record, body}, or {status} if there is nothing to start ('' for no such task, 'early' if it is
 -- not due yet, 'elsewhere' if another worker must run it: its kind was changed after this message was sent, 'expired' if
 -- it could not start in time and has failed for that now).

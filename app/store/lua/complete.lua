@@ -1,10 +1,12 @@
 -- Ends the attempt that a worker holds. An attempt that it no longer holds is left unchanged (fencing by the epoch).
 -- A stop requested meanwhile takes precedence over another attempt.
--- ARGV: task_id, epoch, now_ms, status, due_ms, queue_key, message, ending, result, stdout, attempt, reason, record
+-- ARGV: task_id, epoch, now_ms, status, due_ms, queue_key, message, ending, result, stdout, attempt, reason, record,
+--       failure
 -- status: the new status: succeeded, failed or stopped; waiting or queued to run again
 -- queue_key, message: '' for none · result: '' for none · attempt: entry for `attempts` as JSON, '' for none
 -- ending: counted, lost, returned (app/domain/outcome.py) · record: all other fields as a JSON array
 --   of short name, value, …
+-- failure: with the status failed, what `index_failure` takes; else ''
 -- Returns the new status, '' for no such task, or 'superseded' if the caller no longer holds the attempt.
 local k = key(task_id)
 local task = read(k, 'status', 'epoch', 'stop_requested_ms', 'worker')
@@ -17,7 +19,7 @@ if #fields > 0 then redis.call('HSET', k, unpack(fields)) end
 if result ~= '' then redis.call('SET', k .. ':result', result) end
 if stdout ~= '' then redis.call('SET', k .. ':stdout', stdout) end
 if not again then
-  finish(task_id, status, now_ms, task.worker, reason)
+  finish(task_id, status, now_ms, task.worker, reason, failure)
   if status ~= 'stopped' then
     local duration_ms = get(k, 'duration_ms')
     if duration_ms then count(now_ms, 'd' .. bucket(duration_ms)) end

@@ -43,7 +43,7 @@ local function create_fired(schedule_id, schedule, firing)
   create({
     id = task_id, kind = schedule.kind, task_type = 'scheduled', status = status, due_ms = due_ms,
     queue_key = queue_key, message = message, body = '', tags = schedule.tags or '', schedule_id = schedule_id,
-    record = schedule.spec,
+    folded_name = schedule.folded_name or schedule.name, record = schedule.spec,
   }, now_ms, seq)
   seq = seq + 1
 end
@@ -101,7 +101,7 @@ local function take(asked, schedule)
   end
 end
 
-local OWN = {'kind', 'tags', 'next_run_ms', 'revision', 'fired_count', 'skipped_count', 'missed_count'}
+local OWN = {'kind', 'name', 'folded_name', 'tags', 'next_run_ms', 'revision', 'fired_count', 'skipped_count', 'missed_count'}
 local wanted = columns(unpack(OWN)).shorts
 for _, short in ipairs(SPEC_FIELDS) do wanted[#wanted + 1] = short end
 

@@ -1,8 +1,9 @@
 -- Returns one page of scheduled tasks, newest first.
--- ARGV: before, limit, budget, name, is_prefix, tag, indexes…
--- before: seq (exclusive) · budget: maximum number of records to examine · is_prefix: 1 or 0 · name, tag: '' for any
+-- ARGV: before, limit, budget, name, match, tag, indexes…
+-- before: seq (exclusive) · budget: maximum number of records to examine · name, match: see `is_named`;
+-- name, tag: '' for any
 -- Returns {cursor ('' at the end), id, record as a flat list, body, id, …}.
-limit, budget, is_prefix = tonumber(limit), tonumber(budget), is_prefix == '1'
+limit, budget = tonumber(limit), tonumber(budget)
 
 -- There are at most six indexes: take the newest `budget` entries of each, then sort them.
 local entries, complete = {}, true
@@ -20,8 +21,9 @@ for looked, entry in ipairs(entries) do
     return page
   end
   local k = schedule_key(entry[1])
-  local schedule = read(k, 'name', 'tags')
-  if (name == '' or is_named(schedule.name or '', name, is_prefix)) and (tag == '' or has_tag(schedule.tags, tag)) then
+  local schedule = read(k, 'name', 'folded_name', 'tags')
+  local own = schedule.folded_name or schedule.name or ''
+  if (name == '' or is_named(own, name, match)) and (tag == '' or has_tag(schedule.tags, tag)) then
     found = found + 1
     page[#page + 1] = entry[1]
     page[#page + 1] = redis.call('HGETALL', k)

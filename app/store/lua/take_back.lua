@@ -1,6 +1,6 @@
 -- Recovers an attempt whose lease has expired: the task runs again, or fails if it has cost too many workers.
--- ARGV: task_id, epoch, now_ms, queue_key, message, max_losses, error, attempt, actor
--- max_losses: the task fails at this number of losses · error, attempt: JSON
+-- ARGV: task_id, epoch, now_ms, queue_key, message, max_losses, error, attempt, actor, failure
+-- max_losses: the task fails at this number of losses · error, attempt: JSON · failure: what `index_failure` takes
 -- Returns the new status, or '' if the lease was renewed or the task is gone.
 local LEASE_EXPIRED = 'lease expired'
 local k = key(task_id)
@@ -13,7 +13,7 @@ if task.stop_requested_ms then
 end
 if add(k, 'losses', 1) >= tonumber(max_losses) then
   set(k, {error = error})
-  finish(task_id, 'failed', now_ms, actor, LEASE_EXPIRED)
+  finish(task_id, 'failed', now_ms, actor, LEASE_EXPIRED, failure)
   return 'failed'
 end
 record_attempt(task_id, attempt)

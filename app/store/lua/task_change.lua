@@ -5,12 +5,14 @@
 -- or 'other' if it was changed meanwhile.
 local changed = task_at(task)
 local id, k = changed.id, key(changed.id)
-local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq', 'tags', 'attempt')
+local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq', 'tags', 'attempt', 'name',
+                  'folded_name')
 if not seen.status then return '' end
 if seen.status ~= 'waiting' then return seen.status end
 if seen.due_ms ~= seen_due_ms or (seen.revision or '') ~= seen_revision then return 'other' end
 redis.call('ZREM', task_index(seen.kind, seen.task_type, seen.status), id)
 untag(id, seen.tags)
+unname(id, seen.folded_name or seen.name)
 if redis.call('ZSCORE', P .. 'sent', id) then mark_older_message(id) end
 unschedule(id)
 redis.call('HDEL', k, unpack(SPEC_FIELDS))
@@ -19,6 +21,11 @@ set(k, {kind = changed.kind, task_type = changed.task_type, status = changed.sta
 add(k, 'revision', 1)
 if seen.attempt == '0' then set_expiry(id, changed.due_ms, get(k, 'expires_in')) end
 redis.call('SET', k .. ':spec', changed.body)
+redis.call('ZADD', P .. 'name:' .. changed.folded_name, seen.seq, id)
+redis.call('ZADD', P .. 'names', '0', changed.folded_name)
+if tonumber(redis.call('HGET', P .. 'newest', changed.folded_name) or '0') < tonumber(seen.seq) then
+  redis.call('HSET', P .. 'newest', changed.folded_name, seen.seq)
+end
 if changed.tags ~= '' then
   for _, tag in ipairs(cjson.decode(changed.tags)) do redis.call('ZADD', P .. 'tag:' .. tag, seen.seq, id) end
 end

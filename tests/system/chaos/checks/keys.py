@@ -11,7 +11,7 @@ from typing import Any
 import redis
 
 from app.domain.kinds import QUEUES
-from app.domain.status import ScheduleStatus
+from app.domain.status import FINISHED, ScheduleStatus, Status
 from app.store.keys import PREFIX, PRIORITY_SEPARATOR
 from tests.system.chaos.findings import Finding
 
@@ -102,6 +102,46 @@ def _tag(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
             yield f"its member {task_id} is gone, or has another tag"
 
 
+def _finished_leaf(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for task_id in _members(world, name):
+        record = world.tasks.get(task_id, {})
+        if match[3] not in FINISHED or (record.get("k"), record.get("tt"), record.get("st")) != match.groups():
+            yield f"its member {task_id} is gone, or elsewhere"
+
+
+def _name(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for task_id in _members(world, name):
+        record = world.tasks.get(task_id, {})
+        if record.get("nf", record.get("n")) != match[1]:
+            yield f"its member {task_id} is gone, or has another name"
+    if world.raw.zscore(f"{PREFIX}names", match[1]) is None:
+        yield "it is not among the names"
+
+
+def _names(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for folded_name in world.raw.zrange(name, 0, -1):
+        if not world.raw.exists(f"{PREFIX}name:{folded_name}"):
+            yield f"no task has the name {folded_name!r}"
+
+
+def _newest(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    bounds: Any = world.raw.hgetall(name)
+    for folded_name, seq in bounds.items():
+        newest: Any = world.raw.zrange(f"{PREFIX}name:{folded_name}", 0, 0, desc=True, withscores=True)
+        if not newest or int(seq) < newest[0][1]:
+            yield f"the newest task of {folded_name!r} is gone, or newer"
+
+
+def _failed_with(short: str) -> Judge:
+    def judge(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+        for task_id in _members(world, name):
+            record = world.tasks.get(task_id, {})
+            if (record.get("st"), record.get(short)) != (Status.FAILED, match[1]):
+                yield f"its member {task_id} is gone, or did not fail so"
+
+    return judge
+
+
 def _created_by(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     for task_id in _members(world, name):
         if world.tasks.get(task_id, {}).get("sid") != match[1]:
@@ -157,7 +197,13 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
     for pattern, judge in (
         (rf"t:{ID}(?::spec|:result|:stdout|:attempts|:history)?", _of_task),
         (r"ix:(\w+):(\w+):(\w+)", _leaf),
+        (r"fx:(\w+):(\w+):(\w+)", _finished_leaf),
         (r"tag:(.+)", _tag),
+        (r"name:((?s:.+))", _name),
+        (r"names", _names),
+        (r"newest", _newest),
+        (r"et:(.+)", _failed_with("et")),
+        (r"fp:([0-9a-f]+)", _failed_with("fp")),
         (rf"by:{ID}", _created_by),
         (rf"s:{ID}(?::spec|:firings)?", _of_schedule),
         (r"sx:(\w+):(\w+)", _schedule_leaf),
@@ -174,7 +220,8 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"apikeys|apikey:[0-9a-f]{64}|audit", _fine),
         (rf"batch:{ID}:\d+", _expires),
         (rf"batch:{ID}|batches|promised", _incomplete),
-        (r"workers|beats|seq", _fine),
+        (r"error:[0-9a-f]+(?::by)?", _expires),
+        (r"workers|beats|seq|errors", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),
     )
@@ -187,6 +234,13 @@ def _misplaced(world: World, task_id: str, record: dict[str, str]) -> Iterator[s
     leaf = f"{PREFIX}ix:{record['k']}:{record['tt']}:{record['st']}"
     if raw.zscore(leaf, task_id) is None:
         yield f"it is not in {leaf}"
+    name = record.get("nf", record["n"])
+    if raw.zscore(f"{PREFIX}name:{name}", task_id) is None:
+        yield "it is not among those of its name"
+    if record["st"] in FINISHED and raw.zscore(leaf.replace(":ix:", ":fx:"), task_id) is None:
+        yield "it is not among the finished ones"
+    if record["st"] == Status.FAILED and raw.zscore(f"{PREFIX}fp:{record['fp']}", task_id) is None:
+        yield "it is not among those that failed so"
     for tag in json.loads(record.get("tg", "[]")):
         if raw.zscore(f"{PREFIX}tag:{tag}", task_id) is None:
             yield f"it is not among those with the tag {tag}"

@@ -1,0 +1,16 @@
+-- Failures grouped by fingerprint, the last failure first.
+-- ARGV: since_ms, limit
+-- since_ms: '-inf' for all
+-- Returns {fingerprint, group as a flat list, ids of its newest tasks, ids of their scheduled tasks, fingerprint, …}.
+local found = redis.call('ZREVRANGEBYSCORE', P .. 'errors', '+inf', since_ms, 'LIMIT', 0, limit)
+local groups = {}
+for _, fingerprint in ipairs(found) do
+  local group = redis.call('HGETALL', P .. 'error:' .. fingerprint)
+  if #group > 0 then  -- else it has expired
+    groups[#groups + 1] = fingerprint
+    groups[#groups + 1] = group
+    groups[#groups + 1] = redis.call('ZREVRANGE', P .. 'fp:' .. fingerprint, 0, 4)
+    groups[#groups + 1] = redis.call('ZREVRANGE', P .. 'error:' .. fingerprint .. ':by', 0, 4)
+  end
+end
+return groups

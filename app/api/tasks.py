@@ -43,7 +43,16 @@ def list_tasks() -> Response:
 
 def task_page(query: Query, schedule_id: str | None = None) -> Response:
     """The page of tasks that the query selects; with `schedule_id`, only tasks created by that scheduled task."""
-    filters = Filters(
+    filters = task_filters(query, schedule_id)
+    limit, cursor = query.limit(), query.text("cursor")
+    query.done()
+    page = context().tasks.page(filters, limit, cursor)
+    return answer(task_page_json(page))
+
+
+def task_filters(query: Query, schedule_id: str | None = None) -> Filters:
+    """The filters in the query; with `schedule_id`, those of the tasks that a scheduled task created."""
+    return Filters(
         status=query.choice("status", Status),
         task_type=query.choice("task_type", TaskType),
         scheduled_task_id=schedule_id or query.text("scheduled_task_id"),
@@ -51,10 +60,6 @@ def task_page(query: Query, schedule_id: str | None = None) -> Response:
         created_before_ms=query.time_ms("created_before"),
         **query.common_filters(),
     )
-    limit, cursor = query.limit(), query.text("cursor")
-    query.done()
-    page = context().tasks.page(filters, limit, cursor)
-    return answer(task_page_json(page))
 
 
 @blueprint.get("/stats")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flask import Blueprint, Flask, Response, request
 
-from app.api import audit, batches, cron, docs, health, problems, scheduled_tasks, tasks, workers
+from app.api import audit, batches, bulk, cron, docs, health, problems, scheduled_tasks, tasks, workers
 from app.api.context import EXTENSION, Context
 from app.api.guard import Guard
 from app.api.pages import CONTENT_SECURITY_POLICY
@@ -32,7 +32,8 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.before_request(_check_accept)
     web.after_request(_add_headers)
     web.after_request(audit.record)
-    own = [module.blueprint for module in (tasks, scheduled_tasks, cron, audit, health, docs, batches, workers)]
+    modules = (tasks, scheduled_tasks, bulk, cron, audit, health, docs, batches, workers)
+    own = [module.blueprint for module in modules]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
     return web

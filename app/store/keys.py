@@ -99,6 +99,19 @@ class Keys:
     def expiring(self) -> str:
         """ZSET task id by the ms at which a task that has not started expires."""
         return f"{self.prefix}expiring"
+    def bulk(self, bulk_id: str) -> str:
+        """HASH: a bulk, its fields by their whole names. `:ids` behind it (LIST): what it has yet to act on."""
+        return f"{self.prefix}bulk:{bulk_id}"
+
+    @property
+    def bulks(self) -> str:
+        """ZSET bulk id by seq: the newest 100."""
+        return f"{self.prefix}bulks"
+
+    @property
+    def running_bulks(self) -> str:
+        """ZSET bulk id by seq: those that have not ended."""
+        return f"{self.prefix}bulks:running"
 
     def minute(self, number: int) -> str:
         """HASH: counters of the minute `number` (ms // 60,000), kept for two hours."""
@@ -124,7 +137,7 @@ class Keys:
         return f"{self.prefix}seq"
 
     def done(self, task_id: str) -> str:
-        """Channel: the task has finished (the message is its status) or was deleted."""
+        """Channel: the task, or the bulk, has finished (the message is its status); or the task was deleted."""
         return f"{self.prefix}done:{task_id}"
 
     def inbox(self, name: str) -> str:
@@ -138,7 +151,7 @@ class Keys:
 
     @property
     def beat(self) -> str:
-        """Channel: a schedule was created or changed. It wakes a sleeping beat."""
+        """Channel: a schedule was created or changed, or a bulk began. It wakes a sleeping beat."""
         return f"{self.prefix}beat"
 
     def queue(self, name: str, celery_priority: int = 0) -> str:

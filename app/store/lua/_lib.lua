@@ -23,6 +23,8 @@
 --   audit STREAM changes made by callers, the newest 10,000
 --   batch:ID HASH batch whose tasks are being created · batch:ID:N STRING the values of the tasks of its chunk N
 --   batches ZSET batch id by ms: those that are to be completed · promised STRING how many tasks they still lack
+--   bulk:ID HASH record of a bulk, its fields by their whole names · bulk:ID:ids LIST ids it has yet to act on, oldest first
+--   bulks ZSET bulk id by seq: the newest 100 · bulks:running ZSET bulk id by seq: those that have not ended
 local P = '$PREFIX'
 
 local function key(id) return P .. 't:' .. id end
@@ -356,4 +358,56 @@ end
 local function remove_api_key(digest)
   redis.call('HDEL', P .. 'apikeys', digest)
   redis.call('DEL', api_key(digest))
+end
+
+-- Changes the status of a scheduled task that has the status `before`; `next_run_ms`: '' for none.
+-- Returns the status before ('' for no such scheduled task) and after.
+local function switch_schedule(id, now_ms, before, after, next_run_ms)
+  local k = schedule_key(id)
+  local status = get(k, 'status')
+  if not status then return '', '' end
+  if status ~= before then return status, status end
+  set(k, {updated_ms = now_ms})
+  add(k, 'revision', 1)
+  move_schedule(id, after, next_run_ms)
+  redis.call('PUBLISH', P .. 'beat', 'moved')
+  return status, after
+end
+
+-- Removes a scheduled task. Tasks that it created remain. Returns whether there was one.
+local function erase_schedule(id)
+  local k = schedule_key(id)
+  local schedule = read(k, 'status', 'kind', 'key')
+  if not schedule.status then return false end
+  redis.call('ZREM', schedule_index(schedule.kind, schedule.status), id)
+  redis.call('ZREM', P .. 'cron', id)
+  if schedule.key then redis.call('DEL', P .. 'keyed:' .. schedule.key) end
+  redis.call('DEL', k, k .. ':spec', k .. ':firings')
+  return true
+end
+
+local function bulk_key(id) return P .. 'bulk:' .. id end
+
+-- Ends a bulk at its current position, and announces that on its channel.
+local function end_bulk(id, status, now_ms)
+  redis.call('HSET', bulk_key(id), 'status', status, 'finished_ms', now_ms)
+  redis.call('DEL', bulk_key(id) .. ':ids')
+  redis.call('ZREM', P .. 'bulks:running', id)
+  redis.call('PUBLISH', P .. 'done:' .. id, status)
+end
+
+-- The next ids of a bulk, at most `number`. nil if it has ended, or if not exactly `position` of its ids are settled: then
+-- another process has taken this step, or this call has arrived twice.
+local function bulk_step(id, position, number)
+  local bulk = redis.call('HMGET', bulk_key(id), 'status', 'done', 'failed')
+  if bulk[1] ~= 'running' or bulk[2] + bulk[3] ~= tonumber(position) then return nil end
+  return redis.call('LRANGE', bulk_key(id) .. ':ids', 0, number - 1)
+end
+
+-- Counts a step of a bulk, in the call that takes it: the next `done + failed` ids are settled.
+local function advance_bulk(id, done, failed, now_ms)
+  local k = bulk_key(id)
+  local settled = redis.call('HINCRBY', k, 'done', done) + redis.call('HINCRBY', k, 'failed', failed)
+  redis.call('LTRIM', k .. ':ids', done + failed, -1)
+  if settled >= tonumber(redis.call('HGET', k, 'matched')) then end_bulk(id, 'completed', now_ms) end
 end

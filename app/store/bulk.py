@@ -1,0 +1,218 @@
+"""Bulks in Redis: what is to be done with many tasks, or many scheduled tasks, and how far it has come.
+
+The ids are written down before a bulk begins, so nothing that comes later is touched. Each step is one Lua call: it
+acts on the next ids and counts them, or does nothing. So no step is done twice, whichever process dies between two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.bulk import BulkStatus, Of
+from app.domain.errors import Full, Unavailable
+from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
+from app.store.client import Client
+from app.store.columns import dump_json
+from app.store.keys import Keys
+from app.store.scripts import Scripts
+from app.store.tasks import NewTask, task_values
+
+#: Ids that one call writes down.
+MAX_COLLECTED = 500
+MOST_KEPT = 100
+MOST_RUNNING = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A bulk as it stood when it was read. Times are ms since 1970.
+
+    filter: as the caller gave it; None where the caller gave ids. `done` and `failed`: what is settled of `matched`.
+    """
+
+    id: str
+    of: Of
+    action: str
+    filter: Mapping[str, str] | None
+    changes: Mapping[str, Any]
+    created_ms: int
+    matched: int = 0
+    done: int = 0
+    failed: int = 0
+    status: BulkStatus = BulkStatus.RUNNING
+    finished_ms: int | None = None
+
+    @property
+    def position(self) -> int:
+        """How many of its ids are settled."""
+        return self.done + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSchedule:
+    """A scheduled task of a step: the revision that was seen ("" if it is gone), its next firing if it is resumed."""
+
+    id: str
+    revision: str = ""
+    next_run_ms: int | None = None
+
+
+class BulkStore:
+    """The bulks under one prefix. Thread-safe; raises Unavailable if Redis can't be reached."""
+
+    def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+
+    # --- begin ----------------------------------------------------------------------------------
+
+    def existing(self, of: Of, ids: Sequence[str]) -> list[str]:
+        """Those of these ids that name a task, or a scheduled task."""
+        key = self._keys.task if of is Of.TASKS else self._keys.schedule
+        with self._client.pipeline(transaction=False) as pipeline:
+            for one in ids:
+                pipeline.exists(key(one))
+            return [one for one, exists in zip(ids, pipeline.execute(), strict=True) if exists]
+
+    def collect(self, bulk_id: str, already: int, ids: Sequence[str]) -> int:
+        """Write down ids for a bulk that is to begin, the last of them first; `already`: how many there are.
+
+        Returns how many there are now.
+        """
+        for first in range(0, len(ids), MAX_COLLECTED):
+            part = ids[first : first + MAX_COLLECTED]
+            length = int(self._scripts("bulk_collect", bulk_id=bulk_id, length=already, ids=part))
+            already += len(part)
+            if length != already:
+                raise Unavailable("the ids of the bulk expired before it began")
+        return already
+
+    def forget(self, bulk_id: str) -> None:
+        """Forget the ids of a bulk that will not begin."""
+        self._client.delete(f"{self._keys.bulk(bulk_id)}:ids")
+
+    def begin(self, bulk: Bulk, now_ms: int, conditions: Conditions = UNCONDITIONAL) -> EarlierRequest | None:
+        """Begin a bulk whose ids are collected. Of those that have ended, the newest 100 bulks remain.
+
+        Returns the earlier request that the conditions name; nothing began then. Raises Full if too many bulks run.
+        """
+        record = {"of": bulk.of, "action": bulk.action, "changes": dump_json(bulk.changes)}
+        if bulk.filter is not None:
+            record["filter"] = dump_json(bulk.filter)
+        answer = self._scripts(
+            "bulk_begin",
+            bulk_id=bulk.id,
+            now_ms=now_ms,
+            **conditions.values(bulk.id, now_ms),
+            most_running=MOST_RUNNING,
+            most_kept=MOST_KEPT,
+            matched=bulk.matched,
+            record=[part for item in record.items() for part in item],
+        )
+        if answer == "busy":
+            raise Full(f"{MOST_RUNNING} bulks are running; nothing was begun")
+        if answer == "expired":
+            raise Unavailable("the ids of the bulk expired before it began")
+        return refusal(answer)
+
+    # --- read -----------------------------------------------------------------------------------
+
+    def get(self, bulk_id: str) -> Bulk | None:
+        """One, or None."""
+        return self._read([bulk_id])[0]
+
+    def newest(self) -> list[Bulk]:
+        """Those that are kept, the newest first."""
+        found: Any = self._client.zrange(self._keys.bulks, 0, -1, desc=True)
+        return [bulk for bulk in self._read(found) if bulk is not None]
+
+    def running(self) -> list[str]:
+        """The ids of those that have not ended, the oldest first."""
+        found: Any = self._client.zrange(self._keys.running_bulks, 0, -1)
+        return [str(bulk_id) for bulk_id in found]
+
+    def _read(self, ids: Sequence[str]) -> list[Bulk | None]:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for bulk_id in ids:
+                pipeline.hgetall(self._keys.bulk(bulk_id))
+            return [_read(bulk_id, record) for bulk_id, record in zip(ids, pipeline.execute(), strict=True)]
+
+    # --- steps ----------------------------------------------------------------------------------
+
+    def next_ids(self, bulk_id: str, number: int) -> list[str]:
+        """The next ids that it has to act on, at most `number`."""
+        found: Any = self._client.lrange(f"{self._keys.bulk(bulk_id)}:ids", 0, number - 1)
+        return [str(one) for one in found]
+
+    def end_tasks(self, bulk: Bulk, number: int, now_ms: int, actor: str) -> int:
+        """Stop, or delete, the next `number` tasks. Returns how many were looked at; 0: this was not the next step."""
+        return int(
+            self._scripts(
+                "bulk_tasks",
+                bulk_id=bulk.id,
+                position=bulk.position,
+                number=number,
+                now_ms=now_ms,
+                action=bulk.action,
+                actor=actor,
+            )
+        )
+
+    def create_tasks(self, bulk: Bulk, number: int, tasks: Sequence[NewTask], now_ms: int, most_waiting: int) -> int:
+        """Settle the next `number` ids: create `tasks` for them, and count those without a task as failed.
+
+        Returns as `end_tasks`. Raises Full, and nothing is settled, if more than `most_waiting` tasks would wait.
+        """
+        answer = self._scripts(
+            "bulk_create",
+            bulk_id=bulk.id,
+            position=bulk.position,
+            number=number,
+            now_ms=now_ms,
+            most_waiting=most_waiting,
+            tasks=[value for task in tasks for value in task_values(task, now_ms)],
+        )
+        refusal(answer)
+        return int(answer)
+
+    def move_schedules(self, bulk: Bulk, seen: Sequence[SeenSchedule], now_ms: int) -> int:
+        """Pause, resume or delete the next scheduled tasks. Returns as `end_tasks`, 0 also if one of them changed."""
+        values: list[Any] = []
+        for schedule in seen:
+            values += (schedule.id, schedule.revision, "" if schedule.next_run_ms is None else schedule.next_run_ms)
+        return int(
+            self._scripts(
+                "bulk_schedules",
+                bulk_id=bulk.id,
+                position=bulk.position,
+                now_ms=now_ms,
+                action=bulk.action,
+                seen=values,
+            )
+        )
+
+    def abort(self, bulk_id: str, now_ms: int) -> str:
+        """End it where it stands. Returns the status it had, "" where there is no such bulk."""
+        return str(self._scripts("bulk_abort", bulk_id=bulk_id, now_ms=now_ms))
+
+
+def _read(bulk_id: str, record: Mapping[str, str]) -> Bulk | None:
+    if not record:
+        return None
+    return Bulk(
+        id=bulk_id,
+        of=Of(record["of"]),
+        action=record["action"],
+        filter=json.loads(record["filter"]) if "filter" in record else None,
+        changes=json.loads(record["changes"]),
+        created_ms=int(record["created_ms"]),
+        matched=int(record["matched"]),
+        done=int(record["done"]),
+        failed=int(record["failed"]),
+        status=BulkStatus(record["status"]),
+        finished_ms=int(record["finished_ms"]) if "finished_ms" in record else None,
+    )

@@ -6,19 +6,23 @@ acts on the next ids and counts them, or does nothing. So no step is done twice,
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from app.domain.bulk import BulkStatus, Of
 from app.domain.errors import Full, Unavailable
+from app.domain.status import Kind, TaskType
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
+from app.store.arguments import one_or_all
 from app.store.client import Client
 from app.store.columns import dump_json
 from app.store.keys import Keys
 from app.store.scripts import Scripts
-from app.store.tasks import NewTask, task_values
+from app.store.tasks import Filters, NewTask, task_values
 
 #: Ids that one call writes down.
 MAX_COLLECTED = 500
@@ -77,6 +81,43 @@ class BulkStore:
             for one in ids:
                 pipeline.exists(key(one))
             return [one for one, exists in zip(ids, pipeline.execute(), strict=True) if exists]
+
+    def indexes_of(self, filters: Filters) -> list[str]:
+        """The indexes that hold exactly the tasks that match; none if records have to be read to find those.
+
+        Without a status there is none: a task that changes its status meanwhile could be missed, or found twice.
+        """
+        rest = replace(filters, tag=None, scheduled_task_id=None)
+        if rest == Filters() and filters.scheduled_task_id is None and filters.tag is not None:
+            return [self._keys.tag(filters.tag)]
+        if rest == Filters() and filters.tag is None and filters.scheduled_task_id is not None:
+            return [self._keys.created_by(filters.scheduled_task_id)]
+        if filters.status is None or replace(filters, status=None, kind=None, task_type=None) != Filters():
+            return []
+        return [
+            self._keys.task_index(kind, task_type, filters.status)
+            for kind in one_or_all(filters.kind, Kind)
+            for task_type in one_or_all(filters.task_type, TaskType)
+        ]
+
+    def members(self, indexes: Sequence[str], limit: int) -> Iterator[list[str]]:
+        """The ids in these indexes, the newest first, about `limit` at a time."""
+        each = [self._by_seq(index, limit // len(indexes) + 1) for index in indexes]
+        merged = heapq.merge(*each, reverse=True)
+        while some := [one for _, one in islice(merged, limit)]:
+            yield some
+
+    def _by_seq(self, index: str, limit: int) -> Iterator[tuple[int, str]]:
+        """(seq, id) of an index, the newest first. What comes to it above the last that was read is left out."""
+        below: str = "+inf"
+        while True:
+            found: Any = self._client.zrange(
+                index, below, "-inf", desc=True, byscore=True, offset=0, num=limit, withscores=True
+            )
+            yield from ((int(seq), str(one)) for one, seq in found)
+            if len(found) < limit:
+                return
+            below = f"({int(found[-1][1])}"
 
     def collect(self, bulk_id: str, already: int, ids: Sequence[str]) -> int:
         """Write down ids for a bulk that is to begin, the last of them first; `already`: how many there are.

@@ -75,6 +75,10 @@ class BulkService:
         if spec.ids is not None:  # the first is done first, as the oldest is
             yield self._store.bulks.existing(Of(spec.of), list(dict.fromkeys(spec.ids)))[::-1]
             return
+        indexes = self._store.bulks.indexes_of(filters) if isinstance(filters, Filters) else []
+        if indexes:
+            yield from self._store.bulks.members(indexes, PAGE)
+            return
         cursor: str | None = None
         while True:
             ids, cursor = self._page(filters, cursor)

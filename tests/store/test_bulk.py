@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 import redis
@@ -13,7 +14,7 @@ import redis
 from app.domain.bulk import BulkStatus, Of
 from app.domain.errors import Full, Unavailable
 from app.domain.ids import bulk_task_id, new_id
-from app.domain.status import Kind, ScheduleStatus, Status
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.settings import Settings
 from app.store.bulk import MOST_KEPT, MOST_RUNNING, Bulk, SeenSchedule
 from app.store.messages import NO_MESSAGE
@@ -213,6 +214,45 @@ def test_a_run_of_a_schedule_that_was_just_deleted_fails(store: Store, clock: Vi
     assert store.bulks.create_tasks(bulk, 1, [task], clock(), 100) == 1
     assert (found(store, bulk).done, found(store, bulk).failed) == (0, 1)
     assert store.tasks.get(task.id) is None
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(status=Status.QUEUED),
+        Filters(status=Status.SUCCEEDED, kind=Kind.API),
+        Filters(status=Status.WAITING, task_type=TaskType.DELAYED),
+        Filters(tag="x"),
+        Filters(scheduled_task_id="s"),
+    ],
+)
+def test_indexes_tell_the_same_as_the_list(store: Store, clock: VirtualClock, filters: Filters) -> None:
+    for number in range(40):
+        changes: dict[str, Any] = {"kind": Kind.API} if number % 3 else {}
+        changes |= {"tags": ("x",)} if number % 5 == 0 else {"scheduled_task_id": "s"}
+        if number % 4 == 0:
+            created(store, clock(), due_ms=clock() + 9_000, task_type=TaskType.DELAYED, message=NO_MESSAGE, **changes)
+        else:
+            (created if number % 2 else finished)(store, clock(), **changes)
+    indexes = store.bulks.indexes_of(filters)
+    listed = [task.id for task in store.tasks.page(filters, 100).items]
+    assert listed
+    for limit in (1, 2, 7, 100):
+        assert [one for some in store.bulks.members(indexes, limit) for one in some] == listed
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(kind=Kind.API),
+        Filters(status=Status.QUEUED, name="x"),
+        Filters(status=Status.QUEUED, tag="x"),
+        Filters(tag="x", scheduled_task_id="s"),
+        Filters(tag="x", created_after_ms=1),
+    ],
+)
+def test_no_index_tells_all_of_these(store: Store, filters: Filters) -> None:
+    assert store.bulks.indexes_of(filters) == []
 
 
 def test_the_tasks_of_another_kind_are_not_touched(store: Store, clock: VirtualClock, work: BulkWork) -> None:

@@ -85,10 +85,9 @@ class Keys:
         """ZSET task id by due time, ms: waiting, message sent as a countdown."""
         return f"{self.prefix}sent"
 
-    @property
-    def queued(self) -> str:
-        """ZSET task id by the time its message was sent, ms."""
-        return f"{self.prefix}queued"
+    def queued(self, kind: str, priority: int) -> str:
+        """ZSET task id by the time its message was sent, ms: the tasks of one list of messages."""
+        return f"{self.prefix}queued:{kind}:{priority}"
 
     @property
     def leases(self) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 from redis.commands.core import Script
 from redis.exceptions import NoScriptError
 
+from app.domain.status import Kind, TaskType
 from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 
@@ -57,6 +58,9 @@ def _library(prefix: str) -> list[_Statement]:
     spec = ", ".join(f"'{column.short}'" for column in SPEC.values())
     task = ", ".join(f"'{name}'" for name in TASK_VALUES)
     tables = f"local F = {{{fields}}}\nlocal SPEC_FIELDS = {{{spec}}}\nlocal TASK_VALUES = {{{task}}}\n"
+    kinds, types = (", ".join(f"'{choice}'" for choice in choices) for choices in (Kind, TaskType))
+    default = SPEC["priority"].default
+    tables += f"local KINDS = {{{kinds}}}\nlocal TASK_TYPES = {{{types}}}\nlocal DEFAULT_PRIORITY = '{default}'\n"
     text = (_FOLDER / "_lib.lua").read_text().replace("$PREFIX", prefix)
     return [
         _Statement.of(part) for part in re.split(r"^(?=local )", tables + _with_short_names(text), flags=re.MULTILINE)

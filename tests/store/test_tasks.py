@@ -315,7 +315,7 @@ def test_a_task_that_has_not_started_is_stopped_at_once(store: Store, clock: Vir
     assert store.tasks.stop(waiting, clock()) == ("waiting", "stopped")
     assert read(store, queued).finished_ms == clock()
     assert store.tasks.claim(queued, WORKER, clock(), clock() + LEASE_MS) == "stopped"
-    assert store.recovery.queued_since(clock(), 10) == store.recovery.waiting_until(clock() + 99_000, 10) == []
+    assert store.recovery.lists_with_old(clock()) == store.recovery.waiting_until(clock() + 99_000, 10) == []
 
 
 def test_a_running_task_is_notified_and_its_retry_becomes_a_stop(store: Store, clock: VirtualClock) -> None:

@@ -1,6 +1,7 @@
 -- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on these tables:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
 --   SPEC_FIELDS  the short names of the fields that specs declare
+--   KINDS, TASK_TYPES, DEFAULT_PRIORITY
 --   TASK_VALUES  the names in the line "TASK" below
 --
 -- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, record
@@ -12,7 +13,7 @@
 --   t:ID:history LIST
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
 --   due ZSET id by due ms, message not sent · sent ZSET id by due ms, message sent as a countdown
---   queued ZSET id by ms when its message was sent · leases ZSET id by ms of expiry
+--   queued:KIND:PRIORITY ZSET id by ms when its message was sent, for each list of messages · leases ZSET id by ms of expiry
 --   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
 --   sx:KIND:STATUS ZSET schedule id by seq: each scheduled task in exactly one · keyed:KEY STRING schedule id
 --   minute:N HASH counters of that minute · seq STRING last sequence number
@@ -123,6 +124,17 @@ local function record_attempt(id, attempt)
   redis.call('LTRIM', key(id) .. ':attempts', 1 - ATTEMPTS_KEPT, -1)
 end
 
+-- The number of queued tasks.
+local function count_queued()
+  local number = 0
+  for _, kind in ipairs(KINDS) do
+    for _, task_type in ipairs(TASK_TYPES) do
+      number = number + redis.call('ZCARD', task_index(kind, task_type, 'queued'))
+    end
+  end
+  return number
+end
+
 -- Decides whether tasks or a schedule may be created. request_key, request_value: an idempotency key and the value to
 -- remember with it (both '' for none) · most_waiting: maximum number of waiting tasks ('' for no limit) · number: how
 -- many tasks to create · first_id: the first of them.
@@ -136,7 +148,7 @@ local function admit(request_key, request_value, most_waiting, number, first_id)
     if first then return {'repeated', first} end
   end
   if most_waiting ~= '' then
-    local waiting = redis.call('ZCARD', P .. 'queued') + redis.call('ZCARD', P .. 'sent') + redis.call('ZCARD', P .. 'due')
+    local waiting = redis.call('ZCARD', P .. 'sent') + redis.call('ZCARD', P .. 'due') + count_queued()
     waiting = waiting + (redis.call('GET', P .. 'promised') or 0)
     if waiting + number > tonumber(most_waiting) and redis.call('EXISTS', key(first_id)) == 0 then return {'full'} end
   end
@@ -154,12 +166,20 @@ local function move(id, status, now_ms, actor, reason)
   record_change(id, task.status, status, now_ms, actor, reason)
 end
 
+local QUEUED_BY = columns('kind', 'priority')
+
+-- The set of queued tasks for a task, from its record: those whose messages are in the same list.
+local function queued_key(id)
+  local task = row(key(id), QUEUED_BY)
+  return P .. 'queued:' .. task.kind .. ':' .. (task.priority or DEFAULT_PRIORITY)
+end
+
 -- Removes a task from every set that could start it, or fail it because it has not started.
 local function unschedule(id)
   redis.call('ZREM', P .. 'expiring', id)
   redis.call('ZREM', P .. 'due', id)
   redis.call('ZREM', P .. 'sent', id)
-  redis.call('ZREM', P .. 'queued', id)
+  redis.call('ZREM', queued_key(id), id)
 end
 
 -- Records when a task expires that has not started: `expires_in` seconds (false for never) after it is due.
@@ -170,7 +190,7 @@ local function set_expiry(id, due_ms, expires_in, write)
   write('ZADD', P .. 'expiring', whole(tonumber(due_ms) + math.ceil(tonumber(expires_in) * 1000)), id)
 end
 
--- Records that a message older than the score in `queued` may exist. Its place in a list says nothing about others.
+-- Records that a message older than its score among the queued tasks may exist. Its place in a list says nothing about others.
 local function mark_older_message(id) set(key(id), {has_older_message = '1'}) end
 
 -- Adds a task to the set for its status, waiting or queued, and pushes its message if there is one.
@@ -178,7 +198,7 @@ local function mark_older_message(id) set(key(id), {has_older_message = '1'}) en
 local function enqueue(id, status, due_ms, now_ms, queue_key, message, write)
   write = write or redis.call
   if status == 'queued' then
-    write('ZADD', P .. 'queued', now_ms, id)
+    write('ZADD', queued_key(id), now_ms, id)
   elseif message ~= '' then
     write('ZADD', P .. 'sent', due_ms, id)
   else

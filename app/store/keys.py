@@ -70,6 +70,10 @@ class Keys:
         """STRING: how many tasks the batches in `batches` still lack."""
         return f"{self.prefix}promised"
 
+    def call(self, name: str) -> str:
+        """STRING, expires after a minute: the answer to a call, in case the client sends it again."""
+        return f"{self.prefix}call:{name}"
+
     @property
     def cron(self) -> str:
         """ZSET schedule id by next firing, ms."""

@@ -432,7 +432,7 @@ class TaskMachine(RuleBasedStateMachine):
         for model in self.models.values():
             self.store.tasks.stop(model.id, self.clock(), force=True)
             assert self.store.tasks.delete(model.id)
-        kept = [key for key in self.raw.keys("*") if not key.startswith("celeriac:minute:")]
+        kept = [key for key in self.raw.keys("*") if not key.startswith(("celeriac:minute:", "celeriac:call:"))]
         assert set(kept) <= {self.store.keys.seq, message_for("").queue_key}
 
 

@@ -24,6 +24,7 @@
 --   audit STREAM changes made by callers, the newest 10,000
 --   batch:ID HASH batch whose tasks are being created · batch:ID:N STRING the values of the tasks of its chunk N
 --   batches ZSET batch id by ms: those that are to be completed · promised STRING how many tasks they still lack
+--   call:NAME STRING the answer to a call that must not be carried out twice, kept for a minute
 --   bulk:ID HASH record of a bulk, its fields by their whole names · bulk:ID:ids LIST ids it has yet to act on, oldest first
 --   bulks ZSET bulk id by seq: the newest 100 · bulks:running ZSET bulk id by seq: those that have not ended
 local P = '$PREFIX'
@@ -336,6 +337,10 @@ local function expire(id, now_ms, actor, failure)
   set(key(id), {error = failure})
   finish(id, 'failed', now_ms, actor, 'ExpiredError')
 end
+-- The answer that a call was given before (false if none), and how to remember it: for longer than a client may repeat a
+-- command whose reply was lost.
+local function answer_of(call) return redis.call('GET', P .. 'call:' .. call) end
+local function remember_answer(call, answer) redis.call('SET', P .. 'call:' .. call, answer, 'EX', 60) end
 
 local STOP_REQUESTED = 'stop requested'
 local FINISHED = {succeeded = true, failed = true, stopped = true}

@@ -194,6 +194,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"apikeys|apikey:[0-9a-f]{64}|audit", _fine),
         (rf"batch:{ID}:\d+", _expires),
         (rf"batch:{ID}|batches|promised", _incomplete),
+        (r"call:.+", _expires),
         (r"workers|beats|seq", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),

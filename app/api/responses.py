@@ -109,7 +109,7 @@ class Change(Model):
     at: Time
     from_: Status | None = Field(alias="from", description="Null for the creation of the task.")
     to: Status
-    who: str = Field(description="The actor: the API, a schedule, a worker or a beat.", examples=["code@host"])
+    who: str = Field(description="The actor: the API, a schedule, a bulk, a worker or a beat.", examples=["code@host"])
     why: str = Field(description="The reason for the change.", examples=["attempt 1 starts"])
 
 

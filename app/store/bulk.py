@@ -21,6 +21,7 @@ from app.store.arguments import one_or_all
 from app.store.client import Client
 from app.store.columns import dump_json
 from app.store.keys import Keys
+from app.store.record import Task, read_task
 from app.store.scripts import Scripts
 from app.store.tasks import Filters, NewTask, task_values
 
@@ -189,6 +190,17 @@ class BulkStore:
         found: Any = self._client.lrange(f"{self._keys.bulk(bulk_id)}:ids", 0, number - 1)
         return [str(one) for one in found]
 
+    def finished_tasks(self, ids: Sequence[str]) -> list[Task | None]:
+        """The tasks with these ids, without results and output; None for one that is gone or has not finished."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for task_id in ids:
+                pipeline.hgetall(self._keys.task(task_id))
+                pipeline.get(f"{self._keys.task(task_id)}:spec")
+            found = pipeline.execute()
+        return [
+            _finished(task_id, record, body) for task_id, record, body in zip(ids, found[::2], found[1::2], strict=True)
+        ]
+
     def end_tasks(self, bulk: Bulk, number: int, now_ms: int, actor: str) -> int:
         """Stop, or delete, the next `number` tasks. Returns how many were looked at; 0: this was not the next step."""
         return int(
@@ -239,6 +251,14 @@ class BulkStore:
     def abort(self, bulk_id: str, now_ms: int) -> str:
         """End it where it stands. Returns the status it had, "" where there is no such bulk."""
         return str(self._scripts("bulk_abort", bulk_id=bulk_id, now_ms=now_ms))
+
+
+def _finished(task_id: str, record: Mapping[str, str], body: str | None) -> Task | None:
+    """A finished task stays as it is, so its record and its body fit together although they were read one by one."""
+    if not record or body is None:
+        return None
+    task = read_task(task_id, [part for item in record.items() for part in item], json.loads(body))
+    return task if task.status.finished else None
 
 
 def _read(bulk_id: str, record: Mapping[str, str]) -> Bulk | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -15,7 +15,7 @@ from app.domain.spec import merged, parse_task
 from app.domain.status import ScheduleStatus, TaskType
 from app.settings import Settings
 from app.store.bulk import Bulk, SeenSchedule
-from app.store.record import body_of
+from app.store.record import Task, body_of
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import NewTask
@@ -30,11 +30,13 @@ logger = logging.getLogger("celeriac.bulk")
 ROUND_SECONDS = 0.25
 #: Tasks, or scheduled tasks, of one step: no other client of Redis waits for it longer than some milliseconds.
 STEP = 100
+#: Tasks that are read at once to be created again: their bodies may be large.
+READ = 20
 #: Characters of programs and bodies in one step that creates tasks.
 STEP_CHARACTERS = 1_000_000
 
-#: Makes the task that a bulk creates for an id at a time; None if there can be none.
-Make: TypeAlias = Callable[[Bulk, str, int], NewTask | None]
+#: Makes the tasks that a bulk creates for some ids at a time; None for an id for which there can be none.
+Make: TypeAlias = Callable[[Bulk, Sequence[str], int], Iterable[NewTask | None]]
 
 
 @dataclass(slots=True)
@@ -89,9 +91,9 @@ class BulkWork:
 
     def _act(self, bulk: Bulk, now_ms: int) -> None:
         if bulk.action == "retry":
-            self._create(bulk, self._retry_of, now_ms)
+            self._create(bulk, self._retries_of, now_ms)
         elif bulk.action == "run":
-            self._create(bulk, self._firing_of, now_ms)
+            self._create(bulk, self._firings_of, now_ms)
         elif bulk.of is Of.TASKS:
             self.store.bulks.end_tasks(bulk, STEP, now_ms, f"bulk {bulk.id}")
         else:
@@ -102,42 +104,44 @@ class BulkWork:
         """Create the next tasks: as many as one step may hold."""
         most_waiting = self._admission.for_task(now_ms).most_waiting
         assert most_waiting is not None, "tasks count towards MAX_QUEUED_TASKS"
-        tasks, number, characters = list[NewTask](), 0, 0
-        for source_id in self.store.bulks.next_ids(bulk.id, min(STEP, most_waiting)):
-            task = make(bulk, source_id, now_ms)
-            number += 1
-            if task is not None:
-                tasks.append(task)
-                characters += len(str(body_of(task.spec)))
-            if characters > STEP_CHARACTERS:
-                break
+        ids, tasks, number = self.store.bulks.next_ids(bulk.id, min(STEP, most_waiting)), list[NewTask](), 0
+        while number < len(ids) and _characters(tasks) <= STEP_CHARACTERS:
+            some = ids[number : number + READ]
+            tasks += [task for task in make(bulk, some, now_ms) if task is not None]
+            number += len(some)
         self.store.bulks.create_tasks(bulk, number, tasks, now_ms, most_waiting)
 
-    def _retry_of(self, bulk: Bulk, task_id: str, now_ms: int) -> NewTask | None:
-        """The task that runs another again; None if that is gone or not finished, or does not bear the changes."""
-        task = self.store.tasks.get(task_id)
-        if task is None or not task.status.finished:
-            return None
+    def _retries_of(self, bulk: Bulk, ids: Sequence[str], now_ms: int) -> Iterator[NewTask | None]:
+        """The tasks that run these again; None for one that is gone or has not finished, or where changes don't fit."""
+        for task in self.store.bulks.finished_tasks(ids):
+            yield None if task is None else self._retry_of(bulk, task, now_ms)
+
+    def _retry_of(self, bulk: Bulk, task: Task, now_ms: int) -> NewTask | None:
         try:
             spec = parse_task(merged(raw_of(task), dict(bulk.changes)), now_ms, lambda _: [])
         except InvalidSpec:
             return None
-        new_id = bulk_task_id(bulk.id, task_id)
+        new_id = bulk_task_id(bulk.id, task.id)
         made = self.dispatcher.from_spec(spec, new_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
-        return replace(made, retry_of=task_id)
+        return replace(made, retry_of=task.id)
 
-    def _firing_of(self, bulk: Bulk, schedule_id: str, now_ms: int) -> NewTask | None:
-        """The task of one firing beside the schedule; None if the scheduled task is gone."""
-        schedule = self.store.schedules.get(schedule_id)
-        if schedule is None:
-            return None
-        return self.dispatcher.from_schedule(schedule, bulk_task_id(bulk.id, schedule_id), now_ms, now_ms)
+    def _firings_of(self, bulk: Bulk, ids: Sequence[str], now_ms: int) -> Iterator[NewTask | None]:
+        """The tasks of one firing of each of these, beside its schedule; None if the scheduled task is gone."""
+        for schedule in map(self.store.schedules.get, ids):
+            if schedule is None:
+                yield None
+            else:
+                yield self.dispatcher.from_schedule(schedule, bulk_task_id(bulk.id, schedule.id), now_ms, now_ms)
 
     def _seen(self, bulk: Bulk, schedule_id: str, now_ms: int) -> SeenSchedule:
         if bulk.action != "resume":
             return SeenSchedule(schedule_id)
         schedule = self.store.schedules.get(schedule_id)
         return SeenSchedule(schedule_id) if schedule is None else _resumed(schedule, now_ms)
+
+
+def _characters(tasks: Sequence[NewTask]) -> int:
+    return sum(len(str(body_of(task.spec))) for task in tasks)
 
 
 def _resumed(schedule: Schedule, now_ms: int) -> SeenSchedule:

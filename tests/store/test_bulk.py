@@ -20,7 +20,7 @@ from app.store.bulk import MOST_KEPT, MOST_RUNNING, Bulk, SeenSchedule
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from app.store.tasks import Filters
-from app.usecases.bulk_work import ROUND_SECONDS, STEP, BulkWork
+from app.usecases.bulk_work import READ, ROUND_SECONDS, STEP, BulkWork
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
 from tests.conftest import VirtualClock
@@ -190,10 +190,10 @@ def test_a_bulk_that_fails_does_not_stop_the_others(
 
 def test_large_tasks_are_created_in_small_steps(store: Store, clock: VirtualClock, work: BulkWork) -> None:
     code = f"def f(): pass\n#{'x' * 200_000}"
-    ids = [finished(store, clock(), function_code=code) for _ in range(12)]
+    ids = [finished(store, clock(), function_code=code) for _ in range(READ + 2)]
     bulk = begun(store, clock(), "retry", ids)
     assert work._step(bulk.id, clock())
-    assert found(store, bulk).position == 5, "more than a million characters went out at once"
+    assert found(store, bulk).position == READ, "more than a million characters went out at once"
 
 
 def test_a_schedule_that_changed_meanwhile_is_looked_at_again(store: Store, clock: VirtualClock) -> None:

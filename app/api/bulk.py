@@ -26,7 +26,7 @@ Found = TypeVar("Found")
 
 @blueprint.post("")
 def create() -> Response:
-    """Act on all that matches, in the background; `dry_run` counts only."""
+    """Act on everything that matches, in the background; `dry_run` only counts."""
     raw = json_body()
     spec = parse_bulk(raw)
     filters = _filters(spec)
@@ -41,7 +41,7 @@ def create() -> Response:
 
 @blueprint.get("")
 def list_bulks() -> Response:
-    """The last 100, the newest first."""
+    """The last 100 bulks, newest first."""
     Query(request.args).done()
     items = [bulk_json(bulk) for bulk in context().bulks.newest()]
     return answer(write(responses.BulkList, {"items": items}))
@@ -49,7 +49,7 @@ def list_bulks() -> Response:
 
 @blueprint.get("/<bulk_id>")
 def get(bulk_id: str) -> Response:
-    """One; `wait` holds the answer until it has ended."""
+    """One bulk; `wait` holds the response until it has ended."""
     query = Query(request.args)
     wait_seconds = query.wait_seconds()
     query.done(strict=False)
@@ -59,7 +59,7 @@ def get(bulk_id: str) -> Response:
 
 @blueprint.post("/<bulk_id>/abort")
 def abort(bulk_id: str) -> Response:
-    """End it where it stands."""
+    """End a bulk at its current position."""
     return answer(write(responses.Bulk, bulk_json(context().bulks.abort(bulk_id))))
 
 

@@ -1,4 +1,4 @@
-"""What a bulk is made of: the body of `POST /api/bulk`."""
+"""The body of `POST /api/bulk`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_IDS = 1_000
 
 
 class BulkStatus(StrEnum):
-    """Where a bulk stands."""
+    """The status of a bulk."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -24,13 +24,13 @@ class BulkStatus(StrEnum):
 
 
 class Of(StrEnum):
-    """What a bulk acts on."""
+    """The things that a bulk acts on."""
 
     TASKS = "tasks"
     SCHEDULED_TASKS = "scheduled-tasks"
 
 
-#: What can be done with each.
+#: The actions on each.
 ACTIONS: dict[Of, tuple[str, ...]] = {
     Of.TASKS: ("retry", "stop", "delete"),
     Of.SCHEDULED_TASKS: ("pause", "resume", "delete", "run"),
@@ -65,7 +65,7 @@ class BulkSpec(Fields):
 
 
 def parse_bulk(raw: Any) -> BulkSpec:
-    """The spec in `raw`. Raises InvalidSpec with every problem, but those within `filter` and `changes`."""
+    """The spec in `raw`. Raises InvalidSpec with every problem, except those within `filter` and `changes`."""
     if not isinstance(raw, dict):
         raise InvalidSpec([Problem("", "must be a JSON object")])
     fields = {name: value for name, value in raw.items() if value is not None}
@@ -80,7 +80,7 @@ def parse_bulk(raw: Any) -> BulkSpec:
 
 
 def _problems(spec: BulkSpec) -> list[Problem]:
-    """What is wrong between the fields."""
+    """The problems of fields that don't go together."""
     problems = []
     actions = ACTIONS[Of(spec.of)]
     if spec.action not in actions:
@@ -91,7 +91,7 @@ def _problems(spec: BulkSpec) -> list[Problem]:
         problems += [Problem(name, "give filter or ids, not both") for name in ("filter", "ids")]
     if spec.changes and spec.action != "retry":
         problems.append(Problem("changes", "is for retry only"))
-    # In a query an empty value counts as absent. Here that would widen what is deleted.
+    # In a query an empty value counts as absent. Here the bulk would act on more than was meant.
     problems += [Problem(f"filter.{name[:100]}", "must not be empty") for name, text in _items(spec) if text == ""]
     return problems
 

@@ -1,4 +1,4 @@
-"""Bulks in Redis: what is to be done with many tasks, or many scheduled tasks, and how far it has come.
+"""Bulks in Redis: an action on many tasks, or many scheduled tasks, and its progress.
 
 The ids are written down before a bulk begins, so nothing that comes later is touched. Each step is one Lua call: it
 acts on the next ids and counts them, or does nothing. So no step is done twice, whichever process dies between two.
@@ -35,7 +35,7 @@ MOST_RUNNING = 100
 class Bulk:
     """A bulk as it stood when it was read. Times are ms since 1970.
 
-    filter: as the caller gave it; None where the caller gave ids. `done` and `failed`: what is settled of `matched`.
+    filter: as the caller gave it; None if the caller gave ids. done, failed: how many of `matched` are settled.
     """
 
     id: str
@@ -102,14 +102,14 @@ class BulkStore:
         ]
 
     def members(self, indexes: Sequence[str], limit: int) -> Iterator[list[str]]:
-        """The ids in these indexes, the newest first, about `limit` at a time."""
+        """The ids in these indexes, newest first, about `limit` at a time."""
         each = [self._by_seq(index, limit // len(indexes) + 1) for index in indexes]
         merged = heapq.merge(*each, reverse=True)
         while some := [one for _, one in islice(merged, limit)]:
             yield some
 
     def _by_seq(self, index: str, limit: int) -> Iterator[tuple[int, str]]:
-        """(seq, id) of an index, the newest first. What comes to it above the last that was read is left out."""
+        """(seq, id) of the members of an index, newest first. Members added above the last one read are left out."""
         below: str = "+inf"
         while True:
             found: Any = self._client.zrange(
@@ -121,9 +121,9 @@ class BulkStore:
             below = f"({int(found[-1][1])}"
 
     def collect(self, bulk_id: str, already: int, ids: Sequence[str]) -> int:
-        """Write down ids for a bulk that is to begin, the last of them first; `already`: how many there are.
+        """Add ids to those of a bulk that has not begun; the bulk will act on the last one first.
 
-        Returns how many there are now.
+        already: how many ids it has. Returns how many it has now. Raises Unavailable if its earlier ids have expired.
         """
         for first in range(0, len(ids), MAX_COLLECTED):
             part = ids[first : first + MAX_COLLECTED]
@@ -134,13 +134,13 @@ class BulkStore:
         return already
 
     def forget(self, bulk_id: str) -> None:
-        """Forget the ids of a bulk that will not begin."""
+        """Remove the ids of a bulk that will not begin."""
         self._client.delete(f"{self._keys.bulk(bulk_id)}:ids")
 
     def begin(self, bulk: Bulk, now_ms: int, conditions: Conditions = UNCONDITIONAL) -> EarlierRequest | None:
-        """Begin a bulk whose ids are collected. Of those that have ended, the newest 100 bulks remain.
+        """Begin a bulk whose ids are collected, and remove the oldest that have ended beyond 100.
 
-        Returns the earlier request that the conditions name; nothing began then. Raises Full if too many bulks run.
+        Returns the earlier request if the conditions name one; then nothing has begun. Raises Full if too many run.
         """
         record = {"of": bulk.of, "action": bulk.action, "changes": dump_json(bulk.changes)}
         if bulk.filter is not None:
@@ -168,12 +168,12 @@ class BulkStore:
         return self._read([bulk_id])[0]
 
     def newest(self) -> list[Bulk]:
-        """Those that are kept, the newest first."""
+        """The bulks that are kept, newest first."""
         found: Any = self._client.zrange(self._keys.bulks, 0, -1, desc=True)
         return [bulk for bulk in self._read(found) if bulk is not None]
 
     def running(self) -> list[str]:
-        """The ids of those that have not ended, the oldest first."""
+        """The ids of the bulks that have not ended, oldest first."""
         found: Any = self._client.zrange(self._keys.running_bulks, 0, -1)
         return [str(bulk_id) for bulk_id in found]
 
@@ -186,7 +186,7 @@ class BulkStore:
     # --- steps ----------------------------------------------------------------------------------
 
     def next_ids(self, bulk_id: str, number: int) -> list[str]:
-        """The next ids that it has to act on, at most `number`."""
+        """The next ids that the bulk acts on, at most `number`."""
         found: Any = self._client.lrange(f"{self._keys.bulk(bulk_id)}:ids", 0, number - 1)
         return [str(one) for one in found]
 
@@ -202,7 +202,7 @@ class BulkStore:
         ]
 
     def end_tasks(self, bulk: Bulk, number: int, now_ms: int, actor: str) -> int:
-        """Stop, or delete, the next `number` tasks. Returns how many were looked at; 0: this was not the next step."""
+        """Stop or delete the next `number` tasks. Returns the number settled; 0 if this step was not the next."""
         return int(
             self._scripts(
                 "bulk_tasks",
@@ -249,12 +249,12 @@ class BulkStore:
         )
 
     def abort(self, bulk_id: str, now_ms: int) -> str:
-        """End it where it stands. Returns the status it had, "" where there is no such bulk."""
+        """End a bulk at its current position. Returns the status it had, "" if there is no such bulk."""
         return str(self._scripts("bulk_abort", bulk_id=bulk_id, now_ms=now_ms))
 
 
 def _finished(task_id: str, record: Mapping[str, str], body: str | None) -> Task | None:
-    """A finished task stays as it is, so its record and its body fit together although they were read one by one."""
+    """The task, or None. A finished task never changes, so its record and body match although read separately."""
     if not record or body is None:
         return None
     task = read_task(task_id, [part for item in record.items() for part in item], json.loads(body))

@@ -1,4 +1,4 @@
-"""Use cases of bulks: begin, read, wait, abort. Working them off: app/usecases/bulk_work.py."""
+"""Use cases of bulks: begin, read, wait, abort. How they are carried out: app/usecases/bulk_work.py."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class BulkService:
         self._clock = clock
 
     def count(self, spec: BulkSpec, filters: Filters | ScheduleFilters | None) -> int:
-        """How many tasks, or scheduled tasks, a bulk would act on now; nothing is done."""
+        """How many tasks, or scheduled tasks, the bulk would act on if it began now."""
         self._check_changes(spec)
         return sum(map(len, self._matches(spec, filters)))
 
     def begin(
         self, spec: BulkSpec, filters: Filters | ScheduleFilters | None, key: RequestKey | None
     ) -> tuple[Bulk, bool]:
-        """Begin a bulk over what matches now. `filters`: what `spec.filter` says, None with `spec.ids`.
+        """Begin a bulk over everything that matches now. `filters`: `spec.filter`, parsed; None with `spec.ids`.
 
         Returns the bulk, and whether an earlier request with this key began it. Raises KeyReused if the key was used
         with a different body, and Full if too many bulks run.
@@ -71,8 +71,8 @@ class BulkService:
         return replace(bulk, status=BulkStatus.COMPLETED, finished_ms=now_ms), False
 
     def _matches(self, spec: BulkSpec, filters: Filters | ScheduleFilters | None) -> Iterator[list[str]]:
-        """The ids of what matches, the newest first, page by page. What is created meanwhile is not among them."""
-        if spec.ids is not None:  # the first is done first, as the oldest is
+        """The ids that match, newest first, page by page. Tasks created in the meantime are not among them."""
+        if spec.ids is not None:  # reversed, since a bulk acts on the last id first
             yield self._store.bulks.existing(Of(spec.of), list(dict.fromkeys(spec.ids)))[::-1]
             return
         indexes = self._store.bulks.indexes_of(filters) if isinstance(filters, Filters) else []
@@ -95,7 +95,7 @@ class BulkService:
         return [task.id for task in tasks.items], tasks.cursor
 
     def _check_changes(self, spec: BulkSpec) -> None:
-        """Raise InvalidSpec if the changes suit no kind of task. A single task may still not bear them: it fails."""
+        """Raise InvalidSpec if the changes fit no kind of task. A single task that they do not fit fails by itself."""
         changes = spec.changes
         if not changes:
             return
@@ -106,7 +106,7 @@ class BulkService:
             raise InvalidSpec(min(problems, key=len))
 
     def _problems_of(self, example: dict[str, Any], changes: Mapping[str, Any]) -> list[Problem]:
-        """What is wrong with these changes, made to a valid spec."""
+        """The problems of applying these changes to a valid spec."""
         try:
             parse_task(
                 merged(example, dict(changes)), self._clock(), lambda fields: code_problems(fields, self._checker)
@@ -136,11 +136,11 @@ class BulkService:
                 watch.wait(remaining if hears else min(remaining, LOOK_SECONDS))
 
     def newest(self) -> list[Bulk]:
-        """The last 100, the newest first."""
+        """The last 100 bulks, newest first."""
         return self._store.bulks.newest()
 
     def abort(self, bulk_id: str) -> Bulk:
-        """End a bulk where it stands. One that has ended stays as it is."""
+        """End a bulk at its current position. One that has ended is not changed."""
         if not is_id(bulk_id) or not self._store.bulks.abort(bulk_id, self._clock()):
             raise NotFound("bulk not found")
         return self.get(bulk_id)

@@ -1,4 +1,4 @@
-"""The working off of bulks, step by step: part of the maintenance. Beginning them: app/usecases/bulk.py."""
+"""Carry out bulks, step by step: a part of the maintenance. How they begin: app/usecases/bulk.py."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from app.usecases.tasks import raw_of
 
 logger = logging.getLogger("celeriac.bulk")
 
-#: How long one round of the maintenance works on bulks. The other parts have their turn in between.
+#: How long one round of the maintenance works on bulks, so that its other parts run several times a second.
 ROUND_SECONDS = 0.25
-#: Tasks, or scheduled tasks, of one step: no other client of Redis waits for it longer than some milliseconds.
+#: Tasks, or scheduled tasks, per step, so that no other client of Redis waits longer than a few milliseconds.
 STEP = 100
-#: Tasks that are read at once to be created again: their bodies may be large.
+#: Tasks to read at a time for a retry, since their bodies may be large.
 READ = 20
 #: Characters of programs and bodies in one step that creates tasks.
 STEP_CHARACTERS = 1_000_000
@@ -41,7 +41,7 @@ Make: TypeAlias = Callable[[Bulk, Sequence[str], int], Iterable[NewTask | None]]
 
 @dataclass(slots=True)
 class BulkWork:
-    """Works off the bulks of one process. Any number of processes may do so at once. Not thread-safe."""
+    """Carries out bulks in one process. Any number of processes may do so at once. Not thread-safe."""
 
     store: Store
     dispatcher: Dispatcher
@@ -49,13 +49,13 @@ class BulkWork:
     steady: Callable[[], float] = time.monotonic
     is_busy: bool = False  # there is more to do at once
     _admission: Admission = field(init=False)
-    _put_off: set[str] = field(default_factory=set)  # bulks for whose tasks there was no room
+    _put_off: set[str] = field(default_factory=set)  # bulks that wait for room for their tasks
 
     def __post_init__(self) -> None:
         self._admission = Admission(self.store.admission, self.settings.max_queued_tasks)
 
     def work_off(self, now_ms: int) -> None:
-        """Take steps of all bulks in turn, until they have ended or the round is over. Sets `is_busy`."""
+        """Take steps of all running bulks in turn, until they have ended or the round is over. Sets `is_busy`."""
         deadline = self.steady() + ROUND_SECONDS
         self.is_busy = False
         running = self.store.bulks.running()
@@ -101,7 +101,7 @@ class BulkWork:
             self.store.bulks.move_schedules(bulk, seen, now_ms)
 
     def _create(self, bulk: Bulk, make: Make, now_ms: int) -> None:
-        """Create the next tasks: as many as one step may hold."""
+        """Create the next tasks, as many as one step may hold."""
         most_waiting = self._admission.for_task(now_ms).most_waiting
         assert most_waiting is not None, "tasks count towards MAX_QUEUED_TASKS"
         ids, tasks, number = self.store.bulks.next_ids(bulk.id, min(STEP, most_waiting)), list[NewTask](), 0
@@ -112,7 +112,7 @@ class BulkWork:
         self.store.bulks.create_tasks(bulk, number, tasks, now_ms, most_waiting)
 
     def _retries_of(self, bulk: Bulk, ids: Sequence[str], now_ms: int) -> Iterator[NewTask | None]:
-        """The tasks that run these again; None for one that is gone or has not finished, or where changes don't fit."""
+        """Retries of these tasks; None for a task that is gone or unfinished, or that the changes don't fit."""
         for task in self.store.bulks.finished_tasks(ids):
             yield None if task is None else self._retry_of(bulk, task, now_ms)
 
@@ -126,7 +126,7 @@ class BulkWork:
         return replace(made, retry_of=task.id)
 
     def _firings_of(self, bulk: Bulk, ids: Sequence[str], now_ms: int) -> Iterator[NewTask | None]:
-        """The tasks of one firing of each of these, beside its schedule; None if the scheduled task is gone."""
+        """A task of each of these scheduled tasks, outside its firings; None if the scheduled task is gone."""
         for schedule in map(self.store.schedules.get, ids):
             if schedule is None:
                 yield None

@@ -108,12 +108,14 @@ class BulkService:
     def _problems_of(self, example: dict[str, Any], changes: Mapping[str, Any]) -> list[Problem]:
         """The problems of applying these changes to a valid spec."""
         try:
-            parse_task(
-                merged(example, dict(changes)), self._clock(), lambda fields: code_problems(fields, self._checker)
-            )
+            parse_task(merged(example, dict(changes)), self._clock(), self._program_problems)
         except InvalidSpec as error:
             return [replace(problem, field=f"changes.{problem.field}") for problem in error.problems]
         return []
+
+    def _program_problems(self, fields: Mapping[str, Any]) -> list[Problem]:
+        """The problems of a changed program, except how it is called: the arguments may be each task's own."""
+        return [found for found in code_problems(fields, self._checker) if found.field not in ("args", "kwargs")]
 
     def get(self, bulk_id: str, wait_seconds: float = 0) -> Bulk:
         """One bulk, after waiting up to `wait_seconds` for its end."""

@@ -121,6 +121,18 @@ def test_changes_that_one_task_does_not_bear_fail_for_it_alone(
     assert (ended["status"], ended["done"], ended["failed"]) == ("completed", 1, 1)
 
 
+def test_arguments_are_for_the_functions_of_the_tasks(
+    api: Api, work: BulkWork, clock: VirtualClock, worker: PlayedWorker
+) -> None:
+    task_id = api.create(function_code="def f(x): return x", function_name="f", args=[1])["id"]
+    worker.fail(task_id)
+    bulk = begun(api, action="retry", ids=[task_id], changes={"args": [5, 6, 7], "kwargs": {}})
+    work.work_off(clock())
+    assert api.get(f"/api/bulk/{bulk['id']}").get_json()["done"] == 1
+    (retry,) = api.get("/api/tasks?status=queued").get_json()["items"]
+    assert api.get(f"/api/tasks/{retry['id']}").get_json()["args"] == [5, 6, 7]
+
+
 def test_a_dry_run_counts_and_does_nothing(api: Api, work: BulkWork, clock: VirtualClock) -> None:
     ids = [api.create(tags=["x"])["id"] for _ in range(3)]
     response = api.post("/api/bulk", {"action": "delete", "filter": {"tag": "x"}, "dry_run": True})

@@ -42,6 +42,8 @@ def batch_ids(first_id: str, number: int) -> list[str]:
 def _sibling(first_id: str, place: int) -> str:
     noise = hashlib.sha256(f"{first_id}+{place}".encode()).hexdigest()
     return _uuid7(time_of(first_id), f"0{place:03x}{noise[:16]}")
+
+
 def bulk_task_id(bulk_id: str, source_id: str) -> str:
     """The id of the task that a bulk creates for another task, or for a scheduled task.
 

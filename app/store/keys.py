@@ -102,6 +102,7 @@ class Keys:
     def expiring(self) -> str:
         """ZSET task id by the ms at which a task that has not started expires."""
         return f"{self.prefix}expiring"
+
     def bulk(self, bulk_id: str) -> str:
         """HASH: a bulk, its fields by their whole names. `:ids` behind it (LIST): what it has yet to act on."""
         return f"{self.prefix}bulk:{bulk_id}"

@@ -30,7 +30,19 @@ from app.store.columns import SHORT_NAMES, SPEC
 
 #: Scripts that run, end, stop or keep alive accepted tasks. They may write even if the memory is full.
 DESPITE_FULL = frozenset(
-    {"alive", "batch_apply", "claim", "complete", "expire", "hand_back", "take_back", "overdue", "renew", "send", "stop"}
+    {
+        "alive",
+        "batch_apply",
+        "claim",
+        "complete",
+        "expire",
+        "hand_back",
+        "take_back",
+        "overdue",
+        "renew",
+        "send",
+        "stop",
+    }
     | {"bulk_abort", "bulk_schedules", "bulk_tasks"}
 )
 #: Redis does not abort a script for lack of memory once the script has written something.

@@ -20,6 +20,7 @@ logger = logging.getLogger("celeriac.worker")
 
 TICK_SECONDS = 1.0
 ALIVE_EVERY_SECONDS = 2.0
+BUSY_PAUSE_SECONDS = 0.01
 
 
 class Heartbeat:
@@ -48,6 +49,7 @@ class Heartbeat:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._last_report = float("-inf")
+        self._is_busy = False  # the maintenance has more work waiting
 
     def start(self) -> None:
         """Subscribe to stops and start the threads."""
@@ -67,7 +69,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         away = False
-        while not self._stopped.wait(self._pause_seconds):
+        while not self._stopped.wait(BUSY_PAUSE_SECONDS if self._is_busy else self._pause_seconds):
             try:
                 self._tick()
             except Unavailable:
@@ -84,13 +86,13 @@ class Heartbeat:
                 away = False
 
     def _tick(self) -> None:
+        self._is_busy = False  # reset first, since a call below may fail
         now = time.monotonic()
         if now - self._last_report >= ALIVE_EVERY_SECONDS:
             self._store.liveness.worker_alive(self._hostname, self._facts(), self._clock())
             self._last_report = now
         self._watchdog.check(time.monotonic())
-        if not self._beat_is_alive():
-            self._maintenance.run(self._clock())
+        self._is_busy = not self._beat_is_alive() and self._maintenance.run(self._clock())
 
     def _beat_is_alive(self) -> bool:
         beat = self._store.liveness.last_beat()

@@ -72,6 +72,7 @@ def _is_change(response: Response) -> bool:
         and 200 <= response.status_code < 300
         and "Idempotency-Replayed" not in response.headers
         and route() not in _HARMLESS
+        and not (route() == "/api/bulk" and response.status_code == 200)  # a dry run counts, and changes nothing
     )
 
 

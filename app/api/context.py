@@ -17,6 +17,7 @@ from app.store.store import Store
 from app.usecases.access import AccessService
 from app.usecases.admission import Admission
 from app.usecases.batches import BatchService
+from app.usecases.bulk import BulkService
 from app.usecases.code_check import CodeChecker
 from app.usecases.dispatch import Dispatcher
 from app.usecases.health import HealthService
@@ -36,6 +37,7 @@ class Context:
     tasks: TaskService
     schedules: ScheduleService
     statistics: StatisticsService
+    bulks: BulkService
     health: HealthService
     clock: Clock
     holding: Holding
@@ -55,6 +57,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         tasks=TaskService(store, dispatcher, checker, admission, clock),
         schedules=ScheduleService(store, dispatcher, checker, admission, clock, settings.timezone),
         statistics=StatisticsService(store.stats, clock),
+        bulks=BulkService(store, checker, admission, clock),
         health=HealthService(store, clock),
         clock=clock,
         holding=Holding(max_held(settings.api_threads)),

@@ -13,6 +13,7 @@ from app.api import responses
 from app.api.operations import OPERATIONS, Answer, Operation
 from app.api.problems import FURTHER_PROBLEMS, PROBLEMS, RETRY_AFTER_SECONDS
 from app.domain.batch import BatchSpec
+from app.domain.bulk import BulkSpec
 from app.domain.kinds import KINDS, KindSpec
 from app.domain.spec import PreviewSpec, ScheduleSpec, TaskSpec
 from app.domain.status import Kind
@@ -21,7 +22,7 @@ from app.version import VERSION
 Json = dict[str, Any]
 
 _SCHEMAS = "#/components/schemas/"
-_REQUESTS: tuple[type[BaseModel], ...] = (TaskSpec, ScheduleSpec, PreviewSpec, BatchSpec)
+_REQUESTS: tuple[type[BaseModel], ...] = (TaskSpec, ScheduleSpec, PreviewSpec, BatchSpec, BulkSpec)
 _RESPONSES: tuple[type[BaseModel], ...] = (
     *responses.TASKS.values(),
     responses.TaskPage,
@@ -33,6 +34,9 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.FiringPage,
     responses.Preview,
     responses.AuditPage,
+    responses.Bulk,
+    responses.BulkList,
+    responses.BulkCount,
     responses.Stats,
     responses.Health,
     responses.Workers,
@@ -97,7 +101,7 @@ def document() -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "This service"}],
-        "tags": [{"name": "Tasks"}, {"name": "Scheduled tasks"}, {"name": "Service"}],
+        "tags": [{"name": "Tasks"}, {"name": "Scheduled tasks"}, {"name": "Bulks"}, {"name": "Service"}],
         "security": _SECURITY,
         "paths": _paths(),
         "components": {

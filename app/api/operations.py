@@ -77,6 +77,7 @@ TASK_ID = _parameter("path", "task_id", "The task's id.", _UUID)
 KEY = _parameter(
     "path", "key", "Your own name for the scheduled task.", {"type": "string", "minLength": 1, "maxLength": 200}
 )
+BULK_ID = _parameter("path", "bulk_id", "The bulk's id.", _UUID)
 SCHEDULE_ID = _parameter("path", "schedule_id", "The scheduled task's id.", _UUID)
 PREFER = _parameter(
     "header",
@@ -93,6 +94,7 @@ IDEMPOTENCY_KEY = _parameter(
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": r"^[\x21-\x7e]+$"},
 )
 WAIT = _query("wait", "Seconds to hold the response until the task has finished. Overrides `Prefer`.", _WAIT)
+BULK_WAIT = _query("wait", "Seconds to hold the response until the bulk has ended. Overrides `Prefer`.", _WAIT)
 PAGING = (
     _query("limit", "Maximum items per page. With a filter that rarely matches, a page may have fewer.", _LIMIT),
     _query("cursor", "`next_cursor` of the previous page."),
@@ -132,12 +134,22 @@ TASK_EXAMPLES = {
 }
 SCHEDULE_EXAMPLES = {str(kind): {**row.example, **_EVERY_NIGHT} for kind, row in KINDS.items()}
 CHANGE_EXAMPLES = {"a name and tags": {"name": "sum of two", "tags": ["math"]}}
+BULK_EXAMPLES: dict[str, Any] = {
+    "retry what failed": {
+        "action": "retry",
+        "filter": {"status": "failed", "created_after": "2026-11-23T00:00:00Z"},
+        "changes": {"timeout": 60},
+    },
+    "count what would be deleted": {"action": "delete", "filter": {"tag": "trial"}, "dry_run": True},
+    "pause scheduled tasks": {"of": "scheduled-tasks", "action": "pause", "filter": {"name": "report*"}},
+}
 PREVIEW_EXAMPLES = {"on weekdays": {"cron_expression": "30 8 * * 1-5", "timezone": "Europe/Berlin", "count": 3}}
 
 # --- the table -------------------------------------------------------------------------------------
 
 _TASK = Answer("The task.", "Task")
 _SCHEDULE = Answer("The scheduled task.", "ScheduledTask")
+_BULK = Answer("The bulk.", "Bulk")
 _GONE = Answer("Deleted.")
 _HEALTHY = {
     200: Answer("All components are healthy.", "Health"),
@@ -503,4 +515,54 @@ SERVICE = (
     ),
 )
 
-OPERATIONS = (*TASKS, *SCHEDULED_TASKS, *SERVICE)
+BULKS = (
+    Operation(
+        "POST",
+        "/api/bulk",
+        "createBulk",
+        "Bulks",
+        "Retry, stop or delete all tasks that match; or pause, resume, delete or run scheduled tasks",
+        {
+            200: Answer("With dry_run: how many match. Nothing was done.", "BulkCount"),
+            202: Answer("It has begun.", "Bulk", ("Location", "Idempotency-Replayed")),
+        },
+        (*WRITING, 404),
+        "What matches is settled when the bulk is created; tasks that come later are not touched. It is worked off in "
+        "the background, and goes on after a restart.",
+        (IDEMPOTENCY_KEY,),
+        ("BulkSpec",),
+        BULK_EXAMPLES,
+    ),
+    Operation(
+        "GET",
+        "/api/bulk",
+        "listBulks",
+        "Bulks",
+        "List the last 100 bulks, newest first",
+        {200: Answer("The bulks.", "BulkList")},
+        (*READING, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/bulk/{bulk_id}",
+        "getBulk",
+        "Bulks",
+        "Get a bulk and its progress",
+        {200: _BULK},
+        (*READING, 404, 422),
+        parameters=(BULK_ID, BULK_WAIT, PREFER),
+    ),
+    Operation(
+        "POST",
+        "/api/bulk/{bulk_id}/abort",
+        "abortBulk",
+        "Bulks",
+        "End a bulk where it stands",
+        {200: _BULK},
+        (*READING, 404),
+        "What is done stays done. A bulk that has ended stays as it is.",
+        (BULK_ID,),
+    ),
+)
+
+OPERATIONS = (*TASKS, *SCHEDULED_TASKS, *BULKS, *SERVICE)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SkipValidation, create_model
 
 from app.domain.annotations import bare, without_none
+from app.domain.bulk import BulkStatus, Of
 from app.domain.fields import Kept, names_kept, secret_names
 from app.domain.kinds import KINDS, KindSpec
 from app.domain.kinds.kind import Absent
@@ -116,7 +117,7 @@ class Change(Model):
     at: Time
     from_: Status | None = Field(alias="from", description="Null for the creation of the task.")
     to: Status
-    who: str = Field(description="The actor: the API, a schedule, a worker or a beat.", examples=["code@host"])
+    who: str = Field(description="The actor: the API, a schedule, a bulk, a worker or a beat.", examples=["code@host"])
     why: str = Field(description="The reason for the change.", examples=["attempt 1 starts"])
 
 
@@ -303,6 +304,36 @@ class Preview(Model):
 
     description: str = Field(examples=["At 03:00 AM"])
     next_runs: list[Time] = Field(max_length=100)
+
+
+# --- bulks -----------------------------------------------------------------------------------------
+
+
+class Bulk(Model):
+    """An action on many tasks, or scheduled tasks."""
+
+    id: Id
+    of: Of
+    action: Literal["retry", "stop", "delete", "pause", "resume", "run"]
+    filter: dict[str, str] | None = Field(description="As it was given; null where ids were given.")
+    status: BulkStatus = Field(description="completed: all that matched is done or failed.")
+    matched: Count = Field(description="How many it acts on: settled when it was created.")
+    done: Count = Field(description="How many it has acted on.")
+    failed: Count = Field(description="Where the action was not possible: as the single call answers 404, 409 or 422.")
+    created_at: Time
+    finished_at: Time | None
+
+
+class BulkList(Model):
+    """The last 100 bulks, the newest first."""
+
+    items: list[Bulk] = Field(max_length=100)
+
+
+class BulkCount(Model):
+    """What a bulk would act on."""
+
+    matched: Count
 
 
 # --- the service -----------------------------------------------------------------------------------

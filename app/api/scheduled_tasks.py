@@ -26,11 +26,16 @@ def create() -> Response:
 def list_schedules() -> Response:
     """A page of scheduled tasks, newest first, with filters and a cursor."""
     query = Query(request.args)
-    filters = ScheduleFilters(status=query.choice("status", ScheduleStatus), **query.common_filters())
+    filters = schedule_filters(query)
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
     page = context().schedules.page(filters, limit, cursor)
     return with_next(answer(schedule_page_json(page)), page.cursor)
+
+
+def schedule_filters(query: Query) -> ScheduleFilters:
+    """The filters in the query."""
+    return ScheduleFilters(status=query.choice("status", ScheduleStatus), **query.common_filters())
 
 
 @blueprint.get("/<schedule_id>")

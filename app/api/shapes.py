@@ -16,6 +16,7 @@ from app.domain.fields import secret_names
 from app.domain.kinds import KINDS
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
+from app.store.bulk import Bulk
 from app.store.failures import ErrorGroup
 from app.store.firings import FiringRecord
 from app.store.listing import Page
@@ -254,3 +255,22 @@ def firing_page_json(records: Iterable[FiringRecord], cursor: str | None) -> byt
         {"at": to_rfc3339(record.at_ms), "outcome": record.outcome, "task_id": record.task_id} for record in records
     ]
     return write(responses.FiringPage, {"items": items, "next_cursor": cursor})
+
+
+# --- bulks -----------------------------------------------------------------------------------------
+
+
+def bulk_json(bulk: Bulk) -> dict[str, Any]:
+    """The members of a bulk."""
+    return {
+        "id": bulk.id,
+        "of": bulk.of,
+        "action": bulk.action,
+        "filter": bulk.filter,
+        "status": bulk.status,
+        "matched": bulk.matched,
+        "done": bulk.done,
+        "failed": bulk.failed,
+        "created_at": to_rfc3339(bulk.created_ms),
+        "finished_at": time_or_none(bulk.finished_ms),
+    }

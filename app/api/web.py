@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, request
 from app.api import (
     audit,
     batches,
+    bulk,
     cron,
     docs,
     export,
@@ -46,7 +47,7 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.before_request(_check_accept)
     web.after_request(_add_headers)
     web.after_request(audit.record)
-    modules = (tasks, listing, export, scheduled_tasks, cron, audit, health, docs, batches, workers)
+    modules = (tasks, listing, export, scheduled_tasks, bulk, cron, audit, health, docs, batches, workers)
     own = [module.blueprint for module in modules]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)

@@ -44,6 +44,14 @@ def _sibling(first_id: str, place: int) -> str:
     return _uuid7(time_of(first_id), f"0{place:03x}{noise[:16]}")
 
 
+def bulk_task_id(bulk_id: str, source_id: str) -> str:
+    """The id of the task that a bulk creates for another task, or for a scheduled task.
+
+    It is the same whoever computes it, so a repeated step creates nothing twice. Its time is the bulk's.
+    """
+    return _uuid7(time_of(bulk_id), hashlib.sha256(f"{bulk_id}@{source_id}".encode()).hexdigest())
+
+
 def time_of(task_id: str) -> int:
     """The ms since 1970 in an id: the creation, or of a firing's task the time of the firing."""
     return int(task_id[:8] + task_id[9:13], 16)

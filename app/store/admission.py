@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from app.domain.errors import Full
+from app.domain.status import Kind, Status, TaskType
 from app.store.client import Client
 from app.store.keys import Keys
 
@@ -71,8 +73,10 @@ class AdmissionStore:
     def waiting(self) -> int:
         """The number of waiting and queued tasks. The cost does not depend on the number."""
         with self._client.pipeline(transaction=False) as pipeline:
-            for key in (self._keys.queued, self._keys.sent, self._keys.due):
+            for key in (self._keys.sent, self._keys.due):
                 pipeline.zcard(key)
+            for kind, task_type in product(Kind, TaskType):
+                pipeline.zcard(self._keys.task_index(kind, task_type, Status.QUEUED))
             return sum(pipeline.execute())
 
     def memory_share(self) -> float:

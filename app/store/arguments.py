@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -20,3 +21,8 @@ def checked_cursor(cursor: str | None) -> str:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 16):
         raise ValueError("is not a cursor returned by a list")
     return cursor
+
+
+def new_call() -> str:
+    """A name for one call of a script, so that the script recognizes it if the client sends it again."""
+    return secrets.token_hex(8)

@@ -105,6 +105,10 @@ class Keys:
         """STRING: how many tasks the batches in `batches` still lack."""
         return f"{self.prefix}promised"
 
+    def call(self, name: str) -> str:
+        """STRING, expires after a minute: the answer to a call, in case the client sends it again."""
+        return f"{self.prefix}call:{name}"
+
     @property
     def cron(self) -> str:
         """ZSET schedule id by next firing, ms."""
@@ -120,10 +124,9 @@ class Keys:
         """ZSET task id by due time, ms: waiting, message sent as a countdown."""
         return f"{self.prefix}sent"
 
-    @property
-    def queued(self) -> str:
-        """ZSET task id by the time its message was sent, ms."""
-        return f"{self.prefix}queued"
+    def queued(self, kind: str, priority: int) -> str:
+        """ZSET task id by the time its message was sent, ms: the tasks of one list of messages."""
+        return f"{self.prefix}queued:{kind}:{priority}"
 
     @property
     def leases(self) -> str:
@@ -134,6 +137,20 @@ class Keys:
     def expiring(self) -> str:
         """ZSET task id by the ms at which a task that has not started expires."""
         return f"{self.prefix}expiring"
+
+    def bulk(self, bulk_id: str) -> str:
+        """HASH: a bulk, its fields by their whole names. `:ids` behind it (LIST): what it has yet to act on."""
+        return f"{self.prefix}bulk:{bulk_id}"
+
+    @property
+    def bulks(self) -> str:
+        """ZSET bulk id by seq: the newest 100."""
+        return f"{self.prefix}bulks"
+
+    @property
+    def running_bulks(self) -> str:
+        """ZSET bulk id by seq: those that have not ended."""
+        return f"{self.prefix}bulks:running"
 
     def minute(self, number: int) -> str:
         """HASH: counters of the minute `number` (ms // 60,000), kept for two hours."""
@@ -159,7 +176,7 @@ class Keys:
         return f"{self.prefix}seq"
 
     def done(self, task_id: str) -> str:
-        """Channel: the task has finished (the message is its status) or was deleted."""
+        """Channel: the task, or the bulk, has finished (the message is its status); or the task was deleted."""
         return f"{self.prefix}done:{task_id}"
 
     def inbox(self, name: str) -> str:
@@ -173,7 +190,7 @@ class Keys:
 
     @property
     def beat(self) -> str:
-        """Channel: a schedule was created or changed. It wakes a sleeping beat."""
+        """Channel: a schedule was created or changed, or a bulk began. It wakes a sleeping beat."""
         return f"{self.prefix}beat"
 
     def queue(self, name: str, celery_priority: int = 0) -> str:

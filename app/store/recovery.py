@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from app.domain.outcome import Failure
+from app.domain.status import Kind
 from app.store.client import Client
 from app.store.columns import SHORT_NAMES, dump_json
 from app.store.failures import failure_values
-from app.store.keys import Keys
+from app.store.keys import PRIORITIES, Keys
 from app.store.messages import Message
 from app.store.record import read_field
 from app.store.scripts import Scripts
@@ -64,10 +66,18 @@ class RecoveryStore:
         first = self._client.first(self._keys.due)
         return first[1] if first else None
 
-    def queued_since(self, before_ms: int, limit: int, skip: int = 0) -> list[Sendable]:
-        """Queued tasks whose message was sent by `before_ms`, oldest first, without the first `skip`."""
-        oldest = self._client.by_rank(self._keys.queued, skip, limit)
-        return self.sendable([task_id for task_id, since_ms in oldest if since_ms <= before_ms])
+    def lists_with_old(self, before_ms: int) -> list[tuple[Kind, int]]:
+        """Kind and priority of each list of messages whose oldest queued task was sent by `before_ms`."""
+        lists = list(product(Kind, range(PRIORITIES)))
+        with self._client.pipeline(transaction=False) as pipeline:
+            for kind, priority in lists:
+                pipeline.zrange(self._keys.queued(kind, priority), 0, 0, withscores=True)
+            oldest = pipeline.execute()
+        return [one for one, found in zip(lists, oldest, strict=True) if found and found[0][1] <= before_ms]
+
+    def queued_until(self, kind: Kind, priority: int, until_ms: int, limit: int) -> list[Sendable]:
+        """Queued tasks of one list of messages whose message was sent by `until_ms`, oldest first."""
+        return self.sendable(_ids(self._client.by_score(self._keys.queued(kind, priority), "-inf", until_ms, limit)))
 
     def sendable(self, task_ids: Collection[str]) -> list[Sendable]:
         """The contents of a message for each of these tasks. Deleted tasks are omitted."""
@@ -97,16 +107,19 @@ class RecoveryStore:
         except (ValueError, TypeError, KeyError):
             return ""
 
-    def message_ms(self, task_id: str) -> int:
-        """The time the task's message was sent, in ms; 0 if the task is not queued or an older message may exist."""
+    def message_ms(self, kind: Kind, priority: int, task_id: str) -> int:
+        """The time the task's message was sent to this list, in ms.
+
+        0 if the task is not queued there, or if an older message may exist.
+        """
         if self._client.hexists(self._keys.task(task_id), SHORT_NAMES["has_older_message"]):
             return 0
-        return self.queued_ms([task_id])[0] or 0
+        return self.queued_ms(kind, priority, task_id) or 0
 
-    def queued_ms(self, task_ids: Sequence[str]) -> list[int | None]:
-        """The time the message of each task was sent, in ms; None if the task is not queued."""
-        scores: Any = self._client.zmscore(self._keys.queued, list(task_ids)) if task_ids else []
-        return [None if score is None else int(score) for score in scores]
+    def queued_ms(self, kind: Kind, priority: int, task_id: str) -> int | None:
+        """The time the task's newest message was sent to this list, in ms; None if the task is not queued there."""
+        score: Any = self._client.zscore(self._keys.queued(kind, priority), task_id)
+        return None if score is None else int(score)
 
     def send(self, messages: Sequence[tuple[Sendable, Message]], now_ms: int, actor: str = RECOVERY) -> int:
         """Put messages on their queues if the tasks are still as they were seen. Returns the number sent."""

@@ -12,7 +12,7 @@ from app.domain.names import Match, NamePattern
 from app.domain.spec import ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
-from app.store.arguments import checked_cursor, one_or_all
+from app.store.arguments import checked_cursor, new_call, one_or_all
 from app.store.client import Client
 from app.store.columns import SCHEDULE, dump_json
 from app.store.keys import Keys
@@ -165,7 +165,7 @@ class ScheduleStore:
 
     def delete(self, schedule_id: str) -> bool:
         """Remove a scheduled task; False if there was none. Tasks that it created remain."""
-        return bool(self._scripts("schedule_delete", schedule_id=schedule_id))
+        return bool(self._scripts("schedule_delete", schedule_id=schedule_id, call=new_call()))
 
     def run_now(
         self, schedule_id: str, task: NewTask, now_ms: int, conditions: Conditions = UNCONDITIONAL

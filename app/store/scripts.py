@@ -24,6 +24,7 @@ from typing import Any
 from redis.commands.core import Script
 from redis.exceptions import NoScriptError
 
+from app.domain.status import Kind, TaskType
 from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 
@@ -42,6 +43,7 @@ DESPITE_FULL = frozenset(
         "send",
         "stop",
     }
+    | {"bulk_abort", "bulk_schedules", "bulk_tasks"}
 )
 #: Redis does not abort a script for lack of memory once the script has written something.
 _FIRST_WRITE = "redis.call('DEL', P .. 'nothing')"
@@ -70,6 +72,9 @@ def _library(prefix: str) -> list[_Statement]:
     )
     task = ", ".join(f"'{name}'" for name in TASK_VALUES)
     tables = f"local F = {{{fields}}}\nlocal SPEC_FIELDS = {{{spec}}}\nlocal TASK_VALUES = {{{task}}}\n"
+    kinds, types = (", ".join(f"'{choice}'" for choice in choices) for choices in (Kind, TaskType))
+    default = SPEC["priority"].default
+    tables += f"local KINDS = {{{kinds}}}\nlocal TASK_TYPES = {{{types}}}\nlocal DEFAULT_PRIORITY = '{default}'\n"
     text = (_FOLDER / "_lib.lua").read_text().replace("$PREFIX", prefix)
     return [
         _Statement.of(part) for part in re.split(r"^(?=local )", tables + _with_short_names(text), flags=re.MULTILINE)

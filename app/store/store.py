@@ -6,6 +6,7 @@ from app.store.admission import AdmissionStore
 from app.store.api_keys import ApiKeyStore
 from app.store.audit import AuditStore
 from app.store.batches import BatchStore
+from app.store.bulk import BulkStore
 from app.store.client import Client, connect
 from app.store.failures import FailureStore
 from app.store.firings import FiringStore
@@ -36,6 +37,7 @@ class Store:
         self.firings = FiringStore(client, self.keys, scripts)
         self.retention = RetentionStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)
+        self.bulks = BulkStore(client, self.keys, scripts)
         self.recovery = RecoveryStore(client, self.keys, scripts)
         self.admission = AdmissionStore(client, self.keys)
         self.stats = StatsStore(client, self.keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +13,7 @@ from app.domain.numbers import plain_number
 from app.domain.outcome import EXPIRED, Ending, Outcome
 from app.domain.status import Kind, Status, TaskType
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
+from app.store.arguments import new_call
 from app.store.client import Client
 from app.store.columns import TASK, dump_json
 from app.store.failures import failure_values
@@ -151,7 +151,7 @@ class TaskStore:
             lease_until_ms=lease_until_ms,
             worker=worker,
             kinds=f",{','.join(kinds)},",
-            claim=secrets.token_hex(8),
+            claim=new_call(),
             expired=_EXPIRED_JSON,
         )
         if not granted:
@@ -260,12 +260,14 @@ class TaskStore:
 
         Returns the status before and after; both "" if there is no such task.
         """
-        before, after = self._scripts("stop", task_id=task_id, now_ms=now_ms, force=int(force), actor=actor)
+        before, after = self._scripts(
+            "stop", task_id=task_id, now_ms=now_ms, force=int(force), actor=actor, call=new_call()
+        )
         return before, after
 
     def delete(self, task_id: str) -> str:
         """Remove every trace of a task. Returns its last status, "" if there is none. A running task is not removed."""
-        return str(self._scripts("delete", task_id=task_id))
+        return str(self._scripts("delete", task_id=task_id, call=new_call()))
 
     def renew(self, held: Sequence[Attempt], lease_until_ms: int) -> list[bool]:
         """Renew the leases of attempts. False for each attempt that must end: it was lost, or a stop was requested."""

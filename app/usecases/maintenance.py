@@ -1,4 +1,4 @@
-"""Maintenance: recovery and retention. Beat runs it at each tick, besides cron; a worker does if no beat is running.
+"""Maintenance: recovery, retention and bulks. Beat runs it at each tick, besides cron; without a beat, a worker does.
 
 Each step is bounded and may run in any number of processes at once: the store changes a task only if the task is
 still as it was read.
@@ -13,6 +13,7 @@ from app.clock import ClockSteps
 from app.domain.errors import Unavailable
 from app.settings import Settings
 from app.store.store import Store
+from app.usecases.bulk_work import BulkWork
 from app.usecases.dispatch import Dispatcher
 from app.usecases.recovery import Recovery
 from app.usecases.retention import Retention
@@ -33,6 +34,7 @@ class Maintenance:
     ) -> None:
         self.recovery = Recovery(store, dispatcher, settings, actor, steps=steps)
         self.retention = Retention(store.retention, settings)
+        self.bulks = BulkWork(store, dispatcher, settings)
         self._parts: tuple[Callable[[int], object], ...] = (
             self.recovery.watch_clock,
             self.recovery.complete_batches,
@@ -42,12 +44,13 @@ class Maintenance:
             self.recovery.take_back_lost,
             self.recovery.resend_lost,
             self.retention.run,
+            self.bulks.work_off,
         )
 
-    def run(self, now_ms: int) -> None:
+    def run(self, now_ms: int) -> bool:
         """Run every part once. A failure of one part does not stop the others.
 
-        Raises Unavailable if Redis is unreachable.
+        Returns whether to run it again at once, since there is more to do. Raises Unavailable if Redis is unreachable.
         """
         for part in self._parts:
             try:
@@ -57,3 +60,4 @@ class Maintenance:
             except Exception:
                 more = {"action": "maintenance_failed", "part": getattr(part, "__name__", str(part))}
                 logger.exception("a maintenance step failed; the other steps continue", extra=more)
+        return self.bulks.is_busy

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from app.clock import ClockSteps
 from app.domain.kinds import QUEUES
 from app.domain.outcome import Failure
+from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.messaging.queues import celery_priority
 from app.settings import Settings
@@ -40,7 +41,6 @@ class Recovery:
     dispatcher: Dispatcher
     settings: Settings
     actor: str
-    looked_at: int = 0  # queued tasks already searched for lost messages; the next round continues behind them
     steps: ClockSteps | None = None  # None: assume that nobody sets the clock
     is_wary: bool = False  # the clock was set forward or the machine slept within the last lease
 
@@ -78,46 +78,29 @@ class Recovery:
     def resend_lost(self, now_ms: int) -> int:
         """Send the messages of queued tasks again if they are lost. Returns the number of messages sent.
 
-        Queues are first in, first out, so a message is lost if the next one in its list belongs to a younger task, or
-        if the list is empty. Each round searches a few batches, and the next round continues behind them: a backlog
-        in one queue must not hide the losses of another.
+        Each list of messages is searched by itself: a backlog in one does not hide the losses of another.
         """
-        sent = 0
-        for _ in range(RESEND_BATCHES):
-            queued = self.store.recovery.queued_since(now_ms - FETCH_GRACE_MS, BATCH, self.looked_at)
-            lost = self._lost(queued, now_ms - FETCH_GRACE_MS)
-            sent += self._send(lost, now_ms)
-            self.looked_at += len(queued) - len(lost)  # the tasks just resent are the youngest now
-            if len(queued) < BATCH:
-                self.looked_at = 0
-                break
+        sent, before_ms = 0, now_ms - FETCH_GRACE_MS
+        for kind, priority in self.store.recovery.lists_with_old(before_ms):
+            for _ in range(RESEND_BATCHES):
+                lost = self._lost(kind, priority, before_ms)
+                sent += self._send(lost, now_ms)
+                if len(lost) < BATCH:
+                    break
         if sent:
             logger.warning("resent lost messages", extra={"action": "messages_resent", "count": sent})
         return sent
 
-    def _lost(self, queued: Sequence[Sendable], before_ms: int) -> list[Sendable]:
-        oldest_ms = self._oldest_in_lists(queued)
-        # Read after the lists: a message claimed or resent by another process in the meantime is not lost.
-        since_ms = self.store.recovery.queued_ms([task.task_id for task in queued])
-        return [
-            task
-            for task, since in zip(queued, since_ms, strict=True)
-            if since is not None and since <= before_ms and _is_before(since, oldest_ms[self._list_of(task)])
-        ]
+    def _lost(self, kind: Kind, priority: int, before_ms: int) -> list[Sendable]:
+        """Queued tasks of one list, sent by `before_ms`, whose messages are lost.
 
-    def _list_of(self, task: Sendable) -> str:
-        return self.store.keys.queue(QUEUES[task.kind], celery_priority(task.priority))
-
-    def _oldest_in_lists(self, tasks: Sequence[Sendable]) -> dict[str, int | None]:
-        """Per list: when the next message in the list was sent; None if the list is empty.
-
-        0 if that is unknown: then nothing in that list counts as lost until its next message is known.
+        Lists are first in, first out: if the next message belongs to a younger task, or there is none, theirs are gone.
+        The tasks are read after the list, so one that is claimed or resent in the meantime is not among them.
         """
-        oldest: dict[str, int | None] = {}
-        for key in {self._list_of(task) for task in tasks}:
-            task_id = self.store.recovery.oldest_message(key)
-            oldest[key] = None if task_id is None else self.store.recovery.message_ms(task_id)
-        return oldest
+        next_id = self.store.recovery.oldest_message(self.store.keys.queue(QUEUES[kind], celery_priority(priority)))
+        if next_id is not None:  # if the next message is unknown, nothing counts as lost until it is known
+            before_ms = min(before_ms, self.store.recovery.message_ms(kind, priority, next_id) - 1)
+        return self.store.recovery.queued_until(kind, priority, before_ms, BATCH)
 
     def _send(self, tasks: Sequence[Sendable], now_ms: int) -> int:
         if not tasks:
@@ -164,8 +147,3 @@ class Recovery:
                 },
             )
         return bool(status)
-
-
-def _is_before(since_ms: int, oldest_ms: int | None) -> bool:
-    """Whether a message sent at `since_ms` would have been delivered before the next one in the list."""
-    return oldest_ms is None or since_ms < oldest_ms

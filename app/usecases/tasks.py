@@ -126,9 +126,9 @@ class TaskService:
         if not seen.status.finished:
             raise Conflict(f"only a finished task can be retried; this one is {seen.status}", seen.status)
         if changes == {}:  # its spec was checked when it was created
-            again = self._dispatcher.again(seen.kind, _raw_of(seen), task_id, now_ms)
+            again = self._dispatcher.again(seen.kind, raw_of(seen), task_id, now_ms)
         else:
-            again = self._made_of(_timed(merged(_raw_of(seen), changes)), task_id, now_ms)
+            again = self._made_of(_timed(merged(raw_of(seen), changes)), task_id, now_ms)
         return replace(again, retry_of=original_id)
 
     def _parse(self, raw: Any, now_ms: int, problems: Sequence[Problem] = ()) -> TaskSpec:
@@ -207,7 +207,7 @@ class TaskService:
 
     def _changed(self, seen: Task, changes: Any, now_ms: int) -> tuple[TaskSpec, int]:
         """The changed spec, and the time at which the task is due: a new one if the changes give one."""
-        raw = _timed(merged(_raw_of(seen), changes))
+        raw = _timed(merged(raw_of(seen), changes))
         if _gives_time(raw):
             spec = self._parse(raw, now_ms)
             return spec, spec.due_ms(now_ms)
@@ -291,6 +291,6 @@ def _timed(raw: dict[str, Any]) -> dict[str, Any]:
     return {**raw, "task_type": TaskType.DELAYED} if _gives_time(raw) and raw.get("task_type") is None else raw
 
 
-def _raw_of(task: Task) -> dict[str, Any]:
+def raw_of(task: Task) -> dict[str, Any]:
     """The spec from which a task was created, without its due time."""
     return {name: task.spec[name] for name in names_kept(TaskSpec) if name in task.spec}

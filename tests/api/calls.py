@@ -57,6 +57,10 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/pause", None),
     ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/resume", None),
     ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/run", None),
+    ("POST", "/api/bulk", {"action": "stop", "filter": {"kind": "code"}}),
+    ("GET", "/api/bulk", None),
+    ("GET", f"/api/bulk/{UNKNOWN_ID}", None),
+    ("POST", f"/api/bulk/{UNKNOWN_ID}/abort", None),
 ]
 
 TASK: Any = reduce(or_, responses.TASKS.values())

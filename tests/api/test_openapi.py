@@ -10,6 +10,7 @@ from openapi_spec_validator import validate
 
 from app.api.openapi import document
 from app.api.operations import OPERATIONS
+from app.domain.bulk import BulkSpec
 from app.domain.spec import PreviewSpec, ScheduleSpec, TaskSpec
 from tests.api.calls import Api, path_of
 
@@ -34,7 +35,7 @@ def test_every_route_is_in_the_document_and_the_other_way_round(web: Flask) -> N
     assert routes == described
 
 
-@pytest.mark.parametrize("model", [TaskSpec, ScheduleSpec, PreviewSpec])
+@pytest.mark.parametrize("model", [TaskSpec, ScheduleSpec, PreviewSpec, BulkSpec])
 def test_requests_are_described_by_the_models_that_validate_them(model: type[Any]) -> None:
     described = document()["components"]["schemas"][model.__name__]["properties"]
     assert list(described) == list(model.model_fields)

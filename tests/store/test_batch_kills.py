@@ -70,6 +70,6 @@ def test_a_killed_process_leaves_all_or_nothing(
     there = [task_id for task_id in batch_ids(FIRST_ID, NUMBER) if store.tasks.status(task_id) is not None]
     assert len(there) == (NUMBER if is_decided else 0)
     assert (store.admission.remembered("k") is not None) == is_decided, "the key is remembered with the batch"
-    assert raw_redis.zcard("celeriac:queued") == len(there)
+    assert raw_redis.zcard("celeriac:queued:code:5") == len(there)
     assert raw_redis.llen("celeriac:celeriac.code") == len(there), "each has one message"
     assert all(raw_redis.ttl(key) > 0 for key in raw_redis.keys("celeriac:batch*"))  # type: ignore[operator]

@@ -56,7 +56,7 @@ def test_all_are_created_in_their_order(store: Store, raw_redis: redis.Redis, cl
     ids = [task.id for task in tasks]
     assert listed(store) == ids == sorted(set(ids))
     assert raw_redis.llen(tasks[0].message.queue_key) == number
-    assert raw_redis.zcard("celeriac:queued") == number
+    assert raw_redis.zcard("celeriac:queued:code:5") == number
     assert keys_of_batches(raw_redis) == set()
     after = new_task(clock())
     store.tasks.create([after], clock())

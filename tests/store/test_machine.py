@@ -72,6 +72,10 @@ class Model:
         self.status, self.current, self.stop_asked = status, None, False
 
 
+#: Every list of messages that the machine uses: all its tasks have the default priority.
+ALL_LISTS = [(kind, 5) for kind in Kind]
+
+
 class TaskMachine(RuleBasedStateMachine):
     """Each rule predicts the result; the invariants inspect the keys in Redis."""
 
@@ -329,7 +333,7 @@ class TaskMachine(RuleBasedStateMachine):
     @rule()
     def resend(self) -> None:
         later_ms = self.clock() + AGES_MS  # includes messages sent by a later clock
-        queued = self.store.recovery.queued_since(later_ms, 100)
+        queued = [task for one in ALL_LISTS for task in self.store.recovery.queued_until(*one, later_ms, 100)]
         assert {task.task_id for task in queued} == {
             model.id for model in self.models.values() if model.status is Status.QUEUED
         }
@@ -398,8 +402,11 @@ class TaskMachine(RuleBasedStateMachine):
         places = {
             keys.due: [m.id for m in models if m.status is Status.WAITING and not m.sent],
             keys.sent: [m.id for m in models if m.status is Status.WAITING and m.sent],
-            keys.queued: [m.id for m in models if m.status is Status.QUEUED],
             keys.expiring: [m.id for m in models if m.may_expire()],
+            **{
+                keys.queued(*one): [m.id for m in models if m.status is Status.QUEUED and m.kind == one[0]]
+                for one in ALL_LISTS
+            },
             keys.leases: [m.id for m in models if m.status is Status.RUNNING],
         }
         for key, expected in places.items():
@@ -425,7 +432,8 @@ class TaskMachine(RuleBasedStateMachine):
         for model in self.models.values():
             self.store.tasks.stop(model.id, self.clock(), force=True)
             assert self.store.tasks.delete(model.id)
-        kept = [key for key in self.raw.keys("*") if not key.startswith(("celeriac:minute:", "celeriac:error"))]
+        passing = ("celeriac:minute:", "celeriac:error", "celeriac:call:")
+        kept = [key for key in self.raw.keys("*") if not key.startswith(passing)]
         assert set(kept) <= {self.store.keys.seq, message_for("").queue_key}
 
 

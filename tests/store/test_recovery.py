@@ -23,7 +23,7 @@ from app.usecases.maintenance import Maintenance
 from app.usecases.recovery import FETCH_GRACE_MS, OVERDUE_MS
 from app.usecases.retention import MAX_TRIMMED, TRIM_EVERY_MS
 from tests.conftest import VirtualClock
-from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, WORKER_LOST, claimed, created, finished
+from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, WORKER_LOST, claimed, created, finished, new_task
 
 HORIZON_MS = 5_000
 QUEUES = {Kind.CODE: "celeriac.code", Kind.API: "celeriac.api"}
@@ -105,7 +105,7 @@ def test_a_countdown_that_no_worker_starts_becomes_queued(
     assert status(store, task_id) is Status.QUEUED
     task = store.tasks.get(task_id)
     assert task is not None
-    assert store.recovery.queued_ms([task_id]) == [task.due_ms], "its message was sent by then, at the latest"
+    assert store.recovery.queued_ms(Kind.CODE, 5, task_id) == task.due_ms, "its message was sent by then, at the latest"
 
 
 # --- tasks that a worker returns -----------------------------------------------------------------
@@ -119,7 +119,7 @@ def test_a_fetched_task_returns_to_the_front_of_its_list_with_its_age(
     (task,) = store.recovery.sendable([fetched])
     assert store.recovery.hand_back([(task, make_message(fetched, "code", 5, None))]) == 1
     assert messages(raw_redis, store) == [(fetched, None), (later, None)]
-    assert store.recovery.queued_ms([fetched]) == [clock() - 10]
+    assert store.recovery.queued_ms(Kind.CODE, 5, fetched) == clock() - 10
     assert maintenance.recovery.resend_lost(clock.advance(60_000)) == 0
 
 
@@ -189,13 +189,15 @@ def test_other_priorities_and_queues_are_no_evidence_of_a_lost_message(
 def test_a_long_backlog_does_not_hide_a_lost_message(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
 ) -> None:
-    """API tasks pile up, older than the code task whose worker was killed."""
-    for _ in range(1_200):
-        task_id = created(store, clock(), kind=Kind.API, message=NO_MESSAGE)
-        raw_redis.lpush(store.keys.queue("celeriac.api", 4), make_message(task_id, "api", 5, None).payload)
+    """API tasks and urgent ones pile up, older than the code task whose worker was killed. It is found at once."""
+    for kind, priority in ((Kind.API, 5), (Kind.CODE, 9)):
+        for _ in range(6):
+            tasks = [new_task(clock(), kind=kind, priority=priority, message=NO_MESSAGE) for _ in range(500)]
+            store.tasks.create(tasks, clock())
+            payloads = [make_message(task.id, kind, priority, None).payload for task in tasks]
+            raw_redis.lpush(store.keys.queue(QUEUES[kind], 9 - priority), *payloads)
     lost = created(store, clock.advance(1), message=NO_MESSAGE)
-    clock.advance(FETCH_GRACE_MS)
-    assert sum(maintenance.recovery.resend_lost(clock()) for _ in range(4)) == 1
+    assert maintenance.recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 1
     assert messages(raw_redis, store) == [(lost, None)]
 
 
@@ -203,7 +205,7 @@ def test_no_message_is_sent_for_a_task_that_ran_and_was_postponed(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, make_message: Messages
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
-    (seen,) = store.recovery.queued_since(clock(), 10)
+    (seen,) = store.recovery.queued_until(Kind.CODE, 5, clock(), 10)
     attempt = claimed(store, task_id, clock.advance(1))
     store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), NO_MESSAGE, Ending.COUNTED, entry={"attempt": 1})
     assert store.recovery.send([(seen, make_message(task_id, "code", 5, None))], clock()) == 0
@@ -444,7 +446,7 @@ def test_no_message_in_a_long_queue_is_mistaken_for_lost(
         for _ in range(7):
             maintenance.run(clock.advance(1_000))
     assert served == 61
-    assert raw_redis.zcard(store.keys.queued) + raw_redis.zcard(store.keys.sent) == 0
+    assert raw_redis.keys("celeriac:queued:*") + raw_redis.keys(store.keys.sent) == []
 
 
 def test_a_task_postponed_since_it_was_seen_is_not_sent(

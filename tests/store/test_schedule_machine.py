@@ -330,7 +330,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         for task_id in self.tasks:
             self.store.tasks.stop(task_id, self.clock(), force=True)
             assert self.store.tasks.delete(task_id)
-        kept = [key for key in self.raw.keys("*") if not key.startswith("celeriac:minute:")]
+        kept = [key for key in self.raw.keys("*") if not key.startswith(("celeriac:minute:", "celeriac:call:"))]
         assert set(kept) <= {self.store.keys.seq, TEMPLATE.queue_key}
 
 

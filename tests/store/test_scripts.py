@@ -109,4 +109,4 @@ def test_a_call_with_missing_or_unknown_arguments_fails(store: Store) -> None:
     with pytest.raises(KeyError):
         store.tasks._scripts("stop", task_id="x")
     with pytest.raises(AssertionError, match="colour"):
-        store.tasks._scripts("delete", task_id="x", colour="red")
+        store.tasks._scripts("delete", task_id="x", call="c", colour="red")

@@ -32,6 +32,7 @@ from tests.store.making import (
     finished,
     message_for,
     new_task,
+    scheduled,
 )
 
 NOBODY = "01a20786-bb40-7dea-8c0d-e64779664cff"
@@ -156,6 +157,36 @@ def test_a_claim_that_is_sent_again_without_a_reply_counts_once(
     store.tasks.run_again(attempt, FAILED, clock(), 1, clock(), NO_MESSAGE, Ending.RETURNED, entry=None)
     store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1)
     assert raw_redis.hmget(store.keys.task(task_id), "cl", "ep", "ls") == [None] * 3
+
+
+def send_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command is sent again from here on, as after a lost reply. The second answer must be the first."""
+    for part in (store.tasks, store.schedules):
+        once = part._scripts
+
+        def twice(script: str, once: Any = once, **values: Any) -> Any:
+            first = once(script, **values)
+            again = once(script, **values)
+            assert again == first
+            return again
+
+        monkeypatch.setattr(part, "_scripts", twice)
+
+
+def test_a_stop_or_deletion_that_is_sent_again_gets_the_same_answer(
+    store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id, running, schedule = created(store, clock()), created(store, clock()), scheduled(store, clock())
+    claimed(store, running, clock())
+    send_twice(store, monkeypatch)
+    assert store.tasks.stop(task_id, clock()) == ("queued", "stopped")
+    assert store.tasks.stop(task_id, clock()) == ("stopped", "stopped"), "another call finds it stopped"
+    assert store.tasks.delete(task_id) == "stopped"
+    assert store.tasks.delete(task_id) == ""
+    assert store.tasks.stop(running, clock()) == ("running", "running")
+    assert store.tasks.stop(running, clock(), force=True) == ("running", "stopped")
+    assert store.schedules.delete(schedule.id)
+    assert not store.schedules.delete(schedule.id)
 
 
 def test_a_worker_starts_no_task_of_another_kind(store: Store, clock: VirtualClock) -> None:
@@ -316,7 +347,7 @@ def test_a_task_that_has_not_started_is_stopped_at_once(store: Store, clock: Vir
     assert store.tasks.stop(waiting, clock()) == ("waiting", "stopped")
     assert read(store, queued).finished_ms == clock()
     assert store.tasks.claim(queued, WORKER, clock(), clock() + LEASE_MS) == "stopped"
-    assert store.recovery.queued_since(clock(), 10) == store.recovery.waiting_until(clock() + 99_000, 10) == []
+    assert store.recovery.lists_with_old(clock()) == store.recovery.waiting_until(clock() + 99_000, 10) == []
 
 
 def test_a_running_task_is_notified_and_its_retry_becomes_a_stop(store: Store, clock: VirtualClock) -> None:
@@ -368,7 +399,7 @@ def test_a_deleted_task_leaves_no_trace(store: Store, raw_redis: redis.Redis, cl
     store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
     assert store.tasks.delete(task_id) == "succeeded"
     assert store.tasks.get(task_id) is None
-    left = {key for key in raw_redis.keys("*") if not key.startswith("celeriac:minute:")}
+    left = {key for key in raw_redis.keys("*") if not key.startswith(("celeriac:minute:", "celeriac:call:"))}
     assert left == {store.keys.seq, MESSAGE.queue_key}
     assert store.tasks.delete(task_id) == ""
 

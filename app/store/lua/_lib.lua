@@ -1,6 +1,7 @@
 -- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on these tables:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
 --   SPEC_FIELDS  the short names of the fields that specs declare, and of those derived from them
+--   KINDS, TASK_TYPES, DEFAULT_PRIORITY
 --   TASK_VALUES  the names in the line "TASK" below
 --
 -- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, folded_name, record
@@ -18,7 +19,7 @@
 --   errors ZSET fingerprint by ms of the last failure · error:FINGERPRINT HASH count, type, message, kind, first_ms, last_ms
 --   error:FINGERPRINT:by ZSET the last five schedule ids by ms
 --   due ZSET id by due ms, message not sent · sent ZSET id by due ms, message sent as a countdown
---   queued ZSET id by ms when its message was sent · leases ZSET id by ms of expiry
+--   queued:KIND:PRIORITY ZSET id by ms when its message was sent, for each list of messages · leases ZSET id by ms of expiry
 --   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
 --   sx:KIND:STATUS ZSET schedule id by seq: each scheduled task in exactly one · keyed:KEY STRING schedule id
 --   minute:N HASH counters of that minute · seq STRING last sequence number
@@ -29,6 +30,9 @@
 --   audit STREAM changes made by callers, the newest 10,000
 --   batch:ID HASH batch whose tasks are being created · batch:ID:N STRING the values of the tasks of its chunk N
 --   batches ZSET batch id by ms: those that are to be completed · promised STRING how many tasks they still lack
+--   call:NAME STRING the answer to a call that must not be carried out twice, kept for a minute
+--   bulk:ID HASH record of a bulk, its fields by their whole names · bulk:ID:ids LIST ids it has yet to act on, oldest first
+--   bulks ZSET bulk id by seq: the newest 100 · bulks:running ZSET bulk id by seq: those that have not ended
 local P = '$PREFIX'
 
 local function key(id) return P .. 't:' .. id end
@@ -131,6 +135,17 @@ local function record_attempt(id, attempt)
   redis.call('LTRIM', key(id) .. ':attempts', 1 - ATTEMPTS_KEPT, -1)
 end
 
+-- The number of queued tasks.
+local function count_queued()
+  local number = 0
+  for _, kind in ipairs(KINDS) do
+    for _, task_type in ipairs(TASK_TYPES) do
+      number = number + redis.call('ZCARD', task_index(kind, task_type, 'queued'))
+    end
+  end
+  return number
+end
+
 -- Decides whether tasks or a schedule may be created. request_key, request_value: an idempotency key and the value to
 -- remember with it (both '' for none) · most_waiting: maximum number of waiting tasks ('' for no limit) · number: how
 -- many tasks to create · first_id: the first of them.
@@ -144,7 +159,7 @@ local function admit(request_key, request_value, most_waiting, number, first_id)
     if first then return {'repeated', first} end
   end
   if most_waiting ~= '' then
-    local waiting = redis.call('ZCARD', P .. 'queued') + redis.call('ZCARD', P .. 'sent') + redis.call('ZCARD', P .. 'due')
+    local waiting = redis.call('ZCARD', P .. 'sent') + redis.call('ZCARD', P .. 'due') + count_queued()
     waiting = waiting + (redis.call('GET', P .. 'promised') or 0)
     if waiting + number > tonumber(most_waiting) and redis.call('EXISTS', key(first_id)) == 0 then return {'full'} end
   end
@@ -162,12 +177,20 @@ local function move(id, status, now_ms, actor, reason)
   record_change(id, task.status, status, now_ms, actor, reason)
 end
 
+local QUEUED_BY = columns('kind', 'priority')
+
+-- The set of queued tasks for a task, from its record: those whose messages are in the same list.
+local function queued_key(id)
+  local task = row(key(id), QUEUED_BY)
+  return P .. 'queued:' .. task.kind .. ':' .. (task.priority or DEFAULT_PRIORITY)
+end
+
 -- Removes a task from every set that could start it, or fail it because it has not started.
 local function unschedule(id)
   redis.call('ZREM', P .. 'expiring', id)
   redis.call('ZREM', P .. 'due', id)
   redis.call('ZREM', P .. 'sent', id)
-  redis.call('ZREM', P .. 'queued', id)
+  redis.call('ZREM', queued_key(id), id)
 end
 
 -- Records when a task expires that has not started: `expires_in` seconds (false for never) after it is due.
@@ -178,7 +201,7 @@ local function set_expiry(id, due_ms, expires_in, write)
   write('ZADD', P .. 'expiring', whole(tonumber(due_ms) + math.ceil(tonumber(expires_in) * 1000)), id)
 end
 
--- Records that a message older than the score in `queued` may exist. Its place in a list says nothing about others.
+-- Records that a message older than its score among the queued tasks may exist. Its place in a list says nothing about others.
 local function mark_older_message(id) set(key(id), {has_older_message = '1'}) end
 
 -- Adds a task to the set for its status, waiting or queued, and pushes its message if there is one.
@@ -186,7 +209,7 @@ local function mark_older_message(id) set(key(id), {has_older_message = '1'}) en
 local function enqueue(id, status, due_ms, now_ms, queue_key, message, write)
   write = write or redis.call
   if status == 'queued' then
-    write('ZADD', P .. 'queued', now_ms, id)
+    write('ZADD', queued_key(id), now_ms, id)
   elseif message ~= '' then
     write('ZADD', P .. 'sent', due_ms, id)
   else
@@ -397,6 +420,10 @@ local function expire(id, now_ms, actor, failure)
   set(key(id), {error = values.error})
   finish(id, 'failed', now_ms, actor, 'ExpiredError', values[get(key(id), 'kind')])
 end
+-- The answer that a call was given before (false if none), and how to remember it: for longer than a client may repeat a
+-- command whose reply was lost.
+local function answer_of(call) return redis.call('GET', P .. 'call:' .. call) end
+local function remember_answer(call, answer) redis.call('SET', P .. 'call:' .. call, answer, 'EX', 60) end
 
 local STOP_REQUESTED = 'stop requested'
 local FINISHED = {succeeded = true, failed = true, stopped = true}
@@ -442,4 +469,56 @@ end
 local function remove_api_key(digest)
   redis.call('HDEL', P .. 'apikeys', digest)
   redis.call('DEL', api_key(digest))
+end
+
+-- Changes the status of a scheduled task that has the status `before`; `next_run_ms`: '' for none.
+-- Returns the status before ('' for no such scheduled task) and after.
+local function switch_schedule(id, now_ms, before, after, next_run_ms)
+  local k = schedule_key(id)
+  local status = get(k, 'status')
+  if not status then return '', '' end
+  if status ~= before then return status, status end
+  set(k, {updated_ms = now_ms})
+  add(k, 'revision', 1)
+  move_schedule(id, after, next_run_ms)
+  redis.call('PUBLISH', P .. 'beat', 'moved')
+  return status, after
+end
+
+-- Removes a scheduled task. Tasks that it created remain. Returns whether there was one.
+local function erase_schedule(id)
+  local k = schedule_key(id)
+  local schedule = read(k, 'status', 'kind', 'key')
+  if not schedule.status then return false end
+  redis.call('ZREM', schedule_index(schedule.kind, schedule.status), id)
+  redis.call('ZREM', P .. 'cron', id)
+  if schedule.key then redis.call('DEL', P .. 'keyed:' .. schedule.key) end
+  redis.call('DEL', k, k .. ':spec', k .. ':firings')
+  return true
+end
+
+local function bulk_key(id) return P .. 'bulk:' .. id end
+
+-- Ends a bulk at its current position, and announces that on its channel.
+local function end_bulk(id, status, now_ms)
+  redis.call('HSET', bulk_key(id), 'status', status, 'finished_ms', now_ms)
+  redis.call('DEL', bulk_key(id) .. ':ids')
+  redis.call('ZREM', P .. 'bulks:running', id)
+  redis.call('PUBLISH', P .. 'done:' .. id, status)
+end
+
+-- The next ids of a bulk, at most `number`. nil if it has ended, or if not exactly `position` of its ids are settled: then
+-- another process has taken this step, or this call has arrived twice.
+local function bulk_step(id, position, number)
+  local bulk = redis.call('HMGET', bulk_key(id), 'status', 'done', 'failed')
+  if bulk[1] ~= 'running' or bulk[2] + bulk[3] ~= tonumber(position) then return nil end
+  return redis.call('LRANGE', bulk_key(id) .. ':ids', 0, number - 1)
+end
+
+-- Counts a step of a bulk, in the call that takes it: the next `done + failed` ids are settled.
+local function advance_bulk(id, done, failed, now_ms)
+  local k = bulk_key(id)
+  local settled = redis.call('HINCRBY', k, 'done', done) + redis.call('HINCRBY', k, 'failed', failed)
+  redis.call('LTRIM', k .. ':ids', done + failed, -1)
+  if settled >= tonumber(redis.call('HGET', k, 'matched')) then end_bulk(id, 'completed', now_ms) end
 end

@@ -10,7 +10,7 @@ for _, id in ipairs(found) do
     set(key(id), {queued_ms = due_ms})
     mark_older_message(id)
     move(id, 'queued', now_ms, actor, 'due')
-    redis.call('ZADD', P .. 'queued', due_ms, id)
+    redis.call('ZADD', queued_key(id), due_ms, id)
   end
 end
 return #found

@@ -71,6 +71,7 @@ class Evidence:
         unknown = len(entries) - known - refused
         yield f"orders: {len(entries)}, accepted {known}, refused {refused}, without an answer {unknown}"
         yield f"tasks: {len(self.tasks)}, {dict(statuses)}; deleted {len(self.gone)}"
+        yield f"bulks: {dict(Counter(str(entry.order.then) for entry in entries if entry.bulk_id))}"
         yield f"attempts: {ends.total()}, {dict(ends)}; calls of the target: {len(self.calls)}"
         for schedule in self.schedules.values():
             outcomes = Counter(note.outcome for note in self.firings[schedule.id])

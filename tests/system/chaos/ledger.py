@@ -18,6 +18,7 @@ class Entry:
     done: the STOP or DELETE was confirmed.
     unsure: it was asked for, and no answer told whether it was done.
     final: the task as it was first seen finished.
+    bulk_id: the bulk that was begun for it.
     """
 
     order: Order
@@ -26,6 +27,7 @@ class Entry:
     done: Then = Then.NOTHING
     unsure: Then = Then.NOTHING
     final: dict[str, Any] | None = field(default=None, repr=False)
+    bulk_id: str | None = None
 
 
 class Ledger:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from app.domain.status import FINISHED
 from tests.system.chaos.client import Answer, Caller
 from tests.system.chaos.ledger import Entry, Ledger
-from tests.system.chaos.plan import CHANGED, Order, Plan, Then
+from tests.system.chaos.plan import CHANGED, Order, Plan, Then, retry_name
 
 CALLERS = 48
 #: Who has a key asks again after this pause, and up to this long after the last harm.
@@ -21,6 +21,13 @@ THENS: dict[Then, tuple[str, str, object, tuple[int, ...]]] = {
     Then.STOP: ("POST", "/stop", None, (200, 404, 409)),  # 409: it was finished
     Then.DELETE: ("DELETE", "", None, (204, 404, 409)),  # 409: it keeps starting again
 }
+#: Each with what it may have done to the task.
+BULKS: dict[Then, tuple[str, Then]] = {
+    Then.BULK_STOP: ("stop", Then.STOP),
+    Then.BULK_DELETE: ("delete", Then.DELETE),
+    Then.BULK_RETRY: ("retry", Then.NOTHING),
+}
+BULK_ANSWERS = (202,)
 LOOK_ANSWERS = (200, 404)
 
 
@@ -53,7 +60,7 @@ class Load:
             self._create(entry, began)
             if entry.task_id is not None:
                 time.sleep(order.then_after_seconds)
-                self._follow_up(entry, entry.task_id)
+                self._follow_up(entry, entry.task_id, began)
                 if order.is_repeated:
                     self._repeat(entry, entry.task_id)
 
@@ -82,8 +89,11 @@ class Load:
             sentence = f"{entry.order.name} was {task_id}, and by the same key {answer.body['id']}"
             self._ledger.find("a key creates once", sentence, task_id)
 
-    def _follow_up(self, entry: Entry, task_id: str) -> None:
+    def _follow_up(self, entry: Entry, task_id: str, began: float) -> None:
         then = entry.order.then
+        if then in BULKS:
+            self._begin_bulk(entry, task_id, began)
+            return
         if then is Then.NOTHING:
             self._look(entry, task_id)
             return
@@ -95,6 +105,22 @@ class Load:
             entry.done = then  # a delete whose reply from Redis was lost is made again, and finds nothing
         else:
             self._ledger.find("what was accepted is there", f"404 from {method} of an accepted task", task_id)
+
+    def _begin_bulk(self, entry: Entry, task_id: str, began: float) -> None:
+        """Ask again and again until it is answered, with a key."""
+        name = entry.order.name
+        action, entry.unsure = BULKS[entry.order.then]
+        body: dict[str, object] = {"action": action, "ids": [task_id]}
+        if action == "retry":
+            body["changes"] = {"name": retry_name(name)}
+        deadline = began + self._plan.seconds + PATIENCE_SECONDS
+        headers = {"Idempotency-Key": f"{self._plan.seed}-{name}-bulk"}
+        answer = self._call(BULK_ANSWERS, "POST", "/api/bulk", body, **headers)
+        while answer.is_unsure and time.monotonic() < deadline:
+            time.sleep(PAUSE_SECONDS)
+            answer = self._call(BULK_ANSWERS, "POST", "/api/bulk", body, **headers)
+        if answer.status == 202:
+            entry.bulk_id = answer.body["id"]
 
     def _look(self, entry: Entry, task_id: str) -> None:
         """Remember the task if it is finished: it must never change again."""

@@ -52,10 +52,18 @@ class Then(StrEnum):
     CHANGE = "change"
     STOP = "stop"
     DELETE = "delete"
+    BULK_STOP = "bulk stop"
+    BULK_DELETE = "bulk delete"
+    BULK_RETRY = "bulk retry"
 
 
 #: What a CHANGE makes of a waiting task.
 CHANGED: dict[str, Any] = {"tags": ["changed"], "delay_seconds": 1.5 * HORIZON_SECONDS}
+
+
+def retry_name(name: str) -> str:
+    """The name of the task that a BULK_RETRY of this order creates."""
+    return f"{name}-retry"
 
 
 class Ending(StrEnum):
@@ -168,7 +176,7 @@ def _order(chance: random.Random, at_seconds: float, name: str) -> Order:
     body |= {"tags": chance.sample(["red", "green", "blue"], chance.randint(0, 2))}
     if chance.random() < 0.3:
         body |= {"task_type": "delayed", "delay_seconds": round(chance.uniform(0.05, 6 * HORIZON_SECONDS), 3)}
-    then = chance.choices(list(Then), [70, 10, 12, 8])[0]
+    then = chance.choices(list(Then), [70, 10, 12, 8, 4, 4, 10])[0]
     is_keyed = chance.random() < 0.6
     is_repeated = is_keyed and chance.random() < 0.3
     return Order(at_seconds, name, body, ending, is_keyed, is_repeated, then, chance.uniform(0.0, 3.0))

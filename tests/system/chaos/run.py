@@ -166,7 +166,7 @@ class Run:
 
 
 def _is_idle(raw: redis.Redis) -> bool:
-    """Nothing waits, is queued or runs, and no message is left."""
+    """Nothing waits, is queued or runs, no bulk has work left, and no message is left."""
     names = Keys()
     unfinished = [status for status in Status if not status.finished]
     with raw.pipeline(transaction=False) as pipeline:
@@ -174,6 +174,7 @@ def _is_idle(raw: redis.Redis) -> bool:
             for task_type in TaskType:
                 for status in unfinished:
                     pipeline.zcard(names.task_index(kind, task_type, status))
+        pipeline.zcard(names.running_bulks)
         for queue in QUEUES.values():
             for priority in range(PRIORITIES):
                 pipeline.llen(names.queue(queue, priority))

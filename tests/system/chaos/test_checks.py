@@ -11,8 +11,10 @@ import pytest
 import redis
 
 from app.clock import system_clock
-from app.domain.ids import firing_id
+from app.domain.bulk import Of
+from app.domain.ids import firing_id, new_id
 from app.domain.status import Status
+from app.store.bulk import Bulk
 from app.store.firings import FiringRecord
 from app.store.record import Change, Task
 from app.store.schedules import Schedule
@@ -20,13 +22,14 @@ from app.store.store import Store
 from tests.servers import LoggedProcess
 from tests.store.making import FAILED, changed, claimed, created, finished, new_schedule
 from tests.system.chaos.checks import CHECKS
+from tests.system.chaos.checks.bulks import bulks
 from tests.system.chaos.checks.keys import keys
 from tests.system.chaos.cluster import Life
 from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding, told
 from tests.system.chaos.journal import Run
 from tests.system.chaos.ledger import Entry, Ledger
-from tests.system.chaos.plan import Ending, Order, Then, make_plan
+from tests.system.chaos.plan import Ending, Order, Then, make_plan, retry_name
 from tests.system.chaos.target import Call
 
 NAME = "order-1"
@@ -162,6 +165,42 @@ def test_a_broken_promise_is_found(evidence: Evidence, harm: Harm, found: str) -
 def test_who_was_never_answered_though_he_asked_again_is_found(evidence: Evidence) -> None:
     evidence.ledger.open(replace(ORDER, name="order-2", is_keyed=True))
     assert promises(evidence) == {"who repeats is answered"}
+
+
+# --- bulks -----------------------------------------------------------------------------------------------
+
+
+def bulk_for(evidence: Evidence, then: Then, *, is_worked_off: bool = True) -> None:
+    """A bulk that deletes, or retries, the only task; without the deletion or the retry itself."""
+    entry, now_ms = only_entry(evidence), system_clock()
+    entry.order, bulks = replace(entry.order, then=then), evidence.store.bulks
+    bulk = Bulk(new_id(now_ms), Of.TASKS, "stop", None, {}, now_ms, matched=1)
+    bulks.collect(bulk.id, 0, [created(evidence.store, now_ms)])
+    bulks.begin(bulk, now_ms)
+    if is_worked_off:
+        bulks.end_tasks(bulk, 1, now_ms, "test")
+    entry.bulk_id = bulk.id
+
+
+def test_a_bulk_that_never_ends_is_found(evidence: Evidence) -> None:
+    bulk_for(evidence, Then.BULK_STOP, is_worked_off=False)
+    assert [finding.promise for finding in bulks(evidence)] == ["a bulk comes to its end"]
+
+
+def test_a_bulk_that_did_not_delete_is_found(evidence: Evidence) -> None:
+    bulk_for(evidence, Then.BULK_DELETE)
+    assert [finding.promise for finding in bulks(evidence)] == ["what was deleted is gone"]
+
+
+@pytest.mark.parametrize(
+    ("number", "found"),
+    [(0, ["a bulk counts what it did"]), (1, []), (2, ["a bulk retries once", "a bulk counts what it did"])],
+)
+def test_a_retry_that_was_lost_or_made_twice_is_found(evidence: Evidence, number: int, found: list[str]) -> None:
+    bulk_for(evidence, Then.BULK_RETRY)
+    retry = changed(only_task(evidence), name=retry_name(NAME))
+    evidence.tasks |= {f"retry-{count}": replace(retry, id=f"retry-{count}") for count in range(number)}
+    assert [finding.promise for finding in bulks(evidence)] == found
 
 
 # --- attempts --------------------------------------------------------------------------------------------
@@ -313,6 +352,9 @@ GONE = "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a40"
         (("ZADD", "celeriac:tag:red", 1, GONE), f"its member {GONE} is gone, or has another tag"),
         (("ZADD", f"celeriac:by:{GONE}", 1, GONE), f"its member {GONE} is gone, or another's"),
         (("ZADD", "celeriac:due", 1, GONE), f"its member {GONE} is gone, or not waiting"),
+        (("ZADD", "celeriac:queued:code:5", 1, GONE), f"its member {GONE} is gone, or not queued, or elsewhere"),
+        (("HSET", f"celeriac:bulk:{GONE}", "status", "completed"), "its bulk is gone"),
+        (("ZADD", "celeriac:bulks:running", 1, GONE), f"bulk {GONE} has not ended"),
         (("ZADD", "celeriac:leases", 1, GONE), f"its member {GONE} is gone, or not running"),
         (("ZADD", "celeriac:cron", 1, GONE), f"its member {GONE} is gone, or not active, or due at another time"),
         (("SET", "celeriac:keyed:nightly", GONE), "its schedule is gone"),

@@ -12,6 +12,7 @@ from tests.system.chaos.checks.attempts import (
     overlaps,
     successes_were_calls,
 )
+from tests.system.chaos.checks.bulks import bulks
 from tests.system.chaos.checks.counters import counters
 from tests.system.chaos.checks.firings import firings, stopped_by_next
 from tests.system.chaos.checks.history import histories
@@ -20,6 +21,7 @@ from tests.system.chaos.findings import Finding
 
 CHECKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     accepted,
+    bulks,
     overlaps,
     overlapping_calls,
     attempts_have_records,

@@ -157,6 +157,23 @@ def _place(*statuses: str) -> Judge:
     return judge
 
 
+def _queued(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for task_id in _members(world, name):
+        record = world.tasks.get(task_id, {})
+        if (record.get("st"), record.get("k"), record.get("p", "5")) != ("queued", match[1], match[2]):
+            yield f"its member {task_id} is gone, or not queued, or elsewhere"
+
+
+def _bulk(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    if world.raw.zscore(f"{PREFIX}bulks", match[1]) is None and world.raw.ttl(name) == -1:
+        yield "its bulk is gone"
+
+
+def _running_bulks(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for bulk_id in _members(world, name):
+        yield f"bulk {bulk_id} has not ended"
+
+
 def _schedule_leaf(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     for schedule_id in _members(world, name):
         record = world.schedules.get(schedule_id, {})
@@ -210,8 +227,11 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"keyed:.+", _keyed),
         (r"cron", _cron),
         (r"due|sent", _place("waiting")),
-        (r"queued", _place("queued")),
         (r"expiring", _place("waiting", "queued")),
+        (r"queued:(\w+):(\d)", _queued),
+        (rf"bulk:{ID}(:ids)?", _bulk),
+        (r"bulks", _fine),
+        (r"bulks:running", _running_bulks),
         (r"leases", _place("running")),
         (r"minute:\d+", _expires),
         (r"worker:.+", _expires),
@@ -221,6 +241,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (rf"batch:{ID}:\d+", _expires),
         (rf"batch:{ID}|batches|promised", _incomplete),
         (r"error:[0-9a-f]+(?::by)?", _expires),
+        (r"call:.+", _expires),
         (r"workers|beats|seq|errors", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),

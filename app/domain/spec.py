@@ -189,7 +189,12 @@ def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
     """Parse `raw`. Raises InvalidSpec with every problem, including those that `inspect` finds."""
 
     def rules(fields: dict[str, Any]) -> list[Problem]:
-        return [*_kind_problems(fields), *_when_problems(fields), *inspect(fields)]
+        return [
+            *_kind_problems(fields),
+            *_when_problems(fields),
+            *(Problem(name, "is for delayed tasks only: use start_at") for name in DELAY_FIELDS if name in fields),
+            *inspect(fields),
+        ]
 
     return _parse(ScheduleSpec, raw, rules)
 
@@ -334,7 +339,9 @@ def _when_problems(fields: Mapping[str, Any]) -> list[Problem]:
 
 
 def _scheduled_problems(fields: Mapping[str, Any]) -> list[Problem]:
-    """A task that is not scheduled has no field of a schedule's own."""
+    """A task has no field of a schedule's own, and does not become a scheduled task by a change."""
+    if is_schedule(fields):
+        return [Problem("task_type", "can't change to scheduled: create a scheduled task instead")]
     names = ScheduleSpec.model_fields.keys() - TaskSpec.model_fields.keys()
     message = "is for scheduled tasks only: set task_type to scheduled"
     return [Problem(name, message) for name in fields if name in names]

@@ -1,19 +1,21 @@
 """Requests and answers as in public reports about comparable systems, sent to the real service from end to end.
 
-One service serves all cases. The targets are on loopback and answer byte for byte.
+One service serves all cases. The targets are on loopback and answer byte for byte. Hostile ones follow after the cases.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.http.target import OK, Received, Script, Target, Wire, closing_after
-from tests.system import Started, needs_no_local_redis, needs_proc
+from tests.system import Started, needs_no_local_redis, needs_proc, wait_until
 
 pytestmark = needs_proc
 
@@ -191,3 +193,68 @@ def test_26_a_post_does_not_fail_for_a_connection_that_died_idle(service: Starte
     with Target(closes_on_the_second) as target:
         tasks = [run(service, api_url=f"{target.url}/x", method="POST", timeout=5) for _ in range(2)]
     assert [task["status"] for task in tasks] == ["succeeded", "succeeded"]
+
+
+# --- hostile targets ------------------------------------------------------------------------------------
+
+DOCUMENTED = {"HTTPStatusError", "ConnectionError", "TimeoutError", "TooManyRedirects", "InvalidURL"}
+
+
+def answered(*lines: bytes, status: bytes = b"200 OK", body: bytes = b"") -> Script:
+    """Answer with these header lines and this body, and close."""
+    return closing_after(b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"", body]))
+
+
+def then(head: bytes, go_on: Callable[[Wire], None]) -> Script:
+    """Read the request, begin to answer, and go on in another way."""
+
+    def script(wire: Wire) -> None:
+        wire.request()
+        wire.send(head)
+        go_on(wire)
+
+    return script
+
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+HOSTILE: dict[str, Script] = {
+    "utf-16 without a mark": answered(b"Content-Type: text/plain; charset=utf-16", body=b"odd"),
+    "a charset that is no charset": answered(b"Content-Type: text/plain; charset=base64", body=b"\xff"),
+    "a year beyond the calendar": answered(b"Retry-After: Mon, 1 Jan 99999999999999999999 00:00:00 GMT"),
+    "an offset beyond the day": answered(b"Retry-After: Mon, 01 Jan 2031 00:00:00 +9999999999", status=b"503 x"),
+    "a length beyond a number": answered(b"Content-Length: " + b"9" * 4000),
+    "a cookie beyond the calendar": answered(b"Location: /", b"Set-Cookie: a=1; Max-Age=1e999", status=b"301 x"),
+    "three codings": answered(b"Content-Encoding: gzip, gzip, gzip", body=gzip.compress(b"") * 10_000),
+    "empty gzip members": answered(b"Content-Encoding: gzip", body=gzip.compress(b"") * 50_000),
+    "a status of four digits": answered(status=b"2000 OK"),
+    "HTTP/0.9": closing_after(b"hello"),
+    "no answer": closing_after(b""),
+    "half an answer": answered(b"Content-Length: 10", body=b"half"),
+    "a redirect to no host": answered(b"Location: //", status=b"307 x"),
+    "a name with NUL": answered(b"X\x00: 1"),
+    "a chunk without a number": closing_after(CHUNKED + b"-1\r\n"),
+    "interim answers without end": then(b"", lambda wire: wire.flood(b"HTTP/1.1 103 x\r\n\r\n" * 100)),
+    "headers without end": then(HEAD, lambda wire: wire.flood(b"X: 1\r\n" * 1000)),
+    "a body without end": then(CHUNKED, lambda wire: wire.flood(b"1\r\nx\r\n" * 1000)),
+    "a head byte by byte": then(HEAD, lambda wire: wire.drip(b"X: 1\r\n")),
+    "silence": then(b"", Wire.hold),
+}
+
+
+@pytest.mark.parametrize("script", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_answer_ends_in_time_after_one_request(service: Started, script: Script) -> None:
+    task, requests = call(service, script, method="POST", data={"a": 1}, timeout=0.7)
+    assert task["error"] is None or task["error"]["type"] in DOCUMENTED
+    assert (task["attempt"], [request.method for request in requests].count("POST")) == (1, 1)
+    assert task["duration_ms"] < 1_000
+
+
+@pytest.mark.parametrize("name", ["a head byte by byte", "silence"])
+def test_a_call_of_a_hostile_target_is_stopped_within_a_second(service: Started, name: str) -> None:
+    with Target(HOSTILE[name]) as target:
+        task = service.post("/api/tasks", {"name": "stopped", "api_url": target.url, "timeout": 60})
+        wait_until(lambda: target.received, 5, "the request")
+        began = time.monotonic()
+        status, stopped = service.call("POST", f"/api/tasks/{task['id']}/stop")
+        assert time.monotonic() - began < 1
+    assert (status, stopped["status"]) == (200, "stopped")

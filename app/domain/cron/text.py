@@ -27,7 +27,9 @@ _DURATION = re.compile(r"(?:[0-9]{1,6}[wdhms])+", re.IGNORECASE)
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 #: What other schedulers write, and what to write here instead.
 _FOREIGN = {
-    re.compile(r"cron\s*\(", re.IGNORECASE): "'cron(…)' is not supported; write what is between the parentheses",
+    re.compile(
+        r"cron\s*\(", re.IGNORECASE
+    ): "'cron(…)' is not supported; write the five fields between the parentheses, without the year",
     re.compile(r"rate\s*\(|every\b", re.IGNORECASE): "words are not supported; for a fixed interval use every_seconds",
     re.compile(
         r".*[0-9]:[0-9]{2}", re.DOTALL
@@ -86,8 +88,8 @@ def _as_seconds(duration: str) -> str:
     text = duration.strip().lower()
     if not _DURATION.fullmatch(text):
         return ""
-    parts = re.findall(r"([0-9]+)(.)", text)
-    return f": {sum(int(number) * _SECONDS[unit] for number, unit in parts)}"
+    seconds = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)(.)", text))
+    return f": {seconds}" if seconds else ""
 
 
 def _refuse_a_year(fields: list[str]) -> None:

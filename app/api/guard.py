@@ -27,6 +27,7 @@ WRITE_PREFIXES = ("/api/tasks", "/api/scheduled-tasks", "/api/bulk", "/api/cron"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _NOT_IN_HOST = frozenset("@/?#\\")  # would let `evil.test@localhost` pass for a local name
+OWN_SITES = frozenset({"same-origin", "none"})  # values of Sec-Fetch-Site; none: typed or bookmarked, not from a page
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: After these errors Redis may still carry out the command. The guard's own command changes nothing, and callers are
 #: told so.
@@ -85,7 +86,7 @@ class Guard:
         origin = request.headers.get("Origin")
         if origin is not None and origin.lower() in self._origins:
             return
-        if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        if request.headers.get("Sec-Fetch-Site", "none").strip().lower() not in OWN_SITES:
             raise Refused(403, "pages of other sites may not change anything here")
         if origin is not None and not _is_of_host(origin, request.headers.get("Host", "")):
             detail = "the Origin header must name the host that was called, or be listed in ALLOWED_ORIGINS"
@@ -150,9 +151,15 @@ def _is_of_host(origin: str, host: str) -> bool:
     try:
         page, called = urlsplit(origin), urlsplit(f"//{host}")
         default = DEFAULT_PORTS[page.scheme]
-        return page.hostname is not None and (page.hostname, page.port or default) == (
-            called.hostname,
-            called.port or default,
+        is_origin = "@" not in page.netloc and origin.lower() == f"{page.scheme}://{page.netloc}".lower()
+        return (
+            is_origin
+            and page.hostname is not None
+            and (page.hostname, page.port or default)
+            == (
+                called.hostname,
+                called.port or default,
+            )
         )
     except (KeyError, ValueError):
         return False

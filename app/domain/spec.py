@@ -6,6 +6,7 @@ field. Unknown fields are refused. Null counts as left out. The fields of a kind
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -15,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from app.domain.checks import Fields, Pause, Tags, Time
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.fields import AT_CREATION, IN_BODY, IN_TIMING, IN_TIMING_AND_BODY, in_record, names_kept
+from app.domain.hints import hint
 from app.domain.interval import MAX_SECONDS, MIN_SECONDS
 from app.domain.kinds import KINDS, KindSpec
 from app.domain.status import Kind, TaskType
@@ -174,7 +176,12 @@ def parse_task(raw: Any, now_ms: int, inspect: Rules) -> TaskSpec:
     """Parse `raw`. Raises InvalidSpec with every problem, including those that `inspect` finds."""
 
     def rules(fields: dict[str, Any]) -> list[Problem]:
-        return [*_kind_problems(fields), *_delay_problems(fields, now_ms), *inspect(fields)]
+        return [
+            *_kind_problems(fields),
+            *_scheduled_problems(fields),
+            *_delay_problems(fields, now_ms),
+            *inspect(fields),
+        ]
 
     return _parse(TaskSpec, raw, rules)
 
@@ -183,7 +190,12 @@ def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
     """Parse `raw`. Raises InvalidSpec with every problem, including those that `inspect` finds."""
 
     def rules(fields: dict[str, Any]) -> list[Problem]:
-        return [*_kind_problems(fields), *_when_problems(fields), *inspect(fields)]
+        return [
+            *_kind_problems(fields),
+            *_when_problems(fields),
+            *(Problem(name, "is for delayed tasks only: use start_at") for name in DELAY_FIELDS if name in fields),
+            *inspect(fields),
+        ]
 
     return _parse(ScheduleSpec, raw, rules)
 
@@ -231,8 +243,7 @@ def problems_of(error: ValidationError) -> list[Problem]:
     problems: dict[str, Problem] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         field = _path(detail["loc"])
-        message = "is not a field" if detail["type"] == "extra_forbidden" else _sentence(detail["msg"])
-        problems.setdefault(field, Problem(field, message))
+        problems.setdefault(field, Problem(field, _message(detail["type"], field, detail["msg"])))
     return list(problems.values())
 
 
@@ -240,10 +251,6 @@ _UNION_MEMBERS = ("int", "str", "float", "bool")
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    ""
-    ""
-    ""
-    ""
     """Return a path such as `tags[2]` or `headers.X-Id`, without the names of union members that pydantic appends."""
     text = ""
     for step in location:
@@ -256,11 +263,44 @@ def _path(location: tuple[int | str, ...]) -> str:
     return text
 
 
+#: pydantic's types of errors about the type of a value. Its own messages use Python's words (dictionary, integer).
+_WRONG_TYPES = {
+    "missing": "is required",
+    "string_type": "should be a string",
+    "dict_type": "should be an object",
+    "list_type": "should be an array",
+    "int_type": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "bool_type": "should be true or false",
+    "float_type": "should be a number",
+}
+
+
+#: What the fields take whose values may be of several types: pydantic names only one of them.
+_WANTED = {
+    "headers.": "a string, a number or a boolean",
+    "params.": "a string, a number, a boolean, or an array of them",
+    "expected_status": "a status code, a range like 2xx, or an array of them",
+    "retry_on[": "a status code or a range like 5xx",
+}
+
+
+def _message(type_: str, field: str, message: str) -> str:
+    if type_ == "extra_forbidden":
+        return f"is not a field{hint(field)}"
+    for prefix, wanted in _WANTED.items():
+        if field.startswith(prefix) and type_.endswith("_type"):
+            return f"should be {wanted}"
+    return _WRONG_TYPES.get(type_) or _sentence(message)
+
+
 def _sentence(message: str) -> str:
-    if message == "Field required":
-        return "is required"
     text = message.removeprefix("Value error, ").removeprefix("Input ")
-    return text[:1].lower() + text[1:] if text.startswith(("String", "List", "Dictionary")) else text
+    text = text.replace("'immediate' or 'delayed'", "'immediate', 'delayed' or 'scheduled'")
+    text = re.sub(r" after validation, not \d+$", "", text)
+    for word, ours in (("String", "string"), ("List", "array"), ("Dictionary", "object")):
+        text = text.replace(word, ours, 1) if text.startswith(word) else text
+    return text
 
 
 def _kind_problems(fields: Mapping[str, Any]) -> list[Problem]:
@@ -297,6 +337,15 @@ def _when_problems(fields: Mapping[str, Any]) -> list[Problem]:
     if len(given) == 2:
         return [Problem(name, "give cron_expression or every_seconds, not both") for name in given]
     return []
+
+
+def _scheduled_problems(fields: Mapping[str, Any]) -> list[Problem]:
+    """A task has no field of a schedule's own, and does not become a scheduled task by a change."""
+    if is_schedule(fields):
+        return [Problem("task_type", "can't change to scheduled: create a scheduled task instead")]
+    names = ScheduleSpec.model_fields.keys() - TaskSpec.model_fields.keys()
+    message = "is for scheduled tasks only: set task_type to scheduled"
+    return [Problem(name, message) for name in fields if name in names]
 
 
 def _delay_problems(fields: Mapping[str, Any], now_ms: int) -> list[Problem]:

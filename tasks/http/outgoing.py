@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import requests
 
 from app.domain import payload
+from app.domain.url import is_host
 from tasks.http.errors import InvalidURL
 from tasks.http.fields import check_field
 from tasks.http.messages import Request
@@ -31,8 +31,6 @@ DECODED = "gzip, deflate, br, zstd"
 """The codings that the client asks for: those it can decode piece by piece, within bounds."""
 
 USER_AGENT = "Celeriac"
-
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 def prepare(request: Request) -> requests.PreparedRequest:
@@ -61,7 +59,7 @@ def safe_headers(headers: Mapping[str, str]) -> dict[str, str | bytes]:
     for name, value in headers.items():
         check_field(name, value)
         lower = name.lower()
-        if lower == "host" and not _HOST.fullmatch(value):
+        if lower == "host" and not is_host(value):
             raise InvalidURL("the header Host must be a host, or host:port")
         if lower not in OURS and lower != "accept-encoding":
             kept[name] = _header_value(name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
@@ -28,6 +29,9 @@ TRAVELS_ANYWHERE = frozenset(
 MAX_COOKIE_CHARACTERS = 4_096
 MAX_COOKIES = 50
 """Limits per answer, the minimum that RFC 6265 asks of a client. Cookies beyond them are ignored."""
+
+_NO_HOST = re.compile(r"(?:https?:)?//(?:[/?#]|$)", re.IGNORECASE)
+"""urljoin would take such a location for the base itself, and the request would go there again."""
 
 _BODY_HEADERS = frozenset({"content-type", "content-encoding", "content-language", "content-length"})
 
@@ -64,6 +68,8 @@ def _followed_url(base: str, location: str) -> str:
         text = raw.decode().strip()
     except UnicodeDecodeError:
         text = location.strip()
+    if _NO_HOST.match(text):
+        raise InvalidURL("the URL has no valid host")
     url = urljoin(base, text)
     check_url(url)
     fragment = urldefrag(base).fragment

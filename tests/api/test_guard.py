@@ -89,7 +89,7 @@ def test_with_keys_any_name_is_served(make_web: MakeWeb) -> None:
     assert client.get("/api/tasks", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "CROSS-SITE", "same-origin, cross-site", "new-word", ""])
 def test_a_page_of_another_site_changes_nothing(api: Api, site: str) -> None:
     response = api.post(f"/api/tasks/{UNKNOWN_ID}/stop", headers={"Sec-Fetch-Site": site})
     assert response.status_code == 403
@@ -122,6 +122,10 @@ def test_no_call_that_changes_something_takes_another_origin(api: Api, method: s
         "http://127.0.0.1:5001",
         "http://localhost:5001@evil.example",
         "http://localhost:99999",
+        "http://evil.example@localhost:5001",
+        "http://evil.example\\@localhost:5001",
+        "http://localhost:5001/",
+        "http://localhost:5001#",
         "ftp://localhost:5001",
     ],
 )

@@ -105,6 +105,10 @@ BAD_LOCATIONS = [
     "http://user:password@127.0.0.1/",
     "http://127.0.0.1:99999/",
     "http://[::1/",
+    "http://",
+    "HTTP:///path",
+    "//",
+    "//?x",
     "/" + "x" * 9000,
 ]
 
@@ -112,8 +116,10 @@ BAD_LOCATIONS = [
 @pytest.mark.parametrize("location", BAD_LOCATIONS)
 def test_a_location_that_may_not_be_called_ends_it(client: HttpClient, location: str) -> None:
     refused = pytest.raises(InvalidURL, match=r"^the redirect can't be followed: the URL")
-    with Target(answering(to(location))) as target, refused:
-        client.call(get(target.url))
+    with Target(answering(to(location, 307))) as target:
+        with refused:
+            client.call(send("POST", target.url))
+        assert len(target.received) == 1
 
 
 def test_a_redirect_to_nobody_is_a_connection_error_of_the_redirect(client: HttpClient) -> None:

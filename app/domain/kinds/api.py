@@ -12,7 +12,7 @@ from app.domain.errors import Problem
 from app.domain.fields import IN_BODY, SECRET_IN_BODY, in_record
 from app.domain.kinds.api_checks import ExpectedBody, ExpectedStatus, Headers, HttpMethod, Params, Patterns, Url
 from app.domain.kinds.kind import Absent, KindSpec, sometimes
-from app.domain.payload import encoded
+from app.domain.payload import encoded, text_of
 from app.domain.retry import DEFAULT_RETRY_ON
 from app.domain.status import Kind
 
@@ -101,8 +101,8 @@ def _body_problems(fields: Mapping[str, Any]) -> list[Problem]:
 def _content_type(headers: Any) -> str | None:
     """Return the Content-Type that the client sends: the last one of the task, or None."""
     given = headers.items() if isinstance(headers, dict) else ()
-    types = [value for name, value in given if name.lower() == "content-type" and isinstance(value, str)]
-    return types[-1] if types else None
+    types = [value for name, value in given if name.lower() == "content-type" and isinstance(value, str | int | float)]
+    return text_of(types[-1]) if types else None
 
 
 API = KindSpec(

@@ -12,7 +12,7 @@ from app.domain.checks import checked
 from app.domain.payload import text_of
 from app.domain.pointers import check_pointer
 from app.domain.statuscodes import StatusPattern, bounds
-from app.domain.url import check_url
+from app.domain.url import check_url, is_host
 
 MAX_CONTAINS_CHARACTERS = 10_000
 MAX_POINTERS = 50
@@ -34,7 +34,15 @@ def _any_case(word: str) -> str:
 
 
 def _as_text(headers: Mapping[str, _Scalar]) -> dict[str, str]:
-    """Convert the values to text. Raises ValueError for a name or value that HTTP does not allow."""
+    """Convert the values to text.
+
+    Raises ValueError for a name or value that HTTP does not allow, and for a name that is given twice.
+    """
+    names: dict[str, str] = {}
+    for name in headers:
+        other = names.setdefault(name.lower(), name)
+        if other != name:
+            raise ValueError(f"{other[:40]!r} and {name[:40]!r} are the same header: give one of them")
     return {name: _header_text(name, value) for name, value in headers.items()}
 
 
@@ -44,6 +52,8 @@ def _header_text(name: str, value: _Scalar) -> str:
     text = text_of(value)
     if _CONTROL.search(text):
         raise ValueError(f"the value of {name} contains a line break or another control character")
+    if name.lower() == "host" and not is_host(text):
+        raise ValueError(f"the value of {name} must be a host, or host:port")
     return text
 
 

@@ -14,6 +14,7 @@ import logging
 import math
 import re
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,9 @@ from app.settings import Settings
 MAX_VALUE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 8_000
 MAX_EXTRAS = 32
+
+#: The id of the request that this thread handles; every line has it. Empty outside of requests.
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 # Other packages' loggers. The extras of their records are dropped: Celery attaches a task's arguments, for example.
 FOREIGN = ("celery", "kombu", "amqp", "billiard", "_granian", "granian", "werkzeug", "urllib3", "requests")
@@ -135,10 +139,12 @@ def _logger_name(record: logging.LogRecord) -> str:
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    request_id = REQUEST_ID.get()
+    about_request = {"request_id": request_id} if request_id else {}
     if record.name.split(".", 1)[0] in FOREIGN:
-        return {}
+        return about_request
     found = [(key, value) for key, value in vars(record).items() if key not in _STANDARD]
-    return {key: _plain(value) for key, value in found[:MAX_EXTRAS]}
+    return {key: _plain(value) for key, value in found[:MAX_EXTRAS]} | about_request
 
 
 def _plain(value: Any) -> Any:

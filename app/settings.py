@@ -179,6 +179,11 @@ class Settings:
         "Networks of proxies whose `X-Forwarded-For` is believed, so that rate limits and the audit know where a call "
         "came from (`10.0.0.0/8`).",
     )
+    cors_origins: tuple[str, ...] = _setting(
+        (),
+        _origins,
+        "Origins whose pages may call the API from a browser (CORS): a list such as `https://tasks.example`.",
+    )
     api_threads: int = _setting(
         128,
         partial(_number, low=4, high=1024),

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from app.api import responses
+from app.api import request_ids, responses
 from app.api.operations import OPERATIONS, Answer, Operation
 from app.api.problems import FURTHER_PROBLEMS, PROBLEMS, RETRY_AFTER_SECONDS
 from app.domain.kinds import KINDS, KindSpec
@@ -35,6 +35,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.Problem,
 )
 _HEADERS: Json = {
+    "ETag": {"description": "Identifies this state of the resource: see If-None-Match.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
         "description": "Nothing was created: this is the response to an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -55,6 +56,10 @@ _HEADERS: Json = {
     "Retry-After": {
         "description": "Seconds to wait before the next request.",
         "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS},
+    },
+    "X-Request-Id": {
+        "description": "The id of the request: the caller's own, or a new one. The log has it too.",
+        "schema": {"type": "string", "maxLength": request_ids.MAX_LENGTH},
     },
     "WWW-Authenticate": {"description": "How to send an API key.", "schema": {"type": "string"}},
 }
@@ -149,9 +154,8 @@ def _answer(answer: Answer, is_open: bool) -> Json:
         described["content"] = {answer.media_type: {"schema": {"$ref": _SCHEMAS + answer.model}}}
     elif answer.media_type != "application/json":
         described["content"] = {answer.media_type: {"schema": {"type": "string"}}}
-    headers = answer.headers if is_open else (*answer.headers, *_QUOTA_HEADERS)
-    if headers:
-        described["headers"] = {name: _header(name) for name in headers}
+    quota = () if is_open else _QUOTA_HEADERS
+    described["headers"] = {name: _header(name) for name in (*answer.headers, *quota, request_ids.HEADER)}
     return described
 
 
@@ -172,14 +176,14 @@ def _problem(status: int) -> Json:
         "detail": "1 field is invalid" if status == 422 else title,
         "instance": "/api/tasks",
         "errors": [{"field": "name", "message": "is required"}] if status == 422 else [],
+        "request_id": "2f1c7a0b9d3e4c58a6b1f0e2d4c39587",
     }
     further = [f"or {other[1]} (`{slug}`)" for slug, other in FURTHER_PROBLEMS.items() if other[0] == status]
     described: Json = {
         "description": "; ".join([title, *further]) + ".",
         "content": {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}, "example": example}},
     }
-    if status in _PROBLEM_HEADERS:
-        described["headers"] = {name: _header(name) for name in _PROBLEM_HEADERS[status]}
+    described["headers"] = {name: _header(name) for name in (*_PROBLEM_HEADERS.get(status, ()), request_ids.HEADER)}
     return described
 
 

@@ -17,7 +17,9 @@ from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 Schema = dict[str, Any]
 
 #: Errors that any request may get before its view runs.
-ALWAYS = (401, 403, 429, 500)
+ALWAYS = (401, 403, 414, 429, 431, 500)
+#: The same, of operations that need no key.
+OPEN = (403, 414, 431, 500)
 READING = (*ALWAYS, 406, 503)
 WRITING = (*READING, 400, 413, 415, 422)
 
@@ -88,6 +90,12 @@ IDEMPOTENCY_KEY = _parameter(
     "A unique key for this request. Sending the same key and body again within 24 hours creates nothing and returns "
     "the first response with `Idempotency-Replayed: true`; a different body is refused (`key-reused`).",
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": r"^[\x21-\x7e]+$"},
+)
+IF_NONE_MATCH = _parameter(
+    "header",
+    "If-None-Match",
+    "`ETag` of an earlier response. If the task has not changed since, the response is 304 without a body.",
+    {"type": "string", "examples": ['W/"6bd1c1b8a3f0e9d24c57a86213e9b04f"']},
 )
 WAIT = _query("wait", "Seconds to hold the response until the task has finished. Overrides `Prefer`.", _WAIT)
 PAGING = (
@@ -181,9 +189,9 @@ TASKS = (
         "getTask",
         "Tasks",
         "Get a task",
-        {200: _TASK},
+        {200: Answer("The task.", "Task", ("ETag",)), 304: Answer("The task has not changed.", headers=("ETag",))},
         (*READING, 404, 422),
-        parameters=(TASK_ID, WAIT, PREFER),
+        parameters=(TASK_ID, WAIT, PREFER, IF_NONE_MATCH),
     ),
     Operation(
         "PATCH",
@@ -383,7 +391,7 @@ SERVICE = (
         "Service",
         "Liveness: 200 while the process serves requests",
         {200: Answer("Alive.", "Readiness")},
-        (403, 500),
+        OPEN,
         is_open=True,
     ),
     Operation(
@@ -393,7 +401,7 @@ SERVICE = (
         "Service",
         "Readiness: 200 if a task created now would run",
         {200: Answer("Ready.", "Readiness"), 503: Answer("Not ready.", "Readiness", ("Retry-After",))},
-        (403, 500),
+        OPEN,
         is_open=True,
     ),
     Operation(
@@ -412,7 +420,7 @@ SERVICE = (
         "Service",
         "This document as a page",
         {200: Answer("A page.", media_type="text/html")},
-        (403, 500),
+        OPEN,
         is_open=True,
     ),
     Operation(
@@ -422,7 +430,7 @@ SERVICE = (
         "Service",
         "The web console",
         {200: Answer("A page.", media_type="text/html")},
-        (403, 500),
+        OPEN,
         is_open=True,
     ),
 )

@@ -60,7 +60,9 @@ def _parameter(place: str, name: str, description: str, schema: Schema) -> Schem
 
 
 def _query(name: str, description: str, schema: Schema | None = None) -> Schema:
-    return _parameter("query", name, description, schema or {"type": "string", "maxLength": MAX_FILTER_LENGTH})
+    """A parameter of the query. An empty value, as HTML forms send it, counts as absent."""
+    described = _parameter("query", name, description, schema or {"type": "string", "maxLength": MAX_FILTER_LENGTH})
+    return {**described, "allowEmptyValue": True}
 
 
 def _choice(choices: Any) -> Schema:
@@ -74,7 +76,10 @@ _UUID: Schema = {"type": "string", "format": "uuid"}
 
 TASK_ID = _parameter("path", "task_id", "The task's id.", _UUID)
 KEY = _parameter(
-    "path", "key", "Your own name for the scheduled task.", {"type": "string", "minLength": 1, "maxLength": 200}
+    "path",
+    "key",
+    "Your own name for the scheduled task.",
+    {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^/]+$"},
 )
 SCHEDULE_ID = _parameter("path", "schedule_id", "The scheduled task's id.", _UUID)
 PREFER = _parameter(
@@ -100,14 +105,14 @@ IF_NONE_MATCH = _parameter(
 WAIT = _query("wait", "Seconds to hold the response until the task has finished. Overrides `Prefer`.", _WAIT)
 PAGING = (
     _query("limit", "Maximum items per page. With a filter that rarely matches, a page may have fewer.", _LIMIT),
-    _query("cursor", "`next_cursor` of the previous page."),
+    _query("cursor", "`next_cursor` of the previous page.", {"type": "string", "pattern": "^[0-9]{1,16}$"}),
 )
 COMMON_FILTERS = (
     _query("kind", "Only this kind.", _choice(Kind)),
     _query("name", "The exact name, or a prefix followed by `*`: `report*`."),
     _query("tag", "Only those with this tag."),
 )
-_CREATED_BY = _query("scheduled_task_id", "Only tasks created by this scheduled task.", _UUID)
+_CREATED_BY = _query("scheduled_task_id", "Only tasks created by this scheduled task.")
 TASK_FILTERS = (
     _query("status", "Only this status.", _choice(Status)),
     _query("task_type", "Only this type.", _choice(TaskType)),
@@ -160,7 +165,7 @@ TASKS = (
         "A code task has `function_code` and `function_name`; an API task has `api_url`. The task runs immediately, "
         "after `delay_seconds` or at `run_at` (`delayed`), or on a cron schedule (`scheduled`).",
         (PREFER, IDEMPOTENCY_KEY),
-        ("TaskSpec", "ScheduleSpec"),
+        ("TaskSpec",),
         TASK_EXAMPLES,
     ),
     Operation(

@@ -13,6 +13,7 @@ from app.api.cors import Cors
 from app.api.guard import Guard
 from app.api.pages import CONTENT_SECURITY_POLICY
 from app.api.problems import Refused
+from app.api.request_log import RequestLog
 
 ANSWER_TYPES = ("application/json", "application/problem+json")
 #: On every answer. `Strict-Transport-Security` is the business of the proxy that has the certificate.
@@ -45,6 +46,7 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
 def _install_checks(web: Flask, context: Context) -> None:
     """What happens around every view: checks in this order before it, changes of its answer after it."""
     request_ids.install(web)
+    RequestLog().install(web)
     head_limits.install(web)
     Cors(context.settings).install(web)
     Guard(context.settings).install(web)

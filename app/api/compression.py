@@ -28,13 +28,13 @@ TYPES = frozenset(
 
 def compress(response: Response) -> Response:
     """The answer, compressed if that is worthwhile and the caller accepts gzip."""
-    if response.is_streamed or response.mimetype not in TYPES or response.status_code in (204, 304):
-        return response
-    response.vary.add("Accept-Encoding")
-    if not request.accept_encodings.best_match(["gzip"]) or "Content-Encoding" in response.headers:
+    if response.is_streamed or response.status_code in (204, 304):
         return response
     body = response.get_data()
-    if MIN_BYTES <= len(body) <= MAX_BYTES:
+    if not MIN_BYTES <= len(body) <= MAX_BYTES or response.mimetype not in TYPES:
+        return response
+    response.vary.add("Accept-Encoding")
+    if request.accept_encodings.best_match(["gzip"]) and "Content-Encoding" not in response.headers:
         response.set_data(gzip.compress(body, LEVEL, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response

@@ -18,5 +18,6 @@ def install(web: Flask) -> None:
 def _check() -> None:
     if len(request.environ.get("PATH_INFO", "")) + len(request.query_string) > MAX_URL_BYTES:
         raise Refused(414, f"path and query together must not exceed {MAX_URL_BYTES} bytes")
-    if sum(len(name) + len(value) for name, value in request.headers.items()) > MAX_HEADERS_BYTES:
+    headers = (len(name) + len(value) for name, value in request.environ.items() if name.startswith("HTTP_"))
+    if sum(headers) > MAX_HEADERS_BYTES:
         raise Refused(431, f"the headers together must not exceed {MAX_HEADERS_BYTES} bytes")

@@ -67,8 +67,7 @@ def _check_accept() -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    response.headers.extend(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code in (204, 304):
         response.headers.pop("Content-Type", None)

@@ -25,7 +25,10 @@ def _in_days(days: int) -> str:
 
 
 FORMATS: dict[str, list[str]] = {
-    "python": ["def main(*args, **kwargs):\n    return 1", "def main(a=1, *b, **c):\n    print(a)\n    return [a]"],
+    "python": [
+        "def main(*args, **kwargs):\n    return 1",
+        "def main(*a, **c):\n    print(a)\n    return [len(a), 2.5]",
+    ],
     "python-identifier": ["main"],
     "cron": ["* * * * *", "0 3 * * 1-5", "*/5 0 3 * * *", "@daily", "H H * * *"],
     "time-zone": ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"],

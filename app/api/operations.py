@@ -107,6 +107,12 @@ PAGING = (
     _query("limit", "Maximum items per page. With a filter that rarely matches, a page may have fewer.", _LIMIT),
     _query("cursor", "`next_cursor` of the previous page.", {"type": "string", "pattern": "^[0-9]{1,16}$"}),
 )
+AUDIT_PAGING = (
+    PAGING[0],
+    _query(
+        "cursor", "`next_cursor` of the previous page.", {"type": "string", "pattern": "^[1-9][0-9]{0,15}-[0-9]{1,10}$"}
+    ),
+)
 COMMON_FILTERS = (
     _query("kind", "Only this kind.", _choice(Kind)),
     _query("name", "The exact name, or a prefix followed by `*`: `report*`."),
@@ -377,7 +383,7 @@ SERVICE = (
         {200: Answer("A page.", "AuditPage")},
         (*READING, 422),
         "Who changed what, when and from where, of the newest 10,000 changes. Needs a key of scope `admin`.",
-        PAGING,
+        AUDIT_PAGING,
     ),
     Operation(
         "GET",

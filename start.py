@@ -10,6 +10,7 @@ only by the role that needs them, after the first line of output.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from app import logs
 from app.launch import announcement
 from app.launch.embedded_redis import (
     EmbeddedServer,
@@ -76,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(host=options.host, port=options.port)
     except SettingsError as error:
         return _fail(str(error), EXIT_BAD_SETTINGS)
+    _Voice.log_format = settings.log_format
     try:
         return ROLES[options.role](settings)
     except SettingsError as error:
@@ -115,16 +118,30 @@ def _port(text: str) -> int:
 # --- what is said ----------------------------------------------------------------------------------
 
 
-def say(sentence: str) -> None:
-    """Tell whoever started this, at once."""
+class _Voice:
+    """How this process writes its lines: the format that LOG_FORMAT asks for."""
+
+    log_format = "text"
+
+
+def say(sentence: str, level: int = logging.INFO) -> None:
+    """Write a line in the form of the log, at once. In text, further lines of `sentence` follow as they are."""
+    first, *others = [sentence] if _Voice.log_format == "json" else sentence.split("\n")
     try:
-        print(sentence, flush=True)
+        print("\n".join([logs.line(_Voice.log_format, "celeriac.start", first, level), *others]), flush=True)
     except OSError:  # nobody reads any more (`start.py | head`): the service goes on
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
 
 
+def warn(sentence: str) -> None:
+    """The same, of what should not be."""
+    say(sentence, logging.WARNING)
+
+
 def _fail(sentence: str, status: int) -> int:
-    print(f"start.py: {sentence}", file=sys.stderr, flush=True)
+    is_json = _Voice.log_format == "json"
+    text = logs.line("json", "celeriac.start", sentence, logging.CRITICAL) if is_json else f"start.py: {sentence}"
+    print(text, file=sys.stderr, flush=True)
     return status
 
 
@@ -138,7 +155,7 @@ def run_all(settings: Settings) -> int:
     check_port(settings)
     with _Redis(settings, stopping, alone=True) as redis:
         _require_key(settings, redis.url)
-        services = Supervisor(say)
+        services = Supervisor(say, warn=warn)
         try:
             *first, calls = _commands(settings, redis.url)
             for command in first:
@@ -241,7 +258,7 @@ def _watch(settings: Settings, redis: _Redis, services: Supervisor, calls: Comma
         elif seconds > READY_SECONDS and not is_late:
             is_late = True
             missing = announcement.what_is_missing(settings)
-            say(f"not ready after {READY_SECONDS:g} s: {missing}; still trying")
+            warn(f"not ready after {READY_SECONDS:g} s: {missing}; still trying")
 
 
 # --- Redis -----------------------------------------------------------------------------------------
@@ -259,7 +276,7 @@ class _Redis:
         self._settings = settings
         self._alone = alone
         self._server = EmbeddedServer(settings, say, stopping.is_set)
-        self._heartbeat = Supervisor(say)
+        self._heartbeat = Supervisor(say, warn=warn)
 
     def __enter__(self) -> _Redis:
         if self._alone and not self._settings.redis_url:
@@ -323,10 +340,10 @@ def _say_what_is_wrong(url: str) -> None:
     try:
         store = Store.at(url, max_connections=1)
         for sentence in warnings(store.liveness.info()):
-            say(f"warning: Redis at {shown_url(url)}: {sentence}")
+            warn(f"check Redis at {shown_url(url)}: {sentence}")
         store.close()
     except Unavailable as error:
-        say(f"warning: Redis at {shown_url(url)} can't be asked yet ({error}); starting all the same")
+        warn(f"Redis at {shown_url(url)} can't be asked yet ({error}); starting all the same")
     except ValueError as error:
         raise RedisServerError(f"REDIS_URL can't be used: {error}") from error
 
@@ -386,7 +403,7 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
     with _Redis(settings, stopping, alone=False) as redis:
         if role == "api":
             _require_key(settings, redis.url)
-        services = Supervisor(say)
+        services = Supervisor(say, warn=warn)
         try:
             command = (sys.executable, str(ROOT / "start.py"), role)
             env = {**_child_env(settings, redis.url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}

@@ -14,6 +14,7 @@ import logging
 import math
 import re
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,9 @@ from app.settings import Settings
 MAX_VALUE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 8_000
 MAX_EXTRAS = 32
+
+#: The id of the request that this thread handles; every line has it. Empty outside of requests.
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 # Other packages' loggers. The extras of their records are dropped: Celery attaches a task's arguments, for example.
 FOREIGN = ("celery", "kombu", "amqp", "billiard", "_granian", "granian", "werkzeug", "urllib3", "requests")
@@ -45,10 +49,16 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 _NEEDS_QUOTES = re.compile(r'[\s"=\\]|^$')
 
 
+#: Actions of the lines that LOG_TASKS=failures leaves out.
+ROUTINE = frozenset({"tasks_create", "task_started", "task_succeeded"})
+
+
 def configure(settings: Settings) -> None:
     """Send all logs of this process to stderr in our form. Replaces any earlier configuration."""
     root = logging.getLogger()
     root.handlers = [handler(settings.log_format)]
+    if settings.log_tasks == "failures":
+        root.handlers[0].addFilter(FailuresOnly())
     root.setLevel(settings.log_level)
     for name in FOREIGN:
         foreign = logging.getLogger(name)
@@ -62,8 +72,19 @@ def configure(settings: Settings) -> None:
 def handler(log_format: str) -> logging.Handler:
     """A handler that writes lines in our form to stderr; `log_format` is `text` or `json`."""
     stream = logging.StreamHandler(sys.stderr)  # it flushes after each line
-    stream.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    stream.setFormatter(formatter(log_format))
     return stream
+
+
+def formatter(log_format: str) -> logging.Formatter:
+    """The formatter of lines in our form, `text` or `json`."""
+    return JsonFormatter() if log_format == "json" else TextFormatter()
+
+
+def line(log_format: str, logger: str, sentence: str, level: int = logging.INFO) -> str:
+    """A line in our form, for a process that writes its own."""
+    record = logging.LogRecord(logger, level, "", 0, "%s", (sentence,), None)
+    return formatter(log_format).format(record)
 
 
 def granian_config(settings: Settings) -> dict[str, Any]:
@@ -79,6 +100,14 @@ def granian_config(settings: Settings) -> dict[str, Any]:
             "granian.access": {"handlers": ["stderr"], "propagate": False},
         },
     }
+
+
+class FailuresOnly(logging.Filter):
+    """Drops the lines of tasks that do what they should: on a busy service they are nearly all lines."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be logged."""
+        return getattr(record, "action", "") not in ROUTINE
 
 
 class ExpectedOfGranian(logging.Filter):
@@ -135,10 +164,12 @@ def _logger_name(record: logging.LogRecord) -> str:
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    request_id = REQUEST_ID.get()
+    about_request = {"request_id": request_id} if request_id else {}
     if record.name.split(".", 1)[0] in FOREIGN:
-        return {}
+        return about_request
     found = [(key, value) for key, value in vars(record).items() if key not in _STANDARD]
-    return {key: _plain(value) for key, value in found[:MAX_EXTRAS]}
+    return {key: _plain(value) for key, value in found[:MAX_EXTRAS]} | about_request
 
 
 def _plain(value: Any) -> Any:

@@ -63,7 +63,10 @@ class ApiKey:
 
 
 def _number(text: str, *, low: float, high: float, whole: bool = True) -> Any:
-    value = int(text) if whole else float(text)
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        raise ValueError(f"must be a {'whole ' if whole else ''}number") from None
     if not low <= value <= high:
         raise ValueError(f"must be between {low:g} and {high:g}")
     return value
@@ -179,6 +182,11 @@ class Settings:
         "Networks of proxies whose `X-Forwarded-For` is believed, so that rate limits and the audit know where a call "
         "came from (`10.0.0.0/8`).",
     )
+    cors_origins: tuple[str, ...] = _setting(
+        (),
+        _origins,
+        "Origins whose pages may call the API from a browser (CORS): a list such as `https://tasks.example`.",
+    )
     api_threads: int = _setting(
         128,
         partial(_number, low=4, high=1024),
@@ -200,6 +208,11 @@ class Settings:
     log_level: str = _setting("INFO", partial(_choice, among=LOG_LEVELS), "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     log_format: str = _setting(
         "text", partial(_choice, among=("text", "json")), "`text` for people, `json` for machines."
+    )
+    log_tasks: str = _setting(
+        "all",
+        partial(_choice, among=("all", "failures")),
+        "`failures` leaves out the lines of each task that is created, starts and succeeds.",
     )
     code_concurrency: int = _setting(
         2 * (os.cpu_count() or 1),

@@ -26,6 +26,8 @@ logger = logging.getLogger("celeriac.tasks")
 #: How often, and how far apart, a worker tries to write an attempt's end while Redis is away.
 REPORT_TRIES = 600
 REPORT_PAUSE_SECONDS = 0.5
+#: How much of a message or URL a line of the log shows.
+MAX_LOGGED_CHARS = 500
 #: Pause before the next attempt when the last one failed on our side.
 EXECUTOR_FAILURE_PAUSE_MS = 1_000
 #: The errors of a task that may not run again.
@@ -200,8 +202,9 @@ def _attempt_entry(
     }
 
 
-def _log(message: str, action: str, attempt: Attempt, **fields: Any) -> None:
-    logger.info(
+def _log(message: str, action: str, attempt: Attempt, level: int = logging.INFO, **fields: Any) -> None:
+    logger.log(
+        level,
         message,
         extra={
             "action": action,
@@ -216,7 +219,7 @@ def _log(message: str, action: str, attempt: Attempt, **fields: Any) -> None:
 def _log_end(attempt: Attempt, outcome: Outcome, status: str, duration_ms: float) -> None:
     fields: dict[str, Any] = {"duration_ms": round(duration_ms, 1)}
     if outcome.failure is not None:
-        fields["error"] = outcome.failure.type
+        fields |= _failure_facts(attempt, outcome.failure)
     if status == "queued" and outcome.failure is GIVEN_BACK:
         _log("task given back to its queue", "task_given_back", attempt, duration_ms=round(duration_ms, 1))
     elif status in ("waiting", "queued"):
@@ -224,4 +227,14 @@ def _log_end(attempt: Attempt, outcome: Outcome, status: str, duration_ms: float
     elif status in ("", "superseded"):
         _log("attempt ended after this worker had lost the task", "attempt_fenced", attempt, **fields)
     else:
-        _log(f"task {status}", f"task_{status}", attempt, **fields)
+        level = logging.WARNING if status == "failed" else logging.INFO
+        _log(f"task {status}", f"task_{status}", attempt, level, **fields)
+
+
+def _failure_facts(attempt: Attempt, failure: Failure) -> dict[str, Any]:
+    """What an operator needs to know of a failure. A URL's query may hold secrets, so it is left out."""
+    facts = {"task_name": attempt.name, "error": failure.type, "error_message": failure.message[:MAX_LOGGED_CHARS]}
+    url = attempt.spec.get("api_url")
+    if url is None:
+        return facts
+    return facts | {"method": attempt.spec["method"], "url": url.partition("#")[0].partition("?")[0][:MAX_LOGGED_CHARS]}

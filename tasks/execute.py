@@ -18,10 +18,11 @@ from celery.signals import (
 from app.domain.kinds import QUEUES
 from app.launch.processes import EXIT_USELESS_HERE
 from app.messaging.queues import EXECUTE
-from app.settings import SettingsError
+from app.settings import SettingsError, read_settings
 from celery_app import celery
 from sandbox import SandboxError
 from tasks.celery_seam.await_last_fetch import AwaitLastFetch
+from tasks.celery_seam.spoken import speak_in_our_form
 from tasks.runtime import Identity, NothingToServe, process
 
 logger = logging.getLogger("celeriac.worker")
@@ -48,6 +49,7 @@ def _identity() -> Identity:
 @worker_init.connect
 def _on_init(sender: Any, **_: Any) -> None:
     """Before the pool starts: get everything ready, or refuse to start in one sentence."""
+    speak_in_our_form(read_settings().log_format)
     queues = tuple(sender.app.amqp.queues.consume_from)
     _Worker.identity = Identity(sender.hostname, queues, sender.concurrency)
 

@@ -244,3 +244,13 @@ def test_granian_writes_our_form_without_the_warning_we_expect(monkeypatch: pyte
     logger.propagate = True
     (line,) = stream.getvalue().splitlines()
     assert line.endswith("INFO granian Listening at: http://127.0.0.1:5001")
+
+
+@pytest.mark.parametrize("action", ["tasks_create", "task_started", "task_succeeded"])
+def test_lines_of_tasks_that_do_what_they_should_can_be_left_out(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = configured(monkeypatch, LOG_TASKS="failures")
+    logging.getLogger("celeriac.tasks").info("as it should be", extra={"action": action})
+    assert stream.getvalue() == ""
+    logging.getLogger("celeriac.tasks").warning("task failed", extra={"action": "task_failed"})
+    logging.getLogger("celeriac.tasks").info("without an action")
+    assert len(stream.getvalue().splitlines()) == 2

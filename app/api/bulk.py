@@ -29,10 +29,10 @@ def create() -> Response:
     """Act on everything that matches, in the background; `dry_run` only counts."""
     raw = json_body()
     spec = parse_bulk(raw)
-    filters = _filters(spec)
+    filters, key = _filters(spec), idempotency_key(raw)
     if spec.dry_run:
         return answer(write(responses.BulkCount, {"matched": context().bulks.count(spec, filters)}))
-    bulk, is_repeated = context().bulks.begin(spec, filters, idempotency_key(raw))
+    bulk, is_repeated = context().bulks.begin(spec, filters, key)
     response = answer(write(responses.Bulk, bulk_json(bulk)), 202, Location=f"/api/bulk/{bulk.id}")
     if is_repeated:
         response.headers["Idempotency-Replayed"] = "true"

@@ -39,7 +39,7 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self._host_names = LOCAL_NAMES | {settings.host.strip("[]").lower()}
-        self._origins = frozenset(settings.allowed_origins)
+        self._origins = frozenset((*settings.allowed_origins, *settings.cors_origins))
 
     def install(self, web: Flask) -> None:
         """Ask this guard before every request of `web`."""

@@ -1,7 +1,12 @@
-"""The OpenAPI 3.1 document, built from the table of operations and the request and response models."""
+"""The OpenAPI 3.1 document, built from the table of operations and the request and response models.
+
+`python -m app.api.openapi > docs/openapi.json` writes the copy in the repository.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -9,12 +14,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from app.api import responses
+from app.api import request_ids, responses
 from app.api.operations import OPERATIONS, Answer, Operation
 from app.api.problems import FURTHER_PROBLEMS, PROBLEMS, RETRY_AFTER_SECONDS
+from app.api.request_schemas import body_names, request_schemas
 from app.domain.batch import BatchSpec
 from app.domain.bulk import BulkSpec
-from app.domain.kinds import KINDS, KindSpec
 from app.domain.spec import PreviewSpec, ScheduleSpec, TaskSpec
 from app.domain.status import Kind
 from app.version import VERSION
@@ -44,6 +49,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.Problem,
 )
 _HEADERS: Json = {
+    "ETag": {"description": "Identifies this state of the resource: see If-None-Match.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
         "description": "Nothing was created: this is the response to an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -68,6 +74,10 @@ _HEADERS: Json = {
     "Retry-After": {
         "description": "Seconds to wait before the next request.",
         "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS},
+    },
+    "X-Request-Id": {
+        "description": "The id of the request: the caller's own, or a new one. The log has it too.",
+        "schema": {"type": "string", "maxLength": request_ids.MAX_LENGTH},
     },
     "WWW-Authenticate": {"description": "How to send an API key.", "schema": {"type": "string"}},
 }
@@ -150,7 +160,7 @@ def _problem_of(operation: Operation, status: int) -> Json:
 
 
 def _body(operation: Operation) -> Json:
-    schemas = [{"$ref": _SCHEMAS + name} for name in operation.body]
+    schemas = [{"$ref": _SCHEMAS + name} for model in operation.body for name in body_names(model)]
     examples = {name: {"value": value} for name, value in operation.examples.items()}
     schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
     return {"required": operation.needs_body, "content": {"application/json": {"schema": schema, "examples": examples}}}
@@ -162,9 +172,8 @@ def _answer(answer: Answer, is_open: bool) -> Json:
         described["content"] = {answer.media_type: {"schema": {"$ref": _SCHEMAS + answer.model}}}
     elif answer.media_type != "application/json":
         described["content"] = {answer.media_type: {"schema": {"type": "string"}}}
-    headers = answer.headers if is_open else (*answer.headers, *_QUOTA_HEADERS)
-    if headers:
-        described["headers"] = {name: _header(name) for name in headers}
+    quota = () if is_open else _QUOTA_HEADERS
+    described["headers"] = {name: _header(name) for name in (*answer.headers, *quota, request_ids.HEADER)}
     return described
 
 
@@ -185,14 +194,14 @@ def _problem(status: int) -> Json:
         "detail": "1 field is invalid" if status == 422 else title,
         "instance": "/api/tasks",
         "errors": [{"field": "name", "message": "is required"}] if status == 422 else [],
+        "request_id": "2f1c7a0b9d3e4c58a6b1f0e2d4c39587",
     }
     further = [f"or {other[1]} (`{slug}`)" for slug, other in FURTHER_PROBLEMS.items() if other[0] == status]
     described: Json = {
         "description": "; ".join([title, *further]) + ".",
         "content": {"application/problem+json": {"schema": {"$ref": f"{_SCHEMAS}Problem"}, "example": example}},
     }
-    if status in _PROBLEM_HEADERS:
-        described["headers"] = {name: _header(name) for name in _PROBLEM_HEADERS[status]}
+    described["headers"] = {name: _header(name) for name in (*_PROBLEM_HEADERS.get(status, ()), request_ids.HEADER)}
     return described
 
 
@@ -201,57 +210,12 @@ def _schemas() -> Json:
     answers: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in _RESPONSES]
     _, definitions = models_json_schema([*requests, *answers], ref_template=_SCHEMAS + "{model}")
     schemas: Json = definitions["$defs"]
-    schemas |= {
-        "TaskChange": _change_of(schemas["TaskSpec"]),
-        "ScheduleChange": _change_of(schemas["ScheduleSpec"]),
+    schemas |= request_schemas({model.__name__: schemas.pop(model.__name__) for model in _REQUESTS})
+    return schemas | {
         "Task": _one_of(responses.TASKS),
         "ScheduledTask": _one_of(responses.SCHEDULED_TASKS),
         "TaskOrScheduledTask": {"anyOf": [{"$ref": f"{_SCHEMAS}Task"}, {"$ref": f"{_SCHEMAS}ScheduledTask"}]},
         "OpenAPI": {"type": "object", "description": "An OpenAPI 3.1 document.", "required": ["openapi"]},
-    }
-    for model in _REQUESTS:
-        schemas[model.__name__] = _with_nulls(schemas[model.__name__])
-    for name in ("TaskSpec", "ScheduleSpec"):
-        schemas[name] |= {"oneOf": [_kind_rule(row) for row in KINDS.values()]}
-    return schemas
-
-
-def _change_of(spec: Json) -> Json:
-    """Any subset of the fields of a spec; null resets a field to its default."""
-    properties = {
-        name: _or_null({key: value for key, value in schema.items() if key != "default"})
-        for name, schema in spec["properties"].items()
-    }
-    return {"type": "object", "additionalProperties": False, "properties": properties}
-
-
-def _with_nulls(spec: Json) -> Json:
-    """A request in which null means "omitted": every optional field may be null."""
-    required = spec.get("required", ())
-    properties = {name: schema if name in required else _or_null(schema) for name, schema in spec["properties"].items()}
-    return {**spec, "properties": properties}
-
-
-def _or_null(schema: Json) -> Json:
-    """A schema that permits null. Description and default stay on the outer level, where tools look for them."""
-    outside: Json = {name: schema[name] for name in ("title", "description", "default") if name in schema}
-    inside = {name: value for name, value in schema.items() if name not in outside}
-    choices = inside.get("anyOf", [inside])
-    if not inside or {"type": "null"} in choices:
-        return schema
-    return {**outside, "anyOf": [*choices, {"type": "null"}]}
-
-
-def _kind_rule(row: KindSpec) -> Json:
-    """The rule that a schema can express: all required fields of one kind, and no marker of another kind."""
-    own, others = (row.marker, *row.required), [other.marker for other in KINDS.values() if other is not row]
-    return {
-        "title": f"{row.label} task",
-        "required": list(own),
-        "properties": {
-            **{name: {"not": {"type": "null"}} for name in own},
-            **{marker: {"type": "null"} for marker in others},
-        },
     }
 
 
@@ -261,3 +225,12 @@ def _one_of(models: Mapping[Kind, type[BaseModel]]) -> Json:
         "oneOf": [{"$ref": reference} for reference in mapping.values()],
         "discriminator": {"propertyName": "kind", "mapping": mapping},
     }
+
+
+def as_file() -> str:
+    """The document as docs/openapi.json has it."""
+    return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_file())

@@ -17,7 +17,9 @@ from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 Schema = dict[str, Any]
 
 #: Errors that any request may get before its view runs.
-ALWAYS = (401, 403, 429, 500)
+ALWAYS = (401, 403, 414, 429, 431, 500)
+#: The same, of operations that need no key.
+OPEN = (403, 414, 431, 500)
 READING = (*ALWAYS, 406, 503)
 WRITING = (*READING, 400, 413, 415, 422)
 #: Headers of a response that shows the task it created.
@@ -61,7 +63,9 @@ def _parameter(place: str, name: str, description: str, schema: Schema) -> Schem
 
 
 def _query(name: str, description: str, schema: Schema | None = None) -> Schema:
-    return _parameter("query", name, description, schema or {"type": "string", "maxLength": MAX_FILTER_LENGTH})
+    """A parameter of the query. An empty value, as HTML forms send it, counts as absent."""
+    described = _parameter("query", name, description, schema or {"type": "string", "maxLength": MAX_FILTER_LENGTH})
+    return {**described, "allowEmptyValue": True}
 
 
 def _choice(choices: Any) -> Schema:
@@ -75,7 +79,10 @@ _UUID: Schema = {"type": "string", "format": "uuid"}
 
 TASK_ID = _parameter("path", "task_id", "The task's id.", _UUID)
 KEY = _parameter(
-    "path", "key", "Your own name for the scheduled task.", {"type": "string", "minLength": 1, "maxLength": 200}
+    "path",
+    "key",
+    "Your own name for the scheduled task.",
+    {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^/]+$"},
 )
 BULK_ID = _parameter("path", "bulk_id", "The bulk's id.", _UUID)
 SCHEDULE_ID = _parameter("path", "schedule_id", "The scheduled task's id.", _UUID)
@@ -93,18 +100,30 @@ IDEMPOTENCY_KEY = _parameter(
     "the first response with `Idempotency-Replayed: true`; a different body is refused (`key-reused`).",
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": r"^[\x21-\x7e]+$"},
 )
+IF_NONE_MATCH = _parameter(
+    "header",
+    "If-None-Match",
+    "`ETag` of an earlier response. If the task has not changed since, the response is 304 without a body.",
+    {"type": "string", "examples": ['W/"6bd1c1b8a3f0e9d24c57a86213e9b04f"']},
+)
 WAIT = _query("wait", "Seconds to hold the response until the task has finished. Overrides `Prefer`.", _WAIT)
 BULK_WAIT = _query("wait", "Seconds to hold the response until the bulk has ended. Overrides `Prefer`.", _WAIT)
 PAGING = (
     _query("limit", "Maximum items per page. With a filter that rarely matches, a page may have fewer.", _LIMIT),
-    _query("cursor", "`next_cursor` of the previous page."),
+    _query("cursor", "`next_cursor` of the previous page.", {"type": "string", "pattern": "^[0-9]{1,16}$"}),
+)
+AUDIT_PAGING = (
+    PAGING[0],
+    _query(
+        "cursor", "`next_cursor` of the previous page.", {"type": "string", "pattern": "^[1-9][0-9]{0,15}-[0-9]{1,10}$"}
+    ),
 )
 COMMON_FILTERS = (
     _query("kind", "Only this kind.", _choice(Kind)),
     _query("name", "The exact name, a prefix (`report*`), a suffix (`*stock`) or a part (`*stock*`). Case is ignored."),
     _query("tag", "Only those with this tag."),
 )
-_CREATED_BY = _query("scheduled_task_id", "Only tasks created by this scheduled task.", _UUID)
+_CREATED_BY = _query("scheduled_task_id", "Only tasks created by this scheduled task.")
 _SORT = _query(
     "sort",
     "The order: `created`, newest first; or `finished`, newest finish first, of tasks that have finished.",
@@ -174,7 +193,7 @@ TASKS = (
         "A code task has `function_code` and `function_name`; an API task has `api_url`. The task runs immediately, "
         "after `delay_seconds` or at `run_at` (`delayed`), or on a cron schedule (`scheduled`).",
         (PREFER, IDEMPOTENCY_KEY),
-        ("TaskSpec", "ScheduleSpec"),
+        ("TaskSpec",),
         TASK_EXAMPLES,
     ),
     Operation(
@@ -228,9 +247,9 @@ TASKS = (
         "getTask",
         "Tasks",
         "Get a task",
-        {200: _TASK},
+        {200: Answer("The task.", "Task", ("ETag",)), 304: Answer("The task has not changed.", headers=("ETag",))},
         (*READING, 404, 422),
-        parameters=(TASK_ID, WAIT, PREFER),
+        parameters=(TASK_ID, WAIT, PREFER, IF_NONE_MATCH),
     ),
     Operation(
         "PATCH",
@@ -443,7 +462,7 @@ SERVICE = (
         {200: Answer("A page.", "AuditPage")},
         (*READING, 422),
         "Who changed what, when and from where, of the newest 10,000 changes. Needs a key of scope `admin`.",
-        PAGING,
+        AUDIT_PAGING,
     ),
     Operation(
         "GET",
@@ -462,7 +481,7 @@ SERVICE = (
         "Service",
         "Liveness: 200 while the process serves requests",
         {200: Answer("Alive.", "Readiness")},
-        (403, 500),
+        OPEN,
         is_open=True,
     ),
     Operation(
@@ -472,7 +491,7 @@ SERVICE = (
         "Service",
         "Readiness: 200 if a task created now would run",
         {200: Answer("Ready.", "Readiness"), 503: Answer("Not ready.", "Readiness", ("Retry-After",))},
-        (403, 500),
+        OPEN,
         is_open=True,
     ),
     Operation(
@@ -500,7 +519,7 @@ SERVICE = (
         "Service",
         "This document as a page",
         {200: Answer("A page.", media_type="text/html")},
-        (403, 500),
+        OPEN,
         is_open=True,
     ),
     Operation(
@@ -510,7 +529,7 @@ SERVICE = (
         "Service",
         "The web console",
         {200: Answer("A page.", media_type="text/html")},
-        (403, 500),
+        OPEN,
         is_open=True,
     ),
 )

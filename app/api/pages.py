@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Response, request
+from flask import Response
 
+from app.api.conditional import conditional
 from app.api.problems import Refused
 
 #: A page may load only its own scripts, styles and images (or `data:` images), and connect only to its own origin.
@@ -28,9 +29,7 @@ def send_page_file(folder: Path, name: str, *, max_age_seconds: int = 0) -> Resp
     path = folder / name
     response = Response(path.read_bytes(), content_type=TYPES[path.suffix])
     response.headers["Cache-Control"] = f"public, max-age={max_age_seconds}" if max_age_seconds else "no-cache"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return conditional(response)
 
 
 def names_in(folder: Path) -> frozenset[str]:

@@ -26,7 +26,8 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 MAX_FILTER_LENGTH = 200
 
-_NUMBER = re.compile(r"\d{1,9}(\.\d{1,200})?", re.ASCII)  # float() also accepts 1_0, 1e2 and non-ASCII digits
+#: JSON's numbers, bounded. float() also accepts 1_0, +1, inf and non-ASCII digits.
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
 Choice = TypeVar("Choice", bound=StrEnum)
 Value = TypeVar("Value")
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
@@ -188,8 +189,9 @@ def _checked_word(text: str, choices: Sequence[str]) -> str:
 
 
 def _checked_number(text: str, low: float, high: float) -> float:
-    number = float(text) if _NUMBER.fullmatch(text) else math.nan
     whole_needed = low >= 1
+    is_number = text.isdecimal() if whole_needed else True
+    number = float(text) if is_number and _NUMBER.fullmatch(text) else math.nan
     if not low <= number <= high or (whole_needed and number != int(number)):
         raise ValueError(f"must be a {'whole ' if whole_needed else ''}number from {low:g} to {high:g}")
     return number

@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from app.api import request_ids
 from app.domain.errors import Conflict, Full, InvalidSpec, KeyReused, NotFound, Problem, Unavailable
 
 logger = logging.getLogger("celeriac.api")
@@ -31,9 +32,11 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     406: ("not-acceptable", "The requested response format is not available"),
     409: ("conflict", "The current status does not allow this"),
     413: ("too-large", "The request body is too large"),
+    414: ("url-too-long", "The URL is too long"),
     415: ("not-application-json", "The Content-Type must be application/json"),
     422: ("invalid", "The request is invalid"),
     429: ("too-many-requests", "Too many requests"),
+    431: ("headers-too-large", "The request headers are too large"),
     500: ("internal", "Internal error"),
     503: ("unavailable", "Service temporarily unavailable"),
 }
@@ -93,6 +96,7 @@ def problem(
         "detail": detail,
         "instance": request.path[:500],
         "errors": [],
+        "request_id": request_ids.current(),
         **(members or {}),
     }
     return Response(json.dumps(body, ensure_ascii=False), status, headers, content_type="application/problem+json")

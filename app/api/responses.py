@@ -486,6 +486,7 @@ class Problem(Model):
     status: int = Field(ge=400, le=599)
     detail: str
     instance: str = Field(description="Path of the request.")
+    request_id: str = Field(description="The `X-Request-Id` of the request; the log has it too.")
     errors: list[WrongField] = Field(description="All invalid fields; empty if the error does not concern a field.")
     task_status: Status | ScheduleStatus | Absent = _sometimes(
         "With 409: the current status, which does not permit the operation."

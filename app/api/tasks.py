@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from app.api.conditional import conditional
 from app.api.context import context
 from app.api.parsing import Query, idempotency_key, json_body
 from app.api.preference import held
@@ -46,7 +47,8 @@ def get(task_id: str) -> Response:
     wait_seconds = query.wait_seconds()
     query.done(strict=False)
     with context().holding(wait_seconds) as granted_seconds:
-        return answer(task_json(context().tasks.get(task_id, granted_seconds)))
+        task = context().tasks.get(task_id, granted_seconds)
+    return conditional(answer(task_json(task), 200, **{"Cache-Control": "private, no-cache"}))
 
 
 @blueprint.patch("/<task_id>")

@@ -13,24 +13,35 @@ from app.api import (
     cron,
     docs,
     export,
+    head_limits,
     health,
     listing,
+    methods,
     problems,
+    request_ids,
     scheduled_tasks,
     tasks,
     workers,
 )
+from app.api.compression import compress
 from app.api.context import EXTENSION, Context
+from app.api.cors import Cors
 from app.api.guard import Guard
 from app.api.pages import CONTENT_SECURITY_POLICY
 from app.api.problems import Refused
+from app.api.request_log import RequestLog
 
 #: Path -> the type of the stream that it returns.
 STREAM_TYPES = {"/api/tasks/export": (export.NDJSON,)}
 ANSWER_TYPES = ("application/json", "application/problem+json")
+#: On every answer. `Strict-Transport-Security` is the business of the proxy that has the certificate.
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
 }
 
@@ -43,19 +54,32 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.url_map.strict_slashes = False
     web.url_map.merge_slashes = False
     problems.register(web)
-    Guard(context.settings).install(web)
-    web.before_request(_check_accept)
-    web.after_request(_add_headers)
-    web.after_request(audit.record)
     modules = (tasks, listing, export, scheduled_tasks, bulk, cron, audit, health, docs, batches, workers)
     own = [module.blueprint for module in modules]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
+    _install_checks(web, context)
     return web
+
+
+def _install_checks(web: Flask, context: Context) -> None:
+    """What happens around every view: checks in this order before it, changes of its answer after it."""
+    request_ids.install(web)
+    RequestLog().install(web)
+    head_limits.install(web)
+    Cors(context.settings).install(web)
+    Guard(context.settings).install(web)
+    methods.install(web)
+    web.before_request(_check_accept)
+    web.after_request(_add_headers)
+    web.after_request(compress)
+    web.after_request(audit.record)
 
 
 def _check_accept() -> None:
     """Refuse clients that do not accept what every response under /api is: JSON, or the type of a stream."""
+    if request.routing_exception is not None:
+        return  # Flask raises it: 404 or 405 says more than 406
     accepts = request.accept_mimetypes
     types = (*STREAM_TYPES.get(request.path, ()), *ANSWER_TYPES)
     if request.path.startswith("/api/") and accepts and not accepts.best_match(types):
@@ -63,7 +87,8 @@ def _check_accept() -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    response.headers.extend(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
+    if response.status_code in (204, 304):
+        response.headers.pop("Content-Type", None)
     return response

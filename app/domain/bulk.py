@@ -42,7 +42,7 @@ def _check_id(text: str) -> None:
         raise ValueError("is not an id")
 
 
-_Id = Annotated[str, checked(_check_id)]
+_Id = Annotated[str, Field(json_schema_extra={"format": "uuid"}), checked(_check_id)]
 
 
 class BulkSpec(Fields):

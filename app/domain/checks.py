@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from app.domain.annotations import bare
 from app.domain.errors import Problem
 from app.domain.times import parse_rfc3339
 
@@ -19,6 +21,24 @@ class Fields(BaseModel):
     """Base of the models of a spec. Unknown fields are refused, and nothing is converted: "5" is not a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _take_whole_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """JSON has one type of number, so `5.0` is an integer too."""
+        if type(value) is float and info.field_name in _whole_fields(cls):
+            return as_whole(value)
+        return value
+
+
+@cache
+def _whole_fields(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(name for name, field in model.model_fields.items() if bare(field.annotation) in (int, int | None))
+
+
+def as_whole(value: Any) -> Any:
+    """An integral float as an integer; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def checked(check: Callable[[Any], object]) -> AfterValidator:
@@ -41,9 +61,14 @@ def _check_identifier(name: str) -> None:
         raise ValueError("is not a valid function name")
 
 
-Code = Annotated[str, Field(min_length=1), checked(_check_code)]
-Identifier = Annotated[str, Field(min_length=1, max_length=200), checked(_check_identifier)]
-Time = Annotated[str, Field(max_length=40), checked(parse_rfc3339)]
+_CODE_SCHEMA: dict[str, Any] = {"format": "python", "maxLength": MAX_CODE_BYTES}
+Code = Annotated[str, Field(min_length=1, json_schema_extra=_CODE_SCHEMA), checked(_check_code)]
+Identifier = Annotated[
+    str,
+    Field(min_length=1, max_length=200, json_schema_extra={"format": "python-identifier"}),
+    checked(_check_identifier),
+]
+Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"}), checked(parse_rfc3339)]
 Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
 Pause = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 

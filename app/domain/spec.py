@@ -96,7 +96,8 @@ class TaskSpec(TaskFields):
         return now_ms
 
 
-CronText = Annotated[str, Field(min_length=1, max_length=200)]
+CronText = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"format": "cron"})]
+Zone = Annotated[str, Field(max_length=64, json_schema_extra={"format": "time-zone"})]
 EverySeconds = Annotated[int, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
 _CRON = (
     "Five fields, six with seconds first, or @hourly … @yearly; H stands for a value derived from the schedule's id."
@@ -116,8 +117,8 @@ class ScheduleSpec(TaskFields):
             "The interval between firings in seconds of elapsed time, counted from start_at or from the creation."
         ),
     )
-    timezone: Annotated[str | None, IN_TIMING_AND_BODY] = Field(
-        None, max_length=64, description="An IANA time zone. The default is the service's setting TIMEZONE."
+    timezone: Annotated[Zone | None, IN_TIMING_AND_BODY] = Field(
+        None, description="An IANA time zone. The default is the service's setting TIMEZONE."
     )
     start_at: Annotated[Time | None, IN_TIMING] = Field(
         None, description="An RFC 3339 time with an offset. The schedule does not fire before it."
@@ -225,7 +226,7 @@ def is_schedule(raw: Any) -> bool:
 def _parse(model: type[Spec], raw: Any, rules: Rules) -> Spec:
     if not isinstance(raw, dict):
         raise InvalidSpec([Problem("", "must be a JSON object")])
-    fields = {name: value for name, value in raw.items() if value is not None}
+    fields = {name: value for name, value in raw.items() if value is not None or name not in model.model_fields}
     problems = rules(fields)
     named = {problem.field for problem in problems}
     try:
@@ -248,6 +249,7 @@ def problems_of(error: ValidationError) -> list[Problem]:
 
 
 _UNION_MEMBERS = ("int", "str", "float", "bool")
+_WRAPPED_MEMBERS = ("list[", "function-")
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -258,7 +260,7 @@ def _path(location: tuple[int | str, ...]) -> str:
             text += f"[{step}]"
         elif not text:
             text = step[:100]
-        elif not (step in _UNION_MEMBERS or step.startswith("list[") or "constrained-" in step):
+        elif not (step in _UNION_MEMBERS or step.startswith(_WRAPPED_MEMBERS) or "constrained-" in step):
             text += f".{step[:100]}"
     return text
 
@@ -375,9 +377,7 @@ class PreviewSpec(Fields):
         None, description="As in a scheduled task. Either this or every_seconds is required."
     )
     every_seconds: EverySeconds | None = Field(None, description="As in a scheduled task.")
-    timezone: str | None = Field(
-        None, max_length=64, description="An IANA time zone. The default is the service's setting TIMEZONE."
-    )
+    timezone: Zone | None = Field(None, description="An IANA time zone. The default is the service's setting TIMEZONE.")
     count: int = Field(5, ge=1, le=100, description="How many firings to list.")
 
 

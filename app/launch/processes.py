@@ -209,17 +209,20 @@ class _Watched:
 class Supervisor:
     """Keeps its children running until `stop`. All calls come from the main thread.
 
-    `say` gets a sentence about each event; tests replace `clock` and `spawn`.
+    `say` gets a sentence about each event, and `warn` (default: `say`) about each event that should not happen. Tests
+    replace `clock` and `spawn`.
     """
 
     def __init__(
         self,
         say: Say,
         *,
+        warn: Say | None = None,
         clock: Callable[[], float] = time.monotonic,
         spawn: Callable[[Command], Child] = Child,
     ) -> None:
         self._say = say
+        self._warn = warn or say
         self._clock = clock
         self._spawn = spawn
         self._watched: list[_Watched] = []
@@ -256,7 +259,7 @@ class Supervisor:
         watched.pause_seconds = next_pause_seconds(watched.pause_seconds, now - watched.started_at)
         watched.due_at = now + watched.pause_seconds
         name = watched.command.name
-        self._say(f"{name} {describe_exit(status)}; restarting it in {watched.pause_seconds:g} s")
+        self._warn(f"{name} {describe_exit(status)}; restarting it in {watched.pause_seconds:g} s")
 
     def _restart(self, watched: _Watched, now: float) -> None:
         try:
@@ -264,7 +267,7 @@ class Supervisor:
         except OSError as error:  # out of memory or processes: try again later
             watched.pause_seconds = next_pause_seconds(watched.pause_seconds, 0.0)
             watched.due_at = now + watched.pause_seconds
-            self._say(f"{watched.command.name} could not be started: {error}")
+            self._warn(f"{watched.command.name} could not be started: {error}")
             return
         watched.started_at = now
         self._say(f"{watched.command.name} restarted (pid {watched.child.pid})")
@@ -278,7 +281,7 @@ class Supervisor:
         deadline = self._clock() + grace_seconds
         for name, child in running:
             if not child.wait(deadline - self._clock()):
-                self._say(f"{name} did not stop within {grace_seconds:g} s; killing it")
+                self._warn(f"{name} did not stop within {grace_seconds:g} s; killing it")
             child.kill_group()
 
 

@@ -13,7 +13,7 @@ from app.store.oneway import OneWay
 #: At least so many of the newest lines are kept. Redis trims whole nodes of 100 lines, which costs next to nothing.
 KEPT_LINES = 10_000
 
-_CURSOR = re.compile(r"\d{1,16}-\d{1,10}", re.ASCII)
+_CURSOR = re.compile(r"[1-9][0-9]{0,15}-[0-9]{1,10}", re.ASCII)  # Redis knows nothing before 0-0
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ def test_what_changes_nothing_leaves_no_line(api: Api, make_web: MakeWeb) -> Non
     api.post("/api/tasks", {"name": ""})
     api.post(f"/api/tasks/{UNKNOWN_ID}/stop")
     api.post("/api/cron/preview", {"cron_expression": "* * * * *"})
+    api.post("/api/bulk", {"of": "tasks", "action": "stop", "filter": {"status": "queued"}, "dry_run": True})
     api.post("/api/tasks", CODE, headers={"Origin": "http://evil.example"})
     api.call("PATCH", "/api/tasks")
     assert lines(api) == []

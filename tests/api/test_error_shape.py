@@ -1,6 +1,6 @@
 """Every error, in the one shape; and over a real server, where bodies come in pieces and logs are written.
 
-The statuses of bad input are in test_bad_input.py, those of keys in test_guard.py.
+Every way to fail, for every operation: test_every_failure.py. Bad input: test_bad_input.py. Keys: test_guard.py.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.api.head_limits import MAX_HEADERS_BYTES, MAX_URL_BYTES
 from app.api.problems import PROBLEMS
 from app.settings import ApiKey, Settings
 from tests.api.calls import CALL, CODE, EVERY_CALL, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker
 from tests.api.conftest import MakeWeb
 from tests.servers import ROOT, wait_until
 
-MEMBERS = ["type", "title", "status", "detail", "instance", "errors"]
+MEMBERS = ["type", "title", "status", "detail", "instance", "errors", "request_id"]
 LIMIT_BYTES = 1_048_576
 READ_KEY = "read-key-0123456789abcdef0123456789abcdef"
 LEAKS = ("Traceback", str(ROOT), "site-packages", '.py"', "line 1, in")
 
 
 def check_problem(status: int, content_type: str | None, text: str, path: str) -> dict[str, Any]:
-    """It is a whole problem document, and tells nothing of the inside."""
+    """Check that it is a complete problem document that reveals nothing about the service."""
     assert content_type == "application/problem+json"
     problem: dict[str, Any] = json.loads(text)
     assert [name for name in MEMBERS if name in problem] == MEMBERS
@@ -62,8 +63,10 @@ def test_each_status_of_the_table_has_the_shape(make_web: MakeWeb, api: Api, wor
         406: ("/api/tasks", api.get("/api/tasks", headers={"Accept": "text/html"})),
         409: (f"/api/tasks/{finished}/stop", api.post(f"/api/tasks/{finished}/stop")),
         413: ("/api/tasks", api.call("POST", "/api/tasks", data=b" " * (LIMIT_BYTES + 1), **as_json)),
+        414: ("/api/tasks", api.get("/api/tasks?name=" + "x" * MAX_URL_BYTES)),
         415: ("/api/tasks", api.call("POST", "/api/tasks", data=b"{}", content_type="text/plain")),
         422: ("/api/tasks", api.post("/api/tasks", {})),
+        431: ("/api/tasks", api.get("/api/tasks", headers={"X-Long": "x" * MAX_HEADERS_BYTES})),
     }
     for status, (path, response) in seen.items():
         assert response.status_code == status
@@ -116,7 +119,7 @@ class Server:
     def _lives(self) -> bool:
         assert self._process.poll() is None, self.log
         try:
-            return self.send(b"GET /health/live HTTP/1.1\r\n" + self._head(b""))[0] == 200
+            return self.send(b"GET /health/live HTTP/1.1\r\n" + self.head(b""))[0] == 200
         except OSError:
             return False
 
@@ -128,12 +131,12 @@ class Server:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(15)
 
-    def _head(self, more: bytes) -> bytes:
+    def head(self, more: bytes) -> bytes:
         return b"Host: localhost:%d\r\nConnection: close\r\n" % self.port + more + b"\r\n"
 
     def post(self, more: bytes, body: bytes, content_type: bytes = b"application/json") -> tuple[int, str, str]:
         """Status, content type and text that a POST to /api/tasks is answered with."""
-        head = self._head(b"Content-Type: " + content_type + b"\r\n" + more)
+        head = self.head(b"Content-Type: " + content_type + b"\r\n" + more)
         return self.send(b"POST /api/tasks HTTP/1.1\r\n" + head + body)
 
     def send(self, request: bytes) -> tuple[int, str, str]:
@@ -188,6 +191,37 @@ def test_a_body_over_the_limit_is_413_with_a_length_and_without(server: Server, 
         status, content_type, text = server.post(more, sent)
         assert status == 413
         check_problem(413, content_type, text, "/api/tasks")
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"garbage\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: \0\r\n\r\n", 400),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: 1\r\n" * 101 + b"\r\n", 431),
+    ],
+)
+def test_the_http_server_itself_refuses_what_is_not_http(server: Server, request_bytes: bytes, status: int) -> None:
+    """docs/errors.md describes these: granian has no setting for their bodies."""
+    assert server.send(request_bytes) == (status, "", "")
+
+
+def test_our_limits_on_the_head_come_first(server: Server) -> None:
+    url = b"/api/tasks?name=" + b"x" * 60_000
+    status, content_type, text = server.send(b"GET " + url + b" HTTP/1.1\r\n" + server.head(b""))
+    assert status == 414
+    check_problem(414, content_type, text, "/api/tasks")
+    status, content_type, text = server.send(b"GET / HTTP/1.1\r\n" + server.head(b"X: " + b"x" * 300_000 + b"\r\n"))
+    assert status == 431
+    check_problem(431, content_type, text, "/")
+
+
+def test_a_chunk_that_is_none_is_400(server: Server) -> None:
+    status, content_type, text = server.post(b"Transfer-Encoding: chunked\r\n", b"zz\r\nabc\r\n0\r\n\r\n")
+    assert status == 400
+    check_problem(400, content_type, text, "/api/tasks")
 
 
 @pytest.mark.parametrize(

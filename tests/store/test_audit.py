@@ -68,7 +68,7 @@ def test_the_oldest_lines_go(store: Store, raw_redis: redis.Redis) -> None:
     assert KEPT_LINES <= raw_redis.xlen(store.keys.audit) <= KEPT_LINES + 200
 
 
-@pytest.mark.parametrize("cursor", ["", "0", "x", "1-", "-1", "+", "(1-1", "1-1 ", "9" * 17 + "-0"])
+@pytest.mark.parametrize("cursor", ["", "0", "0-0", "x", "1-", "-1", "+", "(1-1", "1-1 ", "9" * 17 + "-0"])
 def test_a_cursor_that_no_page_gave_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="is not a cursor that a list gave"):
         store.audit.page(10, cursor)

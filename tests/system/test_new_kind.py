@@ -157,7 +157,7 @@ def test_it_is_in_the_document_and_in_health(system: Started) -> None:
     schemas = system.get("/openapi.json")["components"]["schemas"]
     assert schemas["EchoTask"]["properties"]["result"]["type"] == "string"
     assert schemas["Task"]["discriminator"]["mapping"]["echo"] == "#/components/schemas/EchoTask"
-    assert "echo_text" in schemas["TaskSpec"]["properties"]
+    assert "echo_text" in schemas["EchoTaskSpec"]["properties"]
     assert system.get("/health")["workers"]["queues"]["celeriac.echo"] == 1
 
 

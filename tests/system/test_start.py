@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -77,12 +79,12 @@ def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 def test_first_line_comes_within_two_seconds(system: Started) -> None:
     seconds, line = system.lines[0]
-    assert line.startswith("Celeriac is starting")
+    assert re.fullmatch(r"\S+Z INFO celeriac.start Celeriac is starting: .+", line)
     assert seconds < 2
 
 
 def test_system_is_ready_within_ten_seconds(system: Started) -> None:
-    seconds = next(seconds for seconds, line in system.lines if line.startswith("ready after"))
+    seconds = next(seconds for seconds, line in system.lines if "celeriac.start ready after" in line)
     assert seconds < 10
     assert system.get("/health/ready") == {"status": "ok"}
 
@@ -214,7 +216,7 @@ def test_signal_ends_everything(number: signal.Signals, start: Start) -> None:
     started = start()
     started.wait_for("Try it:")
     assert started.end(number) == 0
-    assert started.lines[-1][1] == "stopped"
+    assert started.lines[-1][1].endswith(" celeriac.start stopped")
     assert "Traceback" not in started.output
 
 
@@ -302,6 +304,19 @@ def test_roles_started_at_once_share_one_redis(start: Start) -> None:
     assert sum("started redis" in started.output for started in roles) == 1
 
 
+def test_in_json_every_line_of_every_process_is_json(start: Start) -> None:
+    started = start(LOG_FORMAT="json")
+    started.wait_for("ready after")
+    os.kill(started.pid_of("beat"), signal.SIGKILL)
+    started.wait_for("beat restarted")
+    started.end(signal.SIGTERM)
+    lines = [json.loads(line) for _, line in started.lines]
+    ours = [(line["level"], line["message"]) for line in lines if line["logger"] == "celeriac.start"]
+    assert ours[-1] == ("INFO", "stopped")
+    assert any(message.startswith("ready after") and "Try it:" in message for _, message in ours)
+    assert ("WARNING", "beat was killed by SIGKILL; restarting it in 0.5 s") in ours
+
+
 # --- the command line --------------------------------------------------------------------------------
 
 
@@ -375,6 +390,8 @@ def test_a_stored_key_lets_other_machines_in_and_a_revoked_one_keeps_them_out(st
     [
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR"),
         ("PORT", "0", "PORT must be between 1 and 65535"),
+        ("PORT", "abc", "PORT must be a whole number"),
+        ("SHUTDOWN_GRACE", "soon", "SHUTDOWN_GRACE must be a number"),
         ("REDIS_URL", "http://:secret@x", "REDIS_URL must begin with redis://, rediss://, unix://, sentinel://"),
         ("API_KEYS", "me:admin:short", "API_KEYS entry 1 (me): the key must have at least 32 characters"),
     ],
@@ -388,7 +405,7 @@ def test_bad_setting_is_one_sentence(name: str, value: str, message: str) -> Non
 
 def test_unreachable_redis_is_said_and_waited_for(start: Start, tmp_path: Path) -> None:
     started = start(REDIS_URL=f"unix://{tmp_path}/none.sock")
-    started.wait_for(r"warning: Redis at unix://\S+ can't be asked yet \(.+\); starting all the same")
+    started.wait_for(r"WARNING celeriac.start Redis at unix://\S+ can't be asked yet \(.+\); starting all the same")
     started.wait_for(r"started beat")
     assert started.end(signal.SIGTERM) == 0
 

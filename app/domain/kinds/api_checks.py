@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from app.domain.checks import checked
+from app.domain.checks import as_whole, checked
 from app.domain.payload import text_of
 from app.domain.pointers import check_pointer
 from app.domain.statuscodes import StatusPattern, bounds
-from app.domain.url import check_url, is_host
+from app.domain.url import MAX_URL_BYTES, check_url, is_host
 
 MAX_CONTAINS_CHARACTERS = 10_000
 MAX_POINTERS = 50
@@ -67,7 +67,7 @@ def _check_params(params: Mapping[str, Any]) -> None:
 
 
 def _as_list(patterns: Any) -> Any:
-    return [patterns] if isinstance(patterns, str | int) and not isinstance(patterns, bool) else patterns
+    return [patterns] if isinstance(patterns, str | int | float) and not isinstance(patterns, bool) else patterns
 
 
 def _check_patterns(patterns: tuple[StatusPattern, ...]) -> None:
@@ -116,15 +116,43 @@ _EXPECTED_BODY_SCHEMA = {
     ]
 }
 
-Url = Annotated[str, Field(min_length=1), checked(check_url)]
+_URL_SCHEMA: dict[str, Any] = {
+    "format": "http-url",
+    "pattern": f"^{_any_case('HTTP')}[Ss]?://",
+    "maxLength": MAX_URL_BYTES,
+}
+Url = Annotated[str, Field(min_length=1, json_schema_extra=_URL_SCHEMA), checked(check_url)]
 HttpMethod = Annotated[
     Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],
     BeforeValidator(_upper),
     WithJsonSchema(_METHOD_SCHEMA, mode="validation"),
 ]
-Headers = Annotated[dict[str, _Scalar], Field(max_length=100), AfterValidator(_as_text)]
+_HEADERS_SCHEMA = {
+    "type": "object",
+    "maxProperties": 100,
+    "propertyNames": {"pattern": f"^{_HEADER_NAME.pattern}$"},
+    "additionalProperties": {
+        "anyOf": [
+            {"type": "string", "pattern": r"^[^\x00-\x08\x0a-\x1f\x7f]*$"},
+            {"type": "integer"},
+            {"type": "number"},
+            {"type": "boolean"},
+        ]
+    },
+}
+Headers = Annotated[
+    dict[str, _Scalar],
+    Field(max_length=100),
+    AfterValidator(_as_text),
+    WithJsonSchema(_HEADERS_SCHEMA, mode="validation"),
+]
 Params = Annotated[dict[str, _Scalar | list[_Scalar]], Field(max_length=200), checked(_check_params)]
-Pattern = Annotated[int, Field(ge=100, le=999)] | str
+_CODES_SCHEMA: dict[str, Any] = {
+    "format": "status-codes",
+    "pattern": "^([1-9][Xx][Xx]|[1-9][0-9]{2}(-[1-9][0-9]{2})?)$",
+}
+_Code = Annotated[int, Field(ge=100, le=999), BeforeValidator(as_whole)]
+Pattern = _Code | Annotated[str, Field(json_schema_extra=_CODES_SCHEMA)]
 Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=50), checked(_check_patterns)]
 _PatternList = Annotated[list[Pattern], Field(min_length=1, max_length=50)]
 #: A single code or range means a list of one.

@@ -1,0 +1,46 @@
+"""`X-Request-Id`: one name for a request in its answer, in problem documents and in every line of the log."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from flask import Flask, Response, g, request
+
+from app import logs
+
+HEADER = "X-Request-Id"
+MAX_LENGTH = 128
+_SAFE = re.compile(rf"[A-Za-z0-9._~:/+=@-]{{1,{MAX_LENGTH}}}", re.ASCII)
+
+
+def install(web: Flask) -> None:
+    """Name every request of `web`. Install this first, so that refusals have the id too."""
+    web.before_request(_begin)
+    web.after_request(_tell)
+    web.teardown_request(_end)
+
+
+def current() -> str:
+    """The id of the current request."""
+    if "request_id" not in g:
+        g.request_id = chosen(request.headers.get(HEADER, ""))
+    return str(g.request_id)
+
+
+def chosen(given: str) -> str:
+    """The caller's id if it is short and harmless in a log and a header; otherwise a new one."""
+    return given if _SAFE.fullmatch(given) else uuid.uuid4().hex
+
+
+def _begin() -> None:
+    logs.REQUEST_ID.set(current())
+
+
+def _tell(response: Response) -> Response:
+    response.headers[HEADER] = current()
+    return response
+
+
+def _end(_: BaseException | None) -> None:
+    logs.REQUEST_ID.set("")

@@ -1,0 +1,89 @@
+"""Lines in the log about requests: one for each change, and a count of the refused requests for each minute."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from threading import Lock
+
+from flask import Flask, Response, request
+
+from app.api.guard import SAFE_METHODS
+
+logger = logging.getLogger("celeriac.api")
+
+WINDOW_SECONDS = 60.0
+#: endpoint -> what has happened. Another endpoint's line has its method and route instead.
+SENTENCES = {
+    "tasks.create": "task created",
+    "tasks.patch": "task changed",
+    "tasks.delete": "task deleted",
+    "tasks.stop": "task stopped by a caller",
+    "tasks.retry": "task created as a retry of another",
+    "batches.create": "batch of tasks created",
+    "bulk.create": "bulk begun",
+    "bulk.abort": "bulk aborted",
+    "scheduled_tasks.create": "scheduled task created",
+    "scheduled_tasks.patch": "scheduled task changed",
+    "scheduled_tasks.put_by_key": "scheduled task created or changed by key",
+    "scheduled_tasks.delete": "scheduled task deleted",
+    "scheduled_tasks.pause": "scheduled task paused",
+    "scheduled_tasks.resume": "scheduled task resumed",
+    "scheduled_tasks.run": "task created by hand from a scheduled task",
+}
+#: What the last part of a Location is the id of, by the part before it.
+_ID_NAMES = {"tasks": "task_id", "scheduled-tasks": "schedule_id", "bulk": "bulk_id"}
+SILENT = frozenset({"cron.preview"})  # changes nothing
+
+
+class RequestLog:
+    """Logs changes as they happen, and refusals as counts: a flood of bad requests must not flood the log."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        self._began_at = time.monotonic()
+        self._lock = Lock()
+
+    def install(self, web: Flask) -> None:
+        """Log the requests of `web`."""
+        web.after_request(self.note)
+
+    def note(self, response: Response) -> Response:
+        """Take note of an answer."""
+        if response.status_code < 400 and request.method not in SAFE_METHODS:
+            _log_change(response)
+        self._count(response.status_code, time.monotonic())
+        return response
+
+    def _count(self, status: int, now: float) -> None:
+        """Count 4xx; once the window is over, log what was counted."""
+        with self._lock:
+            if 400 <= status < 500:
+                self._counts[status] += 1
+            if now - self._began_at < WINDOW_SECONDS:
+                return
+            counts, self._counts, self._began_at = self._counts, Counter(), now
+        if counts:
+            by_status = {f"status_{code}": number for code, number in sorted(counts.items())}
+            extra = {"action": "requests_refused", "count": counts.total(), **by_status}
+            logger.info("requests were refused in the last minute", extra=extra)
+
+
+def _log_change(response: Response) -> None:
+    endpoint = request.endpoint or ""
+    if endpoint in SILENT:
+        return
+    sentence = SENTENCES.get(endpoint) or f"{request.method} {request.url_rule}"
+    if "Idempotency-Replayed" in response.headers:
+        sentence = "request repeated; the earlier answer was sent"
+    logger.info(sentence, extra={"action": endpoint.replace(".", "_"), **_named(response)})
+
+
+def _named(response: Response) -> dict[str, str]:
+    """What was created or changed: the parts of its path, and the last part of its location."""
+    named = {name: str(value) for name, value in (request.view_args or {}).items()}
+    created = response.headers.get("Location", "").rpartition("/")
+    if created[0]:
+        named[_ID_NAMES[created[0].rpartition("/")[2]]] = created[2]
+    return named

@@ -1,0 +1,25 @@
+"""What Celery's worker prints to its standard output when a signal arrives: lines in our form instead.
+
+The signal may have interrupted a thread that is logging, so the line is formatted and written here, without the locks
+of `logging`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery.apps import worker
+
+from app import logs
+
+STDERR = 2
+
+
+def speak_in_our_form(log_format: str) -> None:
+    """Replace the function with which Celery's signal handlers print."""
+
+    def say(message: str, _stream: Any = None) -> None:
+        os.write(STDERR, (logs.line(log_format, "celery.worker", message.strip()) + "\n").encode())
+
+    worker.safe_say = say

@@ -1,0 +1,97 @@
+"""What JSON Schema can't say, for schemathesis: values of our formats, and rules between the parts of a request.
+
+`SCHEMATHESIS_HOOKS` names this module. Almost only requests that are meant to be valid are adjusted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+
+from app.domain.spec import CommonFields
+
+_NOW = datetime.now(UTC)
+_RUN = uuid.uuid4().hex
+_NUMBERS = itertools.count()
+
+
+def _in_days(days: int) -> str:
+    return (_NOW + timedelta(days=days)).isoformat(timespec="seconds")
+
+
+FORMATS: dict[str, list[str]] = {
+    "python": [
+        "def main(*args, **kwargs):\n    return 1",
+        "def main(*a, **c):\n    print(a)\n    return [len(a), 2.5]",
+    ],
+    "python-identifier": ["main"],
+    "cron": ["* * * * *", "0 3 * * 1-5", "*/5 0 3 * * *", "@daily", "H H * * *"],
+    "time-zone": ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"],
+    "http-url": ["http://127.0.0.1:9/", "http://127.0.0.1:9/a?b=c#d", "HTTP://[::1]:9/x"],
+    "status-codes": ["2xx", "404", "200-204", "5XX"],
+    "date-time": [_in_days(1), _in_days(30), _in_days(300).replace("+00:00", "Z")],
+}
+for name, values in FORMATS.items():
+    schemathesis.openapi.format(name, st.sampled_from(values))
+
+
+@schemathesis.hook
+def filter_query(context: Any, query: Any) -> bool:
+    """Leave out empty values: the document permits them (`allowEmptyValue`), and schemathesis does not know that."""
+    return not any(value in ("", [""]) for value in (query or {}).values())
+
+
+@schemathesis.hook
+def map_case(context: Any, case: Any) -> Any:
+    """Adjust a request that is meant to be valid, and keep every request from waiting."""
+    if "wait" in (case.query or {}) and not str(case.query["wait"]).startswith("-"):
+        case.query["wait"] = min(case.query["wait"], 0.05) if isinstance(case.query["wait"], float | int) else "0"
+    if "Prefer" in (case.headers or {}):  # a task that is due in a year would hold the response
+        case.headers["Prefer"] = "wait=0"
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        if (
+            case.operation.path == "/api/tasks/batch"
+            and isinstance(case.body, dict)
+            and case.body.get("atomic") is False
+        ):
+            case.body = {**case.body, "atomic": True}  # or a wrong task would be told in a 200
+        return case
+    if isinstance(case.body, dict):
+        case.body = _adjusted(case.operation, case.body)
+    headers = case.headers or {}
+    if "Idempotency-Key" in headers:  # a key that was used before would give an earlier answer
+        headers["Idempotency-Key"] = f"{_RUN}-{next(_NUMBERS)}"
+    return case
+
+
+def _adjusted(operation: Any, body: dict[str, Any]) -> dict[str, Any]:
+    if operation.path == "/api/tasks/batch":
+        return {**body, "tasks": [_spec(task) for task in body["tasks"]]}
+    if operation.path == "/api/bulk":  # the tasks of other requests should stay
+        filters = {"filter": {"tag": "x"}} if body.get("filter") is not None else {}
+        return {**body, **filters, "changes": None}
+    if operation.path.endswith("/retry"):
+        return {}
+    body = _spec(body)
+    if operation.method.lower() != "patch":
+        return body
+    # What a change of the other fields means depends on the task that is changed.
+    return {name: value for name, value in body.items() if name in CommonFields.model_fields}
+
+
+def _spec(body: dict[str, Any]) -> dict[str, Any]:
+    body = dict(body)
+    if isinstance(body.get("cron_expression"), str) and body["cron_expression"] not in FORMATS["cron"]:
+        body["cron_expression"] = FORMATS["cron"][0]  # schemathesis tries the bounds of its length
+    if isinstance(body.get("function_code"), str):  # the arguments must fit the function
+        body |= {"function_code": FORMATS["python"][0], "function_name": "main"}
+    if isinstance(body.get("api_url"), str) and body["api_url"] not in FORMATS["http-url"]:
+        body["api_url"] = FORMATS["http-url"][0]  # or of a pattern
+    if body.get("end_at") is not None:
+        body["end_at"] = _in_days(3_000)  # there must be a firing between start_at and end_at
+    return body

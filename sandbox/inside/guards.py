@@ -643,13 +643,19 @@ def guard_enums() -> None:
 
 
 def _guard_enum_properties() -> None:
-    """A member that is called `format` stands before the one of str, and hands it out; `vars()` shows the property."""
+    """A member that is called `format` stands before the one of str, and hands it out; `vars()` shows the property.
+
+    The property reads by its name, which `__set_name__` changes, and of any object that has a `_value_`.
+    """
     original = enum.property.__get__
 
     def get(self: Any, instance: Any, ownerclass: Any = None) -> Any:
         if type(self) is not enum.property:
             raise TypeError("enum.property.__get__() is for 'property' objects")
-        return _with_our_formatter(original(self, instance, ownerclass))
+        if instance is None or self.fget is not None or self._attr_type is None:  # type: ignore[attr-defined]
+            return _with_our_formatter(original(self, instance, ownerclass))
+        by_class = self._attr_type == "attr"  # type: ignore[attr-defined]
+        return guarded_getattr(self._cls_type if by_class else instance._value_, self.name)  # type: ignore[attr-defined]
 
     enum.property.__get__ = get  # type: ignore[method-assign]
 
@@ -673,8 +679,8 @@ def _guard_enums_by_call() -> None:
     original = enum.EnumMeta._create_  # type: ignore[attr-defined]
 
     def create(cls: Any, class_name: Any, names: Any, *args: Any, **kwargs: Any) -> Any:
-        plain = names.replace(",", " ").split() if type(names) is str else names or ()
-        listed = list(plain.items()) if type(plain) is dict else list(plain)
+        plain: Any = names.replace(",", " ").split() if type(names) is str else names or ()
+        listed = list(dict.items(plain)) if issubclass(type(plain), dict) else list(plain)
         members = [each if type(each) is str else tuple(each) for each in listed]
         check_field_names(each if type(each) is str else each[0] for each in members)
         if kwargs.get("module") is None:

@@ -8,6 +8,14 @@ from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
 
 PROGRAMS: Table = {
+    "an enum made of an ordered dictionary": (
+        """
+        from collections import OrderedDict
+        from enum import Enum
+        def main(): return [each.value for each in Enum("Size", OrderedDict(small=5, large=7))]
+        """,
+        [5, 7],
+    ),
     "a copy that leaves something out": (
         """
         import copy

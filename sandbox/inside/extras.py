@@ -165,11 +165,11 @@ LATE: dict[str, Late] = {
     "celeriac": Late(" ".join(invocation.NAMES), invocation.contents),
     "gzip": Late("compress decompress BadGzipFile", _bytes_only("gzip")),
     "logging": Late(
-        "BASIC_FORMAT CRITICAL DEBUG ERROR FATAL Formatter Handler INFO LogRecord Logger NOTSET NullHandler "
+        "BASIC_FORMAT CRITICAL DEBUG ERROR FATAL Filter Formatter Handler INFO LogRecord Logger NOTSET NullHandler "
         "StreamHandler WARN WARNING addLevelName basicConfig critical debug disable error exception fatal "
         "getLevelName getLogger info log root warn warning",
         _ours("logs"),
-        subclassable="Formatter Handler NullHandler",
+        subclassable="Filter Formatter Handler NullHandler StreamHandler",
         writable="Logger Handler LogRecord Formatter",
     ),
     "lzma": Late(

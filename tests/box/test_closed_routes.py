@@ -676,6 +676,25 @@ def test_a_facade_can_not_be_made_again_under_another_name(run: Runner) -> None:
     assert not _escapes(run, FACADE)
 
 
+def test_a_format_is_not_given_the_namespace_of_a_class(run: Runner) -> None:
+    program = """
+        import logging
+        got = []
+        class Template(str):
+            def __mod__(self, values):
+                got.append(values)
+                return ""
+        class Format:
+            def __str__(self): return Template("%(message)s")
+        class Record:
+            created, msecs, exc_text, getMessage = 1, 1, None, staticmethod(lambda: "x")
+        def main():
+            logging.Formatter(Format()).format(Record)
+            return [sorted(each) for each in got]
+        """
+    assert run.answer(program) == []
+
+
 def test_a_hook_gets_the_type_that_the_program_knows(run: Runner) -> None:
     program = """
         from abc import ABC, ABCMeta

@@ -8,6 +8,41 @@ from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
 
 PROGRAMS: Table = {
+    "a log with filters, places, and a formatter of its own": (
+        """
+        import io, json, logging
+        class Quiet(logging.Filter):
+            def filter(self, record): return "secret" not in record.getMessage()
+        class AsJson(logging.Formatter):
+            def format(self, record):
+                failed = self.formatException(record.exc_info).splitlines()[-1] if record.exc_info else None
+                return json.dumps([record.levelname, record.funcName, record.lineno, record.getMessage(), failed])
+        def main():
+            out = io.StringIO()
+            plain, as_json = logging.StreamHandler(out), logging.StreamHandler(out)
+            plain.setFormatter(logging.Formatter("%(funcName)s:%(lineno)d %(threadName)s %(message)s"))
+            as_json.setFormatter(AsJson())
+            as_json.addFilter(Quiet())
+            logger = logging.getLogger("filtered")
+            logger.setLevel("INFO")
+            logger.propagate = False
+            logger.addHandler(plain)
+            logger.addHandler(as_json)
+            logger.info("a %s", 1)
+            logger.removeHandler(plain)
+            logger.info("a secret")
+            logger.addFilter(lambda record: record.levelno > logging.INFO)
+            logger.info("b")
+            try: 1 / 0
+            except ZeroDivisionError: logger.error("c", exc_info=True)
+            return out.getvalue().splitlines()
+        """,
+        [
+            "main:19 MainThread a 1",
+            '["INFO", "main", 19, "a 1", null]',
+            '["ERROR", "main", 25, "c", "ZeroDivisionError: division by zero"]',
+        ],
+    ),
     "an enum made of an ordered dictionary": (
         """
         from collections import OrderedDict

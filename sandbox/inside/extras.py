@@ -155,10 +155,11 @@ def _ours(module: str) -> Callable[[], dict[str, Any]]:
 
 LATE: dict[str, Late] = {
     "asyncio": Late(
-        "ALL_COMPLETED BoundedSemaphore CancelledError Event FIRST_COMPLETED FIRST_EXCEPTION Future InvalidStateError "
-        "LifoQueue Lock PriorityQueue Queue QueueEmpty QueueFull Semaphore Task TaskGroup TimeoutError all_tasks "
-        "as_completed create_task current_task ensure_future gather iscoroutine iscoroutinefunction isfuture run "
-        "shield sleep timeout to_thread wait wait_for",
+        "ALL_COMPLETED BoundedSemaphore CancelledError Condition Event FIRST_COMPLETED FIRST_EXCEPTION Future "
+        "InvalidStateError LifoQueue Lock PriorityQueue Queue QueueEmpty QueueFull Semaphore Task TaskGroup "
+        "TimeoutError all_tasks as_completed create_task current_task ensure_future gather get_event_loop "
+        "get_running_loop iscoroutine iscoroutinefunction isfuture run shield sleep timeout to_thread wait "
+        "wait_for",
         _ours("coroutines"),
     ),
     "bz2": Late("compress decompress", _bytes_only("bz2")),

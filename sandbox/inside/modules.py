@@ -31,8 +31,8 @@ ADMITTED: dict[str, str] = {
     "collections": "Counter OrderedDict defaultdict deque namedtuple ChainMap UserDict UserList UserString",
     "collections.abc": EVERYTHING,
     "colorsys": "rgb_to_yiq yiq_to_rgb rgb_to_hls hls_to_rgb rgb_to_hsv hsv_to_rgb",
-    "contextlib": "contextmanager suppress nullcontext closing ExitStack AbstractContextManager ContextDecorator "
-    "redirect_stdout",
+    "contextlib": "contextmanager asynccontextmanager suppress nullcontext closing aclosing ExitStack AsyncExitStack "
+    "AbstractContextManager AbstractAsyncContextManager ContextDecorator redirect_stdout",
     "copy": "copy deepcopy replace Error error",
     "csv": "reader writer DictReader DictWriter Dialect excel excel_tab unix_dialect Error field_size_limit QUOTE_ALL "
     "QUOTE_MINIMAL QUOTE_NONNUMERIC QUOTE_NONE QUOTE_STRINGS QUOTE_NOTNULL list_dialects get_dialect "
@@ -191,7 +191,7 @@ SUBCLASSABLE = (
     "abc: ABC "
     "calendar: Calendar TextCalendar HTMLCalendar "
     "collections: Counter OrderedDict defaultdict deque ChainMap UserDict UserList UserString "
-    "contextlib: AbstractContextManager ContextDecorator ExitStack "
+    "contextlib: AbstractContextManager AbstractAsyncContextManager ContextDecorator ExitStack "
     "csv: Dialect excel excel_tab unix_dialect DictReader DictWriter "
     "datetime: date time datetime timedelta tzinfo "
     "decimal: Decimal Context "

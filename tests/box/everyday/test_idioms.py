@@ -8,6 +8,48 @@ from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
 
 PROGRAMS: Table = {
+    "asynchronous context managers, a condition, and the running loop": (
+        """
+        import asyncio
+        from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+        log = []
+        @asynccontextmanager
+        async def opened(name):
+            log.append(f"open {name}")
+            try: yield name
+            finally: log.append(f"close {name}")
+        class Managed(AbstractAsyncContextManager):
+            async def __aexit__(self, kind, error, _):
+                log.append(kind.__name__)
+                return True
+        async def numbers():
+            for each in range(3): yield each
+        async def waiter(condition, found):
+            async with condition:
+                await condition.wait_for(lambda: found)
+                return found[0]
+        async def run():
+            async with opened("a") as a, Managed(): raise ValueError(a)
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(opened("b"))
+                stack.callback(log.append, "callback")
+            async with aclosing(numbers()) as given: got = [each async for each in given]
+            condition, found = asyncio.Condition(), []
+            waiting = asyncio.create_task(waiter(condition, found))
+            await asyncio.sleep(0)
+            async with condition:
+                found.append(7)
+                condition.notify_all()
+            loop = asyncio.get_running_loop()
+            future, started = loop.create_future(), loop.time()
+            loop.call_later(0.01, future.set_result, "late")
+            loop.call_soon(log.append, "never").cancel()
+            in_thread = await loop.run_in_executor(None, sum, [1, 2])
+            return [got, await waiting, await future, loop.time() > started, in_thread, log]
+        def main(): return asyncio.run(run())
+        """,
+        [[0, 1, 2], 7, "late", True, 3, ["open a", "ValueError", "close a", "open b", "callback", "close b"]],
+    ),
     "a log with filters, places, and a formatter of its own": (
         """
         import io, json, logging

@@ -296,6 +296,28 @@ def _wrapped(value: Any, name: str) -> Any:
     return found
 
 
+def _replacer(value: Any, name: str) -> Any:
+    """The one of SimpleNamespace, since Python 3.13, believes that what its class makes is a SimpleNamespace."""
+    found = getattr(value, name)
+    if type(found) is types.BuiltinMethodType and issubclass(type(found.__self__), types.SimpleNamespace):
+        return functools.partial(_replaced_namespace, found.__self__)
+    unbound = type(found) is types.MethodDescriptorType and found.__objclass__ is types.SimpleNamespace
+    return _replaced_namespace if unbound else found
+
+
+def _replaced_namespace(old: Any, /, **changes: Any) -> Any:
+    if not issubclass(type(old), types.SimpleNamespace):
+        raise TypeError(f"__replace__() is for 'SimpleNamespace' objects, not {type(old).__name__!r}")
+    made = type(old)()
+    if type(made) is not type(old):
+        raise TypeError(f"expected a {type(old).__name__!r} object, got {type(made).__name__!r}")
+    _attributes_of_namespace(made).update(_attributes_of_namespace(old), **changes)
+    return made
+
+
+_attributes_of_namespace: Callable[[Any], dict[str, Any]] = types.SimpleNamespace.__dict__["__dict__"].__get__
+
+
 def _annotations(value: Any, name: str) -> dict[str, Any]:
     """A copy: dataclasses paste its keys into source code."""
     if not is_programs_own(value):
@@ -399,6 +421,7 @@ SPECIAL: dict[str, Callable[[Any, str], Any]] = {
     "__delattr__": _setter,
     "__new__": _new,
     "__wrapped__": _wrapped,
+    "__replace__": _replacer,
     "__annotations__": _annotations,
     "__subclasses__": _subclasses,
     "__mro__": _ancestors,

@@ -96,6 +96,12 @@ def format_exception_only(exc: Any, /, value: Any = None, **_: Any) -> list[str]
     return [f"{failure.kind_of(error)}: {message}\n" if message else f"{failure.kind_of(error)}\n"]
 
 
+def exc_info() -> tuple[Any, Any, None]:
+    """sys.exc_info without the traceback, which leads to frames."""
+    error = sys.exc_info()[1]
+    return (None, None, None) if error is None else (type(error), error, None)
+
+
 #: module -> what is in it.
 MODULES: dict[str, dict[str, Any]] = {
     "ast": {"literal_eval": literal_eval},
@@ -104,6 +110,13 @@ MODULES: dict[str, dict[str, Any]] = {
         "stderr": _stream,
         "maxsize": sys.maxsize,
         "version_info": sys.version_info,
+        "version": sys.version,
+        "platform": sys.platform,
+        "byteorder": sys.byteorder,
+        "float_info": sys.float_info,
+        "getsizeof": sys.getsizeof,
+        "getrecursionlimit": sys.getrecursionlimit,
+        "exc_info": exc_info,
         "exit": _exit,
     },
     "traceback": {

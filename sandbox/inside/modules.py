@@ -132,7 +132,7 @@ LEFT_OUT = {
     "types.GenericAlias": "of no use to a program",
     "zoneinfo.reset_tzpath": "changes the process",
     "os": "there are no files, processes or environment: pass what the program needs as arguments",
-    "sys": "only stdout, stderr, maxsize, version_info and exit are there",
+    "sys": "only stdout, stderr, exit, exc_info, getsizeof and some constants are there",
     "builtins": "the builtins need no import; the unguarded ones are not there",
     "ctypes": "it leads past Python",
     "gc": "it leads to every object of the process",

@@ -8,6 +8,18 @@ from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
 
 PROGRAMS: Table = {
+    "what sys tells": (
+        """
+        import sys
+        def main():
+            before = sys.exc_info()[1]
+            try: 1 / 0
+            except ZeroDivisionError as e: kind, error, _ = sys.exc_info(); same = error is e
+            return [before is None, kind.__name__, same, sys.getsizeof([1] * 9) > sys.getsizeof([]), sys.platform, sys.byteorder,
+                    sys.float_info.epsilon > 0, sys.version.startswith("3."), sys.getrecursionlimit() > 100]
+        """,
+        [True, "ZeroDivisionError", True, True, "linux", "little", True, True, True],
+    ),
     "asynchronous context managers, a condition, and the running loop": (
         """
         import asyncio

@@ -109,6 +109,22 @@ def _in_batches(items: Iterator[Any], size: int, strict: Any) -> Iterator[Any]:
         yield batch
 
 
+class pairwise:  # noqa: N801  (the library's name)
+    """itertools.pairwise."""
+
+    def __new__(cls, iterable: Iterable[Any], /) -> Any:
+        return _in_pairs(iter(iterable))
+
+
+def _in_pairs(items: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+    before = next(items, _END)
+    if before is _END:
+        return
+    for item in items:
+        yield before, item
+        before = item
+
+
 class count:  # noqa: N801  (the library's name)
     """itertools.count."""
 
@@ -143,7 +159,7 @@ def _summed(items: Iterator[Any], function: Callable[[Any, Any], Any], initial: 
 
 
 ITERATORS: dict[str, Any] = {
-    each.__name__: each for each in (accumulate, batched, chain, count, cycle, islice, zip_longest)
+    each.__name__: each for each in (accumulate, batched, chain, count, cycle, islice, pairwise, zip_longest)
 }
 for _each in ITERATORS.values():
     _each.__module__ = "itertools"

@@ -402,7 +402,7 @@ PROGRAMS = {
         def main():
           global a
           out=[]
-          for make in (itertools.chain, itertools.cycle, lambda it: itertools.zip_longest(it, range(5)), lambda it: itertools.chain.from_iterable([it]), lambda it: itertools.islice(it, 9)):
+          for make in (itertools.chain, itertools.cycle, itertools.pairwise, lambda it: itertools.zip_longest(it, range(5)), lambda it: itertools.chain.from_iterable([it]), lambda it: itertools.islice(it, 9)):
             for _ in range(20):
               a=make(filter(f, It()))
               try: next(a)

@@ -31,7 +31,7 @@ TABLE = {
                        list(itertools.cycle([])), list(itertools.zip_longest()), list(itertools.zip_longest("a", "bc", fillvalue="-"))]
             asked = [refused(lambda: itertools.islice("a", -1)), refused(lambda: itertools.islice("a", 1, 2, 0)),
                      refused(lambda: itertools.count("a")), refused(lambda: itertools.islice(5, 1)), refused(lambda: itertools.cycle(5))]
-            grouped = list(itertools.zip_longest(*[iter("abcde")] * 2))
+            grouped = list(itertools.zip_longest(*[iter("abcde")] * 2)) + [list(itertools.pairwise(each)) for each in ("", "a", "abc")]
             return [first, joined, sums, counted, asked, grouped]
         """,
         [
@@ -46,7 +46,7 @@ TABLE = {
                 ["TypeError", "'int' object is not iterable"],
                 ["TypeError", "'int' object is not iterable"],
             ],
-            [["a", "b"], ["c", "d"], ["e", None]],
+            [["a", "b"], ["c", "d"], ["e", None], [], [], [["a", "b"], ["b", "c"]]],
         ],
     ),
     "OrderedDict keeps an order of its own": (

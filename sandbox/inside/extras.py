@@ -102,6 +102,16 @@ def exc_info() -> tuple[Any, Any, None]:
     return (None, None, None) if error is None else (type(error), error, None)
 
 
+def getsizeof(object: Any, *default: Any) -> int:
+    """sys.getsizeof; the real one holds the real module."""
+    return sys.getsizeof(object, *default)
+
+
+def getrecursionlimit() -> int:
+    """sys.getrecursionlimit."""
+    return sys.getrecursionlimit()
+
+
 #: module -> what is in it.
 MODULES: dict[str, dict[str, Any]] = {
     "ast": {"literal_eval": literal_eval},
@@ -114,8 +124,8 @@ MODULES: dict[str, dict[str, Any]] = {
         "platform": sys.platform,
         "byteorder": sys.byteorder,
         "float_info": sys.float_info,
-        "getsizeof": sys.getsizeof,
-        "getrecursionlimit": sys.getrecursionlimit,
+        "getsizeof": getsizeof,
+        "getrecursionlimit": getrecursionlimit,
         "exc_info": exc_info,
         "exit": _exit,
     },

@@ -451,6 +451,71 @@ class timeout:  # noqa: N801  (the library's name)
             raise TimeoutError from error
 
 
+class Loop:
+    """What asyncio.get_running_loop() gives: the parts of a loop that programs use."""
+
+    def time(self) -> float:
+        """Seconds of a clock that never goes back."""
+        return time.monotonic()
+
+    def is_running(self) -> bool:
+        """Whether asyncio.run is at work."""
+        return _loop.running
+
+    def create_future(self) -> Future:
+        """A future that somebody else finishes."""
+        return Future()
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> Task:
+        """As asyncio.create_task."""
+        return create_task(coro, name=name)
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
+        """Call it in the next turn."""
+        return self.call_later(0, callback, *args)
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
+        """Call it after so many seconds."""
+        handle = Handle()
+        _loop.later(max(float(delay), 0), lambda: None if handle.cancelled() else callback(*args))
+        return handle
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
+        """Call it at a time of `time()`."""
+        return self.call_later(when - time.monotonic(), callback, *args)
+
+    async def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+        """As asyncio.to_thread: the function runs at once."""
+        return await to_thread(func, *args)
+
+
+class Handle:
+    """asyncio.Handle: a call that may be cancelled."""
+
+    def __init__(self) -> None:
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Don't call."""
+        self._cancelled = True
+
+    def cancelled(self) -> bool:
+        """Whether it is not called any more."""
+        return self._cancelled
+
+
+_public_loop = Loop()
+
+
+def get_running_loop() -> Loop:
+    """asyncio.get_running_loop."""
+    _must_run()
+    return _public_loop
+
+
+get_event_loop = get_running_loop
+
+
 class TaskGroup:
     """asyncio.TaskGroup."""
 
@@ -575,6 +640,69 @@ class Lock(Semaphore):
         if self._value:
             raise RuntimeError("Lock is not acquired.")
         super().release()
+
+
+class Condition:
+    """asyncio.Condition."""
+
+    def __init__(self, lock: Any = None) -> None:
+        self._lock = Lock() if lock is None else lock
+        self._waiting: collections.deque[Future] = collections.deque()
+
+    def locked(self) -> bool:
+        """Whether acquire() would wait."""
+        locked: bool = self._lock.locked()
+        return locked
+
+    async def acquire(self) -> bool:
+        """Take the lock, when it is free."""
+        await self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._lock.release()
+
+    async def wait(self) -> bool:
+        """Give the lock back until notify() is called."""
+        self._must_be_locked()
+        self.release()
+        waiting = Future()
+        self._waiting.append(waiting)
+        try:
+            await waiting
+        finally:
+            await self.acquire()
+        return True
+
+    async def wait_for(self, predicate: Callable[[], Any]) -> Any:
+        """Wait until the predicate holds."""
+        while not (result := predicate()):
+            await self.wait()
+        return result
+
+    def notify(self, n: int = 1) -> None:
+        """Wake so many that wait."""
+        self._must_be_locked()
+        while n > 0 and self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                n -= 1
+
+    def notify_all(self) -> None:
+        """Wake all that wait."""
+        self.notify(len(self._waiting))
+
+    def _must_be_locked(self) -> None:
+        if not self._lock.locked():
+            raise RuntimeError("the lock of the condition is not acquired")
+
+    async def __aenter__(self) -> None:
+        await self.acquire()
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.release()
 
 
 class Queue:

@@ -96,6 +96,22 @@ def format_exception_only(exc: Any, /, value: Any = None, **_: Any) -> list[str]
     return [f"{failure.kind_of(error)}: {message}\n" if message else f"{failure.kind_of(error)}\n"]
 
 
+def exc_info() -> tuple[Any, Any, None]:
+    """sys.exc_info without the traceback, which leads to frames."""
+    error = sys.exc_info()[1]
+    return (None, None, None) if error is None else (type(error), error, None)
+
+
+def getsizeof(object: Any, *default: Any) -> int:
+    """sys.getsizeof; the real one holds the real module."""
+    return sys.getsizeof(object, *default)
+
+
+def getrecursionlimit() -> int:
+    """sys.getrecursionlimit."""
+    return sys.getrecursionlimit()
+
+
 #: module -> what is in it.
 MODULES: dict[str, dict[str, Any]] = {
     "ast": {"literal_eval": literal_eval},
@@ -104,6 +120,13 @@ MODULES: dict[str, dict[str, Any]] = {
         "stderr": _stream,
         "maxsize": sys.maxsize,
         "version_info": sys.version_info,
+        "version": sys.version,
+        "platform": sys.platform,
+        "byteorder": sys.byteorder,
+        "float_info": sys.float_info,
+        "getsizeof": getsizeof,
+        "getrecursionlimit": getrecursionlimit,
+        "exc_info": exc_info,
         "exit": _exit,
     },
     "traceback": {
@@ -155,21 +178,22 @@ def _ours(module: str) -> Callable[[], dict[str, Any]]:
 
 LATE: dict[str, Late] = {
     "asyncio": Late(
-        "ALL_COMPLETED BoundedSemaphore CancelledError Event FIRST_COMPLETED FIRST_EXCEPTION Future InvalidStateError "
-        "LifoQueue Lock PriorityQueue Queue QueueEmpty QueueFull Semaphore Task TaskGroup TimeoutError all_tasks "
-        "as_completed create_task current_task ensure_future gather iscoroutine iscoroutinefunction isfuture run "
-        "shield sleep timeout to_thread wait wait_for",
+        "ALL_COMPLETED BoundedSemaphore CancelledError Condition Event FIRST_COMPLETED FIRST_EXCEPTION Future "
+        "InvalidStateError LifoQueue Lock PriorityQueue Queue QueueEmpty QueueFull Semaphore Task TaskGroup "
+        "TimeoutError all_tasks as_completed create_task current_task ensure_future gather get_event_loop "
+        "get_running_loop iscoroutine iscoroutinefunction isfuture run shield sleep timeout to_thread wait "
+        "wait_for",
         _ours("coroutines"),
     ),
     "bz2": Late("compress decompress", _bytes_only("bz2")),
     "celeriac": Late(" ".join(invocation.NAMES), invocation.contents),
     "gzip": Late("compress decompress BadGzipFile", _bytes_only("gzip")),
     "logging": Late(
-        "BASIC_FORMAT CRITICAL DEBUG ERROR FATAL Formatter Handler INFO LogRecord Logger NOTSET NullHandler "
+        "BASIC_FORMAT CRITICAL DEBUG ERROR FATAL Filter Formatter Handler INFO LogRecord Logger NOTSET NullHandler "
         "StreamHandler WARN WARNING addLevelName basicConfig critical debug disable error exception fatal "
         "getLevelName getLogger info log root warn warning",
         _ours("logs"),
-        subclassable="Formatter Handler NullHandler",
+        subclassable="Filter Formatter Handler NullHandler StreamHandler",
         writable="Logger Handler LogRecord Formatter",
     ),
     "lzma": Late(

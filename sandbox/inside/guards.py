@@ -296,6 +296,28 @@ def _wrapped(value: Any, name: str) -> Any:
     return found
 
 
+def _replacer(value: Any, name: str) -> Any:
+    """The one of SimpleNamespace, since Python 3.13, believes that what its class makes is a SimpleNamespace."""
+    found = getattr(value, name)
+    if type(found) is types.BuiltinMethodType and issubclass(type(found.__self__), types.SimpleNamespace):
+        return functools.partial(_replaced_namespace, found.__self__)
+    unbound = type(found) is types.MethodDescriptorType and found.__objclass__ is types.SimpleNamespace
+    return _replaced_namespace if unbound else found
+
+
+def _replaced_namespace(old: Any, /, **changes: Any) -> Any:
+    if not issubclass(type(old), types.SimpleNamespace):
+        raise TypeError(f"__replace__() is for 'SimpleNamespace' objects, not {type(old).__name__!r}")
+    made = type(old)()
+    if type(made) is not type(old):
+        raise TypeError(f"expected a {type(old).__name__!r} object, got {type(made).__name__!r}")
+    _attributes_of_namespace(made).update(_attributes_of_namespace(old), **changes)
+    return made
+
+
+_attributes_of_namespace: Callable[[Any], dict[str, Any]] = types.SimpleNamespace.__dict__["__dict__"].__get__
+
+
 def _annotations(value: Any, name: str) -> dict[str, Any]:
     """A copy: dataclasses paste its keys into source code."""
     if not is_programs_own(value):
@@ -399,6 +421,7 @@ SPECIAL: dict[str, Callable[[Any, str], Any]] = {
     "__delattr__": _setter,
     "__new__": _new,
     "__wrapped__": _wrapped,
+    "__replace__": _replacer,
     "__annotations__": _annotations,
     "__subclasses__": _subclasses,
     "__mro__": _ancestors,
@@ -643,13 +666,19 @@ def guard_enums() -> None:
 
 
 def _guard_enum_properties() -> None:
-    """A member that is called `format` stands before the one of str, and hands it out; `vars()` shows the property."""
+    """A member that is called `format` stands before the one of str, and hands it out; `vars()` shows the property.
+
+    The property reads by its name, which `__set_name__` changes, and of any object that has a `_value_`.
+    """
     original = enum.property.__get__
 
     def get(self: Any, instance: Any, ownerclass: Any = None) -> Any:
         if type(self) is not enum.property:
             raise TypeError("enum.property.__get__() is for 'property' objects")
-        return _with_our_formatter(original(self, instance, ownerclass))
+        if instance is None or self.fget is not None or self._attr_type is None:  # type: ignore[attr-defined]
+            return _with_our_formatter(original(self, instance, ownerclass))
+        by_class = self._attr_type == "attr"  # type: ignore[attr-defined]
+        return guarded_getattr(self._cls_type if by_class else instance._value_, self.name)  # type: ignore[attr-defined]
 
     enum.property.__get__ = get  # type: ignore[method-assign]
 
@@ -673,8 +702,8 @@ def _guard_enums_by_call() -> None:
     original = enum.EnumMeta._create_  # type: ignore[attr-defined]
 
     def create(cls: Any, class_name: Any, names: Any, *args: Any, **kwargs: Any) -> Any:
-        plain = names.replace(",", " ").split() if type(names) is str else names or ()
-        listed = list(plain.items()) if type(plain) is dict else list(plain)
+        plain: Any = names.replace(",", " ").split() if type(names) is str else names or ()
+        listed = list(dict.items(plain)) if issubclass(type(plain), dict) else list(plain)
         members = [each if type(each) is str else tuple(each) for each in listed]
         check_field_names(each if type(each) is str else each[0] for each in members)
         if kwargs.get("module") is None:

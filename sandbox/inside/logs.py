@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.inside import failure, guards
+from sandbox.inside import failure, guards, policy
 
 CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET = 50, 40, 30, 20, 10, 0
 FATAL, WARN = CRITICAL, WARNING
@@ -43,14 +43,21 @@ def addLevelName(level: int, levelName: str) -> None:  # noqa: N802, N803  (the 
 
 
 class LogRecord:
-    """What a formatter is given."""
+    """What a formatter is given. The ids of the process and the thread are made up."""
 
-    def __init__(self, name: str, level: int, msg: Any, args: tuple[Any, ...], error: Any) -> None:
+    pathname, filename, module = "<task>", "<task>", "task"
+    process, processName = 1, "MainProcess"  # noqa: N815
+    thread, threadName, taskName, stack_info = 1, "MainThread", None, None  # noqa: N815
+
+    def __init__(
+        self, name: str, level: int, msg: Any, args: tuple[Any, ...], error: Any, place: tuple[int, str] = (0, "")
+    ) -> None:
         now = time.time()
+        self.lineno, self.funcName = place
         self.name, self.levelno, self.levelname = name, level, getLevelName(level)
         self.msg, self.args, self.created = msg, args, now
         self.msecs, self.relativeCreated = (now - int(now)) * 1000, (now - _started) * 1000
-        self.exc_text = error
+        self.exc_info, self.exc_text = _exc_info_of(error), None if error is None else failure.text_of(error)
         self.message = self.asctime = ""
 
     def getMessage(self) -> str:  # noqa: N802
@@ -71,7 +78,7 @@ class Formatter:
         if style not in _STYLES:
             raise ValueError(f"Style must be one of: {','.join(_STYLES)}")
         self._style = style
-        self._format = str(fmt) if fmt is not None else _STYLES[style]
+        self._format = str.__str__(str(fmt)) if fmt is not None else _STYLES[style]
         self.datefmt = datefmt
 
     def formatTime(self, record: Any, datefmt: Any = None) -> str:  # noqa: N802
@@ -85,11 +92,36 @@ class Formatter:
         """The record as text."""
         record.message = record.getMessage()
         record.asctime = self.formatTime(record, self.datefmt)
-        values = {key: value for key, value in vars(record).items() if key != "exc_text"}
-        text = _styled(self._style, self._format, values)
+        text = _styled(self._style, self._format, _values_of(record))
         return f"{text}\n{record.exc_text}" if record.exc_text else text
 
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """What sys.exc_info() gives, as text."""
+        error = _error_of(ei)
+        return "NoneType: None" if error is None else failure.text_of(error)
 
+    def formatMessage(self, record: Any) -> str:  # noqa: N802
+        """The record as text, without the exception."""
+        return _styled(self._style, self._format, _values_of(record))
+
+
+def _exc_info_of(error: Any) -> Any:
+    """As sys.exc_info() but for the traceback, which leads to frames."""
+    return None if error is None else (type(error), error, None)
+
+
+#: What every record has.
+_OF_ALL_RECORDS = {key: value for key, value in vars(LogRecord).items() if not key.startswith("_")}
+
+
+def _values_of(record: Any) -> dict[str, Any]:
+    """What a format may name."""
+    own = guards.guarded_getattr(record, "__dict__")
+    return {key: value for key, value in {**_OF_ALL_RECORDS, **own}.items() if key not in _NO_TEXTS}
+
+
+#: Of a record; the exception follows the text by itself.
+_NO_TEXTS = frozenset({"exc_text", "exc_info", "getMessage"})
 _STYLES = {"%": "%(message)s", "{": "{message}", "$": "${message}"}
 
 
@@ -101,13 +133,45 @@ def _styled(style: str, template: str, values: dict[str, Any]) -> str:
     return string.Template(template).substitute(values)
 
 
-class Handler:
+class Filter:
+    """logging.Filter: lets through what comes from a logger of this name or below."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def filter(self, record: Any) -> Any:
+        """Whether the record is let through."""
+        return not self.name or record.name == self.name or record.name.startswith(f"{self.name}.")
+
+
+class _Filtered:
+    """What has filters."""
+
+    filters: list[Any]
+
+    def addFilter(self, filter: Any) -> None:  # noqa: N802
+        """Ask this filter too."""
+        if filter not in self.filters:
+            self.filters.append(filter)
+
+    def removeFilter(self, filter: Any) -> None:  # noqa: N802
+        """Ask it no more."""
+        if filter in self.filters:
+            self.filters.remove(filter)
+
+    def filter(self, record: Any) -> bool:
+        """Whether all filters let the record through."""
+        return all((each.filter if hasattr(each, "filter") else each)(record) for each in list(self.filters))
+
+
+class Handler(_Filtered):
     """logging.Handler, which prints: to standard output, or to what has a `write` like io.StringIO."""
 
     def __init__(self, stream: Any = None) -> None:
         self.stream = stream
         self.level = NOTSET
         self.formatter: Any = None
+        self.filters = []
 
     def setLevel(self, level: Any) -> None:  # noqa: N802
         """From which level on it prints."""
@@ -123,8 +187,9 @@ class Handler:
         return text
 
     def handle(self, record: Any) -> None:
-        """Print the record."""
-        self.emit(record)
+        """Print the record, if the filters let it through."""
+        if self.filter(record):
+            self.emit(record)
 
     def emit(self, record: Any) -> None:
         """Print the record, as a subclass likes."""
@@ -146,12 +211,13 @@ class NullHandler(Handler):
         """Print nothing."""
 
 
-class Logger:
+class Logger(_Filtered):
     """logging.Logger."""
 
     def __init__(self, name: str, parent: Any = None, level: Any = NOTSET) -> None:
         self.name, self.parent, self.level = name, parent, _level(level)
         self.handlers: list[Any] = []
+        self.filters = []
         self.propagate, self.disabled = True, False
 
     def setLevel(self, level: Any) -> None:  # noqa: N802
@@ -191,10 +257,12 @@ class Logger:
         """A message of any level."""
         if not self.isEnabledFor(level):
             return
-        record = LogRecord(self.name, level, msg, args, _error_text(exc_info))
+        record = LogRecord(self.name, level, msg, args, _error_of(exc_info), _place_of_caller())
         for key, value in dict(extra or {}).items():
             if type(key) is str and not key.startswith("_") and key not in vars(record):
                 vars(record)[key] = value
+        if not self.filter(record):
+            return
         handlers = _handlers_of(self)
         if handlers:
             for each in handlers:
@@ -232,11 +300,20 @@ class Logger:
         self.log(ERROR, msg, *args, exc_info=exc_info, **kwargs)
 
 
-def _error_text(exc_info: Any) -> str | None:
+def _error_of(exc_info: Any) -> BaseException | None:
+    """The exception that `exc_info=` means."""
     if not exc_info:
         return None
-    error = exc_info if issubclass(type(exc_info), BaseException) else sys.exc_info()[1]
-    return None if error is None else failure.text_of(error)
+    given = exc_info[1] if type(exc_info) is tuple and len(exc_info) == 3 else exc_info
+    return given if issubclass(type(given), BaseException) else sys.exc_info()[1]
+
+
+def _place_of_caller() -> tuple[int, str]:
+    """Line and function of the program that logs."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != policy.FILENAME:
+        frame = frame.f_back
+    return (0, "") if frame is None else (frame.f_lineno, frame.f_code.co_name)
 
 
 def _handlers_of(logger: Any) -> list[Any]:

@@ -31,8 +31,8 @@ ADMITTED: dict[str, str] = {
     "collections": "Counter OrderedDict defaultdict deque namedtuple ChainMap UserDict UserList UserString",
     "collections.abc": EVERYTHING,
     "colorsys": "rgb_to_yiq yiq_to_rgb rgb_to_hls hls_to_rgb rgb_to_hsv hsv_to_rgb",
-    "contextlib": "contextmanager suppress nullcontext closing ExitStack AbstractContextManager ContextDecorator "
-    "redirect_stdout",
+    "contextlib": "contextmanager asynccontextmanager suppress nullcontext closing aclosing ExitStack AsyncExitStack "
+    "AbstractContextManager AbstractAsyncContextManager ContextDecorator redirect_stdout",
     "copy": "copy deepcopy replace Error error",
     "csv": "reader writer DictReader DictWriter Dialect excel excel_tab unix_dialect Error field_size_limit QUOTE_ALL "
     "QUOTE_MINIMAL QUOTE_NONNUMERIC QUOTE_NONE QUOTE_STRINGS QUOTE_NOTNULL list_dialects get_dialect "
@@ -132,7 +132,7 @@ LEFT_OUT = {
     "types.GenericAlias": "of no use to a program",
     "zoneinfo.reset_tzpath": "changes the process",
     "os": "there are no files, processes or environment: pass what the program needs as arguments",
-    "sys": "only stdout, stderr, maxsize, version_info and exit are there",
+    "sys": "only stdout, stderr, exit, exc_info, getsizeof and some constants are there",
     "builtins": "the builtins need no import; the unguarded ones are not there",
     "ctypes": "it leads past Python",
     "gc": "it leads to every object of the process",
@@ -191,7 +191,7 @@ SUBCLASSABLE = (
     "abc: ABC "
     "calendar: Calendar TextCalendar HTMLCalendar "
     "collections: Counter OrderedDict defaultdict deque ChainMap UserDict UserList UserString "
-    "contextlib: AbstractContextManager ContextDecorator ExitStack "
+    "contextlib: AbstractContextManager AbstractAsyncContextManager ContextDecorator ExitStack "
     "csv: Dialect excel excel_tab unix_dialect DictReader DictWriter "
     "datetime: date time datetime timedelta tzinfo "
     "decimal: Decimal Context "

@@ -56,6 +56,7 @@ READABLE = (
         "__delete__",
         "__instancecheck__",
         "__getattr__",
+        "__replace__",
     }
     - {
         "__getstate__",
@@ -93,6 +94,7 @@ GUARDED = frozenset(
         "__delattr__",
         "__new__",
         "__wrapped__",
+        "__replace__",
         "__annotations__",
         "__subclasses__",
         "__mro__",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,10 @@ MAX_PROBLEMS = 100
 #: What a check may cost: with these, the worst 256 KiB of source take about a second of processor time.
 MAX_NODES = 200_000
 MAX_FUNCTIONS = 3_000
+#: The compiler compares each name in a call with all others of that call.
+MAX_KEYWORDS = 2_000
+#: In a source with formatted strings: the parser looks for each expression from the start of its string.
+MAX_BRACES = 25_000
 #: `from x import *` is written out.
 MAX_STARS = 50
 
@@ -327,6 +332,18 @@ class TooLarge(Exception):
     """A program that would take too long to check."""
 
 
+def check_braces(source: str) -> None:
+    """Raises TooLarge. By the source, since it is the parser that would take long."""
+    if source.count("{") > MAX_BRACES and _FORMATTED.search(source):
+        raise TooLarge(
+            f"the code is too large: it has formatted strings and more than {MAX_BRACES:,} opening braces; "
+            "pass data as arguments"
+        )
+
+
+_FORMATTED = re.compile(r"""\b[rR]?[fF][rR]?["']""")
+
+
 def check_size(tree: ast.AST) -> None:
     """Raises TooLarge.
 
@@ -336,6 +353,8 @@ def check_size(tree: ast.AST) -> None:
     for node in ast.walk(tree):
         nodes += 1
         functions += isinstance(node, _FUNCTIONS)
+        if isinstance(node, ast.Call | ast.ClassDef) and len(node.keywords) > MAX_KEYWORDS:
+            raise TooLarge(f"the code is too large: a call has more than {MAX_KEYWORDS:,} arguments with names")
     if nodes > MAX_NODES:
         raise TooLarge(f"the code is too large: it has more than {MAX_NODES:,} syntax elements; pass data as arguments")
     if functions > MAX_FUNCTIONS:
@@ -410,6 +429,7 @@ def compile_expression(text: str) -> Any:
 def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
     """The code object, or None and what is wrong."""
     try:
+        check_braces(source)
         tree = parse(source)
         check_size(tree)
         found = restrict(tree) if guarded else []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import copy
+import csv
 import dataclasses
 import functools
 import inspect
@@ -26,6 +27,7 @@ from typing import Any
 
 from sandbox.inside import copies, guards, names, policy
 from sandbox.inside.arrays import array
+from sandbox.inside.iterators import ITERATORS
 from sandbox.inside.ordered import OrderedDict
 from sandbox.inside.structs import Struct, groupby
 from sandbox.inside.words import words
@@ -407,6 +409,14 @@ def _guard_dataclass_fields() -> None:
     dataclasses.fields = fields  # type: ignore[assignment]
 
 
+def replace(obj: Any, /, **changes: Any) -> Any:
+    """copy.replace, by the guard's `__replace__`."""
+    method = guards.guarded_getattr(type(obj), "__replace__", None)
+    if method is None:
+        raise TypeError(f"replace() does not support {type(obj).__name__} objects")
+    return method(obj, **changes)
+
+
 def signature_of_class(cls: Any) -> inspect.Signature:
     """What a dataclass' docstring says: its `__init__`'s arguments, if that is a plain function.
 
@@ -435,6 +445,17 @@ def _guard_user_string() -> None:
     collections.UserString.format_map = (  # type: ignore[method-assign]
         lambda self, mapping: guards.format_string_map(self.data, mapping)
     )
+
+
+# --- csv ----------------------------------------------------------------------------
+
+
+_csv_reader = csv.reader
+
+
+def csv_reader(lines: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """csv.reader; the library's loses its fields when what it asks for a line asks it for a row."""
+    return _csv_reader((each for each in lines), *args, **kwargs)
 
 
 # --- uuid, zoneinfo -------------------------------------------------------------
@@ -551,7 +572,7 @@ REPLACED: dict[str, dict[str, Any]] = {
     },
     "array": {"array": array, "ArrayType": array},
     "collections": {"namedtuple": namedtuple},
-    "itertools": {"groupby": groupby},
+    "itertools": {"groupby": groupby, **ITERATORS},
     "struct": {"Struct": Struct},
     "contextlib": {"redirect_stdout": redirect_stdout},
     "dataclasses": {"dataclass": dataclass, "make_dataclass": make_dataclass},
@@ -568,7 +589,11 @@ def guard_library() -> None:
     typing.get_type_hints = get_type_hints  # type: ignore[assignment]  # functools.singledispatch calls it
     functools.update_wrapper = _update_wrapper_of_the_library
     collections.OrderedDict = OrderedDict  # type: ignore[misc,assignment]
+    collections._chain = ITERATORS["chain"]  # type: ignore[attr-defined]  # Counter.elements() hands one out
+    csv.reader = csv_reader
     copy.copy, copy.deepcopy = copies.copy, copies.deepcopy  # type: ignore[assignment]
+    if hasattr(copy, "replace"):  # Python 3.13
+        copy.replace = replace
     _guard_dataclass_fields()
     _guard_dataclass_replace()
     inspect.signature = signature_of_class  # type: ignore[assignment]

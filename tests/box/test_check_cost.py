@@ -57,6 +57,27 @@ def test_the_largest_program_is_checked_in_bounded_time(unit: str) -> None:
     assert time.process_time() - started < MAX_CPU_SECONDS
 
 
+WHOLE = {
+    "a long formatted string": "x=f'" + "{a}" * 87_000 + "'\n",
+    "a formatted string as long as is admitted": "x=f'" + "{a}" * 25_000 + "'\n",
+    "a call with many names": "f(" + ",".join(f"a{number}=1" for number in range(25_000)) + ")\n",
+    "calls with as many names as are admitted": ("f(" + ",".join(f"a{n}=1" for n in range(2_000)) + ")\n") * 15,
+}
+
+
+@pytest.mark.parametrize("source", WHOLE.values(), ids=list(WHOLE))
+def test_one_large_expression_is_checked_in_bounded_time(source: str) -> None:
+    assert len(source) < MAX_SOURCE_BYTES
+    started = time.process_time()
+    policy.compile_program(source, guarded=True)
+    assert time.process_time() - started < MAX_CPU_SECONDS
+
+
+def test_a_long_formatted_string_and_a_long_call_are_told(run: Runner) -> None:
+    for part in ("a long formatted string", "a call with many names"):
+        assert "the code is too large" in run.problems(WHOLE[part] + "def main(): pass\n")[0].message
+
+
 def test_what_is_too_large_is_told(run: Runner) -> None:
     functions = run.problems("def main(): pass\n" + "lambda: 1\n" * 4_000)
     assert [(each.type, each.message) for each in functions] == [

@@ -577,6 +577,19 @@ ROUTES: dict[str, str] = {
                 pass
             return "escaped" if got and got[0]("X", (), {"__globals__": 1}) else ""
         """,
+    "a member of an enum that stands before a method is renamed": """
+        from enum import Enum
+        class S(str, Enum):
+            upper = "x"
+        class Holder: pass
+        def main():
+            found = vars(S)["upper"]
+            if not hasattr(found, "__set_name__"): return ""
+            found.__set_name__(S, "__globals__")
+            holder = Holder()
+            holder._value_ = main
+            return "escaped" if "main" in found.__get__(holder, S) else ""
+        """,
     "a method of the library shows the dict of a class": """
         import collections, dataclasses
         shown = []
@@ -614,6 +627,7 @@ CHANGED_IN_THE_LIBRARY = frozenset(
         "a field is called as a method of str",
         "a field is renamed by another class' method",
         "a member of an enum that is none yet sets any attribute",
+        "a member of an enum that stands before a method is renamed",
         "a dataclass evaluates the docstring of its base",
         "redirect_stdout enters another's object",
         "a method of the library asks for the class of a class",
@@ -660,6 +674,25 @@ def test_a_route_that_works_without_the_guards_is_closed_by_them(run: Runner, ru
 
 def test_a_facade_can_not_be_made_again_under_another_name(run: Runner) -> None:
     assert not _escapes(run, FACADE)
+
+
+def test_a_format_is_not_given_the_namespace_of_a_class(run: Runner) -> None:
+    program = """
+        import logging
+        got = []
+        class Template(str):
+            def __mod__(self, values):
+                got.append(values)
+                return ""
+        class Format:
+            def __str__(self): return Template("%(message)s")
+        class Record:
+            created, msecs, exc_text, getMessage = 1, 1, None, staticmethod(lambda: "x")
+        def main():
+            logging.Formatter(Format()).format(Record)
+            return [sorted(each) for each in got]
+        """
+    assert run.answer(program) == []
 
 
 def test_a_hook_gets_the_type_that_the_program_knows(run: Runner) -> None:

@@ -372,7 +372,95 @@ PROGRAMS = {
           k=UnicodeEncodeError('u','abc',0,1,'r'); k.object=''; k.start=50; str(k); s=SyntaxError('a',('f',1,1,'t')); s.lineno='x'; str(s)
           return 1
         """,
+    "islice that ends while it skips": """
+        import itertools
+        class It:
+          n=0
+          def __iter__(s): return s
+          def __next__(s):
+            It.n+=1
+            if It.n==1:
+              try: next(a)
+              except StopIteration: pass
+            if It.n==2: raise StopIteration
+            return It.n
+        a=itertools.islice(It(), 500, 1000)
+        def main(): return list(a)
+        """,
+    "filters that end while they are asked": """
+        import itertools
+        class It:
+          def __init__(s): s.n=0
+          def __iter__(s): return s
+          def __next__(s):
+            s.n+=1
+            if s.n==2: raise StopIteration
+            return s.n
+        def f(x):
+          if x==1: next(a, None)
+          return False
+        def main():
+          global a
+          out=[]
+          for make in (itertools.chain, itertools.cycle, itertools.pairwise, lambda it: itertools.zip_longest(it, range(5)), lambda it: itertools.chain.from_iterable([it]), lambda it: itertools.islice(it, 9)):
+            for _ in range(20):
+              a=make(filter(f, It()))
+              try: next(a)
+              except (StopIteration, ValueError) as e: out.append(type(e).__name__)
+          return out
+        """,
+    "a sum that is asked for the next one": """
+        import itertools
+        class A:
+          def __float__(s): return 0.0
+          def __add__(s,o):
+            global armed
+            if armed:
+              armed=False
+              try: next(a)
+              except ValueError: pass
+            return A()
+        def main():
+          global a, armed
+          for make in (lambda: itertools.count(A()), lambda: itertools.accumulate(A() for _ in range(9))):
+            armed=False; a=make(); next(a); armed=True
+            kept=[next(a), next(a)]; del kept
+          return 1
+        """,
+    "csv that is asked for a row by a line": """
+        import csv
+        class It:
+          n=0
+          def __iter__(s): return s
+          def __next__(s):
+            It.n+=1
+            if It.n==2:
+              try: next(r)
+              except Exception: pass
+              return 'd"'
+            if It.n>5: raise StopIteration
+            return 'a,b,"c' if It.n==1 else 'x,y'*100
+        r=csv.reader(It())
+        def main(): return len(list(r))
+        """,
 }  # fmt: skip
+
+NAMESPACE = """
+    import copy, types
+    class N(types.SimpleNamespace):
+        def __new__(cls, *given): return object.__new__(cls) if given else 1.5
+    def main():
+        found = types.SimpleNamespace.__new__(N)
+        out = []
+        for replace in (lambda: found.__replace__(a=1), lambda: types.SimpleNamespace.__replace__(found, a=1), lambda: copy.replace(found, a=1)):
+            try: repr(replace())
+            except (TypeError, AttributeError) as e: out.append(type(e).__name__)
+        return out
+    """
+
+
+def test_a_namespace_is_not_replaced_by_what_is_none(run: Runner) -> None:
+    assert set(run.answer(NAMESPACE)) <= {"TypeError", "AttributeError"}
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))

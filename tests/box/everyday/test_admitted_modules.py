@@ -298,7 +298,7 @@ REFUSED = {
     "from concurrent.futures import ThreadPoolExecutor": "a program has one thread: use asyncio, or create several tasks",
     "import pandas": "whoever runs the service can admit it with the setting SANDBOX_EXTRA_MODULES",
     "import numpy.linalg": "whoever runs the service can admit it with the setting SANDBOX_EXTRA_MODULES",
-    "from sys import modules": "only stdout, stderr, maxsize, version_info and exit are there",
+    "from sys import modules": "only stdout, stderr, exit, exc_info, getsizeof and some constants are there",
     "import xml.dom.minidom": "use xml.etree.ElementTree",
     "import logging.handlers": "logging goes to standard output",
 }

@@ -8,6 +8,103 @@ from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
 
 PROGRAMS: Table = {
+    "what sys tells": (
+        """
+        import sys
+        def main():
+            before = sys.exc_info()[1]
+            try: 1 / 0
+            except ZeroDivisionError as e: kind, error, _ = sys.exc_info(); same = error is e
+            return [before is None, kind.__name__, same, sys.getsizeof([1] * 9) > sys.getsizeof([]), sys.platform, sys.byteorder,
+                    sys.float_info.epsilon > 0, sys.version.startswith("3."), sys.getrecursionlimit() > 100]
+        """,
+        [True, "ZeroDivisionError", True, True, "linux", "little", True, True, True],
+    ),
+    "asynchronous context managers, a condition, and the running loop": (
+        """
+        import asyncio
+        from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+        log = []
+        @asynccontextmanager
+        async def opened(name):
+            log.append(f"open {name}")
+            try: yield name
+            finally: log.append(f"close {name}")
+        class Managed(AbstractAsyncContextManager):
+            async def __aexit__(self, kind, error, _):
+                log.append(kind.__name__)
+                return True
+        async def numbers():
+            for each in range(3): yield each
+        async def waiter(condition, found):
+            async with condition:
+                await condition.wait_for(lambda: found)
+                return found[0]
+        async def run():
+            async with opened("a") as a, Managed(): raise ValueError(a)
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(opened("b"))
+                stack.callback(log.append, "callback")
+            async with aclosing(numbers()) as given: got = [each async for each in given]
+            condition, found = asyncio.Condition(), []
+            waiting = asyncio.create_task(waiter(condition, found))
+            await asyncio.sleep(0)
+            async with condition:
+                found.append(7)
+                condition.notify_all()
+            loop = asyncio.get_running_loop()
+            future, started = loop.create_future(), loop.time()
+            loop.call_later(0.01, future.set_result, "late")
+            loop.call_soon(log.append, "never").cancel()
+            in_thread = await loop.run_in_executor(None, sum, [1, 2])
+            return [got, await waiting, await future, loop.time() > started, in_thread, log]
+        def main(): return asyncio.run(run())
+        """,
+        [[0, 1, 2], 7, "late", True, 3, ["open a", "ValueError", "close a", "open b", "callback", "close b"]],
+    ),
+    "a log with filters, places, and a formatter of its own": (
+        """
+        import io, json, logging
+        class Quiet(logging.Filter):
+            def filter(self, record): return "secret" not in record.getMessage()
+        class AsJson(logging.Formatter):
+            def format(self, record):
+                failed = self.formatException(record.exc_info).splitlines()[-1] if record.exc_info else None
+                return json.dumps([record.levelname, record.funcName, record.lineno, record.getMessage(), failed])
+        def main():
+            out = io.StringIO()
+            plain, as_json = logging.StreamHandler(out), logging.StreamHandler(out)
+            plain.setFormatter(logging.Formatter("%(funcName)s:%(lineno)d %(threadName)s %(message)s"))
+            as_json.setFormatter(AsJson())
+            as_json.addFilter(Quiet())
+            logger = logging.getLogger("filtered")
+            logger.setLevel("INFO")
+            logger.propagate = False
+            logger.addHandler(plain)
+            logger.addHandler(as_json)
+            logger.info("a %s", 1)
+            logger.removeHandler(plain)
+            logger.info("a secret")
+            logger.addFilter(lambda record: record.levelno > logging.INFO)
+            logger.info("b")
+            try: 1 / 0
+            except ZeroDivisionError: logger.error("c", exc_info=True)
+            return out.getvalue().splitlines()
+        """,
+        [
+            "main:19 MainThread a 1",
+            '["INFO", "main", 19, "a 1", null]',
+            '["ERROR", "main", 25, "c", "ZeroDivisionError: division by zero"]',
+        ],
+    ),
+    "an enum made of an ordered dictionary": (
+        """
+        from collections import OrderedDict
+        from enum import Enum
+        def main(): return [each.value for each in Enum("Size", OrderedDict(small=5, large=7))]
+        """,
+        [5, 7],
+    ),
     "a copy that leaves something out": (
         """
         import copy

@@ -8,6 +8,47 @@ from sandbox import Sandbox
 from tests.box.everyday.programs import check, each
 
 TABLE = {
+    "iterators take no more than they need, and complain early": (
+        """
+        import itertools, operator
+        from collections import Counter
+        from decimal import Decimal
+        def refused(make):
+            try: make()
+            except (TypeError, ValueError) as e: return [type(e).__name__, str(e).split(",")[0]]
+        def main():
+            source = iter(range(20))
+            first = [list(itertools.islice(source, 2)), list(itertools.islice(source, 1, 6, 2)), next(source),
+                     list(itertools.islice(source, 0)), next(source), list(itertools.islice(source, 3, 1)), next(source),
+                     list(itertools.islice(source, 5, None, 2))]
+            it = itertools.chain([1], (), "ab")
+            joined = [iter(it) is it, next(it), list(it), list(itertools.chain.from_iterable({"a": 1, "b": 2}.items())),
+                      sorted(Counter("aab").elements())]
+            sums = [list(itertools.accumulate([])), list(itertools.accumulate([], initial=5)),
+                    list(itertools.accumulate([1, 2, 3], operator.mul, initial=2)), list(itertools.accumulate("ab"))]
+            counted = [list(itertools.islice(itertools.count(3, -1), 3)), str(next(itertools.count(Decimal("1.5")))),
+                       list(zip(itertools.count(start=1, step=2), "ab")), list(itertools.islice(itertools.cycle("ab"), 5)),
+                       list(itertools.cycle([])), list(itertools.zip_longest()), list(itertools.zip_longest("a", "bc", fillvalue="-"))]
+            asked = [refused(lambda: itertools.islice("a", -1)), refused(lambda: itertools.islice("a", 1, 2, 0)),
+                     refused(lambda: itertools.count("a")), refused(lambda: itertools.islice(5, 1)), refused(lambda: itertools.cycle(5))]
+            grouped = list(itertools.zip_longest(*[iter("abcde")] * 2)) + [list(itertools.pairwise(each)) for each in ("", "a", "abc")]
+            return [first, joined, sums, counted, asked, grouped]
+        """,
+        [
+            [[0, 1], [3, 5, 7], 8, [], 9, [], 13, [19]],
+            [True, 1, ["a", "b"], ["a", 1, "b", 2], ["a", "a", "b"]],
+            [[], [5], [2, 2, 4, 12], ["a", "ab"]],
+            [[3, 2, 1], "1.5", [[1, "a"], [3, "b"]], ["a", "b", "a", "b", "a"], [], [], [["a", "b"], ["-", "c"]]],
+            [
+                ["ValueError", "Stop argument for islice() must be None or an integer: 0 <= x <= sys.maxsize."],
+                ["ValueError", "Step for islice() must be a positive integer or None."],
+                ["TypeError", "a number is required"],
+                ["TypeError", "'int' object is not iterable"],
+                ["TypeError", "'int' object is not iterable"],
+            ],
+            [["a", "b"], ["c", "d"], ["e", None], [], [], [["a", "b"], ["b", "c"]]],
+        ],
+    ),
     "OrderedDict keeps an order of its own": (
         """
         from collections import OrderedDict

@@ -84,7 +84,7 @@ _BRACED = r"{\1}"
 def _endpoints() -> set[str]:
     """`METHOD /path` of every route, ids as `{id}`, keys as `{key}`; without the files that pages load."""
     nobody = cast(Any, None)
-    web = create_web(Context(Settings(), *[nobody] * 11), pages=(console.blueprint,))
+    web = create_web(Context(Settings(), *[nobody] * 12), pages=(console.blueprint,))
     return {
         f"{method} {_PARAMETER.sub(_BRACED, rule.rule)}"
         for rule in web.url_map.iter_rules()

@@ -19,6 +19,7 @@ from app.usecases.admission import Admission
 from app.usecases.batches import BatchService
 from app.usecases.code_check import CodeChecker
 from app.usecases.dispatch import Dispatcher
+from app.usecases.events import EventService
 from app.usecases.health import HealthService
 from app.usecases.schedules import ScheduleService
 from app.usecases.statistics import StatisticsService
@@ -37,6 +38,7 @@ class Context:
     schedules: ScheduleService
     statistics: StatisticsService
     health: HealthService
+    events: EventService
     clock: Clock
     holding: Holding
     access: AccessService
@@ -56,8 +58,8 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         schedules=ScheduleService(store, dispatcher, checker, admission, clock, settings.timezone),
         statistics=StatisticsService(store.stats, clock),
         health=HealthService(store, clock),
+        events=EventService(store),
         clock=clock,
-        holding=Holding(max_held(settings.api_threads)),
         access=AccessService(
             store.api_keys, settings.api_keys, settings.quotas, clock, is_public=not settings.loopback_only
         ),
@@ -65,6 +67,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         batches=BatchService(store, dispatcher, checker, admission, clock),
         workers=WorkersService(store.liveness, clock),
         large_bodies=LargeBodies(),
+        holding=Holding(max_held(settings.api_threads), settings.max_event_streams),
     )
 
 

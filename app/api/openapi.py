@@ -31,6 +31,9 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     *responses.SCHEDULED_TASKS.values(),
     responses.ScheduledTaskPage,
     responses.FiringPage,
+    responses.StatusEvent,
+    responses.OutputPiece,
+    responses.Reset,
     responses.Preview,
     responses.AuditPage,
     responses.Stats,
@@ -40,6 +43,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.Problem,
 )
 _HEADERS: Json = {
+    "Cache-Control": {"description": "No cache may keep the response.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
         "description": "Nothing was created: this is the response to an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -64,6 +68,10 @@ _HEADERS: Json = {
     "Retry-After": {
         "description": "Seconds to wait before the next request.",
         "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS},
+    },
+    "X-Accel-Buffering": {
+        "description": "`no`: a proxy must pass each event on at once.",
+        "schema": {"type": "string", "enum": ["no"]},
     },
     "WWW-Authenticate": {"description": "How to send an API key.", "schema": {"type": "string"}},
 }

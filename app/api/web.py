@@ -11,6 +11,7 @@ from app.api import (
     batches,
     cron,
     docs,
+    events,
     export,
     health,
     listing,
@@ -46,7 +47,7 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.before_request(_check_accept)
     web.after_request(_add_headers)
     web.after_request(audit.record)
-    modules = (tasks, listing, export, scheduled_tasks, cron, audit, health, docs, batches, workers)
+    modules = (tasks, listing, export, scheduled_tasks, cron, audit, events, health, docs, batches, workers)
     own = [module.blueprint for module in modules]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
@@ -56,7 +57,9 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
 def _check_accept() -> None:
     """Refuse clients that do not accept what every response under /api is: JSON, or the type of a stream."""
     accepts = request.accept_mimetypes
-    types = (*STREAM_TYPES.get(request.path, ()), *ANSWER_TYPES)
+    types: tuple[str, ...] = (*STREAM_TYPES.get(request.path, ()), *ANSWER_TYPES)
+    if request.blueprint == events.blueprint.name:
+        types = events.ANSWER_TYPES
     if request.path.startswith("/api/") and accepts and not accepts.best_match(types):
         raise Refused(406, f"responses are {types[0]}")
 

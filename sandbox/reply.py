@@ -6,9 +6,10 @@ and of a failure only a type, a message and a place that a program can cause. An
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,7 @@ def _finite(text: str) -> float:
     return number
 
 
+_Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
@@ -50,12 +52,15 @@ class Conversation:
     limits: Limits
     frames: protocol.Frames
     budget: int
+    on_output: Callable[[str], None] | None = None
     stdout: bytearray = field(default_factory=bytearray)
     truncated: bool = False
     measured: bool = False
     job_is_unread: bool = False
     cpu_ms: float = 0.0
     memory_kb: int = 0
+    _passed_on: int = 0
+    _decoder: codecs.IncrementalDecoder = field(default_factory=lambda: _Utf8Decoder("replace"))
 
     def heard(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Take bytes; the last frame (RESULT, FAILURE) once it is there. Raises ValueError on nonsense."""
@@ -67,6 +72,15 @@ class Conversation:
                 return letter, payload
             self._aside(letter, payload)
         return None
+
+    def pass_output_on(self) -> None:
+        """Give the output that is new to `on_output`, in whole characters."""
+        if self.on_output is None or len(self.stdout) == self._passed_on:
+            return
+        text = self._decoder.decode(bytes(memoryview(self.stdout)[self._passed_on :]))
+        self._passed_on = len(self.stdout)
+        if text:
+            self.on_output(text)
 
     def _aside(self, letter: bytes, payload: bytes) -> None:
         if letter == protocol.OUTPUT:

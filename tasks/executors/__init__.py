@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, runtime_checkable
 
 from app.domain.outcome import Outcome
 from app.store.tasks import Attempt
@@ -12,6 +14,21 @@ class Cancellable(Protocol):
     """Ends an attempt in flight, from another thread, within milliseconds."""
 
     def cancel(self) -> None: ...
+
+
+class Output(Protocol):
+    """Takes what an attempt prints while it runs, and passes it on to those who watch its task."""
+
+    def opened(self, attempt: Attempt) -> AbstractContextManager[Callable[[str], None]]:
+        """A function that takes the pieces that `attempt` prints. It never blocks."""
+
+
+@runtime_checkable
+class Prints(Protocol):
+    """An executor whose attempts print something while they run."""
+
+    def pass_output_to(self, output: Output) -> None:
+        """Called once, before `start`."""
 
 
 class KindRefused(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 from app.domain import times
@@ -10,13 +11,13 @@ from app.domain.outcome import ExecutorError, Failure, Outcome
 from app.settings import Settings
 from app.store.tasks import Attempt
 from sandbox import Cancel, LayersMissing, Limits, Program, Sandbox, SandboxError, Verdict
-from tasks.executors import KindRefused
+from tasks.executors import KindRefused, Output
 
 REFUSAL = (
     "code tasks are refused here, since the sandbox lacks {}: run this worker on a kernel and in a container that "
     "provide this, or name in SANDBOX_REQUIRE the layers that you do require (none: run programs without them)"
 )
-#: A program that fails so fails every time.
+#: A program that fails with one of these fails every time.
 _HOPELESS = frozenset({"SyntaxError", "SecurityError"})
 
 
@@ -26,6 +27,10 @@ class CodeExecutor:
     def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
         self._sandbox = sandbox
         self._settings = settings
+        self._output: Output | None = None
+
+    def pass_output_to(self, output: Output) -> None:
+        self._output = output
 
     def start(self) -> None:
         try:
@@ -49,10 +54,11 @@ class CodeExecutor:
             result_bytes=self._settings.sandbox_result_bytes,
             stdout_bytes=self._settings.sandbox_stdout_bytes,
         )
-        try:
-            verdict = self._sandbox.run(_program(attempt), limits, cancel)
-        except SandboxError as error:
-            raise ExecutorError(str(error)) from error
+        with nullcontext() if self._output is None else self._output.opened(attempt) as on_output:
+            try:
+                verdict = self._sandbox.run(_program(attempt), limits, cancel, on_output)
+            except SandboxError as error:
+                raise ExecutorError(str(error)) from error
         return _outcome(verdict)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -88,7 +89,9 @@ def _written(events: Iterator[Any], shape: Shape) -> Iterator[bytes]:
         yield _COMMENT if event is None else shape(event)
 
 
+@lru_cache(maxsize=256)
 def _of_all(event: AnyEvent) -> bytes:
+    """Cached, because many streams send the same event."""
     if isinstance(event, Started):
         return f"id: {event.id}\n\n".encode()  # no event: only a position for a client that reconnects
     if isinstance(event, Gap):

@@ -34,7 +34,7 @@ class StatusEvent:
     name: str
     kind: Kind
     task_type: TaskType
-    tags: Sequence[str]
+    tags: tuple[str, ...]
     scheduled_task_id: str | None
     change: Change
 
@@ -82,7 +82,7 @@ def read_event(event_id: str, text: str) -> StatusEvent:
         name=values["name"],
         kind=Kind(values["kind"]),
         task_type=TaskType(values["task_type"]),
-        tags=json.loads(values["tags"] or "[]"),
+        tags=tuple(json.loads(values["tags"] or "[]")),
         scheduled_task_id=values["scheduled_task_id"] or None,
         change=Change(
             int(values["at_ms"]),

@@ -21,8 +21,10 @@ _ENDING = frozenset({signal.SIGINT, signal.SIGTERM})
 def on_shutdown(call: Callable[[], None]) -> None:
     """Call `call` in a thread once this process is told to end. The server's own signal handler stays in charge.
 
-    Must be called in the main thread. Without effect if the server uses Python's wakeup descriptor itself.
+    Without effect outside the main thread, and if the server uses Python's wakeup descriptor itself.
     """
+    if threading.current_thread() is not threading.main_thread():
+        return
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setblocking(False)

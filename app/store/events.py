@@ -47,10 +47,16 @@ class Recording:
     newest: str
     oldest: str
 
+    @property
+    def end(self) -> str:
+        """The position after all recorded changes."""
+        return self.newest or f"{self.since_ms}-0"
+
     def contains_all_after(self, event_id: str) -> bool:
-        """Whether no change after the one with this id is missing."""
+        """Whether the event is from this recording, and no change after it is missing."""
         place = place_of(event_id)
-        return place[0] >= self.since_ms and (not self.oldest or place >= place_of(self.oldest))
+        first = place_of(self.oldest) if self.oldest else (self.since_ms, 0)
+        return first <= place <= place_of(self.end)
 
 
 @dataclass(frozen=True, slots=True)

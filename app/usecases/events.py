@@ -94,7 +94,7 @@ class EventService:
     def close(self) -> None:
         """End all streams, and refuse none: a stream that opens later ends at once."""
         self._closing.set()
-        self._feeds.wake()
+        self._feeds.end()
         for watch in list(self._watches):
             watch.notify(None)
 
@@ -120,7 +120,7 @@ class EventService:
     def _follow(self, feed: _Feed, recording: Recording, resumed: str) -> Stream[AnyEvent]:
         try:
             yield None
-            position = resumed or recording.newest or f"{recording.since_ms}-0"
+            position = resumed or recording.end
             yield Started(position)
             if resumed:
                 feed.fall_behind()
@@ -148,7 +148,7 @@ class EventService:
         """The recorded changes after a position; a Gap first if some are missing."""
         recording = self._store.events.record()
         if not recording.contains_all_after(position):
-            position = recording.newest or f"{recording.since_ms}-0"
+            position = recording.end
             yield Gap(position)
         while found := self._store.events.after(position):
             yield from found
@@ -239,6 +239,7 @@ class _Feed:
         self.filters = filters
         self.is_behind = False
         self.has_overflowed = False
+        self._has_ended = False
         self._queue: deque[StatusEvent] = deque()
         self._changed = threading.Condition()
 
@@ -258,15 +259,16 @@ class _Feed:
             self.is_behind = True
             self._changed.notify()
 
-    def wake(self) -> None:
-        """Make `take` return."""
+    def end(self) -> None:
+        """Make `take` return at once from now on."""
         with self._changed:
+            self._has_ended = True
             self._changed.notify()
 
     def take(self, timeout_seconds: float) -> StatusEvent | None:
         """The next event; None if there is none in time, or if the stream has something else to look after."""
         with self._changed:
-            if not self._queue and not self.is_behind and not self.has_overflowed:
+            if not (self._queue or self.is_behind or self.has_overflowed or self._has_ended):
                 self._changed.wait(timeout_seconds)
             return None if self.is_behind or not self._queue else self._queue.popleft()
 
@@ -298,10 +300,10 @@ class _Feeds:
                 if not self._feeds:
                     self._store.subscriber.unsubscribe(self._store.keys.events, self._on_message)
 
-    def wake(self) -> None:
-        """Wake all streams."""
+    def end(self) -> None:
+        """Wake all streams, which are to end."""
         for feed in self._all():
-            feed.wake()
+            feed.end()
 
     def keep_recording(self) -> None:
         """Keep the recording of changes up, now and then. Raises Unavailable."""

@@ -264,6 +264,14 @@ def test_a_client_that_comes_too_late_is_told(web: Flask, api: Api, raw_redis: r
     assert (reset.name, list(reset.data)) == ("reset", ["reason"])
 
 
+@pytest.mark.parametrize("last", ["99999999999999-0", "1-1"])
+def test_a_position_of_another_recording_is_a_gap(web: Flask, api: Api, last: str) -> None:
+    with stream(web, "/api/events", last) as events:
+        assert next(events).name == "reset"
+        task_id = api.create()["id"]
+        assert next(events).data["task_id"] == task_id
+
+
 def test_nothing_is_recorded_while_nobody_listens(api: Api, worker: PlayedWorker, raw_redis: redis.Redis) -> None:
     worker.succeed(api.create()["id"])
     assert raw_redis.keys("celeriac:events*") == []

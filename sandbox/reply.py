@@ -1,7 +1,7 @@
-"""Reads what a child says. The child may be hostile: what is accepted here can be read by everyone behind it.
+"""Reads the messages of a child, which may be hostile. All later readers can rely on what is accepted here.
 
-That is: strict UTF-8; JSON as RFC 8259 has it, without NaN, infinities and halves of surrogate pairs; bounded depth;
-and of a failure only a type, a message and a place that a program can cause. Anything else raises Forged.
+Accepted is strict UTF-8, and JSON as in RFC 8259 of bounded depth, without NaN, infinities and halves of surrogate
+pairs. A failure has only a type, a message and a place that a program can cause. Anything else raises Forged.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 @dataclass(slots=True)
 class Conversation:
-    """What a child has said so far."""
+    """The messages of a child so far. `on_output` gets the output while it arrives."""
 
     limits: Limits
     frames: protocol.Frames
@@ -63,7 +63,7 @@ class Conversation:
     _decoder: codecs.IncrementalDecoder = field(default_factory=lambda: _Utf8Decoder("replace"))
 
     def heard(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take bytes; the last frame (RESULT, FAILURE) once it is there. Raises ValueError on nonsense."""
+        """Take bytes. Returns the last frame (RESULT, FAILURE) once complete. Raises ValueError on a wrong one."""
         self.budget -= len(data)
         if self.budget < 0:
             raise Forged("too much")
@@ -74,7 +74,7 @@ class Conversation:
         return None
 
     def pass_output_on(self) -> None:
-        """Give the output that is new to `on_output`, in whole characters."""
+        """Give new output to `on_output`, in whole characters."""
         if self.on_output is None or len(self.stdout) == self._passed_on:
             return
         text = self._decoder.decode(bytes(memoryview(self.stdout)[self._passed_on :]))
@@ -96,7 +96,7 @@ class Conversation:
             raise Forged("unknown frame")
 
     def verdict(self, *, result: bytes | None = None, failure: Failure | None = None) -> Verdict:
-        """What became of the run."""
+        """The verdict on the run."""
         text = self.stdout.decode("utf-8", "ignore" if self.truncated else "replace")
         return Verdict(result, failure, text, self.truncated, self.cpu_ms, self.memory_kb)
 

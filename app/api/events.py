@@ -6,6 +6,7 @@ A key is sent in a header, never in the URL, where logs would keep it. Browsers 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import lru_cache
@@ -32,6 +33,8 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 #: Sent to show that the connection is alive.
 _COMMENT = b":\n\n"
 _RECONNECT_MS = 2_000
+#: A stream ends at this age. Its client connects again, and its key is checked again: it may have been revoked.
+STREAM_SECONDS = 900.0
 
 Open = Callable[[], Stream[Any] | None]
 Shape = Callable[[Any], bytes]
@@ -84,9 +87,12 @@ def _stream(open_stream: Open, shape: Shape) -> Response:
 
 
 def _written(events: Iterator[Any], shape: Shape) -> Iterator[bytes]:
+    ends = time.monotonic() + STREAM_SECONDS
     yield b"retry: %d\n\n" % _RECONNECT_MS
     for event in events:
         yield _COMMENT if event is None else shape(event)
+        if time.monotonic() >= ends:
+            return
 
 
 @lru_cache(maxsize=256)

@@ -301,7 +301,11 @@ EVENTS = (
         "streamEvents",
         "Tasks",
         "Stream all changes of status, as Server-Sent Events",
-        {200: Answer("The stream, without end.", None, _STREAM_HEADERS, "text/event-stream")},
+        {
+            200: Answer(
+                "The stream. It ends after 15 minutes; connect again.", None, _STREAM_HEADERS, "text/event-stream"
+            )
+        },
         (*READING, 422),
         "An event `status` for each change, with the data of `StatusEvent`; an event `reset` where changes may have "
         "been missed, after which a client lists the tasks again; a comment after 15 s without an event. The status "

@@ -1,4 +1,4 @@
-"""Code tasks: a program in the sandbox's own process."""
+"""Executes code tasks: runs their programs in the sandbox."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOPELESS = frozenset({"SyntaxError", "SecurityError"})
 
 
 class CodeExecutor:
-    """Runs programs, each in a process that serves it alone."""
+    """Runs each program in a process of its own."""
 
     def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
         self._sandbox = sandbox
@@ -63,13 +63,13 @@ class CodeExecutor:
 
 
 def make_executor(settings: Settings) -> CodeExecutor:
-    """The executor with a sandbox as the settings want it; not started."""
+    """An executor whose sandbox is configured by the settings; not started."""
     sandbox = Sandbox(
         spare_children=settings.code_concurrency,
         memory_bytes=settings.sandbox_memory_bytes,
         require=settings.sandbox_require,
         extra_modules=settings.sandbox_extra_modules,
-        max_children=settings.code_concurrency,  # where one worker serves both queues, its threads are many more
+        max_children=settings.code_concurrency,  # a worker of both queues has many more threads
     )
     return CodeExecutor(sandbox, settings)
 
@@ -86,7 +86,7 @@ def _program(attempt: Attempt) -> Program:
 
 
 def _context(attempt: Attempt) -> dict[str, Any]:
-    """What the program finds in its module `celeriac`."""
+    """The values of the program's module `celeriac`."""
     context: dict[str, Any] = {"task_id": attempt.task_id, "attempt": attempt.number}
     if attempt.scheduled_task_id is not None:
         context["scheduled_task_id"] = attempt.scheduled_task_id

@@ -12,8 +12,10 @@ import pytest
 import redis
 from flask import Flask
 
+from app.api import events as views
 from app.api import responses
 from app.api.web import create_web
+from app.domain.outcome import Failure
 from app.settings import ApiKey, Settings
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
@@ -24,6 +26,7 @@ from tests.api.conftest import MakeWeb
 from tests.conftest import VirtualClock
 from tests.servers import wait_until
 
+LOST = Failure("WorkerLostError", "the worker was lost")
 READ_KEY = "read-key-0123456789abcdef0123456789abcdef"
 MODELS = {"status": responses.StatusEvent, "stdout": responses.OutputPiece, "reset": responses.Reset}
 
@@ -145,7 +148,7 @@ def test_output_arrives_while_the_task_runs_and_starts_afresh_with_each_attempt(
         assert api.get(f"/api/tasks/{task_id}").get_json()["stdout"] == "één twee"
         clock.advance(16_000)
         (lost,) = store.recovery.expired_leases(clock(), 10)
-        assert store.recovery.take_back(lost, clock(), NO_MESSAGE, 3, {}, {}) == "queued"
+        assert store.recovery.take_back(lost, clock(), NO_MESSAGE, 3, LOST, {}) == "queued"
         clock.advance(10)
         again = worker.start(task_id)
         assert not store.events.write_output(task_id, attempt.epoch, 10, "late"), "the attempt is over"
@@ -202,6 +205,7 @@ def test_every_change_of_every_task_is_streamed_once(web: Flask, api: Api, worke
         ("status=succeeded", ["first succeeded", "second succeeded"]),
         ("name=first", ["first queued", "first running", "first succeeded"]),
         ("name=sec*&status=running", ["second running"]),
+        ("name=*CON*&status=queued", ["second queued"]),
         ("tag=red", ["second queued", "second running", "second succeeded"]),
         ("kind=api", ["call queued"]),
         ("task_type=delayed", ["later waiting"]),
@@ -345,6 +349,22 @@ def test_streams_end_when_the_service_is_closed(web: Flask, api: Api) -> None:
         next(events)
         web.extensions["celeriac"].events.close()
         assert [event for event in (*all_events, *events) if event.name != ":"] == []
+
+
+def test_an_old_stream_ends_so_that_its_key_is_checked_again(
+    web: Flask, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stream(web, "/api/events") as events:
+        api.create()
+        last = next(events).id
+    task_id = api.create()["id"]
+    monkeypatch.setattr(views, "STREAM_SECONDS", 0.0)
+    with stream(web, "/api/events", last) as events:
+        found = list(events)
+    assert found == [], "only its position was sent"
+    monkeypatch.undo()
+    with stream(web, "/api/events", last) as events:
+        assert next(events).data["task_id"] == task_id
 
 
 def test_a_stream_needs_a_key_and_serves_only_clients_that_accept_it(make_web: MakeWeb) -> None:

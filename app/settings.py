@@ -190,7 +190,14 @@ class Settings:
     api_threads: int = _setting(
         128,
         partial(_number, low=4, high=1024),
-        "Threads that serve requests. Each `wait` in progress occupies one; 16 are reserved for other requests.",
+        "Threads that serve requests. Each `wait` in progress and each open event stream occupies one; 16 are reserved "
+        "for other requests.",
+    )
+    max_event_streams: int = _setting(
+        64,
+        partial(_number, low=0, high=1024),
+        "Event streams that one API process keeps open, within the limit that `API_THREADS` sets; more are refused "
+        "with 503.",
     )
     redis_url: str = _setting(
         "",

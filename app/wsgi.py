@@ -17,6 +17,7 @@ from app.api.web import create_web
 from app.launch.key_rule import require_key
 from app.launch.processes import PARENT_PID, die_with_parent
 from app.launch.redis_location import require_redis_url
+from app.launch.serving import close_unread_connections, on_shutdown
 from app.settings import SettingsError, read_settings
 from app.store.store import Store
 from app.usecases.redis_checks import log_warnings
@@ -36,7 +37,10 @@ def build() -> Flask:
     sandbox = Sandbox(spare_children=1, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()
     atexit.register(sandbox.close)
-    return create_web(compose(settings, store, sandbox.check), pages=(console.blueprint,))
+    context = compose(settings, store, sandbox.check)
+    on_shutdown(context.events.close)
+    close_unread_connections(settings.port)
+    return create_web(context, pages=(console.blueprint,))
 
 
 die_with_parent()

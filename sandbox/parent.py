@@ -203,8 +203,19 @@ class Sandbox:
 
     # --- runs -----------------------------------------------------------------------------------
 
-    def run(self, program: Program, limits: Limits, cancel: Cancel | None = None) -> Verdict:
-        """Run one program to its end. Raises SandboxError if the sandbox failed."""
+    def run(
+        self,
+        program: Program,
+        limits: Limits,
+        cancel: Cancel | None = None,
+        on_output: Callable[[str], None] | None = None,
+    ) -> Verdict:
+        """Run one program to its end. Raises SandboxError if the sandbox failed.
+
+        `on_output` gets each piece of what the program prints, while it runs; together at most `limits.stdout_bytes`.
+        It must not block. The verdict holds the whole output nevertheless. If the sandbox has to run the program again,
+        only the first run's output is passed on.
+        """
         job = {
             "do": "run",
             "source": program.source,
@@ -215,7 +226,7 @@ class Sandbox:
             "result_bytes": limits.result_bytes,
             "stdout_bytes": limits.stdout_bytes,
         }
-        return self._run_job(job, limits, cancel or Cancel())
+        return self._run_job(job, limits, cancel or Cancel(), on_output)
 
     def check(self, source: str, function_name: str, call: tuple[int, Sequence[str]] | None = None) -> list[Problem]:
         """Compile without running: everything that can be seen of it, in the order of the source.
@@ -238,13 +249,16 @@ class Sandbox:
                 self._checked.popitem(last=False)
         return problems
 
-    def _run_job(self, job: dict[str, Any], limits: Limits, cancel: Cancel) -> Verdict:
+    def _run_job(
+        self, job: dict[str, Any], limits: Limits, cancel: Cancel, on_output: Callable[[str], None] | None = None
+    ) -> Verdict:
         if not self._take_place(cancel):
             return Verdict(stopped=True)
         try:
             for attempt in range(TRIES):
                 try:
-                    return self._run_in_child(self._take_child(limits), job, limits, cancel)
+                    first_output = on_output if attempt == 0 else None
+                    return self._run_in_child(self._take_child(limits), job, limits, cancel, first_output)
                 except _ZygoteLost as lost:
                     last = lost
                     time.sleep(_RESTART_PAUSE_SECONDS * attempt)
@@ -259,11 +273,18 @@ class Sandbox:
                 return False
         return True
 
-    def _run_in_child(self, child: Child, job: dict[str, Any], limits: Limits, cancel: Cancel) -> Verdict:
+    def _run_in_child(
+        self,
+        child: Child,
+        job: dict[str, Any],
+        limits: Limits,
+        cancel: Cancel,
+        on_output: Callable[[str], None] | None,
+    ) -> Verdict:
         deadline = time.monotonic() + limits.wall_seconds
         budget = limits.stdout_bytes + limits.result_bytes + protocol.SLACK_BYTES
         # A program that prints byte by byte sends many headers.
-        conversation = Conversation(limits, protocol.Frames(budget), 8 * budget)
+        conversation = Conversation(limits, protocol.Frames(budget), 8 * budget, on_output)
         cancel.bind(child.kill)
         try:
             verdict = _converse(child, job, conversation, deadline, self._replace_spare)
@@ -310,6 +331,8 @@ def _converse(
             if not data:
                 return _hung_up(child, conversation)
             last = conversation.heard(data)
+            if last is None:
+                conversation.pass_output_on()
             if last is not None:
                 return _last_word(conversation, *last)
     except TimeoutError:

@@ -1,14 +1,15 @@
-"""Reads what a child says. The child may be hostile: what is accepted here can be read by everyone behind it.
+"""Reads the messages of a child, which may be hostile. All later readers can rely on what is accepted here.
 
-That is: strict UTF-8; JSON as RFC 8259 has it, without NaN, infinities and halves of surrogate pairs; bounded depth;
-and of a failure only a type, a message and a place that a program can cause. Anything else raises Forged.
+Accepted is strict UTF-8, and JSON as in RFC 8259 of bounded depth, without NaN, infinities and halves of surrogate
+pairs. A failure has only a type, a message and a place that a program can cause. Anything else raises Forged.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,26 +40,30 @@ def _finite(text: str) -> float:
     return number
 
 
+_Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(slots=True)
 class Conversation:
-    """What a child has said so far."""
+    """The messages of a child so far. `on_output` gets the output while it arrives."""
 
     limits: Limits
     frames: protocol.Frames
     budget: int
+    on_output: Callable[[str], None] | None = None
     stdout: bytearray = field(default_factory=bytearray)
     truncated: bool = False
     measured: bool = False
     job_is_unread: bool = False
     cpu_ms: float = 0.0
     memory_kb: int = 0
+    _passed_on: int = 0
+    _decoder: codecs.IncrementalDecoder = field(default_factory=lambda: _Utf8Decoder("replace"))
 
     def heard(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take bytes; the last frame (RESULT, FAILURE) once it is there. Raises ValueError on nonsense."""
+        """Take bytes. Returns the last frame (RESULT, FAILURE) once complete. Raises ValueError on a wrong one."""
         self.budget -= len(data)
         if self.budget < 0:
             raise Forged("too much")
@@ -67,6 +72,15 @@ class Conversation:
                 return letter, payload
             self._aside(letter, payload)
         return None
+
+    def pass_output_on(self) -> None:
+        """Give new output to `on_output`, in whole characters."""
+        if self.on_output is None or len(self.stdout) == self._passed_on:
+            return
+        text = self._decoder.decode(bytes(memoryview(self.stdout)[self._passed_on :]))
+        self._passed_on = len(self.stdout)
+        if text:
+            self.on_output(text)
 
     def _aside(self, letter: bytes, payload: bytes) -> None:
         if letter == protocol.OUTPUT:
@@ -82,7 +96,7 @@ class Conversation:
             raise Forged("unknown frame")
 
     def verdict(self, *, result: bytes | None = None, failure: Failure | None = None) -> Verdict:
-        """What became of the run."""
+        """The verdict on the run."""
         text = self.stdout.decode("utf-8", "ignore" if self.truncated else "replace")
         return Verdict(result, failure, text, self.truncated, self.cpu_ms, self.memory_kb)
 

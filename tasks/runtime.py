@@ -26,10 +26,11 @@ from app.version import VERSION
 from tasks.attempts import AttemptRunner
 from tasks.celery_seam.last_fetch import last_fetch
 from tasks.drain import Drain
-from tasks.executors import Executor, KindRefused
+from tasks.executors import Executor, KindRefused, Prints
 from tasks.heartbeat import Heartbeat
 from tasks.leases.guard import LeaseGuard
 from tasks.leases.in_flight import InFlight
+from tasks.live_output import LiveOutput
 from tasks.watchdog import Watchdog
 
 logger = logging.getLogger("celeriac.worker")
@@ -65,6 +66,10 @@ class Runtime:
         self._started_at = to_rfc3339(clock())
         dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
         self.executors = make_executors(settings, identity.queues)
+        self._live_output = LiveOutput(store.events)
+        for executor in self.executors.values():
+            if isinstance(executor, Prints):
+                executor.pass_output_to(self._live_output)
         self.refused: dict[str, str] = {}  # kind -> why none of its tasks runs here
         self.drain = Drain(store.recovery, dispatcher, self.in_flight, settings.shutdown_grace, clock)
         self.runner = AttemptRunner(
@@ -108,6 +113,7 @@ class Runtime:
         self._leases.stop()
         for executor in self.executors.values():
             executor.close()
+        self._live_output.close()
         self.store.close()
 
     def _last_fetched(self) -> float | None:

@@ -20,6 +20,7 @@ from app.usecases.batches import BatchService
 from app.usecases.bulk import BulkService
 from app.usecases.code_check import CodeChecker
 from app.usecases.dispatch import Dispatcher
+from app.usecases.events import EventService
 from app.usecases.health import HealthService
 from app.usecases.schedules import ScheduleService
 from app.usecases.statistics import StatisticsService
@@ -39,6 +40,7 @@ class Context:
     statistics: StatisticsService
     bulks: BulkService
     health: HealthService
+    events: EventService
     clock: Clock
     holding: Holding
     access: AccessService
@@ -59,8 +61,8 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         statistics=StatisticsService(store.stats, clock),
         bulks=BulkService(store, checker, admission, clock),
         health=HealthService(store, clock),
+        events=EventService(store),
         clock=clock,
-        holding=Holding(max_held(settings.api_threads)),
         access=AccessService(
             store.api_keys, settings.api_keys, settings.quotas, clock, is_public=not settings.loopback_only
         ),
@@ -68,6 +70,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         batches=BatchService(store, dispatcher, checker, admission, clock),
         workers=WorkersService(store.liveness, clock),
         large_bodies=LargeBodies(),
+        holding=Holding(max_held(settings.api_threads), settings.max_event_streams),
     )
 
 

@@ -37,6 +37,9 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     *responses.SCHEDULED_TASKS.values(),
     responses.ScheduledTaskPage,
     responses.FiringPage,
+    responses.StatusEvent,
+    responses.OutputPiece,
+    responses.Reset,
     responses.Preview,
     responses.AuditPage,
     responses.Bulk,
@@ -49,6 +52,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.Problem,
 )
 _HEADERS: Json = {
+    "Cache-Control": {"description": "No cache may keep the response.", "schema": {"type": "string"}},
     "ETag": {"description": "Identifies this state of the resource: see If-None-Match.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
         "description": "Nothing was created: this is the response to an earlier request with the same key.",
@@ -74,6 +78,10 @@ _HEADERS: Json = {
     "Retry-After": {
         "description": "Seconds to wait before the next request.",
         "schema": {"type": "integer", "example": RETRY_AFTER_SECONDS},
+    },
+    "X-Accel-Buffering": {
+        "description": "`no`: a proxy must pass each event on at once.",
+        "schema": {"type": "string", "enum": ["no"]},
     },
     "X-Request-Id": {
         "description": "The id of the request: the caller's own, or a new one. The log has it too.",

@@ -318,6 +318,49 @@ TASKS = (
     ),
 )
 
+LAST_EVENT_ID = _parameter(
+    "header",
+    "Last-Event-ID",
+    "The `id` of the last event that was received: the stream goes on after it. Text of another form is ignored.",
+    {"type": "string", "maxLength": MAX_FILTER_LENGTH},
+)
+_STREAM_HEADERS = ("Cache-Control", "X-Accel-Buffering")
+EVENTS = (
+    Operation(
+        "GET",
+        "/api/events",
+        "streamEvents",
+        "Tasks",
+        "Stream all changes of status, as Server-Sent Events",
+        {
+            200: Answer(
+                "The stream. It ends after 15 minutes; connect again.", None, _STREAM_HEADERS, "text/event-stream"
+            )
+        },
+        (*READING, 422),
+        "An event `status` for each change, with the data of `StatusEvent`; an event `reset` where changes may have "
+        "been missed, after which a client lists the tasks again; a comment after 15 s without an event. The status "
+        "filter selects by the new status.",
+        (*TASK_FILTERS[:5], _CREATED_BY, LAST_EVENT_ID),
+    ),
+    Operation(
+        "GET",
+        "/api/tasks/{task_id}/events",
+        "streamTaskEvents",
+        "Tasks",
+        "Stream a task's changes of status and its output, as Server-Sent Events",
+        {
+            200: Answer("The stream. It ends when the task has finished.", None, _STREAM_HEADERS, "text/event-stream"),
+            204: Answer("The task has finished and every event was received: an `EventSource` stops reconnecting."),
+        },
+        (*READING, 404, 422),
+        "An event `status` for each change, from the creation on, with the data of `Change`; an event `stdout` for "
+        "each piece of output as it is printed, with the data of `OutputPiece`; a comment after 15 s without an event. "
+        "The output is that of the current or last attempt.",
+        (TASK_ID, LAST_EVENT_ID),
+    ),
+)
+
 SCHEDULED_TASKS = (
     Operation(
         "POST",
@@ -584,4 +627,4 @@ BULKS = (
     ),
 )
 
-OPERATIONS = (*TASKS, *SCHEDULED_TASKS, *BULKS, *SERVICE)
+OPERATIONS = (*TASKS, *EVENTS, *SCHEDULED_TASKS, *BULKS, *SERVICE)

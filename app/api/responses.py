@@ -284,6 +284,30 @@ class ScheduledTaskPage(Model):
     next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
 
 
+class StatusEvent(Change):
+    """The data of an event `status` in the stream of all tasks."""
+
+    task_id: Id
+    name: str
+    kind: Kind
+    task_type: TaskType
+    tags: list[str]
+    scheduled_task_id: Id | None
+
+
+class OutputPiece(Model):
+    """The data of an event `stdout`."""
+
+    task_id: Id
+    text: str = Field(description="What the program printed since the previous piece.")
+
+
+class Reset(Model):
+    """The data of an event `reset`: list the tasks again."""
+
+    reason: str
+
+
 class Firing(Model):
     """The outcome of one firing."""
 

@@ -121,7 +121,7 @@ def task_json(task: Task) -> bytes:
         "cpu_ms": task.cpu_ms,
         "memory_kb": task.memory_kb,
         "attempts": list(_attempts(task)),
-        "history": [_change(change) for change in task.history],
+        "history": [change_values(change) for change in task.history],
     }
     return write(model, values, result_json=task.result_json or "null")
 
@@ -197,7 +197,8 @@ def _attempts(task: Task) -> Iterable[dict[str, Any]]:
         }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_values(change: Change) -> dict[str, Any]:
+    """The members of a change of status."""
     return {
         "at": to_rfc3339(change.at_ms),
         "from": change.before,

@@ -12,6 +12,7 @@ from app.api import (
     bulk,
     cron,
     docs,
+    events,
     export,
     head_limits,
     health,
@@ -54,7 +55,7 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.url_map.strict_slashes = False
     web.url_map.merge_slashes = False
     problems.register(web)
-    modules = (tasks, listing, export, scheduled_tasks, bulk, cron, audit, health, docs, batches, workers)
+    modules = (tasks, listing, export, scheduled_tasks, bulk, cron, audit, events, health, docs, batches, workers)
     own = [module.blueprint for module in modules]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
@@ -81,7 +82,9 @@ def _check_accept() -> None:
     if request.routing_exception is not None:
         return  # Flask raises it: 404 or 405 says more than 406
     accepts = request.accept_mimetypes
-    types = (*STREAM_TYPES.get(request.path, ()), *ANSWER_TYPES)
+    types: tuple[str, ...] = (*STREAM_TYPES.get(request.path, ()), *ANSWER_TYPES)
+    if request.blueprint == events.blueprint.name:
+        types = events.ANSWER_TYPES
     if request.path.startswith("/api/") and accepts and not accepts.best_match(types):
         raise Refused(406, f"responses are {types[0]}")
 

@@ -183,6 +183,16 @@ class Keys:
         """Channel: ids of finished or deleted tasks that a process created and waits for."""
         return f"{self.prefix}inbox:{name}"
 
+    def changed(self, task_id: str) -> str:
+        """Channel: the status of an unfinished task has changed, or its program has printed something."""
+        return f"{self.prefix}changed:{task_id}"
+
+    @property
+    def events(self) -> str:
+        """STREAM, expires: status changes, newest last, kept while event streams are open. The channel of the same name
+        carries them with their ids. The key with the suffix `:since` holds the time since when they are complete."""
+        return f"{self.prefix}events"
+
     @property
     def stop(self) -> str:
         """Channel: ids of running tasks to stop."""

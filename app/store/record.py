@@ -137,7 +137,7 @@ def read_history(task: Task, lines: Sequence[str]) -> list[Change]:
 
     The creation has no line of its own: the first line shows the initial status.
     """
-    changes = [_read_change(line) for line in lines]
+    changes = read_changes(lines)
     first = changes[0].before if changes else task.status
     created = creation(task.created_ms, first or task.status, task.scheduled_task_id)
     return [created, *changes][-HISTORY_LENGTH:]
@@ -147,6 +147,11 @@ def creation(created_ms: int, status: Status, schedule_id: str | None) -> Change
     """The first entry of a history: the task was created with this status."""
     who = "api" if schedule_id is None else f"schedule {schedule_id}"
     return Change(created_ms, None, status, who, "created")
+
+
+def read_changes(lines: Sequence[str]) -> list[Change]:
+    """The stored changes, oldest first."""
+    return [_read_change(line) for line in lines]
 
 
 def _read_change(line: str) -> Change:

@@ -8,6 +8,7 @@ from app.store.audit import AuditStore
 from app.store.batches import BatchStore
 from app.store.bulk import BulkStore
 from app.store.client import Client, connect
+from app.store.events import EventStore
 from app.store.failures import FailureStore
 from app.store.firings import FiringStore
 from app.store.inbox import Inbox
@@ -45,6 +46,7 @@ class Store:
         self.api_keys = ApiKeyStore(client, self.keys, scripts)
         self.audit = AuditStore(client, self.keys)
         self.subscriber = Subscriber(client)
+        self.events = EventStore(client, self.keys, scripts)
         self.inbox = Inbox(self.subscriber, self.keys)
 
     @classmethod

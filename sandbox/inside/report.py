@@ -1,4 +1,4 @@
-"""What a child says to its parent."""
+"""Writes the messages of a child to its parent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox import protocol
 
 
 class Reporter:
-    """Writes frames to `fd`. Output is counted, and cut at `stdout_bytes`."""
+    """Writes frames to `fd`. Output is cut off after `stdout_bytes`."""
 
     def __init__(self, fd: int, stdout_bytes: int) -> None:
         self.fd = fd
@@ -19,7 +19,7 @@ class Reporter:
         self._truncated = False
 
     def output(self, text: str) -> None:
-        """A piece of what the program prints; sent at once, so that it is there even if the program never ends."""
+        """Send a piece of output at once: it is shown while the program runs, and kept if the program is killed."""
         if self._truncated or not text:
             return
         data = text.encode("utf-8", "replace")
@@ -30,7 +30,7 @@ class Reporter:
         if data:
             self._write(protocol.frame(protocol.OUTPUT, data))
         if self._truncated:
-            self._write(protocol.frame(protocol.OUTPUT, b""))  # now: it may be killed before its last word
+            self._write(protocol.frame(protocol.OUTPUT, b""))  # at once: the program may be killed before its reply
 
     def result(self, result_json: bytes) -> None:
         """The last word of a program that returned."""

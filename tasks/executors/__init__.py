@@ -1,8 +1,10 @@
-"""How a kind of task is executed. To add a kind: see CONTRIBUTING.md."""
+"""The interface of executors, one for each kind of task. CONTRIBUTING.md says how to add a kind."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, runtime_checkable
 
 from app.domain.outcome import Outcome
 from app.store.tasks import Attempt
@@ -14,28 +16,43 @@ class Cancellable(Protocol):
     def cancel(self) -> None: ...
 
 
+class Output(Protocol):
+    """Takes what an attempt prints while it runs, and passes it on to those who watch its task."""
+
+    def opened(self, attempt: Attempt) -> AbstractContextManager[Callable[[str], None]]:
+        """A function that takes the pieces that `attempt` prints. It never blocks."""
+
+
+@runtime_checkable
+class Prints(Protocol):
+    """An executor whose attempts print something while they run."""
+
+    def pass_output_to(self, output: Output) -> None:
+        """Called once, before `start`."""
+
+
 class KindRefused(Exception):
-    """No attempt of this kind may run on this machine as it is set up; the message says why, and the ways out."""
+    """This machine's configuration does not permit attempts of this kind. The message gives the reason and remedies."""
 
 
 class Executor(Protocol):
-    """Executes the attempts of one kind. Thread-safe. It owns what it needs for that, from `start` to `close`.
+    """Executes the attempts of one kind. Thread-safe. It owns its resources, from `start` to `close`.
 
-    `make_executor(settings)` of its module, named in the table of kinds (app/domain/kinds), makes it.
+    The table of kinds (app/domain/kinds) names the function that makes it, `make_executor(settings)`.
     """
 
     def start(self) -> None:
-        """Get everything ready. Raises SandboxError or SettingsError where attempts could not run here, KindRefused
-        where they may not."""
+        """Get everything ready. Raises SandboxError or SettingsError if attempts can't run on this machine, KindRefused
+        if they may not."""
 
     def close(self) -> None:
-        """Give everything back."""
+        """Release all resources."""
 
     def facts(self) -> dict[str, Any]:
-        """What a worker says of it in `/health` and `/api/workers`."""
+        """Members for the worker's entry in `/health` and `/api/workers`."""
 
     def new_cancel(self) -> Any:
         """The Cancellable for one attempt."""
 
     def execute(self, attempt: Attempt, cancel: Any) -> Outcome:
-        """Run it to its end. Raises ExecutorError where the failure is ours and not the task's."""
+        """Run an attempt to its end. Raises ExecutorError if the service fails, not the task."""

@@ -1,8 +1,9 @@
-"""Code tasks: a program in the sandbox's own process."""
+"""Executes code tasks: runs their programs in the sandbox."""
 
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 from app.domain import times
@@ -10,22 +11,26 @@ from app.domain.outcome import ExecutorError, Failure, Outcome
 from app.settings import Settings
 from app.store.tasks import Attempt
 from sandbox import Cancel, LayersMissing, Limits, Program, Sandbox, SandboxError, Verdict
-from tasks.executors import KindRefused
+from tasks.executors import KindRefused, Output
 
 REFUSAL = (
     "code tasks are refused here, since the sandbox lacks {}: run this worker on a kernel and in a container that "
     "provide this, or name in SANDBOX_REQUIRE the layers that you do require (none: run programs without them)"
 )
-#: A program that fails so fails every time.
+#: A program that fails with one of these fails every time.
 _HOPELESS = frozenset({"SyntaxError", "SecurityError"})
 
 
 class CodeExecutor:
-    """Runs programs, each in a process that serves it alone."""
+    """Runs each program in a process of its own."""
 
     def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
         self._sandbox = sandbox
         self._settings = settings
+        self._output: Output | None = None
+
+    def pass_output_to(self, output: Output) -> None:
+        self._output = output
 
     def start(self) -> None:
         try:
@@ -49,21 +54,22 @@ class CodeExecutor:
             result_bytes=self._settings.sandbox_result_bytes,
             stdout_bytes=self._settings.sandbox_stdout_bytes,
         )
-        try:
-            verdict = self._sandbox.run(_program(attempt), limits, cancel)
-        except SandboxError as error:
-            raise ExecutorError(str(error)) from error
+        with nullcontext() if self._output is None else self._output.opened(attempt) as on_output:
+            try:
+                verdict = self._sandbox.run(_program(attempt), limits, cancel, on_output)
+            except SandboxError as error:
+                raise ExecutorError(str(error)) from error
         return _outcome(verdict)
 
 
 def make_executor(settings: Settings) -> CodeExecutor:
-    """The executor with a sandbox as the settings want it; not started."""
+    """An executor whose sandbox is configured by the settings; not started."""
     sandbox = Sandbox(
         spare_children=settings.code_concurrency,
         memory_bytes=settings.sandbox_memory_bytes,
         require=settings.sandbox_require,
         extra_modules=settings.sandbox_extra_modules,
-        max_children=settings.code_concurrency,  # where one worker serves both queues, its threads are many more
+        max_children=settings.code_concurrency,  # a worker of both queues has many more threads
     )
     return CodeExecutor(sandbox, settings)
 
@@ -80,7 +86,7 @@ def _program(attempt: Attempt) -> Program:
 
 
 def _context(attempt: Attempt) -> dict[str, Any]:
-    """What the program finds in its module `celeriac`."""
+    """The values of the program's module `celeriac`."""
     context: dict[str, Any] = {"task_id": attempt.task_id, "attempt": attempt.number}
     if attempt.scheduled_task_id is not None:
         context["scheduled_task_id"] = attempt.scheduled_task_id

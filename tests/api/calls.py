@@ -41,6 +41,8 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("GET", "/api/workers", None),
     ("GET", "/api/tasks/errors", None),
     ("GET", "/api/tasks/export", None),
+    ("GET", "/api/events", None),
+    ("GET", f"/api/tasks/{UNKNOWN_ID}/events", None),
     ("GET", f"/api/tasks/{UNKNOWN_ID}", None),
     ("PATCH", f"/api/tasks/{UNKNOWN_ID}", {"name": "x"}),
     ("DELETE", f"/api/tasks/{UNKNOWN_ID}", None),

@@ -33,6 +33,7 @@
 --   call:NAME STRING the answer to a call that must not be carried out twice, kept for a minute
 --   bulk:ID HASH record of a bulk, its fields by their whole names · bulk:ID:ids LIST ids it has yet to act on, oldest first
 --   bulks ZSET bulk id by seq: the newest 100 · bulks:running ZSET bulk id by seq: those that have not ended
+--   events STREAM of status changes while an event stream is open · events:since STRING ms since when it is complete
 local P = '$PREFIX'
 
 local function key(id) return P .. 't:' .. id end
@@ -119,12 +120,35 @@ end
 
 local HISTORY_LENGTH = 50
 
--- Records a change of status in the format of app/store/record.py, and keeps the newest. Creations are not recorded:
--- the task's record contains that data.
+local EVENTS_KEPT = 10000  -- status changes in the stream `events`, from which event streams resume
+local EVENTS_SECONDS = 120  -- how long changes are still added after the last sign of an open event stream
+
+-- Whether changes are added to `events`. Looked up once per script.
+local are_events_kept
+local function keeps_events()
+  if are_events_kept == nil then are_events_kept = redis.call('EXISTS', P .. 'events:since') == 1 end
+  return are_events_kept
+end
+
+-- Tells open event streams of a change of status, in the format of app/store/events.py. `from`: '' for a creation.
+local function announce(id, from, to, now_ms, actor, reason)
+  if not keeps_events() then return end
+  local event = read(key(id), 'kind', 'task_type', 'name', 'tags', 'scheduled_task_id')
+  event.task_id, event.at_ms, event.before, event.after, event.who, event.why = id, now_ms, from, to, actor, reason
+  local text = cjson.encode(event)
+  local event_id = redis.call('XADD', P .. 'events', 'MAXLEN', '~', EVENTS_KEPT, '*', 'event', text)
+  redis.call('EXPIRE', P .. 'events', EVENTS_SECONDS)
+  redis.call('PUBLISH', P .. 'events', event_id .. ' ' .. text)
+end
+
+-- Records a change of status in the format of app/store/record.py, keeps the newest, and announces it. Creations are
+-- not recorded: the task's record contains that data. The end of a task has its own channel (`notify`).
 local function record_change(id, from, to, now_ms, actor, reason)
   local k = key(id) .. ':history'
   local length = redis.call('RPUSH', k, table.concat({now_ms, from, to, actor, reason}, '\t'))
   if length > HISTORY_LENGTH then redis.call('LTRIM', k, -HISTORY_LENGTH, -1) end
+  if to == 'running' or to == 'queued' or to == 'waiting' then redis.call('PUBLISH', P .. 'changed:' .. id, to) end
+  announce(id, from, to, now_ms, actor, reason)
 end
 
 local ATTEMPTS_KEPT = 20  -- including the current one, which is in the record itself
@@ -381,6 +405,8 @@ local function create(task, now_ms, seq)
   gather('HSET', P .. 'newest', task.folded_name, score)
   gather('ZADD', task_index(task.kind, task.task_type, task.status), score, id)
   enqueue(id, task.status, task.due_ms, now_ms, task.queue_key, task.message, gather)
+  local creator = task.schedule_id == '' and 'api' or 'schedule ' .. task.schedule_id
+  announce(id, '', task.status, now_ms, creator, 'created')
   return true
 end
 

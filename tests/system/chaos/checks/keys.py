@@ -242,6 +242,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (rf"batch:{ID}|batches|promised", _incomplete),
         (r"error:[0-9a-f]+(?::by)?", _expires),
         (r"call:.+", _expires),
+        (r"events(?::since)?", _expires),
         (r"workers|beats|seq|errors", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),

@@ -1,0 +1,96 @@
+"""Event streams over the real server: they arrive at once, leave threads for others, are cut, and end on shutdown."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from app.launch.serving import close_unread_connections
+from tests.system import Started, needs_proc, wait_until
+
+THREADS = 8
+PROMPT_SECONDS = 2.0
+Open = Callable[[str], http.client.HTTPResponse]
+PRINTS = "import time\ndef main():\n    print('one')\n    time.sleep(1.5)\n    print('two')\n"
+
+
+@pytest.fixture
+def started(tmp_path: Path, redis_url: str) -> Iterator[Started]:
+    """The whole service, whose API has few threads."""
+    started = Started(
+        tmp_path, REDIS_URL=redis_url, API_THREADS=str(THREADS), MAX_EVENT_STREAMS="3", SHUTDOWN_GRACE="1"
+    )
+    started.wait_until_ready()
+    yield started
+    started.clean_up()
+
+
+@pytest.fixture
+def opened(started: Started) -> Iterator[Open]:
+    """Opens a stream; all are closed after the test."""
+    with ExitStack() as connections:
+
+        def opened(path: str) -> http.client.HTTPResponse:
+            connection = http.client.HTTPConnection("127.0.0.1", started.port, timeout=20)
+            connections.callback(connection.close)
+            connection.request("GET", path, headers={"Accept": "text/event-stream"})
+            return connections.enter_context(connection.getresponse())
+
+        yield opened
+
+
+def names_in(stream: http.client.HTTPResponse) -> Iterator[tuple[float, str]]:
+    """When each event arrives, and its name."""
+    for line in stream:
+        if line.startswith(b"event: "):
+            yield time.monotonic(), line.removeprefix(b"event: ").decode().strip()
+
+
+@needs_proc
+def test_events_arrive_as_they_happen_and_streams_end_on_shutdown(started: Started, opened: Open) -> None:
+    all_tasks = opened("/api/events")
+    task = started.post("/api/tasks", {"name": "n", "function_code": PRINTS, "function_name": "main"})
+    arrived = list(names_in(opened(f"/api/tasks/{task['id']}/events")))
+    assert [name for _, name in arrived] == ["status", "status", "stdout", "stdout", "status"]
+    assert arrived[3][0] - arrived[2][0] > 0.5, "the first piece arrived long before the second"
+
+    others = [opened("/api/events") for _ in range(2)]
+    assert [each.status for each in others] == [200, 200]
+    full = opened("/api/events")
+    assert (full.status, int(full.headers["Retry-After"]) > 0) == (503, True)
+    assert started.call("GET", "/api/tasks")[0] == 200, "others find a thread"
+
+    began = time.monotonic()
+    ending = threading.Thread(target=started.end, args=(signal.SIGTERM,))
+    ending.start()
+    assert [name for _, name in names_in(all_tasks)] == ["status"] * 3, "the stream ended as a whole response"
+    assert time.monotonic() - began < PROMPT_SECONDS
+    ending.join()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such option")
+def test_a_connection_whose_peer_reads_nothing_is_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        close_unread_connections(listener.getsockname()[1], seconds=1)
+        wait_until(lambda: listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 5, "the option")
+        with socket.create_connection(listener.getsockname()) as reader:
+            connection, _ = listener.accept()
+            connection.settimeout(20)
+            with connection, pytest.raises(OSError, match="timed out") as failure:
+                send_for_ever(connection)
+            assert failure.value.errno == errno.ETIMEDOUT, "the kernel's timeout, not that of this test"
+            assert reader.fileno() >= 0, "the reader is still there"
+
+
+def send_for_ever(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(b"x" * 65_536)

@@ -1,0 +1,140 @@
+"""Live output: written in batches, never for short attempts, and seen through the API's services while a task runs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import pytest
+import redis
+
+from app.domain.status import Status
+from app.store.store import Store
+from app.store.tasks import Attempt
+from app.usecases.events import EventService, TaskEvent
+from app.usecases.tasks import TaskService
+from tasks import live_output
+from tasks.live_output import LiveOutput
+from tests.conftest import VirtualClock
+from tests.servers import RedisServer, wait_until
+from tests.store.making import SUCCEEDED, claimed, created
+from tests.worker.conftest import Start
+
+PRINTS = """
+import time
+
+def f():
+    print('one')
+    time.sleep(1)
+    print('two')
+    time.sleep(1)
+    return 1 / 0
+"""
+
+
+@pytest.fixture
+def attempt(store: Store, clock: VirtualClock) -> Attempt:
+    return claimed(store, created(store, clock()), clock())
+
+
+def stdout(store: Store, attempt: Attempt) -> str:
+    task = store.tasks.get(attempt.task_id)
+    assert task is not None
+    return task.stdout
+
+
+def writes(raw_redis: redis.Redis) -> int:
+    stats: dict[str, Any] = raw_redis.info("commandstats")  # type: ignore[assignment]
+    return int(stats.get("cmdstat_setrange", {"calls": 0})["calls"])
+
+
+def test_many_pieces_are_few_writes(store: Store, attempt: Attempt, raw_redis: redis.Redis) -> None:
+    output = LiveOutput(store.events)
+    before, began = writes(raw_redis), time.monotonic()
+    with output.opened(attempt) as on_output:
+        for number in range(500):
+            on_output(f"é{number}\n")
+            time.sleep(0.001)
+        expected = "".join(f"é{number}\n" for number in range(500))
+        wait_until(lambda: stdout(store, attempt) == expected, 5, "all of it is written")
+        elapsed = time.monotonic() - began
+    output.close()
+    assert 1 <= writes(raw_redis) - before <= elapsed / live_output.BATCH_SECONDS + 1
+
+
+def test_a_short_attempt_writes_nothing(
+    store: Store, attempt: Attempt, raw_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_output, "BATCH_SECONDS", 0.05)
+    output, before = LiveOutput(store.events), writes(raw_redis)
+    with output.opened(attempt) as on_output:
+        on_output("short")
+    with output.opened(attempt) as on_output:
+        on_output("long")
+        wait_until(lambda: stdout(store, attempt) == "long", 5, "the second is written")
+    output.close()
+    assert writes(raw_redis) - before == 1
+
+
+def test_output_after_the_end_of_the_attempt_changes_nothing(
+    store: Store, attempt: Attempt, clock: VirtualClock
+) -> None:
+    output = LiveOutput(store.events)
+    with output.opened(attempt) as on_output:
+        on_output("live")
+        wait_until(lambda: stdout(store, attempt) == "live", 5, "it is written")
+        store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
+        on_output("late")
+        assert not store.events.write_output(attempt.task_id, attempt.epoch, 4, "late")
+    output.close()
+    assert stdout(store, attempt) == SUCCEEDED.stdout
+
+
+def test_output_waits_for_a_redis_that_is_away(
+    own_server: RedisServer, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(live_output, "_PAUSE_SECONDS", 0.05)
+    store = Store.at(own_server.url)
+    attempt = claimed(store, created(store, clock()), clock())
+    output = LiveOutput(store.events)
+    with output.opened(attempt) as on_output:
+        own_server.stop()
+        on_output("before ")
+        wait_until(lambda: "output_deferred" in [vars(each).get("action") for each in caplog.records], 5, "a failure")
+        own_server.start()
+        task_id = created(store, clock())
+        again = claimed(store, task_id, clock())
+        with output.opened(again) as on_other:
+            on_other("after")
+            wait_until(lambda: stdout(store, again) == "after", 5, "others are written")
+    output.close()
+    store.close()
+
+
+def test_a_workers_output_is_seen_while_the_task_runs_and_starts_afresh_with_a_retry(
+    service: TaskService, store: Store, start_worker: Start
+) -> None:
+    start_worker()
+    raw = {"name": "n", "function_code": PRINTS, "function_name": "f", "max_retries": 1, "retry_delay": 0.1}
+    task = service.create(raw)
+    stream = EventService(store).of_task(task.id, "")
+    assert stream is not None
+    shown: list[str] = []
+    for event in stream:
+        if isinstance(event, TaskEvent):
+            shown.append(event.change.after if event.change else event.output)
+        if shown[-1:] == ["one\n"]:
+            now = service.get(task.id)
+            assert (now.status, now.stdout) == (Status.RUNNING, "one\n")
+    attempt = ["running", "one\n", "two\n"]
+    assert shown == ["queued", *attempt, "waiting", *attempt, "failed"] or shown == [
+        "queued",
+        *attempt,
+        "waiting",
+        "queued",
+        *attempt,
+        "failed",
+    ]
+    assert service.get(task.id).stdout == "one\ntwo\n"

@@ -34,7 +34,7 @@ _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', r
 
 
 def json_body(default: Any = None, max_bytes: int | None = None) -> Any:
-    """The body as a JSON value. Raises Refused for another content type (415), excess size (413) or bad JSON (400).
+    """The body as a JSON value. Raises Refused for another content type or a content coding (415), excess size (413) or bad JSON (400).
 
     With a `default`, the request needs no body. `max_bytes` replaces the limit of `MAX_BODY_BYTES`.
     """
@@ -43,6 +43,8 @@ def json_body(default: Any = None, max_bytes: int | None = None) -> Any:
         return default
     if request.mimetype != "application/json":
         raise Refused(415, "send the body with Content-Type: application/json")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Refused(415, "send the body without a Content-Encoding")
     request.max_content_length = limit
     try:
         body = _body(limit) if request.content_length is None else _whole_body(request.content_length)

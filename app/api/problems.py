@@ -33,7 +33,7 @@ PROBLEMS: dict[int, tuple[str, str]] = {
     409: ("conflict", "The current status does not allow this"),
     413: ("too-large", "The request body is too large"),
     414: ("url-too-long", "The URL is too long"),
-    415: ("not-application-json", "The Content-Type must be application/json"),
+    415: ("not-application-json", "The body must be application/json without a Content-Encoding"),
     422: ("invalid", "The request is invalid"),
     429: ("too-many-requests", "Too many requests"),
     431: ("headers-too-large", "The request headers are too large"),

@@ -103,6 +103,14 @@ def test_another_type_is_415(api: Api, content_type: str | None) -> None:
     assert response.status_code == 415
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
+def test_a_compressed_body_is_415(api: Api, coding: str) -> None:
+    response = api.post("/api/tasks", CODE, headers={"Content-Encoding": coding})
+    assert response.status_code == 415
+    assert response.get_json()["detail"] == "send the body without a Content-Encoding"
+    assert api.post("/api/tasks", {}, headers={"Content-Encoding": "identity"}).status_code == 422
+
+
 def test_a_body_over_the_limit_is_413(api: Api) -> None:
     response = api.call("POST", "/api/tasks", data=b" " * 1_048_577, content_type="application/json")
     assert response.status_code == 413

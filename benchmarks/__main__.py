@@ -6,7 +6,18 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import api_worker, beat, bookkeeping, creation, http_adapter, listing, round_trip, sandbox
+from benchmarks import (
+    api_worker,
+    beat,
+    bookkeeping,
+    bulk,
+    creation,
+    http_adapter,
+    listing,
+    round_trip,
+    sandbox,
+    streams,
+)
 
 #: name -> what runs it and returns lines to print. Its target, if it has one, is in benchmarks/README.md.
 BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
@@ -18,6 +29,8 @@ BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
     "bookkeeping": bookkeeping.run,
     "creation": creation.run,
     "listing": listing.run,
+    "bulk": bulk.run,
+    "streams": streams.run,
 }
 
 

@@ -34,7 +34,9 @@ _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', r
 
 
 def json_body(default: Any = None, max_bytes: int | None = None) -> Any:
-    """The body as a JSON value. Raises Refused for another content type or a content coding (415), excess size (413) or bad JSON (400).
+    """The body as a JSON value.
+
+    Raises Refused for another content type or a content coding (415), excess size (413) or bad JSON (400).
 
     With a `default`, the request needs no body. `max_bytes` replaces the limit of `MAX_BODY_BYTES`.
     """

@@ -34,16 +34,24 @@ class SentinelUrl:
 
 def is_sentinel(url: str) -> bool:
     """Whether `url` is a Sentinel URL."""
-    return urlsplit(url).scheme == SCHEME
+    return _split(url)[0] == SCHEME
+
+
+def _split(url: str) -> tuple[str, str, str, str]:
+    """(scheme, credentials and addresses, path, query). urlsplit refuses an IPv6 address that is not the first."""
+    scheme, _, rest = url.partition("://")
+    rest, _, query = rest.partition("#")[0].partition("?")
+    addresses, _, path = rest.partition("/")
+    return scheme.lower(), addresses, path, query
 
 
 def parse_sentinel_url(url: str) -> SentinelUrl:
     """Parse a Sentinel URL. Raises ValueError with the reason if it is invalid."""
-    parts = urlsplit(url)
-    secret, _, hosts = parts.netloc.rpartition("@")
+    _, addresses, path, query = _split(url)
+    secret, _, hosts = addresses.rpartition("@")
     username, _, password = secret.partition(":")
-    service = unquote(parts.path.strip("/"))
-    options = dict(parse_qsl(parts.query))
+    service = unquote(path.strip("/"))
+    options = dict(parse_qsl(query))
     if not service or "/" in service:
         raise ValueError("must name the Sentinel service: sentinel://host:port,host:port/service")
     if unknown := options.keys() - _OPTIONS:

@@ -131,7 +131,7 @@ def _api_keys(text: str) -> tuple[ApiKey, ...]:
 
 
 def _redis_url(text: str) -> str:
-    if text and urlsplit(text).scheme not in REDIS_SCHEMES:
+    if text and text.partition("://")[0].lower() not in REDIS_SCHEMES:
         raise ValueError(f"must begin with {', '.join(scheme + '://' for scheme in REDIS_SCHEMES)}")
     if is_sentinel(text):
         parse_sentinel_url(text)  # its error is a ValueError

@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import stat
 import tempfile
 from enum import Enum
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from app.settings import Settings, SettingsError
 
 MAX_SOCKET_PATH_BYTES = 100  # systems allow 104 to 108
 LOCALHOST = ("localhost", 6379)
 ANSWER_SECONDS = 0.3
+# urlsplit would refuse a list of Sentinels in which an IPv6 address is not the first.
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#]*:[^/?#]*@")
+_IN_QUERY = re.compile(r"(password=)[^&#]*")
 
 
 class Answer(Enum):
@@ -68,11 +72,8 @@ def socket_url(settings: Settings) -> str:
 
 
 def shown_url(url: str) -> str:
-    """`url` without its password, for display."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
+    """`url` without its passwords, for display."""
+    return _IN_QUERY.sub(r"\1***", _CREDENTIALS.sub("***@", url))
 
 
 def ping(address: str | tuple[str, int], timeout_seconds: float = ANSWER_SECONDS) -> Answer:

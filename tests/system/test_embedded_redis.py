@@ -142,6 +142,8 @@ def test_ping_of_a_silent_server_ends_in_time() -> None:
         ("redis://:pass@host:1/0", "redis://***@host:1/0"),
         ("rediss://user:pa%40ss@host/0?x=1", "rediss://***@host/0?x=1"),
         ("unix:///a/redis.sock?db=0", "unix:///a/redis.sock?db=0"),
+        ("unix:///a/redis.sock?password=a&db=0", "unix:///a/redis.sock?password=***&db=0"),
+        ("sentinel://u:p@a,[::1]:5/s?sentinel_password=q", "sentinel://***@a,[::1]:5/s?sentinel_password=***"),
     ],
 )
 def test_password_is_not_shown(url: str, shown: str) -> None:

@@ -30,8 +30,8 @@ def run() -> Sequence[str]:
     """The lines to print; a figure that misses its target says so."""
     settings = {"API_THREADS": str(STREAMS + 56), "MAX_EVENT_STREAMS": str(STREAMS)}
     with service(settings) as started, contextlib.ExitStack() as streams:
-        idle = _share_of_a_core(started)
         task_id = started.api.call("POST", "/api/tasks", TASK)["id"]
+        idle = _share_of_a_core(started)
         for number in range(STREAMS):
             path = "/api/events" if number % 2 else f"/api/tasks/{task_id}/events"
             streams.callback(_stream(started.port, path).close)

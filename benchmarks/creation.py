@@ -22,7 +22,12 @@ BATCHES = 10
 BATCH = 1_000
 MIN_BATCH_RATIO = 8.0
 MAX_RETRY_RATIO = 1.3
-TASK: dict[str, Any] = {"name": "benchmark", "function_code": "def main(a):\n    return a\n", "function_name": "main"}
+TASK: dict[str, Any] = {
+    "name": "benchmark",
+    "function_code": "def main(a):\n    return a\n",
+    "function_name": "main",
+    "args": [1],
+}
 SPECS = [{**TASK, "name": f"task {number}", "args": [number]} for number in range(BATCH)]
 
 

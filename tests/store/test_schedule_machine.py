@@ -180,7 +180,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.tasks)
     @rule(data=st.data(), finishes=st.booleans())
     def a_worker_starts_a_task(self, data: st.DataObject, finishes: bool) -> None:
-        task_id, now_ms = data.draw(st.sampled_from(sorted(self.tasks))), self.clock()
+        task_id, now_ms = data.draw(st.sampled_from(list(self.tasks))), self.clock()
         attempt = self.store.tasks.claim(task_id, "w", now_ms, now_ms + LEASE_MS)
         if isinstance(attempt, Attempt):
             assert self.tasks[task_id] in (Status.QUEUED, Status.WAITING)

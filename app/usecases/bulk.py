@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from app.clock import Clock
@@ -21,11 +21,10 @@ from app.store.schedules import ScheduleFilters
 from app.store.store import Store
 from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
+from app.usecases.waiting import read_until
 
 #: Matches that are read in one call.
 PAGE = 500
-#: How often a waiting call reads the record, if notifications may not reach it.
-LOOK_SECONDS = 1.0
 
 
 class BulkService:
@@ -127,15 +126,11 @@ class BulkService:
         return bulk
 
     def _wait(self, bulk_id: str, wait_seconds: float) -> Bulk:
-        deadline = time.monotonic() + wait_seconds
         channel = self._store.keys.done(bulk_id)
         with self._store.subscriber.watch(channel) as watch:
             hears = self._store.subscriber.confirm(channel)
-            while True:
-                bulk, remaining = self.get(bulk_id), deadline - time.monotonic()
-                if bulk.status is not BulkStatus.RUNNING or remaining <= 0:
-                    return bulk
-                watch.wait(remaining if hears else min(remaining, LOOK_SECONDS))
+            read = partial(self.get, bulk_id)
+            return read_until(lambda bulk: bulk.status is not BulkStatus.RUNNING, read, watch, wait_seconds, sure=hears)
 
     def newest(self) -> list[Bulk]:
         """The last 100 bulks, newest first."""

@@ -36,6 +36,7 @@ from app.store.listing import Filters
 from app.store.record import Change
 from app.store.store import Store
 from app.store.subscriber import Watch
+from app.usecases.waiting import LOOK_SECONDS
 
 logger = logging.getLogger("celeriac.events")
 
@@ -45,8 +46,6 @@ SILENCE_SECONDS = 15.0
 QUEUE_LENGTH = 1_000
 #: The recording of changes is kept up this often; without that it ends after two minutes.
 _RECORD_SECONDS = 30.0
-#: How often a task is read while notifications may not reach this process.
-_LOOK_SECONDS = 1.0
 #: Maximum length of one piece of output, in characters.
 _PIECE_CHARS = 16_384
 _POSITION = re.compile(r"(\d{1,15})\.(\d{1,3})\.(\d{1,9})", re.ASCII)
@@ -189,7 +188,7 @@ class EventService:
                 yield from reader.take(progress)
                 if progress.status.finished:
                     return
-                if not watch.wait(self._silence_seconds if hears else _LOOK_SECONDS):
+                if not watch.wait(self._silence_seconds if hears else LOOK_SECONDS):
                     yield None
 
     def _read(self, task_id: str, reader: _TaskReader) -> TaskProgress | None:

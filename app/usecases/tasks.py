@@ -28,11 +28,10 @@ from app.usecases.admission import Admission, same_request
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
 from app.usecases.export import exported
+from app.usecases.waiting import read_until
 
 #: How long a stop waits for the worker to end the attempt before it writes the end of the task itself.
 STOP_PATIENCE_SECONDS = 0.8
-#: How often a waiting call reads the record if notifications may not reach it.
-LOOK_SECONDS = 1.0
 _TRIES = 3
 
 #: Makes the task that a request asks for, of its id and the time in ms. Raises InvalidSpec, NotFound, Conflict.
@@ -163,15 +162,9 @@ class TaskService:
         except Unavailable:  # the task exists: an error would make the caller create it twice
             return task
 
-    def _wait(self, task_id: str, watch: Watch, seconds: float, *, sure: bool = True) -> Task:
-        """Read the task, and sleep until its finish is announced; unless `sure`, read it again each second."""
-        deadline = time.monotonic() + seconds
-        while True:
-            task = self.get(task_id)
-            remaining = deadline - time.monotonic()
-            if task.status.finished or remaining <= 0:
-                return task
-            watch.wait(remaining if sure else min(remaining, LOOK_SECONDS))
+    def _wait(self, task_id: str, watch: Watch, seconds: float, *, sure: bool) -> Task:
+        """The task, once its finish is announced or the time is up."""
+        return read_until(lambda task: task.status.finished, partial(self.get, task_id), watch, seconds, sure=sure)
 
     def page(self, filters: Filters, limit: int, cursor: str | None, order: Order = Order.CREATED) -> Page:
         """A page of the tasks that match."""

@@ -13,13 +13,14 @@ from app.domain.errors import InvalidSpec, NotFound, Problem
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
 from app.domain.kinds import KINDS
-from app.domain.spec import merged, parse_task
+from app.domain.spec import parse_task
 from app.store.admission import EarlierRequest
 from app.store.bulk import Bulk
 from app.store.listing import Filters
 from app.store.schedules import ScheduleFilters
 from app.store.store import Store
 from app.usecases.admission import Admission, same_request
+from app.usecases.changes import changed
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.waiting import read_until
 
@@ -107,7 +108,7 @@ class BulkService:
     def _problems_of(self, example: dict[str, Any], changes: Mapping[str, Any]) -> list[Problem]:
         """The problems of applying these changes to a valid spec."""
         try:
-            parse_task(merged(example, dict(changes)), self._clock(), self._program_problems)
+            parse_task(changed(example, dict(changes)), self._clock(), self._program_problems)
         except InvalidSpec as error:
             return [replace(problem, field=f"changes.{problem.field}") for problem in error.problems]
         return []

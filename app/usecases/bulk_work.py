@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from app.domain.bulk import BulkStatus, Of
 from app.domain.errors import Full, InvalidSpec, Unavailable
 from app.domain.ids import bulk_task_id
-from app.domain.spec import merged, parse_task
-from app.domain.status import ScheduleStatus, TaskType
+from app.domain.status import ScheduleStatus
 from app.settings import Settings
 from app.store.bulk import Bulk, SeenSchedule
 from app.store.record import Task, body_of
@@ -20,9 +19,9 @@ from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import NewTask
 from app.usecases.admission import Admission
+from app.usecases.changes import retried
 from app.usecases.dispatch import Dispatcher
 from app.usecases.schedules import rule_of
-from app.usecases.tasks import raw_of
 
 logger = logging.getLogger("celeriac.bulk")
 
@@ -117,13 +116,11 @@ class BulkWork:
             yield None if task is None else self._retry_of(bulk, task, now_ms)
 
     def _retry_of(self, bulk: Bulk, task: Task, now_ms: int) -> NewTask | None:
+        new_id = bulk_task_id(bulk.id, task.id)
         try:
-            spec = parse_task(merged(raw_of(task), dict(bulk.changes)), now_ms, lambda _: [])
+            return retried(self.dispatcher, task, dict(bulk.changes), new_id, now_ms, lambda _: [])
         except InvalidSpec:
             return None
-        new_id = bulk_task_id(bulk.id, task.id)
-        made = self.dispatcher.from_spec(spec, new_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
-        return replace(made, retry_of=task.id)
 
     def _firings_of(self, bulk: Bulk, ids: Sequence[str], now_ms: int) -> Iterator[NewTask | None]:
         """A task of each of these scheduled tasks, outside its firings; None if the scheduled task is gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -11,10 +11,9 @@ from typing import Any
 
 from app.clock import Clock
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, Unavailable
-from app.domain.fields import names_kept
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
-from app.domain.spec import DELAY_FIELDS, TaskSpec, merged, parse_task
+from app.domain.spec import TaskSpec, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
 from app.store.admission import EarlierRequest
@@ -25,6 +24,7 @@ from app.store.store import Store
 from app.store.subscriber import Watch
 from app.store.tasks import NewTask, as_created
 from app.usecases.admission import Admission, same_request
+from app.usecases.changes import changed, gives_time, raw_of, retried
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
 from app.usecases.export import exported
@@ -124,11 +124,8 @@ class TaskService:
             raise NotFound("task not found")
         if not seen.status.finished:
             raise Conflict(f"only a finished task can be retried; this one is {seen.status}", seen.status)
-        if changes == {}:  # its spec was checked when it was created
-            again = self._dispatcher.again(seen.kind, raw_of(seen), task_id, now_ms)
-        else:
-            again = self._made_of(_timed(merged(raw_of(seen), changes)), task_id, now_ms)
-        return replace(again, retry_of=original_id)
+        inspect = partial(code_problems, checker=self._checker)
+        return retried(self._dispatcher, seen, changes, task_id, now_ms, inspect)
 
     def _parse(self, raw: Any, now_ms: int, problems: Sequence[Problem] = ()) -> TaskSpec:
         return parse_task(raw, now_ms, lambda fields: [*problems, *code_problems(fields, self._checker)])
@@ -191,7 +188,7 @@ class TaskService:
             if seen.status is not Status.WAITING:
                 raise Conflict(f"only a waiting task can be changed; this one is {seen.status}", seen.status)
             spec, due_ms = self._changed(seen, changes, now_ms)
-            task_type = TaskType.DELAYED if _gives_time(changes) else seen.task_type
+            task_type = TaskType.DELAYED if gives_time(changes) else seen.task_type
             task = self._dispatcher.from_spec(spec, task_id, task_type, due_ms, now_ms)
             status = self._store.tasks.change(seen, task, now_ms)
             if status in (Status.WAITING, Status.QUEUED):
@@ -200,8 +197,8 @@ class TaskService:
 
     def _changed(self, seen: Task, changes: Any, now_ms: int) -> tuple[TaskSpec, int]:
         """The changed spec, and the time at which the task is due: a new one if the changes give one."""
-        raw = _timed(merged(raw_of(seen), changes))
-        if _gives_time(raw):
+        raw = changed(raw_of(seen), changes)
+        if gives_time(raw):
             spec = self._parse(raw, now_ms)
             return spec, spec.due_ms(now_ms)
         problems = _type_problems(seen, raw.get("task_type"))
@@ -272,18 +269,3 @@ def _type_problems(seen: Task, wanted: Any) -> list[Problem]:
     return [
         Problem("task_type", "can only change together with delay_seconds or run_at; a run_at in the past means now")
     ]
-
-
-def _gives_time(fields: Mapping[str, Any]) -> bool:
-    """Whether `fields` has a due time: `delay_seconds` or `run_at`. Null counts as absent."""
-    return any(fields.get(name) is not None for name in DELAY_FIELDS)
-
-
-def _timed(raw: dict[str, Any]) -> dict[str, Any]:
-    """A changed spec in which a time alone makes the task a delayed one."""
-    return {**raw, "task_type": TaskType.DELAYED} if _gives_time(raw) and raw.get("task_type") is None else raw
-
-
-def raw_of(task: Task) -> dict[str, Any]:
-    """The spec from which a task was created, without its due time."""
-    return {name: task.spec[name] for name in names_kept(TaskSpec) if name in task.spec}

@@ -109,6 +109,18 @@ def test_a_bulk_retries_with_changes(api: Api, work: BulkWork, clock: VirtualClo
     assert api.get("/api/tasks/stats").get_json()["total"] == 7, "the retries were retried"
 
 
+def test_a_time_alone_delays_the_retries_as_it_does_for_one(
+    api: Api, work: BulkWork, clock: VirtualClock, worker: PlayedWorker
+) -> None:
+    task_id = api.create()["id"]
+    worker.fail(task_id)
+    begun(api, action="retry", ids=[task_id], changes={"delay_seconds": 60})
+    work.work_off(clock())
+    (retry,) = api.get("/api/tasks?status=waiting").get_json()["items"]
+    one = api.post(f"/api/tasks/{task_id}/retry", {"delay_seconds": 60}).get_json()
+    assert (retry["task_type"], retry["due_at"]) == ("delayed", one["due_at"])
+
+
 def test_changes_that_one_task_does_not_bear_fail_for_it_alone(
     api: Api, work: BulkWork, clock: VirtualClock, worker: PlayedWorker
 ) -> None:

@@ -1,0 +1,43 @@
+"""A new spec from that of an existing task: for a change, and for a retry that a caller asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.domain.fields import names_kept
+from app.domain.spec import DELAY_FIELDS, Rules, TaskSpec, merged, parse_task
+from app.domain.status import TaskType
+from app.store.record import Task
+from app.store.tasks import NewTask
+from app.usecases.dispatch import Dispatcher
+
+
+def retried(dispatcher: Dispatcher, original: Task, changes: Any, task_id: str, now_ms: int, inspect: Rules) -> NewTask:
+    """The new task that runs `original` again, due now unless the changes give a time.
+
+    Raises InvalidSpec with every problem of the changed spec, including those that `inspect` finds.
+    """
+    if changes == {}:  # its spec was checked when it was created
+        again = dispatcher.again(original.kind, raw_of(original), task_id, now_ms)
+    else:
+        spec = parse_task(changed(raw_of(original), changes), now_ms, inspect)
+        again = dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
+    return replace(again, retry_of=original.id)
+
+
+def changed(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
+    """Apply `changes` to a spec. A time alone makes the task a delayed one."""
+    raw = merged(raw, changes)
+    return {**raw, "task_type": TaskType.DELAYED} if gives_time(raw) and raw.get("task_type") is None else raw
+
+
+def gives_time(fields: Mapping[str, Any]) -> bool:
+    """Whether `fields` has a due time: `delay_seconds` or `run_at`. Null counts as absent."""
+    return any(fields.get(name) is not None for name in DELAY_FIELDS)
+
+
+def raw_of(task: Task) -> dict[str, Any]:
+    """The spec from which a task was created, without its due time."""
+    return {name: task.spec[name] for name in names_kept(TaskSpec) if name in task.spec}

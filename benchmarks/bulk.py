@@ -12,38 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import running
-from benchmarks.service import Service, service
+from benchmarks.service import WAITING_TASK, Service, service
 
-TASKS = 100_000
+WAITING_TASKS = 100_000
 BATCH = 1_000
 MAX_SECONDS = 10.0
 WAIT_SECONDS = 60
 STOP = {"action": "stop", "filter": {"status": "waiting"}}
-TASK: dict[str, Any] = {
-    "name": "benchmark",
-    "function_code": "def main():\n    return 1\n",
-    "function_name": "main",
-    "task_type": "delayed",
-    "delay_seconds": 86_400,
-}
 
 
 def run() -> Sequence[str]:
     """The lines to print; a figure that misses its target says so."""
     with service() as started, tempfile.TemporaryDirectory(prefix="celeriac-") as name:
-        for _ in range(TASKS // BATCH):
-            started.api.call("POST", "/api/tasks/batch", {"tasks": [TASK] * BATCH})
+        for _ in range(WAITING_TASKS // BATCH):
+            started.api.call("POST", "/api/tasks/batch", {"tasks": [WAITING_TASK] * BATCH})
         words = ["-m", "celery", "-A", "celery_app", "beat", "--schedule", str(Path(name) / "schedule")]
         with running(words, {"REDIS_URL": started.redis_url, "LOG_LEVEL": "WARNING"}, Path(name) / "beat.log"):
             _wait_for_beat(started)
             seconds = _seconds(started)
     missed = "; MISSED" if seconds > MAX_SECONDS else ""
-    return [f"stop of {TASKS:,} waiting tasks: {seconds:.1f} s (at most {MAX_SECONDS:g} s{missed})"]
+    return [f"stop of {WAITING_TASKS:,} waiting tasks: {seconds:.1f} s (at most {MAX_SECONDS:g} s{missed})"]
 
 
 def _wait_for_beat(started: Service) -> None:
     """Wait until the beat carries out a bulk."""
-    spec = {**TASK, "tags": ["probe"]}
+    spec = {**WAITING_TASK, "tags": ["probe"]}
     started.api.call("POST", "/api/tasks", spec)
     began = started.api.call("POST", "/api/bulk", {"action": "stop", "filter": {"tag": "probe"}}, 202)
     _finished(started, began["id"])
@@ -54,7 +47,7 @@ def _seconds(started: Service) -> float:
     began = started.api.call("POST", "/api/bulk", STOP, 202)
     ended = _finished(started, began["id"])
     seconds = time.monotonic() - before
-    assert ended["matched"] == ended["done"] == TASKS, ended
+    assert ended["matched"] == ended["done"] == WAITING_TASKS, ended
     return seconds
 
 

@@ -19,6 +19,14 @@ from benchmarks.processes import running, server
 
 START_SECONDS = 20
 TICKS_PER_SECOND = 100
+#: A task that stays waiting for a day.
+WAITING_TASK: dict[str, Any] = {
+    "name": "benchmark",
+    "function_code": "def main():\n    return 1\n",
+    "function_name": "main",
+    "task_type": "delayed",
+    "delay_seconds": 86_400,
+}
 
 
 class Service:

@@ -13,7 +13,7 @@ from app.api.context import context
 from app.api.listing import task_filters
 from app.api.parsing import Query, idempotency_key, json_body
 from app.api.scheduled_tasks import schedule_filters
-from app.api.shapes import answer, bulk_json, write
+from app.api.shapes import answer, bulk_json, marked, write
 from app.domain.bulk import BulkSpec, Of, parse_bulk
 from app.domain.errors import InvalidSpec
 from app.store.listing import Filters
@@ -33,10 +33,7 @@ def create() -> Response:
     if spec.dry_run:
         return answer(write(responses.BulkCount, {"matched": context().bulks.count(spec, filters)}))
     bulk, is_repeated = context().bulks.begin(spec, filters, key)
-    response = answer(write(responses.Bulk, bulk_json(bulk)), 202, Location=f"/api/bulk/{bulk.id}")
-    if is_repeated:
-        response.headers["Idempotency-Replayed"] = "true"
-    return response
+    return marked(answer(write(responses.Bulk, bulk_json(bulk)), 202, Location=f"/api/bulk/{bulk.id}"), is_repeated)
 
 
 @blueprint.get("")

@@ -71,7 +71,7 @@ def new_batch(batch: Batch) -> Response:
         created = sum(isinstance(item, Task) for item in batch.items)
         counts = b'],"created":%d,"refused":%d}' % (created, len(items) - created)
         response = answer(b'{"items":[' + b",".join(shown) + counts)
-    return _marked(response, batch.is_repeated)
+    return marked(response, batch.is_repeated)
 
 
 def _refused(problems: Iterable[Problem]) -> bytes:
@@ -79,10 +79,11 @@ def _refused(problems: Iterable[Problem]) -> bytes:
 
 
 def _created(body: bytes, location: str, is_repeated: bool) -> Response:
-    return _marked(answer(body, 201, Location=location), is_repeated)
+    return marked(answer(body, 201, Location=location), is_repeated)
 
 
-def _marked(response: Response, is_repeated: bool) -> Response:
+def marked(response: Response, is_repeated: bool) -> Response:
+    """The response, with a header if an earlier request with the same key created what it shows."""
     if is_repeated:
         response.headers["Idempotency-Replayed"] = "true"
     return response

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import Field, SkipValidation, ValidationError
+from pydantic import Field, SkipValidation
 
 from app.domain.checks import MAX_CODE_BYTES, Fields
 from app.domain.errors import InvalidSpec, Problem
-from app.domain.spec import TaskSpec, is_schedule, problems_of
+from app.domain.spec import TaskSpec, is_schedule, parsed
 
 MAX_BATCH_TASKS = 1_000
 #: Bytes of all the programs of a batch that have to be checked. A check takes milliseconds for each KiB, and a request
@@ -34,12 +34,10 @@ class BatchSpec(Fields):
 
 def parse_batch(raw: Any) -> tuple[list[Any], bool]:
     """The raw specs in a batch, and whether it is atomic. Raises InvalidSpec for anything but the specs themselves."""
-    if not isinstance(raw, dict):
-        raise InvalidSpec([Problem("", "must be a JSON object")])
     try:
-        batch = BatchSpec.model_validate({name: value for name, value in raw.items() if value is not None})
-    except ValidationError as error:
-        raise InvalidSpec(problems_of(error)[:MAX_PROBLEMS_PER_TASK]) from error
+        batch = parsed(BatchSpec, raw)
+    except InvalidSpec as error:
+        raise InvalidSpec(listed(error.problems)) from error
     return list(batch.tasks), batch.atomic
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from app.domain.checks import Fields, checked
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.ids import is_id
-from app.domain.spec import problems_of
+from app.domain.spec import parsed
 
 MAX_IDS = 1_000
 
@@ -66,13 +66,7 @@ class BulkSpec(Fields):
 
 def parse_bulk(raw: Any) -> BulkSpec:
     """The spec in `raw`. Raises InvalidSpec with every problem, except those within `filter` and `changes`."""
-    if not isinstance(raw, dict):
-        raise InvalidSpec([Problem("", "must be a JSON object")])
-    fields = {name: value for name, value in raw.items() if value is not None}
-    try:
-        spec = BulkSpec.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidSpec(problems_of(error)) from error
+    spec = parsed(BulkSpec, raw)
     problems = _problems(spec)
     if problems:
         raise InvalidSpec(problems)

@@ -184,7 +184,7 @@ def parse_task(raw: Any, now_ms: int, inspect: Rules) -> TaskSpec:
             *inspect(fields),
         ]
 
-    return _parse(TaskSpec, raw, rules)
+    return parsed(TaskSpec, raw, rules)
 
 
 def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
@@ -198,7 +198,7 @@ def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
             *inspect(fields),
         ]
 
-    return _parse(ScheduleSpec, raw, rules)
+    return parsed(ScheduleSpec, raw, rules)
 
 
 def merged(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
@@ -223,7 +223,11 @@ def is_schedule(raw: Any) -> bool:
     return isinstance(raw, dict) and raw.get("task_type") == TaskType.SCHEDULED
 
 
-def _parse(model: type[Spec], raw: Any, rules: Rules) -> Spec:
+def parsed(model: type[Spec], raw: Any, rules: Rules = lambda _: []) -> Spec:
+    """The body `raw` as a `model`. Null counts as absent, except for a name that is no field.
+
+    Raises InvalidSpec with every problem, including those that `rules` find.
+    """
     if not isinstance(raw, dict):
         raise InvalidSpec([Problem("", "must be a JSON object")])
     fields = {name: value for name, value in raw.items() if value is not None or name not in model.model_fields}
@@ -383,4 +387,4 @@ class PreviewSpec(Fields):
 
 def parse_preview(raw: Any, inspect: Rules) -> PreviewSpec:
     """Parse `raw`. Raises InvalidSpec with every problem, including those that `inspect` finds."""
-    return _parse(PreviewSpec, raw, lambda fields: [*_when_problems(fields), *inspect(fields)])
+    return parsed(PreviewSpec, raw, lambda fields: [*_when_problems(fields), *inspect(fields)])

@@ -261,6 +261,7 @@ def test_a_repeated_request_begins_one_bulk(api: Api, work: BulkWork, clock: Vir
             ["changes.function_code"],
         ),
         ({"action": "stop", "filter": {"tag": "x"}, "colour": 1}, ["colour"]),
+        ({"action": "stop", "filter": {"tag": "x"}, "colour": None}, ["colour"]),
         ({"action": "stop", "filter": {"tag": "x"}, "dry_run": "yes"}, ["dry_run"]),
     ],
 )

@@ -120,9 +120,10 @@ def test_a_scheduled_task_is_refused_by_name(api: Api, is_atomic: bool) -> None:
         ({"tasks": CODE}, ["tasks"]),
         ({"tasks": [CODE], "atomic": "yes"}, ["atomic"]),
         ({"tasks": [CODE], "colour": "red", "name": "x"}, ["colour", "name"]),
+        ({"tasks": [CODE], "colour": None}, ["colour"]),
         ({"tasks": [CODE] * (MAX_BATCH_TASKS + 1)}, ["tasks"]),
     ],
-    ids=["list", "empty", "no tasks", "no list", "atomic", "unknown", "too many"],
+    ids=["list", "empty", "no tasks", "no list", "atomic", "unknown", "unknown and null", "too many"],
 )
 def test_a_wrong_envelope_is_named(api: Api, body: Any, wrong: list[str]) -> None:
     assert sorted(fields_of(api.post("/api/tasks/batch", body))) == wrong

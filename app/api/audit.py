@@ -13,7 +13,7 @@ from app.api.context import context
 from app.api.guard import SAFE_METHODS, caller, route
 from app.api.parsing import Query
 from app.api.shapes import answer, write
-from app.domain.errors import InvalidSpec, Problem, Unavailable
+from app.domain.errors import Unavailable, problem_with
 from app.domain.times import to_rfc3339
 from app.store.audit import AuditLine
 
@@ -31,10 +31,8 @@ def list_audit() -> Response:
     query = Query(request.args)
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
-    try:
+    with problem_with("cursor"):
         lines, next_cursor = context().audit.page(limit, cursor)
-    except ValueError as error:
-        raise InvalidSpec([Problem("cursor", str(error))]) from error
     items = [_item(line) for line in lines]
     return answer(write(responses.AuditPage, {"items": items, "next_cursor": next_cursor}))
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.api.context import context
 from app.api.problems import Refused
-from app.domain.errors import InvalidSpec, Problem
+from app.domain.errors import InvalidSpec, Problem, problem_with
 from app.domain.idempotency import RequestKey, request_key
 from app.domain.names import NamePattern, name_pattern
 from app.domain.status import Kind
@@ -97,10 +97,8 @@ def idempotency_key(body: Any = None) -> RequestKey | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    try:
+    with problem_with("Idempotency-Key"):
         return request_key(request.method, request.path.rstrip("/"), key, body)
-    except ValueError as error:
-        raise InvalidSpec([Problem("Idempotency-Key", str(error))]) from error
 
 
 class CommonFilters(TypedDict):

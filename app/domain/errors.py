@@ -12,6 +12,8 @@ ServiceError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -35,6 +37,15 @@ class InvalidSpec(ServiceError):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
         self.problems = problems
+
+
+@contextmanager
+def problem_with(field: str) -> Iterator[None]:
+    """Raise InvalidSpec that names the field if the block raises ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidSpec([Problem(field, str(error))]) from error
 
 
 class NotFound(ServiceError):

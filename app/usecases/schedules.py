@@ -9,7 +9,7 @@ from typing import Any
 
 from app.clock import Clock
 from app.domain.cron import EXAMPLE_ID
-from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem
+from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, problem_with
 from app.domain.firings import Rule
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
@@ -160,18 +160,14 @@ class ScheduleService:
 
     def page(self, filters: ScheduleFilters, limit: int, cursor: str | None) -> SchedulePage:
         """Return one page, newest first."""
-        try:
+        with problem_with("cursor"):
             return self._store.schedules.page(filters, limit, cursor)
-        except ValueError as error:
-            raise InvalidSpec([Problem("cursor", str(error))]) from error
 
     def firings(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringRecord], str | None]:
         """Return the records of its firings, newest first, and the cursor of the next page."""
         self.get(schedule_id)
-        try:
+        with problem_with("cursor"):
             return self._store.firings.page(schedule_id, limit, cursor)
-        except ValueError as error:
-            raise InvalidSpec([Problem("cursor", str(error))]) from error
 
     # --- status ---------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from app.clock import Clock
-from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, Unavailable
+from app.domain.errors import Conflict, NotFound, Problem, Unavailable, problem_with
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
 from app.domain.spec import TaskSpec, parse_task
@@ -165,10 +165,8 @@ class TaskService:
 
     def page(self, filters: Filters, limit: int, cursor: str | None, order: Order = Order.CREATED) -> Page:
         """A page of the tasks that match."""
-        try:
+        with problem_with("cursor"):
             return self._store.listing.page(filters, limit, cursor, order)
-        except ValueError as error:
-            raise InvalidSpec([Problem("cursor", str(error))]) from error
 
     def export(self, filters: Filters) -> Iterator[Task]:
         """All tasks that match, whole, oldest first (see `exported`)."""

@@ -14,6 +14,7 @@ from benchmarks import (
     creation,
     http_adapter,
     listing,
+    memory,
     round_trip,
     sandbox,
     streams,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], Sequence[str]]] = {
     "bookkeeping": bookkeeping.run,
     "creation": creation.run,
     "listing": listing.run,
+    "memory": memory.run,
     "bulk": bulk.run,
     "streams": streams.run,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -21,6 +21,11 @@ NO_MESSAGE = Message()
 TASK_ID, DELIVERY_TAG = "@task-id@", "@delivery-tag@"
 
 
+def new_tag() -> str:
+    """A tag that no other of the deliveries has that a worker holds at one time: some thousands at most."""
+    return secrets.token_urlsafe(6)
+
+
 class MessageTemplate(NamedTuple):
     """A message for any number of tasks: its text is the joined `parts`, some of which are placeholders.
 
@@ -32,7 +37,7 @@ class MessageTemplate(NamedTuple):
 
     def fill(self, task_id: str) -> Message:
         """The message for one task, with a unique tag."""
-        placeholders = {TASK_ID: task_id, DELIVERY_TAG: str(uuid.uuid4())}
+        placeholders = {TASK_ID: task_id, DELIVERY_TAG: new_tag()}
         return Message(self.queue_key, "".join([placeholders.get(part, part) for part in self.parts]))
 
 

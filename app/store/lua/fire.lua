@@ -17,20 +17,20 @@ local function places(names)
 end
 local SCHEDULE, FIRING = places(request.schedule_places), places(request.firing_places)
 
--- The positions of the placeholders in each template.
+-- The positions of the placeholders in each template, and whether each is for the delivery tag.
 local placeholders = {}
 for i, template in ipairs(templates) do
   placeholders[i] = {}
   for place, part in ipairs(template) do
-    if part == '@task-id@' or part == '@delivery-tag@' then table.insert(placeholders[i], place) end
+    if part == '@task-id@' or part == '@delivery-tag@' then placeholders[i][place] = part == '@delivery-tag@' end
   end
 end
 
--- Fills the placeholders of a template. The task id serves as the delivery tag: it is unique, since this is the first
--- message of its task.
+-- Fills the placeholders of a template. The end of the task id serves as the delivery tag (`new_tag` of
+-- app/store/messages.py): it is random, and this is the first message of its task.
 local function filled(number, task_id)
   local text = templates[number]
-  for _, place in ipairs(placeholders[number]) do text[place] = task_id end
+  for place, is_tag in pairs(placeholders[number]) do text[place] = is_tag and string.sub(task_id, -12) or task_id end
   return table.concat(text, '', 2)
 end
 

@@ -111,7 +111,7 @@ def measured(task: Mapping[str, Any], number: int) -> tuple[Bytes, Bytes]:
         raw.config_set("appendonly", "no")  # its buffers would be counted
         store = Store.at(url)
         _finish(raw, store, _create(store, task, 200))  # loads the scripts and fills all pools
-        raw.execute_command("FLUSHDB", "SYNC")
+        raw.flushdb()
         before = used_memory(raw)
         ids = _create(store, task, number)
         queued = bytes_per_task(raw, before, number)

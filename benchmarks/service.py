@@ -1,24 +1,21 @@
-"""A real API on a server of its own, one client of it, and the processor time of both processes."""
+"""The service as a measurement sees it: a real API with or without the rest, one client of it, its processor time."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import json
-import socket
-import tempfile
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import redis
+from benchmarks.processes import cpu_seconds, folder, free_port, running, server, server_pid
 
-from benchmarks.processes import running, server
-
-START_SECONDS = 20
-TICKS_PER_SECOND = 100
+START_SECONDS = 60
+NOTHING: Mapping[str, str] = MappingProxyType({})
 #: A task that stays waiting for a day.
 WAITING_TASK: dict[str, Any] = {
     "name": "benchmark",
@@ -32,73 +29,95 @@ WAITING_TASK: dict[str, Any] = {
 class Service:
     """The API on `port` and the Redis at `redis_url`, whose processes are `pids`."""
 
-    def __init__(self, port: int, redis_url: str, pids: list[int]) -> None:
+    def __init__(self, port: int, redis_url: str, pids: list[int], log: Path) -> None:
         self.port = port
         self.redis_url = redis_url
         self._pids = pids
-        self.api = Api(port)
+        self.api = Api(port, log)
 
     def processor_seconds(self) -> float:
-        """The processor time that both have used until now, in seconds."""
-        return sum(_ticks_of(pid) for pid in self._pids) / TICKS_PER_SECOND
+        """The processor time that all its processes have used until now, in seconds."""
+        return sum(map(cpu_seconds, self._pids))
 
 
 @contextlib.contextmanager
-def service(settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Service]:
+def service(settings: Mapping[str, str] = NOTHING) -> Iterator[Service]:
     """An API without workers and without limits on tasks, with further settings, ended with the block."""
-    with tempfile.TemporaryDirectory(prefix="celeriac-") as name, server(Path(name) / "redis") as redis_url:
-        port = _free_port()
-        env = {
-            "REDIS_URL": redis_url,
-            "PORT": str(port),
-            "MAX_QUEUED_TASKS": "10000000",
-            "LOG_LEVEL": "WARNING",
-        } | dict(settings)
-        with running(("start.py", "api"), env, Path(name) / "log") as api:
-            yield Service(port, redis_url, [api.pid, _server_pid(redis_url)])
+    with folder() as path, server(path / "redis") as redis_url, part("api", redis_url, path, settings) as started:
+        yield started
+
+
+@contextlib.contextmanager
+def whole_service(redis_url: str, path: Path, settings: Mapping[str, str] = NOTHING) -> Iterator[Service]:
+    """`start.py` as a user starts it, on a server of its own, ready to run tasks."""
+    with part("all", redis_url, path, settings) as started:
+        started.api.wait_until_ready()
+        yield started
+
+
+@contextlib.contextmanager
+def part(role: str, redis_url: str, path: Path, settings: Mapping[str, str] = NOTHING) -> Iterator[Service]:
+    """`start.py ROLE` for a role that has an API, which answers; files go into the folder `path`."""
+    port, log = free_port(), path / f"{role}.log"
+    env = {
+        "REDIS_URL": redis_url,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "VAR_DIR": str(path / "var"),
+        "MAX_QUEUED_TASKS": "10000000",
+        "LOG_LEVEL": "WARNING",
+    }
+    with running(("start.py", role), env | dict(settings), log) as process:
+        _wait_for_api(port, process, log)
+        yield Service(port, redis_url, [process.pid, server_pid(redis_url)], log)
+
+
+def _wait_for_api(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    while True:
+        try:
+            connection.request("GET", "/health/live")
+            connection.getresponse().read()
+            connection.close()
+            return
+        except OSError:  # not up yet
+            connection.close()
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the API does not answer; its log ends with\n{log.read_text()[-3000:]}")
+        time.sleep(0.05)
 
 
 class Api:
     """One connection to the API."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, log: Path) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.call("GET", "/health/live", None, 200)
-                return
-            except OSError:
-                self._connection.close()
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+        self._log = log
 
-    def call(self, method: str, path: str, body: Any, status: int = 201) -> Any:
+    def call(self, method: str, path: str, body: Any, status: int = 201, **headers: str) -> Any:
         """The JSON of the response, which has this status."""
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        self._connection.request(method, path, None if body is None else json.dumps(body), headers)
+        return json.loads(self.send(method, path, None if body is None else json.dumps(body), status, **headers))
+
+    def send(self, method: str, path: str, body: str | None, status: int = 201, **headers: str) -> bytes:
+        """The response to a body that is JSON already."""
+        given = {} if body is None else {"Content-Type": "application/json"}
+        self._connection.request(method, path, body, given | headers)
         response = self._connection.getresponse()
         text = response.read()
-        assert response.status == status, text[:500]
-        return json.loads(text)
+        if response.status != status:
+            raise RuntimeError(f"{method} {path} was answered with {response.status}: {text[:500]!r}")
+        return text
 
-
-def _ticks_of(pid: int) -> int:
-    """Processor time of a process and its children."""
-    folder = Path(f"/proc/{pid}")
-    fields = (folder / "stat").read_text().rpartition(")")[2].split()
-    children = (folder / "task" / str(pid) / "children").read_text().split()
-    return int(fields[11]) + int(fields[12]) + sum(_ticks_of(int(child)) for child in children)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _server_pid(redis_url: str) -> int:
-    with redis.Redis.from_url(redis_url) as client:
-        info: Any = client.info("server")
-        return int(info["process_id"])
+    def wait_until_ready(self) -> None:
+        """Wait until everything that tasks need is there."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self._connection.request("GET", "/health/ready")
+            response = self._connection.getresponse()
+            response.read()
+            if response.status == 200:
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the service is not ready; its log ends with\n{self._log.read_text()[-3000:]}")
+            time.sleep(0.05)

@@ -1,0 +1,84 @@
+"""The pages that quote results: `results/README.md`, and the marked parts of the README and docs/performance.md.
+
+Every figure in them comes from a JSON file in the folder of results; nobody types one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import catalogue, table
+from benchmarks.processes import ROOT
+from benchmarks.results import Result, read
+
+README, PERFORMANCE = ROOT / "README.md", ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+NOTHING_YET = "*No full run has been recorded yet: `python -m benchmarks` writes this part.*"
+
+
+def write(folder: Path, *, update_docs: bool) -> None:
+    """Write the folder's page, and the parts of the docs if they are to quote this folder."""
+    results = list(read(folder, list(catalogue.measurements())))
+    (folder / "README.md").write_text(whole(results))
+    if update_docs:
+        for path, part in ((README, short(results)), (PERFORMANCE, long(results))):
+            path.write_text(with_part(path.read_text(), part))
+
+
+def with_part(text: str, part: str) -> str:
+    """A page with what stands between its marks replaced. Raises ValueError if it has no marks."""
+    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"the page has no part between {BEGIN} and {END}")
+    return pattern.sub(lambda _: f"{BEGIN}\n{part}\n{END}", text)
+
+
+def whole(results: Sequence[Result]) -> str:
+    """The page of a folder of results."""
+    plots = "\n\n".join(_plots(results, "."))
+    return f"# Results\n\n{tables(results)}\n\n## What runs on each side\n\n{setups(results)}\n\n## Plots\n\n{plots}\n"
+
+
+def tables(results: Sequence[Result]) -> str:
+    """Where the figures come from, and all of them."""
+    if not results:
+        return NOTHING_YET
+    return f"{_origins(results)}\n\n{table.markdown([line for result in results for line in table.lines(result)])}"
+
+
+def short(results: Sequence[Result]) -> str:
+    """The rows that stand in the README, and the plot of the first."""
+    chosen = [result for result in results if result["is_headline"]]
+    return "\n\n".join([*_plots(chosen[:1], "benchmarks/results"), tables(chosen)])
+
+
+def long(results: Sequence[Result]) -> str:
+    """All rows, and the plots of those that stand in the README."""
+    chosen = [result for result in results if result["is_headline"]]
+    return "\n\n".join([*_plots(chosen, "../benchmarks/results"), tables(results)])
+
+
+def _plots(results: Sequence[Result], folder: str) -> list[str]:
+    return [f"![{result['question']}]({folder}/{result['name']}.svg)" for result in results]
+
+
+def setups(results: Sequence[Result]) -> str:
+    """What each row asks, and what runs on each of its sides."""
+    return "\n".join(table.setups(results))
+
+
+def _origins(results: Sequence[Result]) -> str:
+    origins = {_origin(result) for result in results}
+    return "\n".join(sorted(origins))
+
+
+def _origin(result: Result) -> str:
+    machine = result["machine"]
+    size = "A quick run" if result["size"] == "quick" else "Measured"
+    return (
+        f"{size} on {result['measured_at'][:10]} at commit {result['commit'] or 'unknown'}: {machine['cores']} cores "
+        f"({machine['processor']}), {machine['system']}, Python {machine['python']}, {result['versions']['server']}. "
+        "Medians of the rounds; lowest and highest round in brackets."
+    )

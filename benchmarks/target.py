@@ -1,0 +1,56 @@
+"""An HTTP target in a process of its own: `/slow` answers after SLOW_SECONDS, everything else at once.
+
+`/count/ID` also counts ID; `/counts` tells all counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+from benchmarks.processes import ROOT
+
+SLOW_SECONDS = 1.0
+ANSWER = b'{"answer": 12.5}'
+_COUNTS: Counter[str] = Counter()
+
+
+@contextlib.contextmanager
+def target() -> Iterator[str]:
+    """Its URL, which ends with a slash."""
+    command = [sys.executable, "-m", "benchmarks.target"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/"
+        finally:
+            process.terminate()
+
+
+async def _serve() -> None:
+    server = await asyncio.start_server(_answer, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            path = head.split(b" ", 2)[1].decode()
+            if path == "/slow":
+                await asyncio.sleep(SLOW_SECONDS)
+            if path.startswith("/count/"):
+                _COUNTS[path.removeprefix("/count/")] += 1
+            body = json.dumps(_COUNTS).encode() if path == "/counts" else ANSWER
+            words = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+            writer.write(words % (len(body), body))
+    writer.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())

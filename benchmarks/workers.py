@@ -1,0 +1,70 @@
+"""Our workers as `start.py` runs them, and the queue that they empty."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.domain.kinds import KINDS
+from app.domain.status import Kind, Status
+from app.settings import read_settings
+from app.store.store import Store
+from benchmarks.made import NO_OP, add_tasks, count_in, wait_for
+from benchmarks.processes import running
+
+READY_SECONDS = 60
+
+
+class OurQueue:
+    """The tasks of a store that this object has added."""
+
+    def __init__(self, store: Store, fields: Mapping[str, Any] = NO_OP) -> None:
+        self._store = store
+        self._fields = fields
+        self._all = count_in(store, Status.SUCCEEDED)
+
+    def add(self, count: int) -> None:
+        """Queue so many tasks."""
+        add_tasks(self._store, count, self._fields)
+        self._all += count
+
+    def left(self) -> int:
+        """How many have not succeeded yet."""
+        return self._all - count_in(self._store, Status.SUCCEEDED)
+
+
+@contextlib.contextmanager
+def worker(
+    redis_url: str,
+    path: Path,
+    kind: Kind = Kind.CODE,
+    *,
+    name: str = "one",
+    concurrency: int | None = None,
+    module: Sequence[str] = ("celery",),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker for one kind, with the words of `start.py`; `module` may name another that becomes one."""
+    row = KINDS[kind]
+    threads = row.concurrency(read_settings({}, var_dir=path)) if concurrency is None else concurrency
+    words = ["-m", *module, "-q", "-A", "celery_app", "worker", "-Q", row.queue, "-n", f"{name}@%h"]
+    env = {"REDIS_URL": redis_url, "VAR_DIR": str(path / "var"), "LOG_LEVEL": "WARNING"}
+    with running([*words, "--concurrency", str(threads)], env, path / f"{name}.log") as process:
+        yield process
+
+
+@contextlib.contextmanager
+def beat(redis_url: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A beat with the words of `start.py`."""
+    words = ("-m", "celery", "-q", "-A", "celery_app", "beat", "--schedule", str(path / "schedule"))
+    with running(words, {"REDIS_URL": redis_url, "LOG_LEVEL": "WARNING"}, path / "beat.log") as process:
+        yield process
+
+
+def wait_until_it_runs(store: Store, fields: Mapping[str, Any] = NO_OP) -> None:
+    """Wait until a worker has run a task like this."""
+    before = count_in(store, Status.SUCCEEDED)
+    add_tasks(store, 1, fields)
+    wait_for(store, before + 1, READY_SECONDS)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from app.clock import Clock, elapsed
 from app.domain.errors import Unavailable
-from app.domain.kinds import KINDS
+from app.domain.kinds import KINDS, QUEUES
 from app.domain.outcome import Ending, ExecutorError, Failure, Outcome
 from app.domain.times import to_rfc3339
-from app.store.tasks import MAX_LOSSES, Attempt, TaskStore
+from app.store.arguments import new_call
+from app.store.tasks import MAX_LOSSES, Attempt, TaskStore, Wanted
 from app.usecases.dispatch import Dispatcher, retry_policy
 from tasks.drain import Drain
 from tasks.executors import Executor
@@ -39,6 +41,57 @@ CALL_BROKE_OFF = Failure(
 LEASE_LOST = Failure("WorkerLostError", "the worker could not reach Redis to renew its lease and ended the attempt")
 
 
+class Thread(Protocol):
+    """The thread that runs attempts, as Celery sees it: it works on one message."""
+
+    def queues(self) -> Sequence[str]:
+        """The queues of which it may start tasks whose messages Celery has not fetched; empty for none."""
+
+    def goes_on_with(self, task_id: str) -> None:
+        """Note that it runs this task now."""
+
+
+class OneTask:
+    """A thread that runs one task for each message."""
+
+    def queues(self) -> Sequence[str]:
+        return ()
+
+    def goes_on_with(self, task_id: str) -> None:
+        """It never does."""
+
+
+ONE_TASK = OneTask()
+
+
+class _Calls(threading.local):
+    """Identifies the calls by which this thread asks for its next task."""
+
+    def __init__(self) -> None:
+        self.name = new_call()
+        self.numbers = itertools.count()
+
+
+@dataclass(slots=True)
+class _Started:
+    """An attempt that this thread runs now. `lease_ends`: by `elapsed` of app/clock.py."""
+
+    attempt: Attempt
+    lease_ends: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """The end of an attempt. `number`: of the call that writes it, among those of this thread."""
+
+    attempt: Attempt
+    outcome: Outcome
+    ending: Ending
+    worker: str
+    duration_ms: float
+    number: int
+
+
 class AttemptRunner:
     """Claims tasks by compare-and-set, executes them, and writes their outcomes. Thread-safe."""
 
@@ -57,50 +110,70 @@ class AttemptRunner:
         self._executors = executors
         self._in_flight = in_flight
         self._drain = drain
-        self._lease_ms = round(lease_seconds * 1000)
+        self._lease_seconds = lease_seconds
         self._clock = clock
+        self._calls = _Calls()
 
-    def run(self, task_id: str, worker: str) -> str:
-        """Execute the task if it is still waiting, or give it back if this worker is ending.
+    def run(self, task_id: str, worker: str, thread: Thread = ONE_TASK) -> str:
+        """Execute the task if it is still waiting, or give it back if this worker is ending. Then go on with those
+        tasks that are queued, and that this thread may start.
 
-        Returns the status in which the attempt left its task, and the type of its error; "" if nothing was started.
+        Returns the status in which the first attempt left its task, and the type of its error; "" if nothing was
+        started.
         """
         if not self._drain.may_start(task_id):
             return ""
+        started = self._claim(task_id, worker)
+        if started is None:
+            return ""
+        end, started = self._run_attempt(started, worker, thread)
+        while started is not None:
+            thread.goes_on_with(started.attempt.task_id)
+            _, started = self._run_attempt(started, worker, thread)
+        return end
+
+    def _claim(self, task_id: str, worker: str) -> _Started | None:
         now_ms = self._clock()
-        lease_ends = elapsed() + self._lease_ms / 1000
+        lease_ends = elapsed() + self._lease_seconds
         try:
-            claimed = self._store.claim(task_id, worker, now_ms, now_ms + self._lease_ms, self._executors)
+            claimed = self._store.claim(task_id, worker, now_ms, self._lease_until_ms(now_ms), self._executors)
         except Unavailable as error:
             # The message is gone but the record is not: recovery sends another, or takes the claim back if it was made.
             fields = {"action": "claim_failed", "task_id": task_id, "reason": str(error)}
             logger.warning("can't reach Redis to claim the task; recovery will find it", extra=fields)
-            return ""
+            return None
         if claimed == "expired":
             fields = {"action": "task_expired", "task_id": task_id}
             logger.warning("the task expired before it started", extra=fields)
-            return ""
+            return None
         if isinstance(claimed, str):
             fields = {"action": "claim_refused", "task_id": task_id, "status": claimed}
             logger.debug("there is nothing to start for this message", extra=fields)
-            return ""
-        return self._run_attempt(claimed, worker, now_ms, lease_ends)
+            return None
+        return _Started(claimed, lease_ends)
 
-    def _run_attempt(self, attempt: Attempt, worker: str, started_ms: int, lease_ends: float) -> str:
-        started = time.perf_counter()
+    def _lease_until_ms(self, now_ms: int) -> int:
+        return now_ms + round(self._lease_seconds * 1000)
+
+    def _run_attempt(self, started: _Started, worker: str, thread: Thread) -> tuple[str, _Started | None]:
+        """Run the attempt and write its end. Returns that end, and the attempt that follows it in this thread."""
+        attempt = started.attempt
+        began = time.perf_counter()
         executor = self._executors[attempt.kind]
-        with self._in_flight(attempt, executor.new_cancel(), lease_ends) as held:
-            if elapsed() < lease_ends:
+        with self._in_flight(attempt, executor.new_cancel(), started.lease_ends) as held:
+            if elapsed() < started.lease_ends:
                 outcome, ending = _execute(executor, held)
             else:  # the claim's answer was late, or this process was asleep: another worker may have begun the task
                 outcome, ending = Outcome(failure=LEASE_LOST), Ending.LOST
-        duration_ms = (time.perf_counter() - started) * 1000
-        report = partial(self._report, attempt, outcome, ending, worker, started_ms, duration_ms)
-        status = self._report_persistently(report, held)
+        duration_ms = (time.perf_counter() - began) * 1000
+        report = _Report(attempt, outcome, ending, worker, duration_ms, next(self._calls.numbers))
+        status, following = self._report_persistently(report, held, thread)
         _log_end(attempt, outcome, status, duration_ms)
-        return status if outcome.failure is None else f"{status} {outcome.failure.type}"
+        return (status if outcome.failure is None else f"{status} {outcome.failure.type}"), following
 
-    def _report_persistently(self, report: Callable[[], str], held: InFlightAttempt) -> str:
+    def _report_persistently(
+        self, report: _Report, held: InFlightAttempt, thread: Thread
+    ) -> tuple[str, _Started | None]:
         """Retry the report until Redis takes it. A late report does no harm, because Redis refuses it (fencing).
 
         A worker that is ending waits no longer than the lease, after which another worker may have the task. Returns
@@ -108,35 +181,53 @@ class AttemptRunner:
         """
         for _ in range(REPORT_TRIES):
             try:
-                return report()
+                return self._report(report, thread)
             except Unavailable:
                 if self._drain.has_begun and elapsed() >= held.lease_ends:
                     break
                 time.sleep(REPORT_PAUSE_SECONDS)
-        return "superseded"
+        return "superseded", None
 
-    def _report(
-        self,
-        attempt: Attempt,
-        outcome: Outcome,
-        ending: Ending,
-        worker: str,
-        started_ms: int,
-        duration_ms: float,
-    ) -> str:
-        """Write the attempt's end: the task is finished or will run again. Returns the task's new status."""
+    def _report(self, report: _Report, thread: Thread) -> tuple[str, _Started | None]:
+        """Write the attempt's end: the task is finished or will run again. The same call starts the next task.
+
+        Returns the task's new status, and the next attempt.
+        """
         now_ms = self._clock()
+        lease_ends = elapsed() + self._lease_seconds  # from before the call, which may take long
+        wanted = self._wanted(report, thread, now_ms)
+        status = self._end(report, now_ms, wanted)
+        return status, None if wanted is None or wanted.attempt is None else _Started(wanted.attempt, lease_ends)
+
+    def _wanted(self, report: _Report, thread: Thread, now_ms: int) -> Wanted | None:
+        """What to ask for with this report; None for nothing, because the worker is ending, or may not.
+
+        The queue of the kind that has just run is asked last, so that no queue of a worker of several waits for ever.
+        """
+        queues = thread.queues()
+        if not queues or self._drain.has_begun:
+            return None
+        own = QUEUES[report.attempt.kind]
+        return Wanted(
+            name=self._calls.name,
+            number=report.number,
+            worker=report.worker,
+            queues=sorted(queues, key=own.__eq__),
+            kinds=self._executors,
+            lease_until_ms=self._lease_until_ms(now_ms),
+        )
+
+    def _end(self, report: _Report, now_ms: int, wanted: Wanted | None) -> str:
+        attempt, outcome, ending, duration_ms = report.attempt, report.outcome, report.ending, report.duration_ms
         pause_ms = self._pause_ms(attempt, outcome, ending)
         if pause_ms is None:
-            return self._store.finish(attempt, outcome, now_ms, duration_ms)
+            return self._store.finish(attempt, outcome, now_ms, duration_ms, wanted=wanted)
         due_ms = now_ms + pause_ms
         message = self._dispatcher.message(attempt.task_id, attempt.kind, attempt.priority, due_ms, now_ms)
-        entry = (
-            None
-            if ending is Ending.RETURNED
-            else _attempt_entry(attempt, outcome, worker, started_ms, now_ms, duration_ms)
+        entry = None if ending is Ending.RETURNED else _attempt_entry(report, now_ms)
+        return self._store.run_again(
+            attempt, outcome, now_ms, duration_ms, due_ms, message, ending, wanted=wanted, entry=entry
         )
-        return self._store.run_again(attempt, outcome, now_ms, duration_ms, due_ms, message, ending, entry=entry)
 
     def _pause_ms(self, attempt: Attempt, outcome: Outcome, ending: Ending) -> int | None:
         """Milliseconds until the task runs again; None if it is finished."""
@@ -188,17 +279,16 @@ def _defect(attempt: Attempt) -> tuple[Outcome, Ending]:
     return Outcome(failure=CALL_BROKE_OFF), Ending.COUNTED
 
 
-def _attempt_entry(
-    attempt: Attempt, outcome: Outcome, worker: str, started_ms: int, finished_ms: int, duration_ms: float
-) -> dict[str, Any]:
+def _attempt_entry(report: _Report, finished_ms: int) -> dict[str, Any]:
     """The attempt's entry in `GET /api/tasks/{id}`."""
+    failure = report.outcome.failure
     return {
-        "attempt": attempt.number,
-        "started_at": to_rfc3339(started_ms),
+        "attempt": report.attempt.number,
+        "started_at": to_rfc3339(report.attempt.started_ms),
         "finished_at": to_rfc3339(finished_ms),
-        "duration_ms": round(duration_ms, 2),
-        "worker": worker,
-        "error": None if outcome.failure is None else outcome.failure.as_json(),
+        "duration_ms": round(report.duration_ms, 2),
+        "worker": report.worker,
+        "error": None if failure is None else failure.as_json(),
     }
 
 

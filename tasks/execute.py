@@ -21,7 +21,9 @@ from app.messaging.queues import EXECUTE
 from app.settings import SettingsError, read_settings
 from celery_app import celery
 from sandbox import SandboxError
+from tasks.attempts import ONE_TASK
 from tasks.celery_seam.await_last_fetch import AwaitLastFetch
+from tasks.celery_seam.request import request_of
 from tasks.celery_seam.spoken import speak_in_our_form
 from tasks.runtime import Identity, NothingToServe, process
 
@@ -33,7 +35,7 @@ EXIT_CANNOT_RUN = 1
 @celery.task(name=EXECUTE, bind=True, ignore_result=True, acks_late=True, Request="tasks.celery_seam.request:Request")
 def execute(self: Any, task_id: str) -> str:
     """Execute the task, if it still waits for that. Its outcome goes to its record; monitors hear of its status."""
-    return process.get(_identity()).runner.run(task_id, self.request.hostname)
+    return process.get(_identity()).runner.run(task_id, self.request.hostname, request_of(task_id) or ONE_TASK)
 
 
 class _Worker:

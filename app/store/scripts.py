@@ -27,6 +27,7 @@ from redis.exceptions import NoScriptError
 from app.domain.status import Kind, TaskType
 from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
+from app.store.keys import PRIORITIES, PRIORITY_SEPARATOR
 
 #: Scripts that run, end, stop or keep alive accepted tasks. They may write even if the memory is full.
 DESPITE_FULL = frozenset(
@@ -75,6 +76,8 @@ def _library(prefix: str) -> list[_Statement]:
     kinds, types = (", ".join(f"'{choice}'" for choice in choices) for choices in (Kind, TaskType))
     default = SPEC["priority"].default
     tables += f"local KINDS = {{{kinds}}}\nlocal TASK_TYPES = {{{types}}}\nlocal DEFAULT_PRIORITY = '{default}'\n"
+    separator = "".join(f"\\{ord(character)}" for character in PRIORITY_SEPARATOR)
+    tables += f"local PRIORITIES = {PRIORITIES}\nlocal PRIORITY_SEPARATOR = '{separator}'\n"
     text = (_FOLDER / "_lib.lua").read_text().replace("$PREFIX", prefix)
     return [
         _Statement.of(part) for part in re.split(r"^(?=local )", tables + _with_short_names(text), flags=re.MULTILINE)

@@ -80,6 +80,36 @@ class Attempt:
         return int(self.spec["priority"])
 
 
+@dataclass(slots=True)
+class Wanted:
+    """The next task, for which a worker asks in the call that ends an attempt.
+
+    `name` and `number` identify the call, so that one that is repeated has the same answer. `attempt` is the answer:
+    the attempt that the call has started, or None.
+    """
+
+    name: str
+    number: int
+    worker: str
+    queues: Sequence[str]
+    kinds: Iterable[str]
+    lease_until_ms: int
+    attempt: Attempt | None = None
+
+    def values(self) -> dict[str, Any]:
+        """The arguments of `complete.lua`."""
+        return {
+            "queues": ",".join(self.queues),
+            "kinds": _among(self.kinds),
+            "worker": self.worker,
+            "lease_until_ms": self.lease_until_ms,
+            "claim": f"{self.name}:{self.number}",
+        }
+
+
+_NOTHING_WANTED = {"queues": "", "kinds": "", "worker": "", "lease_until_ms": "", "claim": ""}
+
+
 class TaskStore:
     """The tasks under one prefix. Thread-safe. Every method raises Unavailable if Redis can't be reached."""
 
@@ -150,41 +180,30 @@ class TaskStore:
             now_ms=now_ms,
             lease_until_ms=lease_until_ms,
             worker=worker,
-            kinds=f",{','.join(kinds)},",
+            kinds=_among(kinds),
             claim=new_call(),
             expired=_EXPIRED_JSON,
         )
-        if not granted:
-            return str(status)
-        record, body = granted
-        task = read_task(task_id, record, json.loads(body))
-        return Attempt(
-            task_id=task_id,
-            number=task.attempt,
-            epoch=task.epoch,
-            kind=task.kind,
-            losses=task.losses,
-            spec=task.spec,
-            scheduled_task_id=task.scheduled_task_id,
-            started_ms=task.started_ms or now_ms,
-        )
+        return _attempt(task_id, *granted) if granted else str(status)
 
     def expire(self, now_ms: int, limit: int, actor: str) -> int:
         """waiting or queued -> failed, for tasks that have not started in time. Returns their number."""
         return int(self._scripts("expire", now_ms=now_ms, limit=limit, failure=_EXPIRED_JSON, actor=actor))
 
-    def finish(self, attempt: Attempt, outcome: Outcome, now_ms: int, duration_ms: float) -> str:
-        """running -> succeeded, failed or stopped.
+    def finish(
+        self, attempt: Attempt, outcome: Outcome, now_ms: int, duration_ms: float, *, wanted: Wanted | None = None
+    ) -> str:
+        """running -> succeeded, failed or stopped. The same call starts the task that is `wanted`, if there is one.
 
         Returns the new status, or "" if the task was deleted, or "superseded" if the attempt no longer belongs to the
-        caller. Nothing is written in the last two cases.
+        caller. Nothing is written of the attempt in the last two cases.
         """
         status = Status.SUCCEEDED
         if outcome.stopped:
             status = Status.STOPPED
         elif outcome.failure is not None:
             status = Status.FAILED
-        return self._complete(attempt, outcome, status, now_ms, duration_ms, now_ms, NO_MESSAGE, Ending.COUNTED)
+        return self._complete(attempt, outcome, status, now_ms, duration_ms, now_ms, NO_MESSAGE, Ending.COUNTED, wanted)
 
     def run_again(
         self,
@@ -196,6 +215,7 @@ class TaskStore:
         message: Message,
         ending: Ending,
         *,
+        wanted: Wanted | None = None,
         entry: dict[str, Any] | None,
     ) -> str:
         """running -> waiting (due later) or queued: a retry, or an attempt that its worker returns.
@@ -204,7 +224,9 @@ class TaskStore:
         `entry` appears in `attempts`. Returns the same as `finish`, or "stopped" if a stop was requested.
         """
         status = Status.WAITING if due_ms > now_ms else Status.QUEUED
-        return self._complete(attempt, outcome, status, now_ms, duration_ms, due_ms, message, ending, entry=entry)
+        return self._complete(
+            attempt, outcome, status, now_ms, duration_ms, due_ms, message, ending, wanted, entry=entry
+        )
 
     def _complete(
         self,
@@ -216,28 +238,31 @@ class TaskStore:
         due_ms: int,
         message: Message,
         ending: Ending,
+        wanted: Wanted | None,
         *,
         entry: dict[str, Any] | None = None,
     ) -> str:
-        return str(
-            self._scripts(
-                "complete",
-                task_id=attempt.task_id,
-                epoch=attempt.epoch,
-                now_ms=now_ms,
-                status=status,
-                due_ms=due_ms,
-                queue_key=message.queue_key,
-                message=message.payload,
-                ending=ending,
-                result=outcome.result_json or "",
-                stdout=outcome.stdout,
-                attempt=dump_json(entry) if entry else "",
-                reason=_reason(outcome, status, ending),
-                record=dump_json(_outcome_record(outcome, duration_ms)),
-                failure="" if outcome.failure is None else failure_values(attempt.kind, outcome.failure),
-            )
+        ended, *started = self._scripts(
+            "complete",
+            task_id=attempt.task_id,
+            epoch=attempt.epoch,
+            now_ms=now_ms,
+            status=status,
+            due_ms=due_ms,
+            queue_key=message.queue_key,
+            message=message.payload,
+            ending=ending,
+            result=outcome.result_json or "",
+            stdout=outcome.stdout,
+            attempt=dump_json(entry) if entry else "",
+            reason=_reason(outcome, status, ending),
+            record=dump_json(_outcome_record(outcome, duration_ms)),
+            failure="" if outcome.failure is None else failure_values(attempt.kind, outcome.failure),
+            **(_NOTHING_WANTED if wanted is None else wanted.values()),
         )
+        if wanted is not None:
+            wanted.attempt = _attempt(*started) if started else None
+        return str(ended)
 
     def change(self, seen: Task, changed: NewTask, now_ms: int) -> str:
         """waiting -> waiting (or queued, if due now) with a new spec.
@@ -274,6 +299,26 @@ class TaskStore:
         named = [part for attempt in held for part in (attempt.task_id, attempt.epoch)]
         answer = self._scripts("renew", lease_until_ms=lease_until_ms, held=named)
         return [bool(kept) for kept in answer]
+
+
+def _among(kinds: Iterable[str]) -> str:
+    """Kinds as the scripts take them: each surrounded by commas."""
+    return f",{','.join(kinds)},"
+
+
+def _attempt(task_id: str, record: Sequence[str], body: str) -> Attempt:
+    """The attempt that a script has granted, from the record and the body of its task."""
+    task = read_task(task_id, record, json.loads(body))
+    return Attempt(
+        task_id=task_id,
+        number=task.attempt,
+        epoch=task.epoch,
+        kind=task.kind,
+        losses=task.losses,
+        spec=task.spec,
+        scheduled_task_id=task.scheduled_task_id,
+        started_ms=task.started_ms or 0,
+    )
 
 
 #: The error of a task that expired and, for each kind, what `index_failure` of `_lib.lua` takes.

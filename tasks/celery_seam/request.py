@@ -1,14 +1,22 @@
-"""Chooses the event that Celery's monitors (Flower, `celery events`) get when an attempt ends.
+"""Celery's request: a message that a thread of the worker is working on.
 
-Our Celery task never raises, because the record holds the outcome, so Celery would report every attempt as succeeded.
-Instead the task returns the status and the type of the error, and these decide on the event. It carries no traceback,
-no result and no message.
+It chooses the event that Celery's monitors (Flower, `celery events`) get when an attempt ends. Our Celery task never
+raises, because the record holds the outcome, so Celery would report every attempt as succeeded. Instead the task
+returns the status and the type of the error, and these decide on the event. It carries no traceback, no result and no
+message.
+
+It also names the queues from which its thread may take further tasks once its own has ended. Celery does not know of
+their messages, so `celery inspect active` is shown the task that runs now, and a worker that sends events (`-E`) takes
+no further tasks.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import Any
 
+from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
 
 from app.domain.status import Status
@@ -29,6 +37,9 @@ def _event(end: str) -> tuple[str, dict[str, Any]] | None:
 class Request(CeleryRequest):
     """A message that a worker is processing."""
 
+    id: str
+    time_start: float | None
+
     def send_event(self, type: str, **fields: Any) -> None:
         """Celery calls this for each event; `result` is the `repr` of the task's return value."""
         if type == "task-succeeded":
@@ -38,3 +49,23 @@ class Request(CeleryRequest):
             fields = event[1] if event[0] != type else {**event[1], "runtime": fields["runtime"]}
             type = event[0]
         super().send_event(type, **fields)
+
+    def queues(self) -> Sequence[str]:
+        """The queues that the worker fetches from now; none if monitors are to hear of each task."""
+        eventer = self.eventer
+        if eventer is not None and eventer.enabled and (not eventer.groups or "task" in eventer.groups):
+            return ()
+        return tuple(self.app.amqp.queues.consume_from)
+
+    def goes_on_with(self, task_id: str) -> None:
+        """Show another task as the one that runs."""
+        state.requests.pop(self.id, None)
+        self.id, self.time_start = task_id, time.time()
+        self.args[:] = [task_id]
+        state.requests[task_id] = self
+
+
+def request_of(task_id: str) -> Request | None:
+    """The request of a message that this process has fetched itself; None in a child of a pool of processes."""
+    request = state.requests.get(task_id)
+    return request if isinstance(request, Request) else None

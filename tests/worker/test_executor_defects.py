@@ -47,11 +47,11 @@ class Ends:
     def claim(self, *_: Any) -> Attempt:
         return self._attempt
 
-    def finish(self, attempt: Attempt, outcome: Outcome, *_: Any) -> str:
+    def finish(self, attempt: Attempt, outcome: Outcome, *_: Any, wanted: None) -> str:
         self.reported.append(("finish", outcome, ""))
         return "failed"
 
-    def run_again(self, attempt: Attempt, outcome: Outcome, *more: Any, entry: Any) -> str:
+    def run_again(self, attempt: Attempt, outcome: Outcome, *more: Any, wanted: None, entry: Any) -> str:
         self.reported.append(("run_again", outcome, more[-1]))
         return "waiting"
 

@@ -95,11 +95,11 @@ class LateStore:
         time.sleep(0.02)
         return attempt()
 
-    def finish(self, attempt: Attempt, outcome: Outcome, *_: Any) -> str:
+    def finish(self, attempt: Attempt, outcome: Outcome, *_: Any, wanted: None) -> str:
         self.reported.append(("finish", outcome, ""))
         return "succeeded"
 
-    def run_again(self, attempt: Attempt, outcome: Outcome, *more: Any, entry: Any) -> str:
+    def run_again(self, attempt: Attempt, outcome: Outcome, *more: Any, wanted: None, entry: Any) -> str:
         self.reported.append(("run_again", outcome, more[-1]))
         return "waiting"
 

@@ -1,7 +1,7 @@
 -- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on these tables:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
 --   SPEC_FIELDS  the short names of the fields that specs declare, and of those derived from them
---   KINDS, TASK_TYPES, DEFAULT_PRIORITY
+--   KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
 --   TASK_VALUES  the names in the line "TASK" below
 --
 -- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, folded_name, record
@@ -446,6 +446,33 @@ local function expire(id, now_ms, actor, failure)
   set(key(id), {error = values.error})
   finish(id, 'failed', now_ms, actor, 'ExpiredError', values[get(key(id), 'kind')])
 end
+
+-- Starts an attempt of a task that is queued. `due_ms`: of the task · `claim`: identifies the call.
+local function start(id, now_ms, due_ms, lease_until_ms, worker, claim)
+  local k = key(id)
+  unschedule(id)
+  redis.call('ZADD', P .. 'leases', lease_until_ms, id)
+  local attempt = add(k, 'attempt', 1)
+  move(id, 'running', now_ms, worker, 'attempt ' .. attempt .. ' starts')
+  add(k, 'epoch', 1)
+  set(k, {started_ms = now_ms, worker = worker, lease_until_ms = lease_until_ms, claim = claim})
+  unset(k, 'finished_ms', 'duration_ms', 'error', 'stdout_truncated', 'cpu_ms', 'memory_kb')
+  redis.call('DEL', k .. ':result', k .. ':stdout')
+  count(now_ms, 'w' .. bucket(tonumber(now_ms) - tonumber(due_ms)))
+end
+
+-- What a worker needs of a task that it has claimed: its record and its body.
+local function granted(id) return redis.call('HGETALL', key(id)), redis.call('GET', key(id) .. ':spec') end
+
+-- Whether a task that has not started had to start before now.
+local function is_expired(id, now_ms)
+  local expires_ms = redis.call('ZSCORE', P .. 'expiring', id)
+  return expires_ms and tonumber(expires_ms) < tonumber(now_ms)
+end
+
+-- Whether a worker runs tasks of this kind. `kinds`: each kind surrounded by commas.
+local function is_among(kind, kinds) return string.find(kinds, ',' .. kind .. ',', 1, true) ~= nil end
+
 -- The answer that a call was given before (false if none), and how to remember it: for longer than a client may repeat a
 -- command whose reply was lost.
 local function answer_of(call) return redis.call('GET', P .. 'call:' .. call) end

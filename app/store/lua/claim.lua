@@ -11,11 +11,9 @@
 local k = key(task_id)
 local task = read(k, 'status', 'due_ms', 'kind', 'claim')
 if not task.status then return {''} end
-if not string.find(kinds, ',' .. task.kind .. ',', 1, true) then return {'elsewhere'} end
+if not is_among(task.kind, kinds) then return {'elsewhere'} end
 
-local function granted() return {'running', redis.call('HGETALL', k), redis.call('GET', k .. ':spec')} end
-
-if task.status == 'running' and task.claim == claim then return granted() end
+if task.status == 'running' and task.claim == claim then return {'running', granted(task_id)} end
 if task.status == 'waiting' then
   if tonumber(task.due_ms) > tonumber(now_ms) then
     -- The clocks differ, or the task was postponed. Its message is sent again when it is due.
@@ -27,18 +25,9 @@ if task.status == 'waiting' then
 elseif task.status ~= 'queued' then
   return {task.status}
 end
-local expires_ms = redis.call('ZSCORE', P .. 'expiring', task_id)
-if expires_ms and tonumber(expires_ms) < tonumber(now_ms) then
+if is_expired(task_id, now_ms) then
   expire(task_id, now_ms, worker, expired)
   return {'expired'}
 end
-unschedule(task_id)
-redis.call('ZADD', P .. 'leases', lease_until_ms, task_id)
-local attempt = add(k, 'attempt', 1)
-move(task_id, 'running', now_ms, worker, 'attempt ' .. attempt .. ' starts')
-add(k, 'epoch', 1)
-set(k, {started_ms = now_ms, worker = worker, lease_until_ms = lease_until_ms, claim = claim})
-unset(k, 'finished_ms', 'duration_ms', 'error', 'stdout_truncated', 'cpu_ms', 'memory_kb')
-redis.call('DEL', k .. ':result', k .. ':stdout')
-count(now_ms, 'w' .. bucket(tonumber(now_ms) - tonumber(task.due_ms)))
-return granted()
+start(task_id, now_ms, task.due_ms, lease_until_ms, worker, claim)
+return {'running', granted(task_id)}

@@ -1,44 +1,101 @@
--- Ends the attempt that a worker holds. An attempt that it no longer holds is left unchanged (fencing by the epoch).
--- A stop requested meanwhile takes precedence over another attempt.
+-- Ends the attempt that a worker holds, and starts the next task if the worker asks for one.
+-- An attempt that it no longer holds is left unchanged (fencing by the epoch). A stop requested meanwhile takes
+-- precedence over another attempt.
 -- ARGV: task_id, epoch, now_ms, status, due_ms, queue_key, message, ending, result, stdout, attempt, reason, record,
---       failure
+--       failure, queues, kinds, worker, lease_until_ms, claim
 -- status: the new status: succeeded, failed or stopped; waiting or queued to run again
 -- queue_key, message: '' for none · result: '' for none · attempt: entry for `attempts` as JSON, '' for none
 -- ending: counted, lost, returned (app/domain/outcome.py) · record: all other fields as a JSON array
 --   of short name, value, …
 -- failure: with the status failed, what `index_failure` takes; else ''
--- Returns the new status, '' for no such task, or 'superseded' if the caller no longer holds the attempt.
-local k = key(task_id)
-local task = read(k, 'status', 'epoch', 'stop_requested_ms', 'worker')
-if not task.status then return '' end
-if task.status ~= 'running' or task.epoch ~= epoch then return 'superseded' end
-local again = status == 'waiting' or status == 'queued'
-if again and task.stop_requested_ms then again, status, reason = false, 'stopped', STOP_REQUESTED end
-local fields = cjson.decode(record)
-if #fields > 0 then redis.call('HSET', k, unpack(fields)) end
-if result ~= '' then redis.call('SET', k .. ':result', result) end
-if stdout ~= '' then redis.call('SET', k .. ':stdout', stdout) end
-if not again then
-  finish(task_id, status, now_ms, task.worker, reason, failure)
-  if status ~= 'stopped' then
-    local duration_ms = get(k, 'duration_ms')
-    if duration_ms then count(now_ms, 'd' .. bucket(duration_ms)) end
+-- queues: from which the worker takes its next task, separated by commas; '' if it wants none. Then the rest is '', too
+-- kinds: as in `claim` · claim: identifies this call, as "place:number"; a place makes one call after the other
+-- Returns {status}: the new status, '' for no such task, or 'superseded' if the caller no longer holds the attempt; with
+-- a next task {status, task id, record, body}.
+local function complete()
+  local k = key(task_id)
+  local task = read(k, 'status', 'epoch', 'stop_requested_ms', 'worker')
+  if not task.status then return '' end
+  if task.status ~= 'running' or task.epoch ~= epoch then return 'superseded' end
+  local again = status == 'waiting' or status == 'queued'
+  if again and task.stop_requested_ms then again, status, reason = false, 'stopped', STOP_REQUESTED end
+  local fields = cjson.decode(record)
+  if #fields > 0 then redis.call('HSET', k, unpack(fields)) end
+  if result ~= '' then redis.call('SET', k .. ':result', result) end
+  if stdout ~= '' then redis.call('SET', k .. ':stdout', stdout) end
+  if not again then
+    finish(task_id, status, now_ms, task.worker, reason, failure)
+    if status ~= 'stopped' then
+      local duration_ms = get(k, 'duration_ms')
+      if duration_ms then count(now_ms, 'd' .. bucket(duration_ms)) end
+    end
+    return status
   end
+  if attempt ~= '' then record_attempt(task_id, attempt) end
+  if ending == 'returned' then  -- as if the attempt had never started
+    add(k, 'attempt', -1)
+    unset(k, 'error', 'duration_ms', 'stdout_truncated', 'cpu_ms', 'memory_kb')
+    redis.call('DEL', k .. ':result', k .. ':stdout')
+    due_ms = get(k, 'due_ms')
+    if get(k, 'attempt') == '0' then set_expiry(task_id, due_ms, get(k, 'expires_in')) end
+  end
+  if ending == 'lost' then add(k, 'losses', 1) end
+  redis.call('ZREM', P .. 'leases', task_id)
+  unset(k, 'lease_until_ms', 'worker', 'started_ms', 'claim')
+  set(k, {due_ms = due_ms})
+  if status == 'queued' then set(k, {queued_ms = now_ms}) else unset(k, 'queued_ms') end
+  move(task_id, status, now_ms, task.worker, reason)
+  enqueue(task_id, status, due_ms, now_ms, queue_key, message)
   return status
 end
-if attempt ~= '' then record_attempt(task_id, attempt) end
-if ending == 'returned' then  -- as if the attempt had never started
-  add(k, 'attempt', -1)
-  unset(k, 'error', 'duration_ms', 'stdout_truncated', 'cpu_ms', 'memory_kb')
-  redis.call('DEL', k .. ':result', k .. ':stdout')
-  due_ms = get(k, 'due_ms')
-  if get(k, 'attempt') == '0' then set_expiry(task_id, due_ms, get(k, 'expires_in')) end
+
+-- The oldest message of the highest priority, and its list: the one that Celery's consumer would get. nil for none.
+local function next_message()
+  for priority = 0, PRIORITIES - 1 do
+    local suffix = priority == 0 and '' or PRIORITY_SEPARATOR .. priority
+    for queue in string.gmatch(queues, '[^,]+') do
+      local list = P .. queue .. suffix
+      local found = redis.call('LINDEX', list, -1)
+      if found then return list, found end
+    end
+  end
 end
-if ending == 'lost' then add(k, 'losses', 1) end
-redis.call('ZREM', P .. 'leases', task_id)
-unset(k, 'lease_until_ms', 'worker', 'started_ms', 'claim')
-set(k, {due_ms = due_ms})
-if status == 'queued' then set(k, {queued_ms = now_ms}) else unset(k, 'queued_ms') end
-move(task_id, status, now_ms, task.worker, reason)
-enqueue(task_id, status, due_ms, now_ms, queue_key, message)
-return status
+
+-- The task id in a message; nil for a foreign one.
+local function task_in_message(text)
+  local is_json, content = pcall(cjson.decode, text)
+  local headers = is_json and type(content) == 'table' and content.headers
+  return type(headers) == 'table' and type(headers.id) == 'string' and headers.id or nil
+end
+
+-- Takes the next message and starts its task. Leaves the message to Celery's consumer if its task can't start now.
+-- Returns the task's id, nil for none.
+local function take_next()
+  local list, found = next_message()
+  local id = found and task_in_message(found)
+  if not id then return nil end
+  local task = read(key(id), 'status', 'due_ms', 'kind')
+  if task.status ~= 'queued' or not is_among(task.kind, kinds) or is_expired(id, now_ms) then return nil end
+  redis.call('RPOP', list)
+  start(id, now_ms, task.due_ms, lease_until_ms, worker, claim)
+  return id
+end
+
+-- The task that this call started when it arrived before, and is still the worker's; its lease is renewed.
+local function taken_before(place)
+  local id = string.match(answer_of(place) or '', '^' .. claim .. ' (.+)$')
+  local task = id and read(key(id), 'status', 'claim')
+  if not id or task.status ~= 'running' or task.claim ~= claim then return nil end
+  redis.call('ZADD', P .. 'leases', lease_until_ms, id)
+  set(key(id), {lease_until_ms = lease_until_ms})
+  return id
+end
+
+local ended = complete()
+if queues == '' then return {ended} end
+local place = string.match(claim, '^%w+')
+local may_be_repeated = ended == '' or ended == 'superseded'
+local id = may_be_repeated and taken_before(place) or take_next()
+if not id then return {ended} end
+remember_answer(place, claim .. ' ' .. id)
+return {ended, id, granted(id)}

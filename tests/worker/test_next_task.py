@@ -1,0 +1,202 @@
+"""A worker with a backlog takes tasks from their queues itself; Celery hands it the first one."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from app.clock import system_clock
+from app.domain.errors import Unavailable
+from app.domain.kinds import QUEUES
+from app.domain.outcome import Outcome
+from app.domain.status import Kind, Status
+from app.store.tasks import Attempt, TaskStore, Wanted
+from app.usecases.dispatch import Dispatcher
+from app.usecases.tasks import TaskService
+from tasks import attempts
+from tasks.attempts import AttemptRunner
+from tasks.drain import Drain
+from tasks.leases.in_flight import InFlight
+from tests.servers import wait_until
+from tests.store.making import SPEC
+from tests.worker.conftest import Start
+from tests.worker.test_celery_commands import celery, code
+
+QUICK = "def f():\n    return 1"
+SLEEPS = "import time\ndef f():\n    time.sleep({})"
+BACKLOG = 40
+EACH_ONCE = {(Status.SUCCEEDED, 1, 2)}
+
+
+def ends(service: TaskService, task_ids: Sequence[str]) -> set[tuple[Status, int, int]]:
+    """Status, attempts and changes of status after the creation of tasks that run to their end."""
+    tasks = [service.get(task_id, wait_seconds=30) for task_id in task_ids]
+    return {(task.status, task.attempt, len(task.history) - 1) for task in tasks}
+
+
+def test_a_backlog_runs_without_a_message_for_each_task(
+    redis_url: str, service: TaskService, start_worker: Start
+) -> None:
+    quick = [service.create(code(QUICK)).id for _ in range(BACKLOG)]
+    long = service.create(code(SLEEPS.format(30), priority=0))
+    start_worker("one", "--concurrency=1")
+    assert ends(service, quick) == EACH_ONCE
+    wait_until(lambda: service.get(long.id).status is Status.RUNNING, 10, "a start")
+    assert '"celeriac.execute": 1\n' in celery(redis_url, "inspect", "stats"), "Celery has handed over one message"
+    shown = celery(redis_url, "inspect", "active")
+    assert f"'id': '{long.id}'" in shown
+    assert f"'args': ['{long.id}']" in shown
+    assert quick[0] not in shown
+    service.stop(long.id)
+    wait_until(lambda: "- empty -" in celery(redis_url, "inspect", "active"), 10, "nothing runs")
+    later = service.create(code(QUICK))
+    assert ends(service, [later.id]) == EACH_ONCE
+
+
+def test_a_worker_that_ends_leaves_its_backlog_to_others(service: TaskService, start_worker: Start) -> None:
+    tasks = [service.create(code(SLEEPS.format(0.05))).id for _ in range(BACKLOG)]
+    worker = start_worker("one", "--concurrency=2", SHUTDOWN_GRACE="20")
+    wait_until(lambda: service.get(tasks[8]).status is Status.SUCCEEDED, 10, "a part of the backlog")
+    worker.signal(signal.SIGTERM)
+    assert worker.process.wait(20) == 0
+    assert worker.left_nothing()
+    statuses = [service.get(task_id).status for task_id in tasks]
+    assert set(statuses) == {Status.SUCCEEDED, Status.QUEUED}
+    assert "resent lost messages" not in worker.output
+    start_worker("two")
+    assert ends(service, tasks) == EACH_ONCE
+
+
+def test_a_queue_that_is_no_longer_consumed_is_left_alone(
+    redis_url: str, service: TaskService, start_worker: Start
+) -> None:
+    start_worker("one", "--concurrency=1", "-Q", "celeriac.code")
+    tasks = [service.create(code(SLEEPS.format(0.2))).id for _ in range(BACKLOG)]
+    celery(redis_url, "control", "cancel_consumer", "celeriac.code")
+    running = [task_id for task_id in tasks if service.get(task_id).status is Status.RUNNING]
+    for task_id in running:
+        service.get(task_id, wait_seconds=10)
+    statuses = [service.get(task_id).status for task_id in tasks]
+    assert Status.RUNNING not in statuses
+    assert statuses.count(Status.QUEUED) > BACKLOG / 4
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_monitors_hear_of_each_task_of_a_backlog(
+    service: TaskService, start: Start, start_worker: Start, pool: str
+) -> None:
+    monitor = start("events", "--dump", PYTHONUNBUFFERED="1")
+    monitor.wait_for("starting capture")
+    tasks = [service.create(code(QUICK)).id for _ in range(10)]
+    start_worker("one", "-E", f"--pool={pool}", "--concurrency=2")
+    assert ends(service, tasks) == EACH_ONCE
+    wait_until(lambda: monitor.output.count("task succeeded") == len(tasks), 10, "the end of each attempt")
+
+
+# --- what the runner asks for ---------------------------------------------------------------------
+
+
+class Asked:
+    """A store that notes what is asked for. It fails at first, then grants so many attempts."""
+
+    def __init__(self, failures: int, grants: int) -> None:
+        self.asked: list[Wanted | None] = []
+        self.ended: list[str] = []
+        self._failures, self._grants = failures, grants
+
+    def claim(self, task_id: str, *_: Any) -> Attempt:
+        return Attempt(task_id, 1, 1, Kind.CODE, 0, SPEC)
+
+    def finish(self, attempt: Attempt, *_: Any, wanted: Wanted | None) -> str:
+        self.asked.append(wanted)
+        if len(self.asked) <= self._failures:
+            raise Unavailable("TimeoutError")
+        self.ended.append(attempt.task_id)
+        if wanted is not None and len(self.ended) <= self._grants:
+            wanted.attempt = Attempt(f"task {len(self.ended)}", 1, 1, Kind.CODE, 0, SPEC)
+        return "succeeded"
+
+
+class Running:
+    """A drain that begins after so many looks."""
+
+    def __init__(self, looks: int = 1_000) -> None:
+        self._looks = iter(range(looks))
+
+    @property
+    def has_begun(self) -> bool:
+        return next(self._looks, None) is None
+
+    def may_start(self, task_id: str) -> bool:
+        return True
+
+
+class Instant:
+    """An executor whose attempts succeed at once."""
+
+    def new_cancel(self) -> None:
+        return None
+
+    def execute(self, attempt: Attempt, cancel: None) -> Outcome:
+        return Outcome(result_json=b"1")
+
+
+class Both:
+    """A thread of a worker for both queues."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def queues(self) -> Sequence[str]:
+        return tuple(QUEUES.values())
+
+    def goes_on_with(self, task_id: str) -> None:
+        self.ran.append(task_id)
+
+
+def ran_by(store: Asked, dispatcher: Dispatcher, drain: Running) -> list[str]:
+    executors: Any = {Kind.CODE: Instant()}
+    runner = AttemptRunner(
+        cast(TaskStore, store), dispatcher, executors, InFlight(), cast(Drain, drain), 15, system_clock
+    )
+    thread = Both()
+    assert runner.run("first", "one@test", thread) == "succeeded"
+    assert store.ended == ["first", *thread.ran]
+    return thread.ran
+
+
+def test_a_thread_goes_on_while_there_are_tasks(dispatcher: Dispatcher) -> None:
+    store = Asked(failures=0, grants=3)
+    assert ran_by(store, dispatcher, Running()) == ["task 1", "task 2", "task 3"]
+    calls = [(asked.name, asked.number) for asked in store.asked if asked is not None]
+    assert len(set(calls)) == 4, "each call is another one"
+    assert len({name for name, _ in calls}) == 1, "of one thread"
+
+
+def test_it_asks_for_the_kind_that_has_just_run_last(dispatcher: Dispatcher) -> None:
+    """Otherwise a long queue of one kind would keep the threads of a worker of both from the other."""
+    store = Asked(failures=0, grants=0)
+    ran_by(store, dispatcher, Running())
+    (asked,) = store.asked
+    assert asked is not None
+    assert list(asked.queues) == [QUEUES[Kind.API], QUEUES[Kind.CODE]]
+
+
+def test_a_call_that_is_repeated_names_itself_the_same(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "REPORT_PAUSE_SECONDS", 0.01)
+    store = Asked(failures=2, grants=0)
+    ran_by(store, dispatcher, Running())
+    assert len({(asked.name, asked.number) for asked in store.asked if asked is not None}) == 1
+    leases = [asked.lease_until_ms for asked in store.asked if asked is not None]
+    assert len(leases) == 3
+    assert all(later > earlier for earlier, later in itertools.pairwise(leases)), "the lease begins with its call"
+
+
+def test_a_worker_that_ends_asks_for_nothing(dispatcher: Dispatcher) -> None:
+    store = Asked(failures=0, grants=10)
+    assert ran_by(store, dispatcher, Running(looks=2)) == ["task 1", "task 2"]
+    assert store.asked[-1] is None

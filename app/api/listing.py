@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from app.api.context import context
 from app.api.parsing import Query
-from app.api.shapes import answer, error_groups_json, task_page_json
+from app.api.shapes import answer, error_groups_json, task_page_json, upcoming_json
 from app.domain.status import Status, TaskType
 from app.store.listing import Filters, Order
 
@@ -22,6 +22,15 @@ SORTS = {"created": Order.CREATED, "finished": Order.FINISHED}
 def list_tasks() -> Response:
     """List tasks, newest first."""
     return task_page(Query(request.args))
+
+
+@blueprint.get("/upcoming")
+def list_upcoming() -> Response:
+    """The waiting tasks that are due next."""
+    query = Query(request.args)
+    limit = query.limit()
+    query.done()
+    return answer(upcoming_json(context().tasks.upcoming(limit)))
 
 
 @blueprint.get("/errors")

@@ -34,6 +34,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.Batch,
     responses.BatchOutcome,
     responses.ErrorGroups,
+    responses.Upcoming,
     *responses.SCHEDULED_TASKS.values(),
     responses.ScheduledTaskPage,
     responses.FiringPage,
@@ -48,6 +49,7 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.Stats,
     responses.Health,
     responses.Workers,
+    responses.WhoAmI,
     responses.Readiness,
     responses.Problem,
 )

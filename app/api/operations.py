@@ -231,6 +231,16 @@ TASKS = (
     ),
     Operation(
         "GET",
+        "/api/tasks/upcoming",
+        "listUpcoming",
+        "Tasks",
+        "List the waiting tasks that are due next",
+        {200: Answer("The tasks, the earliest first.", "Upcoming")},
+        (*READING, 422),
+        parameters=(PAGING[0],),
+    ),
+    Operation(
+        "GET",
         "/api/tasks/errors",
         "listErrors",
         "Tasks",
@@ -544,6 +554,15 @@ SERVICE = (
         "Service",
         "List the workers that are online",
         {200: Answer("The workers, by hostname, and the attempts that each runs.", "Workers")},
+        (*READING, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/whoami",
+        "whoAmI",
+        "Service",
+        "Tell who the caller is",
+        {200: Answer("The name of the caller's key, and what it may do.", "WhoAmI")},
         (*READING, 422),
     ),
     Operation(

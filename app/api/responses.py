@@ -200,6 +200,12 @@ class TaskPage(Model):
     next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
 
 
+class Upcoming(Model):
+    """The waiting tasks that are due next, the earliest first."""
+
+    items: list[TaskSummary] = Field(max_length=200)
+
+
 class ErrorGroup(Model):
     """Failures of the same kind: same type, line and message, but for the numbers, ids and URLs in it."""
 
@@ -240,6 +246,12 @@ class _ScheduledTaskSummary(Model):
     run_count: Count
     skipped_count: Count = Field(description="Firings skipped because the previous task was not finished.")
     missed_count: Count = Field(description="Firings missed while no beat was running.")
+    last_outcome: Literal["succeeded", "failed", "stopped"] | None = Field(
+        description="How the task of it that finished last has ended."
+    )
+    failure_streak: Count = Field(description="How many of its tasks in a row have failed, up to now.")
+    succeeded_count: Count = Field(description="Its tasks that have succeeded.")
+    failed_count: Count = Field(description="Its tasks that have failed.")
     key: str | None = Field(description="The key it was created with, by PUT …/by-key/{key}.")
 
 
@@ -411,6 +423,12 @@ class Stats(Model):
     by_task_type: dict[TaskType, Count]
     scheduled_tasks: dict[ScheduleStatus, Count]
     queues: dict[str, Count] = Field(description="Number of waiting messages in each queue.")
+    queued_by_priority: dict[str, dict[str, Count]] = Field(
+        description="The same by priority; priorities without a message are left out."
+    )
+    oldest_queued_at: dict[str, Time | None] = Field(
+        description="When the task that has been in the queue for the longest time was queued."
+    )
     waiting: Waiting
     last_hour: LastHour
 
@@ -470,6 +488,14 @@ class Readiness(Model):
     """Readiness or liveness of the service."""
 
     status: Literal["ok", "unavailable"]
+
+
+class WhoAmI(Model):
+    """The caller of this request."""
+
+    name: str = Field(description="The name of its key; `local` where no key is needed.")
+    scope: Literal["read", "write", "admin"] = Field(description="What it may do.")
+    needs_key: bool = Field(description="Whether calls need a key.")
 
 
 class AuditLine(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -99,15 +99,21 @@ def time_or_none(ms: int | None) -> str | None:
 
 def task_page_json(page: Page) -> bytes:
     """A page of tasks."""
-    items = [
-        {
-            **_task_summary(task),
-            **_shown_spec(responses.TaskSummary, task),
-            "error": _error_summary(task.error),
-        }
-        for task in page.items
-    ]
+    items = [_task_row(task) for task in page.items]
     return write(responses.TaskPage, {"items": items, "next_cursor": page.cursor})
+
+
+def upcoming_json(tasks: Sequence[Task]) -> bytes:
+    """The tasks that are due next."""
+    return write(responses.Upcoming, {"items": [_task_row(task) for task in tasks]})
+
+
+def _task_row(task: Task) -> dict[str, Any]:
+    return {
+        **_task_summary(task),
+        **_shown_spec(responses.TaskSummary, task),
+        "error": _error_summary(task.error),
+    }
 
 
 def task_json(task: Task) -> bytes:
@@ -247,6 +253,10 @@ def _schedule_summary(schedule: Schedule) -> dict[str, Any]:
         "run_count": schedule.run_count,
         "skipped_count": schedule.skipped_count,
         "missed_count": schedule.missed_count,
+        "last_outcome": schedule.last_outcome,
+        "failure_streak": schedule.failure_streak,
+        "succeeded_count": schedule.succeeded_count,
+        "failed_count": schedule.failed_count,
         "key": schedule.key,
     }
 

@@ -22,6 +22,7 @@ from app.api import (
     request_ids,
     scheduled_tasks,
     tasks,
+    whoami,
     workers,
 )
 from app.api.compression import compress
@@ -55,7 +56,21 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.url_map.strict_slashes = False
     web.url_map.merge_slashes = False
     problems.register(web)
-    modules = (tasks, listing, export, scheduled_tasks, bulk, cron, audit, events, health, docs, batches, workers)
+    modules = (
+        tasks,
+        listing,
+        export,
+        scheduled_tasks,
+        bulk,
+        cron,
+        audit,
+        events,
+        health,
+        docs,
+        batches,
+        workers,
+        whoami,
+    )
     own = [module.blueprint for module in modules]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)

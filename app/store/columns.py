@@ -111,6 +111,11 @@ SCHEDULE: dict[str, Column] = {
     "manual_count": Column("manual", int),
     "skipped_count": Column("skipped", int),
     "missed_count": Column("missed", int),
+    # Of the tasks that it created: how the last one that finished ended, and how often in a row tasks have failed.
+    "last_outcome": Column("lo", Status),
+    "failure_streak": Column("fs", int),
+    "succeeded_count": Column("ok", int),
+    "failed_count": Column("bad", int),
 }
 
 

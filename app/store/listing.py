@@ -108,6 +108,23 @@ class TaskListing:
         """The place in the order of creation behind which every later task stands."""
         return str(self._client.get(self._keys.seq) or "0")
 
+    def upcoming(self, limit: int) -> list[Task]:
+        """The `limit` waiting tasks that are due next, the earliest first."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for key in (self._keys.due, self._keys.sent):
+                pipeline.zrange(key, 0, limit - 1, withscores=True)
+            entries = sorted((due_ms, task_id) for found in pipeline.execute() for task_id, due_ms in found)
+        ids = [task_id for _, task_id in entries[:limit]]
+        with self._client.pipeline(transaction=False) as pipeline:
+            for task_id in ids:
+                pipeline.hgetall(self._keys.task(task_id))
+            records = pipeline.execute()
+        return [
+            read_task(task_id, [word for pair in record.items() for word in pair])
+            for task_id, record in zip(ids, records, strict=True)
+            if record  # a task that was deleted between the two reads has none
+        ]
+
     def _bounds(self, filters: Filters, cursor: str, order: Order, last: str | None) -> tuple[str, str]:
         """Between which scores to read: where to start (exclusive), and where to stop."""
         low = "-inf" if filters.created_after_ms is None else str(filters.created_after_ms * SEQ_PER_MS)

@@ -10,7 +10,7 @@ from typing import Any
 from app.domain.fields import Kept, names_kept
 from app.domain.names import Match, NamePattern
 from app.domain.spec import ScheduleSpec
-from app.domain.status import Kind, ScheduleStatus
+from app.domain.status import Kind, ScheduleStatus, Status
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.arguments import checked_cursor, new_call, one_or_all
 from app.store.client import Client
@@ -40,6 +40,10 @@ class Schedule:
     run_count: int = 0
     skipped_count: int = 0
     missed_count: int = 0
+    last_outcome: Status | None = None
+    failure_streak: int = 0
+    succeeded_count: int = 0
+    failed_count: int = 0
     last_task_id: str | None = None
     key: str | None = None
     revision: str = "1"

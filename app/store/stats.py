@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
@@ -26,11 +27,16 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Current counts, and counts of the last hour. Histograms: bucket -> count (app/store/histogram.py)."""
+    """Current counts, and counts of the last hour. Histograms: bucket -> count (app/store/histogram.py).
+
+    queues: queue -> priority, as kombu counts -> waiting messages. oldest_queued_ms: queue -> when its oldest task was
+    queued; None if it has none.
+    """
 
     tasks: dict[tuple[Kind, TaskType, Status], int]
     schedules: dict[ScheduleStatus, int]
-    queues: dict[str, int]
+    queues: dict[str, dict[int, int]]
+    oldest_queued_ms: dict[str, int | None]
     waiting: int
     next_due_ms: int | None
     minutes: list[Minute]
@@ -45,8 +51,8 @@ class StatsStore:
         self._client = client
         self._keys = keys
 
-    def read(self, queues: tuple[str, ...], now_ms: int) -> Stats:
-        """Read all counters in one round trip."""
+    def read(self, queues: Mapping[str, str], now_ms: int) -> Stats:
+        """Read all counters in one round trip. `queues`: kind -> queue."""
         indexes = list(product(Kind, TaskType, Status))
         schedule_indexes = list(product(Kind, ScheduleStatus))
         last_minute = now_ms // 60_000
@@ -56,8 +62,10 @@ class StatsStore:
                 pipeline.zcard(self._keys.task_index(*index))
             for schedule_index in schedule_indexes:
                 pipeline.zcard(self._keys.schedule_index(*schedule_index))
-            for queue, priority in product(queues, range(PRIORITIES)):
+            for queue, priority in product(queues.values(), range(PRIORITIES)):
                 pipeline.llen(self._keys.queue(queue, priority))
+            for kind, priority in product(queues, range(PRIORITIES)):
+                pipeline.zrange(self._keys.queued(kind, priority), 0, 0, withscores=True)
             for waiting in (self._keys.due, self._keys.sent):
                 pipeline.zrange(waiting, 0, 0, withscores=True)
             for minute in minutes:
@@ -67,19 +75,26 @@ class StatsStore:
         schedules = Counter[ScheduleStatus]()
         for _, status in schedule_indexes:
             schedules[status] += next(answers)
-        depths = {queue: sum(next(answers) for _ in range(PRIORITIES)) for queue in queues}
-        first_due = [int(score) for _ in range(2) for _, score in next(answers)]
+        depths = {queue: {priority: next(answers) for priority in range(PRIORITIES)} for queue in queues.values()}
+        oldest = {queue: _first_ms(islice(answers, PRIORITIES)) for queue in queues.values()}
+        next_due_ms = _first_ms(islice(answers, 2))
         counted = [(minute, next(answers)) for minute in minutes]
         return Stats(
             tasks=tasks,
             schedules={status: schedules[status] for status in ScheduleStatus},
             queues=depths,
+            oldest_queued_ms=oldest,
             waiting=sum(number for (_, _, status), number in tasks.items() if status is Status.WAITING),
-            next_due_ms=min(first_due, default=None),
+            next_due_ms=next_due_ms,
             minutes=[_minute(number * 60_000, counts) for number, counts in counted],
             durations=_histogram("d", counted),
             waits=_histogram("w", counted),
         )
+
+
+def _first_ms(answers: Iterable[list[tuple[str, float]]]) -> int | None:
+    """The lowest of the scores in these answers."""
+    return min((int(score) for answer in answers for _, score in answer), default=None)
 
 
 def _minute(at_ms: int, counts: dict[str, Any]) -> Minute:

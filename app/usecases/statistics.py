@@ -9,6 +9,7 @@ from app.clock import Clock
 from app.domain.kinds import QUEUES
 from app.domain.status import Kind, Status, TaskType
 from app.domain.times import to_rfc3339
+from app.messaging.queues import HIGHEST_PRIORITY
 from app.store.histogram import percentiles_ms
 from app.store.stats import Minute, Stats, StatsStore
 
@@ -24,20 +25,31 @@ class StatisticsService:
 
     def read(self) -> dict[str, Any]:
         """The body of `GET /api/tasks/stats`."""
-        stats = self._store.read(tuple(QUEUES.values()), self._clock())
+        stats = self._store.read(QUEUES, self._clock())
         return {
             "total": sum(stats.tasks.values()),
             "by_status": _by(stats, 2, Status),
             "by_kind": _by(stats, 0, Kind),
             "by_task_type": _by(stats, 1, TaskType),
             "scheduled_tasks": {str(status): number for status, number in stats.schedules.items()},
-            "queues": stats.queues,
+            "queues": {queue: sum(counts.values()) for queue, counts in stats.queues.items()},
+            "queued_by_priority": {queue: _by_priority(counts) for queue, counts in stats.queues.items()},
+            "oldest_queued_at": {queue: _time(at_ms) for queue, at_ms in stats.oldest_queued_ms.items()},
             "waiting": {
                 "count": stats.waiting,
-                "next_due_at": None if stats.next_due_ms is None else to_rfc3339(stats.next_due_ms),
+                "next_due_at": _time(stats.next_due_ms),
             },
             "last_hour": _last_hour(stats),
         }
+
+
+def _time(at_ms: int | None) -> str | None:
+    return None if at_ms is None else to_rfc3339(at_ms)
+
+
+def _by_priority(counts: dict[int, int]) -> dict[str, int]:
+    """Numbers by our priority; `counts` are by kombu's."""
+    return {str(HIGHEST_PRIORITY - priority): number for priority, number in counts.items() if number}
 
 
 def _by(stats: Stats, part: int, choices: Any) -> dict[str, int]:

@@ -168,6 +168,10 @@ class TaskService:
         with problem_with("cursor"):
             return self._store.listing.page(filters, limit, cursor, order)
 
+    def upcoming(self, limit: int) -> list[Task]:
+        """The waiting tasks that are due next, the earliest first."""
+        return self._store.listing.upcoming(limit)
+
     def export(self, filters: Filters) -> Iterator[Task]:
         """All tasks that match, whole, oldest first (see `exported`)."""
         return exported(self._store, filters)

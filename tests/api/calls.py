@@ -38,6 +38,7 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", "/api/tasks/batch", {"tasks": [CODE]}),
     ("GET", "/api/tasks", None),
     ("GET", "/api/tasks/stats", None),
+    ("GET", "/api/tasks/upcoming", None),
     ("GET", "/api/workers", None),
     ("GET", "/api/tasks/errors", None),
     ("GET", "/api/tasks/export", None),

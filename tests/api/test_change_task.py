@@ -65,6 +65,10 @@ def test_stats_count_what_there_is(api: Api, worker: PlayedWorker) -> None:
     assert stats["by_status"] == {"waiting": 1, "queued": 0, "running": 0, "succeeded": 1, "failed": 1, "stopped": 0}
     assert stats["by_kind"] == {"code": 2, "api": 1}
     assert stats["waiting"] == {"count": 1, "next_due_at": "2026-11-23T08:31:00.000Z"}
+    assert (stats["queued_by_priority"], stats["oldest_queued_at"]) == (
+        {"celeriac.code": {"5": 2}, "celeriac.api": {}},  # both messages are still there: the played worker reads none
+        {"celeriac.code": None, "celeriac.api": None},
+    )
     hour = stats["last_hour"]
     assert (hour["finished"], hour["success_rate"], len(hour["per_minute"])) == (2, 0.5, 60)
     assert 2.5 <= hour["duration_ms"]["p50"] <= 3.7

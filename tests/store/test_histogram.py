@@ -43,7 +43,7 @@ def test_durations_counted_by_lua_are_read_back_within_one_bucket(
     clock = VirtualClock()
     for duration in durations:
         store.tasks.finish(claimed(store, created(store, clock()), clock()), SUCCEEDED, clock(), duration)
-    counts: Counter[int] = store.stats.read((), clock()).durations
+    counts: Counter[int] = store.stats.read({}, clock()).durations
     assert counts.total() == len(durations)
     kept = sorted(round(duration, 2) for duration in durations)  # the precision of the record
     for share, found in zip(SHARES, percentiles_ms(counts, SHARES), strict=True):

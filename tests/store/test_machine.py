@@ -414,7 +414,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     @invariant()
     def counts_equal_a_recount(self) -> None:
-        stats = self.store.stats.read((), self.clock())
+        stats = self.store.stats.read({}, self.clock())
         recount = dict.fromkeys(stats.tasks, 0)
         for model in self.models.values():
             recount[model.kind, model.task_type, model.status] += 1

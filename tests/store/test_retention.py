@@ -92,7 +92,7 @@ def test_counters_and_indexes_agree_after_trimming(store: Store, clock: VirtualC
         finished(store, clock.advance(1), outcome)
     created(store, clock())
     retention_of(store, max_finished_tasks=2).trim(clock())
-    stats = store.stats.read((), clock())
+    stats = store.stats.read({}, clock())
     assert sum(stats.tasks.values()) == len(kept(store)) == 3
     assert sum(minute.succeeded + minute.failed + minute.stopped for minute in stats.minutes) == 4, (
         "the removed tasks still count as finished"

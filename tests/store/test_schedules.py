@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from app.domain.fields import Kept, names_kept
 from app.domain.ids import firing_id, new_id
 from app.domain.names import name_pattern
+from app.domain.outcome import Outcome
 from app.domain.spec import ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store import schedules as schedules_module
@@ -26,11 +27,15 @@ from app.store.schedules import Schedule, ScheduleFilters, task_spec_of
 from app.store.store import Store
 from tests.conftest import VirtualClock
 from tests.store.making import (
+    FAILED,
     SCHEDULE_SPEC,
+    STOPPED,
+    SUCCEEDED,
     TEMPLATE,
     changed,
     claimed,
     due,
+    finished,
     firing,
     message_for,
     new_schedule,
@@ -432,3 +437,30 @@ def test_pages_contain_exactly_the_matches_newest_first(
             assert page.cursor != cursor
             cursor = page.cursor
     assert found == expected[::-1]
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ([SUCCEEDED], (Status.SUCCEEDED, 0, 1, 0)),
+        ([FAILED, FAILED], (Status.FAILED, 2, 0, 2)),
+        ([FAILED, FAILED, SUCCEEDED], (Status.SUCCEEDED, 0, 1, 2)),
+        ([FAILED, STOPPED], (Status.STOPPED, 1, 0, 1)),  # a stop is not a failure, and ends no streak
+    ],
+)
+def test_it_knows_how_its_tasks_have_ended(
+    store: Store, clock: VirtualClock, ends: list[Outcome], expected: tuple[Status, int, int, int]
+) -> None:
+    schedule = scheduled(store, clock())
+    assert (schedule.last_outcome, schedule.failure_streak) == (None, 0)
+    for outcome in ends:
+        finished(store, clock.advance(1), outcome, scheduled_task_id=schedule.id)
+    found = read(store, schedule.id)
+    assert (found.last_outcome, found.failure_streak, found.succeeded_count, found.failed_count) == expected
+
+
+def test_a_task_leaves_nothing_of_a_schedule_that_was_deleted(store: Store, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    store.schedules.delete(schedule.id)
+    finished(store, clock(), FAILED, scheduled_task_id=schedule.id)
+    assert store.schedules.get(schedule.id) is None

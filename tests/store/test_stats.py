@@ -14,15 +14,16 @@ from app.store.store import Store
 from tests.conftest import VirtualClock
 from tests.store.making import FAILED, STOPPED, SUCCEEDED, claimed, created, finished, message_for, scheduled
 
-QUEUE_NAMES = ("celeriac.code", "celeriac.api")
+QUEUES = {"code": "celeriac.code", "api": "celeriac.api"}
 
 
 def test_an_empty_service_counts_nothing(store: Store, clock: VirtualClock) -> None:
-    stats = store.stats.read(QUEUE_NAMES, clock())
+    stats = store.stats.read(QUEUES, clock())
     assert set(stats.tasks.values()) == {0}
     assert len(stats.tasks) == len(Kind) * len(TaskType) * len(Status)
     assert stats.schedules == dict.fromkeys(ScheduleStatus, 0)
-    assert stats.queues == dict.fromkeys(QUEUE_NAMES, 0)
+    assert stats.queues == {queue: dict.fromkeys(range(10), 0) for queue in QUEUES.values()}
+    assert stats.oldest_queued_ms == dict.fromkeys(QUEUES.values())
     assert (stats.waiting, stats.next_due_ms, len(stats.minutes)) == (0, None, 60)
 
 
@@ -42,7 +43,7 @@ def test_counts_match_a_recount(store: Store, clock: VirtualClock) -> None:
             store.tasks.delete(task_id)
     everything = store.listing.page(Filters(), 200).items
     recount = Counter((task.kind, task.task_type, task.status) for task in everything)
-    stats = store.stats.read(QUEUE_NAMES, clock())
+    stats = store.stats.read(QUEUES, clock())
     assert {leaf: number for leaf, number in stats.tasks.items() if number} == recount
     assert stats.waiting == sum(task.status is Status.WAITING for task in everything)
     assert stats.next_due_ms == min(task.due_ms for task in everything if task.status is Status.WAITING)
@@ -50,22 +51,33 @@ def test_counts_match_a_recount(store: Store, clock: VirtualClock) -> None:
 
 def test_durations_exclude_stopped_attempts(store: Store, clock: VirtualClock) -> None:
     finished(store, clock(), STOPPED)
-    assert store.stats.read(QUEUE_NAMES, clock()).durations == {}
+    assert store.stats.read(QUEUES, clock()).durations == {}
     finished(store, clock())
-    assert store.stats.read(QUEUE_NAMES, clock()).durations.total() == 1
+    assert store.stats.read(QUEUES, clock()).durations.total() == 1
 
 
 def test_queue_depths_include_all_priorities(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     for priority in range(10):
         raw_redis.lpush(store.keys.queue("celeriac.api", priority), message_for("x").payload)
-    assert store.stats.read(QUEUE_NAMES, clock()).queues == {"celeriac.code": 0, "celeriac.api": 10}
+    assert store.stats.read(QUEUES, clock()).queues == {
+        "celeriac.code": dict.fromkeys(range(10), 0),
+        "celeriac.api": dict.fromkeys(range(10), 1),
+    }
+
+
+def test_the_oldest_queued_task_of_each_queue_is_known(store: Store, clock: VirtualClock) -> None:
+    created(store, clock.advance(5), priority=9)
+    oldest_ms = clock()
+    created(store, clock.advance(5), priority=1)
+    stats = store.stats.read(QUEUES, clock())
+    assert stats.oldest_queued_ms == {"celeriac.code": oldest_ms, "celeriac.api": None}
 
 
 def test_the_next_due_time_covers_waiting_tasks_and_countdowns(store: Store, clock: VirtualClock) -> None:
     created(store, clock(), due_ms=clock() + 9_000, message=NO_MESSAGE)
-    assert store.stats.read((), clock()).next_due_ms == clock() + 9_000
+    assert store.stats.read({}, clock()).next_due_ms == clock() + 9_000
     created(store, clock(), due_ms=clock() + 3_000)
-    assert store.stats.read((), clock()).next_due_ms == clock() + 3_000
+    assert store.stats.read({}, clock()).next_due_ms == clock() + 3_000
 
 
 def test_the_last_hour_is_counted_by_minute(store: Store, clock: VirtualClock) -> None:
@@ -74,11 +86,11 @@ def test_the_last_hour_is_counted_by_minute(store: Store, clock: VirtualClock) -
     store.tasks.stop(created(store, clock()), clock())
     clock.advance(59 * 60_000)
     finished(store, clock())
-    minutes = store.stats.read((), clock()).minutes
+    minutes = store.stats.read({}, clock()).minutes
     assert (minutes[0].succeeded, minutes[0].failed, minutes[0].stopped) == (2, 1, 1)
     assert (minutes[-1].succeeded, minutes[-1].failed, minutes[-1].stopped) == (1, 0, 0)
     assert minutes[0].at_ms == (clock() // 60_000 - 59) * 60_000
-    later = store.stats.read((), clock.advance(60_000)).minutes
+    later = store.stats.read({}, clock.advance(60_000)).minutes
     assert sum(minute.succeeded + minute.failed + minute.stopped for minute in later) == 1
 
 
@@ -87,7 +99,7 @@ def test_waits_run_from_due_to_started_and_stops_have_no_duration(store: Store, 
     attempt = claimed(store, task_id, clock.advance(1_000))
     store.tasks.stop(task_id, clock(), force=True)
     store.tasks.finish(attempt, SUCCEEDED, clock(), 5.0)
-    stats = store.stats.read((), clock())
+    stats = store.stats.read({}, clock())
     assert (stats.durations.total(), stats.waits.total()) == (0, 1)
 
 
@@ -96,4 +108,4 @@ def test_schedules_are_counted_by_status(store: Store, clock: VirtualClock) -> N
         schedule = scheduled(store, clock())
         if status is not ScheduleStatus.ACTIVE:
             store.schedules.move(schedule.id, clock(), ScheduleStatus.ACTIVE, status, None)
-    assert store.stats.read((), clock()).schedules == {"active": 1, "paused": 2, "ended": 0}
+    assert store.stats.read({}, clock()).schedules == {"active": 1, "paused": 2, "ended": 0}

@@ -121,7 +121,7 @@ def hang(redis_url: str) -> None:
 
 def count_all(store: Store) -> int:
     """Tasks and scheduled tasks together."""
-    stats = store.stats.read((), time.time_ns() // 1_000_000)
+    stats = store.stats.read({}, time.time_ns() // 1_000_000)
     return sum(stats.tasks.values()) + sum(stats.schedules.values())
 
 

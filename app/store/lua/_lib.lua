@@ -300,6 +300,20 @@ local function index_failure(id, task, now_ms, failure)
   redis.call('ZADD', P .. 'et:' .. error_type, seq, id)
 end
 
+-- Notes in a schedule (false for none) how its task has ended. A stop is not a failure and ends no streak.
+local function note_outcome(schedule_id, status)
+  local k = schedule_id and schedule_key(schedule_id)
+  if not k or redis.call('EXISTS', k) == 0 then return end
+  set(k, {last_outcome = status})
+  if status == 'failed' then
+    add(k, 'failed_count', 1)
+    add(k, 'failure_streak', 1)
+  elseif status == 'succeeded' then
+    add(k, 'succeeded_count', 1)
+    unset(k, 'failure_streak')
+  end
+end
+
 -- Steps that run when a task finishes, in this order and in the same call, whether an attempt, a stop or a lost worker
 -- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none), failure
 -- (of a failed task; see `index_failure`).
@@ -315,6 +329,7 @@ local FINISH_STEPS = {
   function(ending) move(ending.id, ending.status, ending.now_ms, ending.actor, ending.reason) end,
   function(ending)  -- list it by its finish, and by its error
     local task = read(key(ending.id), 'kind', 'task_type', 'seq', 'scheduled_task_id')
+    ending.schedule_id = task.scheduled_task_id
     local finish_seq = whole(take_seqs(ending.now_ms, 1))
     redis.call('ZADD', finished_index(task.kind, task.task_type, ending.status), finish_seq, ending.id)
     if ending.status == 'failed' and ending.failure then
@@ -322,6 +337,7 @@ local FINISH_STEPS = {
     end
   end,
   function(ending) count(ending.now_ms, ending.status) end,
+  function(ending) note_outcome(ending.schedule_id, ending.status) end,
   function(ending) notify(ending.id, ending.status, ending.inbox) end,
 }
 

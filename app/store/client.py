@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import redis
 from redis.backoff import ConstantBackoff
@@ -27,16 +29,18 @@ from redis.sentinel import Sentinel
 from app.domain.errors import Full, Unavailable
 from app.sentinel_url import is_sentinel, parse_sentinel_url
 from app.store.breaker import Breaker
+from app.store.pool import Pool, SentinelPool
+
+Answer = TypeVar("Answer")
 
 CONNECT_TIMEOUT_SECONDS = 0.4
 REPLY_TIMEOUT_SECONDS = 1.5
-POOL_TIMEOUT_SECONDS = 0.4
+#: Before a command is sent again on a new connection, which happens once.
+RETRY_PAUSE_SECONDS = 0.05
 #: Text of an Unavailable whose command was sent but lost its connection before the reply: it may have been executed.
 REPLY_LOST = "ReplyLost"
 #: Short, because several Sentinels may have to be tried.
 SENTINEL_TIMEOUT_SECONDS = 0.3
-#: Extra connections for a pool that can't make its callers wait for a free one.
-SPARE_CONNECTIONS = 16
 
 _UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, MasterDownError, ReadOnlyError, OutOfMemoryError)
 #: Errors without a class in redis-py, and the form in which older servers report errors from within a script.
@@ -87,15 +91,44 @@ class Client(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         run = super().execute_command
+        return self._guarded(lambda: run(*args, **options))  # type: ignore[no-untyped-call]
+
+    def execute_packed(self, command: bytes) -> Any:
+        """The reply to a command in the form in which it is sent: much faster than `execute_command`.
+
+        Raises the same errors, and sends the command again in the same case.
+        """
+        return self._guarded(lambda: self._exchange(command))
+
+    def _guarded(self, run: Callable[[], Answer]) -> Answer:
         self._replies.one_was_lost = False
         try:
-            return self._breaker.run(lambda: run(*args, **options))  # type: ignore[no-untyped-call]
+            return self._breaker.run(run)
         except RedisError as error:
             ours = as_unavailable(error)
             if ours is not None and self._replies.one_was_lost:
                 raise Unavailable(REPLY_LOST) from error
             if ours is not None:
                 raise ours from error
+            raise
+
+    def _exchange(self, command: bytes) -> Any:
+        connection: Any = self.connection_pool.get_connection()
+        try:
+            try:
+                return self._exchange_on(connection, command)
+            except ConnectionError:
+                time.sleep(RETRY_PAUSE_SECONDS)
+                return self._exchange_on(connection, command)
+        finally:
+            self.connection_pool.release(connection)
+
+    def _exchange_on(self, connection: Any, command: bytes) -> Any:
+        try:
+            connection.send_packed_command((command,), check_health=False)
+            return self.parse_response(connection, "")
+        except ConnectionError:
+            connection.disconnect()
             raise
 
     def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
@@ -142,10 +175,7 @@ def connect(url: str, max_connections: int = 64) -> Client:
     """
     if is_sentinel(url):
         return _connect_by_sentinel(url, max_connections)
-    pool = redis.BlockingConnectionPool.from_url(
-        url, max_connections=max_connections, timeout=POOL_TIMEOUT_SECONDS, **_connection_options(url)
-    )
-    return Client(connection_pool=pool)
+    return Client(connection_pool=Pool.from_url(url, max_connections=max_connections, **_connection_options(url)))
 
 
 def _connect_by_sentinel(url: str, max_connections: int) -> Client:
@@ -162,10 +192,12 @@ def _connect_by_sentinel(url: str, max_connections: int) -> Client:
         username=parts.username,
         password=parts.password,
         db=parts.database,
-        max_connections=max_connections + SPARE_CONNECTIONS,
+        max_connections=max_connections,
         **_connection_options(url),
     )
-    client: Client = sentinel.master_for(parts.service, redis_class=Client)  # type: ignore[no-untyped-call]
+    client: Client = sentinel.master_for(  # type: ignore[no-untyped-call]
+        parts.service, redis_class=Client, connection_pool_class=SentinelPool
+    )
     return client
 
 
@@ -177,6 +209,6 @@ def _connection_options(url: str) -> dict[str, Any]:
         "socket_timeout": REPLY_TIMEOUT_SECONDS,
         # Retry once, for a connection that Redis closed while it was idle. Not after a timeout: a retry would double
         # the waiting time, and repeat a call that may have been executed.
-        "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(ConnectionError,)),
+        "retry": Retry(ConstantBackoff(RETRY_PAUSE_SECONDS), 1, supported_errors=(ConnectionError,)),
         "health_check_interval": 0,
     }

@@ -136,6 +136,17 @@ def test_api_worker_and_beat_follow_the_master(cluster: Cluster, tmp_path: Path,
         store.close()
 
 
+def test_a_reply_that_came_too_late_is_not_read_by_the_next_command(cluster: Cluster) -> None:
+    client = connect(cluster.url, max_connections=1)
+    client.ping()
+    with pytest.raises(Unavailable):
+        client.blpop(["list"], 60)  # Redis replies later than the client waits
+    with redis.Redis(port=cluster.master, db=2) as master:
+        master.rpush("list", "late")
+    assert client.echo("mine") == "mine"
+    client.close()
+
+
 # --- the URL -------------------------------------------------------------------------------------------
 
 

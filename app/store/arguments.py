@@ -26,3 +26,14 @@ def checked_cursor(cursor: str | None) -> str:
 def new_call() -> str:
     """A name for one call of a script, so that the script recognizes it if the client sends it again."""
     return secrets.token_hex(8)
+
+
+def packed(*values: str | bytes | int | float) -> bytes:
+    """The values as the arguments of a command, as they are sent. Raises TypeError for True, False and None."""
+    parts = []
+    for value in values:
+        if value is None or isinstance(value, bool):
+            raise TypeError(f"{value} is no argument of a command")
+        data = value if isinstance(value, bytes) else str(value).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)

@@ -25,6 +25,7 @@ from redis.commands.core import Script
 from redis.exceptions import NoScriptError
 
 from app.domain.status import Kind, TaskType
+from app.store.arguments import packed
 from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 from app.store.keys import PRIORITIES, PRIORITY_SEPARATOR
@@ -134,6 +135,7 @@ class _Named:
         self.script: Script = client.register_script(_needed_by(own, library) + own)
         self._rest = names[-1].removesuffix(_REST) if names and names[-1].endswith(_REST) else None
         self._names = names[:-1] if self._rest else names
+        self._head = packed("EVALSHA", self.script.sha, 0)
 
     def args(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the names. Raises KeyError if one is missing."""
@@ -142,6 +144,11 @@ class _Named:
             args += values[self._rest]
         assert len(values) == len(self._names) + bool(self._rest), sorted(values)
         return args
+
+    def command(self, values: Mapping[str, Any]) -> bytes:
+        """The command that runs the script, as it is sent."""
+        args = self.args(values)
+        return b"*%d\r\n%b%b" % (len(args) + 3, self._head, packed(*args))
 
 
 class Scripts:
@@ -157,7 +164,12 @@ class Scripts:
     def __call__(self, script: str, /, **values: Any) -> Any:
         """Run a script. Its header documents its arguments and return value."""
         named = self._scripts[script]
-        return named.script(args=named.args(values))
+        command = named.command(values)
+        try:
+            return self._client.execute_packed(command)
+        except NoScriptError:
+            self._client.script_load(named.script.script)
+            return self._client.execute_packed(command)
 
     def each(self, name: str, arguments: Iterable[Any]) -> Iterator[Any]:
         """Run the one-argument script `name` for each of `arguments`, one after the other.

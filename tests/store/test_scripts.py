@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from app.store import scripts
+from app.store.arguments import packed
 from app.store.firings import Firings
 from app.store.schedules import Schedule
 from app.store.store import Store
@@ -110,3 +111,18 @@ def test_a_call_with_missing_or_unknown_arguments_fails(store: Store) -> None:
         store.tasks._scripts("stop", task_id="x")
     with pytest.raises(AssertionError, match="colour"):
         store.tasks._scripts("delete", task_id="x", call="c", colour="red")
+
+
+def test_arguments_are_packed_as_redis_reads_them(one_connection: Store) -> None:
+    values = ("", "a", "ä€😀\r\n", b"b", 0, -7, 1.5, "x" * 100_000)
+    command = b"*%d\r\n%b" % (len(values) + 2, packed("RPUSH", "list", *values))
+    assert one_connection._client.execute_packed(command) == len(values)
+    assert one_connection._client.lrange("list", 0, -1) == [
+        value.decode() if isinstance(value, bytes) else str(value) for value in values
+    ]
+
+
+@pytest.mark.parametrize("value", [None, True, False])
+def test_a_value_without_a_text_is_no_argument(value: bool | None) -> None:
+    with pytest.raises(TypeError):
+        packed("SET", "key", value)  # type: ignore[arg-type]

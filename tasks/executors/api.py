@@ -17,8 +17,9 @@ from app.settings import Settings
 from app.store.tasks import Attempt
 from app.usecases.dispatch import retry_policy
 from app.version import VERSION
+from tasks.executors.client import make_client
 from tasks.executors.expected_body import mismatch
-from tasks.http import AddressPolicy, CallError, Cancel, Cancelled, HttpClient, Request, Response
+from tasks.http import CallError, Cancel, Cancelled, HttpClient, Request, Response
 
 #: Failures that another attempt may not have: no answer came, or it came too late.
 _PASSING = frozenset({"ConnectionError", "TimeoutError"})
@@ -58,19 +59,7 @@ class ApiExecutor:
 
 def make_executor(settings: Settings) -> ApiExecutor:
     """The executor with a client as the settings want it."""
-    policy = AddressPolicy(
-        allow_private=settings.loopback_only,
-        allowed_networks=settings.http_allowed_networks,
-        denied_networks=settings.http_denied_networks,
-        allowed_ports=settings.http_allowed_ports,
-    )
-    client = HttpClient(
-        policy,
-        max_body_bytes=settings.http_response_bytes,
-        ca_bundle=settings.http_ca_bundle or None,
-        proxy_url=settings.http_proxy_url or None,
-    )
-    return ApiExecutor(client)
+    return ApiExecutor(make_client(settings, settings.http_response_bytes))
 
 
 def _request(attempt: Attempt) -> Request:

@@ -1,0 +1,22 @@
+"""The HTTP client as the settings want it: for API tasks, callbacks and notices alike."""
+
+from __future__ import annotations
+
+from app.settings import Settings
+from tasks.http import AddressPolicy, HttpClient
+
+
+def make_client(settings: Settings, max_body_bytes: int) -> HttpClient:
+    """A client that reaches the addresses that the settings permit, and keeps that many bytes of an answer's body."""
+    policy = AddressPolicy(
+        allow_private=settings.loopback_only,
+        allowed_networks=settings.http_allowed_networks,
+        denied_networks=settings.http_denied_networks,
+        allowed_ports=settings.http_allowed_ports,
+    )
+    return HttpClient(
+        policy,
+        max_body_bytes=max_body_bytes,
+        ca_bundle=settings.http_ca_bundle or None,
+        proxy_url=settings.http_proxy_url or None,
+    )

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from app.domain.cron import load_zone
 from app.domain.quota import Action, Quota, Quotas, parse_quotas
+from app.domain.webhooks import WebhookSecret
 from app.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
 
 SCOPES = ("read", "write", "admin")  # each includes the rights of those before it
@@ -128,6 +129,16 @@ def _api_keys(text: str) -> tuple[ApiKey, ...]:
     if len({key.name for key in keys}) != len(keys):
         raise ValueError("two keys have the same name")
     return tuple(keys)
+
+
+def _webhook_secrets(text: str) -> tuple[WebhookSecret, ...]:
+    secrets = []
+    for number, word in enumerate(_words(text), start=1):
+        try:
+            secrets.append(WebhookSecret.parse(word))
+        except ValueError as error:
+            raise ValueError(f"entry {number} {error}") from None
+    return tuple(secrets)
 
 
 def _redis_url(text: str) -> str:
@@ -296,6 +307,28 @@ class Settings:
         "", str, "Proxy for all API tasks. The proxy, not Celeriac, then decides which addresses may be called."
     )
     http_ca_bundle: str = _setting("", str, "PEM file of additional certificate authorities that API tasks trust.")
+    callback_secrets: tuple[WebhookSecret, ...] = _setting(
+        (),
+        _webhook_secrets,
+        "Secrets that sign callbacks: a list of `whsec_…` (24 to 64 bytes in base64), one signature for each. If "
+        "empty, callbacks are not signed.",
+    )
+    callback_concurrency: int = _setting(
+        20, partial(_number, low=1, high=500), "Callbacks and notices that one worker sends at the same time."
+    )
+    callback_timeout: float = _setting(
+        15.0,
+        partial(_number, low=1, high=60, whole=False),
+        "Seconds that one try to deliver a callback or a notice may take.",
+    )
+    delivery_ttl: float = _setting(
+        604_800.0, _seconds, "Seconds for which a delivery is kept after it was created, unless it is pending (7 days)."
+    )
+    max_deliveries: int = _setting(
+        100_000,
+        _positive,
+        "Maximum number of deliveries to keep; the oldest that have ended are removed first, then the oldest.",
+    )
 
     @property
     def loopback_only(self) -> bool:

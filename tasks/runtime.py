@@ -13,6 +13,7 @@ from typing import Any
 
 from app.clock import Clock, ClockSteps, system_clock
 from app.domain.kinds import KINDS, QUEUES
+from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.launch.redis_location import require_redis_url
 from app.messaging.encoder import MessageEncoder
@@ -25,6 +26,7 @@ from app.usecases.redis_checks import log_warnings
 from app.version import VERSION
 from tasks.attempts import AttemptRunner
 from tasks.celery_seam.last_fetch import last_fetch
+from tasks.deliveries.making import make_courier
 from tasks.drain import Drain
 from tasks.executors import Executor, KindRefused, Prints
 from tasks.heartbeat import Heartbeat
@@ -87,6 +89,9 @@ class Runtime:
             self.watchdog,
             clock,
         )
+        # Workers for API tasks are those that may reach other hosts.
+        serves_deliveries = QUEUES[Kind.API] in identity.queues
+        self._courier = make_courier(settings, store, self._is_ending, clock) if serves_deliveries else None
 
     def start(self) -> None:
         """Start the executors and the threads. Raises SandboxError, SettingsError, NothingToServe."""
@@ -96,6 +101,8 @@ class Runtime:
             raise NothingToServe("; ".join(self.refused.values()))
         self._leases.start()
         self.heartbeat.start()
+        if self._courier is not None:
+            self._courier.start()
 
     def _start_executor(self, kind: str) -> None:
         """Start an executor, or drop it if it refuses: its kind is then not claimed, but left to another worker."""
@@ -109,12 +116,17 @@ class Runtime:
     def close(self) -> None:
         """Give back unfinished tasks, stop the threads and close the executors and the store."""
         self.drain.finish()
+        if self._courier is not None:
+            self._courier.stop()
         self.heartbeat.stop()
         self._leases.stop()
         for executor in self.executors.values():
             executor.close()
         self._live_output.close()
         self.store.close()
+
+    def _is_ending(self) -> bool:
+        return self.drain.has_begun
 
     def _last_fetched(self) -> float | None:
         """The moment of the last fetch; None once this worker is ending, since it should fetch nothing more."""
@@ -188,7 +200,7 @@ class _Process:
         with self.lock:
             if self.runtime is None or self.pid != os.getpid():
                 settings = read_settings()
-                store = open_store(settings, max_connections=identity.concurrency + 8)
+                store = open_store(settings, max_connections=identity.concurrency + settings.callback_concurrency + 8)
                 log_warnings(store.liveness)
                 runtime = Runtime(settings, store, identity)
                 runtime.start()  # where this raises, there is nothing to close but what ends with the process

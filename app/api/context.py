@@ -19,6 +19,7 @@ from app.usecases.admission import Admission
 from app.usecases.batches import BatchService
 from app.usecases.bulk import BulkService
 from app.usecases.code_check import CodeChecker
+from app.usecases.deliveries import DeliveryService
 from app.usecases.dispatch import Dispatcher
 from app.usecases.events import EventService
 from app.usecases.health import HealthService
@@ -48,6 +49,7 @@ class Context:
     batches: BatchService
     workers: WorkersService
     large_bodies: LargeBodies
+    deliveries: DeliveryService
 
 
 def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
@@ -70,6 +72,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         batches=BatchService(store, dispatcher, checker, admission, clock),
         workers=WorkersService(store.liveness, clock),
         large_bodies=LargeBodies(),
+        deliveries=DeliveryService(store.deliveries, clock),
         holding=Holding(max_held(settings.api_threads), settings.max_event_streams),
     )
 

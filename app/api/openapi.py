@@ -46,6 +46,9 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.Bulk,
     responses.BulkList,
     responses.BulkCount,
+    responses.Delivery,
+    responses.DeliveryPage,
+    responses.Callback,
     responses.Stats,
     responses.Health,
     responses.Workers,
@@ -121,9 +124,10 @@ def document() -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "This service"}],
-        "tags": [{"name": "Tasks"}, {"name": "Scheduled tasks"}, {"name": "Bulks"}, {"name": "Service"}],
+        "tags": [{"name": name} for name in ("Tasks", "Scheduled tasks", "Bulks", "Deliveries", "Service")],
         "security": _SECURITY,
         "paths": _paths(),
+        "webhooks": {"taskFinished": {"post": _callback()}},
         "components": {
             "schemas": _schemas(),
             "responses": {_problem_name(status): _problem(status) for status in PROBLEMS},
@@ -141,6 +145,28 @@ def _paths() -> Json:
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return paths
+
+
+def _callback() -> Json:
+    """What is sent to the `callback_url` of a task."""
+    headers = {
+        "webhook-id": "Identifies the event; the same for every try.",
+        "webhook-timestamp": "The time of this try, in seconds since 1970.",
+        "webhook-signature": "A signature `v1,…` for each secret of `CALLBACK_SECRETS`, separated by spaces.",
+    }
+    schema = {"$ref": f"{_SCHEMAS}Callback"}
+    return {
+        "operationId": "taskFinished",
+        "tags": ["Deliveries"],
+        "summary": "A task with a callback_url has finished",
+        "description": "Signed as Standard Webhooks has it. A response of 2xx ends the tries, and so do 3xx and 410.",
+        "parameters": [
+            {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+            for name, text in headers.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {"2XX": {"description": "Received."}},
+    }
 
 
 def _operation(operation: Operation) -> Json:

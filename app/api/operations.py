@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.api.parsing import DEFAULT_LIMIT, MAX_FILTER_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS
+from app.domain.deliveries import DeliveryStatus
 from app.domain.idempotency import MAX_KEY_LENGTH
 from app.domain.kinds import KINDS
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
@@ -84,6 +85,7 @@ KEY = _parameter(
     "Your own name for the scheduled task.",
     {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^/]+$"},
 )
+DELIVERY_ID = _parameter("path", "delivery_id", "The delivery's id.", _UUID)
 BULK_ID = _parameter("path", "bulk_id", "The bulk's id.", _UUID)
 SCHEDULE_ID = _parameter("path", "schedule_id", "The scheduled task's id.", _UUID)
 PREFER = _parameter(
@@ -169,6 +171,7 @@ PREVIEW_EXAMPLES = {"on weekdays": {"cron_expression": "30 8 * * 1-5", "timezone
 _TASK = Answer("The task.", "Task")
 _SCHEDULE = Answer("The scheduled task.", "ScheduledTask")
 _BULK = Answer("The bulk.", "Bulk")
+_DELIVERY = Answer("The delivery.", "Delivery")
 _GONE = Answer("Deleted.")
 _HEALTHY = {
     200: Answer("All components are healthy.", "Health"),
@@ -646,4 +649,45 @@ BULKS = (
     ),
 )
 
-OPERATIONS = (*TASKS, *EVENTS, *SCHEDULED_TASKS, *BULKS, *SERVICE)
+DELIVERIES = (
+    Operation(
+        "GET",
+        "/api/deliveries",
+        "listDeliveries",
+        "Deliveries",
+        "List callbacks and notices, newest first",
+        {200: Answer("A page.", "DeliveryPage", ("Link",))},
+        (*READING, 422),
+        parameters=(
+            _query("task_id", "Only those about this task."),
+            _query("scheduled_task_id", "Only those about this scheduled task, or a task that it created."),
+            _query("channel", "Only those to this channel."),
+            _query("status", "Only this status.", _choice(DeliveryStatus)),
+            *PAGING,
+        ),
+    ),
+    Operation(
+        "GET",
+        "/api/deliveries/{delivery_id}",
+        "getDelivery",
+        "Deliveries",
+        "Get a delivery and its tries",
+        {200: _DELIVERY},
+        (*READING, 404),
+        parameters=(DELIVERY_ID,),
+    ),
+    Operation(
+        "POST",
+        "/api/deliveries/{delivery_id}/replay",
+        "replayDelivery",
+        "Deliveries",
+        "Send a delivery again",
+        {202: Answer("It is sent as soon as possible.", "Delivery")},
+        (*READING, 404, 409),
+        "It keeps its `webhook-id` and gets all its tries again; each is signed with the current secrets. A pending "
+        "delivery is tried at once. If its task was deleted after the delivery ended, the answer is 409.",
+        (DELIVERY_ID,),
+    ),
+)
+
+OPERATIONS = (*TASKS, *EVENTS, *SCHEDULED_TASKS, *BULKS, *DELIVERIES, *SERVICE)

@@ -139,7 +139,7 @@ def _field(found: Problem) -> dict[str, Any]:
 
 def _conflict(error: Conflict) -> Response:
     """`status` is the HTTP status in a problem document, so the task's status is in `task_status`."""
-    return problem(409, str(error), members={"task_status": error.status})
+    return problem(409, str(error), members={"task_status": error.status} if error.status else {})
 
 
 def _unavailable(error: Unavailable) -> Response:

@@ -30,6 +30,7 @@ SENTENCES = {
     "scheduled_tasks.delete": "scheduled task deleted",
     "scheduled_tasks.pause": "scheduled task paused",
     "scheduled_tasks.resume": "scheduled task resumed",
+    "deliveries.replay": "delivery sent again by a caller",
     "scheduled_tasks.run": "task created by hand from a scheduled task",
 }
 #: What the last part of a Location is the id of, by the part before it.

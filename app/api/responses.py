@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SkipValidati
 
 from app.domain.annotations import bare, without_none
 from app.domain.bulk import BulkStatus, Of
+from app.domain.deliveries import DeliveryStatus
 from app.domain.fields import Kept, names_kept, secret_names
 from app.domain.kinds import KINDS, KindSpec
 from app.domain.kinds.kind import Absent
@@ -370,6 +371,78 @@ class BulkCount(Model):
     """What a bulk would act on."""
 
     matched: Count
+
+
+# --- deliveries ------------------------------------------------------------------------------------
+
+
+class Try(Model):
+    """One try of a delivery."""
+
+    at: Time
+    status: int | None = Field(description="Status code of the answer; null if there was none.", examples=[200])
+    ms: Milliseconds = Field(description="How long it took.")
+    error: str | None = Field(description="What went wrong; never a part of the answer.")
+
+
+class DeliverySummary(Model):
+    """A delivery as it appears in lists."""
+
+    id: Id
+    event_id: str = Field(description="The `webhook-id`: the same for every try.")
+    type: str = Field(examples=["task.failed"])
+    channel: str | None = Field(description="The name of the channel; null for a callback.")
+    url: str | None = Field(description="Where a callback goes; null for a notice to a channel.")
+    task_id: Id | None
+    scheduled_task_id: Id | None
+    status: DeliveryStatus
+    tried: Count = Field(description="Tries since the delivery was created, or last sent again.")
+    last_try: Try | None
+    next_try_at: Time | None = Field(description="Null unless the delivery is pending.")
+    created_at: Time
+    finished_at: Time | None
+
+
+class Delivery(DeliverySummary):
+    """A message about a task to its callback URL, or to a channel."""
+
+    tries: list[Try] = Field(max_length=20, description="The last 20 tries, oldest first.")
+
+
+if TYPE_CHECKING:
+
+    class FinishedTask(_TaskSummary):
+        """A finished task, as a callback tells it."""
+else:
+    _RECORDED = [name for name in names_kept(CommonFields, Kept.RECORD) if not name.startswith("callback_")]
+    FinishedTask = create_model(
+        "FinishedTask",
+        __base__=_TaskSummary,
+        __doc__="A finished task, as a callback tells it: without the body of its spec, its attempts and its history.",
+        **{name: _COMMON[name] for name in _RECORDED},
+        **{name: _of_its_kind(row, name) for row in KINDS.values() for name in row.summary},
+        error=(TaskError | None, Field()),
+        stdout=(str, Field()),
+        stdout_truncated=(bool, Field()),
+        cpu_ms=(Milliseconds | None, Field()),
+        memory_kb=(Count | None, Field()),
+        result=(Any, Field(description="As in GET /api/tasks/{task_id}.")),
+    )
+
+
+class Callback(Model):
+    """The body of a callback."""
+
+    type: Literal["task.succeeded", "task.failed", "task.stopped"]
+    timestamp: Time = Field(description="When the task finished.")
+    data: FinishedTask
+
+
+class DeliveryPage(Model):
+    """A page of deliveries, newest first."""
+
+    items: list[DeliverySummary]
+    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
 
 
 # --- the service -----------------------------------------------------------------------------------

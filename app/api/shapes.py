@@ -17,6 +17,7 @@ from app.domain.kinds import KINDS
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.store.bulk import Bulk
+from app.store.deliveries import Delivery, DeliveryPage, Try
 from app.store.failures import ErrorGroup
 from app.store.firings import FiringRecord
 from app.store.listing import Page
@@ -24,6 +25,7 @@ from app.store.record import Change, Task
 from app.store.schedules import Schedule, SchedulePage
 from app.usecases.batches import Batch
 from app.usecases.schedules import rule_of
+from app.usecases.task_facts import task_facts, time_or_none
 
 UPCOMING = 5
 HIDDEN = "***"
@@ -89,11 +91,6 @@ def marked(response: Response, is_repeated: bool) -> Response:
     return response
 
 
-def time_or_none(ms: int | None) -> str | None:
-    """The time in RFC 3339, or None."""
-    return None if ms is None else to_rfc3339(ms)
-
-
 # --- tasks -----------------------------------------------------------------------------------------
 
 
@@ -110,7 +107,7 @@ def upcoming_json(tasks: Sequence[Task]) -> bytes:
 
 def _task_row(task: Task) -> dict[str, Any]:
     return {
-        **_task_summary(task),
+        **task_facts(task),
         **_shown_spec(responses.TaskSummary, task),
         "error": _error_summary(task.error),
     }
@@ -120,7 +117,7 @@ def task_json(task: Task) -> bytes:
     """One full task."""
     model = responses.TASKS[task.kind]
     values = {
-        **_task_summary(task),
+        **task_facts(task),
         **_shown_spec(model, task),
         "error": task.error,
         "stdout": task.stdout,
@@ -131,25 +128,6 @@ def task_json(task: Task) -> bytes:
         "history": [change_values(change) for change in task.history],
     }
     return write(model, values, result_json=task.result_json or "null")
-
-
-def _task_summary(task: Task) -> dict[str, Any]:
-    return {
-        "id": task.id,
-        "task_type": task.task_type,
-        "kind": task.kind,
-        "status": task.status,
-        "scheduled_task_id": task.scheduled_task_id,
-        "retry_of": task.retry_of,
-        "created_at": to_rfc3339(task.created_ms),
-        "due_at": to_rfc3339(task.due_ms),
-        "queued_at": time_or_none(task.queued_ms),
-        "started_at": time_or_none(task.started_ms),
-        "finished_at": time_or_none(task.finished_ms),
-        "duration_ms": task.duration_ms,
-        "attempt": task.attempt,
-        "worker": task.worker,
-    }
 
 
 def _error_summary(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -286,3 +264,39 @@ def bulk_json(bulk: Bulk) -> dict[str, Any]:
         "created_at": to_rfc3339(bulk.created_ms),
         "finished_at": time_or_none(bulk.finished_ms),
     }
+
+
+# --- deliveries ------------------------------------------------------------------------------------
+
+
+def delivery_page_json(page: DeliveryPage) -> bytes:
+    """A page of deliveries."""
+    items = [_delivery_summary(delivery) for delivery in page.items]
+    return write(responses.DeliveryPage, {"items": items, "next_cursor": page.cursor})
+
+
+def delivery_json(delivery: Delivery) -> bytes:
+    """One delivery with its tries."""
+    return write(responses.Delivery, {**_delivery_summary(delivery), "tries": [_try(one) for one in delivery.tries]})
+
+
+def _delivery_summary(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "event_id": delivery.event_id,
+        "type": delivery.type,
+        "channel": delivery.channel,
+        "url": delivery.url,
+        "task_id": delivery.task_id,
+        "scheduled_task_id": delivery.scheduled_task_id,
+        "status": delivery.status,
+        "tried": delivery.tried,
+        "last_try": None if delivery.last_try is None else _try(delivery.last_try),
+        "next_try_at": time_or_none(delivery.next_try_ms),
+        "created_at": to_rfc3339(delivery.created_ms),
+        "finished_at": time_or_none(delivery.finished_ms),
+    }
+
+
+def _try(made: Try) -> dict[str, Any]:
+    return {"at": to_rfc3339(made.at_ms), "status": made.status, "ms": made.ms, "error": made.error}

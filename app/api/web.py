@@ -11,6 +11,7 @@ from app.api import (
     batches,
     bulk,
     cron,
+    deliveries,
     docs,
     events,
     export,
@@ -56,22 +57,8 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.url_map.strict_slashes = False
     web.url_map.merge_slashes = False
     problems.register(web)
-    modules = (
-        tasks,
-        listing,
-        export,
-        scheduled_tasks,
-        bulk,
-        cron,
-        audit,
-        events,
-        health,
-        docs,
-        batches,
-        workers,
-        whoami,
-    )
-    own = [module.blueprint for module in modules]
+    of_tasks = (tasks, listing, export, scheduled_tasks, bulk, batches, deliveries)
+    own = [module.blueprint for module in (*of_tasks, cron, audit, events, health, docs, workers, whoami)]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
     _install_checks(web, context)

@@ -53,9 +53,9 @@ class NotFound(ServiceError):
 
 
 class Conflict(ServiceError):
-    """The current status of the task or scheduled task does not allow the change."""
+    """The current status of the task or scheduled task does not allow the change. `status`: "" for anything else."""
 
-    def __init__(self, message: str, status: str) -> None:
+    def __init__(self, message: str, status: str = "") -> None:
         super().__init__(message)
         self.status = status
 

@@ -7,24 +7,41 @@ field. Unknown fields are refused. Null counts as left out. The fields of a kind
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
-from app.domain.checks import Fields, Pause, Tags, Time
+from app.domain.checks import Fields, Pause, Tags, Time, checked
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.fields import AT_CREATION, IN_BODY, IN_TIMING, IN_TIMING_AND_BODY, in_record, names_kept
 from app.domain.hints import hint
 from app.domain.interval import MAX_SECONDS, MIN_SECONDS
 from app.domain.kinds import KINDS, KindSpec
+from app.domain.kinds.api_checks import Url
 from app.domain.status import Kind, TaskType
 from app.domain.times import parse_rfc3339
 
 MAX_DELAY_SECONDS = 315_360_000  # ten years
 
 Spec = TypeVar("Spec", bound=BaseModel)
+
+Finish = Literal["succeeded", "failed", "stopped"]
+#: The statuses of finished tasks.
+FINISHES: tuple[Finish, ...] = ("succeeded", "failed", "stopped")
+
+
+def _check_distinct(values: Sequence[str]) -> None:
+    if len(set(values)) < len(values):
+        raise ValueError("must not contain the same status twice")
+
+
+CallbackOn = Annotated[
+    list[Finish],
+    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    checked(_check_distinct),
+]
 
 
 class CommonFields(Fields):
@@ -57,6 +74,12 @@ class CommonFields(Fields):
     )
     priority: Annotated[int, in_record("p")] = Field(5, ge=0, le=9, description="From 0 (lowest) to 9.")
     tags: Annotated[Tags, in_record("tg")] = Field([], description="Up to 20 strings by which the task can be found.")
+    callback_url: Annotated[Url | None, in_record("cb")] = Field(
+        None, description="An http or https URL to which the finished task is posted."
+    )
+    callback_on: Annotated[CallbackOn, in_record("co")] = Field(
+        list(FINISHES), description="The statuses in which a finished task is posted to callback_url."
+    )
 
     @property
     def kind(self) -> Kind:

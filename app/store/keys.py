@@ -208,6 +208,34 @@ class Keys:
         suffix = f"{PRIORITY_SEPARATOR}{celery_priority}" if celery_priority else ""
         return f"{self.prefix}{name}{suffix}"
 
+    def delivery(self, delivery_id: str) -> str:
+        """HASH: a delivery, its fields by their whole names. The suffix `:tries` holds its last tries (LIST of JSON);
+        `:task`, `:result` and `:stdout` hold what a pending delivery needs of its task, which was removed."""
+        return f"{self.prefix}d:{delivery_id}"
+
+    @property
+    def deliveries(self) -> str:
+        """ZSET delivery id by seq: all. The channel of the same name announces that a delivery is due."""
+        return f"{self.prefix}deliveries"
+
+    def delivery_index(self, status: str) -> str:
+        """ZSET delivery id by seq: those with this status."""
+        return f"{self.prefix}deliveries:{status}"
+
+    def deliveries_of(self, what: str, name: str) -> str:
+        """ZSET delivery id by seq: those of one `task`, `schedule` or `channel`."""
+        return f"{self.prefix}deliveries:{what}:{name}"
+
+    @property
+    def due_deliveries(self) -> str:
+        """ZSET delivery id by the ms of its next try: pending, and not being tried."""
+        return f"{self.prefix}deliveries:due"
+
+    @property
+    def delivery_leases(self) -> str:
+        """ZSET delivery id by the ms at which the lease of its current try expires."""
+        return f"{self.prefix}deliveries:leases"
+
     @property
     def api_keys(self) -> str:
         """HASH name by digest: every stored key."""

@@ -8,6 +8,7 @@ from app.store.audit import AuditStore
 from app.store.batches import BatchStore
 from app.store.bulk import BulkStore
 from app.store.client import Client, connect
+from app.store.deliveries import DeliveryStore
 from app.store.events import EventStore
 from app.store.failures import FailureStore
 from app.store.firings import FiringStore
@@ -39,6 +40,7 @@ class Store:
         self.retention = RetentionStore(client, self.keys, scripts)
         self.schedules = ScheduleStore(client, self.keys, scripts)
         self.bulks = BulkStore(client, self.keys, scripts)
+        self.deliveries = DeliveryStore(client, self.keys, scripts)
         self.recovery = RecoveryStore(client, self.keys, scripts)
         self.admission = AdmissionStore(client, self.keys)
         self.stats = StatsStore(client, self.keys)

@@ -26,6 +26,8 @@ from app.store.scripts import TASK_VALUES, Scripts
 MAX_LOSSES = 3
 #: Maximum length of a reason in the history, in characters: the name of an exception is the user's choice.
 MAX_REASON_LENGTH = 100
+#: What `delete` returns for an unfinished task with a callback.
+UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +293,10 @@ class TaskStore:
         return before, after
 
     def delete(self, task_id: str) -> str:
-        """Remove every trace of a task. Returns its last status, "" if there is none. A running task is not removed."""
+        """Remove every trace of a task. Returns its last status, "" if there is none.
+
+        A running task is not removed, nor one that has a callback and has not finished (UNTOLD): it has to be stopped.
+        """
         return str(self._scripts("delete", task_id=task_id, call=new_call()))
 
     def renew(self, held: Sequence[Attempt], lease_until_ms: int) -> list[bool]:

@@ -1,4 +1,6 @@
-"""Maintenance: recovery, retention and bulks. Beat runs it at each tick, besides cron; without a beat, a worker does.
+"""Maintenance: recovery, retention, deliveries and bulks.
+
+Beat runs it at each tick, besides cron; without a beat, a worker does.
 
 Each step is bounded and may run in any number of processes at once: the store changes a task only if the task is
 still as it was read.
@@ -14,6 +16,7 @@ from app.domain.errors import Unavailable
 from app.settings import Settings
 from app.store.store import Store
 from app.usecases.bulk_work import BulkWork
+from app.usecases.delivery_upkeep import DeliveryUpkeep
 from app.usecases.dispatch import Dispatcher
 from app.usecases.recovery import Recovery
 from app.usecases.retention import Retention
@@ -35,6 +38,7 @@ class Maintenance:
         self.recovery = Recovery(store, dispatcher, settings, actor, steps=steps)
         self.retention = Retention(store.retention, settings)
         self.bulks = BulkWork(store, dispatcher, settings)
+        self.deliveries = DeliveryUpkeep(store.deliveries, settings, self.recovery)
         self._parts: tuple[Callable[[int], object], ...] = (
             self.recovery.watch_clock,
             self.recovery.complete_batches,
@@ -43,6 +47,8 @@ class Maintenance:
             self.recovery.mark_overdue,
             self.recovery.take_back_lost,
             self.recovery.resend_lost,
+            self.deliveries.take_back_lost_tries,
+            self.deliveries.trim,
             self.retention.run,
             self.bulks.work_off,
         )

@@ -22,7 +22,7 @@ from app.store.listing import Filters, Order, Page
 from app.store.record import Task
 from app.store.store import Store
 from app.store.subscriber import Watch
-from app.store.tasks import NewTask, as_created
+from app.store.tasks import UNTOLD, NewTask, as_created
 from app.usecases.admission import Admission, same_request
 from app.usecases.changes import changed, gives_time, raw_of, retried
 from app.usecases.code_check import CodeChecker, code_problems
@@ -251,7 +251,7 @@ class TaskService:
             status = self._store.tasks.delete(task_id) if is_id(task_id) else ""
             if status == "":
                 raise NotFound("task not found")
-            if status != Status.RUNNING:
+            if status not in (Status.RUNNING, UNTOLD):
                 return
             try:
                 self._stop(task_id)

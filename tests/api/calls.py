@@ -61,6 +61,9 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/resume", None),
     ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/run", None),
     ("POST", "/api/bulk", {"action": "stop", "filter": {"kind": "code"}}),
+    ("GET", "/api/deliveries", None),
+    ("GET", f"/api/deliveries/{UNKNOWN_ID}", None),
+    ("POST", f"/api/deliveries/{UNKNOWN_ID}/replay", None),
     ("GET", "/api/bulk", None),
     ("GET", f"/api/bulk/{UNKNOWN_ID}", None),
     ("POST", f"/api/bulk/{UNKNOWN_ID}/abort", None),
@@ -187,6 +190,10 @@ class PlayedWorker:
     def end_stopped(self, attempt: Attempt) -> None:
         """End an attempt as one that was told to stop."""
         self._end(attempt, Outcome(stopped=True))
+
+    def run(self, task_id: str, outcome: Outcome) -> None:
+        """Run it to this outcome."""
+        self._end(self.start(task_id), outcome)
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         self._store.tasks.finish(attempt, outcome, self._clock(), 3.1)

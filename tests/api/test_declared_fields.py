@@ -31,6 +31,8 @@ COMMON: dict[str, Any] = {
     "expires_in": 12.5,
     "priority": 9,
     "tags": ["a:b", "ü"],
+    "callback_url": "https://example.com/told",
+    "callback_on": ["failed", "stopped"],
 }
 OF_KIND: dict[Kind, dict[str, Any]] = {
     Kind.CODE: {

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from app.domain.deliveries import DeliveryStatus
 from app.domain.errors import Unavailable
 from app.domain.outcome import Ending
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.deliveries import Delivery, DeliveryFilters, NewDelivery
 from app.store.listing import Filters
 from app.store.record import Task
 from app.store.recovery import LostAttempt, Sendable
@@ -29,6 +31,7 @@ LIMIT_SECONDS = 2.0
 ID = "01a20786-bb40-7dea-8c0d-e64779664cff"
 ATTEMPT = Attempt(ID, 1, 1, Kind.CODE, 0, {})
 TASK = Task(ID, "n", TaskType.DELAYED, Kind.CODE, Status.WAITING, 0, 0)
+DELIVERY = Delivery(ID, "msg", "test", DeliveryStatus.PENDING, 0, task_id=ID)
 LOST = LostAttempt(ID, "code", 5, 1, 1, 0, "w", "retry")
 ACTIVE, PAUSED = ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED
 
@@ -80,6 +83,15 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "recovery.mark_overdue": lambda store: store.recovery.mark_overdue(0, 0, 10),
     "recovery.expired_leases": lambda store: store.recovery.expired_leases(0, 10),
     "recovery.take_back": lambda store: store.recovery.take_back(LOST, 0, MESSAGE, 3, WORKER_LOST, ENTRY),
+    "deliveries.add": lambda store: store.deliveries.add(NewDelivery("test"), 0),
+    "deliveries.get": lambda store: store.deliveries.get(ID),
+    "deliveries.page": lambda store: store.deliveries.page(DeliveryFilters(), 10),
+    "deliveries.subject": lambda store: store.deliveries.subject(DELIVERY),
+    "deliveries.claim": lambda store: store.deliveries.claim(0, 1, 10),
+    "deliveries.end_try": lambda store: store.deliveries.end_try(DELIVERY, 0, DeliveryStatus.DELIVERED),
+    "deliveries.take_back": lambda store: store.deliveries.take_back(0, 10),
+    "deliveries.replay": lambda store: store.deliveries.replay(ID, 0),
+    "deliveries.trim": lambda store: store.deliveries.trim(0, 1, 10),
     "retention.count": lambda store: store.retention.count(["x"]),
     "retention.trim": lambda store: store.retention.trim("x", "-inf", 1, 0),
     "retention.trim_oldest": lambda store: store.retention.trim_oldest(["x"], 1),
@@ -105,6 +117,7 @@ PARTS = (
     "firings",
     "recovery",
     "retention",
+    "deliveries",
     "admission",
     "stats",
     "liveness",

@@ -33,6 +33,10 @@
 --   call:NAME STRING the answer to a call that must not be carried out twice, kept for a minute
 --   bulk:ID HASH record of a bulk, its fields by their whole names · bulk:ID:ids LIST ids it has yet to act on, oldest first
 --   bulks ZSET bulk id by seq: the newest 100 · bulks:running ZSET bulk id by seq: those that have not ended
+--   d:ID HASH delivery, its fields by their whole names · d:ID:tries LIST its last tries
+--   d:ID:task HASH, d:ID:result, d:ID:stdout STRING what a pending delivery needs of its task, which was removed
+--   deliveries, deliveries:STATUS, deliveries:task:ID, deliveries:schedule:ID, deliveries:channel:NAME ZSET delivery id by seq
+--   deliveries:due ZSET delivery id by ms of its next try · deliveries:leases ZSET delivery id by ms at which its try is lost
 --   events STREAM of status changes while an event stream is open · events:since STRING ms since when it is complete
 local P = '$PREFIX'
 
@@ -314,9 +318,93 @@ local function note_outcome(schedule_id, status)
   end
 end
 
+local TRIES_KEPT = 20
+
+local function delivery_key(id) return P .. 'd:' .. id end
+local function delivery_index(status) return P .. 'deliveries:' .. status end
+
+-- A UUIDv7 with the time of a sequence number. `salt`: anything that another service is unlikely to have at that time.
+local function id_of_seq(seq, salt)
+  local time = string.format('%012x', math.floor(seq / 2048))
+  local noise = redis.sha1hex(whole(seq) .. salt)
+  return string.format('%s-%s-7%03x-8%s-%s', string.sub(time, 1, 8), string.sub(time, 9), seq % 2048,
+                       string.sub(noise, 1, 3), string.sub(noise, 4, 15))
+end
+
+-- The indexes that hold a delivery, besides that of its status.
+local function delivery_indexes(task_id, schedule_id, channel)
+  local indexes = {P .. 'deliveries'}
+  if task_id then indexes[#indexes + 1] = P .. 'deliveries:task:' .. task_id end
+  if schedule_id then indexes[#indexes + 1] = P .. 'deliveries:schedule:' .. schedule_id end
+  if channel then indexes[#indexes + 1] = P .. 'deliveries:channel:' .. channel end
+  return indexes
+end
+
+-- Sets when a pending delivery is tried next.
+local function put_back(id, next_try_ms)
+  redis.call('HSET', delivery_key(id), 'next_try_ms', next_try_ms)
+  redis.call('ZADD', P .. 'deliveries:due', next_try_ms, id)
+end
+
+-- Creates a delivery that is due now. `fields`: type (required), event_id, channel, url, task_id, scheduled_task_id, data
+-- (docs/decisions/0025). Returns its id.
+local function add_delivery(fields, now_ms)
+  local seq = take_seqs(now_ms, 1)
+  local id, score = id_of_seq(seq, fields.task_id or fields.channel or ''), whole(seq)
+  local record = {'seq', score, 'status', 'pending', 'created_ms', now_ms, 'event_id', fields.event_id or 'msg_' .. id}
+  for _, name in ipairs({'type', 'channel', 'url', 'task_id', 'scheduled_task_id', 'data'}) do
+    if fields[name] then
+      record[#record + 1] = name
+      record[#record + 1] = fields[name]
+    end
+  end
+  redis.call('HSET', delivery_key(id), unpack(record))
+  redis.call('ZADD', delivery_index('pending'), score, id)
+  for _, index in ipairs(delivery_indexes(fields.task_id, fields.scheduled_task_id, fields.channel)) do
+    redis.call('ZADD', index, score, id)
+  end
+  put_back(id, now_ms)
+  redis.call('PUBLISH', P .. 'deliveries', 'due')
+  return id
+end
+
+-- Moves a delivery to the index of another status.
+local function move_delivery(id, status)
+  local k = delivery_key(id)
+  local delivery = redis.call('HMGET', k, 'status', 'seq')
+  redis.call('ZREM', delivery_index(delivery[1]), id)
+  redis.call('ZADD', delivery_index(status), delivery[2], id)
+  redis.call('HSET', k, 'status', status)
+end
+
+-- Removes every trace of a delivery.
+local function erase_delivery(id)
+  local k = delivery_key(id)
+  local delivery = redis.call('HMGET', k, 'status', 'task_id', 'scheduled_task_id', 'channel')
+  for _, index in ipairs(delivery_indexes(delivery[2], delivery[3], delivery[4])) do redis.call('ZREM', index, id) end
+  redis.call('ZREM', delivery_index(delivery[1]), id)
+  redis.call('ZREM', P .. 'deliveries:due', id)
+  redis.call('ZREM', P .. 'deliveries:leases', id)
+  redis.call('DEL', k, k .. ':tries', k .. ':task', k .. ':result', k .. ':stdout')
+end
+
+-- Leaves what the pending deliveries of a task need of it to them. The task is removed right after.
+local function bequeath(task_id)
+  for _, id in ipairs(redis.call('ZRANGE', P .. 'deliveries:task:' .. task_id, 0, -1)) do
+    local k = delivery_key(id)
+    local delivery = redis.call('HMGET', k, 'status', 'data')
+    if delivery[1] == 'pending' and not delivery[2] and redis.call('RENAMENX', key(task_id), k .. ':task') == 1 then
+      for _, part in ipairs({':result', ':stdout'}) do
+        if redis.call('EXISTS', key(task_id) .. part) == 1 then redis.call('RENAME', key(task_id) .. part, k .. part) end
+      end
+      return
+    end
+  end
+end
+
 -- Steps that run when a task finishes, in this order and in the same call, whether an attempt, a stop or a lost worker
 -- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none), failure
--- (of a failed task; see `index_failure`).
+-- (of a failed task; see `index_failure`), callback_url (JSON; false for none), callback_on (JSON; false for any status).
 local FINISH_STEPS = {
   function(ending)  -- remove it from everything that could start or recover it
     unschedule(ending.id)
@@ -338,14 +426,23 @@ local FINISH_STEPS = {
   end,
   function(ending) count(ending.now_ms, ending.status) end,
   function(ending) note_outcome(ending.schedule_id, ending.status) end,
+  function(ending)  -- have its callback told
+    if not ending.callback_url then return end
+    if ending.callback_on and not string.find(ending.callback_on, '"' .. ending.status .. '"', 1, true) then return end
+    add_delivery({
+      type = 'task.' .. ending.status, url = cjson.decode(ending.callback_url), task_id = ending.id,
+      scheduled_task_id = ending.schedule_id,
+    }, ending.now_ms)
+  end,
   function(ending) notify(ending.id, ending.status, ending.inbox) end,
 }
 
 -- Ends a task: runs the steps. `failure`: with the status failed, what `index_failure` takes.
 local function finish(id, status, now_ms, actor, reason, failure)
-  local inbox = get(key(id), 'inbox')
+  local told = redis.call('HMGET', key(id), F.inbox, F.callback_url, F.callback_on)
   local ending = {
-    id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, inbox = inbox, failure = failure,
+    id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, failure = failure,
+    inbox = told[1], callback_url = told[2], callback_on = told[3],
   }
   for _, step in ipairs(FINISH_STEPS) do step(ending) end
 end
@@ -369,7 +466,7 @@ end
 local function erase(id)
   local k = key(id)
   local task = read(k, 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id', 'name', 'folded_name', 'finished_ms',
-                    'fingerprint', 'error_type')
+                    'fingerprint', 'error_type', 'callback_url')
   unschedule(id)
   redis.call('ZREM', P .. 'leases', id)
   redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
@@ -381,6 +478,7 @@ local function erase(id)
   untag(id, task.tags)
   unname(id, task.folded_name or task.name)
   if task.scheduled_task_id then redis.call('ZREM', P .. 'by:' .. task.scheduled_task_id, id) end
+  if task.callback_url then bequeath(id) end
   redis.call('DEL', k, k .. ':spec', k .. ':result', k .. ':stdout', k .. ':attempts', k .. ':history')
 end
 

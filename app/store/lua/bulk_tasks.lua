@@ -2,12 +2,14 @@
 -- ARGV: bulk_id, position, number, now_ms, action, actor
 -- position: as for `bulk_step` · number: at most so many tasks · action: stop or delete
 -- A stop of a running task is only requested. A running task that is to be deleted is removed at once, and its worker is told
--- to end the attempt.
+-- to end the attempt. A task with a callback is stopped before it is deleted.
 -- Returns how many ids were settled, 0 if this step was not the next.
 local function delete(id)
-  local task = read(key(id), 'status', 'inbox')
+  local task = read(key(id), 'status', 'inbox', 'callback_url')
   if not task.status then return false end
-  if task.status == 'running' then stop(id, now_ms, true, actor, STOP_REQUESTED) end
+  if task.status == 'running' or (task.callback_url and not FINISHED[task.status]) then
+    stop(id, now_ms, true, actor, STOP_REQUESTED)
+  end
   erase(id)
   notify(id, 'deleted', task.inbox)
   return true

@@ -198,6 +198,22 @@ def _expires(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
         yield "it never ends"
 
 
+def _of_delivery(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    status = world.raw.hget(f"{PREFIX}d:{match[1]}", "status")
+    if status is None:
+        yield "its delivery is gone"
+    elif status != "pending" and name.endswith((":task", ":result", ":stdout")):
+        yield f"its delivery is {status}"
+
+
+def _deliveries(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    for delivery_id in _members(world, name):
+        status = world.raw.hget(f"{PREFIX}d:{delivery_id}", "status")
+        wanted = "pending" if name.endswith((":due", ":leases")) else name.rpartition(":")[2]
+        if status is None or (wanted in ("pending", "delivered", "failed") and status != wanted):
+            yield f"its member {delivery_id} is {status}"
+
+
 def _incomplete(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     yield "a batch is not complete"
 
@@ -232,6 +248,8 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (rf"bulk:{ID}(:ids)?", _bulk),
         (r"bulks", _fine),
         (r"bulks:running", _running_bulks),
+        (rf"d:{ID}(?::tries|:task|:result|:stdout)?", _of_delivery),
+        (r"deliveries(?::(?:pending|delivered|failed|due|leases|(?:task|schedule|channel):.+))?", _deliveries),
         (r"leases", _place("running")),
         (r"minute:\d+", _expires),
         (r"worker:.+", _expires),

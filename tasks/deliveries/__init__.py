@@ -1,0 +1,1 @@
+"""Sends deliveries: callbacks of finished tasks, and notices to channels (docs/decisions/0025)."""

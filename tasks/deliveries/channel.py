@@ -1,0 +1,119 @@
+"""The interface of channels: ways to send a delivery.
+
+A channel sends one notice once and says what became of it. The courier decides when, counts tries and keeps records.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from app.domain.deliveries import PAUSES_SECONDS
+from app.store.deliveries import Delivery
+from app.store.record import Task
+from tasks.executors.api import retry_after_seconds
+from tasks.http import BlockedAddressError, CallError, Cancel, HttpClient, InvalidURL, Request, Response
+
+#: Failures that another try would have as well.
+_LASTING = (BlockedAddressError, InvalidURL)
+
+
+class Effect(Enum):
+    """What follows from a try."""
+
+    DELIVERED = auto()
+    AGAIN = auto()
+    POSTPONED = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a try. `status`: the code of the answer, if there was one. `error`: for callers; no part of an
+    answer's body, which could show what only the service can reach.
+    """
+
+    effect: Effect
+    status: int | None = None
+    error: str | None = None
+    after_seconds: float | None = None
+
+    @classmethod
+    def delivered(cls, status: int | None = None) -> Verdict:
+        """The receiver has it."""
+        return cls(Effect.DELIVERED, status)
+
+    @classmethod
+    def again(cls, status: int | None, error: str, after_seconds: float | None = None) -> Verdict:
+        """Try again, at the earliest after that many seconds."""
+        return cls(Effect.AGAIN, status, error, after_seconds)
+
+    @classmethod
+    def postponed(cls, after_seconds: float) -> Verdict:
+        """Nothing was sent, since the channel sends no more at present; this is no try."""
+        return cls(Effect.POSTPONED, after_seconds=after_seconds)
+
+    @classmethod
+    def failed(cls, status: int | None, error: str) -> Verdict:
+        """No further try makes sense."""
+        return cls(Effect.FAILED, status, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A delivery at one try.
+
+    task: the finished task that it is about, without its body; None if there is none, or if `delivery.data` says all.
+    now_ms: the time of this try. timeout_seconds: how long it may take.
+    """
+
+    delivery: Delivery
+    task: Task | None
+    now_ms: int
+    timeout_seconds: float
+
+
+class Channel(Protocol):
+    """Sends notices. Thread-safe."""
+
+    @property
+    def pauses_seconds(self) -> Sequence[float]:
+        """The pause before each try after the first."""
+
+    def send(self, notice: Notice, cancel: Cancel) -> Verdict:
+        """Send the notice within its timeout. Raises Cancelled if `cancel` ends it."""
+
+
+class HttpChannel(ABC):
+    """A channel that makes one HTTP request, through the client that checks addresses."""
+
+    pauses_seconds: Sequence[float] = PAUSES_SECONDS
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    @abstractmethod
+    def request(self, notice: Notice) -> Request:
+        """The request that sends the notice."""
+
+    def judge(self, answer: Response) -> Verdict:
+        """What the answer means: 2xx is success, 3xx and 410 are final, anything else is tried again."""
+        status = answer.status_code
+        error = f"the receiver answered {status}"
+        if 200 <= status < 300:
+            return Verdict.delivered(status)
+        if 300 <= status < 400 or status == 410:
+            return Verdict.failed(status, error)
+        return Verdict.again(status, error, retry_after_seconds(answer.header("Retry-After"), time.time()))
+
+    def send(self, notice: Notice, cancel: Cancel) -> Verdict:
+        try:
+            answer = self._client.call(self.request(notice), cancel)
+        except CallError as error:
+            text = f"{error.type}: {error.message}"
+            return Verdict.failed(None, text) if isinstance(error, _LASTING) else Verdict.again(None, text)
+        return self.judge(answer)

@@ -311,9 +311,9 @@ def _among(kinds: Iterable[str]) -> str:
     return f",{','.join(kinds)},"
 
 
-def _attempt(task_id: str, record: Sequence[str], body: str) -> Attempt:
+def _attempt(task_id: str, record: str, body: str) -> Attempt:
     """The attempt that a script has granted, from the record and the body of its task."""
-    task = read_task(task_id, record, json.loads(body))
+    task = read_task(task_id, json.loads(record), json.loads(body))
     return Attempt(
         task_id=task_id,
         number=task.attempt,

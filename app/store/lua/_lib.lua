@@ -575,8 +575,11 @@ local function start(id, now_ms, due_ms, lease_until_ms, worker, claim)
   count(now_ms, 'w' .. bucket(tonumber(now_ms) - tonumber(due_ms)))
 end
 
--- What a worker needs of a task that it has claimed: its record and its body.
-local function granted(id) return redis.call('HGETALL', key(id)), redis.call('GET', key(id) .. ':spec') end
+-- What a worker needs of a task that it has claimed: its record as a JSON array, and its body. The client would need
+-- longer to read a reply of 40 parts than a text.
+local function granted(id)
+  return cjson.encode(redis.call('HGETALL', key(id))), redis.call('GET', key(id) .. ':spec')
+end
 
 -- Whether a task that has not started had to start before now.
 local function is_expired(id, now_ms)

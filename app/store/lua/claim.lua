@@ -3,9 +3,9 @@
 -- kinds: the kinds that the worker runs, each surrounded by commas
 -- claim: identifies this call. A call that is sent again, because its connection was lost, gets the same answer
 -- expired: as `expire` of _lib.lua reads it
--- Returns {'running', record, body}, or {status} if there is nothing to start ('' for no such task, 'early' if it is
--- not due yet, 'elsewhere' if another worker must run it: its kind was changed after this message was sent, 'expired' if
--- it could not start in time and has failed for that now).
+-- Returns {'running', what `granted` of _lib.lua returns…}, or {status} if there is nothing to start ('' for no such
+-- task, 'early' if it is not due yet, 'elsewhere' if another worker must run it: its kind was changed after this message
+-- was sent, 'expired' if it could not start in time and has failed for that now).
 -- The epoch counts claims for fencing: an attempt number can be reused by an attempt that did not count, but no two
 -- claims of a task may look alike.
 local k = key(task_id)

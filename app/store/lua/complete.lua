@@ -11,7 +11,7 @@
 -- queues: from which the worker takes its next task, separated by commas; '' if it wants none. Then the rest is '', too
 -- kinds: as in `claim` · claim: identifies this call, as "place:number"; a place makes one call after the other
 -- Returns {status}: the new status, '' for no such task, or 'superseded' if the caller no longer holds the attempt; with
--- a next task {status, task id, record, body}.
+-- a next task {status, task id, what `granted` of _lib.lua returns…}.
 local function complete()
   local k = key(task_id)
   local task = read(k, 'status', 'epoch', 'stop_requested_ms', 'worker')

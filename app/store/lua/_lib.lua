@@ -195,23 +195,27 @@ local function admit(request_key, request_value, most_waiting, number, first_id)
   return nil
 end
 
--- Moves a task to the index of another status, and sets the status in its record.
-local function move(id, status, now_ms, actor, reason)
-  local k = key(id)
-  local task = read(k, 'kind', 'task_type', 'status', 'seq')
+-- Moves a task to the index of another status, and sets the status in its record, with further fields. `task`: its kind,
+-- task_type, status and seq as they are now.
+local function move_task(id, task, status, now_ms, actor, reason, fields)
   redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
   redis.call('ZADD', task_index(task.kind, task.task_type, status), task.seq, id)
-  set(k, {status = status})
+  fields.status = status
+  set(key(id), fields)
   record_change(id, task.status, status, now_ms, actor, reason)
+end
+
+local function move(id, status, now_ms, actor, reason)
+  move_task(id, read(key(id), 'kind', 'task_type', 'status', 'seq'), status, now_ms, actor, reason, {})
 end
 
 local QUEUED_BY = columns('kind', 'priority')
 
--- The set of queued tasks for a task, from its record: those whose messages are in the same list.
-local function queued_key(id)
-  local task = row(key(id), QUEUED_BY)
-  return P .. 'queued:' .. task.kind .. ':' .. (task.priority or DEFAULT_PRIORITY)
-end
+-- The set of queued tasks for a task, given its kind and priority: those whose messages are in the same list.
+local function queued_set(task) return P .. 'queued:' .. task.kind .. ':' .. (task.priority or DEFAULT_PRIORITY) end
+
+-- The same, from its record.
+local function queued_key(id) return queued_set(row(key(id), QUEUED_BY)) end
 
 -- Removes a task from every set that could start it, or fail it because it has not started.
 local function unschedule(id)
@@ -248,8 +252,7 @@ end
 
 local function count(now_ms, counter)
   local k = P .. 'minute:' .. whole(math.floor(tonumber(now_ms) / 60000))
-  redis.call('HINCRBY', k, counter, 1)
-  redis.call('EXPIRE', k, 7200)
+  if redis.call('HINCRBY', k, counter, 1) == 1 then redis.call('EXPIRE', k, 7200) end
 end
 
 -- Histogram bucket: the bounds grow by a factor of 1.15 from 0.1 ms (app/store/histogram.py computes the same bounds).
@@ -403,21 +406,25 @@ local function bequeath(task_id)
 end
 
 -- Steps that run when a task finishes, in this order and in the same call, whether an attempt, a stop or a lost worker
--- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, inbox (false for none), failure
--- (of a failed task; see `index_failure`), callback_url (JSON; false for none), callback_on (JSON; false for any status).
+-- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, failure (of a failed task; see
+-- `index_failure`), task (its fields before its end, as `finish` reads them; false for none)
 local FINISH_STEPS = {
-  function(ending)  -- remove it from everything that could start or recover it
-    unschedule(ending.id)
-    redis.call('ZREM', P .. 'leases', ending.id)
+  function(ending)  -- remove it from everything that could recover or start it
+    if ending.task.status == 'running' then
+      redis.call('ZREM', P .. 'leases', ending.id)
+    else
+      unschedule(ending.id)
+    end
   end,
   function(ending)  -- remove the fields of unfinished tasks
-    set(key(ending.id), {finished_ms = ending.now_ms})
     unset(key(ending.id), 'lease_until_ms', 'epoch', 'claim', 'stop_requested_ms', 'inbox', 'has_older_message')
   end,
-  function(ending) move(ending.id, ending.status, ending.now_ms, ending.actor, ending.reason) end,
+  function(ending)
+    local fields = {finished_ms = ending.now_ms}
+    move_task(ending.id, ending.task, ending.status, ending.now_ms, ending.actor, ending.reason, fields)
+  end,
   function(ending)  -- list it by its finish, and by its error
-    local task = read(key(ending.id), 'kind', 'task_type', 'seq', 'scheduled_task_id')
-    ending.schedule_id = task.scheduled_task_id
+    local task = ending.task
     local finish_seq = whole(take_seqs(ending.now_ms, 1))
     redis.call('ZADD', finished_index(task.kind, task.task_type, ending.status), finish_seq, ending.id)
     if ending.status == 'failed' and ending.failure then
@@ -425,25 +432,22 @@ local FINISH_STEPS = {
     end
   end,
   function(ending) count(ending.now_ms, ending.status) end,
-  function(ending) note_outcome(ending.schedule_id, ending.status) end,
+  function(ending) note_outcome(ending.task.scheduled_task_id, ending.status) end,
   function(ending)  -- have its callback told
-    if not ending.callback_url then return end
-    if ending.callback_on and not string.find(ending.callback_on, '"' .. ending.status .. '"', 1, true) then return end
+    local url, on = ending.task.callback_url, ending.task.callback_on  -- both JSON; no `on`: whatever the status
+    if not url or on and not string.find(on, '"' .. ending.status .. '"', 1, true) then return end
     add_delivery({
-      type = 'task.' .. ending.status, url = cjson.decode(ending.callback_url), task_id = ending.id,
-      scheduled_task_id = ending.schedule_id,
+      type = 'task.' .. ending.status, url = cjson.decode(url), task_id = ending.id,
+      scheduled_task_id = ending.task.scheduled_task_id,
     }, ending.now_ms)
   end,
-  function(ending) notify(ending.id, ending.status, ending.inbox) end,
+  function(ending) notify(ending.id, ending.status, ending.task.inbox) end,
 }
 
 -- Ends a task: runs the steps. `failure`: with the status failed, what `index_failure` takes.
 local function finish(id, status, now_ms, actor, reason, failure)
-  local told = redis.call('HMGET', key(id), F.inbox, F.callback_url, F.callback_on)
-  local ending = {
-    id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, failure = failure,
-    inbox = told[1], callback_url = told[2], callback_on = told[3],
-  }
+  local task = read(key(id), 'kind', 'task_type', 'status', 'seq', 'scheduled_task_id', 'inbox', 'callback_url', 'callback_on')
+  local ending = {id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, failure = failure, task = task}
   for _, step in ipairs(FINISH_STEPS) do step(ending) end
 end
 
@@ -561,18 +565,33 @@ local function expire(id, now_ms, actor, failure)
   finish(id, 'failed', now_ms, actor, 'ExpiredError', values[get(key(id), 'kind')])
 end
 
--- Starts an attempt of a task that is queued. `due_ms`: of the task · `claim`: identifies the call.
-local function start(id, now_ms, due_ms, lease_until_ms, worker, claim)
-  local k = key(id)
-  unschedule(id)
+-- What `start` needs to know of a task.
+local STARTED = columns('status', 'due_ms', 'kind', 'task_type', 'seq', 'priority', 'attempt', 'epoch', 'claim')
+
+-- Starts an attempt of a task that is queued, or waiting and due. `task`: as read by STARTED · `claim`: identifies the
+-- call. The epoch counts claims for fencing: an attempt number can be reused by an attempt that did not count, but no two
+-- claims of a task may look alike.
+local function start(id, task, now_ms, lease_until_ms, worker, claim)
+  if task.status == 'queued' then
+    redis.call('ZREM', P .. 'expiring', id)
+    redis.call('ZREM', queued_set(task), id)
+  else
+    unschedule(id)
+  end
   redis.call('ZADD', P .. 'leases', lease_until_ms, id)
-  local attempt = add(k, 'attempt', 1)
-  move(id, 'running', now_ms, worker, 'attempt ' .. attempt .. ' starts')
-  add(k, 'epoch', 1)
-  set(k, {started_ms = now_ms, worker = worker, lease_until_ms = lease_until_ms, claim = claim})
-  unset(k, 'finished_ms', 'duration_ms', 'error', 'stdout_truncated', 'cpu_ms', 'memory_kb')
-  redis.call('DEL', k .. ':result', k .. ':stdout')
-  count(now_ms, 'w' .. bucket(tonumber(now_ms) - tonumber(due_ms)))
+  local attempt, epoch = tonumber(task.attempt or 0) + 1, tonumber(task.epoch or 0) + 1
+  local fields = {
+    attempt = attempt, epoch = epoch, started_ms = now_ms, worker = worker, lease_until_ms = lease_until_ms, claim = claim,
+  }
+  if task.status == 'waiting' then fields.queued_ms = task.due_ms end
+  local reason = 'attempt ' .. attempt .. ' starts'
+  move_task(id, task, 'running', now_ms, worker, reason, fields)
+  if attempt > 1 then
+    local k = key(id)
+    unset(k, 'finished_ms', 'duration_ms', 'error', 'stdout_truncated', 'cpu_ms', 'memory_kb')
+    redis.call('DEL', k .. ':result', k .. ':stdout')
+  end
+  count(now_ms, 'w' .. bucket(tonumber(now_ms) - tonumber(task.due_ms)))
 end
 
 -- What a worker needs of a task that it has claimed: its record as a JSON array, and its body. The client would need

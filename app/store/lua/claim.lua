@@ -6,10 +6,7 @@
 -- Returns {'running', what `granted` of _lib.lua returns…}, or {status} if there is nothing to start ('' for no such
 -- task, 'early' if it is not due yet, 'elsewhere' if another worker must run it: its kind was changed after this message
 -- was sent, 'expired' if it could not start in time and has failed for that now).
--- The epoch counts claims for fencing: an attempt number can be reused by an attempt that did not count, but no two
--- claims of a task may look alike.
-local k = key(task_id)
-local task = read(k, 'status', 'due_ms', 'kind', 'claim')
+local task = row(key(task_id), STARTED)
 if not task.status then return {''} end
 if not is_among(task.kind, kinds) then return {'elsewhere'} end
 
@@ -21,7 +18,6 @@ if task.status == 'waiting' then
     if redis.call('ZREM', P .. 'sent', task_id) == 1 then redis.call('ZADD', P .. 'due', task.due_ms, task_id) end
     return {'early'}
   end
-  set(k, {queued_ms = task.due_ms})
 elseif task.status ~= 'queued' then
   return {task.status}
 end
@@ -29,5 +25,5 @@ if is_expired(task_id, now_ms) then
   expire(task_id, now_ms, worker, expired)
   return {'expired'}
 end
-start(task_id, now_ms, task.due_ms, lease_until_ms, worker, claim)
+start(task_id, task, now_ms, lease_until_ms, worker, claim)
 return {'running', granted(task_id)}

@@ -12,6 +12,12 @@
 -- kinds: as in `claim` · claim: identifies this call, as "place:number"; a place makes one call after the other
 -- Returns {status}: the new status, '' for no such task, or 'superseded' if the caller no longer holds the attempt; with
 -- a next task {status, task id, what `granted` of _lib.lua returns…}.
+local function value_in(fields, name)
+  for i = 1, #fields, 2 do
+    if fields[i] == name then return fields[i + 1] end
+  end
+end
+
 local function complete()
   local k = key(task_id)
   local task = read(k, 'status', 'epoch', 'stop_requested_ms', 'worker')
@@ -25,10 +31,8 @@ local function complete()
   if stdout ~= '' then redis.call('SET', k .. ':stdout', stdout) end
   if not again then
     finish(task_id, status, now_ms, task.worker, reason, failure)
-    if status ~= 'stopped' then
-      local duration_ms = get(k, 'duration_ms')
-      if duration_ms then count(now_ms, 'd' .. bucket(duration_ms)) end
-    end
+    local duration_ms = value_in(fields, F.duration_ms)
+    if status ~= 'stopped' and duration_ms then count(now_ms, 'd' .. bucket(duration_ms)) end
     return status
   end
   if attempt ~= '' then record_attempt(task_id, attempt) end
@@ -74,10 +78,10 @@ local function take_next()
   local list, found = next_message()
   local id = found and task_in_message(found)
   if not id then return nil end
-  local task = read(key(id), 'status', 'due_ms', 'kind')
+  local task = row(key(id), STARTED)
   if task.status ~= 'queued' or not is_among(task.kind, kinds) or is_expired(id, now_ms) then return nil end
   redis.call('RPOP', list)
-  start(id, now_ms, task.due_ms, lease_until_ms, worker, claim)
+  start(id, task, now_ms, lease_until_ms, worker, claim)
   return id
 end
 

@@ -46,6 +46,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 # Control characters, line separators, overrides of the writing direction, and halves of surrogate pairs.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_IS_PLAIN = re.compile(r"[\w.:@/+-]+", re.ASCII).fullmatch
 _NEEDS_QUOTES = re.compile(r'[\s"=\\]|^$')
 
 
@@ -55,6 +56,7 @@ ROUTINE = frozenset({"tasks_create", "task_started", "task_succeeded"})
 
 def configure(settings: Settings) -> None:
     """Send all logs of this process to stderr in our form. Replaces any earlier configuration."""
+    _leave_out_what_no_line_shows()
     root = logging.getLogger()
     root.handlers = [handler(settings.log_format)]
     if settings.log_tasks == "failures":
@@ -67,6 +69,12 @@ def configure(settings: Settings) -> None:
     for name, floor in FLOORS.items():
         logging.getLogger(name).setLevel(max(floor, root.level))
     logging.captureWarnings(True)
+
+
+def _leave_out_what_no_line_shows() -> None:
+    """Switch off what `logging` looks up for each record, as its documentation advises: half the time of a line."""
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def handler(log_format: str) -> logging.Handler:
@@ -151,6 +159,8 @@ class JsonFormatter(logging.Formatter):
 
 def escape(text: str) -> str:
     """`text` with every character that could end a line or control a terminal written as \\n, \\x1b, \\u2028."""
+    if text.isascii() and text.isprintable():  # nearly every text, and much faster than the search
+        return text
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
@@ -174,6 +184,8 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """`value` in JSON's types: numbers, booleans and null unchanged, everything else as bounded text."""
+    if isinstance(value, str):
+        return _bounded(str(value))  # `str` for its subclasses
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -192,6 +204,8 @@ def _bounded(text: str) -> str:
 
 
 def _quoted(value: Any) -> str:
+    if isinstance(value, str) and _IS_PLAIN(value):
+        return value
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     if not _NEEDS_QUOTES.search(text):
         return escape(text)

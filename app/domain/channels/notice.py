@@ -1,0 +1,129 @@
+"""What a notice says: the facts, and their words in the languages of the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from app.domain.times import to_rfc3339
+
+Language = Literal["en", "zh"]
+
+
+class NoticeType(StrEnum):
+    """What a notice is about. Those of tasks and scheduled tasks are the values of a rule's `on`, and `silent`."""
+
+    FAILED = "failed"
+    STOPPED = "stopped"
+    MISSED = "missed"
+    LATE = "late"
+    SILENT = "silent"
+    RECOVERED = "recovered"
+    SUMMARY = "summary"  # of notices that were held back
+    TROUBLE = "trouble"  # of the service itself
+    WELL = "well"  # the end of a trouble
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice before it is put into the words of a channel. Empty values are unknown or do not apply.
+
+    subject: the name of the task or scheduled task, or what the service has trouble with. reason: why, such as the
+    error. count: how many times in a row. since_ms: since when.
+    """
+
+    type: NoticeType
+    subject: str
+    at_ms: int
+    reason: str = ""
+    task_id: str = ""
+    scheduled_task_id: str = ""
+    schedule: str = ""
+    count: int = 0
+    since_ms: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The stored form. Empty values are left out."""
+        return {name: value for name, value in asdict(self).items() if value or name in ("type", "subject", "at_ms")}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Notice:
+        """The notice with this stored form."""
+        return cls(**{**stored, "type": NoticeType(stored["type"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A notice in words, not yet in the markup of a chat: everything but `link` and labels may be hostile text.
+
+    facts: (label, value). detail: text of several lines, such as an error. link: "" for none.
+    """
+
+    headline: str
+    facts: tuple[tuple[str, str], ...]
+    detail: str
+    link: str
+    link_label: str
+    notice: Notice
+
+
+_HEADLINES: Mapping[NoticeType, Mapping[Language, str]] = {
+    NoticeType.FAILED: {"en": "Failed: {}", "zh": "任务失败：{}"},
+    NoticeType.STOPPED: {"en": "Stopped: {}", "zh": "任务被停止：{}"},
+    NoticeType.MISSED: {"en": "Missed: {}", "zh": "错过执行：{}"},
+    NoticeType.LATE: {"en": "Late: {}", "zh": "仍未完成：{}"},
+    NoticeType.SILENT: {"en": "No success: {}", "zh": "长时间没有成功：{}"},
+    NoticeType.RECOVERED: {"en": "Recovered: {}", "zh": "已恢复：{}"},
+    NoticeType.SUMMARY: {"en": "And {} more in 5 min", "zh": "5 分钟内还有 {} 条通知"},
+    NoticeType.TROUBLE: {"en": "Celeriac has trouble: {}", "zh": "Celeriac 服务异常：{}"},
+    NoticeType.WELL: {"en": "Celeriac is well again: {}", "zh": "Celeriac 服务已恢复：{}"},
+    NoticeType.TEST: {"en": "Test: {}", "zh": "测试：{}"},
+}
+_LABELS: Mapping[str, Mapping[Language, str]] = {
+    "count": {"en": "Count", "zh": "次数"},
+    "schedule": {"en": "Schedule", "zh": "计划"},
+    "since": {"en": "Since", "zh": "开始时间"},
+    "at": {"en": "Time", "zh": "时间"},
+    "task": {"en": "Task id", "zh": "任务 ID"},
+    "link": {"en": "Open in the console", "zh": "在控制台中打开"},
+}
+
+
+def message_of(notice: Notice, language: Language, public_url: str) -> Message:
+    """Put a notice into words. `public_url`: where people reach the console, "" if that is unknown."""
+    labels = {name: words[language] for name, words in _LABELS.items()}
+    return Message(
+        headline=_HEADLINES[notice.type][language].format(notice.subject),
+        facts=tuple((labels[name], value) for name, value in _facts(notice)),
+        detail=notice.reason,
+        link=_link(notice, public_url),
+        link_label=labels["link"],
+        notice=notice,
+    )
+
+
+def _facts(notice: Notice) -> Iterator[tuple[str, str]]:
+    if notice.schedule and notice.schedule != notice.subject:
+        yield "schedule", notice.schedule
+    if notice.count > 1:
+        yield "count", str(notice.count)
+    if notice.since_ms:
+        yield "since", to_rfc3339(notice.since_ms)
+    yield "at", to_rfc3339(notice.at_ms)
+    if notice.task_id:
+        yield "task", notice.task_id
+
+
+def _link(notice: Notice, public_url: str) -> str:
+    """Where the console shows what a notice is about."""
+    if not public_url:
+        return ""
+    base = public_url.rstrip("/")
+    if notice.task_id:
+        return f"{base}/#/tasks/{notice.task_id}"
+    if notice.scheduled_task_id:
+        return f"{base}/#/tasks?scheduled_task_id={notice.scheduled_task_id}"
+    return f"{base}/"

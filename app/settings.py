@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.domain.channels.parse import MAX_FILE_BYTES, NamedChannel, read_channels
 from app.domain.cron import load_zone
 from app.domain.quota import Action, Quota, Quotas, parse_quotas
 from app.domain.webhooks import WebhookSecret
@@ -139,6 +140,32 @@ def _webhook_secrets(text: str) -> tuple[WebhookSecret, ...]:
         except ValueError as error:
             raise ValueError(f"entry {number} {error}") from None
     return tuple(secrets)
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be a URL like https://tasks.example, without query and fragment")
+    if len(text) > 500 or not text.isprintable() or " " in text or "@" in parts.netloc:
+        raise ValueError("must be a URL of at most 500 characters, without spaces, user or password")
+    return text
+
+
+def _channels_file(text: str) -> tuple[NamedChannel, ...]:
+    path = _path(text)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"{path} must have at most {MAX_FILE_BYTES} bytes")
+    try:
+        return read_channels(content.decode())
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _redis_url(text: str) -> str:
@@ -305,6 +332,14 @@ class Settings:
     http_allowed_ports: tuple[int, ...] = _setting((), _ports, "Ports that API tasks may call. If empty, all.")
     http_proxy_url: str = _setting(
         "", str, "Proxy for all API tasks. The proxy, not Celeriac, then decides which addresses may be called."
+    )
+    public_url: str = _setting(
+        "", _public_url, "Where people reach the console (`https://tasks.example`), for the links in notices."
+    )
+    channels_file: tuple[NamedChannel, ...] = _setting(
+        (),
+        _channels_file,
+        "TOML file with channels for notices, in addition to those of `/api/channels`. It is read at start.",
     )
     http_ca_bundle: str = _setting("", str, "PEM file of additional certificate authorities that API tasks trust.")
     callback_secrets: tuple[WebhookSecret, ...] = _setting(

@@ -18,6 +18,7 @@ from app.usecases.access import AccessService
 from app.usecases.admission import Admission
 from app.usecases.batches import BatchService
 from app.usecases.bulk import BulkService
+from app.usecases.channels import ChannelService
 from app.usecases.code_check import CodeChecker
 from app.usecases.deliveries import DeliveryService
 from app.usecases.dispatch import Dispatcher
@@ -48,6 +49,7 @@ class Context:
     audit: AuditStore
     batches: BatchService
     workers: WorkersService
+    channels: ChannelService
     large_bodies: LargeBodies
     deliveries: DeliveryService
 
@@ -71,6 +73,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         audit=store.audit,
         batches=BatchService(store, dispatcher, checker, admission, clock),
         workers=WorkersService(store.liveness, clock),
+        channels=ChannelService(store.channels, store.deliveries, settings.channels_file, clock),
         large_bodies=LargeBodies(),
         deliveries=DeliveryService(store.deliveries, clock),
         holding=Holding(max_held(settings.api_threads), settings.max_event_streams),

@@ -20,6 +20,7 @@ from app.api.problems import FURTHER_PROBLEMS, PROBLEMS, RETRY_AFTER_SECONDS
 from app.api.request_schemas import body_names, request_schemas
 from app.domain.batch import BatchSpec
 from app.domain.bulk import BulkSpec
+from app.domain.channels import CHANNEL_MODELS
 from app.domain.spec import PreviewSpec, ScheduleSpec, TaskSpec
 from app.domain.status import Kind
 from app.version import VERSION
@@ -27,7 +28,14 @@ from app.version import VERSION
 Json = dict[str, Any]
 
 _SCHEMAS = "#/components/schemas/"
-_REQUESTS: tuple[type[BaseModel], ...] = (TaskSpec, ScheduleSpec, PreviewSpec, BatchSpec, BulkSpec)
+_REQUESTS: tuple[type[BaseModel], ...] = (
+    TaskSpec,
+    ScheduleSpec,
+    PreviewSpec,
+    BatchSpec,
+    BulkSpec,
+    *CHANNEL_MODELS,
+)
 _RESPONSES: tuple[type[BaseModel], ...] = (
     *responses.TASKS.values(),
     responses.TaskPage,
@@ -43,6 +51,8 @@ _RESPONSES: tuple[type[BaseModel], ...] = (
     responses.Reset,
     responses.Preview,
     responses.AuditPage,
+    responses.Channel,
+    responses.ChannelList,
     responses.Bulk,
     responses.BulkList,
     responses.BulkCount,
@@ -124,7 +134,7 @@ def document() -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "This service"}],
-        "tags": [{"name": name} for name in ("Tasks", "Scheduled tasks", "Bulks", "Deliveries", "Service")],
+        "tags": [{"name": name} for name in ("Tasks", "Scheduled tasks", "Bulks", "Deliveries", "Channels", "Service")],
         "security": _SECURITY,
         "paths": _paths(),
         "webhooks": {"taskFinished": {"post": _callback()}},

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.api.parsing import DEFAULT_LIMIT, MAX_FILTER_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS
+from app.domain.channels import CHANNEL_MODELS
 from app.domain.deliveries import DeliveryStatus
 from app.domain.idempotency import MAX_KEY_LENGTH
 from app.domain.kinds import KINDS
@@ -508,6 +509,101 @@ SCHEDULED_TASKS = (
     ),
 )
 
+_CHANNEL = Answer("The channel, without its secrets.", "Channel")
+CHANNEL_NAME = _parameter(
+    "path",
+    "name",
+    "The channel's name.",
+    {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+)
+CHANNEL_EXAMPLES: dict[str, Any] = {
+    "Slack": {"kind": "slack", "url": "https://hooks.slack.com/services/T000/B000/XXXX"},
+    "DingTalk, signed": {
+        "kind": "dingtalk",
+        "url": "https://oapi.dingtalk.com/robot/send?access_token=XXXX",
+        "secret": "SECXXXX",
+        "language": "zh",
+    },
+    "mail": {
+        "kind": "email",
+        "url": "smtps://mail.example:465",
+        "username": "celeriac",
+        "secret": "password",
+        "sender": "celeriac@mail.example",
+        "to": ["ops@mail.example"],
+    },
+}
+CHANNELS = (
+    Operation(
+        "GET",
+        "/api/channels",
+        "listChannels",
+        "Channels",
+        "List the channels",
+        {200: Answer("The channels, by name.", "ChannelList")},
+        (*READING, 422),
+        "Where notices go. Needs a key of scope `admin`, like all operations on channels.",
+    ),
+    Operation(
+        "GET",
+        "/api/channels/{name}",
+        "getChannel",
+        "Channels",
+        "Get a channel",
+        {200: _CHANNEL},
+        (*READING, 404),
+        parameters=(CHANNEL_NAME,),
+    ),
+    Operation(
+        "PUT",
+        "/api/channels/{name}",
+        "putChannel",
+        "Channels",
+        "Create a channel, or replace it",
+        {200: Answer("Replaced.", "Channel"), 201: Answer("Created.", "Channel", ("Location",))},
+        (*WRITING, 409),
+        "Secrets are never read back: responses show `***` instead, and a body that has `***` keeps them.",
+        (CHANNEL_NAME,),
+        tuple(model.__name__ for model in CHANNEL_MODELS),
+        CHANNEL_EXAMPLES,
+    ),
+    Operation(
+        "PATCH",
+        "/api/channels/{name}",
+        "changeChannel",
+        "Channels",
+        "Change a channel",
+        {200: _CHANNEL},
+        (*WRITING, 404, 409),
+        "Fields that are left out stay as they are, secrets too; null resets a field to its default.",
+        (CHANNEL_NAME,),
+        ("ChannelChange",),
+        {"a new secret": {"secret": "SECYYYY"}},
+    ),
+    Operation(
+        "DELETE",
+        "/api/channels/{name}",
+        "deleteChannel",
+        "Channels",
+        "Delete a channel",
+        {204: _GONE},
+        (*READING, 404, 409),
+        "Notices that have not been delivered to it fail.",
+        (CHANNEL_NAME,),
+    ),
+    Operation(
+        "POST",
+        "/api/channels/{name}/test",
+        "testChannel",
+        "Channels",
+        "Send a test notice to a channel",
+        {202: Answer("It is sent as soon as possible.", "Delivery", ("Location",))},
+        (*READING, 404),
+        "What becomes of it is in the delivery, to which `Location` leads.",
+        (CHANNEL_NAME,),
+    ),
+)
+
 SERVICE = (
     Operation(
         "GET",
@@ -690,4 +786,4 @@ DELIVERIES = (
     ),
 )
 
-OPERATIONS = (*TASKS, *EVENTS, *SCHEDULED_TASKS, *BULKS, *DELIVERIES, *SERVICE)
+OPERATIONS = (*TASKS, *EVENTS, *SCHEDULED_TASKS, *BULKS, *DELIVERIES, *CHANNELS, *SERVICE)

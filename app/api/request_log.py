@@ -24,6 +24,10 @@ SENTENCES = {
     "batches.create": "batch of tasks created",
     "bulk.create": "bulk begun",
     "bulk.abort": "bulk aborted",
+    "channels.put": "channel created or replaced",
+    "channels.patch": "channel changed",
+    "channels.delete": "channel deleted",
+    "channels.test": "test notice created",
     "scheduled_tasks.create": "scheduled task created",
     "scheduled_tasks.patch": "scheduled task changed",
     "scheduled_tasks.put_by_key": "scheduled task created or changed by key",
@@ -34,7 +38,7 @@ SENTENCES = {
     "scheduled_tasks.run": "task created by hand from a scheduled task",
 }
 #: What the last part of a Location is the id of, by the part before it.
-_ID_NAMES = {"tasks": "task_id", "scheduled-tasks": "schedule_id", "bulk": "bulk_id"}
+_ID_NAMES = {"tasks": "task_id", "scheduled-tasks": "schedule_id", "bulk": "bulk_id", "channels": "name"}
 SILENT = frozenset({"cron.preview"})  # changes nothing
 
 

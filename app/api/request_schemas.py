@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.domain.bulk import ACTIONS, Of
+from app.domain.channels import CHANNEL_KINDS, CHANNEL_MODELS
 from app.domain.kinds import KINDS, KindSpec
 from app.domain.spec import DELAY_FIELDS, WHEN_FIELDS
 
@@ -35,6 +36,8 @@ def request_schemas(models: Json) -> Json:
         "ScheduleChange": _change_of(schedule),
         "PreviewSpec": {**_with_nulls(preview), **_exactly_one(*WHEN_FIELDS)},
         "BatchSpec": _batch(models["BatchSpec"]),
+        **{model.__name__: _with_nulls(models[model.__name__]) for model in CHANNEL_MODELS},
+        "ChannelChange": _channel_change([models[model.__name__] for model in CHANNEL_MODELS]),
         "BulkSpec": {**_with_nulls(models["BulkSpec"]), **_exactly_one("filter", "ids"), **_BULK_RULES},
     }
 
@@ -46,6 +49,16 @@ def _batch(batch: Json) -> Json:
         "items": {"oneOf": [{"$ref": f"{_REF}{row.noun}TaskSpec"} for row in KINDS.values()]},
     }
     return _with_nulls({**batch, "properties": {**batch["properties"], "tasks": tasks}})
+
+
+def _channel_change(channels: list[Json]) -> Json:
+    """Any subset of the fields of a channel of any kind."""
+    properties: Json = {}
+    for channel in channels:
+        properties |= {name: _or_null(_without_default(schema)) for name, schema in channel["properties"].items()}
+    properties["kind"] = _or_null({"type": "string", "enum": list(CHANNEL_KINDS)})
+    properties |= {name: _or_null({"type": "string"}) for name in ("url", "secret")}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
 def _of_kind(row: KindSpec, task: Json, schedule: Json) -> Iterator[tuple[str, Json]]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SkipValidati
 
 from app.domain.annotations import bare, without_none
 from app.domain.bulk import BulkStatus, Of
+from app.domain.channels import CHANNEL_KINDS
 from app.domain.deliveries import DeliveryStatus
 from app.domain.fields import Kept, names_kept, secret_names
 from app.domain.kinds import KINDS, KindSpec
@@ -42,6 +43,9 @@ Id = Annotated[
 ]
 Milliseconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+
+
+ChannelKindName: Any = Literal[tuple(CHANNEL_KINDS)]
 
 
 class Model(BaseModel):
@@ -569,6 +573,29 @@ class WhoAmI(Model):
     name: str = Field(description="The name of its key; `local` where no key is needed.")
     scope: Literal["read", "write", "admin"] = Field(description="What it may do.")
     needs_key: bool = Field(description="Whether calls need a key.")
+
+
+class Channel(Model):
+    """Where notices go, without its secrets. Which of the optional members it has depends on its kind."""
+
+    name: str
+    kind: ChannelKindName = Field(description="The kind of channel.")
+    url: str = Field(description="Of most kinds only the host: the rest is a secret.")
+    language: Literal["en", "zh"] = Field(description="The language of its messages.")
+    secret: Literal["***"] | Absent | None = _sometimes("`***` if it is set, which may be sent back to keep it.")
+    chat_id: str | Absent = _sometimes("The chat (`telegram`).")
+    username: str | Absent | None = _sometimes("The name to log in with (`email`).")
+    sender: str | Absent = _sometimes("The address that mails come from (`email`).")
+    to: list[str] | Absent = _sometimes("The addresses that mails go to (`email`).")
+    source: Literal["api", "file"] = Field(description="`file`: it is in CHANNELS_FILE, and only changed there.")
+    created_at: Time | None = Field(description="Null for a channel of CHANNELS_FILE.")
+    updated_at: Time | None
+
+
+class ChannelList(Model):
+    """All channels, by name."""
+
+    items: list[Channel]
 
 
 class AuditLine(Model):

@@ -10,6 +10,7 @@ from app.api import (
     audit,
     batches,
     bulk,
+    channels,
     cron,
     deliveries,
     docs,
@@ -58,7 +59,7 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     web.url_map.merge_slashes = False
     problems.register(web)
     of_tasks = (tasks, listing, export, scheduled_tasks, bulk, batches, deliveries)
-    own = [module.blueprint for module in (*of_tasks, cron, audit, events, health, docs, workers, whoami)]
+    own = [module.blueprint for module in (*of_tasks, cron, audit, events, health, docs, workers, whoami, channels)]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
     _install_checks(web, context)

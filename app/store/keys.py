@@ -247,8 +247,13 @@ class Keys:
 
     def rate(self, owner: str) -> str:
         """STRING, expires: the ms at which the quota of a caller is whole again. `owner`: `ACTION:key:NAME`,
-        `ACTION:address:ADDRESS`."""
+        `ACTION:address:ADDRESS`; `channel:NAME`: the messages to a channel."""
         return f"{self.prefix}rate:{owner}"
+
+    @property
+    def channels(self) -> str:
+        """HASH name -> JSON: the channels that callers created, with their secrets."""
+        return f"{self.prefix}channels"
 
     @property
     def audit(self) -> str:

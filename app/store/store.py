@@ -7,6 +7,7 @@ from app.store.api_keys import ApiKeyStore
 from app.store.audit import AuditStore
 from app.store.batches import BatchStore
 from app.store.bulk import BulkStore
+from app.store.channels import ChannelStore
 from app.store.client import Client, connect
 from app.store.deliveries import DeliveryStore
 from app.store.events import EventStore
@@ -47,6 +48,7 @@ class Store:
         self.liveness = LivenessStore(client, self.keys, scripts)
         self.api_keys = ApiKeyStore(client, self.keys, scripts)
         self.audit = AuditStore(client, self.keys)
+        self.channels = ChannelStore(client, self.keys, scripts)
         self.subscriber = Subscriber(client)
         self.events = EventStore(client, self.keys, scripts)
         self.inbox = Inbox(self.subscriber, self.keys)

@@ -8,21 +8,30 @@ from app.clock import Clock
 from app.settings import Settings
 from app.store.deliveries import Delivery
 from app.store.store import Store
+from app.usecases.channels import ChannelService
 from tasks.deliveries.callback import Callback
 from tasks.deliveries.channel import Channel
 from tasks.deliveries.courier import Courier
-from tasks.executors.client import make_client
+from tasks.deliveries.notices import NoticeSender
+from tasks.executors.client import address_policy, make_client
+from tasks.http.mail import MailClient
 
 #: Of an answer; a channel may have to read why it was refused.
 MAX_ANSWER_BYTES = 65_536
 
 
 def make_courier(settings: Settings, store: Store, is_ending: Callable[[], bool], clock: Clock) -> Courier:
-    """A courier for callbacks, not started. Deliveries to channels fail: there are none."""
-    callback = Callback(make_client(settings, MAX_ANSWER_BYTES), settings.callback_secrets)
+    """A courier for callbacks and notices, not started."""
+    client = make_client(settings, MAX_ANSWER_BYTES)
+    mail = MailClient(address_policy(settings), ca_bundle=settings.http_ca_bundle or None)
+    callback = Callback(client, settings.callback_secrets)
+    channels = ChannelService(store.channels, store.deliveries, settings.channels_file, clock)
 
     def channel_of(delivery: Delivery) -> Channel | None:
-        return callback if delivery.channel is None else None
+        if delivery.channel is None:
+            return callback
+        found = channels.find(delivery.channel)
+        return None if found is None else NoticeSender(found, store.channels, client, mail, settings.public_url)
 
     return Courier(
         store,

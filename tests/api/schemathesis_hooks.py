@@ -33,6 +33,11 @@ FORMATS: dict[str, list[str]] = {
     "cron": ["* * * * *", "0 3 * * 1-5", "*/5 0 3 * * *", "@daily", "H H * * *"],
     "time-zone": ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"],
     "http-url": ["http://127.0.0.1:9/", "http://127.0.0.1:9/a?b=c#d", "HTTP://[::1]:9/x"],
+    "mail-url": ["smtps://127.0.0.1:9", "smtp://mail.example"],
+    "email": ["ops@mail.example", "a.b+c@mail.example"],
+    "whsec": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    "telegram-token": ["123456:ABC-DEF_ghijklmnop"],
+    "chat-id": ["-1001234567890", "@channel"],
     "status-codes": ["2xx", "404", "200-204", "5XX"],
     "date-time": [_in_days(1), _in_days(30), _in_days(300).replace("+00:00", "Z")],
 }

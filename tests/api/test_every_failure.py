@@ -160,10 +160,11 @@ def _paths_of_bodies(api: Api) -> Callable[[Operation], str]:
     waiting, finished = (api.create(task_type="delayed", delay_seconds=600)["id"] for _ in range(2))
     api.post(f"/api/tasks/{finished}/stop")
     schedule_id = api.schedule()["id"]
+    api.put("/api/channels/ops", {"kind": "slack", "url": "https://hooks.slack.com/services/1"})
 
     def path(found: Operation) -> str:
         task_id = finished if found.id == "retryTask" else waiting
-        return found.path.format(task_id=task_id, schedule_id=schedule_id, key="mine")
+        return found.path.format(task_id=task_id, schedule_id=schedule_id, key="mine", name="ops")
 
     return path
 

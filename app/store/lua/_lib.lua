@@ -27,7 +27,9 @@
 --   idem:NAME STRING "fingerprint id ms": the first request with an idempotency key, kept for a day
 --   apikeys HASH name by digest: every stored key · apikey:DIGEST HASH a stored key, or when one of API_KEYS was last used
 --   rate:ACTION:key:NAME, rate:ACTION:address:ADDRESS STRING ms at which this caller's quota is whole again
+--   rate:channel:NAME STRING ms at which a channel may get its whole burst of messages again
 --   audit STREAM changes made by callers, the newest 10,000
+--   channels HASH name -> JSON: the channels that callers created
 --   batch:ID HASH batch whose tasks are being created · batch:ID:N STRING the values of the tasks of its chunk N
 --   batches ZSET batch id by ms: those that are to be completed · promised STRING how many tasks they still lack
 --   call:NAME STRING the answer to a call that must not be carried out twice, kept for a minute

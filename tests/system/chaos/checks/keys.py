@@ -254,6 +254,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"minute:\d+", _expires),
         (r"worker:.+", _expires),
         (r"idem:.+", _expires),
+        (r"rate:channel:.+", _expires),
         (r"rate:(?:read|write):(?:key|address):.+", _expires),
         (r"apikeys|apikey:[0-9a-f]{64}|audit", _fine),
         (rf"batch:{ID}:\d+", _expires),
@@ -261,7 +262,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"error:[0-9a-f]+(?::by)?", _expires),
         (r"call:.+", _expires),
         (r"events(?::since)?", _expires),
-        (r"workers|beats|seq|errors", _fine),
+        (r"workers|beats|seq|errors|channels", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),
     )

@@ -1,0 +1,90 @@
+"""Notices: deliveries to the channels that people have set up (app/domain/channels)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from app.domain.channels import CHANNEL_KINDS, Notice, Rate, compose, judge
+from app.domain.channels.sending import Answer, HttpMessage, MailMessage, Sending
+from app.domain.channels.sending import Verdict as Judgement
+from app.store.channels import ChannelStore
+from app.usecases.channels import Channel
+from app.version import VERSION
+from tasks.deliveries.channel import Notice as Try
+from tasks.deliveries.channel import Verdict
+from tasks.executors.api import retry_after_seconds
+from tasks.http import BlockedAddressError, CallError, Cancel, HttpClient, InvalidURL, Request
+from tasks.http.mail import MailClient
+
+#: Pauses before each try after the first: eight hours in all. Later a notice is no news.
+NOTICE_PAUSES_SECONDS: tuple[float, ...] = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400)
+_LASTING = (BlockedAddressError, InvalidURL)
+
+
+class NoticeSender:
+    """Sends notices to one channel, no faster than the service behind it permits. Thread-safe."""
+
+    pauses_seconds: Sequence[float] = NOTICE_PAUSES_SECONDS
+
+    def __init__(
+        self, channel: Channel, store: ChannelStore, client: HttpClient, mail: MailClient, public_url: str
+    ) -> None:
+        self._channel = channel
+        self._store = store
+        self._client = client
+        self._mail = mail
+        self._public_url = public_url
+
+    def send(self, notice: Try, cancel: Cancel) -> Verdict:
+        """Send the notice, unless the channel has had too many of late: then it is put off, which is no try."""
+        wait_ms = self._store.take_turn(self._channel.name, self._rate, notice.now_ms)
+        if wait_ms > 0:
+            return Verdict.postponed(wait_ms / 1000)
+        fields, delivery = self._channel.fields, notice.delivery
+        sending = Sending(delivery.event_id, notice.now_ms)
+        message = compose(fields, Notice.from_json(delivery.data or {}), sending, self._public_url)
+        try:
+            answer = self._answer(message, notice.timeout_seconds, cancel)
+        except CallError as error:
+            text = f"{error.type}: {error.message}"
+            return Verdict.failed(None, text) if isinstance(error, _LASTING) else Verdict.again(None, text)
+        return self._verdict(answer, judge(fields, answer), notice.now_ms)
+
+    @property
+    def _rate(self) -> Rate | None:
+        return CHANNEL_KINDS[self._channel.fields.kind].rate
+
+    def _answer(self, message: HttpMessage | MailMessage, timeout_seconds: float, cancel: Cancel) -> Answer:
+        if isinstance(message, MailMessage):
+            return Answer(self._mail.send(message, timeout_seconds, cancel))
+        response = self._client.call(_request(message, timeout_seconds), cancel)
+        pause_seconds = retry_after_seconds(response.header("Retry-After"), time.time())
+        return Answer(response.status_code, response.body, pause_seconds)
+
+    def _verdict(self, answer: Answer, found: Judgement, now_ms: int) -> Verdict:
+        if found.is_delivered:
+            return Verdict.delivered(answer.status_code)
+        if found.is_final:
+            return Verdict.failed(answer.status_code, found.error)
+        if found.retry_after_seconds is not None and self._rate is not None:  # others would be refused as well
+            until_ms = now_ms + round(found.retry_after_seconds * 1000)
+            self._store.shut(self._channel.name, self._rate, until_ms, now_ms)
+        return Verdict.again(answer.status_code, found.error, found.retry_after_seconds)
+
+
+def _request(message: HttpMessage, timeout_seconds: float) -> Request:
+    headers: Mapping[str, str] = {
+        "Content-Type": "application/json",
+        "User-Agent": f"Celeriac/{VERSION}",
+        **message.headers,
+    }
+    return Request(
+        method="POST",
+        url=message.url,
+        headers=headers,
+        params={},
+        data=message.body,
+        timeout_seconds=timeout_seconds,
+        follow_redirects=False,
+    )

@@ -1,0 +1,146 @@
+"""/api/channels: what is stored, what is shown of it, who may change it, and channels of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.settings import ApiKey, Settings, SettingsError, read_settings
+from app.store.channels import MAX_CHANNELS
+from app.store.store import Store
+from tests.api.calls import Api
+from tests.api.conftest import MakeWeb
+from tests.conftest import VirtualClock
+from tests.domain.test_channels import FIELDS, SECRET, TOKEN
+
+SLACK: dict[str, Any] = {"kind": "slack", "url": "https://hooks.slack.com/services/T0/B0/t0ken"}
+DINGTALK: dict[str, Any] = {"kind": "dingtalk", **FIELDS["dingtalk"]}
+WRITER, ADMIN = (ApiKey(scope, scope, f"{scope}-key-0123456789abcdef0123456789abcdef") for scope in ("write", "admin"))
+
+
+def test_a_channel_is_created_then_replaced(api: Api, clock: VirtualClock) -> None:
+    first = api.put("/api/channels/ops", SLACK)
+    assert (first.status_code, first.headers["Location"]) == (201, "/api/channels/ops")
+    assert first.get_json() == {
+        "name": "ops",
+        "kind": "slack",
+        "url": "https://hooks.slack.com/***",
+        "language": "en",
+        "source": "api",
+        "created_at": "2026-11-23T08:30:00.000Z",
+        "updated_at": "2026-11-23T08:30:00.000Z",
+    }
+    clock.advance(1000)
+    second = api.put("/api/channels/ops", {**SLACK, "language": "zh"})
+    assert second.status_code == 200
+    assert second.get_json()["created_at"] == "2026-11-23T08:30:00.000Z"
+    assert api.get("/api/channels/ops").get_json() == second.get_json()
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_a_channel_of_each_kind_comes_back_without_its_secrets(api: Api, store: Store, kind: str) -> None:
+    shown = api.put(f"/api/channels/{kind}", {"kind": kind, **FIELDS[kind]})
+    assert shown.status_code == 201
+    for text in (shown.text, api.get(f"/api/channels/{kind}").text, api.get("/api/channels").text):
+        assert "t0ken" not in text
+        assert TOKEN not in text
+        assert SECRET not in text
+    before = store.channels.get(kind)
+    fields = {
+        name: value
+        for name, value in shown.get_json().items()
+        if name not in ("name", "source", "created_at", "updated_at")
+    }
+    assert api.put(f"/api/channels/{kind}", fields).status_code == 200
+    after = store.channels.get(kind)
+    assert before is not None
+    assert after is not None
+    assert after.fields == before.fields
+
+
+def test_a_change_keeps_the_secret_unless_it_names_it(api: Api, store: Store) -> None:
+    api.put("/api/channels/ops", DINGTALK)
+    assert api.patch("/api/channels/ops", {"language": "zh"}).get_json()["secret"] == "***"
+    stored = store.channels.get("ops")
+    assert stored is not None
+    assert stored.fields == {**DINGTALK, "language": "zh"}
+    assert api.patch("/api/channels/ops", {"secret": None}).get_json()["secret"] is None
+
+
+def test_channels_are_listed_by_name_and_deleted(api: Api) -> None:
+    for name in ("b", "a"):
+        api.put(f"/api/channels/{name}", SLACK)
+    assert [item["name"] for item in api.get("/api/channels").get_json()["items"]] == ["a", "b"]
+    assert api.delete("/api/channels/a").status_code == 204
+    assert api.delete("/api/channels/a").status_code == 404
+    assert api.get("/api/channels/a").status_code == 404
+    assert api.patch("/api/channels/a", {}).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["-a", "a b", "ü", "a" * 65])
+def test_a_name_is_short_and_plain(api: Api, name: str) -> None:
+    answer = api.put(f"/api/channels/{name}", SLACK)
+    assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, "name")
+
+
+def test_every_wrong_field_is_named(api: Api) -> None:
+    answer = api.put("/api/channels/ops", {"kind": "email", "url": "x", "to": ["a"], "pager": 1})
+    fields = [error["field"] for error in answer.get_json()["errors"]]
+    assert (answer.status_code, sorted(fields)) == (422, ["pager", "sender", "to[0]", "url"])
+
+
+def test_the_number_of_channels_is_bounded(api: Api, store: Store) -> None:
+    for number in range(MAX_CHANNELS):
+        store.channels.put(f"c{number}", SLACK, 1, None)
+    answer = api.put("/api/channels/ops", SLACK)
+    assert (answer.status_code, answer.get_json()["type"]) == (503, "urn:celeriac:problem:full")
+    assert api.put("/api/channels/c1", SLACK).status_code == 200
+
+
+def test_only_admins_see_and_change_channels(make_web: MakeWeb) -> None:
+    web = make_web(Settings(api_keys=(WRITER, ADMIN)))
+    writer, admin = (Api(web, {"X-API-Key": key.secret}) for key in (WRITER, ADMIN))
+    assert admin.put("/api/channels/ops", SLACK).status_code == 201
+    assert {writer.get("/api/channels").status_code, writer.put("/api/channels/ops", SLACK).status_code} == {403}
+
+
+# --- CHANNELS_FILE ----------------------------------------------------------------------------------
+
+
+def _file(folder: Path, text: str) -> str:
+    path = folder / "channels.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_channel_of_the_file_is_shown_and_not_changed(make_web: MakeWeb, tmp_path: Path) -> None:
+    path = _file(tmp_path, '[ops]\nkind = "slack"\nurl = "https://hooks.slack.com/services/t0ken"\n')
+    api = Api(make_web(read_settings({"CHANNELS_FILE": path})))
+    shown = api.get("/api/channels/ops").get_json()
+    assert (shown["source"], shown["created_at"], shown["url"]) == ("file", None, "https://hooks.slack.com/***")
+    api.put("/api/channels/other", SLACK)
+    assert [item["source"] for item in api.get("/api/channels").get_json()["items"]] == ["file", "api"]
+    for answer in (
+        api.put("/api/channels/ops", SLACK),
+        api.patch("/api/channels/ops", {}),
+        api.delete("/api/channels/ops"),
+    ):
+        assert (answer.status_code, answer.get_json()["detail"]) == (
+            409,
+            "the channel comes from CHANNELS_FILE: change it there",
+        )
+
+
+def test_a_wrong_file_stops_the_process_at_start_in_plain_words(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^CHANNELS_FILE /.*channels.toml: channel ops: url is required$"):
+        read_settings({"CHANNELS_FILE": _file(tmp_path, '[ops]\nkind = "slack"\n')})
+    with pytest.raises(SettingsError, match=r"^CHANNELS_FILE /.* can't be read: No such file or directory$"):
+        read_settings({"CHANNELS_FILE": str(tmp_path / "none.toml")})
+
+
+@pytest.mark.parametrize("url", ["tasks.example", "ftp://x", "https://x?a=b", "https://u:p@x", "https://x y"])
+def test_a_public_url_is_one(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^PUBLIC_URL must be"):
+        read_settings({"PUBLIC_URL": url})

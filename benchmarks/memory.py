@@ -50,7 +50,7 @@ PARTS = {
     ":history": "history",
     ":attempts": "history",
 }
-SHARED = {"celeriac.": "message", "code:": "code", "minute:": "other", "seq": "other", "call:": "other"}
+SHARED = {"celeriac.": "message", "program:": "code", "minute:": "other", "seq": "other", "call:": "other"}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class Kept(Flag):
     RECORD = auto()  # in the hash, for scripts, indexes and lists; omitted while it has its default
     BODY = auto()  # in JSON beside the record, for attempts and GET of one task
     TIMING = auto()  # in JSON in a schedule's hash, for beat
+    SHARED = auto()  # a text of the body that many tasks have in common: each is stored once (app/store/bodies.py)
 
 
 NOWHERE = Kept(0)
@@ -44,6 +45,8 @@ def in_record(short: str) -> Storage:
 
 
 IN_BODY = Storage(Kept.BODY)
+#: One field is shared: the source of programs.
+SHARED_IN_BODY = Storage(Kept.BODY | Kept.SHARED)
 SECRET_IN_BODY = Storage(Kept.BODY, is_secret=True)
 IN_TIMING = Storage(Kept.TIMING)
 #: Both beat and the attempt need the field.

@@ -84,7 +84,7 @@ class BatchStore:
 
 
 #: The values of a task that may be large.
-_LARGE = [TASK_VALUES.index(name) for name in ("message", "body", "record")]
+_LARGE = [TASK_VALUES.index(name) for name in ("message", "body", "program", "record")]
 
 
 def _chunks(tasks: Sequence[list[Any]]) -> Iterator[list[Any]]:

@@ -22,7 +22,6 @@ from app.store.client import Client
 from app.store.columns import dump_json
 from app.store.keys import Keys
 from app.store.listing import Filters
-from app.store.record import Task, read_task
 from app.store.scripts import Scripts
 from app.store.tasks import NewTask, task_values
 
@@ -191,17 +190,6 @@ class BulkStore:
         found: Any = self._client.lrange(f"{self._keys.bulk(bulk_id)}:ids", 0, number - 1)
         return [str(one) for one in found]
 
-    def finished_tasks(self, ids: Sequence[str]) -> list[Task | None]:
-        """The tasks with these ids, without results and output; None for one that is gone or has not finished."""
-        with self._client.pipeline(transaction=False) as pipeline:
-            for task_id in ids:
-                pipeline.hgetall(self._keys.task(task_id))
-                pipeline.get(f"{self._keys.task(task_id)}:spec")
-            found = pipeline.execute()
-        return [
-            _finished(task_id, record, body) for task_id, record, body in zip(ids, found[::2], found[1::2], strict=True)
-        ]
-
     def end_tasks(self, bulk: Bulk, number: int, now_ms: int, actor: str) -> int:
         """Stop or delete the next `number` tasks. Returns the number settled; 0 if this step was not the next."""
         return int(
@@ -252,14 +240,6 @@ class BulkStore:
     def abort(self, bulk_id: str, now_ms: int) -> str:
         """End a bulk at its current position. Returns the status it had, "" if there is no such bulk."""
         return str(self._scripts("bulk_abort", bulk_id=bulk_id, now_ms=now_ms))
-
-
-def _finished(task_id: str, record: Mapping[str, str], body: str | None) -> Task | None:
-    """The task, or None. A finished task never changes, so its record and body match although read separately."""
-    if not record or body is None:
-        return None
-    task = read_task(task_id, [part for item in record.items() for part in item], json.loads(body))
-    return task if task.status.finished else None
 
 
 def _read(bulk_id: str, record: Mapping[str, str]) -> Bulk | None:

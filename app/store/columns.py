@@ -61,6 +61,10 @@ SHARED: dict[str, Column] = {
     "seq": Column("q", int),
     "created_ms": Column("cr", int),
     "revision": Column("rv"),
+    # The body (bodies.py) if it is short, and the program, or the hash of one that is kept elsewhere.
+    "body": Column("b"),
+    "program": Column("pg"),
+    "program_hash": Column("ph"),
 }
 
 #: Columns of tasks.
@@ -83,6 +87,8 @@ TASK: dict[str, Column] = {
     # Of a failed task: the keys under which it is listed.
     "error_type": Column("et"),
     "fingerprint": Column("fp"),
+    # The result if it is short.
+    "result": Column("re"),
     "stdout_truncated": Column("ot", _is_set),
     "cpu_ms": Column("cpu", float),
     "memory_kb": Column("mem", int),

@@ -26,6 +26,10 @@ class Keys:
         hold its larger parts."""
         return f"{self.prefix}t:{task_id}"
 
+    def program(self, program_hash: str) -> str:
+        """HASH: the source of a program (`text`), and how many tasks and scheduled tasks have it (`uses`)."""
+        return f"{self.prefix}program:{program_hash}"
+
     def task_index(self, kind: Kind, task_type: TaskType, status: Status) -> str:
         """ZSET id by seq: the index of tasks with this kind, type and status."""
         return f"{self.prefix}ix:{kind}:{task_type}:{status}"

@@ -9,6 +9,7 @@ from typing import Any
 from app.domain.names import folded
 from app.domain.spec import fields_of_others
 from app.domain.status import Kind, Status, TaskType
+from app.store.bodies import read_body
 from app.store.columns import SPEC, TASK, Column
 
 HISTORY_LENGTH = 50
@@ -70,6 +71,7 @@ _ATTRIBUTES = frozenset(Task.__dataclass_fields__)
 _TASK_BY_SHORT: dict[str, tuple[str, Column]] = {
     column.short: (name, column) for name, column in TASK.items() if name in _ATTRIBUTES
 }
+_KIND = TASK["kind"].short
 _SPEC_BY_SHORT = {column.short: (name, column) for name, column in SPEC.items()}
 #: kind -> the fields that a record of this kind holds, with their defaults.
 _DEFAULTS_OF = {
@@ -77,30 +79,34 @@ _DEFAULTS_OF = {
 }
 
 
-def read_task(task_id: str, flat: Sequence[str], body: Mapping[str, Any] | None = None, **more: Any) -> Task:
-    """The task of a non-empty record as Lua returns it (name, value, name, value, …) and of its body."""
+def read_task(task_id: str, flat: Sequence[str], *beside: str, **more: Any) -> Task:
+    """The task of a non-empty record as Lua returns it (name, value, name, value, …).
+
+    `beside`: what `kept_beside` of `_lib.lua` returns, for a task with its body.
+    """
+    record = record_of(flat)
     values: dict[str, Any] = more
-    parts = iter(flat)
-    for short, text in zip(parts, parts, strict=True):
+    for short, text in record.items():
         found = _TASK_BY_SHORT.get(short)
         if found is not None:
             values[found[0]] = found[1].read(text)
-    return Task(id=task_id, spec={**read_spec(flat), **(body or {})}, **values)
+    return Task(id=task_id, spec=read_spec(record, *beside), **values)
 
 
-def read_spec(flat: Sequence[str]) -> dict[str, Any]:
-    """The spec fields in the record of a task or scheduled task."""
-    spec, parts = dict(_DEFAULTS_OF[_kind_of(flat)]), iter(flat)
-    for short, text in zip(parts, parts, strict=True):
+def record_of(flat: Sequence[str]) -> dict[str, str]:
+    """A record as Lua returns it, by short names."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def read_spec(record: Mapping[str, str], *beside: str) -> dict[str, Any]:
+    """The spec of a task or scheduled task. `beside` as for `read_task`."""
+    kind = Kind(record[_KIND])
+    spec = dict(_DEFAULTS_OF[kind])
+    for short, text in record.items():
         found = _SPEC_BY_SHORT.get(short)
         if found is not None:
             spec[found[0]] = found[1].read(text)
-    return spec
-
-
-def _kind_of(flat: Sequence[str]) -> Kind:
-    short = TASK["kind"].short
-    return next(Kind(text) for name, text in zip(flat[::2], flat[1::2], strict=True) if name == short)
+    return {**spec, **read_body(kind, record, *beside)} if beside else spec
 
 
 def read_field(name: str, text: str | None) -> Any:
@@ -125,11 +131,6 @@ def write_spec(spec: Mapping[str, Any]) -> list[str]:
     if name != spec["name"]:
         flat += (TASK["folded_name"].short, name)
     return flat
-
-
-def body_of(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The spec fields that are stored beside the record."""
-    return {name: value for name, value in spec.items() if name not in SPEC}
 
 
 def read_history(task: Task, lines: Sequence[str]) -> list[Change]:

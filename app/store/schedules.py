@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +12,12 @@ from app.domain.spec import ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.arguments import checked_cursor, new_call, one_or_all
+from app.store.bodies import write_body
 from app.store.client import Client
 from app.store.columns import SCHEDULE, dump_json
 from app.store.keys import Keys
 from app.store.listing import SCAN_PER_PAGE
-from app.store.record import body_of, read_spec, write_spec
+from app.store.record import read_spec, record_of, write_spec
 from app.store.scripts import Scripts
 from app.store.tasks import NewTask, task_values
 
@@ -121,11 +121,11 @@ class ScheduleStore:
 
     def get(self, schedule_id: str) -> Schedule | None:
         """One scheduled task, or None."""
-        record, body = self._scripts("schedule_read", schedule_id=schedule_id)
-        return _read(schedule_id, record, body) if record else None
+        record, *beside = self._scripts("schedule_read", schedule_id=schedule_id)
+        return _read(schedule_id, record, *beside) if record else None
 
     def page(self, filters: ScheduleFilters, limit: int, cursor: str | None = None) -> SchedulePage:
-        """A page, newest first, as TaskStore.page."""
+        """A page, newest first, as TaskListing.page: without the fields of their bodies."""
         indexes = [
             self._keys.schedule_index(kind, status)
             for kind in one_or_all(filters.kind, Kind)
@@ -142,10 +142,7 @@ class ScheduleStore:
             tag=filters.tag or "",
             indexes=indexes,
         )
-        items = [
-            _read(schedule_id, record, body)
-            for schedule_id, record, body in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
-        ]
+        items = [_read(schedule_id, record) for schedule_id, record in zip(rows[::2], rows[1::2], strict=True)]
         return SchedulePage(items, next_cursor or None)
 
     def move(
@@ -200,23 +197,25 @@ def task_spec_of(schedule: Schedule) -> dict[str, Any]:
 def _kept(schedule: Schedule) -> dict[str, str]:
     """The stored form of the schedule's spec: the fields of the record, and the body, which its tasks share."""
     timing = {name: schedule.spec[name] for name in _TIMING if name in schedule.spec}
-    body = body_of(task_spec_of(schedule))
-    record = [*write_spec(schedule.spec), SCHEDULE["timing"].short, dump_json(timing)]
-    return {"record": dump_json(record), "body": dump_json(body)}
+    body = write_body(task_spec_of(schedule))
+    record = [*write_spec(schedule.spec), *body.record, SCHEDULE["timing"].short, dump_json(timing)]
+    return {"record": dump_json(record), "body": body.beside, "program": body.program}
 
 
+_NOT_OF_SCHEDULES = ("seq", "body", "program", "program_hash")
 _BY_SHORT = {column.short: (name, column) for name, column in SCHEDULE.items()}
 
 
-def _read(schedule_id: str, flat: Sequence[str], body: str) -> Schedule:
+def _read(schedule_id: str, flat: Sequence[str], *beside: str) -> Schedule:
     values: dict[str, Any] = {}
-    parts = iter(flat)
-    for short, text in zip(parts, parts, strict=True):
+    record = record_of(flat)
+    for short, text in record.items():
         found = _BY_SHORT.get(short)
         if found is not None:
             values[found[0]] = found[1].read(text)
-    del values["seq"]
-    spec = {**read_spec(flat), **values.pop("timing"), **json.loads(body or "{}")}
+    for name in _NOT_OF_SCHEDULES:
+        values.pop(name, None)
+    spec = {**read_spec(record, *beside), **values.pop("timing")}
     run_count = values.pop("fired_count", 0) + values.pop("manual_count", 0)
     return Schedule(id=schedule_id, spec=spec, run_count=run_count, **values)
 

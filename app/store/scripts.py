@@ -70,9 +70,8 @@ TASK_VALUES = names_in(_TASK, (_FOLDER / "_lib.lua").read_text())
 def _library(prefix: str) -> list[_Statement]:
     """The statements of `_lib.lua`, after the tables that it depends on."""
     fields = ", ".join(f"{name} = '{short}'" for name, short in SHORT_NAMES.items())
-    spec = ", ".join(
-        f"'{short}'" for short in (*(column.short for column in SPEC.values()), SHORT_NAMES["folded_name"])
-    )
+    derived = (SHORT_NAMES[name] for name in ("folded_name", "body", "program", "program_hash"))
+    spec = ", ".join(f"'{short}'" for short in (*(column.short for column in SPEC.values()), *derived))
     task = ", ".join(f"'{name}'" for name in TASK_VALUES)
     tables = f"local F = {{{fields}}}\nlocal SPEC_FIELDS = {{{spec}}}\nlocal TASK_VALUES = {{{task}}}\n"
     kinds, types = (", ".join(f"'{choice}'" for choice in choices) for choices in (Kind, TaskType))

@@ -14,12 +14,13 @@ from app.domain.outcome import EXPIRED, Ending, Outcome
 from app.domain.status import Kind, Status, TaskType
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.arguments import new_call
+from app.store.bodies import INLINE_BYTES, write_body
 from app.store.client import Client
 from app.store.columns import TASK, dump_json
 from app.store.failures import failure_values
 from app.store.keys import Keys
 from app.store.messages import NO_MESSAGE, Message
-from app.store.record import Task, body_of, creation, read_history, read_task, write_spec
+from app.store.record import Task, creation, read_history, read_task, record_of, write_spec
 from app.store.scripts import TASK_VALUES, Scripts
 
 #: How many workers a task may cost before it fails.
@@ -139,11 +140,12 @@ class TaskStore:
         record, *rest = self._scripts("read", task_id=task_id)
         if not record:
             return None
-        body, result, stdout, attempts, history = rest
+        body, program, result, stdout, attempts, history = rest
         task = read_task(
             task_id,
             record,
-            json.loads(body or "{}"),
+            body,
+            program,
             result_json=result or None,
             stdout=stdout,
             attempts=[json.loads(entry) for entry in attempts],
@@ -152,14 +154,17 @@ class TaskStore:
 
     def spec_of(self, task_id: str) -> Task | None:
         """A task without its result, output, attempts and history, which may be large; or None."""
-        key = self._keys.task(task_id)
-        with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(key)
-            pipeline.get(f"{key}:spec")
-            record, body = pipeline.execute()
-        if not record or body is None:
-            return None
-        return read_task(task_id, [part for field in record.items() for part in field], json.loads(body))
+        (task,) = self.specs_of([task_id])
+        return task
+
+    def specs_of(self, task_ids: Sequence[str]) -> list[Task | None]:
+        """The same for several tasks, of one moment."""
+        programs, *found = self._scripts("specs", ids=task_ids)
+        texts = record_of(programs)
+        return [
+            read_task(task_id, record, body, texts.get(program_hash, "")) if record else None
+            for task_id, record, body, program_hash in zip(task_ids, found[::3], found[1::3], found[2::3], strict=True)
+        ]
 
     def status(self, task_id: str) -> Status | None:
         """The status alone, or None if there is no such task."""
@@ -254,7 +259,7 @@ class TaskStore:
             queue_key=message.queue_key,
             message=message.payload,
             ending=ending,
-            result=outcome.result_json or "",
+            result="" if _is_in_record(outcome) else outcome.result_json or "",
             stdout=outcome.stdout,
             attempt=dump_json(entry) if entry else "",
             reason=_reason(outcome, status, ending),
@@ -311,9 +316,9 @@ def _among(kinds: Iterable[str]) -> str:
     return f",{','.join(kinds)},"
 
 
-def _attempt(task_id: str, record: str, body: str) -> Attempt:
-    """The attempt that a script has granted, from the record and the body of its task."""
-    task = read_task(task_id, json.loads(record), json.loads(body))
+def _attempt(task_id: str, record: str, *beside: str) -> Attempt:
+    """The attempt that a script has granted, from the record of its task and what is kept beside it."""
+    task = read_task(task_id, json.loads(record), *beside)
     return Attempt(
         task_id=task_id,
         number=task.attempt,
@@ -334,7 +339,8 @@ _EXPIRED_JSON = dump_json(
 
 def task_values(task: NewTask, now_ms: int) -> list[Any]:
     """A new task in the format of the scripts: the values of TASK in `_lib.lua`, in order."""
-    record = write_spec(task.spec)
+    body = write_body(task.spec)
+    record = [*write_spec(task.spec), *body.record]
     for name, value in (("retry_of", task.retry_of), ("inbox", task.inbox)):
         if value:
             record += (TASK[name].short, value)
@@ -347,7 +353,8 @@ def task_values(task: NewTask, now_ms: int) -> list[Any]:
         "due_ms": task.due_ms,
         "queue_key": task.message.queue_key,
         "message": task.message.payload,
-        "body": dump_json(body_of(task.spec)),
+        "body": body.beside,
+        "program": body.program,
         "tags": dump_json(tags) if tags else "",
         "schedule_id": task.scheduled_task_id or "",
         "folded_name": folded(task.spec["name"]),
@@ -371,9 +378,15 @@ def _reason(outcome: Outcome, status: Status, ending: Ending) -> str:
     return outcome.failure.type[:MAX_REASON_LENGTH]
 
 
+def _is_in_record(outcome: Outcome) -> bool:
+    """Whether the result is short, so that it is a field of the record."""
+    return outcome.result_json is not None and len(outcome.result_json) <= INLINE_BYTES
+
+
 def _outcome_record(outcome: Outcome, duration_ms: float) -> list[str]:
     """Fields that an ended attempt adds to the record: short name, text, …"""
     values: dict[str, Any] = {
+        "result": (outcome.result_json or b"").decode() if _is_in_record(outcome) else None,
         "duration_ms": round(duration_ms, 2),
         "error": None if outcome.failure is None else dump_json(outcome.failure.as_json()),
         "stdout_truncated": 1 if outcome.stdout_truncated else None,

@@ -13,8 +13,9 @@ from app.domain.errors import Full, InvalidSpec, Unavailable
 from app.domain.ids import bulk_task_id
 from app.domain.status import ScheduleStatus
 from app.settings import Settings
+from app.store.bodies import body_of
 from app.store.bulk import Bulk, SeenSchedule
-from app.store.record import Task, body_of
+from app.store.record import Task
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.store.tasks import NewTask
@@ -112,8 +113,8 @@ class BulkWork:
 
     def _retries_of(self, bulk: Bulk, ids: Sequence[str], now_ms: int) -> Iterator[NewTask | None]:
         """Retries of these tasks; None for a task that is gone or unfinished, or that the changes don't fit."""
-        for task in self.store.bulks.finished_tasks(ids):
-            yield None if task is None else self._retry_of(bulk, task, now_ms)
+        for task in self.store.tasks.specs_of(ids):
+            yield self._retry_of(bulk, task, now_ms) if task is not None and task.status.finished else None
 
     def _retry_of(self, bulk: Bulk, task: Task, now_ms: int) -> NewTask | None:
         new_id = bulk_task_id(bulk.id, task.id)

@@ -50,11 +50,20 @@ TEMPLATE = MessageTemplate(MESSAGE.queue_key, (_BEFORE, TASK_ID, _AFTER))
 
 
 _RAW = {"name": "report", "function_code": "def f(): pass", "function_name": "f"}
-SPEC = kept_fields(parse_task(_RAW, 0, lambda _: []))
-SCHEDULE_SPEC = {
-    **kept_fields(parse_schedule({**_RAW, "name": "nightly", "cron_expression": "* * * * *"}, lambda _: [])),
-    "timezone": "UTC",
-}
+_RAW_API = {"name": "report", "api_url": "http://target.test/"}
+
+
+def _task_spec(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return kept_fields(parse_task(dict(raw), 0, lambda _: []))
+
+
+def _schedule_spec(raw: Mapping[str, Any]) -> dict[str, Any]:
+    spec = parse_schedule({**raw, "name": "nightly", "cron_expression": "* * * * *"}, lambda _: [])
+    return {**kept_fields(spec), "timezone": "UTC"}
+
+
+SPEC, API_SPEC = _task_spec(_RAW), _task_spec(_RAW_API)
+SCHEDULE_SPEC, API_SCHEDULE_SPEC = _schedule_spec(_RAW), _schedule_spec(_RAW_API)
 
 
 def with_spec(base: Mapping[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -73,12 +82,13 @@ def changed(item: Item, **changes: Any) -> Item:
 def new_task(now_ms: int, **changes: Any) -> NewTask:
     """An immediate code task with its message. Changes of declared fields (`priority=9`) go into its spec."""
     task_id = changes.pop("id", None) or new_id(now_ms)
+    is_api = changes.get("kind") is Kind.API
     task = NewTask(
         id=task_id,
         kind=Kind.CODE,
         task_type=TaskType.IMMEDIATE,
         due_ms=now_ms,
-        spec=SPEC,
+        spec=API_SPEC if is_api else SPEC,
         message=message_for(task_id),
     )
     return changed(task, **changes)
@@ -114,7 +124,7 @@ def new_schedule(now_ms: int, **changes: Any) -> Schedule:
         created_ms=now_ms,
         updated_ms=now_ms,
         next_run_ms=now_ms + 60_000,
-        spec=SCHEDULE_SPEC,
+        spec=API_SCHEDULE_SPEC if changes.get("kind") is Kind.API else SCHEDULE_SPEC,
     )
     return changed(schedule, **changes)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import redis
 from hypothesis import HealthCheck, settings
@@ -21,6 +22,7 @@ from hypothesis.stateful import (
 
 from app.domain.outcome import Ending, Outcome
 from app.domain.status import TRANSITIONS, Kind, Status, TaskType
+from app.store.bodies import INLINE_BYTES
 from app.store.messages import NO_MESSAGE
 from app.store.recovery import Sendable
 from app.store.store import Store
@@ -34,6 +36,7 @@ AGES_MS = 10**10
 MAX_TASKS = 3  # few, so that each sees many events
 TAGS = ("a", "a:b")
 PAUSES_MS = st.sampled_from([0, 1_000, 60_000])
+SOURCES = st.sampled_from(["def f(): pass", "#" * 100, "#" * 101])
 EXPIRIES = st.sampled_from([None, None, 1.5, 30])
 ENDINGS = st.sampled_from(Ending)
 
@@ -55,6 +58,7 @@ class Model:
     stop_asked: bool = False
     tags: tuple[str, ...] = ()
     expires_in: float | None = None
+    source: str = ""
     final: dict[str, str] = field(default_factory=dict)
 
     def wait_again(self, due_ms: int, now_ms: int) -> None:
@@ -102,11 +106,14 @@ class TaskMachine(RuleBasedStateMachine):
         delay_ms=st.sampled_from([0, 0, 1_000, 60_000]),
         tags=st.sets(st.sampled_from(TAGS)),
         expires_in=EXPIRIES,
+        source=SOURCES,
     )
-    def create(self, kind: Kind, task_type: TaskType, delay_ms: int, tags: set[str], expires_in: float | None) -> str:
+    def create(
+        self, kind: Kind, task_type: TaskType, delay_ms: int, tags: set[str], expires_in: float | None, source: str
+    ) -> str:
         now_ms = self.clock()
         own = {"kind": kind, "task_type": task_type, "tags": sorted(tags), "expires_in": expires_in}
-        task = new_task(now_ms, due_ms=now_ms + delay_ms, **own)
+        task = new_task(now_ms, due_ms=now_ms + delay_ms, function_code=source, **own)
         if delay_ms > HORIZON_MS:
             task = replace(task, message=NO_MESSAGE)
         assert self.store.tasks.create([task], now_ms) == 1
@@ -121,6 +128,7 @@ class TaskMachine(RuleBasedStateMachine):
             delay_ms <= HORIZON_MS,
             tags=tuple(task.spec["tags"]),
             expires_in=expires_in,
+            source=source,
         )
         return task.id
 
@@ -154,6 +162,7 @@ class TaskMachine(RuleBasedStateMachine):
             assert isinstance(answer, Attempt)
             model.attempt += 1
             assert (answer.number, answer.losses) == (model.attempt, model.losses)
+            assert answer.spec["function_code"] == model.source
             model.status, model.current, model.lease_until_ms = Status.RUNNING, answer, now_ms + LEASE_MS
             return answer
         return multiple()  # no attempt was created
@@ -237,20 +246,24 @@ class TaskMachine(RuleBasedStateMachine):
         delay_ms=PAUSES_MS,
         tags=st.sets(st.sampled_from(TAGS)),
         expires_in=EXPIRIES,
+        source=SOURCES,
     )
-    def change(self, task_id: str, kind: Kind, delay_ms: int, tags: set[str], expires_in: float | None) -> None:
-        """A PATCH of kind, time, expiry and tags, for a task that still waits as it was seen."""
+    def change(
+        self, task_id: str, kind: Kind, delay_ms: int, tags: set[str], expires_in: float | None, source: str
+    ) -> None:
+        """A PATCH of kind, time, expiry, tags and program, for a task that still waits as it was seen."""
         now_ms, model, seen = self.clock(), self.models.get(task_id), self.store.tasks.get(task_id)
         assert (seen is None) == (model is None)
         if seen is None or model is None:
             return
         message = message_for(task_id) if delay_ms <= HORIZON_MS else NO_MESSAGE
         changed = new_task(now_ms, id=task_id, kind=kind, task_type=TaskType.DELAYED, due_ms=now_ms + delay_ms)
-        changed = making.changed(changed, tags=sorted(tags), expires_in=expires_in, message=message)
+        own = {"tags": sorted(tags), "expires_in": expires_in, "function_code": source}
+        changed = making.changed(changed, message=message, **own)
         answer = self.store.tasks.change(seen, changed, now_ms)
         if model.status is Status.WAITING:
             model.kind, model.task_type, model.tags = kind, TaskType.DELAYED, tuple(changed.spec["tags"])
-            model.expires_in = expires_in
+            model.expires_in, model.source = expires_in, source
             model.wait_again(now_ms + delay_ms, now_ms)
         assert answer == model.status
         if model.status is Status.WAITING:
@@ -426,6 +439,12 @@ class TaskMachine(RuleBasedStateMachine):
         for tag in TAGS:
             tagged = [model.id for model in self.models.values() if tag in model.tags]
             assert sorted(self.raw.zrange(self.store.keys.tag(tag), 0, -1)) == sorted(tagged)
+
+    @invariant()
+    def programs_are_kept_and_counted(self) -> None:
+        have = Counter(model.source for model in self.models.values() if len(model.source) > INLINE_BYTES)
+        kept = [cast("dict[str, str]", self.raw.hgetall(key)) for key in self.raw.keys("celeriac:program:*")]
+        assert {program["text"]: int(program["uses"]) for program in kept} == have
 
     def teardown(self) -> None:
         """After everything is deleted, only counters and unfetched messages remain."""

@@ -27,6 +27,7 @@ from app.store.schedules import Schedule, ScheduleFilters, task_spec_of
 from app.store.store import Store
 from tests.conftest import VirtualClock
 from tests.store.making import (
+    API_SCHEDULE_SPEC,
     FAILED,
     SCHEDULE_SPEC,
     STOPPED,
@@ -236,7 +237,8 @@ def test_the_last_firing_ends_it(store: Store, clock: VirtualClock) -> None:
     assert (after.status, after.next_run_ms) == (ScheduleStatus.ENDED, None)
     assert store.firings.next_due_ms() is None
     (listed,) = store.schedules.page(ScheduleFilters(status=ScheduleStatus.ENDED), 10).items
-    assert listed == after
+    assert listed.spec.items() <= after.spec.items()
+    assert replace(after, spec=listed.spec) == listed
 
 
 def test_max_runs_ends_it(store: Store, clock: VirtualClock) -> None:
@@ -338,8 +340,8 @@ def test_a_paused_schedule_does_not_fire_and_a_resumed_one_does(store: Store, cl
 
 def test_a_change_based_on_an_outdated_view_changes_nothing(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock(), tags=["a"])
-    spec = {**schedule.spec, "api_url": "http://x/", "method": "GET"}
-    new = changed(schedule, name="new", tags=["b"], kind=Kind.API, next_run_ms=clock() + 5, spec=spec)
+    schedule_of_calls = replace(schedule, spec=API_SCHEDULE_SPEC)
+    new = changed(schedule_of_calls, name="new", tags=["b"], kind=Kind.API, next_run_ms=clock() + 5)
     assert store.schedules.change(schedule, new, clock.advance(1))
     assert not store.schedules.change(schedule, changed(schedule, name="late"), clock())
     after = read(store, schedule.id)

@@ -18,11 +18,11 @@ from app.store.store import Store
 from app.store.tasks import Attempt
 from tests.conftest import VirtualClock
 from tests.store.making import (
+    API_SPEC,
     ENTRY,
     FAILED,
     LEASE_MS,
     MESSAGE,
-    SPEC,
     STOPPED,
     SUCCEEDED,
     WORKER,
@@ -73,7 +73,7 @@ def test_a_new_task_is_read_as_it_was_written(store: Store, clock: VirtualClock)
         scheduled_task_id=NOBODY,
         retry_of=NOBODY,
         spec={
-            **SPEC,
+            **API_SPEC,
             "name": 'ä "b"\n\0 💡',
             "max_retries": 3,
             "timeout": 0.5,

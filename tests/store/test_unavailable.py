@@ -39,6 +39,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "tasks.create": lambda store: store.tasks.create([new_task(0)], 0),
     "tasks.get": lambda store: store.tasks.get(ID),
     "tasks.spec_of": lambda store: store.tasks.spec_of(ID),
+    "tasks.specs_of": lambda store: store.tasks.specs_of([ID]),
     "tasks.expire": lambda store: store.tasks.expire(0, 10, "beat"),
     "batches.create": lambda store: store.batches.create(ID, [new_task(0)] * 101, 0),
     "batches.complete": lambda store: store.batches.complete(ID),

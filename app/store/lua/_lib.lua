@@ -1,16 +1,17 @@
 -- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on these tables:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
---   SPEC_FIELDS  the short names of the fields that specs declare, and of those derived from them
+--   SPEC_FIELDS  the short names of the fields that specs declare, of those derived from them, and of the body
 --   KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
 --   TASK_VALUES  the names in the line "TASK" below
 --
--- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, tags, schedule_id, folded_name, record
---   message: '' for none · body: '' to copy the schedule's body · tags: JSON, '' for none
+-- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, program, tags, schedule_id, folded_name, record
+--   message: '' for none · body: what is kept beside the record, '' for none · tags: JSON, '' for none
+--   program: its source if the record has a program_hash; '' if that program is sure to be kept already
 --   schedule_id: '' for none · record: all other fields as a JSON array: short name, value, …
 --
 -- Keys (listed with their types in app/store/keys.py):
 --   t:ID HASH record · t:ID:spec STRING · t:ID:result STRING · t:ID:stdout STRING · t:ID:attempts LIST
---   t:ID:history LIST
+--   t:ID:history LIST · program:HASH HASH text, and uses: how many t:ID and s:ID have this program_hash
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
 --   fx:KIND:TYPE:STATUS ZSET id by the seq of its finish: each finished task in exactly one
 --   name:FOLDED ZSET id by seq: the tasks of that name · names ZSET of all these names, by their bytes
@@ -156,6 +157,42 @@ local function record_change(id, from, to, now_ms, actor, reason)
   if to == 'running' or to == 'queued' or to == 'waiting' then redis.call('PUBLISH', P .. 'changed:' .. id, to) end
   announce(id, from, to, now_ms, actor, reason)
 end
+
+-- The programs that are kept once (app/store/bodies.py). Whatever makes or ends a record that names one counts it in the
+-- same call, so a program goes with the last record that has it, and not before.
+local function program_key(hash) return P .. 'program:' .. hash end
+
+-- Counts a record, given as a list of short names and values, for the program that it names. `text`: its source.
+local function hold_program(record, text)
+  for i = 1, #record, 2 do
+    if record[i] == F.program_hash then
+      local k = program_key(record[i + 1])
+      if redis.call('HINCRBY', k, 'uses', 1) == 1 then redis.call('HSET', k, 'text', text) end
+    end
+  end
+end
+
+-- Takes a record back from the count. `hash`: false for none.
+local function release_program(hash)
+  if not hash then return end
+  local k = program_key(hash)
+  if redis.call('HINCRBY', k, 'uses', -1) < 1 then redis.call('UNLINK', k) end
+end
+
+-- Replaces what is kept of the body beside the record `k`, '' for none.
+local function put_body(k, body)
+  if body == '' then redis.call('DEL', k .. ':spec') else redis.call('SET', k .. ':spec', body) end
+end
+
+-- What is kept beside the record `k` of a task or scheduled task: its body and its program, each '' for none.
+local function kept_beside(k)
+  local own = read(k, 'body', 'program_hash')
+  return not own.body and redis.call('GET', k .. ':spec') or '',
+    own.program_hash and redis.call('HGET', program_key(own.program_hash), 'text') or ''
+end
+
+-- The result in the record `k`, or in the key `:result` behind `part`; '' for none.
+local function result_of(k, part) return get(k, 'result') or redis.call('GET', part .. ':result') or '' end
 
 local ATTEMPTS_KEPT = 20  -- including the current one, which is in the record itself
 
@@ -472,7 +509,8 @@ end
 local function erase(id)
   local k = key(id)
   local task = read(k, 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id', 'name', 'folded_name', 'finished_ms',
-                    'fingerprint', 'error_type', 'callback_url')
+                    'fingerprint', 'error_type', 'callback_url', 'program_hash')
+  release_program(task.program_hash)
   unschedule(id)
   redis.call('ZREM', P .. 'leases', id)
   redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
@@ -491,14 +529,10 @@ end
 -- Writes a new task: record, body, indexes and message; some writes are buffered. An existing id is left unchanged.
 -- `task`: a table with the names of TASK, whose `record` is a list. Returns whether the task was new.
 local function create(task, now_ms, seq)
-  local id, k, is_new = task.id, key(task.id), nil
-  -- Every task has a body, so the body shows whether the id exists.
-  if task.body == '' then
-    is_new = redis.call('COPY', schedule_key(task.schedule_id) .. ':spec', k .. ':spec') == 1
-  else
-    is_new = redis.call('SET', k .. ':spec', task.body, 'NX')
-  end
-  if not is_new then return false end
+  local id, k = task.id, key(task.id)
+  if redis.call('EXISTS', k) == 1 then return false end
+  if task.body ~= '' then redis.call('SET', k .. ':spec', task.body) end
+  hold_program(task.record, task.program)
   local score = whole(seq)
   local record = {
     F.kind, task.kind, F.task_type, task.task_type, F.status, task.status, F.seq, score,
@@ -590,17 +624,15 @@ local function start(id, task, now_ms, lease_until_ms, worker, claim)
   move_task(id, task, 'running', now_ms, worker, reason, fields)
   if attempt > 1 then
     local k = key(id)
-    unset(k, 'finished_ms', 'duration_ms', 'error', 'stdout_truncated', 'cpu_ms', 'memory_kb')
+    unset(k, 'finished_ms', 'duration_ms', 'error', 'result', 'stdout_truncated', 'cpu_ms', 'memory_kb')
     redis.call('DEL', k .. ':result', k .. ':stdout')
   end
   count(now_ms, 'w' .. bucket(tonumber(now_ms) - tonumber(task.due_ms)))
 end
 
--- What a worker needs of a task that it has claimed: its record as a JSON array, and its body. The client would need
--- longer to read a reply of 40 parts than a text.
-local function granted(id)
-  return cjson.encode(redis.call('HGETALL', key(id))), redis.call('GET', key(id) .. ':spec')
-end
+-- What a worker needs of a task that it has claimed: its record as a JSON array, and what `kept_beside` returns. The
+-- client would need longer to read a reply of 40 parts than a text.
+local function granted(id) return cjson.encode(redis.call('HGETALL', key(id))), kept_beside(key(id)) end
 
 -- Whether a task that has not started had to start before now.
 local function is_expired(id, now_ms)
@@ -679,8 +711,9 @@ end
 -- Removes a scheduled task. Tasks that it created remain. Returns whether there was one.
 local function erase_schedule(id)
   local k = schedule_key(id)
-  local schedule = read(k, 'status', 'kind', 'key')
+  local schedule = read(k, 'status', 'kind', 'key', 'program_hash')
   if not schedule.status then return false end
+  release_program(schedule.program_hash)
   redis.call('ZREM', schedule_index(schedule.kind, schedule.status), id)
   redis.call('ZREM', P .. 'cron', id)
   if schedule.key then redis.call('DEL', P .. 'keyed:' .. schedule.key) end

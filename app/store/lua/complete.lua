@@ -4,7 +4,8 @@
 -- ARGV: task_id, epoch, now_ms, status, due_ms, queue_key, message, ending, result, stdout, attempt, reason, record,
 --       failure, queues, kinds, worker, lease_until_ms, claim
 -- status: the new status: succeeded, failed or stopped; waiting or queued to run again
--- queue_key, message: '' for none · result: '' for none · attempt: entry for `attempts` as JSON, '' for none
+-- queue_key, message: '' for none · result: what is kept of it beside the record, '' for none
+-- attempt: entry for `attempts` as JSON, '' for none
 -- ending: counted, lost, returned (app/domain/outcome.py) · record: all other fields as a JSON array
 --   of short name, value, …
 -- failure: with the status failed, what `index_failure` takes; else ''
@@ -38,7 +39,7 @@ local function complete()
   if attempt ~= '' then record_attempt(task_id, attempt) end
   if ending == 'returned' then  -- as if the attempt had never started
     add(k, 'attempt', -1)
-    unset(k, 'error', 'duration_ms', 'stdout_truncated', 'cpu_ms', 'memory_kb')
+    unset(k, 'error', 'duration_ms', 'result', 'stdout_truncated', 'cpu_ms', 'memory_kb')
     redis.call('DEL', k .. ':result', k .. ':stdout')
     due_ms = get(k, 'due_ms')
     if get(k, 'attempt') == '0' then set_expiry(task_id, due_ms, get(k, 'expires_in')) end

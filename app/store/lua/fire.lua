@@ -34,17 +34,18 @@ local function filled(number, task_id)
   return table.concat(text, '', 2)
 end
 
--- Creates the task of a firing. `schedule` is the record of its schedule, whose body is copied.
+-- Creates the task of a firing. `schedule` is the record of its schedule, whose body is copied and whose program is kept.
 local function create_fired(schedule_id, schedule, firing)
   local due_ms, task_id, number, queue_key, message = firing[FIRING.due_ms], firing[FIRING.task_id], firing[FIRING.template], '', ''
   if number > 0 then queue_key, message = templates[number][1], filled(number, task_id) end
   local status = 'queued'
   if tonumber(due_ms) > tonumber(now_ms) then status = 'waiting' end
-  create({
+  local is_new = create({
     id = task_id, kind = schedule.kind, task_type = 'scheduled', status = status, due_ms = due_ms,
-    queue_key = queue_key, message = message, body = '', tags = schedule.tags or '', schedule_id = schedule_id,
+    queue_key = queue_key, message = message, body = '', program = '', tags = schedule.tags or '', schedule_id = schedule_id,
     folded_name = schedule.folded_name or schedule.name, record = schedule.spec,
   }, now_ms, seq)
+  if is_new and not schedule.body then redis.call('COPY', schedule_key(schedule_id) .. ':spec', key(task_id) .. ':spec') end
   seq = seq + 1
 end
 
@@ -101,7 +102,7 @@ local function take(asked, schedule)
   end
 end
 
-local OWN = {'kind', 'name', 'folded_name', 'tags', 'next_run_ms', 'revision', 'fired_count', 'skipped_count', 'missed_count'}
+local OWN = {'kind', 'name', 'folded_name', 'tags', 'body', 'next_run_ms', 'revision', 'fired_count', 'skipped_count', 'missed_count'}
 local wanted = columns(unpack(OWN)).shorts
 for _, short in ipairs(SPEC_FIELDS) do wanted[#wanted + 1] = short end
 

@@ -2,7 +2,7 @@
 -- ARGV: before, limit, budget, name, match, tag, indexes…
 -- before: seq (exclusive) · budget: maximum number of records to examine · name, match: see `is_named`;
 -- name, tag: '' for any
--- Returns {cursor ('' at the end), id, record as a flat list, body, id, …}.
+-- Returns {cursor ('' at the end), id, record as a flat list, id, …}.
 limit, budget = tonumber(limit), tonumber(budget)
 
 -- There are at most six indexes: take the newest `budget` entries of each, then sort them.
@@ -27,7 +27,6 @@ for looked, entry in ipairs(entries) do
     found = found + 1
     page[#page + 1] = entry[1]
     page[#page + 1] = redis.call('HGETALL', k)
-    page[#page + 1] = redis.call('GET', k .. ':spec')
   end
   last = entry[3]
 end

@@ -1,5 +1,5 @@
 -- Reads a scheduled task.
 -- ARGV: schedule_id
--- Returns {record as a flat list ({} for none), body ('' for none)}.
+-- Returns {record as a flat list ({} for none), what `kept_beside` returns…}.
 local k = schedule_key(schedule_id)
-return {redis.call('HGETALL', k), redis.call('GET', k .. ':spec') or ''}
+return {redis.call('HGETALL', k), kept_beside(k)}

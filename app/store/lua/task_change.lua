@@ -6,7 +6,7 @@
 local changed = task_at(task)
 local id, k = changed.id, key(changed.id)
 local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq', 'tags', 'attempt', 'name',
-                  'folded_name')
+                  'folded_name', 'program_hash')
 if not seen.status then return '' end
 if seen.status ~= 'waiting' then return seen.status end
 if seen.due_ms ~= seen_due_ms or (seen.revision or '') ~= seen_revision then return 'other' end
@@ -15,12 +15,14 @@ untag(id, seen.tags)
 unname(id, seen.folded_name or seen.name)
 if redis.call('ZSCORE', P .. 'sent', id) then mark_older_message(id) end
 unschedule(id)
+hold_program(changed.record, changed.program)
+release_program(seen.program_hash)
 redis.call('HDEL', k, unpack(SPEC_FIELDS))
 if #changed.record > 0 then redis.call('HSET', k, unpack(changed.record)) end
 set(k, {kind = changed.kind, task_type = changed.task_type, status = changed.status, due_ms = changed.due_ms})
 add(k, 'revision', 1)
 if seen.attempt == '0' then set_expiry(id, changed.due_ms, get(k, 'expires_in')) end
-redis.call('SET', k .. ':spec', changed.body)
+put_body(k, changed.body)
 redis.call('ZADD', P .. 'name:' .. changed.folded_name, seen.seq, id)
 redis.call('ZADD', P .. 'names', '0', changed.folded_name)
 if tonumber(redis.call('HGET', P .. 'newest', changed.folded_name) or '0') < tonumber(seen.seq) then

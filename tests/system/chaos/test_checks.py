@@ -371,14 +371,27 @@ def test_a_key_that_belongs_to_nothing_is_found(raw_redis: redis.Redis, command:
 
 
 def test_a_record_that_is_missing_in_an_index_is_found(store: Store, raw_redis: redis.Redis) -> None:
-    task_id = finished(store, system_clock(), tags=("red",))
-    raw_redis.delete("celeriac:celeriac.code", f"celeriac:t:{task_id}:spec")
+    task_id = finished(store, system_clock(), tags=("red",), args=["long" * 20], function_code="#" * 100)
+    raw_redis.delete("celeriac:celeriac.code", f"celeriac:t:{task_id}:spec", *raw_redis.keys("celeriac:program:*"))
     raw_redis.delete("celeriac:tag:red", "celeriac:ix:code:immediate:succeeded")
     assert {finding.sentence for finding in keys(raw_redis)} == {
         "it is not in celeriac:ix:code:immediate:succeeded",
         "it is not among those with the tag red",
         "it has no body",
+        "its program is gone",
     }
+
+
+def test_a_program_with_a_wrong_count_or_text_is_found(store: Store, raw_redis: redis.Redis) -> None:
+    finished(store, system_clock(), function_code="#" * 100)
+    finished(store, system_clock(), function_code="#" * 100)
+    raw_redis.delete("celeriac:celeriac.code")
+    (program,) = raw_redis.keys("celeriac:program:*")
+    assert list(keys(raw_redis)) == []
+    raw_redis.hincrby(program, "uses", 1)
+    raw_redis.hset(program, "text", "another")
+    said = [finding.sentence for finding in keys(raw_redis)]
+    assert [sentence.partition(": ")[2] for sentence in said] == ["it is another program's", "2 have it, and it says 3"]
 
 
 def test_what_runs_and_what_waits_has_its_places(store: Store, raw_redis: redis.Redis) -> None:

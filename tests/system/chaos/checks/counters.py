@@ -33,7 +33,7 @@ def counters(evidence: Evidence) -> Iterator[Finding]:
 def _minutes(evidence: Evidence) -> Iterator[Finding]:
     """Finishes and starts by minute. Deleted tasks have been counted too, as far as they had come."""
     now_ms = system_clock()
-    stats = evidence.store.stats.read(tuple(QUEUES.values()), now_ms)
+    stats = evidence.store.stats.read(QUEUES, now_ms)
     recount = Counter(task.status for task in evidence.tasks.values())
     deleted = len(evidence.gone)
     for status in sorted(FINISHED):

@@ -12,6 +12,7 @@ import redis
 
 from app.domain.kinds import QUEUES
 from app.domain.status import FINISHED, ScheduleStatus, Status
+from app.store.bodies import hash_of
 from app.store.keys import PREFIX, PRIORITY_SEPARATOR
 from tests.system.chaos.findings import Finding
 
@@ -80,6 +81,16 @@ def _of_task(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
 def _of_schedule(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     if match[1] not in world.schedules:
         yield "its schedule is gone"
+
+
+def _program(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    program: Any = world.raw.hgetall(name)
+    if hash_of(program.get("text", "")) != match[1]:
+        yield "it is another program's"
+    records = [*world.tasks.values(), *world.schedules.values()]
+    number = sum(record.get("ph") == match[1] for record in records)
+    if not number or str(number) != program.get("uses"):
+        yield f"{number} have it, and it says {program.get('uses')}"
 
 
 def _members(world: World, name: str) -> dict[str, int]:
@@ -229,6 +240,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
     (re.compile(pattern), judge)
     for pattern, judge in (
         (rf"t:{ID}(?::spec|:result|:stdout|:attempts|:history)?", _of_task),
+        (r"program:([\w-]{43})", _program),
         (r"ix:(\w+):(\w+):(\w+)", _leaf),
         (r"fx:(\w+):(\w+):(\w+)", _finished_leaf),
         (r"tag:(.+)", _tag),
@@ -287,5 +299,7 @@ def _misplaced(world: World, task_id: str, record: dict[str, str]) -> Iterator[s
             yield f"it is not among those with the tag {tag}"
     if "sid" in record and raw.zscore(f"{PREFIX}by:{record['sid']}", task_id) is None:
         yield "it is not among its schedule's"
-    if not raw.exists(f"{PREFIX}t:{task_id}:spec"):
+    if "ph" in record and not raw.exists(f"{PREFIX}program:{record['ph']}"):
+        yield "its program is gone"
+    if "b" not in record and record["k"] == "code" and not raw.exists(f"{PREFIX}t:{task_id}:spec"):
         yield "it has no body"

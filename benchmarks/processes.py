@@ -180,11 +180,11 @@ def send(number: signal.Signals, pids: Sequence[int]) -> None:
 
 
 @contextlib.contextmanager
-def held(pid: int) -> Iterator[None]:
-    """A process and all below it stand still during the block."""
-    pids = descendants(pid)
-    send(signal.SIGSTOP, pids)
+def held(pids: Sequence[int]) -> Iterator[None]:
+    """Some processes and all below them stand still during the block."""
+    below = [each for pid in pids for each in descendants(pid)]
+    send(signal.SIGSTOP, below)
     try:
         yield
     finally:
-        send(signal.SIGCONT, pids[::-1])
+        send(signal.SIGCONT, below[::-1])

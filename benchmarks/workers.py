@@ -56,6 +56,13 @@ def worker(
 
 
 @contextlib.contextmanager
+def workers(redis_url: str, path: Path, count: int) -> Iterator[list[int]]:
+    """So many code workers; their processes."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(worker(redis_url, path, name=f"w{number}")).pid for number in range(count)]
+
+
+@contextlib.contextmanager
 def beat(redis_url: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A beat with the words of `start.py`."""
     words = ("-m", "celery", "-q", "-A", "celery_app", "beat", "--schedule", str(path / "schedule"))

@@ -15,6 +15,7 @@ from benchmarks.peers import REDIS_URL
 from benchmarks.peers.celery_tasks import make_app
 from benchmarks.processes import broker_url, running
 
+CELERY = "bare Celery"
 READY_SECONDS = 30
 REPLY_SECONDS = 10
 

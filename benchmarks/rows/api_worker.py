@@ -31,7 +31,7 @@ def api_worker(calls: int) -> Iterator[Round]:
             queue = OurQueue(store, fields)
 
             def measure() -> dict[str, float]:
-                seconds = drain(process.pid, queue, calls)
+                seconds = drain([process.pid], queue, calls)
                 return {"rate": calls / seconds, "memory": resident_mb(process.pid)}
 
             yield measure

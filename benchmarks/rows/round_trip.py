@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side, at_most
-from benchmarks.peers.celery import bare_worker, replying
+from benchmarks.peers.celery import CELERY, bare_worker, replying
 from benchmarks.processes import folder, server
 from benchmarks.series import percentile
 from benchmarks.service import whole_service
 
 REPLY_SECONDS = 10
-BARE = "bare Celery"
+
 TASK = {"name": "benchmark", "function_code": "def main():\n    return 1 + 2 * 3", "function_name": "main"}
 
 
@@ -62,13 +62,13 @@ MEASUREMENTS = (
         name="round_trip",
         question="From POST /api/tasks of `return 1 + 2 * 3` to the finished result, one client",
         figures=(
-            Figure("ms", Better.LOWER, (at_most(2.2, BARE),), "p50"),
+            Figure("ms", Better.LOWER, (at_most(2.2, CELERY),), "p50"),
             Figure("ms", Better.LOWER, (), "p99"),
         ),
         ours=Side("Celeriac", "start.py with its defaults; POST with Prefer: wait=10 on one connection", ours),
         baselines=(
             Side(
-                BARE,
+                CELERY,
                 "a worker with 2 threads, default acks, no result backend; apply_async, the task LPUSHes a reply, "
                 "the client BLPOPs it",
                 bare,

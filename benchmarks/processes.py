@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http.client
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from app.settings import read_settings
 ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 10
 LOAD_SECONDS = 60
+START_SECONDS = 60
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -96,6 +98,23 @@ def _wait_for_server(url: str, log: Path) -> None:
         except redis.ConnectionError as error:  # not up, or loading
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the server is not ready after {LOAD_SECONDS} s: {log.read_text()}") from error
+        time.sleep(0.05)
+
+
+def wait_for_http(port: int, path: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a port of loopback answers with any status."""
+    deadline = time.monotonic() + START_SECONDS
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    while True:
+        try:
+            connection.request("GET", path)
+            connection.getresponse().read()
+            connection.close()
+            return
+        except OSError:  # not up yet
+            connection.close()
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"port {port} does not answer; the log ends with\n{log.read_text()[-3000:]}")
         time.sleep(0.05)
 
 

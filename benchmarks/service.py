@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.processes import cpu_seconds, folder, free_port, running, server, server_pid
+from benchmarks.processes import cpu_seconds, folder, free_port, running, server, server_pid, wait_for_http
 
 START_SECONDS = 60
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -32,12 +31,12 @@ class Service:
     def __init__(self, port: int, redis_url: str, pids: list[int], log: Path) -> None:
         self.port = port
         self.redis_url = redis_url
-        self._pids = pids
+        self.pids = pids
         self.api = Api(port, log)
 
     def processor_seconds(self) -> float:
         """The processor time that all its processes have used until now, in seconds."""
-        return sum(map(cpu_seconds, self._pids))
+        return sum(map(cpu_seconds, self.pids))
 
 
 @contextlib.contextmanager
@@ -68,24 +67,8 @@ def part(role: str, redis_url: str, path: Path, settings: Mapping[str, str] = NO
         "LOG_LEVEL": "WARNING",
     }
     with running(("start.py", role), env | dict(settings), log) as process:
-        _wait_for_api(port, process, log)
+        wait_for_http(port, "/health/live", process, log)
         yield Service(port, redis_url, [process.pid, server_pid(redis_url)], log)
-
-
-def _wait_for_api(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    while True:
-        try:
-            connection.request("GET", "/health/live")
-            connection.getresponse().read()
-            connection.close()
-            return
-        except OSError:  # not up yet
-            connection.close()
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the API does not answer; its log ends with\n{log.read_text()[-3000:]}")
-        time.sleep(0.05)
 
 
 class Api:

@@ -23,6 +23,10 @@ def make_app(url: str) -> Celery:
     def nothing() -> None:
         """Nothing."""
 
+    @app.task(name="run")
+    def run(body: object) -> None:
+        """Whatever a body asks for."""
+
     @app.task(name="reply")
     def reply(key: str) -> None:
         client.lpush(key, b"1")

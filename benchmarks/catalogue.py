@@ -12,7 +12,19 @@ from benchmarks import rows
 from benchmarks.measurement import Measurement
 
 #: Groups in the order of the table; those that are not named here follow by name.
-ORDER = ("create", "drain", "latency", "chain", "sleep", "api", "list", "delays", "cost", "beat")
+ORDER = (
+    "drain",
+    "create",
+    "round_trip",
+    "chain",
+    "beat",
+    "kills",
+    "sleep",
+    "api_tasks",
+    "delays",
+    "records",
+    "commands",
+)
 
 
 class NoSuchMeasurement(Exception):

@@ -1,6 +1,6 @@
 """An HTTP target in a process of its own: `/slow` answers after SLOW_SECONDS, everything else at once.
 
-`/count/ID` also counts ID; `/counts` tells all counts.
+`/count/ID` counts ID after WORK_SECONDS if its caller is still there; `/counts` tells all counts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from benchmarks.processes import ROOT
 
 SLOW_SECONDS = 1.0
+WORK_SECONDS = 0.05
 ANSWER = b'{"answer": 12.5}'
 _COUNTS: Counter[str] = Counter()
 
@@ -45,11 +46,18 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             if path == "/slow":
                 await asyncio.sleep(SLOW_SECONDS)
             if path.startswith("/count/"):
-                _COUNTS[path.removeprefix("/count/")] += 1
+                await _count(path.removeprefix("/count/"), reader)
             body = json.dumps(_COUNTS).encode() if path == "/counts" else ANSWER
             words = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
             writer.write(words % (len(body), body))
     writer.close()
+
+
+async def _count(name: str, reader: asyncio.StreamReader) -> None:
+    """Count a name after WORK_SECONDS, unless the caller has gone by then: what a worker does ends with it."""
+    await asyncio.sleep(WORK_SECONDS)
+    if not reader.at_eof():
+        _COUNTS[name] += 1
 
 
 if __name__ == "__main__":

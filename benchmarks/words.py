@@ -51,7 +51,8 @@ def compared(verdict: Verdict, unit: str) -> str:
     value = verdict.compared.median
     if verdict.target.by in (By.RATIO, By.SAVING):
         return f"{number(value)}×"
-    return f"+{with_unit(value, unit)}" if verdict.target.by is By.EXCESS else with_unit(value, unit)
+    sign = "+" if verdict.target.by is By.EXCESS and value >= 0 else ""
+    return sign + with_unit(value, unit)
 
 
 def verdict(found: Verdict) -> str:

@@ -14,6 +14,7 @@ from app.settings import read_settings
 from app.store.store import Store
 from benchmarks.made import NO_OP, add_tasks, count_in, wait_for
 from benchmarks.processes import running
+from benchmarks.service import NOTHING
 
 READY_SECONDS = 60
 
@@ -45,12 +46,14 @@ def worker(
     name: str = "one",
     concurrency: int | None = None,
     module: Sequence[str] = ("celery",),
+    settings: Mapping[str, str] = NOTHING,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A worker for one kind, with the words of `start.py`; `module` may name another that becomes one."""
     row = KINDS[kind]
     threads = row.concurrency(read_settings({}, var_dir=path)) if concurrency is None else concurrency
     words = ["-m", *module, "-q", "-A", "celery_app", "worker", "-Q", row.queue, "-n", f"{name}@%h"]
-    env = {"REDIS_URL": redis_url, "VAR_DIR": str(path / "var"), "LOG_LEVEL": "WARNING"}
+    env = {"REDIS_URL": redis_url, "VAR_DIR": str(path / "var"), "LOG_LEVEL": "WARNING"} | dict(settings)
+    env[row.concurrency_setting.upper()] = str(threads)  # the sandbox goes by it
     with running([*words, "--concurrency", str(threads)], env, path / f"{name}.log") as process:
         yield process
 
@@ -63,10 +66,11 @@ def workers(redis_url: str, path: Path, count: int) -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def beat(redis_url: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def beat(redis_url: str, path: Path, settings: Mapping[str, str] = NOTHING) -> Iterator[subprocess.Popen[bytes]]:
     """A beat with the words of `start.py`."""
     words = ("-m", "celery", "-q", "-A", "celery_app", "beat", "--schedule", str(path / "schedule"))
-    with running(words, {"REDIS_URL": redis_url, "LOG_LEVEL": "WARNING"}, path / "beat.log") as process:
+    env = {"REDIS_URL": redis_url, "LOG_LEVEL": "WARNING"} | dict(settings)
+    with running(words, env, path / "beat.log") as process:
         yield process
 
 

@@ -16,6 +16,7 @@ from benchmarks.peers.celery_tasks import make_app
 from benchmarks.processes import broker_url, running
 
 CELERY = "bare Celery"
+WORKER_MODULE = "benchmarks.peers.celery_worker"
 READY_SECONDS = 30
 REPLY_SECONDS = 10
 
@@ -25,7 +26,7 @@ def bare_worker(redis_url: str, path: Path, *words: str) -> Iterator[tuple[Celer
     """The application, and `celery worker` with these words, which answers."""
     url = broker_url(redis_url)
     app = make_app(url)
-    command = ("-m", "celery", "-q", "-A", "benchmarks.peers.celery_worker", "worker", *words)
+    command = ("-m", "celery", "-q", "-A", WORKER_MODULE, "worker", *words)
     with running(command, {REDIS_URL: url}, path / "bare.log") as process, redis.Redis.from_url(url) as client:
         app.send_task("reply", ("ready",))
         if client.blpop(["ready"], timeout=READY_SECONDS) is None:

@@ -19,33 +19,32 @@ def make_app(url: str) -> Celery:
     )
     client = redis.Redis.from_url(url)
 
-    @app.task(name="nothing")
+    @app.task(name="nothing", shared=False)
     def nothing() -> None:
         """Nothing."""
 
-    @app.task(name="run")
+    @app.task(name="run", shared=False)
     def run(body: object) -> None:
         """Whatever a body asks for."""
 
-    @app.task(name="reply")
+    @app.task(name="reply", shared=False)
     def reply(key: str) -> None:
         client.lpush(key, b"1")
 
-    @app.task(name="fibo")
+    @app.task(name="fibo", shared=False)
     def fibo_and_reply(number: int, key: str) -> None:
         client.lpush(key, fibo(number))
 
-    @app.task(name="sleep")
+    @app.task(name="sleep", shared=False)
     def sleep(seconds: float) -> None:
         time.sleep(seconds)
 
-    @app.task(name="call")
+    @app.task(name="call", shared=False)
     def call(url: str) -> None:
         requests.get(url, timeout=30).json()
 
-    @app.task(name="slow_call")
-    def slow_call(seconds: float, url: str) -> None:
-        time.sleep(seconds)
+    @app.task(name="get", shared=False)
+    def get(url: str) -> None:
         requests.get(url, timeout=30).raise_for_status()
 
     return app

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import requests
 from huey import RedisHuey
 
@@ -16,10 +14,9 @@ def make_huey(url: str) -> RedisHuey:
     def nothing() -> None:
         """Nothing."""
 
-    @huey.task(name="slow_call")
-    def slow_call(seconds: float, url: str) -> None:
-        time.sleep(seconds)
+    @huey.task(name="get")
+    def get(url: str) -> None:
         requests.get(url, timeout=30).raise_for_status()
 
-    huey.tasks = {"nothing": nothing, "slow_call": slow_call}
+    huey.tasks = {"nothing": nothing, "get": get}
     return huey

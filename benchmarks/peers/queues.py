@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import redis
+from celery import Celery
 
 from benchmarks.draining import lengths
 from benchmarks.measurement import SideAbsent
 from benchmarks.peers import REDIS_URL
-from benchmarks.peers.celery import CELERY, bare_worker
+from benchmarks.peers.celery import CELERY, WORKER_MODULE
+from benchmarks.peers.celery_tasks import make_app
 from benchmarks.processes import broker_url, program
 
 READY_SECONDS = 30
 SCRIPTS = Path(sys.executable).parent
+HUEY_MODULE = "benchmarks.peers.huey_worker.huey"
 
 
 class PeerQueue(Protocol):
@@ -42,53 +45,84 @@ Started = tuple[subprocess.Popen[bytes], PeerQueue]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One system. `share`: of the tasks of a round, as many as it needs to take about as long as the others.
+    """One system. `share`: how many times our number of tasks makes a round about as long as ours.
 
-    start: its workers on a server, and its queue; files go into a folder. Raises SideAbsent.
+    queue: its queue on the server at a URL; raises ImportError. command: its two workers there.
     """
 
     name: str
     setup: str
-    start: Callable[[str, Path], AbstractContextManager[Started]]
     package: str
+    queue: Callable[[str], PeerQueue]
+    command: Callable[[str], list[str]]
     share: float = 1.0
+
+    def queue_at(self, redis_url: str) -> PeerQueue:
+        """Its queue. Raises SideAbsent."""
+        try:
+            return self.queue(broker_url(redis_url))
+        except ImportError:
+            raise SideAbsent(f"{self.package} is not installed: pip install -r requirements-dev.txt") from None
+
+    def workers(self, redis_url: str, log: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """Its workers, ended with the block."""
+        url = broker_url(redis_url)
+        return program(self.command(url), {REDIS_URL: url}, log)
+
+    @contextlib.contextmanager
+    def start(self, redis_url: str, path: Path) -> Iterator[Started]:
+        """Its workers, which have run a task, and its queue. Raises SideAbsent."""
+        queue, log = self.queue_at(redis_url), path / "peer.log"
+        with self.workers(redis_url, log) as process:
+            _wait_until_it_runs(queue, log)
+            yield process, queue
+
+
+def _wait_until_it_runs(queue: PeerQueue, log: Path) -> None:
+    """Wait until a worker has run a task."""
+    queue.add(1)
+    deadline = time.monotonic() + READY_SECONDS
+    while queue.left():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no worker runs a task: {log.read_text()[-2000:]}")
+        time.sleep(0.02)
 
 
 # --- Celery ------------------------------------------------------------------------------------------
 
 
-class _CeleryQueue:
-    def __init__(self, app: Any, client: redis.Redis) -> None:
+class CeleryQueue:
+    """The tasks of a Celery application; `add` queues those of one name and one set of arguments."""
+
+    def __init__(self, app: Celery, redis_url: str, task: str = "nothing", *arguments: Any) -> None:
         self._app = app
-        self._client = client
+        self._client = redis.Redis.from_url(redis_url)
+        self._task = task
+        self._arguments = arguments
 
     def send(self, task: str, *arguments: Any) -> None:
+        """Queue a task."""
         self._app.send_task(task, arguments)
 
     def add(self, count: int) -> None:
+        """Queue so many tasks."""
         for _ in range(count):
-            self.send("nothing")
+            self.send(self._task, *self._arguments)
 
     def left(self) -> int:
+        """Those in the queue, and those that the worker has fetched and not acknowledged."""
         return lengths(self._client, llen="celery", hlen="unacked")
-
-
-@contextlib.contextmanager
-def _celery(redis_url: str, path: Path) -> Iterator[Started]:
-    client = redis.Redis.from_url(redis_url)
-    with bare_worker(redis_url, path, "--pool", "prefork", "-c", "2") as (app, process):
-        yield process, _CeleryQueue(app, client)
 
 
 # --- RQ ----------------------------------------------------------------------------------------------
 
 
 class _RqQueue:
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, url: str) -> None:
         from rq import Queue
 
-        self._client = client
-        self._queue = Queue(connection=client)
+        self._client = redis.Redis.from_url(url)
+        self._queue = Queue(connection=self._client)
         self._sent = 0
 
     def send(self, task: str, *arguments: Any) -> None:
@@ -96,8 +130,8 @@ class _RqQueue:
         self._sent += 1
 
     def add(self, count: int) -> None:
-        job = self._queue.prepare_data("benchmarks.peers.rq_tasks.nothing")
-        self._queue.enqueue_many([self._queue.prepare_data(job.func) for _ in range(count)])
+        name = "benchmarks.peers.rq_tasks.nothing"
+        self._queue.enqueue_many([self._queue.prepare_data(name) for _ in range(count)])
         self._sent += count
 
     def left(self) -> int:
@@ -106,17 +140,6 @@ class _RqQueue:
             pipeline.zcard("rq:failed:default")
             ended: int = sum(pipeline.execute())
         return self._sent - ended
-
-
-@contextlib.contextmanager
-def _rq(redis_url: str, path: Path) -> Iterator[Started]:
-    with _installed("rq"):
-        client = redis.Redis.from_url(broker_url(redis_url))
-        queue = _RqQueue(client)
-    command = [str(SCRIPTS / "rq"), "worker-pool", "-q", "-n", "2", "-u", broker_url(redis_url)]
-    with program(command, {}, path / "rq.log") as process:
-        _wait_until_it_runs(queue, path / "rq.log")
-        yield process, queue
 
 
 # --- Huey --------------------------------------------------------------------------------------------
@@ -139,17 +162,6 @@ class _HueyQueue:
         return int(self._huey.storage.queue_size())
 
 
-@contextlib.contextmanager
-def _huey(redis_url: str, path: Path) -> Iterator[Started]:
-    url = broker_url(redis_url)
-    with _installed("huey"):
-        queue = _HueyQueue(url)
-    command = [str(SCRIPTS / "huey_consumer"), "benchmarks.peers.huey_worker.huey", "-w", "2", "-k", "process", "-q"]
-    with program(command, {REDIS_URL: url}, path / "huey.log") as process:
-        _wait_until_it_runs(queue, path / "huey.log")
-        yield process, queue
-
-
 # --- Dramatiq ----------------------------------------------------------------------------------------
 
 
@@ -170,40 +182,45 @@ class _DramatiqQueue:
         return int(self._broker.client.hlen("dramatiq:default.msgs"))
 
 
-@contextlib.contextmanager
-def _dramatiq(redis_url: str, path: Path) -> Iterator[Started]:
-    url = broker_url(redis_url)
-    with _installed("dramatiq"):
-        queue = _DramatiqQueue(url)
-    command = [str(SCRIPTS / "dramatiq"), "benchmarks.peers.dramatiq_worker", "--processes", "2"]
-    with program(command, {REDIS_URL: url}, path / "dramatiq.log") as process:
-        _wait_until_it_runs(queue, path / "dramatiq.log")
-        yield process, queue
-
-
 # --- all ---------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _installed(package: str) -> Iterator[None]:
-    try:
-        yield
-    except ImportError:
-        raise SideAbsent(f"{package} is not installed: pip install -r requirements-dev.txt") from None
+def _script(name: str, *words: str) -> list[str]:
+    return [str(SCRIPTS / name), *words]
 
 
-def _wait_until_it_runs(queue: PeerQueue, log: Path) -> None:
-    """Wait until a worker has run a task."""
-    queue.add(1)
-    deadline = time.monotonic() + READY_SECONDS
-    while queue.left():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no worker runs a task: {log.read_text()[-2000:]}")
-        time.sleep(0.02)
-
-
-BARE_CELERY = Peer(CELERY, "worker --pool prefork -c 2, default acks, no result backend", _celery, "celery", share=2)
-RQ = Peer("RQ", "rq worker-pool -n 2, defaults: a fork per job, results kept", _rq, "rq", share=0.15)
-HUEY = Peer("Huey", "huey_consumer -w 2 -k process, else defaults", _huey, "huey", share=6)
-DRAMATIQ = Peer("Dramatiq", "dramatiq --processes 2, defaults: 8 threads each", _dramatiq, "dramatiq", share=4)
+BARE_CELERY = Peer(
+    CELERY,
+    "worker --pool prefork -c 2, default acks, no result backend",
+    "celery",
+    queue=lambda url: CeleryQueue(make_app(url), url),
+    command=lambda url: _script("celery", "-q", "-A", WORKER_MODULE, "worker", "--pool", "prefork", "-c", "2"),
+    share=2,
+)
+RQ = Peer(
+    "RQ",
+    "rq worker-pool -n 2, defaults: a fork per job, results kept",
+    "rq",
+    queue=_RqQueue,
+    command=lambda url: _script("rq", "worker-pool", "-q", "-n", "2", "-u", url),
+    share=0.15,
+)
+HUEY = Peer(
+    "Huey",
+    "huey_consumer -w 2 -k process, else defaults",
+    "huey",
+    queue=_HueyQueue,
+    command=lambda url: _script(
+        "huey_consumer", "benchmarks.peers.huey_worker.huey", *["-w", "2", "-k", "process", "-q"]
+    ),
+    share=6,
+)
+DRAMATIQ = Peer(
+    "Dramatiq",
+    "dramatiq --processes 2, defaults: 8 threads each",
+    "dramatiq",
+    queue=_DramatiqQueue,
+    command=lambda url: _script("dramatiq", "benchmarks.peers.dramatiq_worker", "--processes", "2"),
+    share=4,
+)
 PEERS = (BARE_CELERY, RQ, HUEY, DRAMATIQ)

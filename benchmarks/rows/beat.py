@@ -174,10 +174,10 @@ def redbeat_memory(count: int) -> Iterator[Round]:
 
 @contextlib.contextmanager
 def change(size: tuple[int, int], *, schedules: int | None = None) -> Iterator[Round]:
-    """The use cases behind POST, pause and DELETE, among so many schedules."""
+    """The use cases behind POST, pause and DELETE, among so many schedules, and ten times as many delayed tasks."""
     others, changes = size
     count = others if schedules is None else schedules
-    with folder() as path, stocked_server(path, waiting_schedules, count) as url, store_at(url) as store:
+    with folder() as path, stocked_server(path, schedules_and_delays, 10 * count) as url, store_at(url) as store:
         service = compose(Settings(), store, no_problems).schedules
         yield lambda: _changes(service, changes)
 
@@ -246,7 +246,9 @@ MEASUREMENTS = (
         figures=tuple(
             Figure("µs", Better.LOWER, (at_most(1.3, FEW),), action) for action in ("create", "pause", "delete")
         ),
-        ours=Side("Celeriac", "the use cases behind the API, in this process", change),
+        ours=Side(
+            "Celeriac", "the use cases behind the API, in this process; 10 delayed tasks for each schedule", change
+        ),
         baselines=(Side(FEW, "the same", functools.partial(change, schedules=100)),),
         full=(100_000, 100),
         quick=(2_000, 20),

@@ -15,7 +15,7 @@ from benchmarks.measurement import Better, Figure, Measurement, Round, Side, at_
 from benchmarks.peers.celery import CELERY, bare_worker, replying
 from benchmarks.processes import folder, server
 from benchmarks.series import percentile
-from benchmarks.service import whole_service
+from benchmarks.service import Service, whole_service
 
 REPLY_SECONDS = 10
 
@@ -32,17 +32,23 @@ def timed(call: Callable[[], None], calls: int) -> dict[str, float]:
     return {"p50": percentile(taken, 0.5), "p99": percentile(taken, 0.99)}
 
 
-@contextlib.contextmanager
-def ours(calls: int) -> Iterator[Round]:
+def our_call(service: Service) -> Callable[[], None]:
     """POST with `Prefer: wait`; the answer has the result."""
     body = json.dumps(TASK)
+
+    def call() -> None:
+        task = json.loads(service.api.send("POST", "/api/tasks", body, 201, Prefer=f"wait={REPLY_SECONDS}"))
+        if task["result"] != 7:
+            raise RuntimeError(f"the service answered {json.dumps(task)[:500]}")
+
+    return call
+
+
+@contextlib.contextmanager
+def ours(calls: int) -> Iterator[Round]:
+    """The whole service."""
     with folder() as path, server(path / "redis") as url, whole_service(url, path) as service:
-
-        def call() -> None:
-            task = json.loads(service.api.send("POST", "/api/tasks", body, 201, Prefer=f"wait={REPLY_SECONDS}"))
-            if task["result"] != 7:
-                raise RuntimeError(f"the service answered {json.dumps(task)[:500]}")
-
+        call = our_call(service)
         yield lambda: timed(call, calls)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from app.domain.spec import CommonFields
 _NOW = datetime.now(UTC)
 _RUN = uuid.uuid4().hex
 _NUMBERS = itertools.count()
+#: The id of a delivery that exists.
+DELIVERY_ID = os.environ.get("DELIVERY_ID")
 
 
 def _in_days(days: int) -> str:
@@ -66,6 +69,8 @@ def map_case(context: Any, case: Any) -> Any:
         ):
             case.body = {**case.body, "atomic": True}  # or a wrong task would be told in a 200
         return case
+    if "delivery_id" in (case.path_parameters or {}) and DELIVERY_ID:  # no operation creates one
+        case.path_parameters["delivery_id"] = DELIVERY_ID
     if isinstance(case.body, dict):
         case.body = _adjusted(case.operation, case.body)
     headers = case.headers or {}
@@ -95,8 +100,9 @@ def _spec(body: dict[str, Any]) -> dict[str, Any]:
         body["cron_expression"] = FORMATS["cron"][0]  # schemathesis tries the bounds of its length
     if isinstance(body.get("function_code"), str):  # the arguments must fit the function
         body |= {"function_code": FORMATS["python"][0], "function_name": "main"}
-    if isinstance(body.get("api_url"), str) and body["api_url"] not in FORMATS["http-url"]:
-        body["api_url"] = FORMATS["http-url"][0]  # or of a pattern
+    for name in ("api_url", "callback_url"):
+        if isinstance(body.get(name), str) and body[name] not in FORMATS["http-url"]:
+            body[name] = FORMATS["http-url"][0]  # or of a pattern
     if body.get("end_at") is not None:
         body["end_at"] = _in_days(3_000)  # there must be a firing between start_at and end_at
     return body

@@ -151,6 +151,15 @@ def _first_task(client: Any, schedule: Any) -> Any:
 # --- schemathesis: last, because it leaves thousands of tasks behind ----------------------------------
 
 
+def _delivery_id(system: Started) -> str:
+    """The id of a delivery: no operation creates one."""
+    body = {"name": "told", **CODE, "callback_url": f"http://127.0.0.1:{system.port}/"}
+    status, task = system.call("POST", "/api/tasks", body, Prefer="wait=4")
+    assert (status, task["status"]) == (201, "succeeded")
+    _, page = system.call("GET", f"/api/deliveries?task_id={task['id']}")
+    return str(page["items"][0]["id"])
+
+
 def test_the_service_does_what_the_document_says(system: Started, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """No 5xx, no undocumented status or header, no answer outside its schema, nothing valid refused.
 
@@ -166,7 +175,8 @@ def test_the_service_does_what_the_document_says(system: Started, tmp_path: Path
         "--no-color",
     ]
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
-    env = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, **hooks, "DELIVERY_ID": _delivery_id(system)}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=seconds * 3 + 60)
     told = "\n".join(line[:1_500] for line in done.stdout.splitlines()[:300])  # bodies may be huge
     assert done.returncode == 0, told + done.stderr[-2_000:]

@@ -16,6 +16,7 @@ from tests.servers import ROOT, LoggedProcess
 from tests.system import command_line, descendants, free_port
 from tests.system.chaos.plan import API, BEATS, GRACE_SECONDS, HORIZON_SECONDS, LEASE_SECONDS, REDIS, WORKERS
 from tests.system.chaos.proxy import Proxy, ProxyLoop
+from tests.system.chaos.target import CALLBACK_SECRET
 
 SETTINGS = {
     "LEASE_SECONDS": str(LEASE_SECONDS),
@@ -25,6 +26,8 @@ SETTINGS = {
     "API_CONCURRENCY": "12",
     "API_THREADS": "32",
     "LOG_FORMAT": "json",
+    "CALLBACK_SECRETS": CALLBACK_SECRET,
+    "CALLBACK_TIMEOUT": "2",
 }
 #: How long a Redis may take from its start to its first answer.
 BIRTH_MS = 2_000.0

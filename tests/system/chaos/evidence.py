@@ -14,7 +14,7 @@ from app.store.store import Store
 from tests.system.chaos.journal import Run
 from tests.system.chaos.ledger import Ledger
 from tests.system.chaos.plan import Plan
-from tests.system.chaos.target import Call
+from tests.system.chaos.target import Call, Told
 
 Calls = dict[str, list[Call]]
 
@@ -34,6 +34,7 @@ class Evidence:
     firings: dict[str, list[FiringRecord]]
     runs: dict[str, list[Run]]
     calls: list[Call]
+    told: list[Told]
     lease_ms: float
     silences: list[tuple[float, float]] = field(default_factory=list)
     paused_ms: dict[str, int] = field(default_factory=dict)
@@ -73,6 +74,8 @@ class Evidence:
         yield f"tasks: {len(self.tasks)}, {dict(statuses)}; deleted {len(self.gone)}"
         yield f"bulks: {dict(Counter(str(entry.order.then) for entry in entries if entry.bulk_id))}"
         yield f"attempts: {ends.total()}, {dict(ends)}; calls of the target: {len(self.calls)}"
+        answers = Counter(told.answer for told in self.told)
+        yield f"callbacks: {answers.total()} of {len({told.task_id for told in self.told})} tasks, {dict(answers)}"
         for schedule in self.schedules.values():
             outcomes = Counter(note.outcome for note in self.firings[schedule.id])
             yield f"schedule {schedule.name}: {dict(outcomes)}"

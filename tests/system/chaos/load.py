@@ -77,8 +77,7 @@ class Load:
 
     def _ask(self, order: Order) -> Answer:
         body = dict(order.body)
-        if "api_url" in body:
-            body["api_url"] = self._target_url + body["api_url"]
+        body |= {name: self._target_url + body[name] for name in ("api_url", "callback_url") if name in body}
         headers = {"Idempotency-Key": f"{self._plan.seed}-{order.name}"} if order.is_keyed else {}
         return self._call(CREATE_ANSWERS, "POST", "/api/tasks", body, **headers)
 

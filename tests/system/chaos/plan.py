@@ -75,7 +75,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One task to create: its body as it is sent (an API task's `api_url` is a path of the target).
+    """One task to create: its body as it is sent (`api_url` and `callback_url` are paths of the target).
 
     is_keyed: it has an idempotency key, so the caller asks again until he is answered; is_repeated: and once more.
     """
@@ -176,6 +176,9 @@ def _order(chance: random.Random, at_seconds: float, name: str) -> Order:
     body |= {"tags": chance.sample(["red", "green", "blue"], chance.randint(0, 2))}
     if chance.random() < 0.3:
         body |= {"task_type": "delayed", "delay_seconds": round(chance.uniform(0.05, 6 * HORIZON_SECONDS), 3)}
+    if chance.random() < 0.6:
+        query = chance.choices(["", f"?ms={chance.randint(1, 1_500)}", "?times=1"], [60, 30, 10])[0]
+        body |= {"callback_url": f"/told{query}"}
     then = chance.choices(list(Then), [70, 10, 12, 8, 4, 4, 10])[0]
     is_keyed = chance.random() < 0.6
     is_repeated = is_keyed and chance.random() < 0.3
@@ -231,12 +234,18 @@ BODY_WEIGHTS = (30, 20, 10, 15, 15, 10, 5)
 SCHEDULES: dict[str, dict[str, Any]] = {
     "all": {**_code("answer", "all"), "cron_expression": "* * * * * *", "catch_up": "all"},
     "latest": {"api_url": "/ok", "cron_expression": "*/2 * * * * *", "catch_up": "latest"},
-    "none": {**_code("answer", "none"), "cron_expression": "*/3 * * * * *", "catch_up": "none"},
+    "none": {
+        **_code("answer", "none"),
+        "cron_expression": "*/3 * * * * *",
+        "catch_up": "none",
+        "callback_url": "/told",
+    },
     "skip": {**_code("work", "skip", 1.5), "cron_expression": "*/2 * * * * *", "overlap": "skip"},
     "stop": {
         "api_url": "/ok?ms=3000",
         "method": "POST",
         "cron_expression": "*/2 * * * * *",
         "overlap": "stop_previous",
+        "callback_url": "/told",
     },
 }

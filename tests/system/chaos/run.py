@@ -80,8 +80,7 @@ class Run:
     def _create_schedules(self, target_url: str) -> None:
         for key, body in SCHEDULES.items():
             named = {**body, "name": key}
-            if "api_url" in body:
-                named["api_url"] = target_url + body["api_url"]
+            named |= {name: target_url + body[name] for name in ("api_url", "callback_url") if name in body}
             answer = self._caller.call("PUT", f"/api/scheduled-tasks/by-key/{key}", named)
             assert answer.status == 201, answer
             self._first_run_ms[answer.body["id"]] = parse_rfc3339(answer.body["next_run_at"])
@@ -149,6 +148,7 @@ class Run:
             firings={one: _all_firings(store, schedule) for one, schedule in schedules.items()},
             runs=read_runs(self._cluster),
             calls=[call for call in target.calls if call.ended_ms is not None],
+            told=target.told,
             lease_ms=LEASE_SECONDS * 1000,
             silences=[silence for name in (REDIS, *BEATS) for silence in self._cluster[name].silences()],
             paused_ms=self._paused_ms,
@@ -166,7 +166,7 @@ class Run:
 
 
 def _is_idle(raw: redis.Redis) -> bool:
-    """Nothing waits, is queued or runs, no bulk has work left, and no message is left."""
+    """Nothing waits, is queued or runs, no bulk or delivery is left, and no message."""
     names = Keys()
     unfinished = [status for status in Status if not status.finished]
     with raw.pipeline(transaction=False) as pipeline:
@@ -175,6 +175,7 @@ def _is_idle(raw: redis.Redis) -> bool:
                 for status in unfinished:
                     pipeline.zcard(names.task_index(kind, task_type, status))
         pipeline.zcard(names.running_bulks)
+        pipeline.zcard(names.delivery_index("pending"))
         for queue in QUEUES.values():
             for priority in range(PRIORITIES):
                 pipeline.llen(names.queue(queue, priority))

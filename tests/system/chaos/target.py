@@ -4,11 +4,14 @@
 /busy?times=N   503 to the first N calls of a task, then 200
 /broken?times=N the connection is reset at the first N calls of a task, then 200
 /refused        400, always
+
+Callbacks come to /told: 200 after `ms`. `times` is how many callbacks of the task are refused first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import select
 import threading
 import time
@@ -16,7 +19,12 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
 from tests.http.target import Received, Target, Wire, http
+
+CALLBACK_PATH = "/told"
+CALLBACK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @dataclass(slots=True)
@@ -31,11 +39,23 @@ class Call:
     answer: str = ""  # status, "reset", or "hung up": by the caller
 
 
+@dataclass(slots=True)
+class Told:
+    """One callback. `answer` as for a call, "" while it lasts."""
+
+    task_id: str
+    event_id: str
+    type: str
+    is_signed: bool
+    answer: str = ""
+
+
 class CountingTarget:
-    """A context manager; `calls` are all that it has seen, in order."""
+    """A context manager; `calls` and `told` are all that it has seen, in order."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.told: list[Told] = []
         self._lock = threading.Lock()
         self._seen = Counter[str]()
         self._target = Target(self._serve)
@@ -54,6 +74,10 @@ class CountingTarget:
     def _serve(self, wire: Wire) -> None:
         while (received := wire.request()) is not None:
             wire.received.clear()  # hours of requests are not kept
+            if received.path.startswith(CALLBACK_PATH):
+                if self._hear(wire, received):
+                    continue
+                return
             call, nth = self._note(received)
             try:
                 call.answer = self._answer(wire, call, nth)
@@ -63,6 +87,27 @@ class CountingTarget:
                 call.ended_ms = time.time() * 1000
             if not call.answer.isdigit():
                 return
+
+    def _hear(self, wire: Wire, received: Received) -> bool:
+        """Answer a callback, and write it down. Returns whether the connection may carry another."""
+        event = json.loads(received.body)
+        told = Told(event["data"]["id"], received.headers["webhook-id"], event["type"], _is_signed(received))
+        with self._lock:
+            self.told.append(told)
+            self._seen[told.event_id] += 1
+            nth = self._seen[told.event_id]
+        query = {name: int(value) for name, value in parse_qsl(urlsplit(received.path).query)}
+        if _hangs_up(wire, query.get("ms", 0)):
+            told.answer = "hung up"
+            return False
+        is_refused = nth <= query.get("times", 0)
+        try:
+            wire.send(http(status="500 Not Now" if is_refused else "200 OK"))
+        except OSError:
+            told.answer = "hung up"
+            return False
+        told.answer = "500" if is_refused else "200"
+        return True
 
     def _note(self, received: Received) -> tuple[Call, int]:
         headers = received.headers
@@ -88,6 +133,14 @@ class CountingTarget:
             status = "400 Bad Request"
         wire.send(http(b"{}", "Content-Type: application/json", status=status))
         return status[:3]
+
+
+def _is_signed(received: Received) -> bool:
+    try:
+        Webhook(CALLBACK_SECRET).verify(received.body, received.headers)
+    except WebhookVerificationError:
+        return False
+    return True
 
 
 def _hangs_up(wire: Wire, ms: int) -> bool:

@@ -12,6 +12,7 @@ import redis
 
 from app.clock import system_clock
 from app.domain.bulk import Of
+from app.domain.deliveries import DeliveryStatus
 from app.domain.ids import firing_id, new_id
 from app.domain.status import Status
 from app.store.bulk import Bulk
@@ -23,6 +24,7 @@ from tests.servers import LoggedProcess
 from tests.store.making import FAILED, changed, claimed, created, finished, new_schedule
 from tests.system.chaos.checks import CHECKS
 from tests.system.chaos.checks.bulks import bulks
+from tests.system.chaos.checks.callbacks import callbacks
 from tests.system.chaos.checks.keys import keys
 from tests.system.chaos.cluster import Life
 from tests.system.chaos.evidence import Evidence
@@ -30,7 +32,7 @@ from tests.system.chaos.findings import Finding, told
 from tests.system.chaos.journal import Run
 from tests.system.chaos.ledger import Entry, Ledger
 from tests.system.chaos.plan import Ending, Order, Then, make_plan, retry_name
-from tests.system.chaos.target import Call
+from tests.system.chaos.target import Call, Told
 
 NAME = "order-1"
 ORDER = Order(0, NAME, {"function_code": "…", "function_name": "answer"}, Ending.SUCCEEDED)
@@ -55,6 +57,7 @@ def evidence(store: Store, raw_redis: redis.Redis) -> Evidence:
         firings={},
         runs={task_id: [run_of(task)]},
         calls=[],
+        told=[],
         lease_ms=LEASE_MS,
     )
 
@@ -399,6 +402,66 @@ def test_what_runs_and_what_waits_has_its_places(store: Store, raw_redis: redis.
     claimed(store, created(store, now_ms), now_ms)
     raw_redis.delete("celeriac:celeriac.code")
     assert list(keys(raw_redis)) == []
+
+
+# --- callbacks -------------------------------------------------------------------------------------------
+
+PATH = "/told"
+
+
+@pytest.fixture
+def told_of(evidence: Evidence) -> Evidence:
+    """The task has a callback, which was told once."""
+    now_ms = system_clock()
+    task_id = finished(evidence.store, now_ms, name=NAME, callback_url="http://127.0.0.1/told")
+    (delivery,) = evidence.store.deliveries.claim(now_ms, now_ms, 1)
+    evidence.store.deliveries.end_try(delivery, now_ms, DeliveryStatus.DELIVERED)
+    task = evidence.store.tasks.get(task_id)
+    assert task is not None
+    evidence.tasks = {task_id: task}
+    evidence.told = [Told(task_id, delivery.event_id, "task.succeeded", True, "200")]
+    return evidence
+
+
+def told_promises(evidence: Evidence) -> set[str]:
+    return {finding.promise for finding in callbacks(evidence)}
+
+
+@pytest.mark.parametrize(
+    ("heard", "found"),
+    [
+        (lambda told: [told], set()),
+        (lambda told: [replace(told, answer="500"), told, told], set()),
+        (lambda told: [], {"every finish is told"}),
+        (lambda told: [replace(told, answer="hung up")], {"every finish is told"}),
+        (lambda told: [told, replace(told, event_id="msg_2")], {"a finish is one event"}),
+        (lambda told: [replace(told, type="task.failed")], {"callbacks are right"}),
+        (lambda told: [replace(told, is_signed=False)], {"callbacks are signed"}),
+    ],
+)
+def test_a_callback_that_was_lost_or_is_wrong_is_found(
+    told_of: Evidence, heard: Callable[[Told], list[Told]], found: set[str]
+) -> None:
+    told_of.told = heard(told_of.told[0])
+    assert told_promises(told_of) == found
+
+
+def test_a_delivery_that_is_missing_or_not_delivered_is_found(told_of: Evidence) -> None:
+    delivery_id = told_of.told[0].event_id.removeprefix("msg_")
+    told_of.store.deliveries.replay(delivery_id, system_clock())
+    assert told_promises(told_of) == {"every finish is told"}
+    told_of.store.deliveries.trim(0, 0, 10)
+    assert told_promises(told_of) == {"a finish is one delivery"}
+
+
+def test_a_deleted_task_has_to_be_told_of(told_of: Evidence) -> None:
+    told_of.tasks, heard = {}, told_of.told
+    (entry,) = told_of.ledger.entries
+    entry.order = replace(ORDER, body={**ORDER.body, "callback_url": PATH})
+    entry.task_id = heard[0].task_id
+    assert told_promises(told_of) == set()
+    told_of.told = []
+    assert told_promises(told_of) == {"every finish is told"}
 
 
 # --- the rest --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from tests.system.chaos.checks.attempts import (
     successes_were_calls,
 )
 from tests.system.chaos.checks.bulks import bulks
+from tests.system.chaos.checks.callbacks import callbacks
 from tests.system.chaos.checks.counters import counters
 from tests.system.chaos.checks.firings import firings, stopped_by_next
 from tests.system.chaos.checks.history import histories
@@ -31,4 +32,5 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     stopped_by_next,
     histories,
     counters,
+    callbacks,
 )

@@ -6,6 +6,9 @@ if not since then
   local time = redis.call('TIME')
   since = whole(time[1] * 1000 + math.floor(time[2] / 1000))
   redis.call('DEL', P .. 'events')
+  -- An empty stream whose last id is the position before all changes: the first change gets a greater id, even in the
+  -- same millisecond or if Redis's clock is set back.
+  redis.call('XADD', P .. 'events', 'MAXLEN', 0, since .. '-0', 'event', '')
 end
 redis.call('SET', P .. 'events:since', since, 'EX', EVENTS_SECONDS)
 redis.call('EXPIRE', P .. 'events', EVENTS_SECONDS)

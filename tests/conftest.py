@@ -10,7 +10,10 @@ import pytest
 import redis
 
 from app.store.store import Store
+from tests.parallel import pytest_configure, pytest_xdist_auto_num_workers
 from tests.servers import RedisServer, redis_program, throw_away_redis
+
+__all__ = ["pytest_configure", "pytest_xdist_auto_num_workers"]  # hooks
 
 NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
 

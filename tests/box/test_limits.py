@@ -165,6 +165,7 @@ def test_time_and_memory_used_are_told(run: Runner) -> None:
 
 
 class TestCancel:
+    @pytest.mark.alone
     def test_a_running_program_is_stopped_within_milliseconds(self, run: Runner) -> None:
         cancel, seen = Cancel(), []
         timer = threading.Timer(0.3, lambda: (seen.append(time.monotonic()), cancel.cancel()))
@@ -194,6 +195,7 @@ class TestPlaces:
         yield sandbox
         sandbox.close()
 
+    @pytest.mark.alone
     def test_waiting_for_a_place_uses_up_no_time_of_the_run(self, narrow: Sandbox) -> None:
         program = Program("import time\ndef main():\n    time.sleep(0.4)\n    return 1", "main", b"[]", b"{}")
         found: list[bytes | None] = []

@@ -250,6 +250,7 @@ class Slow:
 BUSY = Slow("deflate", b"\x00\x00\x00\xff\xff" * 10_000)
 
 
+@pytest.mark.alone
 def test_the_deadline_holds_while_a_body_is_decoded() -> None:
     patient = HttpClient(AddressPolicy(allow_private=True), max_body_bytes=1_000_000_000)
     with Target(BUSY) as target:

@@ -77,12 +77,14 @@ def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
 # --- starting ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_first_line_comes_within_two_seconds(system: Started) -> None:
     seconds, line = system.lines[0]
     assert re.fullmatch(r"\S+Z INFO celeriac.start Celeriac is starting: .+", line)
     assert seconds < 2
 
 
+@pytest.mark.alone
 def test_system_is_ready_within_ten_seconds(system: Started) -> None:
     seconds = next(seconds for seconds, line in system.lines if "celeriac.start ready after" in line)
     assert seconds < 10

@@ -120,6 +120,7 @@ def test_a_retry_is_the_next_attempt_and_each_is_recorded(
     assert json.loads(task.result_json or "null")["status_code"] == 500, "kept beside the error"
 
 
+@pytest.mark.alone
 def test_a_running_task_of_either_kind_is_stopped_within_a_second(
     service: TaskService, start_worker: Start, target: Target
 ) -> None:

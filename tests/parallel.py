@@ -1,0 +1,130 @@
+"""How the tests share the machine when they run in several processes (pytest-xdist).
+
+Most of the time is waiting, so there are more processes than cores. Each test goes to the process that is free next,
+long ones first. The tests of a file in TOGETHER stay in one process, because they share what is slow to start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+PROCESSES_PER_CORE = 2
+MOST_PROCESSES = 8
+
+TOGETHER = (
+    "tests/system/test_contract.py",
+    "tests/browser/test_console.py",
+    "tests/system/test_new_kind.py",
+    "tests/system/test_public_cases.py",
+    "tests/system/test_start_docker.py",
+)
+"""Files whose module fixtures start a whole system, or take as long. None of their tests can be `alone`."""
+
+LONG = (
+    "tests/system/chaos/test_chaos.py",
+    "tests/box/test_object_graph.py",
+    *TOGETHER,
+    "tests/test_static.py",
+    "tests/system/",
+    "tests/worker/",
+    "tests/domain/test_cron_",
+    "tests/test_architecture.py",
+    "tests/store/",
+)
+"""Starts of the paths of files, or folders, with long tests: they run first, in this order."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Several processes for the whole suite; this process for what the command line names, and with `-s`."""
+    is_whole_suite = config.args_source is not pytest.Config.ArgsSource.ARGS
+    if not is_whole_suite or config.getoption("capture") == "no":
+        return 0
+    return min(PROCESSES_PER_CORE * len(os.sched_getaffinity(0)), MOST_PROCESSES)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register what the process that distributes the tests, or one that runs them, needs."""
+    turns = getattr(config, "workerinput", {}).get("turns")
+    if turns:
+        config.pluginmanager.register(Turns(Path(turns)))
+    elif config.getoption("tx", None):
+        config.pluginmanager.register(Distribution())
+
+
+class Distribution:
+    """In the process that distributes the tests: how it does so, and the folder with the locks of `Turns`."""
+
+    def __init__(self) -> None:
+        self._turns = tempfile.TemporaryDirectory(prefix="celeriac-tests-")
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a process, before it starts, where the locks are."""
+        node.workerinput["turns"] = self._turns.name
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling:
+        """Take this scheduler, whatever the option --dist says."""
+        return Scheduler(config, log)
+
+    def pytest_unconfigure(self) -> None:
+        """Remove the locks."""
+        self._turns.cleanup()
+
+
+class Scheduler(LoadScopeScheduling):
+    """Sends whole files of TOGETHER, and single tests of the others, in the order of the collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return path if path in TOGETHER else nodeid
+
+
+class Turns:
+    """In a process that runs tests, the long ones first: one marked `alone` runs while no other process runs a test.
+
+    Every test holds a lock on the file `turn`, shared or alone. While it waits for that lock, it holds the one on
+    `queue`, so that nobody overtakes a test that waits until all others have ended.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._queue, self._turn = folder / "queue", folder / "turn"
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Long tests first; last those that run alone, when no long one is left to wait for."""
+        items.sort(key=_rank)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Hold the lock from before the test's fixtures until after them."""
+        kind = fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH
+        with self._queue.open("w") as queue, self._turn.open("w") as turn:
+            with _locked(queue.fileno(), fcntl.LOCK_EX):
+                fcntl.flock(turn, kind)
+            try:
+                return (yield)
+            finally:
+                fcntl.flock(turn, fcntl.LOCK_UN)  # not by closing it: a child of the test may have inherited it
+
+
+def _rank(item: pytest.Item) -> int:
+    """The place in LONG; items of the same rank keep their order."""
+    if item.get_closest_marker("alone"):
+        return len(LONG) + 1
+    return next((place for place, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
+
+
+@contextmanager
+def _locked(file: int, kind: int) -> Iterator[None]:
+    fcntl.flock(file, kind)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)

@@ -1,0 +1,60 @@
+"""The field `alert` of tasks and scheduled tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.domain.channels.spec import check_channel_name
+from app.domain.checks import Fields, checked
+
+MAX_CHANNELS_OF_RULE = 10
+MAX_SECONDS = 31_536_000
+
+On = Literal["failed", "missed", "late", "stopped", "recovered"]
+ALL_ON: tuple[On, ...] = ("failed", "missed", "late", "stopped", "recovered")
+
+
+def _check_distinct(values: Sequence[str]) -> None:
+    if len(set(values)) < len(values):
+        raise ValueError("must not contain the same value twice")
+
+
+_Name = Annotated[
+    str,
+    Field(min_length=1, max_length=64, json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"}),
+    checked(check_channel_name),
+]
+_Names = Annotated[
+    list[_Name],
+    Field(max_length=MAX_CHANNELS_OF_RULE, json_schema_extra={"uniqueItems": True}),
+    checked(_check_distinct),
+]
+_Ons = Annotated[list[On], Field(min_length=1, json_schema_extra={"uniqueItems": True}), checked(_check_distinct)]
+_Seconds = Annotated[float, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)]
+
+
+class TaskAlert(Fields):
+    """Who is told when an immediate or delayed task has failed for good."""
+
+    channels: _Names = Field(description="The names of the channels that are told; none: nobody.")
+
+
+class ScheduleAlert(TaskAlert):
+    """Who is told of what becomes of a scheduled task."""
+
+    on: _Ons = Field(list(ALL_ON), description="What they are told of.")
+    after_failures: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="How many tasks in a row must have failed before they are told of it."
+    )
+    late_after: _Seconds | None = Field(
+        None, description="Seconds after its time at which a task that has not finished is late."
+    )
+    silent_after: _Seconds | None = Field(
+        None, description="Seconds without a success after which they are told: a dead man's switch."
+    )
+    remind_every: Annotated[float, Field(ge=60, le=MAX_SECONDS, allow_inf_nan=False)] | None = Field(
+        None, description="Seconds after which they are told again, while it lasts."
+    )

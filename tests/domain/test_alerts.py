@@ -1,0 +1,201 @@
+"""What a rule owes: the state of one scheduled task by events, and the bound on notices to one channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.alerts.rule import ALL_ON, ScheduleAlert
+from app.domain.alerts.storm import MOST, NAMED, WINDOW_MS, Flow, admit, summed_up
+from app.domain.alerts.watch import Ended, Event, Late, Look, Missed, Owed, WatchState, next_look_ms, step
+from app.domain.channels.notice import NoticeType
+
+SINCE_MS = 1_000
+
+
+def rule(**fields: Any) -> ScheduleAlert:
+    """A rule with one channel."""
+    return ScheduleAlert(channels=["ops"], **fields)
+
+
+def run(of: ScheduleAlert, *events: Event, state: WatchState | None = None) -> tuple[WatchState, list[Owed]]:
+    """The state after the events, and everything that is owed."""
+    state, owed = state or WatchState(), list[Owed]()
+    for event in events:
+        state, more = step(of, state, event)
+        owed += more
+    return state, owed
+
+
+def ended(statuses: str, at_ms: int = 10_000) -> list[Event]:
+    """Tasks that end one after the other: f, s or x (stopped)."""
+    words = {"f": "failed", "s": "succeeded", "x": "stopped"}
+    return [Ended(f"t{n}", words[letter], at_ms + n) for n, letter in enumerate(statuses)]
+
+
+def types(of: ScheduleAlert, *events: Event) -> list[str]:
+    """The types of what is owed."""
+    return [str(owed.type) for owed in run(of, *events)[1]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "statuses", "expected"),
+    [
+        ({}, "s", []),
+        ({}, "f", ["failed"]),
+        ({}, "fff", ["failed"]),  # one notice per state
+        ({}, "ffs", ["failed", "recovered"]),
+        ({}, "fsf", ["failed", "recovered", "failed"]),
+        ({"after_failures": 3}, "ff", []),
+        ({"after_failures": 3}, "ffsff", []),  # in a row
+        ({"after_failures": 3}, "ffff", ["failed"]),
+        ({"after_failures": 3}, "fffs", ["failed", "recovered"]),
+        ({"on": ["failed"]}, "fs", ["failed"]),
+        ({"on": ["recovered"]}, "fs", []),  # nobody was told that it failed
+        ({}, "xx", ["stopped"]),
+        ({}, "xsx", ["stopped", "stopped"]),
+        ({}, "fxf", ["failed", "stopped"]),  # a stop neither fails nor succeeds
+        ({"after_failures": 2}, "fxf", ["stopped", "failed"]),
+    ],
+)
+def test_ends_of_tasks(fields: dict[str, Any], statuses: str, expected: list[str]) -> None:
+    assert types(rule(**fields), *ended(statuses)) == expected
+
+
+def test_a_notice_of_failures_has_their_number_and_the_last_of_them() -> None:
+    _, owed = run(rule(after_failures=2), *ended("ffs"))
+    assert owed == [
+        Owed(NoticeType.FAILED, 10_001, "t1", 2, 10_000),
+        Owed(NoticeType.RECOVERED, 10_002, "t2", 2, 10_000),
+    ]
+
+
+def test_missed_firings_are_told_once_until_a_success() -> None:
+    missed = Missed(3, 5_000, 9_000)
+    assert types(rule(), missed, missed, *ended("fs"), missed) == ["missed", "failed", "recovered", "missed"]
+    assert types(rule(on=["failed"]), missed) == []
+
+
+def test_a_late_task_is_told_once_and_recovers_with_a_success() -> None:
+    late = Late("t9", 5_000, 9_000)
+    assert types(rule(), late, late, *ended("s")) == ["late", "recovered"]
+
+
+def test_silence_is_told_once_however_late_it_is_noticed() -> None:
+    of = rule(silent_after=60, on=["failed"])
+    assert types(of, Look(60_999, SINCE_MS, True)) == []
+    state, owed = run(of, Look(61_000, SINCE_MS, True), Look(99_000_000, SINCE_MS, True))
+    assert owed == [Owed(NoticeType.SILENT, 61_000, since_ms=SINCE_MS)]
+    assert next_look_ms(of, state, SINCE_MS) is None
+    assert types(of, Look(1_000_000, SINCE_MS, True)) == ["silent"]  # no beat was there before
+
+
+def test_a_success_a_change_and_a_resumption_start_the_clock_anew() -> None:
+    of = rule(silent_after=60)
+    state, _ = run(of, *ended("s", 50_000))
+    assert next_look_ms(of, state, SINCE_MS) == 110_000
+    assert next_look_ms(of, state, 80_000) == 140_000
+    assert types(of, *ended("s", 50_000), Look(109_999, SINCE_MS, True)) == []
+
+
+def test_a_paused_schedule_is_never_silent_and_reminds_nobody() -> None:
+    assert types(rule(silent_after=60, remind_every=60), *ended("f"), Look(9_999_999, SINCE_MS, False)) == ["failed"]
+
+
+def test_the_end_of_a_silence_is_told() -> None:
+    of = rule(silent_after=60)
+    assert types(of, Look(61_000, SINCE_MS, True), *ended("s", 70_000)) == ["silent", "recovered"]
+
+
+def test_reminders_come_as_often_as_asked_while_it_lasts() -> None:
+    of = rule(remind_every=100)
+    state, _ = run(of, *ended("ff"))
+    assert next_look_ms(of, state, SINCE_MS) == 110_000
+    looks = [Look(ms, SINCE_MS, True) for ms in (109_999, 110_000, 110_001, 210_000)]
+    _, owed = run(of, *looks, state=state)
+    assert [(one.type, one.at_ms, one.count) for one in owed] == [("failed", 110_000, 2), ("failed", 210_000, 2)]
+    done, _ = run(of, *ended("s", 220_000), state=state)
+    assert next_look_ms(of, done, SINCE_MS) is None
+
+
+RULES = st.builds(
+    lambda on, failures, silent, remind: rule(on=on, after_failures=failures, silent_after=silent, remind_every=remind),
+    st.lists(st.sampled_from(ALL_ON), min_size=1, unique=True),
+    st.integers(1, 4),
+    st.none() | st.integers(1, 100),
+    st.none() | st.integers(60, 200),
+)
+KINDS = st.lists(st.tuples(st.sampled_from("fsxmlk"), st.integers(0, 50_000)), max_size=60)
+
+
+def events_of(kinds: list[tuple[str, int]]) -> list[Event]:
+    """Events with growing times."""
+    now_ms, events = SINCE_MS, list[Event]()
+    for kind, pause_ms in kinds:
+        now_ms += pause_ms
+        if kind == "m":
+            events.append(Missed(1, now_ms, now_ms))
+        elif kind == "l":
+            events.append(Late("late", now_ms, now_ms))
+        elif kind == "k":
+            events.append(Look(now_ms, SINCE_MS, True))
+        else:
+            events += ended(kind, now_ms)
+    return events
+
+
+@given(of=RULES, kinds=KINDS)
+def test_of_any_events_each_condition_is_told_once_until_it_is_over(
+    of: ScheduleAlert, kinds: list[tuple[str, int]]
+) -> None:
+    state, since_told = WatchState(), list[str]()
+    for event in events_of(kinds):
+        before = state
+        state, owed = step(of, state, event)
+        assert WatchState.from_json(state.as_json()) == state
+        assert step(of, before, event) == (state, owed)  # nothing but its arguments counts
+        for one in owed:
+            is_reminder = isinstance(event, Look) and one.type in before.told
+            assert is_reminder or one.type not in before.told
+            assert one.type in of.on or one.type == "silent"
+        if isinstance(event, Ended) and event.status == "succeeded":
+            assert (state.told, state.failures) == ((), 0)
+            assert (len(owed) == 1) == ("recovered" in of.on and bool({"failed", "late", "silent"} & set(before.told)))
+        since_told += [str(one.type) for one in owed]
+    if of.remind_every is None:
+        assert len(since_told) <= len(kinds)
+
+
+@given(of=RULES, kinds=KINDS)
+def test_a_look_at_the_time_foretold_owes_something_and_no_earlier_one_does(
+    of: ScheduleAlert, kinds: list[tuple[str, int]]
+) -> None:
+    state, _ = run(of, *events_of(kinds))
+    due_ms = next_look_ms(of, state, SINCE_MS)
+    if due_ms is None:
+        assert step(of, state, Look(10**12, SINCE_MS, True))[1] == ()
+    else:
+        assert step(of, state, Look(due_ms - 1, SINCE_MS, True))[1] == ()
+        assert len(step(of, state, Look(due_ms, SINCE_MS, True))[1]) == 1
+
+
+@given(pauses=st.lists(st.integers(0, 100_000), max_size=200))
+def test_of_any_storm_a_channel_gets_few_notices_and_every_one_is_counted(pauses: list[int]) -> None:
+    flow, now_ms, sent, counted, times = Flow(), 0, 0, 0, list[int]()
+    for pause_ms in pauses:
+        now_ms += pause_ms
+        if flow.held and now_ms >= flow.ends_ms:
+            counted += flow.held
+            times.append(now_ms)
+            flow = summed_up(flow, now_ms)
+        flow, passes = admit(flow, now_ms, "x")
+        sent += passes
+        times += [now_ms] if passes else []
+        assert len(flow.lines) == min(flow.held, NAMED)
+        assert Flow.from_json(flow.as_json()) == flow
+    assert sent + counted + flow.held == len(pauses)
+    for start in times:
+        assert sum(start <= at < start + WINDOW_MS for at in times) <= 2 * MOST + 1

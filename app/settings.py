@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.domain.alerts.rule import ScheduleAlert
 from app.domain.channels.parse import MAX_FILE_BYTES, NamedChannel, read_channels
 from app.domain.cron import load_zone
+from app.domain.errors import InvalidSpec
 from app.domain.quota import Action, Quota, Quotas, parse_quotas
+from app.domain.spec import parsed
 from app.domain.webhooks import WebhookSecret
 from app.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
 
@@ -140,6 +144,17 @@ def _webhook_secrets(text: str) -> tuple[WebhookSecret, ...]:
         except ValueError as error:
             raise ValueError(f"entry {number} {error}") from None
     return tuple(secrets)
+
+
+def _alert_default(text: str) -> ScheduleAlert:
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"is not valid JSON: {error}") from None
+    try:
+        return parsed(ScheduleAlert, raw)
+    except InvalidSpec as error:
+        raise ValueError("; ".join(f"{found.field or 'it'} {found.message}" for found in error.problems)) from None
 
 
 def _public_url(text: str) -> str:
@@ -332,6 +347,11 @@ class Settings:
     http_allowed_ports: tuple[int, ...] = _setting((), _ports, "Ports that API tasks may call. If empty, all.")
     http_proxy_url: str = _setting(
         "", str, "Proxy for all API tasks. The proxy, not Celeriac, then decides which addresses may be called."
+    )
+    alert_default: ScheduleAlert | None = _setting(
+        None,
+        _alert_default,
+        'Alert rule of the scheduled tasks that have none, as JSON: `{"channels": ["ops"], "after_failures": 2}`.',
     )
     public_url: str = _setting(
         "", _public_url, "Where people reach the console (`https://tasks.example`), for the links in notices."

@@ -58,10 +58,12 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
     """Compose the services over one store, for the API, tests and benchmarks."""
     dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
     admission = Admission(store.admission, settings.max_queued_tasks)
+    channels = ChannelService(store.channels, store.deliveries, settings.channels_file, clock)
+    alert_problems = channels.alert_problems
     return Context(
         settings=settings,
-        tasks=TaskService(store, dispatcher, checker, admission, clock),
-        schedules=ScheduleService(store, dispatcher, checker, admission, clock, settings.timezone),
+        tasks=TaskService(store, dispatcher, checker, admission, clock, alert_problems),
+        schedules=ScheduleService(store, dispatcher, checker, admission, clock, settings.timezone, alert_problems),
         statistics=StatisticsService(store.stats, clock),
         bulks=BulkService(store, checker, admission, clock),
         health=HealthService(store, clock),
@@ -71,9 +73,9 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
             store.api_keys, settings.api_keys, settings.quotas, clock, is_public=not settings.loopback_only
         ),
         audit=store.audit,
-        batches=BatchService(store, dispatcher, checker, admission, clock),
+        batches=BatchService(store, dispatcher, checker, admission, clock, alert_problems),
         workers=WorkersService(store.liveness, clock),
-        channels=ChannelService(store.channels, store.deliveries, settings.channels_file, clock),
+        channels=channels,
         large_bodies=LargeBodies(),
         deliveries=DeliveryService(store.deliveries, clock),
         holding=Holding(max_held(settings.api_threads), settings.max_event_streams),

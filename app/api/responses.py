@@ -78,6 +78,7 @@ def _response_field(model: type[BaseModel], name: str, *, is_present: bool = Fal
 
 _SUMMARY = ("name", "tags", "priority", "max_retries", "timeout")  # the common fields that lists show
 _COMMON = {name: _response_field(CommonFields, name) for name in names_kept(CommonFields)}
+_COMMON["alert"] = _response_field(ScheduleSpec, "alert")  # a task has the rule of its schedule
 
 
 # --- tasks -----------------------------------------------------------------------------------------
@@ -418,7 +419,7 @@ if TYPE_CHECKING:
     class FinishedTask(_TaskSummary):
         """A finished task, as a callback tells it."""
 else:
-    _RECORDED = [name for name in names_kept(CommonFields, Kept.RECORD) if not name.startswith("callback_")]
+    _RECORDED = [name for name in names_kept(CommonFields, Kept.RECORD) if not name.startswith(("callback_", "alert"))]
     FinishedTask = create_model(
         "FinishedTask",
         __base__=_TaskSummary,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
+from app.domain.alerts.rule import ScheduleAlert, TaskAlert
 from app.domain.checks import Fields, Pause, Tags, Time, checked
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.fields import AT_CREATION, IN_BODY, IN_TIMING, IN_TIMING_AND_BODY, in_record, names_kept
@@ -79,6 +80,10 @@ class CommonFields(Fields):
     )
     callback_on: Annotated[CallbackOn, in_record("co")] = Field(
         list(FINISHES), description="The statuses in which a finished task is posted to callback_url."
+    )
+
+    alert: Annotated[TaskAlert | None, in_record("al")] = Field(
+        None, description="The channels that are told when the task has failed for good."
     )
 
     @property
@@ -165,6 +170,9 @@ class ScheduleSpec(TaskFields):
         allow_inf_nan=False,
         description="Each firing is delayed by a random number of seconds from 0 to this.",
     )
+    alert: Annotated[ScheduleAlert | None, in_record("al")] = Field(
+        None, description="The channels that are told what becomes of its tasks. The default is ALERT_DEFAULT."
+    )
     overlap: Annotated[Literal["allow", "skip", "stop_previous"], IN_TIMING] = Field(
         "allow", description="What a firing does while the previous task of the schedule is unfinished."
     )
@@ -172,7 +180,14 @@ class ScheduleSpec(TaskFields):
 
 def kept_fields(spec: TaskFields) -> dict[str, Any]:
     """Return the fields to store. Leaves out those of other kinds and those that only creation uses."""
-    return {name: getattr(spec, name) for name in _names_kept_of(type(spec), spec.kind)}
+    return {name: _kept(getattr(spec, name)) for name in _names_kept_of(type(spec), spec.kind)}
+
+
+def _kept(value: Any) -> Any:
+    """A value as it is stored: of a model, what was given of it."""
+    return (
+        value.model_dump(mode="json", exclude_unset=True, exclude_none=True) if isinstance(value, BaseModel) else value
+    )
 
 
 @cache

@@ -254,6 +254,13 @@ class Keys:
         `ACTION:address:ADDRESS`; `channel:NAME`: the messages to a channel."""
         return f"{self.prefix}rate:{owner}"
 
+    def alert(self, what: str) -> str:
+        """What alert rules keep. `events` STREAM: what happened and was not dealt with yet. `schedules`, `flows`,
+        `service` HASH: the states of watched schedules, channels, and troubles of the service. `due` ZSET s:SCHEDULE,
+        c:CHANNEL by the ms of the next look. `late` ZSET task id by the ms at which it is late. `default` STRING: the
+        rule of schedules without one. `revision` STRING: counts the rounds that changed any of this."""
+        return f"{self.prefix}alerts:{what}"
+
     @property
     def channels(self) -> str:
         """HASH name -> JSON: the channels that callers created, with their secrets."""

@@ -47,6 +47,7 @@ DESPITE_FULL = frozenset(
     }
     | {"bulk_abort", "bulk_schedules", "bulk_tasks"}
     | {"delivery_claim", "delivery_report", "delivery_take_back", "delivery_trim"}
+    | {"alert_commit"}
 )
 #: Redis does not abort a script for lack of memory once the script has written something.
 _FIRST_WRITE = "redis.call('DEL', P .. 'nothing')"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.store.admission import AdmissionStore
+from app.store.alerts import AlertStore
 from app.store.api_keys import ApiKeyStore
 from app.store.audit import AuditStore
 from app.store.batches import BatchStore
@@ -48,6 +49,7 @@ class Store:
         self.liveness = LivenessStore(client, self.keys, scripts)
         self.api_keys = ApiKeyStore(client, self.keys, scripts)
         self.audit = AuditStore(client, self.keys)
+        self.alerts = AlertStore(client, self.keys, scripts)
         self.channels = ChannelStore(client, self.keys, scripts)
         self.subscriber = Subscriber(client)
         self.events = EventStore(client, self.keys, scripts)

@@ -12,7 +12,8 @@ from app.domain.batch import listed, parse_batch, problems_at, refuse_much_code,
 from app.domain.errors import InvalidSpec, Problem, Unavailable
 from app.domain.idempotency import RequestKey
 from app.domain.ids import batch_ids, first_batch_id
-from app.domain.spec import parse_task
+from app.domain.kinds.kind import no_problems
+from app.domain.spec import Rules, parse_task
 from app.domain.status import TaskType
 from app.store.admission import EarlierRequest
 from app.store.record import Task
@@ -41,13 +42,20 @@ class BatchService:
     """Creates batches. Raises the errors of app/domain/errors.py."""
 
     def __init__(
-        self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, admission: Admission, clock: Clock
+        self,
+        store: Store,
+        dispatcher: Dispatcher,
+        checker: CodeChecker,
+        admission: Admission,
+        clock: Clock,
+        alert_problems: Rules = no_problems,
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._checker = checker
         self._admission = admission
         self._clock = clock
+        self._alert_problems = alert_problems
 
     def create_once(self, raw: Any, key: RequestKey | None) -> Batch:
         """Create the tasks that the JSON value `raw` lists: all or none, or with `"atomic": false` the valid ones.
@@ -69,7 +77,7 @@ class BatchService:
 
     def _parse(self, raw: Any, first_id: str, now_ms: int) -> tuple[list[_Item], bool]:
         specs, is_atomic = parse_batch(raw)
-        checks = _Checks(specs, self._checker)
+        checks = _Checks(specs, self._checker, self._alert_problems)
         ids = batch_ids(first_id, len(specs))
         items = [self._item(spec, task_id, now_ms, checks) for spec, task_id in zip(specs, ids, strict=True)]
         if is_atomic:
@@ -111,8 +119,9 @@ class _Checks:
     Raises InvalidSpec if the programs are too large together.
     """
 
-    def __init__(self, specs: Sequence[Any], checker: CodeChecker) -> None:
+    def __init__(self, specs: Sequence[Any], checker: CodeChecker, alert_problems: Rules) -> None:
         self._checker = checker
+        self._alert_problems = alert_problems
         self._found: dict[tuple[str, str, str] | None, list[Problem]] = {}
         keys = {check_key(spec) for spec in specs if isinstance(spec, dict)}
         refuse_much_code(key[0] for key in keys if key is not None)
@@ -121,7 +130,7 @@ class _Checks:
         key = check_key(fields)
         if key not in self._found:
             self._found[key] = code_problems(fields, self._checker)
-        return self._found[key]
+        return [*self._found[key], *self._alert_problems(fields)]
 
 
 def _batch(items: Sequence[_Item], is_atomic: bool, now_ms: int, *, is_repeated: bool = False) -> Batch:

@@ -39,5 +39,8 @@ def gives_time(fields: Mapping[str, Any]) -> bool:
 
 
 def raw_of(task: Task) -> dict[str, Any]:
-    """The spec from which a task was created, without its due time."""
-    return {name: task.spec[name] for name in names_kept(TaskSpec) if name in task.spec}
+    """The spec from which a task was created, without its due time. Of a schedule's alert rule, the channels remain."""
+    raw = {name: task.spec[name] for name in names_kept(TaskSpec) if name in task.spec}
+    if raw.get("alert") is not None:
+        raw["alert"] = {"channels": raw["alert"]["channels"]}
+    return raw

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.clock import Clock
+from app.domain.alerts.rule import MAX_CHANNELS_OF_RULE
 from app.domain.channels import Notice, NoticeType
 from app.domain.channels.parse import NamedChannel, changed_channel, parse_channel
-from app.domain.channels.spec import ChannelFields, check_channel_name
-from app.domain.errors import Conflict, Full, NotFound, problem_with
+from app.domain.channels.spec import ChannelFields, check_channel_name, is_channel_name
+from app.domain.errors import Conflict, Full, NotFound, Problem, problem_with
 from app.store.channels import MAX_CHANNELS, ChannelStore, StoredChannel
 from app.store.deliveries import Delivery, DeliveryStore, NewDelivery
 
@@ -63,6 +64,15 @@ class ChannelService:
     def unknown(self, names: Collection[str]) -> list[str]:
         """Those of `names` that no channel has."""
         return [name for name in names if name not in self._from_file and self._store.get(name) is None]
+
+    def alert_problems(self, fields: Mapping[str, Any]) -> list[Problem]:
+        """The channels that the field `alert` of a raw spec names and that do not exist."""
+        alert = fields.get("alert")
+        names = alert.get("channels") if isinstance(alert, dict) else None
+        if not isinstance(names, list) or len(names) > MAX_CHANNELS_OF_RULE:
+            return []  # the model of the field says what is wrong
+        unknown = self.unknown([name for name in names if isinstance(name, str) and is_channel_name(name)])
+        return [Problem("alert.channels", f"there is no channel {unknown[0][:64]}")] if unknown else []
 
     def put(self, name: str, raw: Any) -> tuple[Channel, bool]:
         """Create the channel, or replace it. Returns it, and whether it is new."""

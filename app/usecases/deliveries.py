@@ -14,7 +14,7 @@ from app.store.record import Task
 from app.usecases.task_facts import task_facts
 
 #: Spec fields of the record that a callback does not repeat.
-_UNTOLD = frozenset({"callback_url", "callback_on"})
+_UNTOLD = frozenset({"callback_url", "callback_on", "alert"})
 
 
 class DeliveryService:

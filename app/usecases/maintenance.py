@@ -15,6 +15,7 @@ from app.clock import ClockSteps
 from app.domain.errors import Unavailable
 from app.settings import Settings
 from app.store.store import Store
+from app.usecases.alerts import AlertWork
 from app.usecases.bulk_work import BulkWork
 from app.usecases.delivery_upkeep import DeliveryUpkeep
 from app.usecases.dispatch import Dispatcher
@@ -37,6 +38,7 @@ class Maintenance:
     ) -> None:
         self.recovery = Recovery(store, dispatcher, settings, actor, steps=steps)
         self.retention = Retention(store.retention, settings)
+        self.alerts = AlertWork(store.alerts, settings.alert_default)
         self.bulks = BulkWork(store, dispatcher, settings)
         self.deliveries = DeliveryUpkeep(store.deliveries, settings, self.recovery)
         self._parts: tuple[Callable[[int], object], ...] = (
@@ -50,6 +52,7 @@ class Maintenance:
             self.deliveries.take_back_lost_tries,
             self.deliveries.trim,
             self.retention.run,
+            self.alerts.run,
             self.bulks.work_off,
         )
 

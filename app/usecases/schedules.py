@@ -13,7 +13,8 @@ from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, problem_
 from app.domain.firings import Rule
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
-from app.domain.spec import ScheduleSpec, kept_fields, merged, parse_preview, parse_schedule
+from app.domain.kinds.kind import no_problems
+from app.domain.spec import Rules, ScheduleSpec, kept_fields, merged, parse_preview, parse_schedule
 from app.domain.status import ScheduleStatus
 from app.store.admission import EarlierRequest
 from app.store.firings import FiringRecord
@@ -43,6 +44,7 @@ class ScheduleService:
         admission: Admission,
         clock: Clock,
         timezone: str,
+        alert_problems: Rules = no_problems,
     ) -> None:
         self._store = store
         self._admission = admission
@@ -50,6 +52,7 @@ class ScheduleService:
         self._checker = checker
         self._clock = clock
         self._timezone = timezone
+        self._alert_problems = alert_problems
 
     # --- create and change ----------------------------------------------------------------------
 
@@ -133,9 +136,9 @@ class ScheduleService:
     def _parse(self, raw: Any, schedule_id: str, now_ms: int) -> ScheduleSpec:
         return parse_schedule(raw, lambda fields: self._problems(fields, schedule_id, now_ms))
 
-    def _problems(self, fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
+    def _problems(self, fields: dict[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
         problems = timing_problems(self._in_zone(fields), schedule_id, now_ms)
-        return [*problems, *code_problems(fields, self._checker)]
+        return [*problems, *code_problems(fields, self._checker), *self._alert_problems(fields)]
 
     def _in_zone(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields with the service's time zone if they name none."""

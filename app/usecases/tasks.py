@@ -13,7 +13,8 @@ from app.clock import Clock
 from app.domain.errors import Conflict, NotFound, Problem, Unavailable, problem_with
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
-from app.domain.spec import TaskSpec, parse_task
+from app.domain.kinds.kind import no_problems
+from app.domain.spec import Rules, TaskSpec, parse_task
 from app.domain.status import Status, TaskType
 from app.domain.times import to_rfc3339
 from app.store.admission import EarlierRequest
@@ -42,13 +43,20 @@ class TaskService:
     """The operations on tasks. Raises the errors of app/domain/errors.py."""
 
     def __init__(
-        self, store: Store, dispatcher: Dispatcher, checker: CodeChecker, admission: Admission, clock: Clock
+        self,
+        store: Store,
+        dispatcher: Dispatcher,
+        checker: CodeChecker,
+        admission: Admission,
+        clock: Clock,
+        alert_problems: Rules = no_problems,
     ) -> None:
         self._store = store
         self._admission = admission
         self._dispatcher = dispatcher
         self._checker = checker
         self._clock = clock
+        self._alert_problems = alert_problems
 
     def create(self, raw: Any, wait_seconds: float = 0) -> Task:
         """Create the task that the JSON value `raw` describes, and wait up to `wait_seconds` for it to finish."""
@@ -128,7 +136,10 @@ class TaskService:
         return retried(self._dispatcher, seen, changes, task_id, now_ms, inspect)
 
     def _parse(self, raw: Any, now_ms: int, problems: Sequence[Problem] = ()) -> TaskSpec:
-        return parse_task(raw, now_ms, lambda fields: [*problems, *code_problems(fields, self._checker)])
+        def inspect(fields: dict[str, Any]) -> list[Problem]:
+            return [*problems, *code_problems(fields, self._checker), *self._alert_problems(fields)]
+
+        return parse_task(raw, now_ms, inspect)
 
     def _task_of(self, spec: TaskSpec, task_id: str, now_ms: int) -> NewTask:
         return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)

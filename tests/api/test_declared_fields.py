@@ -33,6 +33,7 @@ COMMON: dict[str, Any] = {
     "tags": ["a:b", "ü"],
     "callback_url": "https://example.com/told",
     "callback_on": ["failed", "stopped"],
+    "alert": {"channels": []},
 }
 OF_KIND: dict[Kind, dict[str, Any]] = {
     Kind.CODE: {

@@ -157,7 +157,7 @@ def test_the_body_is_the_finished_task_without_the_body_of_its_spec(
     assert told["type"] == f"task.{shown['status']}"
     assert told["timestamp"] == shown["finished_at"] == to_rfc3339(clock())
     assert told["data"] == {name: shown[name] for name in told["data"]}
-    left_out = {"callback_url", "callback_on", "attempts", "history", "retry_delay", "retry_max_delay"}
+    left_out = {"callback_url", "callback_on", "alert", "attempts", "history", "retry_delay", "retry_max_delay"}
     bodies = {"function_code", "function_name", "args", "kwargs", "headers", "params", "data"}
     bodies |= {"follow_redirects", "expected_status", "expected_body", "retry_on"}
     assert shown.keys() - told["data"].keys() == left_out | (bodies & shown.keys())

@@ -21,9 +21,14 @@ _CHAT_ID = re.compile(r"-?[0-9]{1,20}|@[A-Za-z0-9_]{1,64}", re.ASCII)
 MAIL_PORTS = {"smtp": 587, "smtps": 465}
 
 
+def is_channel_name(name: str) -> bool:
+    """Whether `name` can be a channel's."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_channel_name(name: str) -> None:
     """Raise ValueError unless `name` can be a channel's."""
-    if not _NAME.fullmatch(name):
+    if not is_channel_name(name):
         raise ValueError("must have 1 to 64 letters, digits, dots, dashes and underscores")
 
 

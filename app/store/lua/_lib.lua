@@ -30,6 +30,9 @@
 --   rate:ACTION:key:NAME, rate:ACTION:address:ADDRESS STRING ms at which this caller's quota is whole again
 --   rate:channel:NAME STRING ms at which a channel may get its whole burst of messages again
 --   audit STREAM changes made by callers, the newest 10,000
+--   alerts:events STREAM what alert rules may want told · alerts:default STRING JSON rule of schedules that have none
+--   alerts:schedules, alerts:flows, alerts:service HASH -> JSON states · alerts:revision STRING number of rounds of alert work
+--   alerts:due ZSET s:SCHEDULE, c:CHANNEL by ms of the next look · alerts:late ZSET task id by ms at which it is late
 --   channels HASH name -> JSON: the channels that callers created
 --   batch:ID HASH batch whose tasks are being created · batch:ID:N STRING the values of the tasks of its chunk N
 --   batches ZSET batch id by ms: those that are to be completed · promised STRING how many tasks they still lack
@@ -444,6 +447,31 @@ local function bequeath(task_id)
   end
 end
 
+-- The alert rule (JSON) of scheduled tasks that have none of their own; false for none. Looked up once per script.
+local default_alert
+local function alert_default()
+  if default_alert == nil then default_alert = redis.call('GET', P .. 'alerts:default') end
+  return default_alert
+end
+
+-- Adds an event to those that alert rules may want told, in one of these forms (app/usecases/alerts.py):
+--   ended, schedule id, task id, status, ms · failed, task id, ms, channels, name: of a task without a schedule
+--   missed, schedule id, number, ms of the first, ms
+local function note_event(...) redis.call('XADD', P .. 'alerts:events', '*', 'e', cjson.encode({...})) end
+
+-- Has a new task of a schedule looked at when it is late by the rule `alert` (JSON, false for none).
+local function look_if_late(id, due_ms, alert)
+  local seconds = alert and string.match(alert, '"late_after":([%d.]+)')
+  if seconds then gather('ZADD', P .. 'alerts:late', whole(tonumber(due_ms) + 1000 * tonumber(seconds)), id) end
+end
+
+-- Has a schedule that has an alert rule, or had one, looked at soon.
+local function look_at_schedule(id, now_ms)
+  if get(schedule_key(id), 'alert') or alert_default() or redis.call('HEXISTS', P .. 'alerts:schedules', id) == 1 then
+    redis.call('ZADD', P .. 'alerts:due', now_ms, 's:' .. id)
+  end
+end
+
 -- Steps that run when a task finishes, in this order and in the same call, whether an attempt, a stop or a lost worker
 -- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, failure (of a failed task; see
 -- `index_failure`), task (its fields before its end, as `finish` reads them; false for none)
@@ -480,12 +508,24 @@ local FINISH_STEPS = {
       scheduled_task_id = ending.task.scheduled_task_id,
     }, ending.now_ms)
   end,
+  function(ending)  -- note it for its alert rule
+    local task = ending.task
+    if task.scheduled_task_id then
+      if task.alert or alert_default() then
+        note_event('ended', task.scheduled_task_id, ending.id, ending.status, ending.now_ms)
+      end
+    elseif task.alert and ending.status == 'failed' then
+      local channels = table.concat(cjson.decode(task.alert).channels, ',')
+      if channels ~= '' then note_event('failed', ending.id, ending.now_ms, channels, task.name) end
+    end
+  end,
   function(ending) notify(ending.id, ending.status, ending.task.inbox) end,
 }
 
 -- Ends a task: runs the steps. `failure`: with the status failed, what `index_failure` takes.
 local function finish(id, status, now_ms, actor, reason, failure)
-  local task = read(key(id), 'kind', 'task_type', 'status', 'seq', 'scheduled_task_id', 'inbox', 'callback_url', 'callback_on')
+  local task = read(key(id), 'kind', 'task_type', 'status', 'seq', 'scheduled_task_id', 'inbox', 'callback_url', 'callback_on',
+                    'alert', 'name')
   local ending = {id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, failure = failure, task = task}
   for _, step in ipairs(FINISH_STEPS) do step(ending) end
 end
@@ -550,9 +590,12 @@ local function create(task, now_ms, seq)
     record[n + 1], record[n + 2] = F.scheduled_task_id, task.schedule_id
     redis.call('ZADD', P .. 'by:' .. task.schedule_id, score, id)
   end
+  local alert
   for i = 1, #task.record, 2 do
     if task.record[i] == F.expires_in then set_expiry(id, task.due_ms, task.record[i + 1], gather) end
+    if task.record[i] == F.alert then alert = task.record[i + 1] end
   end
+  if task.schedule_id ~= '' then look_if_late(id, task.due_ms, alert or alert_default()) end
   redis.call('HSET', k, unpack(record))
   gather('ZADD', P .. 'name:' .. task.folded_name, score, id)
   gather('ZADD', P .. 'names', '0', task.folded_name)
@@ -704,6 +747,7 @@ local function switch_schedule(id, now_ms, before, after, next_run_ms)
   set(k, {updated_ms = now_ms})
   add(k, 'revision', 1)
   move_schedule(id, after, next_run_ms)
+  look_at_schedule(id, now_ms)
   redis.call('PUBLISH', P .. 'beat', 'moved')
   return status, after
 end
@@ -718,6 +762,8 @@ local function erase_schedule(id)
   redis.call('ZREM', P .. 'cron', id)
   if schedule.key then redis.call('DEL', P .. 'keyed:' .. schedule.key) end
   redis.call('DEL', k, k .. ':spec', k .. ':firings')
+  redis.call('ZREM', P .. 'alerts:due', 's:' .. id)
+  redis.call('HDEL', P .. 'alerts:schedules', id)
   return true
 end
 

@@ -72,7 +72,7 @@ local function take(asked, schedule)
   local id, following_ms = asked[SCHEDULE.schedule_id], asked[SCHEDULE.following_ms]
   local overlap, most = asked[SCHEDULE.overlap], tonumber(asked[SCHEDULE.max_runs])
   local missed = asked[SCHEDULE.missed]
-  local k, before, skipped = schedule_key(id), number(schedule.fired_count), 0
+  local k, before, skipped, first_skipped_ms = schedule_key(id), number(schedule.fired_count), 0, nil
   local fired, last = before, overlap ~= 'allow' and get(k, 'last_task_id')
   for _, at_ms in ipairs(missed) do record_firing(k, at_ms, 'missed', '') end
   for _, firing in ipairs(asked[SCHEDULE.firings]) do
@@ -84,6 +84,7 @@ local function take(asked, schedule)
     else
       record_firing(k, firing[FIRING.at_ms], 'skipped_overlap', '')
       skipped = skipped + 1
+      first_skipped_ms = first_skipped_ms or firing[FIRING.at_ms]
     end
   end
   if fired > before then
@@ -93,6 +94,9 @@ local function take(asked, schedule)
   end
   if skipped > 0 then add(k, 'skipped_count', skipped) end
   if #missed > 0 then add(k, 'missed_count', #missed) end
+  if #missed + skipped > 0 and (schedule.alert or alert_default()) then
+    note_event('missed', id, tostring(#missed + skipped), missed[1] or first_skipped_ms, now_ms)
+  end
   local records = fired + number(schedule.skipped_count) + skipped + number(schedule.missed_count) + #missed
   if records > RECORDS_KEPT then crowded[#crowded + 1] = k .. ':firings' end
   if following_ms == '' or (most and fired >= most) then
@@ -102,7 +106,8 @@ local function take(asked, schedule)
   end
 end
 
-local OWN = {'kind', 'name', 'folded_name', 'tags', 'body', 'next_run_ms', 'revision', 'fired_count', 'skipped_count', 'missed_count'}
+local OWN = {'kind', 'name', 'folded_name', 'tags', 'body', 'next_run_ms', 'revision', 'fired_count', 'skipped_count', 'missed_count',
+             'alert'}
 local wanted = columns(unpack(OWN)).shorts
 for _, short in ipairs(SPEC_FIELDS) do wanted[#wanted + 1] = short end
 

@@ -15,5 +15,6 @@ set(k, {kind = kind, updated_ms = now_ms})
 add(k, 'revision', 1)
 put_body(k, body)
 move_schedule(schedule_id, status, next_run_ms)
+look_at_schedule(schedule_id, now_ms)
 redis.call('PUBLISH', P .. 'beat', 'changed')
 return 1

@@ -21,5 +21,6 @@ if name_key ~= '' then set(k, {key = name_key}) end
 if body ~= '' then redis.call('SET', k .. ':spec', body) end
 redis.call('ZADD', schedule_index(kind, 'active'), seq, schedule_id)
 redis.call('ZADD', P .. 'cron', next_run_ms, schedule_id)
+look_at_schedule(schedule_id, now_ms)
 redis.call('PUBLISH', P .. 'beat', 'created')
 return schedule_id

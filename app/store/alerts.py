@@ -1,0 +1,204 @@
+"""Alerts in Redis: events that rules may want told, the state of each watched schedule, and what is owed.
+
+The scripts that end tasks and take firings add events to a stream, in the same call. A round of alert work reads some
+of them, decides (app/domain/alerts), and commits everything that follows in one call, which is void if another process
+has committed since the read: each event counts once, however many processes do this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.domain.alerts.storm import Flow
+from app.domain.alerts.watch import WatchState
+from app.domain.status import FINISHED, ScheduleStatus
+from app.store.client import Client
+from app.store.columns import SCHEDULE, SHORT_NAMES, SPEC, dump_json
+from app.store.deliveries import NewDelivery
+from app.store.keys import Keys
+from app.store.scripts import Scripts
+
+EVENTS_PER_ROUND = 200
+LOOKS_PER_ROUND = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """What happened: `words` begin with `ended`, `failed` or `missed`, and are as `_lib.lua` writes them."""
+
+    id: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a round has to deal with. `late`: (task id, ms) of tasks that should have finished."""
+
+    revision: str
+    events: Sequence[AlertEvent]
+    schedule_ids: Sequence[str]
+    flow_names: Sequence[str]
+    late: Sequence[tuple[str, int]]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.events or self.schedule_ids or self.flow_names or self.late)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be more."""
+        return len(self.events) >= EVENTS_PER_ROUND or len(self.late) + len(self.schedule_ids) >= LOOKS_PER_ROUND
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedSchedule:
+    """A scheduled task as its alert rule needs it. `alert`: its own rule, or None."""
+
+    id: str
+    name: str
+    is_active: bool
+    updated_ms: int
+    alert: Mapping[str, Any] | None
+    state: WatchState
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBrief:
+    """What a notice says of a task."""
+
+    id: str
+    name: str
+    due_ms: int
+    is_finished: bool
+    scheduled_task_id: str | None
+    error: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class AlertPlan:
+    """What a round writes. `None` removes an entry."""
+
+    events: list[str] = field(default_factory=list)
+    schedules: dict[str, WatchState | None] = field(default_factory=dict)
+    flows: dict[str, Flow | None] = field(default_factory=dict)
+    service: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    due: dict[str, int | None] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
+    deliveries: list[NewDelivery] = field(default_factory=list)
+
+
+class AlertStore:
+    """The alerts under one prefix. Thread-safe; raises Unavailable if Redis can't be reached."""
+
+    def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+
+    def read(self, now_ms: int) -> Seen:
+        """What there is to do, all as it was at one moment."""
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.get(self._keys.alert("revision"))
+            pipeline.xrange(self._keys.alert("events"), count=EVENTS_PER_ROUND)
+            for name in ("due", "late"):
+                pipeline.zrange(
+                    self._keys.alert(name), "-inf", now_ms, byscore=True, offset=0, num=LOOKS_PER_ROUND, withscores=True
+                )
+            revision, events, due, late = pipeline.execute()
+        members = [str(member) for member, _ in due]
+        return Seen(
+            revision=revision or "0",
+            events=[AlertEvent(event_id, tuple(json.loads(fields["e"]))) for event_id, fields in events],
+            schedule_ids=[member[2:] for member in members if member.startswith("s:")],
+            flow_names=[member[2:] for member in members if member.startswith("c:")],
+            late=[(str(task_id), int(ms)) for task_id, ms in late],
+        )
+
+    def schedules(self, ids: Iterable[str]) -> dict[str, WatchedSchedule]:
+        """These scheduled tasks, without those that are gone."""
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        shorts = [SCHEDULE["status"].short, SPEC["name"].short, SCHEDULE["updated_ms"].short, SPEC["alert"].short]
+        with self._client.pipeline(transaction=False) as pipeline:
+            for schedule_id in wanted:
+                pipeline.hmget(self._keys.schedule(schedule_id), shorts)
+            pipeline.hmget(self._keys.alert("schedules"), wanted)
+            *records, states = pipeline.execute()
+        return {
+            schedule_id: WatchedSchedule(
+                schedule_id,
+                name,
+                status == ScheduleStatus.ACTIVE,
+                int(updated),
+                json.loads(alert) if alert else None,
+                WatchState.from_json(json.loads(state or "{}")),
+            )
+            for schedule_id, (status, name, updated, alert), state in zip(wanted, records, states, strict=True)
+            if status is not None
+        }
+
+    def tasks(self, ids: Iterable[str]) -> dict[str, TaskBrief]:
+        """These tasks, without those that are gone."""
+        wanted = list(ids)
+        names = ("status", "name", "due_ms", "scheduled_task_id", "error")
+        with self._client.pipeline(transaction=False) as pipeline:
+            for task_id in wanted:
+                pipeline.hmget(self._keys.task(task_id), [SHORT_NAMES[name] for name in names])
+            records = pipeline.execute()
+        return {
+            task_id: TaskBrief(
+                task_id, name, int(due_ms), status in FINISHED, schedule_id, json.loads(error) if error else None
+            )
+            for task_id, (status, name, due_ms, schedule_id, error) in zip(wanted, records, strict=True)
+            if status is not None
+        }
+
+    def flows(self, names: Iterable[str]) -> dict[str, Flow]:
+        """The flow of notices to each of these channels."""
+        wanted = list(names)
+        found: Any = self._client.hmget(self._keys.alert("flows"), wanted) if wanted else []
+        return {
+            name: Flow() if text is None else Flow.from_json(json.loads(text))
+            for name, text in zip(wanted, found, strict=True)
+        }
+
+    def service(self) -> dict[str, Mapping[str, Any]]:
+        """The troubles of the service that are known, by name."""
+        found: Any = self._client.hgetall(self._keys.alert("service"))
+        return {name: json.loads(text) for name, text in found.items()}
+
+    def commit(self, revision: str, plan: AlertPlan, now_ms: int) -> bool:
+        """Write the plan. Returns False if another process has committed since `revision` was read."""
+        stored = {
+            "events": plan.events,
+            "schedules": _texts({name: _json(state) for name, state in plan.schedules.items()}),
+            "flows": _texts({name: _json(flow) for name, flow in plan.flows.items()}),
+            "service": _texts(plan.service),
+            "due": {member: "" if ms is None else str(ms) for member, ms in plan.due.items()},
+            "late": plan.late,
+            "deliveries": [_fields(delivery) for delivery in plan.deliveries],
+        }
+        return bool(self._scripts("alert_commit", seen_revision=revision, now_ms=now_ms, plan=dump_json(stored)))
+
+    def set_default(self, rule: Mapping[str, Any] | None, now_ms: int) -> bool:
+        """Set the rule of scheduled tasks that have none of their own. Returns whether it is another one."""
+        text = "" if rule is None else dump_json(rule)
+        return bool(self._scripts("alert_default", rule=text, now_ms=now_ms))
+
+
+def _json(value: WatchState | Flow | None) -> Mapping[str, Any] | None:
+    return None if value is None else value.as_json()
+
+
+def _texts(values: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:
+    return {name: "" if value is None else dump_json(value) for name, value in values.items()}
+
+
+def _fields(new: NewDelivery) -> dict[str, str]:
+    texts = {name: getattr(new, name) for name in NewDelivery.__slots__ if name != "data"}
+    return {**{name: text for name, text in texts.items() if text}, "data": dump_json(new.data)}

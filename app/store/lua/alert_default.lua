@@ -1,0 +1,15 @@
+-- Stores the rule of scheduled tasks that have none of their own. If it is another one than before, every scheduled task
+-- is looked at.
+-- ARGV: rule, now_ms
+-- rule: JSON, '' for none. Returns 1 if it is another one, else 0.
+if (redis.call('GET', P .. 'alerts:default') or '') == rule then return 0 end
+if rule == '' then redis.call('DEL', P .. 'alerts:default') else redis.call('SET', P .. 'alerts:default', rule) end
+for _, kind in ipairs(KINDS) do
+  for _, status in ipairs({'active', 'paused'}) do
+    for _, id in ipairs(redis.call('ZRANGE', schedule_index(kind, status), 0, -1)) do
+      gather('ZADD', P .. 'alerts:due', now_ms, 's:' .. id)
+    end
+  end
+end
+flush()
+return 1

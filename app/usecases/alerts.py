@@ -1,0 +1,193 @@
+"""Alert work: what happened and what time it is, turned into notices to channels. Beat does this at each tick.
+
+Any number of processes may do it at once: a round is committed as a whole, or not at all if another was faster.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.domain.alerts.rule import ScheduleAlert
+from app.domain.alerts.storm import Flow, admit, summed_up
+from app.domain.alerts.watch import Ended, Event, Late, Look, Missed, Owed, next_look_ms, step
+from app.domain.channels.notice import Notice, NoticeType
+from app.store.alerts import AlertPlan, AlertStore, Seen, TaskBrief, WatchedSchedule
+from app.store.deliveries import NewDelivery
+
+ROUNDS = 20
+
+
+class AlertWork:
+    """The alert work of one process. `default`: the rule of scheduled tasks that have none. Not thread-safe."""
+
+    def __init__(self, store: AlertStore, default: ScheduleAlert | None) -> None:
+        self._store = store
+        self._default = default
+        self._is_default_stored = False
+
+    def run(self, now_ms: int) -> None:
+        """Deal with everything that has happened and is due, in bounded rounds."""
+        if not self._is_default_stored:
+            self._store.set_default(rule_json(self._default), now_ms)
+            self._is_default_stored = True
+        for _ in range(ROUNDS):
+            seen = self._store.read(now_ms)
+            if seen.is_empty:
+                return
+            plan = _Round(self._store, self._default, seen, now_ms).plan()
+            if self._store.commit(seen.revision, plan, now_ms) and not seen.is_full:
+                return
+
+
+def rule_json(rule: ScheduleAlert | None) -> dict[str, Any] | None:
+    """The stored form of a rule: what was given of it."""
+    return None if rule is None else rule.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+@dataclass(slots=True)
+class _Round:
+    """One round: reads what it needs, and gathers what it writes."""
+
+    store: AlertStore
+    default: ScheduleAlert | None
+    seen: Seen
+    now_ms: int
+    _plan: AlertPlan = field(default_factory=AlertPlan)
+    _flows: dict[str, Flow] = field(default_factory=dict)
+    _notices: int = 0
+
+    def plan(self) -> AlertPlan:
+        """What to write."""
+        self._plan.events = [event.id for event in self.seen.events]
+        self._plan.late = [task_id for task_id, _ in self.seen.late]
+        tasks = self.store.tasks(self._task_ids())
+        events = self._events_of_schedules(tasks)
+        schedules = self.store.schedules(events)
+        for schedule_id, happened in events.items():
+            self._watch(schedule_id, schedules.get(schedule_id), happened, tasks)
+        for event in self.seen.events:
+            if event.words[0] == "failed":
+                self._tell_of_task(event.words, tasks)
+        for name in self.seen.flow_names:
+            self._sum_up(name)
+        for name, flow in self._flows.items():
+            self._plan.flows[name] = flow if flow.passed else None
+            self._plan.due[f"c:{name}"] = flow.ends_ms if flow.passed else None
+        return self._plan
+
+    def _task_ids(self) -> set[str]:
+        places = {"ended": 2, "failed": 1}
+        named = {event.words[places[event.words[0]]] for event in self.seen.events if event.words[0] in places}
+        return named | {task_id for task_id, _ in self.seen.late}
+
+    def _events_of_schedules(self, tasks: Mapping[str, TaskBrief]) -> dict[str, list[Event]]:
+        """What happened to each schedule, in its order; also those that are only due for a look."""
+        found = defaultdict[str, list[Event]](list)
+        for event in self.seen.events:
+            word, schedule_id, *values = event.words
+            if word == "ended":
+                found[schedule_id].append(Ended(values[0], values[1], int(values[2])))
+            elif word == "missed":
+                count, first_ms, at_ms = map(int, values)
+                found[schedule_id].append(Missed(count, first_ms, at_ms))
+        for task_id, _ in self.seen.late:
+            task = tasks.get(task_id)
+            if task is not None and not task.is_finished and task.scheduled_task_id is not None:
+                found[task.scheduled_task_id].append(Late(task_id, task.due_ms, self.now_ms))
+        for schedule_id in self.seen.schedule_ids:
+            found.setdefault(schedule_id, [])
+        return found
+
+    def _watch(
+        self,
+        schedule_id: str,
+        schedule: WatchedSchedule | None,
+        events: Iterable[Event],
+        tasks: Mapping[str, TaskBrief],
+    ) -> None:
+        rule = None if schedule is None else self._rule_of(schedule)
+        if schedule is None or rule is None:
+            self._plan.schedules[schedule_id] = self._plan.due[f"s:{schedule_id}"] = None
+            return
+        state = schedule.state
+        for event in (*events, Look(self.now_ms, schedule.updated_ms, schedule.is_active)):
+            state, owed = step(rule, state, event)
+            for one in owed:
+                self._tell(rule.channels, _notice(one, schedule, tasks.get(one.task_id)))
+        self._plan.schedules[schedule_id] = state
+        looks_ms = next_look_ms(rule, state, schedule.updated_ms) if schedule.is_active else None
+        self._plan.due[f"s:{schedule_id}"] = looks_ms
+
+    def _rule_of(self, schedule: WatchedSchedule) -> ScheduleAlert | None:
+        return self.default if schedule.alert is None else ScheduleAlert.model_validate(schedule.alert)
+
+    def _tell_of_task(self, words: tuple[str, ...], tasks: Mapping[str, TaskBrief]) -> None:
+        _, task_id, at_ms, channels, name = words
+        notice = Notice(NoticeType.FAILED, name, int(at_ms), reason=_reason(tasks.get(task_id)), task_id=task_id)
+        self._tell(channels.split(","), notice)
+
+    # --- channels -------------------------------------------------------------------------------
+
+    def _tell(self, channels: Iterable[str], notice: Notice) -> None:
+        """Send a notice to each channel, or count it there if there were many of late."""
+        self._notices += 1
+        for name in channels:
+            flow, passes = admit(self._flow(name), self.now_ms, f"{notice.type}: {notice.subject}")
+            self._flows[name] = flow
+            if passes:
+                self._send(name, notice)
+
+    def _sum_up(self, name: str) -> None:
+        """Send the summary of what was held back; forget the flow if nothing was."""
+        flow = self._flow(name)
+        if flow.ends_ms > self.now_ms:
+            return
+        if flow.held:
+            self._notices += 1
+            lines = [*flow.lines, *(["…"] if flow.held > len(flow.lines) else [])]
+            self._send(name, Notice(NoticeType.SUMMARY, str(flow.held), self.now_ms, reason="\n".join(lines)))
+            self._flows[name] = summed_up(flow, self.now_ms)
+        else:
+            self._flows[name] = Flow()
+
+    def _flow(self, name: str) -> Flow:
+        if name not in self._flows:
+            self._flows |= self.store.flows([name])
+        return self._flows[name]
+
+    def _send(self, channel: str, notice: Notice) -> None:
+        self._plan.deliveries.append(
+            NewDelivery(
+                type=f"alert.{notice.type}",
+                channel=channel,
+                event_id=f"msg_alert_{self.now_ms:x}_{self.seen.revision}_{self._notices}",
+                task_id=notice.task_id,
+                scheduled_task_id=notice.scheduled_task_id,
+                data=notice.as_json(),
+            )
+        )
+
+
+def _notice(owed: Owed, schedule: WatchedSchedule, task: TaskBrief | None) -> Notice:
+    return Notice(
+        type=owed.type,
+        subject=schedule.name,
+        at_ms=owed.at_ms,
+        reason=_reason(task) if owed.type is NoticeType.FAILED else "",
+        task_id=owed.task_id,
+        scheduled_task_id=schedule.id,
+        schedule=schedule.name,
+        count=owed.count,
+        since_ms=owed.since_ms,
+    )
+
+
+def _reason(task: TaskBrief | None) -> str:
+    """Why a task failed, in one or more lines; "" if it is gone."""
+    if task is None or task.error is None:
+        return ""
+    line = f" (line {task.error['line']})" if task.error.get("line") else ""
+    return f"{task.error['type']}: {task.error['message']}{line}"

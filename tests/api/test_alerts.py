@@ -1,0 +1,395 @@
+"""The field `alert`: what becomes of tasks and schedules is told once, whoever looks, and however late."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+import redis
+
+from app.domain.alerts.rule import ScheduleAlert
+from app.domain.alerts.storm import MOST, WINDOW_MS
+from app.domain.outcome import Failure
+from app.settings import SettingsError, read_settings
+from app.store.deliveries import Delivery, DeliveryFilters
+from app.store.listing import Filters
+from app.store.store import Store
+from app.usecases.alerts import AlertWork, _Round
+from app.usecases.dispatch import Dispatcher
+from app.usecases.firing import FiringService
+from tests.api.calls import CODE, EVERY_MINUTE, Api, PlayedWorker, fields_of
+from tests.conftest import NOON_MS, VirtualClock
+from tests.store.making import PlainMessages
+
+OPS = {"channels": ["ops"]}
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def api(api: Api) -> Api:
+    """The API, with the channels `ops` and `other`."""
+    for name in ("ops", "other"):
+        api.put(f"/api/channels/{name}", {"kind": "slack", "url": "https://hooks.slack.com/services/1"})
+    return api
+
+
+class Alerts:
+    """A beat that the test plays: it fires schedules and does the alert work."""
+
+    def __init__(self, store: Store, clock: VirtualClock, default: ScheduleAlert | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self.work = AlertWork(store.alerts, default)
+        self._firing = FiringService(store, Dispatcher(PlainMessages(), 5.0), clock)
+
+    def fire(self, after_ms: int = MINUTE_MS) -> list[str]:
+        """Take what is due that much later. Returns the ids of the new tasks, oldest first."""
+        before = set(self._ids())
+        self._clock.advance(after_ms)
+        self._firing.fire_due(100)
+        return sorted(set(self._ids()) - before)
+
+    def _ids(self) -> list[str]:
+        page = self._store.listing.page(Filters(), 200)
+        return [task.id for task in page.items]
+
+    def told(self, after_ms: int = 0, channel: str | None = None) -> list[dict[str, Any]]:
+        """Do the alert work. Returns every notice so far, oldest first, with its type as in `type`."""
+        self.work.run(self._clock.advance(after_ms))
+        return [self._told(one) for one in reversed(self.deliveries(channel))]
+
+    def types(self, after_ms: int = 0, channel: str | None = None) -> list[str]:
+        """The types of all notices so far."""
+        return [notice["type"] for notice in self.told(after_ms, channel)]
+
+    def deliveries(self, channel: str | None = None) -> list[Delivery]:
+        """Every notice, newest first."""
+        return self._store.deliveries.page(DeliveryFilters(channel=channel), 200).items
+
+    def _told(self, delivery: Delivery) -> dict[str, Any]:
+        assert delivery.data is not None
+        assert delivery.type == f"alert.{delivery.data['type']}"
+        return dict(delivery.data)
+
+
+@pytest.fixture
+def alerts(store: Store, clock: VirtualClock) -> Alerts:
+    return Alerts(store, clock)
+
+
+# --- tasks ------------------------------------------------------------------------------------------
+
+
+def test_a_task_that_has_failed_for_good_is_told(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:
+    task = api.create(name="import", alert={"channels": ["ops", "other"]})
+    assert task["alert"] == {"channels": ["ops", "other"]}
+    worker.fail(task["id"])
+    first, second = alerts.told()
+    assert first == second
+    assert first == {
+        "type": "failed",
+        "subject": "import",
+        "at_ms": NOON_MS,
+        "reason": "ZeroDivisionError: division by zero (line 2)",
+        "task_id": task["id"],
+    }
+    to_ops, to_other = alerts.deliveries()
+    assert {to_ops.channel, to_other.channel} == {"ops", "other"}
+    assert to_ops.event_id == to_other.event_id
+    assert alerts.types() == ["failed", "failed"]
+
+
+def test_success_and_stop_of_a_task_are_not_told(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:
+    worker.succeed(api.create(alert=OPS)["id"])
+    api.post(f"/api/tasks/{api.create(alert=OPS)['id']}/stop")
+    worker.fail(api.create()["id"])
+    worker.fail(api.create(alert={"channels": []})["id"])
+    assert alerts.types() == []
+
+
+def test_a_task_that_is_deleted_before_anybody_looks_is_told_nevertheless(
+    api: Api, worker: PlayedWorker, alerts: Alerts
+) -> None:
+    task = api.create(name="gone", alert=OPS)
+    worker.fail(task["id"])
+    api.delete(f"/api/tasks/{task['id']}")
+    assert [(notice["subject"], "reason" in notice) for notice in alerts.told()] == [("gone", False)]
+
+
+def test_a_channel_must_exist(api: Api) -> None:
+    alert = {"channels": ["ops", "nowhere"]}
+    wanted = [{"field": "alert.channels", "message": "there is no channel nowhere"}]
+    for path, body in (("/api/tasks", CODE), ("/api/scheduled-tasks", EVERY_MINUTE)):
+        answer = api.post(path, {**body, "alert": alert})
+        assert (answer.status_code, answer.get_json()["errors"]) == (422, wanted)
+    assert fields_of(api.post("/api/tasks/batch", {"tasks": [{**CODE, "alert": alert}]})) == ["tasks.0.alert.channels"]
+
+
+@pytest.mark.parametrize(
+    ("alert", "field"),
+    [
+        ({}, "alert.channels"),
+        ({"channels": "ops"}, "alert.channels"),
+        ({"channels": ["a b"]}, "alert.channels[0]"),
+        ({"channels": ["ops", "ops"]}, "alert.channels"),
+        ({"channels": ["ops"], "on": ["failed"]}, "alert.on"),
+        ({"channels": ["ops"], "late_after": 5}, "alert.late_after"),
+        ([], "alert"),
+    ],
+)
+def test_a_wrong_rule_of_a_task_is_refused(api: Api, alert: Any, field: str) -> None:
+    answer = api.post("/api/tasks", {"name": "x", "api_url": "http://x.example", "alert": alert})
+    assert fields_of(answer) == [field]
+
+
+def test_a_retry_of_a_task_of_a_schedule_keeps_the_channels(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:
+    schedule = api.schedule(alert={**OPS, "late_after": 5})
+    (task_id,) = alerts.fire()
+    worker.fail(task_id)
+    for body in ({}, {"timeout": 5}):
+        again = api.post(f"/api/tasks/{task_id}/retry", body).get_json()
+        assert again["alert"] == OPS
+    assert api.get(f"/api/tasks/{task_id}").get_json()["alert"] == schedule["alert"]
+
+
+# --- schedules --------------------------------------------------------------------------------------
+
+
+def test_a_schedule_that_fails_is_told_once_and_its_recovery_too(
+    api: Api, worker: PlayedWorker, alerts: Alerts, clock: VirtualClock
+) -> None:
+    schedule = api.schedule(name="nightly", alert={**OPS, "after_failures": 2})
+    for count in (0, 1, 1):
+        (task_id,) = alerts.fire()
+        worker.fail(task_id, Failure("ValueError", "no"))
+        assert alerts.types() == ["failed"] * count
+    (task_id,) = alerts.fire()
+    worker.succeed(task_id)
+    failed, recovered = alerts.told()
+    assert failed == {
+        "type": "failed",
+        "subject": "nightly",
+        "at_ms": NOON_MS + 2 * MINUTE_MS,
+        "reason": "ValueError: no",
+        "task_id": failed["task_id"],
+        "scheduled_task_id": schedule["id"],
+        "schedule": "nightly",
+        "count": 2,
+        "since_ms": NOON_MS + MINUTE_MS,
+    }
+    assert (recovered["type"], recovered["count"], recovered["task_id"]) == ("recovered", 3, task_id)
+    found = api.get(f"/api/deliveries?scheduled_task_id={schedule['id']}").get_json()["items"]
+    assert [item["type"] for item in found] == ["alert.recovered", "alert.failed"]
+
+
+def test_firings_that_did_not_happen_are_told(api: Api, alerts: Alerts) -> None:
+    api.schedule(alert=OPS, overlap="skip")
+    alerts.fire()
+    alerts.fire()
+    assert [(told["type"], told["count"]) for told in alerts.told()] == [("missed", 1)]
+    alerts.fire()
+    assert alerts.types() == ["missed"]
+
+
+def test_firings_that_nobody_took_are_told_by_the_beat_that_comes_back(api: Api, alerts: Alerts) -> None:
+    api.schedule(alert=OPS)
+    alerts.fire(10 * MINUTE_MS)
+    (told,) = alerts.told()
+    assert (told["type"], told["count"], told["since_ms"]) == ("missed", 9, NOON_MS + MINUTE_MS)
+
+
+def test_a_task_that_has_not_finished_is_late(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:
+    api.schedule(alert={**OPS, "late_after": 90, "on": ["late", "recovered"]}, cron_expression="0 * * * *")
+    (task_id,) = alerts.fire(30 * MINUTE_MS)
+    assert alerts.types(89_000) == []
+    (told,) = alerts.told(1_000)
+    assert (told["type"], told["task_id"], told["since_ms"]) == ("late", task_id, NOON_MS + 30 * MINUTE_MS)
+    worker.succeed(task_id)
+    assert alerts.types(90_000) == ["late", "recovered"]
+    (on_time,) = alerts.fire(60 * MINUTE_MS)
+    worker.succeed(on_time)
+    assert alerts.types(90_000) == ["late", "recovered"]
+
+
+def test_silence_is_told_once_even_if_nobody_was_there_to_notice(
+    api: Api, worker: PlayedWorker, alerts: Alerts
+) -> None:
+    api.schedule(alert={**OPS, "silent_after": 3600, "on": ["failed"]}, cron_expression="0 0 1 1 *")
+    assert alerts.types() == []
+    assert alerts.types(3_599_000) == []
+    assert alerts.types(100 * 3_600_000) == ["silent"]
+    assert alerts.types(100 * 3_600_000) == ["silent"]
+
+
+def test_a_paused_schedule_is_not_silent_and_a_resumed_one_has_its_time_anew(api: Api, alerts: Alerts) -> None:
+    schedule = api.schedule(alert={**OPS, "silent_after": 3600}, cron_expression="0 0 1 1 *")
+    assert alerts.types() == []
+    path = f"/api/scheduled-tasks/{schedule['id']}"
+    api.post(f"{path}/pause")
+    assert alerts.types(10 * 3_600_000) == []
+    api.post(f"{path}/resume")
+    assert alerts.types(3_599_000) == []
+    assert alerts.types(1_000) == ["silent"]
+
+
+def test_a_rule_that_is_added_changed_or_removed_counts_from_then_on(api: Api, alerts: Alerts) -> None:
+    path = f"/api/scheduled-tasks/{api.schedule(cron_expression='0 0 1 1 *')['id']}"
+    assert alerts.types(3_600_000) == []
+    api.patch(path, {"alert": {**OPS, "silent_after": 60}})
+    assert alerts.types() == []
+    assert alerts.types(60_000) == ["silent"]
+    api.patch(path, {"alert": None})
+    assert alerts.types(3_600_000) == ["silent"]
+    api.patch(path, {"alert": {**OPS, "silent_after": 60}})
+    assert alerts.types(60_000) == ["silent", "silent"]
+
+
+def test_reminders_come_while_it_lasts(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:
+    api.schedule(alert={**OPS, "remind_every": 600}, cron_expression="0 * * * *")
+    (task_id,) = alerts.fire(30 * MINUTE_MS)
+    worker.fail(task_id)
+    assert alerts.types() == ["failed"]
+    assert alerts.types(599_000) == ["failed"]
+    assert alerts.types(1_000) == ["failed", "failed"]
+    (task_id,) = alerts.fire(60 * MINUTE_MS)
+    worker.succeed(task_id)
+    assert alerts.types()[-1] == "recovered"
+    assert alerts.types(6_000_000)[-1] == "recovered"
+
+
+def test_a_deleted_schedule_leaves_nothing_behind(
+    api: Api, worker: PlayedWorker, alerts: Alerts, raw_redis: redis.Redis
+) -> None:
+    schedule = api.schedule(alert={**OPS, "silent_after": 100})
+    (task_id,) = alerts.fire()
+    alerts.told()
+    assert raw_redis.hkeys("celeriac:alerts:schedules") == [schedule["id"]]
+    worker.fail(task_id)
+    api.delete(f"/api/scheduled-tasks/{schedule['id']}")
+    assert alerts.types(120_000) == []
+    assert raw_redis.hkeys("celeriac:alerts:schedules") == raw_redis.zrange("celeriac:alerts:due", 0, -1) == []
+
+
+def test_run_by_hand_counts_as_well(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:
+    schedule = api.schedule(alert=OPS)
+    worker.fail(api.post(f"/api/scheduled-tasks/{schedule['id']}/run").get_json()["id"])
+    assert alerts.types() == ["failed"]
+
+
+# --- the default ------------------------------------------------------------------------------------
+
+
+def test_the_default_holds_for_schedules_without_a_rule(
+    api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock
+) -> None:
+    api.schedule(name="before")
+    api.schedule(name="own", alert={"channels": ["other"]})
+    api.schedule(name="nobody", alert={"channels": []})
+    alerts = Alerts(store, clock, ScheduleAlert(channels=["ops"], silent_after=600, late_after=30))
+    assert alerts.types() == []
+    for task_id in alerts.fire():
+        worker.fail(task_id)
+    assert Counter(told["subject"] for told in alerts.told()) == {"before": 1, "own": 1}
+    alerts.fire()
+    assert sorted(alerts.types(30_000)) == ["failed", "failed", "late"]
+    assert sorted(alerts.types(600_000)) == ["failed", "failed", "late", "silent"]
+    without = Alerts(store, clock)
+    before = len(without.told())
+    for task_id in without.fire():
+        worker.succeed(task_id)
+    told = {(notice["subject"], notice["type"]) for notice in without.told()[before:]}
+    assert told == {("own", "recovered"), ("own", "missed")}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("{}", "channels is required"),
+        ('{"channels": ["a"], "on": ["bored"]}', "on"),
+        ("[]", "it must be a JSON object"),
+    ],
+)
+def test_a_wrong_default_stops_the_process_at_start(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^ALERT_DEFAULT .*{message}"):
+        read_settings({"ALERT_DEFAULT": text})
+    assert read_settings({"ALERT_DEFAULT": '{"channels": ["a"]}'}).alert_default == ScheduleAlert(channels=["a"])
+
+
+# --- storms, races and losses -----------------------------------------------------------------------
+
+
+def test_a_storm_is_a_few_notices_and_a_summary(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:
+    for number in range(MOST + 47):
+        worker.fail(api.create(name=f"t{number}", alert=OPS)["id"])
+    assert Counter(alerts.types()) == {"failed": MOST}
+    told = alerts.told(WINDOW_MS)
+    assert (told[-1]["type"], told[-1]["subject"]) == ("summary", "47")
+    assert told[-1]["reason"].split("\n") == [*(f"failed: t{MOST + n}" for n in range(5)), "…"]
+    for number in range(20):  # it goes on
+        worker.fail(api.create(name=f"u{number}", alert=OPS)["id"])
+    assert Counter(alerts.types()) == {"failed": MOST, "summary": 1}
+    assert Counter(alerts.types(WINDOW_MS)) == {"failed": MOST, "summary": 2}
+    worker.fail(api.create(alert={"channels": ["other"]})["id"])
+    assert alerts.types(channel="other") == ["failed"]
+    alerts.types(WINDOW_MS)
+    worker.fail(api.create(alert=OPS)["id"])
+    assert alerts.types()[-1] == "failed"
+
+
+def test_many_beats_at_once_tell_each_notice_once(
+    api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock
+) -> None:
+    ids = {api.schedule(name=f"s{number}", alert=OPS)["id"] for number in range(8)}
+    for task_id in Alerts(store, clock).fire():
+        worker.fail(task_id)
+    beats = [AlertWork(store.alerts, None) for _ in range(6)]
+    threads = [threading.Thread(target=beat.run, args=(clock(),)) for beat in beats]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    told = store.deliveries.page(DeliveryFilters(channel="ops"), 200).items
+    assert Counter(one.scheduled_task_id for one in told) == dict.fromkeys(ids, 1)
+
+
+def test_a_beat_that_dies_before_it_commits_has_done_nothing_and_after_it_everything(
+    api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock
+) -> None:
+    api.schedule(alert=OPS)
+    alerts = Alerts(store, clock)
+    (task_id,) = alerts.fire()
+    worker.fail(task_id)
+    seen = store.alerts.read(clock())
+    assert len(seen.events) == 1  # it dies here
+    assert alerts.types() == ["failed"]
+    assert store.alerts.read(clock()).is_empty
+    late = _Round(store.alerts, None, seen, clock()).plan()  # and it comes back with what it had read
+    assert len(late.deliveries) in (0, 1)
+    assert not store.alerts.commit(seen.revision, late, clock())
+    assert alerts.types() == ["failed"]
+
+
+def test_work_goes_on_where_the_memory_is_full(
+    api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    task = api.create(alert=OPS)
+    worker.fail(task["id"])
+    used: Any = raw_redis.info("memory")
+    raw_redis.config_set("maxmemory", str(used["used_memory"] // 2))
+    try:
+        alerts = Alerts(store, clock)
+        alerts.work._is_default_stored = True
+        assert alerts.types() == ["failed"]
+    finally:
+        raw_redis.config_set("maxmemory", "0")
+
+
+def test_tasks_without_a_rule_leave_no_event(api: Api, worker: PlayedWorker, raw_redis: redis.Redis) -> None:
+    worker.fail(api.create()["id"])
+    worker.succeed(api.create(alert=OPS)["id"])
+    schedule = api.schedule()
+    worker.fail(api.post(f"/api/scheduled-tasks/{schedule['id']}/run").get_json()["id"])
+    assert raw_redis.keys("celeriac:alerts:*") == []

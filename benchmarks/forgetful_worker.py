@@ -5,6 +5,7 @@ It reads the service's scripts, takes the lines out that keep them, and has this
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 import sys
@@ -13,32 +14,32 @@ from pathlib import Path
 from app.store import scripts
 from tasks.leases.renewal import Renewal
 
-#: Of each script, the text that keeps leases and histories, and what is left without it.
-KEPT = {
-    "_lib.lua": (
-        ("  record_change(id, task.status, status, now_ms, actor, reason)\n", ""),
-        (
-            "    unschedule(ending.id)\n    redis.call('ZREM', P .. 'leases', ending.id)\n",
-            "    unschedule(ending.id)\n",
-        ),
-    ),
-    "claim.lua": (
-        ("redis.call('ZADD', P .. 'leases', lease_until_ms, task_id)\n", ""),
-        (", lease_until_ms = lease_until_ms", ""),
-    ),
-}
+#: What keeps leases and histories: statements that stand on lines of their own, and a field of the record.
+KEEPING = (
+    re.compile(r"^ *record_change\(.*\)\n", re.MULTILINE),
+    re.compile(r"^ *redis\.call\('ZADD', P \.\. 'leases', .*\)\n", re.MULTILINE),
+    re.compile(r"^ *redis\.call\('ZREM', P \.\. 'leases', .*\)\n", re.MULTILINE),
+    re.compile(r", lease_until_ms = lease_until_ms"),
+)
+
+
+def write_scripts(folder: Path) -> None:
+    """The service's scripts without leases and histories, into a new folder."""
+    shutil.copytree(scripts._FOLDER, folder)
+    found = [0] * len(KEEPING)
+    for path in folder.glob("*.lua"):
+        text = path.read_text()
+        for number, keeping in enumerate(KEEPING):
+            text, count = keeping.subn("", text)
+            found[number] += count
+        path.write_text(text)
+    if 0 in found:
+        raise RuntimeError(f"the scripts have changed: {KEEPING[found.index(0)].pattern} is nowhere in them")
 
 
 def keep_nothing(folder: Path) -> None:
     """Have this process' stores use scripts without leases and histories, which are written into a folder."""
-    shutil.copytree(scripts._FOLDER, folder)
-    for name, lines in KEPT.items():
-        text = (folder / name).read_text()
-        for line, left in lines:
-            if text.count(line) != 1:
-                raise RuntimeError(f"{name} has changed: this benchmark does not find {line!r}")
-            text = text.replace(line, left)
-        (folder / name).write_text(text)
+    write_scripts(folder)
     scripts._FOLDER = folder
     Renewal._renew = lambda self, now: None  # type: ignore[method-assign]
 

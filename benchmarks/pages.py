@@ -9,12 +9,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import catalogue, table
+from benchmarks import catalogue, plot, table
 from benchmarks.processes import ROOT
 from benchmarks.results import Result, read
 
 README, PERFORMANCE = ROOT / "README.md", ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+OVERVIEW = "headlines.svg"
 NOTHING_YET = "*No full run has been recorded yet: `python -m benchmarks` writes this part.*"
 
 
@@ -22,6 +23,8 @@ def write(folder: Path, *, update_docs: bool) -> None:
     """Write the folder's page, and the parts of the docs if they are to quote this folder."""
     results = list(read(folder, list(catalogue.measurements())))
     (folder / "README.md").write_text(whole(results))
+    if chosen := headlines(results):
+        (folder / OVERVIEW).write_text(plot.overview(chosen))
     if update_docs:
         for path, part in ((README, short(results)), (PERFORMANCE, long(results))):
             path.write_text(with_part(path.read_text(), part))
@@ -48,16 +51,21 @@ def tables(results: Sequence[Result]) -> str:
     return f"{_origins(results)}\n\n{table.markdown([line for result in results for line in table.lines(result)])}"
 
 
+def headlines(results: Sequence[Result]) -> list[Result]:
+    """The rows that stand in the README."""
+    return [result for result in results if result["is_headline"]]
+
+
 def short(results: Sequence[Result]) -> str:
-    """The rows that stand in the README, and the plot of the first."""
-    chosen = [result for result in results if result["is_headline"]]
-    return "\n\n".join([*_plots(chosen[:1], "benchmarks/results"), tables(chosen)])
+    """The rows that stand in the README: all in one plot, and their table."""
+    chosen = headlines(results)
+    plots = [f"![Celeriac beside its baselines](benchmarks/results/{OVERVIEW})"] if chosen else []
+    return "\n\n".join([*plots, tables(chosen)])
 
 
 def long(results: Sequence[Result]) -> str:
     """All rows, and the plots of those that stand in the README."""
-    chosen = [result for result in results if result["is_headline"]]
-    return "\n\n".join([*_plots(chosen, "../benchmarks/results"), tables(results)])
+    return "\n\n".join([*_plots(headlines(results), "../benchmarks/results"), tables(results)])
 
 
 def _plots(results: Sequence[Result], folder: str) -> list[str]:

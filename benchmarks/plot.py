@@ -17,11 +17,11 @@ from benchmarks.results import Result
 WIDTH = 760
 MARGIN = 20
 LABELS = 210
-BARS = 330
+BARS = 290
 ROW = 26
 BAR = 16
 HEADING = 30
-CHARACTERS_PER_LINE = 104
+CHARACTERS_PER_LINE = 86
 
 STYLE = """
 .ground { fill: #ffffff; stroke: #d0d7de } .text { fill: #1f2328 } .soft { fill: #59636e }
@@ -59,8 +59,19 @@ def plot(result: Result) -> str:
     """The SVG of a result."""
     better = {figure["better"] for figure in result["figures"]}
     note = f"{better.pop()} is better; " if len(better) == 1 else ""
-    note += f"median of {_rounds(result)} rounds, line: lowest to highest round"
+    rounds = _rounds(result)
+    note += "one round" if rounds == 1 else f"median of {rounds} rounds, line: lowest to highest round"
     return drawing(result["question"], note, [_group(result, figure) for figure in result["figures"]])
+
+
+def overview(results: Sequence[Result]) -> str:
+    """The SVG of the first figure of each result."""
+    groups = []
+    for result in results:
+        figure = result["figures"][0]
+        name = ": ".join(word for word in (result["name"], figure["name"]) if word)
+        groups.append(Group(f"{name} ({figure['better']} is better)", _group(result, figure).bars))
+    return drawing("Celeriac beside its baselines", "medians of all rounds, line: lowest to highest round", groups)
 
 
 def _rounds(result: Result) -> int:

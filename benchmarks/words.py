@@ -10,11 +10,11 @@ from benchmarks.series import Series
 
 
 def number(value: float) -> str:
-    """Three digits that count: 12,345 · 123 · 12.3 · 1.23 · 0.0123."""
+    """Three digits that count: 12,345 · 123 · 12.3 · 1.23 · 0.0123; whole numbers as they are."""
     if not math.isfinite(value):
         return "∞"
     size = abs(value)
-    if size >= 100 or value == 0:
+    if size >= 100 or value == round(value):
         return f"{value:,.0f}"
     return f"{value:.{2 - math.floor(math.log10(size))}f}"
 

@@ -69,7 +69,7 @@ def test_the_table_has_a_line_for_each_target_and_each_other_baseline(result: re
         ("drain · rate", "450 tasks/s (400 to 500)", "bare: 1,000 tasks/s", "≥ 0.5× bare", "0.450×", "MISSED"),
         ("", "", "RQ: absent: pip install rq", "≥ 6× RQ", "–", "not measured"),
         ("drain · CPU", "150 µs", "", "≤ 100 µs", "150 µs", "MISSED"),
-        ("", "", "bare: 75.0 µs", "", "2.00×", ""),
+        ("", "", "bare: 75 µs", "", "2×", ""),
         ("", "", "RQ: absent: pip install rq", "", "", ""),
         ("", "", "Windmill: 19.7 µs", "", "published: its own page", "not compared"),
     ]
@@ -90,6 +90,14 @@ def test_bars_of_a_plot_are_as_long_as_their_values(result: results.Result) -> N
     assert widths == [pytest.approx(plot.BARS * share, abs=0.1) for share in (0.45, 1.0, 1.0, 0.5)]
 
 
+def test_the_overview_has_the_first_figure_of_each_result(result: results.Result) -> None:
+    root = ElementTree.fromstring(plot.overview([result, {**result, "name": "chain"}]))
+    texts = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+    headings = [text for text in texts if "is better" in text]
+    assert headings == ["drain: rate (higher is better)", "chain: rate (higher is better)"]
+    assert "CPU" not in texts
+
+
 def test_nothing_of_a_plot_leaves_its_frame(result: results.Result) -> None:
     root = ElementTree.fromstring(plot.plot(result))
     height = float(root.attrib["height"])
@@ -99,9 +107,8 @@ def test_nothing_of_a_plot_leaves_its_frame(result: results.Result) -> None:
 def test_a_page_quotes_the_results_between_its_marks(result: results.Result) -> None:
     page = f"before\n{pages.BEGIN}\nold\n{pages.END}\nafter\n"
     updated = pages.with_part(page, pages.short([result]))
-    assert updated.startswith(
-        f"before\n{pages.BEGIN}\n![How fast & well?](benchmarks/results/drain.svg)\n\nMeasured on 2026-11-28"
-    )
+    drawing = "![Celeriac beside its baselines](benchmarks/results/headlines.svg)"
+    assert updated.startswith(f"before\n{pages.BEGIN}\n{drawing}\n\nMeasured on 2026-11-28")
     assert "| drain · rate | 450 tasks/s (400 to 500) |" in updated
     assert updated.endswith(f"{pages.END}\nafter\n")
 

@@ -26,7 +26,6 @@ ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 10
 LOAD_SECONDS = 60
 START_SECONDS = 60
-STILL = ("T", "Z", "X", "")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -205,24 +204,6 @@ def held(pids: Sequence[int]) -> Iterator[None]:
     below = [each for pid in pids for each in descendants(pid)]
     send(signal.SIGSTOP, below)
     try:
-        _wait_until_still(below)
         yield
     finally:
         send(signal.SIGCONT, below[::-1])
-
-
-def _wait_until_still(pids: Sequence[int]) -> None:
-    """Wait until all are stopped, or have ended."""
-    deadline = time.monotonic() + STOP_SECONDS
-    while moving := [pid for pid in pids if state_of(pid) not in STILL]:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"processes {moving} do not stop")
-        time.sleep(0.001)
-
-
-def state_of(pid: int) -> str:
-    """The letter of /proc: R for running, T for stopped; empty if it has ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""

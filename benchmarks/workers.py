@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from app.domain.kinds import KINDS
 from app.domain.status import Kind, Status
 from app.settings import read_settings
 from app.store.store import Store
-from benchmarks.made import NO_OP, add_tasks, count_in, wait_for
+from benchmarks.made import NO_OP, add_tasks, count_in, store_at, wait_for
 from benchmarks.processes import running
 from benchmarks.service import NOTHING
 
@@ -67,11 +68,21 @@ def workers(redis_url: str, path: Path, count: int) -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def beat(redis_url: str, path: Path, settings: Mapping[str, str] = NOTHING) -> Iterator[subprocess.Popen[bytes]]:
-    """A beat with the words of `start.py`."""
+    """A beat with the words of `start.py`, which ticks."""
     words = ("-m", "celery", "-q", "-A", "celery_app", "beat", "--schedule", str(path / "schedule"))
     env = {"REDIS_URL": redis_url, "LOG_LEVEL": "WARNING"} | dict(settings)
     with running(words, env, path / "beat.log") as process:
+        _wait_for_beat(redis_url, path / "beat.log")
         yield process
+
+
+def _wait_for_beat(redis_url: str, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    with store_at(redis_url) as store:
+        while store.liveness.last_beat() is None:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"beat does not tick; its log ends with\n{log.read_text()[-2000:]}")
+            time.sleep(0.05)
 
 
 def wait_until_it_runs(store: Store, fields: Mapping[str, Any] = NO_OP) -> None:

@@ -35,7 +35,7 @@ from benchmarks.processes import (
     used_bytes,
 )
 from benchmarks.stock import stocked_server
-from benchmarks.workers import beat, worker
+from benchmarks.workers import beat, wait_until_it_runs, worker
 
 SCHEDULES_PER_BATCH = 2_000  # as tasks/beat.py
 REDBEAT = "celery-redbeat"
@@ -135,6 +135,8 @@ def idle(size: tuple[int, float], *, is_full: bool) -> Iterator[Round]:
         path = stack.enter_context(folder())
         url = stack.enter_context(stocked_server(path, schedules_and_delays, count))
         other, process = stack.enter_context(worker(url, path)), stack.enter_context(beat(url, path))
+        with store_at(url) as store:
+            wait_until_it_runs(store)  # from now on both have loaded what they need
 
         def measure() -> dict[str, float]:
             before = cpu_seconds(process.pid)

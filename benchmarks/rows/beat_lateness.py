@@ -60,6 +60,7 @@ def firing(size: Size) -> Iterator[Round]:
     with folder() as path, memory_server(path) as url, store_at(url) as store:
         _add(store, size)
         with beat(url, path), _reading(url, store) as seen:
+            _wait_for_message(seen)
             yield lambda: _round(store, seen, size)
 
 
@@ -100,6 +101,14 @@ def _reading(url: str, store: Store) -> Iterator[_Seen]:
     finally:
         seen.is_stopped.set()
         reader.join(10)
+
+
+def _wait_for_message(seen: _Seen) -> None:
+    deadline = time.monotonic() + SECONDS_OF_A_MINUTE
+    while not seen.at_ms:
+        if time.monotonic() > deadline:
+            raise RuntimeError("beat fires nothing")
+        time.sleep(0.05)
 
 
 def _read_messages(url: str, store: Store, seen: _Seen) -> None:

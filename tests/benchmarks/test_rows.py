@@ -13,12 +13,13 @@ import redis
 from app.store import scripts
 from benchmarks import forgetful_worker
 from benchmarks.fills import records
-from benchmarks.processes import cpu_seconds, descendants, folder, held, memory_server, parent_of, state_of
+from benchmarks.processes import cpu_seconds, descendants, folder, held, memory_server, parent_of
 from benchmarks.rows.listing import QUERIES, listing
 from benchmarks.rows.listing import Size as ListingSize
 from tests.servers import wait_until
 
-TREE = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import sys; sys.stdin.read()'])"
+CHILD = "import sys; print('here', flush=True); sys.stdin.read()"
+TREE = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
 
 
 def text_of(place: Path) -> str:
@@ -55,21 +56,22 @@ def test_a_snapshot_is_loaded_by_the_next_server() -> None:
 
 @pytest.fixture
 def tree() -> Iterator[subprocess.Popen[bytes]]:
-    """A process with a child; both end with their input."""
-    with subprocess.Popen([sys.executable, "-c", TREE], stdin=subprocess.PIPE) as process:
-        while len(descendants(process.pid)) < 2:
-            assert process.poll() is None
+    """A process with a child that says when it is there; both end with their input."""
+    with subprocess.Popen([sys.executable, "-c", TREE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"here\n"
         yield process
 
 
-def all_move(pids: list[int]) -> bool:
-    return "T" not in {state_of(pid) for pid in pids}
+def states(pids: list[int]) -> set[str]:
+    """The letters of /proc: R for running, S for sleeping, T for stopped."""
+    return {Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids}
 
 
 def test_held_processes_stand_still_with_all_below_them(tree: subprocess.Popen[bytes]) -> None:
     pids = descendants(tree.pid)
-    with held([tree.pid]):
-        assert {state_of(pid) for pid in pids} == {"T"}
-    wait_until(lambda: all_move(pids), 5, "all move again")
     assert [parent_of(pid) for pid in pids[1:]] == [tree.pid]
+    with held([tree.pid]):
+        wait_until(lambda: states(pids) == {"T"}, 5, "all stand still")
+    wait_until(lambda: "T" not in states(pids), 5, "all move again")
     assert cpu_seconds(tree.pid) > 0

@@ -68,7 +68,7 @@ def _run(console: Console, rows: Sequence[Measurement[Any]], is_quick: bool, fol
     outcomes = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-        bar = progress.add_task("starting", total=sum(map(runner.steps, rows)))
+        bar = progress.add_task("starting", total=sum(runner.steps(row, is_quick) for row in rows))
         for row in rows:
             outcome = runner.run(row, is_quick, lambda text: progress.update(bar, description=text, advance=1))
             result = results.result_of(outcome, is_quick, datetime.now(UTC))

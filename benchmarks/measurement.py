@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 
 S = TypeVar("S")
 
+QUICK_ROUNDS = 3
+
 #: What one round of a side has found: the figure, or the figures by name where the measurement has several.
 Found = float | Mapping[str, float]
 #: One round of a side that has started. Its length is the side's own affair.
@@ -116,6 +118,10 @@ class Measurement(Generic[S]):
     warm_up_rounds: int = 1
     published: Sequence[Published] = ()
     is_headline: bool = False  # stands in the short table of the README
+
+    def rounds_of(self, is_quick: bool) -> int:
+        """How many rounds count."""
+        return min(self.rounds, QUICK_ROUNDS) if is_quick else self.rounds
 
     @property
     def sides(self) -> list[Side[S]]:

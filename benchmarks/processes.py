@@ -23,7 +23,6 @@ from app.launch.embedded_redis import EmbeddedServer, find_program
 from app.settings import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
-STOP_SECONDS = 10
 LOAD_SECONDS = 60
 START_SECONDS = 60
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -31,27 +30,21 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @contextlib.contextmanager
 def running(words: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process in the repository's folder, ended with the block."""
+    """A Python process in the repository's folder, killed with the block, and all below it."""
     with program([sys.executable, *words], env, log) as process:
         yield process
 
 
 @contextlib.contextmanager
 def program(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Any process in the repository's folder, ended with the block, and all that it has left behind with it."""
+    """Any process in the repository's folder, killed with the block, and all below it."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stdout=output, stderr=output)
     try:
         yield process
     finally:
-        below = descendants(process.pid)
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        send(signal.SIGKILL, [pid for pid in below if parent_of(pid) == 1])
+        send(signal.SIGKILL, descendants(process.pid))  # nothing that they do is of use any more
+        process.wait()
 
 
 @contextlib.contextmanager

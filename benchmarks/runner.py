@@ -1,7 +1,7 @@
 """Runs a measurement: starts all its sides, warms them up, and lets them take turns, round by round.
 
 In a round each side runs once, and each round begins with another side, so that what disturbs the machine for a while
-meets all sides alike. A baseline that is absent or fails costs its own figures only.
+meets all sides alike. A side that is absent or fails costs its own figures only.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from benchmarks.judgement import Outcome
-from benchmarks.measurement import Found, Measurement, Round, SideAbsent
+from benchmarks.measurement import Found, Measurement, Round, Side, SideAbsent
 from benchmarks.series import Series
 
 T = TypeVar("T")
@@ -24,9 +26,9 @@ def turns(sides: Sequence[T], rounds: int) -> list[list[T]]:
     return [[*sides[start:], *sides[:start]] for start in (number % len(sides) for number in range(rounds))]
 
 
-def steps(measurement: Measurement[Any]) -> int:
+def steps(measurement: Measurement[Any], is_quick: bool) -> int:
     """How often `run` calls `progress`: once for each start of a side and each round of one."""
-    return len(measurement.sides) * (1 + measurement.warm_up_rounds + measurement.rounds)
+    return len(measurement.sides) * (1 + measurement.warm_up_rounds + measurement.rounds_of(is_quick))
 
 
 def run(measurement: Measurement[Any], is_quick: bool, progress: Progress) -> Outcome:
@@ -36,7 +38,7 @@ def run(measurement: Measurement[Any], is_quick: bool, progress: Progress) -> Ou
         current = _Run(measurement)
         current.start(stack, measurement.quick if is_quick else measurement.full, progress)
         current.take_turns(measurement.warm_up_rounds, progress, is_warm_up=True)
-        current.take_turns(measurement.rounds, progress)
+        current.take_turns(measurement.rounds_of(is_quick), progress)
     return Outcome(measurement, current.rounds(), current.absent, current.failed, time.perf_counter() - began)
 
 
@@ -51,14 +53,20 @@ class _Run:
         self._started: dict[str, Round] = {}
 
     def start(self, stack: contextlib.ExitStack, size: object, progress: Progress) -> None:
-        for side in self._measurement.sides:
-            progress(f"{self._measurement.name}: starting {side.name}")
-            try:
-                self._started[side.name] = stack.enter_context(side.start(size))
-            except SideAbsent as lack:
-                self.absent[side.name] = str(lack)
-            except Exception as error:  # told in the table and the exit status
-                self._fail(side.name, error)
+        """Start all sides at the same time: nothing is measured yet."""
+        sides = self._measurement.sides
+        with ThreadPoolExecutor(len(sides)) as threads:
+            starts = [threads.submit(_entered, side, size) for side in sides]
+            for side, start in zip(sides, starts, strict=True):
+                progress(f"{self._measurement.name}: starting {side.name}")
+                try:
+                    context, self._started[side.name] = start.result()
+                except SideAbsent as lack:
+                    self.absent[side.name] = str(lack)
+                except Exception as error:  # told in the table and the exit status
+                    self._fail(side.name, error)
+                else:
+                    stack.push(context)
 
     def take_turns(self, rounds: int, progress: Progress, *, is_warm_up: bool = False) -> None:
         for number, order in enumerate(turns(self._measurement.sides, rounds), start=1):
@@ -92,6 +100,11 @@ class _Run:
             }
             for figure in self._measurement.figures
         }
+
+
+def _entered(side: Side[Any], size: object) -> tuple[AbstractContextManager[Round], Round]:
+    context = side.start(size)
+    return context, context.__enter__()
 
 
 def _named(found: Found) -> Mapping[str, float]:

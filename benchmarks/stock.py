@@ -6,6 +6,7 @@ import contextlib
 import functools
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from benchmarks.processes import folder, memory_server
 
 #: Writes so many of something into the server at a URL.
 Fill = Callable[[str, int], None]
+_FILLING = threading.Lock()  # sides start at the same time
 
 
 @functools.cache
@@ -23,9 +25,14 @@ def _shelf() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="celeriac-stock-")
 
 
-@functools.cache
 def snapshot(fill: Fill, count: int) -> Path:
     """The file with the data of a server that was filled."""
+    with _FILLING:
+        return _snapshot(fill, count)
+
+
+@functools.cache
+def _snapshot(fill: Fill, count: int) -> Path:
     path = Path(_shelf().name) / f"{fill.__name__}-{count}.rdb"
     with folder() as place, memory_server(place) as url:
         if count:

@@ -25,6 +25,8 @@ from benchmarks.workers import beat
 
 SLEEP = "a sleep in an idle process"
 SECONDS_OF_A_MINUTE = 60
+#: Before a round, until the one before is over for beat, too; after it, until the last messages are out.
+SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ def _add(store: Store, size: Size) -> None:
 
 
 def _round(store: Store, seen: _Seen, size: Size) -> dict[str, float]:
-    began_ms = system_clock() + 1_000  # of what is due from now on, nothing is late because the round before was busy
-    time.sleep(size.seconds + 2)
+    began_ms = system_clock() + round(SETTLE_SECONDS * 1000)
+    time.sleep(SETTLE_SECONDS + size.seconds + SETTLE_SECONDS)
     until_ms = began_ms + round(size.seconds * 1000)
     newest = round(size.per_second * (size.seconds + 4))
     fired = [task for task in tasks_of(store, limit=newest) if began_ms <= task.due_ms < until_ms]

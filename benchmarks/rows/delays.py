@@ -24,7 +24,7 @@ from benchmarks.workers import beat, wait_until_it_runs, worker
 HORIZON_SECONDS = 1
 SETTINGS = {"COUNTDOWN_HORIZON": str(HORIZON_SECONDS)}
 #: Beyond the horizon, so that the tasks wait in Redis among the others and beat promotes them.
-AHEAD_MS, STEP_MS, TASKS = 1_500, 20, 50
+AHEAD_MS, STEP_MS, TASKS = 1_200, 20, 40
 PATIENCE_SECONDS = 30
 
 

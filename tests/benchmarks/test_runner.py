@@ -42,21 +42,22 @@ def test_all_sides_are_up_while_rounds_are_interleaved_after_a_warm_up() -> None
     log: list[str] = []
     row = measurement(side("a", iter([9.0, 1.0, 2.0]), log), side("b", iter([9.0, 3.0, 4.0]), log), rounds=2)
     outcome = run(row, is_quick=False, progress=lambda text: None)
-    assert log == ["start a 10", "start b 10", "a", "b", "a", "b", "b", "a", "end b", "end a"]
+    assert sorted(log[:2]) == ["start a 10", "start b 10"]  # at the same time
+    assert log[2:] == ["a", "b", "a", "b", "b", "a", "end b", "end a"]
     assert {name: found.values for name, found in outcome.rounds[""].items()} == {"a": (1.0, 2.0), "b": (3.0, 4.0)}
 
 
-def test_a_quick_run_starts_the_sides_with_the_quick_size() -> None:
+def test_a_quick_run_starts_the_sides_with_the_quick_size_for_three_rounds() -> None:
     log: list[str] = []
-    run(measurement(side("a", itertools.repeat(1.0), log)), is_quick=True, progress=lambda text: None)
-    assert log[0] == "start a 1"
+    run(measurement(side("a", itertools.repeat(1.0), log), rounds=5), is_quick=True, progress=lambda text: None)
+    assert log == ["start a 1", "a", "a", "a", "a", "end a"]  # warmed up, and three rounds
 
 
 def test_progress_is_told_as_often_as_announced() -> None:
     row = measurement(side("a", itertools.repeat(1.0), []), side("b", itertools.repeat(1.0), []))
     told: list[str] = []
     run(row, is_quick=True, progress=told.append)
-    assert len(told) == steps(row)
+    assert len(told) == steps(row, is_quick=True)
     assert told[0] == "row: starting a"
     assert told[-1] == "row: b, round 3 of 3" or told[-1] == "row: a, round 3 of 3"
 

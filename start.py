@@ -10,6 +10,7 @@ only by the role that needs them, after the first line of output.
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import signal
@@ -387,6 +388,7 @@ def _run_role(role: str, settings: Settings) -> int:
     os.chdir(ROOT)
     if role != "api":
         _become_celery(role)
+    importlib.import_module("app.application")  # once, for all processes that will serve
     serve(settings)
     return 0
 

@@ -30,6 +30,10 @@ SCOPES = ("read", "write", "admin")  # each includes the rights of those before 
 MIN_KEY_LENGTH = 32
 #: The quotas of a service that other machines can reach, unless RATE_LIMIT says otherwise.
 PUBLIC_QUOTAS: Quotas = {Action.READ: Quota(2_000, 10), Action.WRITE: Quota(1_000, 10)}
+#: By default. One Redis executes fewer creations than so many processes can send.
+MOST_API_PROCESSES = 8
+#: `quota period` in µs for the processes of a container, or `max period`.
+CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 DURABILITIES = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SANDBOX_LAYERS = (
@@ -195,6 +199,16 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().resolve()
 
 
+def _cores() -> int:
+    """The cores that this process may use: those that it may run on, unless a container gets less time than that."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = CGROUP_QUOTA.read_text().split()
+        return max(1, min(cores, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such limit, or "max"
+        return cores
+
+
 # --- the table -------------------------------------------------------------------------------------
 
 _positive = partial(_number, low=1, high=1_000_000_000)
@@ -240,10 +254,16 @@ class Settings:
         _origins,
         "Origins whose pages may call the API from a browser (CORS): a list such as `https://tasks.example`.",
     )
+    api_processes: int = _setting(
+        min(_cores(), MOST_API_PROCESSES),
+        partial(_number, low=1, high=64),
+        "Processes that serve requests, of some 35 MB each. The default is one for each core that this process may use, "
+        f"and at most {MOST_API_PROCESSES}.",
+    )
     api_threads: int = _setting(
         128,
         partial(_number, low=4, high=1024),
-        "Threads that serve requests. Each `wait` in progress and each open event stream occupies one; 16 are reserved "
+        "Threads of each API process. Each `wait` in progress and each open event stream occupies one; 16 are reserved "
         "for other requests.",
     )
     max_event_streams: int = _setting(

@@ -6,45 +6,15 @@ are checked before they are accepted.
 
 from __future__ import annotations
 
-import atexit
-import os
-
-from flask import Flask
-
-from app import console, logs
-from app.api.context import compose
-from app.api.web import create_web
-from app.launch.key_rule import require_key
-from app.launch.processes import PARENT_PID, die_with_parent
-from app.launch.redis_location import require_redis_url
-from app.launch.serving import close_unread_connections, on_shutdown
-from app.settings import SettingsError, read_settings
-from app.store.store import Store
-from app.usecases.redis_checks import log_warnings
-from sandbox import Sandbox, SandboxError
-
-
-def build() -> Flask:
-    """The application, configured from the environment. Raises SettingsError, SandboxError."""
-    settings = read_settings()
-    logs.configure(settings)
-    redis_url = require_redis_url(settings)
-    if PARENT_PID not in os.environ:  # else start.py has checked it
-        require_key(settings, redis_url)
-    store = Store.at(redis_url, max_connections=settings.api_threads)
-    log_warnings(store.liveness)
-    # It requires no layers, unlike a worker's: here programs are compiled, and never run.
-    sandbox = Sandbox(spare_children=1, extra_modules=settings.sandbox_extra_modules)
-    sandbox.start()
-    atexit.register(sandbox.close)
-    context = compose(settings, store, sandbox.check)
-    on_shutdown(context.events.close)
-    close_unread_connections(settings.port)
-    return create_web(context, pages=(console.blueprint,))
-
+from app.application import build
+from app.launch.processes import die_with_parent
+from app.launch.serving import collect_rarely
+from app.settings import SettingsError
+from sandbox import SandboxError
 
 die_with_parent()
 try:
     web = build()
 except (SettingsError, SandboxError) as error:
     raise SystemExit(f"the API can't start: {error}") from None
+collect_rarely()

@@ -36,6 +36,7 @@ NOW_MS = 1_795_000_000_000
 #: Defaults that differ from machine to machine, in words.
 DEFAULT_WORDS = {
     "code_concurrency": "two per core",
+    "api_processes": "one per core",
     "var_dir": "`var`, in Celeriac's folder",
     "rate_limit": "`off` on loopback, else `read:2000/10,write:1000/10`",
 }

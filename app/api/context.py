@@ -76,7 +76,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         batches=BatchService(store, dispatcher, checker, admission, clock, alert_problems),
         workers=WorkersService(store.liveness, clock),
         channels=channels,
-        large_bodies=LargeBodies(),
+        large_bodies=LargeBodies.of_one_among(settings.api_processes),
         deliveries=DeliveryService(store.deliveries, clock),
         holding=Holding(max_held(settings.api_threads), settings.max_event_streams),
     )

@@ -1,7 +1,7 @@
 """How many large request bodies are handled at once.
 
 Parsed JSON takes up to 30 times the memory of its text: 16 MiB of empty lists become half a gigabyte. So a few large
-bodies are handled at once, and the others wait a moment.
+bodies are handled at once, and the others wait a moment. The API's processes share the limit as evenly as they can.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ PATIENCE_SECONDS = 5.0
 
 class LargeBodies:
     """Counts the large bodies that are being handled. Thread-safe."""
+
+    @classmethod
+    def of_one_among(cls, processes: int) -> LargeBodies:
+        """The share of one process: at least one body."""
+        return cls(max(1, MOST_AT_ONCE // processes))
 
     def __init__(self, limit: int = MOST_AT_ONCE, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._places = threading.BoundedSemaphore(limit)

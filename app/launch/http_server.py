@@ -1,6 +1,7 @@
 """The HTTP server: granian, serving `app.wsgi:web` on one port.
 
-granian's main process keeps one worker process running and replaces it when it dies. Threads serve the
+granian's main process keeps API_PROCESSES worker processes running and replaces each that dies. They listen on
+sockets of their own at the same port, among which the kernel distributes connections. Threads serve the
 requests; most of them are waiting for Redis or for a task to finish. Connections that are idle or have sent
 only part of a request's head are closed after 30 s and occupy no thread. A request whose body does not
 arrive does occupy one, so put a proxy in front where strangers may call.
@@ -14,10 +15,12 @@ import time
 
 from app import logs
 from app.launch.processes import PARENT_PID, ROOT, die_with_parent
+from app.launch.serving import collect_rarely
 from app.settings import Settings
 
 PORT_SECONDS = 3.0  # the port of an API that was killed takes a moment to become free
 WORKER_STOP_SECONDS = 5
+CONNECTIONS = 1024  # open ones of a process; granian would divide this number by that of the processes
 
 
 class PortNotFree(Exception):
@@ -54,7 +57,8 @@ def _address(settings: Settings) -> tuple[socket.AddressFamily, str]:
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then give requests WORKER_STOP_SECONDS to finish.
 
-    The environment must hold the settings: granian's worker reads them there.
+    The environment must hold the settings: granian's workers read them there. What this process has loaded, they share
+    where they are forked from it.
     """
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
@@ -62,13 +66,15 @@ def serve(settings: Settings) -> None:
 
     die_with_parent()
     logs.configure(settings)
-    os.environ[PARENT_PID] = str(os.getpid())  # so that granian's worker ends with this process (app/wsgi.py)
+    os.environ[PARENT_PID] = str(os.getpid())  # so that granian's workers end with this process (app/wsgi.py)
+    collect_rarely()
     Server(
         "app.wsgi:web",
         address=_address(settings)[1],
         port=settings.port,
         interface=Interfaces.WSGI,
-        workers=1,
+        workers=settings.api_processes,
+        backpressure=CONNECTIONS,
         blocking_threads=settings.api_threads,
         http=HTTPModes.http1,
         websockets=False,

@@ -5,7 +5,7 @@ a terminal reaches start.py alone and is passed on once, and so that a child and
 signalled as one group.
 
     start.py ── Supervisor ─┬─ valkey-server          gets SIGTERM from the kernel when start.py ends
-                            ├─ start.py api ── granian's worker
+                            ├─ start.py api ── granian's workers (API_PROCESSES)
                             ├─ celery worker ── the sandbox's zygote (watches its own parent)
                             └─ celery beat
 

@@ -25,9 +25,14 @@ PRINTS = "import time\ndef main():\n    print('one')\n    time.sleep(1.5)\n    p
 
 @pytest.fixture
 def started(tmp_path: Path, redis_url: str) -> Iterator[Started]:
-    """The whole service, whose API has few threads."""
+    """The whole service, whose API has one process with few threads."""
     started = Started(
-        tmp_path, REDIS_URL=redis_url, API_THREADS=str(THREADS), MAX_EVENT_STREAMS="3", SHUTDOWN_GRACE="1"
+        tmp_path,
+        REDIS_URL=redis_url,
+        API_PROCESSES="1",
+        API_THREADS=str(THREADS),
+        MAX_EVENT_STREAMS="3",
+        SHUTDOWN_GRACE="1",
     )
     started.wait_until_ready()
     yield started

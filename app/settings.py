@@ -257,8 +257,8 @@ class Settings:
     api_processes: int = _setting(
         min(_cores(), MOST_API_PROCESSES),
         partial(_number, low=1, high=64),
-        "Processes that serve requests, of some 35 MB each. The default is one for each core that this process may use, "
-        f"and at most {MOST_API_PROCESSES}.",
+        "Processes that serve requests, of some 35 MB each. The default is one for each core that this process may "
+        f"use, and at most {MOST_API_PROCESSES}.",
     )
     api_threads: int = _setting(
         128,

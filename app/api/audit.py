@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import lru_cache
 
 from flask import Blueprint, Response, request
 
 from app.api import responses
 from app.api.addresses import client_address
-from app.api.context import context
+from app.api.context import context, current_request
 from app.api.guard import SAFE_METHODS, caller, route
 from app.api.parsing import Query
 from app.api.shapes import answer, write
@@ -65,12 +66,13 @@ def record(response: Response) -> Response:
 
 
 def _is_change(response: Response) -> bool:
+    if current_request().method in SAFE_METHODS or not 200 <= response.status_code < 300:
+        return False
+    called = route()
     return (
-        request.method not in SAFE_METHODS
-        and 200 <= response.status_code < 300
+        called not in _HARMLESS
         and "Idempotency-Replayed" not in response.headers
-        and route() not in _HARMLESS
-        and not (route() == "/api/bulk" and response.status_code == 200)  # a dry run counts, and changes nothing
+        and not (called == "/api/bulk" and response.status_code == 200)  # a dry run counts, and changes nothing
     )
 
 
@@ -78,12 +80,18 @@ def _line(response: Response) -> AuditLine:
     return AuditLine(
         at_ms=context().clock(),
         who=caller().name,
-        method=request.method,
-        route=_PARAMETER.sub(r"{\1}", route()),
+        method=current_request().method,
+        route=_shown(route()),
         target_id=_target_id(response),
         status=response.status_code,
         address=client_address(),
     )
+
+
+@lru_cache(maxsize=256)
+def _shown(route: str) -> str:
+    """A route as the API's documents write it. Cached, because there are some dozens."""
+    return _PARAMETER.sub(r"{\1}", route)
 
 
 def _target_id(response: Response) -> str:

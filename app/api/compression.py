@@ -30,9 +30,10 @@ def compress(response: Response) -> Response:
     """The answer, compressed if that is worthwhile and the caller accepts gzip."""
     if response.is_streamed or response.status_code in (204, 304):
         return response
-    body = response.get_data()
-    if not MIN_BYTES <= len(body) <= MAX_BYTES or response.mimetype not in TYPES:
+    length = response.calculate_content_length()
+    if length is None or not MIN_BYTES <= length <= MAX_BYTES or response.mimetype not in TYPES:
         return response
+    body = response.get_data()
     response.vary.add("Accept-Encoding")
     if request.accept_encodings.best_match(["gzip"]) and "Content-Encoding" not in response.headers:
         response.set_data(gzip.compress(body, LEVEL, mtime=0))

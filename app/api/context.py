@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from flask import current_app
+from flask import Request, current_app, request
 
 from app.api.holding import Holding, max_held
 from app.api.large_bodies import LargeBodies
@@ -85,3 +85,8 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
 def context() -> Context:
     """The context of the application that handles the current request."""
     return cast(Context, current_app.extensions[EXTENSION])
+
+
+def current_request() -> Request:
+    """The current request itself: each use of Flask's `request` looks for it again."""
+    return request._get_current_object()  # type: ignore[attr-defined, no-any-return]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
+from werkzeug.datastructures import Headers
 
 from app.api.addresses import client_address
-from app.api.context import context
+from app.api.context import context, current_request
 from app.api.health import health_without_redis
 from app.api.problems import Refused
 from app.domain.errors import Unavailable
@@ -47,48 +49,47 @@ class Guard:
         web.after_request(_tell_allowance)
 
     def check(self) -> Response | None:
-        """Raises Refused (401, 403, 429) if the request may not be made; Unavailable if that can't be found out.
+        """Look at the current request.
+
+        Raises Refused (401, 403, 429) if the request may not be made; Unavailable if that can't be found out.
 
         None: the request may go on. A response: that of `/health`, which says in the latter case what is wrong.
         """
-        self._check_site()
-        if _is_open(request.path):
+        request, access = current_request(), context().access
+        headers, path = request.headers, request.path
+        action = Action.READ if request.method in SAFE_METHODS else Action.WRITE
+        if action is Action.WRITE:
+            self._check_site(headers)
+        if _is_open(path):
             return None
         try:
-            if not context().access.needs_key():
-                self._check_host()
-            entry = context().access.enter(_given_key(), client_address(), _action())
+            if not access.needs_key():
+                self._check_host(headers.get("Host", ""))
+            entry = access.enter(_given_key(headers), client_address(), action)
         except Unavailable as error:
-            if request.path in HEALTH_PATHS:
+            if path in HEALTH_PATHS:
                 return health_without_redis(error)
             raise Unavailable(_UNANSWERED.get(str(error), str(error))) from error
-        _check_entry(entry)
+        _check_entry(entry, action)
         return None
 
-    def _check_host(self) -> None:
+    def _check_host(self, host: str) -> None:
         """Without keys, only names of this machine are served: a page that rebinds its own name to it is refused."""
-        host = request.headers.get("Host", "")
-        try:
-            name = "" if _NOT_IN_HOST & set(host) else urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            name = ""
-        if name.rstrip(".") not in self._host_names:
+        if _name_in(host) not in self._host_names:
             raise Refused(403, "the Host header must name this machine: localhost or 127.0.0.1")
 
-    def _check_site(self) -> None:
+    def _check_site(self, headers: Headers) -> None:
         """A page of another site must not make a visitor's browser change anything here.
 
         Browsers say where a page comes from, in `Sec-Fetch-Site` or, as older ones do, in `Origin`; other clients send
         neither.
         """
-        if request.method in SAFE_METHODS:
-            return
-        origin = request.headers.get("Origin")
+        origin = headers.get("Origin")
         if origin is not None and origin.lower() in self._origins:
             return
-        if request.headers.get("Sec-Fetch-Site", "none").strip().lower() not in OWN_SITES:
+        if headers.get("Sec-Fetch-Site", "none").strip().lower() not in OWN_SITES:
             raise Refused(403, "pages of other sites may not change anything here")
-        if origin is not None and not _is_of_host(origin, request.headers.get("Host", "")):
+        if origin is not None and not _is_of_host(origin, headers.get("Host", "")):
             detail = "the Origin header must name the host that was called, or be listed in ALLOWED_ORIGINS"
             raise Refused(403, f"pages of other sites may not change anything here: {detail}")
 
@@ -101,14 +102,21 @@ def caller() -> Caller:
 
 def route() -> str:
     """The current request's route (`/api/tasks/<task_id>`), or its path if it has none."""
+    request = current_request()
     return request.path if request.url_rule is None else request.url_rule.rule
 
 
-def _action() -> Action:
-    return Action.READ if request.method in SAFE_METHODS else Action.WRITE
+@lru_cache(maxsize=64)
+def _name_in(host: str) -> str:
+    """The name or address in a `Host` header, "" for none. Cached, because most callers send the same one."""
+    try:
+        name = "" if _NOT_IN_HOST & set(host) else urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        name = ""
+    return name.rstrip(".")
 
 
-def _check_entry(entry: Entry) -> None:
+def _check_entry(entry: Entry, action: Action) -> None:
     g.allowance = entry.allowance
     if entry.allowance is not None and not entry.is_admitted:
         quota, seconds = entry.allowance.quota, max(1, entry.allowance.retry_after_seconds)
@@ -117,7 +125,7 @@ def _check_entry(entry: Entry) -> None:
     if entry.caller is None:
         detail = "send a key as Authorization: Bearer <key> or X-API-Key"
         raise Refused(401, detail, WWW_Authenticate='Bearer realm="celeriac"')
-    needed = needed_scope(_action(), route())
+    needed = needed_scope(action, route())
     if not entry.caller.may(needed):
         raise Refused(403, f"the key {entry.caller.name} may only {entry.caller.scope}: this needs {needed}")
     g.caller = entry.caller
@@ -165,11 +173,11 @@ def _is_of_host(origin: str, host: str) -> bool:
         return False
 
 
-def _given_key() -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+def _given_key(headers: Headers) -> str:
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
-    return request.headers.get("X-API-Key", "").strip()
+    return headers.get("X-API-Key", "").strip()
 
 
 def _is_open(path: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, request
+from flask import Flask
 
+from app.api.context import current_request
 from app.api.problems import Refused
 
 MAX_URL_BYTES = 8_192
@@ -16,8 +17,8 @@ def install(web: Flask) -> None:
 
 
 def _check() -> None:
-    if len(request.environ.get("PATH_INFO", "")) + len(request.query_string) > MAX_URL_BYTES:
+    environ = current_request().environ
+    if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > MAX_URL_BYTES:
         raise Refused(414, f"path and query together must not exceed {MAX_URL_BYTES} bytes")
-    headers = (len(name) + len(value) for name, value in request.environ.items() if name.startswith("HTTP_"))
-    if sum(headers) > MAX_HEADERS_BYTES:
+    if sum([len(name) + len(environ[name]) for name in environ if name[:5] == "HTTP_"]) > MAX_HEADERS_BYTES:
         raise Refused(431, f"the headers together must not exceed {MAX_HEADERS_BYTES} bytes")

@@ -10,6 +10,8 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import MapAdapter
 
+from app.api.context import current_request
+
 _EXTENSION = "celeriac.fixed_paths"
 
 
@@ -32,12 +34,14 @@ def allowed_methods() -> list[str]:
 
 
 def _check() -> Response | None:
-    if request.method == "OPTIONS" and request.environ.get("PATH_INFO") == "*":
+    request = current_request()
+    method = request.method
+    if method == "OPTIONS" and request.environ.get("PATH_INFO") == "*":
         return Response(status=204)  # `OPTIONS *` asks whether the server is there
     fixed = _fixed_methods()
-    if fixed is not None and request.method not in fixed:
+    if fixed is not None and method not in fixed:
         raise MethodNotAllowed(sorted(fixed))
-    if request.method == "OPTIONS" and request.routing_exception is None:
+    if method == "OPTIONS" and request.routing_exception is None:
         return Response(status=204, headers={"Allow": ", ".join(allowed_methods())})
     return None
 

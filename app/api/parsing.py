@@ -13,7 +13,7 @@ from flask import request
 from pydantic_core import from_json
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.api.context import context
+from app.api.context import context, current_request
 from app.api.problems import Refused
 from app.domain.errors import InvalidSpec, Problem, problem_with
 from app.domain.idempotency import RequestKey, request_key
@@ -43,6 +43,7 @@ def json_body(default: Any = None, max_bytes: int | None = None) -> Any:
     limit = context().settings.max_body_bytes if max_bytes is None else max_bytes
     if default is not None and not _has_body():
         return default
+    request = current_request()
     if request.mimetype != "application/json":
         raise Refused(415, "send the body with Content-Type: application/json")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 from app import logs
 
@@ -23,18 +23,16 @@ def install(web: Flask) -> None:
 
 def current() -> str:
     """The id of the current request."""
-    if "request_id" not in g:
-        g.request_id = chosen(request.headers.get(HEADER, ""))
-    return str(g.request_id)
+    return logs.REQUEST_ID.get()
 
 
 def chosen(given: str) -> str:
     """The caller's id if it is short and harmless in a log and a header; otherwise a new one."""
-    return given if _SAFE.fullmatch(given) else uuid.uuid4().hex
+    return given if _SAFE.fullmatch(given) else secrets.token_hex(16)
 
 
 def _begin() -> None:
-    logs.REQUEST_ID.set(current())
+    logs.REQUEST_ID.set(chosen(request.headers.get(HEADER, "")))
 
 
 def _tell(response: Response) -> Response:

@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from threading import Lock
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response
 
+from app.api.context import current_request
 from app.api.guard import SAFE_METHODS
 
 logger = logging.getLogger("celeriac.api")
@@ -56,8 +57,9 @@ class RequestLog:
 
     def note(self, response: Response) -> Response:
         """Take note of an answer."""
+        request = current_request()
         if response.status_code < 400 and request.method not in SAFE_METHODS:
-            _log_change(response)
+            _log_change(request, response)
         self._count(response.status_code, time.monotonic())
         return response
 
@@ -75,17 +77,17 @@ class RequestLog:
             logger.info("requests were refused in the last minute", extra=extra)
 
 
-def _log_change(response: Response) -> None:
+def _log_change(request: Request, response: Response) -> None:
     endpoint = request.endpoint or ""
     if endpoint in SILENT:
         return
     sentence = SENTENCES.get(endpoint) or f"{request.method} {request.url_rule}"
     if "Idempotency-Replayed" in response.headers:
         sentence = "request repeated; the earlier answer was sent"
-    logger.info(sentence, extra={"action": endpoint.replace(".", "_"), **_named(response)})
+    logger.info(sentence, extra={"action": endpoint.replace(".", "_"), **_named(request, response)})
 
 
-def _named(response: Response) -> dict[str, str]:
+def _named(request: Request, response: Response) -> dict[str, str]:
     """What was created or changed: the parts of its path, and the last part of its location."""
     named = {name: str(value) for name, value in (request.view_args or {}).items()}
     created = response.headers.get("Location", "").rpartition("/")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from app.api import (
     audit,
@@ -28,12 +32,15 @@ from app.api import (
     workers,
 )
 from app.api.compression import compress
-from app.api.context import EXTENSION, Context
+from app.api.context import EXTENSION, Context, current_request
 from app.api.cors import Cors
 from app.api.guard import Guard
 from app.api.pages import CONTENT_SECURITY_POLICY
 from app.api.problems import Refused
 from app.api.request_log import RequestLog
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 #: Path -> the type of the stream that it returns.
 STREAM_TYPES = {"/api/tasks/export": (export.NDJSON,)}
@@ -48,11 +55,28 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
 }
+_HEADERS = tuple(HEADERS.items())
+
+
+class Web(Flask):
+    """A Flask application without what ours does not need at each request, and with headers for each answer."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: none of ours is a coroutine. Flask looks at each hook of each request."""
+        return func
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request. Headers that never change are added to the finished answer."""
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+            return start_response(status, [*headers, *_HEADERS], exc_info)
+
+        return super().wsgi_app(environ, start)
 
 
 def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     """The application that serves the API on `context`, plus `pages`. Opens no connection."""
-    web = Flask("celeriac", static_folder=None)
+    web = Web("celeriac", static_folder=None)
     web.extensions[EXTENSION] = context
     web.config["MAX_CONTENT_LENGTH"] = context.settings.max_body_bytes
     web.url_map.strict_slashes = False
@@ -75,25 +99,32 @@ def _install_checks(web: Flask, context: Context) -> None:
     Guard(context.settings).install(web)
     methods.install(web)
     web.before_request(_check_accept)
-    web.after_request(_add_headers)
+    web.after_request(_complete)
     web.after_request(compress)
     web.after_request(audit.record)
 
 
 def _check_accept() -> None:
     """Refuse clients that do not accept what every response under /api is: JSON, or the type of a stream."""
-    if request.routing_exception is not None:
-        return  # Flask raises it: 404 or 405 says more than 406
-    accepts = request.accept_mimetypes
+    request = current_request()
+    accept = request.headers.get("Accept", "")
+    if not accept or not request.path.startswith("/api/") or request.routing_exception is not None:
+        return  # Flask raises the exception: 404 or 405 says more than 406
     types: tuple[str, ...] = (*STREAM_TYPES.get(request.path, ()), *ANSWER_TYPES)
     if request.blueprint == events.blueprint.name:
         types = events.ANSWER_TYPES
-    if request.path.startswith("/api/") and accepts and not accepts.best_match(types):
+    if not _accepts_one(accept, types):
         raise Refused(406, f"responses are {types[0]}")
 
 
-def _add_headers(response: Response) -> Response:
-    response.headers.extend(HEADERS)
+@lru_cache(maxsize=64)
+def _accepts_one(accept: str, types: tuple[str, ...]) -> bool:
+    """Whether a header accepts one of the types. Cached, because most callers send one of a few headers."""
+    accepted = parse_accept_header(accept, MIMEAccept)
+    return not accepted or accepted.best_match(types) is not None
+
+
+def _complete(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code in (204, 304):
         response.headers.pop("Content-Type", None)

@@ -196,6 +196,7 @@ def _names_kept_of(model: type[TaskFields], kind: Kind) -> tuple[str, ...]:
     return tuple(name for name in names_kept(model) if name not in foreign)
 
 
+@cache
 def fields_of_others(kind: Kind) -> frozenset[str]:
     """The fields that tasks of this kind do not have."""
     return frozenset(name for other, row in KINDS.items() if other is not kind for name in row.own_fields)
@@ -361,6 +362,8 @@ def _kind_problems(fields: Mapping[str, Any]) -> list[Problem]:
 
 
 def _foreign_problems(fields: Mapping[str, Any], row: KindSpec) -> list[Problem]:
+    if fields_of_others(row.kind).isdisjoint(fields):
+        return []
     return [
         Problem(name, f"is for {other.label} tasks only")
         for other in KINDS.values()
@@ -387,9 +390,14 @@ def _scheduled_problems(fields: Mapping[str, Any]) -> list[Problem]:
     """A task has no field of a schedule's own, and does not become a scheduled task by a change."""
     if is_schedule(fields):
         return [Problem("task_type", "can't change to scheduled: create a scheduled task instead")]
-    names = ScheduleSpec.model_fields.keys() - TaskSpec.model_fields.keys()
+    names = _fields_of_schedules_only()
     message = "is for scheduled tasks only: set task_type to scheduled"
     return [Problem(name, message) for name in fields if name in names]
+
+
+@cache
+def _fields_of_schedules_only() -> frozenset[str]:
+    return frozenset(ScheduleSpec.model_fields.keys() - TaskSpec.model_fields.keys())
 
 
 def _delay_problems(fields: Mapping[str, Any], now_ms: int) -> list[Problem]:

@@ -7,12 +7,14 @@ answer (CLIENT REPLY OFF), so nobody learns that it refused a command, for want 
 from __future__ import annotations
 
 import os
+import select
 import threading
 from typing import Any
 
 from redis.exceptions import ConnectionError, RedisError
 
 from app.domain.errors import Unavailable
+from app.store.arguments import packed
 from app.store.client import Client
 
 
@@ -23,16 +25,18 @@ class OneWay:
         self._client = client
         self._lock = threading.Lock()
         self._connection: Any = None  # as redis-py makes it: annotated in part only
+        self._news = select.poll()  # of the connection
         self._pid = 0
 
     def send(self, *command: str | int) -> None:
         """Send a command. Raises Unavailable if it could not be sent."""
+        words = b"*%d\r\n%b" % (len(command), packed(*command))
         with self._lock:
             try:
                 try:
-                    self._send(command)
+                    self._send(words)
                 except ConnectionError:  # Redis closed the connection, after a restart say: once more on a new one
-                    self._send(command)
+                    self._send(words)
             except RedisError as error:
                 raise Unavailable(type(error).__name__) from error
 
@@ -43,9 +47,9 @@ class OneWay:
                 self._connection.disconnect()
             self._connection = None
 
-    def _send(self, command: tuple[str | int, ...]) -> None:
+    def _send(self, command: bytes) -> None:
         try:
-            self._connected().send_command(*command)
+            self._connected().send_packed_command((command,), check_health=False)
         except BaseException:  # half a command may be out: the next one needs a new connection
             if self._connection is not None:
                 self._connection.disconnect()
@@ -59,6 +63,8 @@ class OneWay:
         if not self._connection.is_connected:
             self._connection.connect()
             self._connection.send_command("CLIENT", "REPLY", "OFF")
-        elif self._connection.can_read(0):  # there is nothing to read but the end
+            self._news = select.poll()
+            self._news.register(self._connection._get_socket(), select.POLLIN)
+        elif self._news.poll(0):  # there is nothing to read but the end
             raise ConnectionError("Redis has closed the connection")
         return self._connection

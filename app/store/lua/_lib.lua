@@ -363,54 +363,46 @@ local function note_outcome(schedule_id, status)
   end
 end
 
-local TRIES_KEPT = 20
-
-local function delivery_key(id) return P .. 'd:' .. id end
-local function delivery_index(status) return P .. 'deliveries:' .. status end
-
--- A UUIDv7 with the time of a sequence number. `salt`: anything that another service is unlikely to have at that time.
-local function id_of_seq(seq, salt)
-  local time = string.format('%012x', math.floor(seq / 2048))
-  local noise = redis.sha1hex(whole(seq) .. salt)
-  return string.format('%s-%s-7%03x-8%s-%s', string.sub(time, 1, 8), string.sub(time, 9), seq % 2048,
-                       string.sub(noise, 1, 3), string.sub(noise, 4, 15))
-end
-
--- The indexes that hold a delivery, besides that of its status.
-local function delivery_indexes(task_id, schedule_id, channel)
-  local indexes = {P .. 'deliveries'}
-  if task_id then indexes[#indexes + 1] = P .. 'deliveries:task:' .. task_id end
-  if schedule_id then indexes[#indexes + 1] = P .. 'deliveries:schedule:' .. schedule_id end
-  if channel then indexes[#indexes + 1] = P .. 'deliveries:channel:' .. channel end
-  return indexes
-end
-
--- Sets when a pending delivery is tried next.
-local function put_back(id, next_try_ms)
-  redis.call('HSET', delivery_key(id), 'next_try_ms', next_try_ms)
-  redis.call('ZADD', P .. 'deliveries:due', next_try_ms, id)
-end
-
 -- Creates a delivery that is due now. `fields`: type (required), event_id, channel, url, task_id, scheduled_task_id, data
--- (docs/decisions/0025). Returns its id.
+-- (docs/decisions/0025). Returns its id, a UUIDv7 with the time of its sequence number.
+-- It needs no helper of its own outside: every script that ends tasks would define that at each call, mostly in vain.
 local function add_delivery(fields, now_ms)
   local seq = take_seqs(now_ms, 1)
-  local id, score = id_of_seq(seq, fields.task_id or fields.channel or ''), whole(seq)
-  local record = {'seq', score, 'status', 'pending', 'created_ms', now_ms, 'event_id', fields.event_id or 'msg_' .. id}
+  local score, time = whole(seq), string.format('%012x', math.floor(seq / 2048))
+  local noise = redis.sha1hex(score .. (fields.task_id or fields.channel or ''))
+  local id = string.format('%s-%s-7%03x-8%s-%s', string.sub(time, 1, 8), string.sub(time, 9), seq % 2048,
+                           string.sub(noise, 1, 3), string.sub(noise, 4, 15))
+  local record = {
+    'seq', score, 'status', 'pending', 'created_ms', now_ms, 'next_try_ms', now_ms,
+    'event_id', fields.event_id or 'msg_' .. id,
+  }
   for _, name in ipairs({'type', 'channel', 'url', 'task_id', 'scheduled_task_id', 'data'}) do
     if fields[name] then
       record[#record + 1] = name
       record[#record + 1] = fields[name]
     end
   end
-  redis.call('HSET', delivery_key(id), unpack(record))
-  redis.call('ZADD', delivery_index('pending'), score, id)
-  for _, index in ipairs(delivery_indexes(fields.task_id, fields.scheduled_task_id, fields.channel)) do
-    redis.call('ZADD', index, score, id)
-  end
-  put_back(id, now_ms)
+  redis.call('HSET', P .. 'd:' .. id, unpack(record))
+  local function list(index) redis.call('ZADD', P .. 'deliveries' .. index, score, id) end
+  list('')
+  list(':pending')
+  if fields.task_id then list(':task:' .. fields.task_id) end
+  if fields.scheduled_task_id then list(':schedule:' .. fields.scheduled_task_id) end
+  if fields.channel then list(':channel:' .. fields.channel) end
+  redis.call('ZADD', P .. 'deliveries:due', now_ms, id)
   redis.call('PUBLISH', P .. 'deliveries', 'due')
   return id
+end
+
+local TRIES_KEPT = 20
+
+local function delivery_key(id) return P .. 'd:' .. id end
+local function delivery_index(status) return P .. 'deliveries:' .. status end
+
+-- Sets when a pending delivery is tried next.
+local function put_back(id, next_try_ms)
+  redis.call('HSET', delivery_key(id), 'next_try_ms', next_try_ms)
+  redis.call('ZADD', P .. 'deliveries:due', next_try_ms, id)
 end
 
 -- Moves a delivery to the index of another status.
@@ -425,11 +417,16 @@ end
 -- Removes every trace of a delivery.
 local function erase_delivery(id)
   local k = delivery_key(id)
-  local delivery = redis.call('HMGET', k, 'status', 'task_id', 'scheduled_task_id', 'channel')
-  for _, index in ipairs(delivery_indexes(delivery[2], delivery[3], delivery[4])) do redis.call('ZREM', index, id) end
-  redis.call('ZREM', delivery_index(delivery[1]), id)
-  redis.call('ZREM', P .. 'deliveries:due', id)
-  redis.call('ZREM', P .. 'deliveries:leases', id)
+  local status, task_id, schedule_id, channel =
+    unpack(redis.call('HMGET', k, 'status', 'task_id', 'scheduled_task_id', 'channel'))
+  local function unlist(index) redis.call('ZREM', P .. 'deliveries' .. index, id) end
+  unlist('')
+  unlist(':' .. status)
+  if task_id then unlist(':task:' .. task_id) end
+  if schedule_id then unlist(':schedule:' .. schedule_id) end
+  if channel then unlist(':channel:' .. channel) end
+  unlist(':due')
+  unlist(':leases')
   redis.call('DEL', k, k .. ':tries', k .. ':task', k .. ':result', k .. ':stdout')
 end
 

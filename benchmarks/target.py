@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -18,6 +19,7 @@ from benchmarks.processes import ROOT
 SLOW_SECONDS = 1.0
 WORK_SECONDS = 0.05
 ANSWER = b'{"answer": 12.5}'
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _COUNTS: Counter[str] = Counter()
 
 
@@ -43,6 +45,8 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
         while head := await reader.readuntil(b"\r\n\r\n"):
             path = head.split(b" ", 2)[1].decode()
+            if length := _LENGTH.search(head):
+                await reader.readexactly(int(length[1]))
             if path == "/slow":
                 await asyncio.sleep(SLOW_SECONDS)
             if path.startswith("/count/"):

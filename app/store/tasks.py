@@ -138,19 +138,7 @@ class TaskStore:
     def get(self, task_id: str) -> Task | None:
         """One full task, or None."""
         record, *rest = self._scripts("read", task_id=task_id)
-        if not record:
-            return None
-        body, program, result, stdout, attempts, history = rest
-        task = read_task(
-            task_id,
-            record,
-            body,
-            program,
-            result_json=result or None,
-            stdout=stdout,
-            attempts=[json.loads(entry) for entry in attempts],
-        )
-        return replace(task, history=read_history(task, history))
+        return _whole(task_id, record, *rest) if record else None
 
     def spec_of(self, task_id: str) -> Task | None:
         """A task without its result, output, attempts and history, which may be large; or None."""
@@ -314,6 +302,34 @@ class TaskStore:
 def _among(kinds: Iterable[str]) -> str:
     """Kinds as the scripts take them: each surrounded by commas."""
     return f",{','.join(kinds)},"
+
+
+def told(task_id: str, text: str) -> Task:
+    """The full task that an inbox was told of (`told_of` in `_lib.lua`)."""
+    return _whole(task_id, *json.loads(text))
+
+
+def _whole(
+    task_id: str,
+    record: Sequence[str],
+    body: str,
+    program: str,
+    result: str,
+    stdout: str,
+    attempts: Sequence[str],
+    history: Sequence[str],
+) -> Task:
+    """The task of which Lua returns everything (`everything_of`); an empty list may also be an empty mapping."""
+    task = read_task(
+        task_id,
+        record,
+        body,
+        program,
+        result_json=result or None,
+        stdout=stdout,
+        attempts=[json.loads(entry) for entry in attempts],
+    )
+    return replace(task, history=read_history(task, history))
 
 
 def _attempt(task_id: str, record: str, *beside: str) -> Attempt:

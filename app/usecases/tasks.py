@@ -23,7 +23,7 @@ from app.store.listing import Filters, Order, Page
 from app.store.record import Task
 from app.store.store import Store
 from app.store.subscriber import Watch
-from app.store.tasks import UNTOLD, NewTask, as_created
+from app.store.tasks import UNTOLD, NewTask, as_created, told
 from app.usecases.admission import Admission, same_request
 from app.usecases.changes import changed, gives_time, raw_of, retried
 from app.usecases.code_check import CodeChecker, code_problems
@@ -107,6 +107,8 @@ class TaskService:
             try:
                 if hears:  # it was open before the task existed, so the finish can't be missed: no read is needed first
                     watch.wait(deadline - time.monotonic())
+                if watch.news:
+                    return told(task_id, watch.news), False
                 return self._wait(task_id, watch, deadline - time.monotonic(), sure=hears), False
             except Unavailable:  # the task exists: an error would make the caller create it twice
                 return as_created(task, now_ms), False

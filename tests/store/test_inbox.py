@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 import redis
 
+from app.domain.outcome import Ending, Failure, Outcome
 from app.store.store import Store
+from app.store.tasks import told
 from tests.conftest import VirtualClock
 from tests.servers import RedisServer, wait_until
-from tests.store.making import SUCCEEDED, claimed, created
+from tests.store.making import ENTRY, FAILED, STOPPED, SUCCEEDED, claimed, created, message_for
 
 
 def expected(store: Store, clock: VirtualClock) -> str:
@@ -28,12 +33,54 @@ def test_the_end_of_a_task_wakes_only_its_watch(store: Store, clock: VirtualCloc
         assert other_watch.wait(5)
 
 
+@pytest.mark.parametrize("outcome", [SUCCEEDED, STOPPED, FAILED, replace(SUCCEEDED, stdout="ü\x00\x1b\u2028/\\")])
+def test_the_end_comes_with_the_task(store: Store, clock: VirtualClock, outcome: Outcome) -> None:
+    task_id = expected(store, clock)
+    with store.inbox.expect(task_id) as watch:
+        assert store.inbox.is_open()
+        attempt = claimed(store, task_id, clock.advance(3))
+        message = message_for(task_id)
+        store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock(), message, Ending.COUNTED, entry=ENTRY)
+        store.tasks.finish(claimed(store, task_id, clock.advance(3)), outcome, clock.advance(3), 1.0)
+        assert watch.wait(5)
+        assert told(task_id, watch.news) == store.tasks.get(task_id)
+
+
+def test_a_task_that_never_started_is_told_too(store: Store, clock: VirtualClock) -> None:
+    task_id = expected(store, clock)
+    with store.inbox.expect(task_id) as watch:
+        assert store.inbox.is_open()
+        store.tasks.stop(task_id, clock())
+        assert watch.wait(5)
+        assert told(task_id, watch.news) == store.tasks.get(task_id)
+
+
+@pytest.mark.parametrize(
+    ("spec", "outcome"),
+    [
+        ({}, replace(SUCCEEDED, result_json=b'"' + b"r" * 20_000 + b'"')),
+        ({}, replace(SUCCEEDED, stdout="o" * 20_000)),
+        ({}, replace(FAILED, failure=Failure("ValueError", "m" * 40_000))),
+        ({"function_code": "#" * 20_000}, SUCCEEDED),
+        ({"args": ["a" * 20_000]}, SUCCEEDED),
+    ],
+)
+def test_a_large_task_is_not_told(store: Store, clock: VirtualClock, spec: dict[str, Any], outcome: Outcome) -> None:
+    task_id = created(store, clock(), inbox=store.inbox.name, spec=spec)
+    with store.inbox.expect(task_id) as watch:
+        assert store.inbox.is_open()
+        store.tasks.finish(claimed(store, task_id, clock()), outcome, clock(), 1.0)
+        assert watch.wait(5)
+        assert watch.news == ""
+
+
 def test_a_deleted_task_wakes_its_watch(store: Store, clock: VirtualClock) -> None:
     task_id = expected(store, clock)
     with store.inbox.expect(task_id) as watch:
         assert store.inbox.is_open()
         store.tasks.delete(task_id)
         assert watch.wait(5)
+        assert watch.news == ""
 
 
 def test_a_finished_record_names_no_inbox(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:

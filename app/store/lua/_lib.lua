@@ -302,10 +302,34 @@ local function bucket(ms)
   return math.max(0, math.ceil(math.log(math.max(tonumber(ms), 0.0001) / 0.1) / math.log(1.15)))
 end
 
+-- All that is kept of a task: its record as a flat list, what `kept_beside` returns…, its result and stdout (each '' for
+-- none), attempts and changes of status. nil for no such task.
+local function everything_of(id)
+  local k = key(id)
+  local record = redis.call('HGETALL', k)
+  if #record == 0 then return nil end
+  local body, program = kept_beside(k)
+  return {
+    record, body, program, result_of(k, k), redis.call('GET', k .. ':stdout') or '',
+    redis.call('LRANGE', k .. ':attempts', 0, -1), redis.call('LRANGE', k .. ':history', 0, -1),
+  }
+end
+
+local TOLD_BYTES = 16384  -- of a task that is told whole; who waits for a larger one reads it
+
+-- What an inbox is told: the id of a task that has ended or is gone and, unless it is large, ' ' and everything of it as
+-- JSON, so that the process that waits for it need not read it.
+local function told_of(id)
+  local all = everything_of(id)
+  if not all or #all[2] + #all[3] + #all[4] + #all[5] > TOLD_BYTES then return id end
+  local text = cjson.encode(all)
+  return #text > 2 * TOLD_BYTES and id or id .. ' ' .. text
+end
+
 -- Notifies waiting clients of the end of a task, on the channel of the task and on an inbox (false for none).
 local function notify(id, status, inbox)
   redis.call('PUBLISH', P .. 'done:' .. id, status)
-  if inbox then redis.call('PUBLISH', P .. 'inbox:' .. inbox, id) end
+  if inbox then redis.call('PUBLISH', P .. 'inbox:' .. inbox, told_of(id)) end
 end
 
 local GROUPS_KEPT, GROUP_DAYS = 1000, 30  -- of failures with one fingerprint: those that failed last

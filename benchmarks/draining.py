@@ -13,6 +13,7 @@ import redis
 
 from benchmarks.processes import cpu_seconds, held, server_pid
 
+RATE, WORKERS, REDIS = "rate", "CPU of workers per task", "CPU of Redis per task"
 POLL_SECONDS = 0.005
 PATIENCE_SECONDS = 120
 
@@ -44,9 +45,9 @@ def drain_round(pids: Sequence[int], redis_url: str, queue: Queue, count: int) -
         workers, servers = sum(map(cpu_seconds, pids)), cpu_seconds(server)
     rate = _rate(queue, count)
     return {
-        "rate": rate,
-        "CPU of workers per task": (sum(map(cpu_seconds, pids)) - workers) / count * 1e6,
-        "CPU of Redis per task": (cpu_seconds(server) - servers) / count * 1e6,
+        RATE: rate,
+        WORKERS: (sum(map(cpu_seconds, pids)) - workers) / count * 1e6,
+        REDIS: (cpu_seconds(server) - servers) / count * 1e6,
     }
 
 

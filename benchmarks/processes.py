@@ -152,11 +152,14 @@ def descendants(pid: int) -> list[int]:
 
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process and all below it, with that of children which have ended and were waited for."""
-    return sum(_own_cpu_seconds(each) + _ended_children_seconds(each) for each in descendants(pid))
+    return sum(own_cpu_seconds(each) + _ended_children_seconds(each) for each in descendants(pid))
 
 
-def _own_cpu_seconds(pid: int) -> float:
-    """To the nanosecond: the clock that clock_getcpuclockid names; /proc counts in hundredths of a second."""
+def own_cpu_seconds(pid: int) -> float:
+    """Processor time of one process, to the nanosecond.
+
+    By the clock that clock_getcpuclockid names; /proc counts in hundredths of a second.
+    """
     try:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:  # it has just ended, and its parent counts it from now on

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from app.domain.status import Kind
-from benchmarks.draining import drain_round
+from benchmarks.draining import RATE, REDIS, WORKERS, drain_round
 from benchmarks.made import store_at
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side
 from benchmarks.peers.celery import CELERY, bare_worker
@@ -46,9 +46,9 @@ MEASUREMENTS = (
         name="api_tasks",
         question="API tasks per second to a target that answers at once, queued before the worker may move",
         figures=(
-            Figure("tasks/s", Better.HIGHER, (), "rate"),
-            Figure("µs", Better.LOWER, (), "CPU of workers per task"),
-            Figure("µs", Better.LOWER, (), "CPU of Redis per task"),
+            Figure("tasks/s", Better.HIGHER, (), RATE),
+            Figure("µs", Better.LOWER, (), WORKERS),
+            Figure("µs", Better.LOWER, (), REDIS),
         ),
         ours=Side("Celeriac", "one API worker as start.py runs it: checked addresses, records, histories", ours),
         baselines=(

@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Iterator
 
-from benchmarks.draining import drain_round
+from benchmarks.draining import RATE, drain_round
 from benchmarks.made import store_at
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side, at_least
 from benchmarks.processes import folder, server
@@ -23,7 +23,7 @@ def draining(tasks: int, *, module: str) -> Iterator[Round]:
         with worker(url, path, module=words) as process:
             wait_until_it_runs(store)
             queue = OurQueue(store)
-            yield lambda: drain_round([process.pid], url, queue, tasks)["rate"]
+            yield lambda: drain_round([process.pid], url, queue, tasks)[RATE]
 
 
 MEASUREMENTS = (

@@ -17,7 +17,7 @@ from typing import Any
 from app.domain.status import Kind, Status, TaskType
 from app.store.client import Client
 from app.store.keys import Keys
-from app.store.record import Change, creation, read_changes
+from app.store.record import Change, read_history, read_task
 from app.store.scripts import Scripts
 
 #: Maximum number of changes that one call reads.
@@ -124,11 +124,9 @@ class EventStore:
         found = self._scripts("task_events", task_id=task_id, offset=offset_bytes)
         if not found:
             return None
-        status, created_ms, schedule_id, stdout, lines = found
-        changes = read_changes(lines)
-        first = (changes[0].before if changes else None) or Status(status)
-        created = creation(int(created_ms), first, schedule_id or None)
-        return TaskProgress(Status(status), [created, *changes], stdout)
+        record, stdout, lines = found
+        task = read_task(task_id, record)
+        return TaskProgress(task.status, read_history(task, lines), stdout)
 
     def write_output(self, task_id: str, epoch: int, offset_bytes: int, text: str) -> bool:
         """Write what a running program has printed from an offset on. False if the attempt is over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,8 @@ from app.store.bodies import read_body
 from app.store.columns import SPEC, TASK, Column
 
 HISTORY_LENGTH = 50
+#: Maximum length of a reason in the history, in characters: the name of an exception is the user's choice.
+MAX_REASON_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +138,41 @@ def write_spec(spec: Mapping[str, Any]) -> list[str]:
 def read_history(task: Task, lines: Sequence[str]) -> list[Change]:
     """The newest changes of a task, oldest first. Lua writes each line as "ms, from, to, who, why", separated by tabs.
 
-    The creation has no line of its own: the first line shows the initial status.
+    What the record itself tells has no line: the creation, the start of the current or last attempt if the task was
+    queued, and its end if its worker has ended it for good.
     """
-    changes = read_changes(lines)
-    first = changes[0].before if changes else task.status
-    created = creation(task.created_ms, first or task.status, task.scheduled_task_id)
-    return [created, *changes][-HISTORY_LENGTH:]
+    changes = [_read_change(line) for line in lines]
+    first = Status.QUEUED if task.started_ms is not None else task.status
+    if changes and changes[0].before is not None:
+        first = changes[0].before
+    history = [creation(task.created_ms, first, task.scheduled_task_id), *changes]
+    history += _last_attempt(task, history[-1].after)
+    return history[-HISTORY_LENGTH:]
+
+
+def _last_attempt(task: Task, status: Status) -> Iterator[Change]:
+    """The start and the end of the current or last attempt after the change to `status`, so far as they are missing."""
+    if task.started_ms is None or status.finished:
+        return
+    who = str(task.worker)
+    if status is not Status.RUNNING:
+        yield Change(task.started_ms, status, Status.RUNNING, who, f"attempt {task.attempt} starts")
+    if task.finished_ms is not None:
+        why = reason_of(None if task.error is None else task.error["type"], is_stopped=task.status is Status.STOPPED)
+        yield Change(task.finished_ms, Status.RUNNING, task.status, who, why)
+
+
+def reason_of(error_type: str | None, *, is_stopped: bool) -> str:
+    """The reason that the history shows for the end of an attempt by its worker."""
+    if is_stopped:
+        return "stop requested"
+    return "returned" if error_type is None else error_type[:MAX_REASON_LENGTH]
 
 
 def creation(created_ms: int, status: Status, schedule_id: str | None) -> Change:
     """The first entry of a history: the task was created with this status."""
     who = "api" if schedule_id is None else f"schedule {schedule_id}"
     return Change(created_ms, None, status, who, "created")
-
-
-def read_changes(lines: Sequence[str]) -> list[Change]:
-    """The stored changes, oldest first."""
-    return [_read_change(line) for line in lines]
 
 
 def _read_change(line: str) -> Change:

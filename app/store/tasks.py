@@ -20,13 +20,11 @@ from app.store.columns import TASK, dump_json
 from app.store.failures import failure_values
 from app.store.keys import Keys
 from app.store.messages import NO_MESSAGE, Message
-from app.store.record import Task, creation, read_history, read_task, record_of, write_spec
+from app.store.record import Task, creation, read_history, read_task, reason_of, record_of, write_spec
 from app.store.scripts import TASK_VALUES, Scripts
 
 #: How many workers a task may cost before it fails.
 MAX_LOSSES = 3
-#: Maximum length of a reason in the history, in characters: the name of an exception is the user's choice.
-MAX_REASON_LENGTH = 100
 #: What `delete` returns for an unfinished task with a callback.
 UNTOLD = "untold"
 
@@ -385,13 +383,10 @@ def _first_status(task: NewTask, now_ms: int) -> Status:
 
 def _reason(outcome: Outcome, status: Status, ending: Ending) -> str:
     """The reason that the history shows for the end of an attempt."""
-    if status is Status.STOPPED:
-        return "stop requested"
-    if ending is Ending.RETURNED:
+    if ending is Ending.RETURNED and status is not Status.STOPPED:
         return "returned by its worker"
-    if outcome.failure is None:
-        return "returned"
-    return outcome.failure.type[:MAX_REASON_LENGTH]
+    error_type = None if outcome.failure is None else outcome.failure.type
+    return reason_of(error_type, is_stopped=status is Status.STOPPED)
 
 
 def _is_in_record(outcome: Outcome) -> bool:

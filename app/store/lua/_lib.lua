@@ -151,14 +151,37 @@ local function announce(id, from, to, now_ms, actor, reason)
   redis.call('PUBLISH', P .. 'events', event_id .. ' ' .. text)
 end
 
--- Records a change of status in the format of app/store/record.py, keeps the newest, and announces it. Creations are
--- not recorded: the task's record contains that data. The end of a task has its own channel (`notify`).
-local function record_change(id, from, to, now_ms, actor, reason)
-  local k = key(id) .. ':history'
-  local length = redis.call('RPUSH', k, table.concat({now_ms, from, to, actor, reason}, '\t'))
-  if length > HISTORY_LENGTH then redis.call('LTRIM', k, -HISTORY_LENGTH, -1) end
+-- Tells those who watch of a change of status. The end of a task has its own channel (`notify`).
+local function tell_change(id, from, to, now_ms, actor, reason)
   if to == 'running' or to == 'queued' or to == 'waiting' then redis.call('PUBLISH', P .. 'changed:' .. id, to) end
   announce(id, from, to, now_ms, actor, reason)
+end
+
+-- Adds a change of status to the list of a task, in the format of app/store/record.py, and keeps the newest.
+local function write_change(id, from, to, at_ms, actor, reason)
+  local k = key(id) .. ':history'
+  local length = redis.call('RPUSH', k, table.concat({at_ms, from, to, actor, reason}, '\t'))
+  if length > HISTORY_LENGTH then redis.call('LTRIM', k, -HISTORY_LENGTH, -1) end
+end
+
+-- Adds the start of the attempt that now ends in a way that the record does not tell, unless the list has it.
+local function write_start(id)
+  local last = redis.call('LINDEX', key(id) .. ':history', -1)
+  local before = last and string.match(last, '^[^\t]*\t[^\t]*\t([^\t]*)') or 'queued'
+  if before == 'running' then return end
+  local task = read(key(id), 'started_ms', 'worker', 'attempt')
+  write_change(id, before, 'running', task.started_ms, task.worker, 'attempt ' .. task.attempt .. ' starts')
+end
+
+-- Records a change of status. Nothing is written of what the record tells by itself, so most tasks have no list: their
+-- creation, that a worker has started what was queued, and that it has ended that attempt for good (`read_history` of
+-- app/store/record.py adds those). `is_told`: whether this is one of them.
+local function record_change(id, from, to, now_ms, actor, reason, is_told)
+  if not is_told then
+    if from == 'running' then write_start(id) end
+    write_change(id, from, to, now_ms, actor, reason)
+  end
+  tell_change(id, from, to, now_ms, actor, reason)
 end
 
 -- The programs that are kept once (app/store/bodies.py). Whatever makes or ends a record that names one counts it in the
@@ -238,13 +261,13 @@ local function admit(request_key, request_value, most_waiting, number, first_id)
 end
 
 -- Moves a task to the index of another status, and sets the status in its record, with further fields. `task`: its kind,
--- task_type, status and seq as they are now.
-local function move_task(id, task, status, now_ms, actor, reason, fields)
+-- task_type, status and seq as they are now · is_told: as for `record_change`
+local function move_task(id, task, status, now_ms, actor, reason, fields, is_told)
   redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
   redis.call('ZADD', task_index(task.kind, task.task_type, status), task.seq, id)
   fields.status = status
   set(key(id), fields)
-  record_change(id, task.status, status, now_ms, actor, reason)
+  record_change(id, task.status, status, now_ms, actor, reason, is_told)
 end
 
 local function move(id, status, now_ms, actor, reason)
@@ -495,7 +518,7 @@ end
 
 -- Steps that run when a task finishes, in this order and in the same call, whether an attempt, a stop or a lost worker
 -- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, failure (of a failed task; see
--- `index_failure`), task (its fields before its end, as `finish` reads them; false for none)
+-- `index_failure`), task (its fields before its end, as `finish` reads them; false for none), is_told
 local FINISH_STEPS = {
   function(ending)  -- remove it from everything that could recover or start it
     if ending.task.status == 'running' then
@@ -509,7 +532,7 @@ local FINISH_STEPS = {
   end,
   function(ending)
     local fields = {finished_ms = ending.now_ms}
-    move_task(ending.id, ending.task, ending.status, ending.now_ms, ending.actor, ending.reason, fields)
+    move_task(ending.id, ending.task, ending.status, ending.now_ms, ending.actor, ending.reason, fields, ending.is_told)
   end,
   function(ending)  -- list it by its finish, and by its error
     local task = ending.task
@@ -543,11 +566,15 @@ local FINISH_STEPS = {
   function(ending) notify(ending.id, ending.status, ending.task.inbox) end,
 }
 
--- Ends a task: runs the steps. `failure`: with the status failed, what `index_failure` takes.
-local function finish(id, status, now_ms, actor, reason, failure)
+-- Ends a task: runs the steps. `failure`: with the status failed, what `index_failure` takes · is_told: whether the
+-- worker that runs it ends it, so that the record tells how
+local function finish(id, status, now_ms, actor, reason, failure, is_told)
   local task = read(key(id), 'kind', 'task_type', 'status', 'seq', 'scheduled_task_id', 'inbox', 'callback_url', 'callback_on',
                     'alert', 'name')
-  local ending = {id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, failure = failure, task = task}
+  local ending = {
+    id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, failure = failure, task = task,
+    is_told = is_told,
+  }
   for _, step in ipairs(FINISH_STEPS) do step(ending) end
 end
 
@@ -685,7 +712,7 @@ local function start(id, task, now_ms, lease_until_ms, worker, claim)
   }
   if task.status == 'waiting' then fields.queued_ms = task.due_ms end
   local reason = 'attempt ' .. attempt .. ' starts'
-  move_task(id, task, 'running', now_ms, worker, reason, fields)
+  move_task(id, task, 'running', now_ms, worker, reason, fields, task.status == 'queued')
   if attempt > 1 then
     local k = key(id)
     unset(k, 'finished_ms', 'duration_ms', 'error', 'result', 'stdout_truncated', 'cpu_ms', 'memory_kb')

@@ -31,11 +31,12 @@ local function complete()
   if result ~= '' then redis.call('SET', k .. ':result', result) end
   if stdout ~= '' then redis.call('SET', k .. ':stdout', stdout) end
   if not again then
-    finish(task_id, status, now_ms, task.worker, reason, failure)
+    finish(task_id, status, now_ms, task.worker, reason, failure, true)
     local duration_ms = value_in(fields, F.duration_ms)
     if status ~= 'stopped' and duration_ms then count(now_ms, 'd' .. bucket(duration_ms)) end
     return status
   end
+  move(task_id, status, now_ms, task.worker, reason)
   if attempt ~= '' then record_attempt(task_id, attempt) end
   if ending == 'returned' then  -- as if the attempt had never started
     add(k, 'attempt', -1)
@@ -49,7 +50,6 @@ local function complete()
   unset(k, 'lease_until_ms', 'worker', 'started_ms', 'claim')
   set(k, {due_ms = due_ms})
   if status == 'queued' then set(k, {queued_ms = now_ms}) else unset(k, 'queued_ms') end
-  move(task_id, status, now_ms, task.worker, reason)
   enqueue(task_id, status, due_ms, now_ms, queue_key, message)
   return status
 end

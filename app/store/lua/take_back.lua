@@ -16,10 +16,10 @@ if add(k, 'losses', 1) >= tonumber(max_losses) then
   finish(task_id, 'failed', now_ms, actor, LEASE_EXPIRED, failure)
   return 'failed'
 end
+move(task_id, 'queued', now_ms, actor, LEASE_EXPIRED)
 record_attempt(task_id, attempt)
 redis.call('ZREM', P .. 'leases', task_id)
 unset(k, 'lease_until_ms', 'worker', 'started_ms', 'claim')
 set(k, {queued_ms = now_ms})
-move(task_id, 'queued', now_ms, actor, LEASE_EXPIRED)
 enqueue(task_id, 'queued', now_ms, now_ms, queue_key, message)
 return 'queued'

@@ -55,11 +55,15 @@ def _is_set(text: str) -> bool:
     return text == "1"
 
 
+def _int_or_none(text: str) -> int | None:
+    return int(text) if text else None
+
+
 #: Columns of both tasks and scheduled tasks. `seq` is the score in every index; `revision` counts changes by callers.
 SHARED: dict[str, Column] = {
     "kind": Column("k", Kind),
     "seq": Column("q", int),
-    "created_ms": Column("cr", int),
+    "created_ms": Column("cr", int),  # of a task, left out where `seq` tells it
     "revision": Column("rv"),
     # The body (bodies.py) if it is short, and the program, or the hash of one that is kept elsewhere.
     "body": Column("b"),
@@ -73,7 +77,8 @@ TASK: dict[str, Column] = {
     "status": Column("st", Status),
     "task_type": Column("tt", TaskType),
     "due_ms": Column("du", int),
-    "queued_ms": Column("qd", int),
+    # Left out while it is due_ms, and before. Empty if the task was stopped, or expired, before it was queued.
+    "queued_ms": Column("qd", _int_or_none),
     "started_ms": Column("sa", int),
     "finished_ms": Column("fi", int),
     "duration_ms": Column("dm", float),
@@ -109,7 +114,7 @@ SCHEDULE: dict[str, Column] = {
     **SHARED,
     "status": Column("st", ScheduleStatus),
     "updated_ms": Column("up", int),
-    "next_run_ms": Column("nx", lambda text: int(text) if text else None),
+    "next_run_ms": Column("nx", _int_or_none),
     "timing": Column("te", json.loads),
     "key": Column("key"),
     "last_task_id": Column("last"),

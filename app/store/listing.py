@@ -13,14 +13,13 @@ from app.store.arguments import checked_cursor, one_or_all
 from app.store.client import Client
 from app.store.columns import SPEC, TASK, dump_json
 from app.store.keys import Keys
-from app.store.record import Task, read_task
+from app.store.record import SEQ_PER_MS, Task, read_task
 from app.store.scripts import Scripts
 
 #: Records that are compared with the filters for one page: no client of Redis waits longer than some milliseconds.
 SCAN_PER_PAGE = 500
 #: Names whose indexes are merged for one page: that match, and that have tasks on earlier pages.
 NAMES_MATCHED, NAMES_BEGUN = 2_000, 500
-SEQ_PER_MS = 2048
 #: How far the order of creation (seq) may run ahead of the clock: many tasks in one ms, machines that differ.
 #: Only up to here does `created_before` look for tasks whose time is earlier than their place in the order.
 SEQ_AHEAD_MS = 1_000

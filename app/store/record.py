@@ -12,6 +12,8 @@ from app.domain.status import Kind, Status, TaskType
 from app.store.bodies import read_body
 from app.store.columns import SPEC, TASK, Column
 
+#: Each ms has so many sequence numbers (`take_seqs` of `_lib.lua`).
+SEQ_PER_MS = 2048
 HISTORY_LENGTH = 50
 #: Maximum length of a reason in the history, in characters: the name of an exception is the user's choice.
 MAX_REASON_LENGTH = 100
@@ -73,7 +75,7 @@ _ATTRIBUTES = frozenset(Task.__dataclass_fields__)
 _TASK_BY_SHORT: dict[str, tuple[str, Column]] = {
     column.short: (name, column) for name, column in TASK.items() if name in _ATTRIBUTES
 }
-_KIND = TASK["kind"].short
+_KIND, _SEQ = TASK["kind"].short, TASK["seq"].short
 _SPEC_BY_SHORT = {column.short: (name, column) for name, column in SPEC.items()}
 #: kind -> the fields that a record of this kind holds, with their defaults.
 _DEFAULTS_OF = {
@@ -92,6 +94,10 @@ def read_task(task_id: str, flat: Sequence[str], *beside: str, **more: Any) -> T
         found = _TASK_BY_SHORT.get(short)
         if found is not None:
             values[found[0]] = found[1].read(text)
+    if "created_ms" not in values:
+        values["created_ms"] = int(record[_SEQ]) // SEQ_PER_MS
+    if values["status"] is not Status.WAITING:
+        values.setdefault("queued_ms", values["due_ms"])
     return Task(id=task_id, spec=read_spec(record, *beside), **values)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from app.domain.checks import MAX_ARGS_BYTES, Code, Fields, Identifier, finite_problems
 from app.domain.errors import Problem
-from app.domain.fields import IN_BODY, SHARED_IN_BODY
+from app.domain.fields import IN_BODY, SHARED_IN_BODY, in_record
 from app.domain.kinds.kind import KindSpec
 from app.domain.status import Kind
 
@@ -21,7 +21,7 @@ class CodeFields(Fields):
     function_code: Annotated[Code | None, SHARED_IN_BODY] = Field(
         None, description="Code: Python source code of at most 256 KiB."
     )
-    function_name: Annotated[Identifier | None, IN_BODY] = Field(
+    function_name: Annotated[Identifier | None, in_record("fn")] = Field(
         None, description="Code: the name of the function to call."
     )
     args: Annotated[list[Any], IN_BODY] = Field(

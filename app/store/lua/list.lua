@@ -120,6 +120,7 @@ local function place_of(short)
   return #fields
 end
 local created = (asked.from_ms or asked.until_ms) and place_of(F.created_ms)
+local seq_place = created and place_of(F.seq)
 local tags = asked.tag and not covered[F.tags] and place_of(F.tags)
 local name = asked.name and not covered.name and place_of(F.name)
 local folded_name = name and place_of(F.folded_name)
@@ -131,7 +132,7 @@ local function matches(id)
     if found[i] ~= value then return false end
   end
   if created then
-    local created_ms = tonumber(found[created])
+    local created_ms = tonumber(found[created] or math.floor(found[seq_place] / SEQ_PER_MS))
     if asked.from_ms and created_ms < asked.from_ms then return false end
     if asked.until_ms and created_ms >= asked.until_ms then return false end
   end

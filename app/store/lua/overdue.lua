@@ -7,7 +7,6 @@ for _, id in ipairs(found) do
   redis.call('ZREM', P .. 'sent', id)
   local due_ms = get(key(id), 'due_ms')
   if due_ms then
-    set(key(id), {queued_ms = due_ms})
     mark_older_message(id)
     move(id, 'queued', now_ms, actor, 'due')
     redis.call('ZADD', queued_key(id), due_ms, id)

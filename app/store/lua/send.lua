@@ -9,7 +9,6 @@ for i = messages, #ARGV, 4 do
   local task = read(key(id), 'status', 'due_ms')
   if task.status == 'waiting' and task.due_ms == due_ms and redis.call('ZREM', P .. 'due', id) == 1 then
     if tonumber(due_ms) <= tonumber(now_ms) then
-      set(key(id), {queued_ms = due_ms})
       move(id, 'queued', now_ms, actor, 'due')
       enqueue(id, 'queued', due_ms, now_ms, queue_key, message)
     else

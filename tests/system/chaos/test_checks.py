@@ -374,15 +374,16 @@ def test_a_key_that_belongs_to_nothing_is_found(raw_redis: redis.Redis, command:
 
 
 def test_a_record_that_is_missing_in_an_index_is_found(store: Store, raw_redis: redis.Redis) -> None:
-    task_id = finished(store, system_clock(), tags=("red",), args=["long" * 20], function_code="#" * 100)
-    raw_redis.delete("celeriac:celeriac.code", f"celeriac:t:{task_id}:spec", *raw_redis.keys("celeriac:program:*"))
+    task_id = finished(store, system_clock(), tags=("red",), function_code="#" * 100)
+    raw_redis.delete("celeriac:celeriac.code", *raw_redis.keys("celeriac:program:*"))
     raw_redis.delete("celeriac:tag:red", "celeriac:ix:code:immediate:succeeded")
     assert {finding.sentence for finding in keys(raw_redis)} == {
         "it is not in celeriac:ix:code:immediate:succeeded",
         "it is not among those with the tag red",
-        "it has no body",
         "its program is gone",
     }
+    raw_redis.hdel(f"celeriac:t:{task_id}", "ph")
+    assert "it has no program" in {finding.sentence for finding in keys(raw_redis)}
 
 
 def test_a_program_with_a_wrong_count_or_text_is_found(store: Store, raw_redis: redis.Redis) -> None:

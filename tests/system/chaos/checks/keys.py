@@ -302,5 +302,5 @@ def _misplaced(world: World, task_id: str, record: dict[str, str]) -> Iterator[s
         yield "it is not among its schedule's"
     if "ph" in record and not raw.exists(f"{PREFIX}program:{record['ph']}"):
         yield "its program is gone"
-    if "b" not in record and record["k"] == "code" and not raw.exists(f"{PREFIX}t:{task_id}:spec"):
-        yield "it has no body"
+    if record["k"] == "code" and not {"pg", "ph"} & record.keys():
+        yield "it has no program"

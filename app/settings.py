@@ -19,10 +19,12 @@ from urllib.parse import urlsplit
 
 from app.domain.alerts.rule import ScheduleAlert
 from app.domain.channels.parse import MAX_FILE_BYTES, NamedChannel, read_channels
+from app.domain.channels.spec import is_channel_name
 from app.domain.cron import load_zone
 from app.domain.errors import InvalidSpec
 from app.domain.quota import Action, Quota, Quotas, parse_quotas
 from app.domain.spec import parsed
+from app.domain.url import check_url
 from app.domain.webhooks import WebhookSecret
 from app.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
 
@@ -159,6 +161,20 @@ def _alert_default(text: str) -> ScheduleAlert:
         return parsed(ScheduleAlert, raw)
     except InvalidSpec as error:
         raise ValueError("; ".join(f"{found.field or 'it'} {found.message}" for found in error.problems)) from None
+
+
+def _channel_names(text: str) -> tuple[str, ...]:
+    names = _words(text)
+    for name in names:
+        if not is_channel_name(name):
+            raise ValueError(f"must be a list of names of channels; {name[:64]} is none")
+    return names
+
+
+def _heartbeat_url(text: str) -> str:
+    if text:
+        check_url(text)
+    return text
 
 
 def _public_url(text: str) -> str:
@@ -372,6 +388,19 @@ class Settings:
         None,
         _alert_default,
         'Alert rule of the scheduled tasks that have none, as JSON: `{"channels": ["ops"], "after_failures": 2}`.',
+    )
+    alert_channels: tuple[str, ...] = _setting(
+        (),
+        _channel_names,
+        "Channels that are told of troubles of the service itself, and of their end: a list of names.",
+    )
+    queue_late_after: float = _setting(
+        300.0, _seconds, "Seconds that the oldest task of a queue may wait before `ALERT_CHANNELS` are told."
+    )
+    heartbeat_url: str = _setting(
+        "",
+        _heartbeat_url,
+        "URL that beat calls (GET) each minute while all is well, for a watcher outside such as healthchecks.io.",
     )
     public_url: str = _setting(
         "", _public_url, "Where people reach the console (`https://tasks.example`), for the links in notices."

@@ -26,6 +26,7 @@ from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from app.usecases.maintenance import Maintenance
+from tasks.heartbeat_call import HeartbeatCall
 from tasks.runtime import open_store
 
 logger = logging.getLogger("celeriac.beat")
@@ -56,6 +57,8 @@ class StoreScheduler(Scheduler):
         self._redis_is_away = False
         self._admission = Admission(self._store.admission, settings.max_queued_tasks)
         self._has_room = True
+        self._heartbeat_call = HeartbeatCall(settings, self._store, system_clock)
+        self._heartbeat_call.start()
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Do a round of work, then sleep until the next firing, a message from the store, or the end of the tick."""
@@ -115,6 +118,7 @@ class StoreScheduler(Scheduler):
 
     def close(self) -> None:
         """Sign this beat off and close the store."""
+        self._heartbeat_call.stop()
         try:
             self._store.liveness.beat_gone(self._name)
         except Unavailable:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.domain.alerts.service import Trouble
 from app.domain.alerts.storm import Flow
 from app.domain.alerts.watch import WatchState
 from app.domain.status import FINISHED, ScheduleStatus
@@ -21,6 +22,8 @@ from app.store.deliveries import NewDelivery
 from app.store.keys import Keys
 from app.store.scripts import Scripts
 
+#: The field of the service's troubles that says when somebody looked last.
+_LOOKED = "looked"
 EVENTS_PER_ROUND = 200
 LOOKS_PER_ROUND = 200
 
@@ -85,7 +88,8 @@ class AlertPlan:
     events: list[str] = field(default_factory=list)
     schedules: dict[str, WatchState | None] = field(default_factory=dict)
     flows: dict[str, Flow | None] = field(default_factory=dict)
-    service: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    service: dict[str, Trouble | None] = field(default_factory=dict)
+    looked_ms: int | None = None
     due: dict[str, int | None] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
     deliveries: list[NewDelivery] = field(default_factory=list)
@@ -167,18 +171,33 @@ class AlertStore:
             for name, text in zip(wanted, found, strict=True)
         }
 
-    def service(self) -> dict[str, Mapping[str, Any]]:
-        """The troubles of the service that are known, by name."""
+    def revision(self) -> str:
+        """What `commit` takes, without anything else."""
+        return str(self._client.get(self._keys.alert("revision")) or "0")
+
+    def service(self) -> tuple[int | None, dict[str, Trouble]]:
+        """When somebody looked after the service last, and the troubles that are known, by name."""
         found: Any = self._client.hgetall(self._keys.alert("service"))
-        return {name: json.loads(text) for name, text in found.items()}
+        looked = found.pop(_LOOKED, None)
+        troubles = {name: Trouble.from_json(json.loads(text)) for name, text in found.items()}
+        return (None if looked is None else int(looked)), troubles
+
+    def is_call_due(self) -> bool:
+        """Whether no process has taken the call of HEARTBEAT_URL lately."""
+        return not self._client.exists(self._keys.alert("called"))
+
+    def take_call(self, now_ms: int, every_ms: int) -> bool:
+        """Whether to make the call of HEARTBEAT_URL now: one process does, once in that time."""
+        return bool(self._client.set(self._keys.alert("called"), now_ms, nx=True, px=every_ms))
 
     def commit(self, revision: str, plan: AlertPlan, now_ms: int) -> bool:
         """Write the plan. Returns False if another process has committed since `revision` was read."""
+        looked = {} if plan.looked_ms is None else {_LOOKED: str(plan.looked_ms)}
         stored = {
             "events": plan.events,
             "schedules": _texts({name: _json(state) for name, state in plan.schedules.items()}),
             "flows": _texts({name: _json(flow) for name, flow in plan.flows.items()}),
-            "service": _texts(plan.service),
+            "service": {**_texts({name: _json(trouble) for name, trouble in plan.service.items()}), **looked},
             "due": {member: "" if ms is None else str(ms) for member, ms in plan.due.items()},
             "late": plan.late,
             "deliveries": [_fields(delivery) for delivery in plan.deliveries],
@@ -191,7 +210,7 @@ class AlertStore:
         return bool(self._scripts("alert_default", rule=text, now_ms=now_ms))
 
 
-def _json(value: WatchState | Flow | None) -> Mapping[str, Any] | None:
+def _json(value: WatchState | Flow | Trouble | None) -> Mapping[str, Any] | None:
     return None if value is None else value.as_json()
 
 

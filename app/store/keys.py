@@ -255,10 +255,13 @@ class Keys:
         return f"{self.prefix}rate:{owner}"
 
     def alert(self, what: str) -> str:
-        """What alert rules keep. `events` STREAM: what happened and was not dealt with yet. `schedules`, `flows`,
-        `service` HASH: the states of watched schedules, channels, and troubles of the service. `due` ZSET s:SCHEDULE,
-        c:CHANNEL by the ms of the next look. `late` ZSET task id by the ms at which it is late. `default` STRING: the
-        rule of schedules without one. `revision` STRING: counts the rounds that changed any of this."""
+        """What alert rules keep.
+
+        `events` STREAM: what happened and was not dealt with yet. `schedules`, `flows`, `service` HASH: the states of
+        watched schedules, channels, and troubles of the service. `due` ZSET s:SCHEDULE, c:CHANNEL by the ms of the next
+        look. `late` ZSET task id by the ms at which it is late. `default` STRING: the rule of schedules without one.
+        `called` STRING, expires: HEARTBEAT_URL was called. `revision` STRING: counts the rounds that changed this.
+        """
         return f"{self.prefix}alerts:{what}"
 
     @property

@@ -66,14 +66,25 @@ class RecoveryStore:
         first = self._client.first(self._keys.due)
         return first[1] if first else None
 
+    def oldest_queued(self) -> dict[Kind, int]:
+        """When the message of the oldest queued task of each kind was sent, ms; without kinds that have none."""
+        oldest = dict[Kind, int]()
+        for (kind, _), sent_ms in self._oldest_by_list():
+            oldest[kind] = min(sent_ms, oldest.get(kind, sent_ms))
+        return oldest
+
     def lists_with_old(self, before_ms: int) -> list[tuple[Kind, int]]:
         """Kind and priority of each list of messages whose oldest queued task was sent by `before_ms`."""
+        return [one for one, sent_ms in self._oldest_by_list() if sent_ms <= before_ms]
+
+    def _oldest_by_list(self) -> list[tuple[tuple[Kind, int], int]]:
+        """(kind, priority) of each list of messages with queued tasks, and when that of the oldest was sent, ms."""
         lists = list(product(Kind, range(PRIORITIES)))
         with self._client.pipeline(transaction=False) as pipeline:
             for kind, priority in lists:
                 pipeline.zrange(self._keys.queued(kind, priority), 0, 0, withscores=True)
             oldest = pipeline.execute()
-        return [one for one, found in zip(lists, oldest, strict=True) if found and found[0][1] <= before_ms]
+        return [(one, int(found[0][1])) for one, found in zip(lists, oldest, strict=True) if found]
 
     def queued_until(self, kind: Kind, priority: int, until_ms: int, limit: int) -> list[Sendable]:
         """Queued tasks of one list of messages whose message was sent by `until_ms`, oldest first."""

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.alerts.rule import ScheduleAlert
-from app.domain.alerts.storm import Flow, admit, summed_up
 from app.domain.alerts.watch import Ended, Event, Late, Look, Missed, Owed, next_look_ms, step
 from app.domain.channels.notice import Notice, NoticeType
 from app.store.alerts import AlertPlan, AlertStore, Seen, TaskBrief, WatchedSchedule
-from app.store.deliveries import NewDelivery
+from app.usecases.outbox import Outbox
 
 ROUNDS = 20
 
@@ -56,8 +55,11 @@ class _Round:
     seen: Seen
     now_ms: int
     _plan: AlertPlan = field(default_factory=AlertPlan)
-    _flows: dict[str, Flow] = field(default_factory=dict)
-    _notices: int = 0
+    _outbox: Outbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        round_id = f"{self.now_ms:x}_{self.seen.revision}"
+        self._outbox = Outbox(self.store, self._plan, round_id, self.now_ms)
 
     def plan(self) -> AlertPlan:
         """What to write."""
@@ -72,10 +74,8 @@ class _Round:
             if event.words[0] == "failed":
                 self._tell_of_task(event.words, tasks)
         for name in self.seen.flow_names:
-            self._sum_up(name)
-        for name, flow in self._flows.items():
-            self._plan.flows[name] = flow if flow.passed else None
-            self._plan.due[f"c:{name}"] = flow.ends_ms if flow.passed else None
+            self._outbox.sum_up(name)
+        self._outbox.close()
         return self._plan
 
     def _task_ids(self) -> set[str]:
@@ -116,7 +116,7 @@ class _Round:
         for event in (*events, Look(self.now_ms, schedule.updated_ms, schedule.is_active)):
             state, owed = step(rule, state, event)
             for one in owed:
-                self._tell(rule.channels, _notice(one, schedule, tasks.get(one.task_id)))
+                self._outbox.tell(rule.channels, _notice(one, schedule, tasks.get(one.task_id)))
         self._plan.schedules[schedule_id] = state
         looks_ms = next_look_ms(rule, state, schedule.updated_ms) if schedule.is_active else None
         self._plan.due[f"s:{schedule_id}"] = looks_ms
@@ -127,48 +127,7 @@ class _Round:
     def _tell_of_task(self, words: tuple[str, ...], tasks: Mapping[str, TaskBrief]) -> None:
         _, task_id, at_ms, channels, name = words
         notice = Notice(NoticeType.FAILED, name, int(at_ms), reason=_reason(tasks.get(task_id)), task_id=task_id)
-        self._tell(channels.split(","), notice)
-
-    # --- channels -------------------------------------------------------------------------------
-
-    def _tell(self, channels: Iterable[str], notice: Notice) -> None:
-        """Send a notice to each channel, or count it there if there were many of late."""
-        self._notices += 1
-        for name in channels:
-            flow, passes = admit(self._flow(name), self.now_ms, f"{notice.type}: {notice.subject}")
-            self._flows[name] = flow
-            if passes:
-                self._send(name, notice)
-
-    def _sum_up(self, name: str) -> None:
-        """Send the summary of what was held back; forget the flow if nothing was."""
-        flow = self._flow(name)
-        if flow.ends_ms > self.now_ms:
-            return
-        if flow.held:
-            self._notices += 1
-            lines = [*flow.lines, *(["…"] if flow.held > len(flow.lines) else [])]
-            self._send(name, Notice(NoticeType.SUMMARY, str(flow.held), self.now_ms, reason="\n".join(lines)))
-            self._flows[name] = summed_up(flow, self.now_ms)
-        else:
-            self._flows[name] = Flow()
-
-    def _flow(self, name: str) -> Flow:
-        if name not in self._flows:
-            self._flows |= self.store.flows([name])
-        return self._flows[name]
-
-    def _send(self, channel: str, notice: Notice) -> None:
-        self._plan.deliveries.append(
-            NewDelivery(
-                type=f"alert.{notice.type}",
-                channel=channel,
-                event_id=f"msg_alert_{self.now_ms:x}_{self.seen.revision}_{self._notices}",
-                task_id=notice.task_id,
-                scheduled_task_id=notice.scheduled_task_id,
-                data=notice.as_json(),
-            )
-        )
+        self._outbox.tell(channels.split(","), notice)
 
 
 def _notice(owed: Owed, schedule: WatchedSchedule, task: TaskBrief | None) -> Notice:

@@ -21,6 +21,7 @@ from app.usecases.delivery_upkeep import DeliveryUpkeep
 from app.usecases.dispatch import Dispatcher
 from app.usecases.recovery import Recovery
 from app.usecases.retention import Retention
+from app.usecases.service_watch import ServiceWatch
 
 logger = logging.getLogger("celeriac.maintenance")
 
@@ -39,6 +40,7 @@ class Maintenance:
         self.recovery = Recovery(store, dispatcher, settings, actor, steps=steps)
         self.retention = Retention(store.retention, settings)
         self.alerts = AlertWork(store.alerts, settings.alert_default)
+        self.service = ServiceWatch(store, settings.alert_channels, settings.queue_late_after)
         self.bulks = BulkWork(store, dispatcher, settings)
         self.deliveries = DeliveryUpkeep(store.deliveries, settings, self.recovery)
         self._parts: tuple[Callable[[int], object], ...] = (
@@ -53,6 +55,7 @@ class Maintenance:
             self.deliveries.trim,
             self.retention.run,
             self.alerts.run,
+            self.service.run,
             self.bulks.work_off,
         )
 

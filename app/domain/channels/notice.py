@@ -31,8 +31,8 @@ class NoticeType(StrEnum):
 class Notice:
     """A notice before it is put into the words of a channel. Empty values are unknown or do not apply.
 
-    subject: the name of the task or scheduled task, or what the service has trouble with. reason: why, such as the
-    error. count: how many times in a row. since_ms: since when.
+    subject: the name of the task or scheduled task, or a key of _TROUBLES. reason: why, such as the error. count: how
+    many times in a row. since_ms: since when.
     """
 
     type: NoticeType
@@ -79,8 +79,17 @@ _HEADLINES: Mapping[NoticeType, Mapping[Language, str]] = {
     NoticeType.RECOVERED: {"en": "Recovered: {}", "zh": "已恢复：{}"},
     NoticeType.SUMMARY: {"en": "And {} more in 5 min", "zh": "5 分钟内还有 {} 条通知"},
     NoticeType.TROUBLE: {"en": "Celeriac has trouble: {}", "zh": "Celeriac 服务异常：{}"},
-    NoticeType.WELL: {"en": "Celeriac is well again: {}", "zh": "Celeriac 服务已恢复：{}"},
+    NoticeType.WELL: {"en": "Celeriac is well again. It was: {}", "zh": "Celeriac 服务已恢复。此前：{}"},
     NoticeType.TEST: {"en": "Test: {}", "zh": "测试：{}"},
+}
+#: The subjects of troubles in words; the detail takes the place of {}.
+_TROUBLES: Mapping[str, Mapping[Language, str]] = {
+    "beat": {"en": "no beat is running, so scheduled tasks do not fire", "zh": "beat 未运行，定时任务不会触发"},
+    "workers": {"en": "no worker serves the queue {}", "zh": "没有 worker 处理队列 {}"},
+    "memory": {"en": "Redis has used {} of its memory", "zh": "Redis 已使用 {} 的内存"},
+    "writes": {"en": "writes are refused: {}", "zh": "写入被拒绝：{}"},
+    "queue": {"en": "the oldest task of the queue {} has waited too long", "zh": "队列 {} 中最早的任务等待过久"},
+    "away": {"en": "neither a beat nor a worker was running", "zh": "此前没有 beat 和 worker 运行"},
 }
 _LABELS: Mapping[str, Mapping[Language, str]] = {
     "count": {"en": "Count", "zh": "次数"},
@@ -95,10 +104,13 @@ _LABELS: Mapping[str, Mapping[Language, str]] = {
 def message_of(notice: Notice, language: Language, public_url: str) -> Message:
     """Put a notice into words. `public_url`: where people reach the console, "" if that is unknown."""
     labels = {name: words[language] for name, words in _LABELS.items()}
+    subject, detail = notice.subject, notice.reason
+    if notice.type in (NoticeType.TROUBLE, NoticeType.WELL) and subject in _TROUBLES:
+        subject, detail = _TROUBLES[subject][language].format(detail), ""
     return Message(
-        headline=_HEADLINES[notice.type][language].format(notice.subject),
+        headline=_HEADLINES[notice.type][language].format(subject),
         facts=tuple((labels[name], value) for name, value in _facts(notice)),
-        detail=notice.reason,
+        detail=detail,
         link=_link(notice, public_url),
         link_label=labels["link"],
         notice=notice,

@@ -274,6 +274,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"error:[0-9a-f]+(?::by)?", _expires),
         (r"call:.+", _expires),
         (r"events(?::since)?", _expires),
+        (r"alerts:called", _expires),
         (r"alerts:(?:events|schedules|flows|service|due|late|default|revision)", _fine),
         (r"workers|beats|seq|errors|channels", _fine),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),

@@ -152,7 +152,12 @@ _WHEN: dict[str, dict[str, Any]] = {
     "scheduled": {"task_type": "scheduled", **_EVERY_NIGHT},
 }
 TASK_EXAMPLES = {
-    f"{kind}, {name}": {**row.example, **when} for kind, row in KINDS.items() for name, when in _WHEN.items()
+    **{f"{kind}, {name}": {**row.example, **when} for kind, row in KINDS.items() for name, when in _WHEN.items()},
+    "code, with a callback": {
+        **KINDS[Kind.CODE].example,
+        "callback_url": "https://example.com/told",
+        "callback_on": ["failed", "stopped"],
+    },
 }
 SCHEDULE_EXAMPLES = {str(kind): {**row.example, **_EVERY_NIGHT} for kind, row in KINDS.items()}
 CHANGE_EXAMPLES = {"a name and tags": {"name": "sum of two", "tags": ["math"]}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from app.domain.webhooks import WebhookSecret, webhook_headers
@@ -10,6 +11,8 @@ from app.version import VERSION
 from tasks.deliveries.channel import HttpChannel, Notice, Verdict
 from tasks.http import Cancel, HttpClient, Request
 
+logger = logging.getLogger("celeriac.deliveries")
+
 
 class Callback(HttpChannel):
     """Posts finished tasks. Each try is signed anew, with all current secrets."""
@@ -17,10 +20,15 @@ class Callback(HttpChannel):
     def __init__(self, client: HttpClient, secrets: Sequence[WebhookSecret]) -> None:
         super().__init__(client)
         self._secrets = secrets
+        self._has_warned = False
 
     def send(self, notice: Notice, cancel: Cancel) -> Verdict:
         if notice.task is None:
             return Verdict.failed(None, "the task was removed before it could be told of")
+        if not self._secrets and not self._has_warned:
+            self._has_warned = True
+            words = "callbacks are sent without a signature: CALLBACK_SECRETS is empty"
+            logger.warning(words, extra={"action": "callbacks_unsigned"})
         return super().send(notice, cancel)
 
     def request(self, notice: Notice) -> Request:

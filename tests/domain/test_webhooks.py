@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from app.domain.webhooks import WebhookSecret, webhook_headers
+from app.settings import SettingsError, read_settings
 
 TEXT = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRET = WebhookSecret.parse(TEXT)
@@ -96,3 +97,11 @@ def test_padding_may_be_left_out() -> None:
 def test_what_is_no_secret_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         WebhookSecret.parse(text)
+
+
+def test_the_setting_is_a_list_whose_values_are_never_shown() -> None:
+    settings = read_settings({"CALLBACK_SECRETS": f"{TEXT}, {OTHER_TEXT}"})
+    assert settings.callback_secrets == (SECRET, OTHER)
+    assert repr(settings.callback_secrets) == "(WebhookSecret(), WebhookSecret())"
+    with pytest.raises(SettingsError, match=r"^CALLBACK_SECRETS entry 2 must begin with whsec_$"):
+        read_settings({"CALLBACK_SECRETS": f"{TEXT},s3cret"})

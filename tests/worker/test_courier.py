@@ -119,11 +119,15 @@ def test_a_callback_is_posted_and_signed_with_every_secret(store: Store, now: Vi
     assert made.ms > 0
 
 
-def test_without_a_secret_a_callback_is_not_signed(store: Store, now: VirtualClock, run: Run) -> None:
+def test_without_a_secret_a_callback_is_not_signed_and_the_log_says_so_once(
+    store: Store, now: VirtualClock, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
     with Target(answering(OK)) as target:
         run(callback_secrets=())
-        await_tries(store, told(store, now, target.url), 1)
+        for _ in range(2):
+            await_tries(store, told(store, now, target.url), 1)
     assert target.received[0].headers.keys() & {"webhook-id", "webhook-signature"} == {"webhook-id"}
+    assert caplog.text.count("without a signature") == 1
 
 
 def test_a_delivery_is_sent_at_once(store: Store, now: VirtualClock, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

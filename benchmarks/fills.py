@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import redis
@@ -15,6 +16,8 @@ from benchmarks.made import HOUR_MS, NO_OP, add_schedules, store_at
 BATCH = 1_000
 NAMES = 1_000
 DELAYS_PER_WRITE = 500
+#: One packs while the server works for the other.
+THREADS = 2
 TEN_YEARS_MS = 10 * 365 * 24 * HOUR_MS
 SCHEDULE_ID = "01a20786-bb40-7dea-8c0d-e64779664c00"
 
@@ -88,17 +91,23 @@ def delays(url: str, count: int) -> None:
         spec=dict(NO_OP),
     )
     step_ms = TEN_YEARS_MS // count
-    with store_at(url) as store:
-        for first in range(0, count, DELAYS_PER_WRITE):
+    with store_at(url) as store, ThreadPoolExecutor(THREADS) as threads:
+
+        def write(first: int) -> None:
             numbers = range(first, min(first + DELAYS_PER_WRITE, count))
             due = (now_ms + HOUR_MS + number * step_ms for number in numbers)
             store.tasks.create([replace(made, id=new_id(now_ms), due_ms=due_ms) for due_ms in due], now_ms)
 
+        for _ in threads.map(write, range(0, count, DELAYS_PER_WRITE)):
+            pass  # an error of a write is raised here
+
 
 def waiting_schedules(url: str, count: int) -> None:
     """Schedules that fire at full hours, from the next hour but one."""
-    with store_at(url) as store:
-        add_schedules(store, count, (system_clock() // HOUR_MS + 2) * HOUR_MS)
+    next_run_ms = (system_clock() // HOUR_MS + 2) * HOUR_MS
+    with store_at(url) as store, ThreadPoolExecutor(THREADS) as threads:
+        for _ in threads.map(lambda _: add_schedules(store, count // THREADS, next_run_ms), range(THREADS)):
+            pass  # an error of a write is raised here
 
 
 def schedules_and_delays(url: str, count: int) -> None:

@@ -53,20 +53,23 @@ class _Run:
         self._started: dict[str, Round] = {}
 
     def start(self, stack: contextlib.ExitStack, size: object, progress: Progress) -> None:
-        """Start all sides at the same time: nothing is measured yet."""
+        """Start all sides at the same time: nothing is measured yet.
+
+        The threads live as long as the sides: Linux can end a process with the thread that started it.
+        """
         sides = self._measurement.sides
-        with ThreadPoolExecutor(len(sides)) as threads:
-            starts = [threads.submit(_entered, side, size) for side in sides]
-            for side, start in zip(sides, starts, strict=True):
-                progress(f"{self._measurement.name}: starting {side.name}")
-                try:
-                    context, self._started[side.name] = start.result()
-                except SideAbsent as lack:
-                    self.absent[side.name] = str(lack)
-                except Exception as error:  # told in the table and the exit status
-                    self._fail(side.name, error)
-                else:
-                    stack.push(context)
+        threads = stack.enter_context(ThreadPoolExecutor(len(sides)))
+        starts = [threads.submit(_entered, side, size) for side in sides]
+        for side, start in zip(sides, starts, strict=True):
+            progress(f"{self._measurement.name}: starting {side.name}")
+            try:
+                context, self._started[side.name] = start.result()
+            except SideAbsent as lack:
+                self.absent[side.name] = str(lack)
+            except Exception as error:  # told in the table and the exit status
+                self._fail(side.name, error)
+            else:
+                stack.push(context)
 
     def take_turns(self, rounds: int, progress: Progress, *, is_warm_up: bool = False) -> None:
         for number, order in enumerate(turns(self._measurement.sides, rounds), start=1):

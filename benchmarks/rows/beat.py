@@ -229,7 +229,7 @@ MEASUREMENTS = (
         ),
         ours=Side("Celeriac", "celery beat and one code worker", functools.partial(idle, is_full=True)),
         baselines=(Side(NOTHING_PENDING, "the same on an empty server", functools.partial(idle, is_full=False)),),
-        full=(1_000_000, 4.0),
+        full=(1_000_000, 3.0),
         quick=(5_000, 0.5),
     ),
     Measurement(

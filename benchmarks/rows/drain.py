@@ -64,7 +64,7 @@ MEASUREMENTS = (
         figures=FIGURES,
         ours=Side("Celeriac", "one code worker as start.py runs it: a sandboxed process, a record and a history", ours),
         baselines=tuple(map(side, PEERS)),
-        full=1_500,
+        full=1_200,
         quick=150,
         is_headline=True,
     ),

@@ -108,7 +108,7 @@ def theirs(size: Size, *, peer: Peer) -> Iterator[Round]:
         yield stack.enter_context(_in_background(lambda: _losses(size, url, workers, path)))
 
 
-FULL = Size(tasks=200, kills=5, patience_seconds=90)
+FULL = Size(tasks=200, kills=5, patience_seconds=75)
 
 MEASUREMENTS = (
     Measurement(

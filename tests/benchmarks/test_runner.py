@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -45,6 +46,18 @@ def test_all_sides_are_up_while_rounds_are_interleaved_after_a_warm_up() -> None
     assert sorted(log[:2]) == ["start a 10", "start b 10"]  # at the same time
     assert log[2:] == ["a", "b", "a", "b", "b", "a", "end b", "end a"]
     assert {name: found.values for name, found in outcome.rounds[""].items()} == {"a": (1.0, 2.0), "b": (3.0, 4.0)}
+
+
+def test_the_threads_that_started_the_sides_live_as_long_as_they() -> None:
+    """Else the servers that they have started end with them (PR_SET_PDEATHSIG)."""
+
+    @contextlib.contextmanager
+    def start(size: int) -> Iterator[Round]:
+        thread = threading.current_thread()
+        yield lambda: float(thread.is_alive())
+
+    outcome = run(measurement(Side("a", "", start)), is_quick=True, progress=lambda text: None)
+    assert outcome.rounds[""]["a"].values == (1.0, 1.0, 1.0)
 
 
 def test_a_quick_run_starts_the_sides_with_the_quick_size_for_three_rounds() -> None:

@@ -33,7 +33,7 @@ def build() -> Flask:
     store = Store.at(redis_url, max_connections=settings.api_threads)
     log_warnings(store.liveness)
     # It requires no layers, unlike a worker's: here programs are compiled, and never run.
-    sandbox = Sandbox(spare_children=1, extra_modules=settings.sandbox_extra_modules)
+    sandbox = Sandbox(spare_children=1, runs_programs=False, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()
     atexit.register(sandbox.close)
     context = compose(settings, store, sandbox.check)

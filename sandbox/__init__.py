@@ -10,8 +10,9 @@ Theory of operation
     Sandbox  spare children ──┴──────▶ forks on request, reaps, reports deaths  ────▶ lock down, wait,
     Link     control socket  ◀───────  has no secret, socket, file, environment       run ONE program
 
-1. The parent starts the *zygote*: a fresh interpreter that imports what programs may use, then locks itself in
-   (`inside/confine.py`: namespaces, an empty root, another user, Landlock and more) and forks on request.
+1. The parent starts the *zygote* (there are two: see README.md): a fresh interpreter that imports what programs may
+   use, then locks itself in (`inside/confine.py`: namespaces, an empty root, another user, Landlock and more) and forks
+   on request.
 2. Each *child* is forked, gives up what is left (`inside/lockdown.py`: descriptors, limits, seccomp) and waits for its
    job. Children are forked ahead of time, so a task waits for neither the fork nor the lock-down. A child runs
    exactly one program and ends.

@@ -1,28 +1,27 @@
 """The zygote as the parent sees it: a process, a control socket, and a thread that is told about children.
 
-Messages on the control socket (SOCK_SEQPACKET, JSON):
-    parent -> zygote   {"spawn": n, "memory": bytes, "cpu": seconds}, with the child's end of its socket
-    zygote -> parent   {"ready": {layer: state}}
-                       {"born": n}, with a pidfd of the child
-                       {"died": n, "status": wait status, "cpu_ms": …, "memory_kb": …}
+Messages on the control socket (SOCK_SEQPACKET):
+    parent -> zygote   SPAWN, with the child's end of its socket
+    zygote -> parent   first, as JSON, {"ready": {layer: state}, "version": text}
+                       NEWS that a child is born, with its pidfd, or that it died
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from sandbox import protocol
 from sandbox.verdict import SandboxError
 
 ZYGOTE = Path(__file__).parent / "inside" / "zygote.py"
@@ -43,11 +42,11 @@ class Death:
 
 @dataclass(slots=True)
 class Child:
-    """A child: its socket, the means to kill it, and how it died."""
+    """A child: its socket, the means to kill it, and how it died. version: of its Python and its policy."""
 
     socket: socket.socket
     memory_bytes: int
-    cpu_seconds: int | None
+    version: str
     pidfd: int | None = None
     death: Death | None = None
     kill_wanted: bool = False
@@ -77,6 +76,11 @@ class Child:
             if self.kill_wanted:
                 self._kill_if_born()
 
+    def discard(self) -> None:
+        """Kill it, and let go of its socket."""
+        self.kill()
+        self.socket.close()
+
     def _kill_if_born(self) -> None:
         if self.pidfd is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -99,8 +103,9 @@ class Link:
         """Start it and wait until it is locked in. Raises SandboxError."""
         self.lost = threading.Event()
         self.layers: dict[str, str] = {}
+        self.version = ""
         self._children: dict[int, Child] = {}
-        self._numbers = itertools.count(1)
+        self.spawned = 0
         self._lock = threading.Lock()
         self._control, self._theirs = _blocking_pair(socket.SOCK_SEQPACKET)
         self._process: subprocess.Popen[bytes] | None = None
@@ -128,8 +133,8 @@ class Link:
     def _await_ready(self) -> None:
         self._control.settimeout(START_SECONDS)
         try:
-            message = self._control.recv(MAX_MESSAGE_BYTES)
-            self.layers = json.loads(message)["ready"]
+            said = json.loads(self._control.recv(MAX_MESSAGE_BYTES))
+            self.layers, self.version = said["ready"], said["version"]
         except (OSError, ValueError, KeyError) as error:
             self.close()
             raise SandboxError(f"the zygote did not start: {type(error).__name__}") from error
@@ -138,11 +143,12 @@ class Link:
     def spawn(self, memory_bytes: int, cpu_seconds: int | None) -> Child:
         """Request a child. Its socket accepts a job at once. Raises SandboxError if the zygote is gone."""
         ours, theirs = _blocking_pair(socket.SOCK_STREAM)
-        child = Child(ours, memory_bytes, cpu_seconds)
+        child = Child(ours, memory_bytes, self.version)
         with self._lock:
-            number = next(self._numbers)
+            self.spawned += 1
+            number = self.spawned
             self._children[number] = child
-        message = json.dumps({"spawn": number, "memory": memory_bytes, "cpu": cpu_seconds}).encode()
+        message = protocol.SPAWN.pack(number, memory_bytes, cpu_seconds or 0)
         try:
             with theirs:
                 socket.send_fds(self._control, [message], [theirs.fileno()])
@@ -164,26 +170,27 @@ class Link:
                 message, fds, _, _ = socket.recv_fds(self._control, MAX_MESSAGE_BYTES, 1)
                 if not message:
                     break
-                self._heard(json.loads(message), fds)
-        except (OSError, ValueError):
+                self._heard(message, fds)
+        except (OSError, struct.error):
             pass  # the zygote is gone, or was told to end
         self.lost.set()
         self._bury_all()
         self._reap()
 
-    def _heard(self, message: dict[str, Any], fds: list[int]) -> None:
-        if "born" in message:
+    def _heard(self, message: bytes, fds: list[int]) -> None:
+        letter, number, status, cpu_ms, memory_kb = protocol.NEWS.unpack(message)
+        if letter == protocol.BORN:
             with self._lock:
-                child = self._children.get(message["born"])
+                child = self._children.get(number)
             if child is None or not fds:
                 for fd in fds:
                     os.close(fd)
             else:
                 child.born(fds[0])
-        elif "died" in message:
-            child = self._forget(message["died"])
+        else:
+            child = self._forget(number)
             if child is not None:
-                child.buried(Death(message["status"], message["cpu_ms"], message["memory_kb"]))
+                child.buried(Death(status, cpu_ms, memory_kb))
 
     def _bury_all(self) -> None:
         with self._lock:

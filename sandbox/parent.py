@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import marshal
 import math
 import os
 import signal
@@ -12,12 +12,14 @@ import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox import protocol, reply
 from sandbox.cancel import Cancel
+from sandbox.codes import Codes, Kept, key_of
 from sandbox.link import Child, Death, Link
+from sandbox.pool import Pool
 from sandbox.reply import Conversation, Forged
 from sandbox.verdict import (
     DEFAULT_MEMORY_BYTES,
@@ -61,14 +63,35 @@ class _ZygoteLost(Exception):
     """The zygote died during a run, or the child before it began. A program has no effect outside: run it again."""
 
 
+class _LeanIsNotEnough(Exception):
+    """The program asked for something that only children of the full zygote have: run it again in one of those."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a child is told to do. key: under which the compiled code is kept; None where nothing is kept."""
+
+    letter: bytes
+    fields: tuple[Any, ...]
+    key: bytes | None = None
+
+    def message(self, kept: Kept | None) -> bytes:
+        """The bytes that the child reads."""
+        if self.key is None:
+            return protocol.frame(self.letter, marshal.dumps(self.fields))
+        code = b"" if kept is None else kept.code
+        return protocol.frame(self.letter, marshal.dumps((code, kept is None, *self.fields)))
+
+
 class Sandbox:
     """Runs programs. Thread-safe: up to `max_children` runs at the same time; further ones wait.
 
-    spare_children: how many children to keep locked down and waiting.
+    spare_children: how many children to keep locked down and waiting, of each of the two zygotes.
     require: layers without which `start` refuses; "landlock|root" asks for one of the two.
     extra_modules: additional modules that programs may import, complete and unguarded, at the operator's own risk.
     language_layer: False turns off RestrictedPython and all guards. For tests of the other layers only.
     without: layers to leave out. For tests of the other layers only.
+    runs_programs: False where programs are only checked, so that `start` starts no lean zygote.
     """
 
     def __init__(
@@ -81,53 +104,56 @@ class Sandbox:
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         language_layer: bool = True,
         without: Sequence[str] = (),
+        runs_programs: bool = True,
     ) -> None:
-        self._spare_children = spare_children
-        self._require = tuple(require)
-        self._options = [
+        options = [
             *(f"--module={name}" for name in extra_modules),
             *(f"--without={name}" for name in without),
             *([] if language_layer else ["--unguarded"]),
         ]
-        self._memory_bytes = memory_bytes
+        self._full = Pool(options, spare_children, memory_bytes, require)
+        self._lean = Pool([*options, "--lean"], spare_children, memory_bytes, require)
+        self._runs_programs = runs_programs
         self._max_children = max_children
         self._places = threading.BoundedSemaphore(max_children)
         self._lock = threading.Lock()
         self._knows_forks = False
-        self._link: Link | None = None
-        self._spares: deque[Child] = deque()
-        self._closed = False
-        self._layers: dict[str, str] = {}
         self._checked: OrderedDict[bytes, list[Problem]] = OrderedDict()
+        self._codes = Codes()
 
     # --- life -----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the zygote. Raises SandboxError, in particular LayersMissing if a required layer is not active."""
-        layers = self._live_link().layers
-        missing = [wanted for wanted in self._require if not _holds(wanted, layers)]
-        if missing:
+        """Start the zygotes. Raises SandboxError, in particular LayersMissing if a required layer is not active."""
+        try:
+            self._full.live_link()
+            if self._runs_programs:
+                self._lean.live_link()
+        except LayersMissing:
             self.close()
-            raise LayersMissing(", and ".join(_said(wanted, layers) for wanted in missing))
+            raise
+        self._watch_forks()
 
     def close(self) -> None:
-        """End the zygote and every child."""
-        with self._lock:
-            self._closed = True
-            link, self._link = self._link, None
-            spares, self._spares = list(self._spares), deque()
-        for child in spares:
-            child.socket.close()
-        if link is not None:
-            link.close()
+        """End the zygotes and every child."""
+        self._full.close()
+        self._lean.close()
 
     @property
     def layers(self) -> Mapping[str, str]:
         """Layer -> "on", or why it is off. Empty before the start."""
-        return dict(self._layers)
+        return dict(self._full.layers)
+
+    @property
+    def _link(self) -> Link | None:
+        return self._full.link
+
+    @property
+    def _spares(self) -> deque[Child]:
+        return self._full.spares
 
     def _watch_forks(self) -> None:
-        """Make sure that a process forked from this one (a prefork worker) starts a zygote of its own."""
+        """Make sure that a process forked from this one (a prefork worker) starts zygotes of its own."""
         if not self._knows_forks and hasattr(os, "register_at_fork"):
             self._knows_forks = True
             myself = weakref.ref(self)
@@ -143,63 +169,21 @@ class Sandbox:
         """Forget everything, in a forked process: the other threads are gone, and so are the locks they held."""
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(self._max_children)
-        link, self._link = self._link, None
-        self._drop_spares()
-        if link is not None:
-            link.abandon()
+        self._codes = Codes()
+        self._full.start_anew()
+        self._lean.start_anew()
 
-    def _live_link(self) -> Link:
-        """Return the zygote, started again if it has died."""
-        with self._lock:
-            self._watch_forks()
-            if self._closed:
-                raise SandboxError("the sandbox is closed")
-            if self._link is None or self._link.lost.is_set():
-                if self._link is not None:
-                    self._link.close()
-                self._drop_spares()
-                self._link = Link(self._options)
-                self._layers = self._link.layers
-                self._refill(self._link)
-            return self._link
-
-    def _drop_spares(self) -> None:
-        while self._spares:
-            self._spares.popleft().socket.close()
-
-    def _refill(self, link: Link) -> None:
-        while len(self._spares) < self._spare_children:
-            self._spares.append(link.spawn(self._memory_bytes, None))
-
-    def _take_child(self, limits: Limits) -> Child:
-        """Return a spare child if one fits, else a new one for these limits. Raises _ZygoteLost: try again."""
+    def _take_child(self, pool: Pool, limits: Limits) -> Child:
+        """Return a child for these limits. Raises _ZygoteLost: try again."""
+        self._watch_forks()
         try:
-            return self._make_child(limits)
+            return pool.take(limits)
+        except LayersMissing:
+            raise
         except SandboxError as error:
-            if self._closed:
+            if pool.closed:
                 raise
             raise _ZygoteLost(str(error)) from error
-
-    def _make_child(self, limits: Limits) -> Child:
-        link = self._live_link()
-        cpu_seconds = None if limits.cpu_seconds is None else math.ceil(limits.cpu_seconds)
-        if cpu_seconds is not None or limits.memory_bytes != self._memory_bytes:
-            return link.spawn(limits.memory_bytes, cpu_seconds)
-        with self._lock:
-            while self._spares:
-                child = self._spares.popleft()
-                if child.still_waits():
-                    return child
-                child.socket.close()  # it was killed while it waited
-        return link.spawn(self._memory_bytes, None)
-
-    def _replace_spare(self) -> None:
-        with self._lock:
-            if self._link is not None and not self._link.lost.is_set():
-                try:
-                    self._refill(self._link)
-                except SandboxError:
-                    return  # the next run starts a new zygote
 
     # --- runs -----------------------------------------------------------------------------------
 
@@ -216,16 +200,10 @@ class Sandbox:
         It must not block. The verdict holds the whole output nevertheless. If the sandbox has to run the program again,
         only the first run's output is passed on.
         """
-        job = {
-            "do": "run",
-            "source": program.source,
-            "function": program.function_name,
-            "args": program.args_json.decode(),
-            "kwargs": program.kwargs_json.decode(),
-            "context": json.loads(program.context_json),
-            "result_bytes": limits.result_bytes,
-            "stdout_bytes": limits.stdout_bytes,
-        }
+        source = _encoded(program.source)
+        function, arguments = _encoded(program.function_name), (program.args_json, program.kwargs_json)
+        limited = (program.context_json, limits.result_bytes, limits.stdout_bytes)
+        job = _Job(protocol.RUN, (source, function, *arguments, *limited), key_of(source))
         return self._run_job(job, limits, cancel or Cancel(), on_output)
 
     def check(self, source: str, function_name: str, call: tuple[int, Sequence[str]] | None = None) -> list[Problem]:
@@ -233,12 +211,13 @@ class Sandbox:
 
         call: how many positional arguments the function gets, and the names of the others.
         """
-        key = hashlib.sha256(f"{function_name}\0{call}\0{source}".encode("utf-8", "surrogatepass")).digest()
+        key = hashlib.sha256(_encoded(f"{function_name}\0{call}\0{source}")).digest()
         with self._lock:
             if key in self._checked:
                 self._checked.move_to_end(key)
                 return self._checked[key]
-        job = {"do": "check", "source": source, "function": function_name, "call": call}
+        told = None if call is None else (call[0], list(call[1]))
+        job = _Job(protocol.CHECK, (_encoded(source), _encoded(function_name), told))
         verdict = self._run_job(job, CHECK_LIMITS, Cancel())
         problems = _problems(verdict)
         if verdict.result_json is None:
@@ -250,7 +229,7 @@ class Sandbox:
         return problems
 
     def _run_job(
-        self, job: dict[str, Any], limits: Limits, cancel: Cancel, on_output: Callable[[str], None] | None = None
+        self, job: _Job, limits: Limits, cancel: Cancel, on_output: Callable[[str], None] | None = None
     ) -> Verdict:
         if not self._take_place(cancel):
             return Verdict(stopped=True)
@@ -258,7 +237,7 @@ class Sandbox:
             for attempt in range(TRIES):
                 try:
                     first_output = on_output if attempt == 0 else None
-                    return self._run_in_child(self._take_child(limits), job, limits, cancel, first_output)
+                    return self._run_once(job, limits, cancel, first_output, may_be_lean=attempt == 0)
                 except _ZygoteLost as lost:
                     last = lost
                     time.sleep(_RESTART_PAUSE_SECONDS * attempt)
@@ -273,25 +252,57 @@ class Sandbox:
                 return False
         return True
 
+    def _run_once(
+        self,
+        job: _Job,
+        limits: Limits,
+        cancel: Cancel,
+        on_output: Callable[[str], None] | None,
+        *,
+        may_be_lean: bool,
+    ) -> Verdict:
+        kept = None if job.key is None else self._codes.get(job.key)
+        if job.key is not None and kept is not None and kept.fits_lean and may_be_lean:
+            child = self._take_child(self._lean, limits)
+            if child.version == kept.version and self._lean.layers == self._full.layers:
+                try:
+                    return self._run_in_child(self._lean, child, job, kept, limits, cancel, on_output)
+                except _LeanIsNotEnough:
+                    kept, on_output = replace(kept, fits_lean=False), None
+                    self._codes.put(job.key, kept)
+            else:
+                child.discard()
+        child = self._take_child(self._full, limits)
+        if kept is not None and kept.version != child.version:
+            kept = None
+        return self._run_in_child(self._full, child, job, kept, limits, cancel, on_output)
+
     def _run_in_child(
         self,
+        pool: Pool,
         child: Child,
-        job: dict[str, Any],
+        job: _Job,
+        kept: Kept | None,
         limits: Limits,
         cancel: Cancel,
         on_output: Callable[[str], None] | None,
     ) -> Verdict:
         deadline = time.monotonic() + limits.wall_seconds
+        wants_code = job.key is not None and kept is None
         budget = limits.stdout_bytes + limits.result_bytes + protocol.SLACK_BYTES
+        budget += protocol.MAX_CODE_BYTES if wants_code else 0
         # A program that prints byte by byte sends many headers.
-        conversation = Conversation(limits, protocol.Frames(budget), 8 * budget, on_output)
+        conversation = Conversation(
+            limits, protocol.Frames(budget), 8 * budget, on_output, wants_code, pool is self._lean
+        )
         cancel.bind(child.kill)
         try:
-            verdict = _converse(child, job, conversation, deadline, self._replace_spare)
+            verdict = _converse(child, job.message(kept), conversation, deadline, pool.refill)
         finally:
             cancel.bind(None)
-            child.kill()
-            child.socket.close()
+            child.discard()
+        if job.key is not None and conversation.code:
+            self._codes.put(job.key, _kept(child, conversation.code))
         if verdict is None:
             verdict = conversation.verdict(failure=_cause_of_death(child, conversation, cancel))
         elif verdict.result_json is None and child.died.wait(_DEATH_SECONDS) and child.death is not None:
@@ -304,23 +315,22 @@ class Sandbox:
         return verdict
 
 
-def _holds(wanted: str, layers: Mapping[str, str]) -> bool:
-    """Whether one of the alternatives is on."""
-    return any(layers.get(name) == "on" for name in wanted.split("|"))
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _said(wanted: str, layers: Mapping[str, str]) -> str:
-    return " or ".join(f"{name} ({layers.get(name, 'unknown')})" for name in wanted.split("|"))
+def _kept(child: Child, sent: bytes) -> Kept:
+    return Kept(child.version, sent[:1] == protocol.FITS_LEAN, sent[1:])
 
 
 def _converse(
-    child: Child, job: dict[str, Any], conversation: Conversation, deadline: float, meanwhile: Callable[[], None]
+    child: Child, message: bytes, conversation: Conversation, deadline: float, meanwhile: Callable[[], None]
 ) -> Verdict | None:
     """Send the job and read what the child says. None if it ended without a result or failure."""
     limits = conversation.limits
     try:
         child.socket.settimeout(max(deadline - time.monotonic(), 0.001))
-        child.socket.sendall(protocol.frame(b"j", json.dumps(job).encode()))
+        child.socket.sendall(message)
         meanwhile()  # the caller and the zygote have nothing else to do while the child works
         while True:
             remaining = deadline - time.monotonic()
@@ -352,6 +362,8 @@ def _hung_up(child: Child, conversation: Conversation) -> Verdict | None:
 
 
 def _last_word(conversation: Conversation, letter: bytes, payload: bytes) -> Verdict:
+    if letter == protocol.NOT_HERE:
+        raise _LeanIsNotEnough
     if letter == protocol.FAILURE:
         return conversation.verdict(failure=reply.read_failure(payload))
     if len(payload) > conversation.limits.result_bytes:

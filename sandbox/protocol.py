@@ -1,7 +1,10 @@
 """The bytes between the parent and a child. Both sides import this file; it imports nothing of the package.
 
-The parent sends one frame, the job, as JSON. The child sends any number of OUTPUT frames, then METRICS, and finally
-RESULT or FAILURE. A frame is one letter, the length of the payload in four bytes, and the payload.
+The parent sends one frame, RUN or CHECK. The child sends CODE if it is wanted, before the program starts; then any
+number of OUTPUT frames, then METRICS, and finally RESULT, FAILURE or NOT_HERE. A frame is one letter, the length of the
+payload in four bytes, and the payload.
+
+SPAWN and NEWS are what the parent and a zygote tell each other, one to a datagram.
 """
 
 from __future__ import annotations
@@ -9,13 +12,23 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+#: Marshalled tuples. (The parent writes marshalled values and never reads any: reading hostile ones is not safe.)
+#: code (marshalled; empty where it is not known), whether to send the code, source, function, args, kwargs and context
+#: (JSON), most bytes of result and of output. All texts are UTF-8, so that the child decodes what it needs.
+RUN = b"j"
+CHECK = b"k"  # source, function, and what signatures.problem_of_call takes
+CODE = b"c"  # FITS_LEAN or NEEDS_FULL, and the program's marshalled code; empty where it is too long to be kept
+FITS_LEAN, NEEDS_FULL = b"l", b"f"
 OUTPUT = b"o"  # UTF-8 text that the program printed; an empty last one says that the rest was cut off
 METRICS = b"m"  # JSON: {"cpu_ms", "memory_kb"}
 RESULT = b"r"  # JSON: what the function returned (run), or the list of problems (check)
 FAILURE = b"f"  # JSON: {"type", "message", "line", "traceback", "permanent"}
+NOT_HERE = b"n"  # empty: the program asked for something that children of the lean zygote do not have
 
 HEADER = struct.Struct("!cI")
 MAX_JOB_BYTES = 16 * 1024 * 1024
+#: Code that takes more is compiled anew for each run.
+MAX_CODE_BYTES = 256 * 1024
 #: Bytes that a child may send besides output and result: headers, metrics, a traceback.
 SLACK_BYTES = 65_536
 MAX_MESSAGE_CHARS = 4_000
@@ -23,6 +36,12 @@ MAX_TRACEBACK_CHARS = 16_000
 MAX_TYPE_CHARS = 200
 #: How deep a result may be nested: its readers recurse, with a stack of their own above.
 MAX_RESULT_DEPTH = 500
+
+#: To the zygote, with the child's end of its socket: number, bytes of memory, seconds of processor time (0: no limit).
+SPAWN = struct.Struct("!IQI")
+#: From the zygote: BORN with a pidfd, or DIED; number, wait status, milliseconds of processor time, KB of memory.
+NEWS = struct.Struct("!cIidQ")
+BORN, DIED = b"b", b"d"
 
 
 def frame(letter: bytes, payload: bytes) -> bytes:

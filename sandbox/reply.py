@@ -41,18 +41,27 @@ def _finite(text: str) -> float:
 
 
 _Utf8Decoder = codecs.getincrementaldecoder("utf-8")
+_LAST = (protocol.RESULT, protocol.FAILURE)
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(slots=True)
 class Conversation:
-    """The messages of a child so far. `on_output` gets the output while it arrives."""
+    """The messages of a child so far.
+
+    on_output: gets the output while it arrives.
+    wants_code: the child has been asked for the program's code, and sends that first.
+    lean: it is a child of the lean zygote.
+    """
 
     limits: Limits
     frames: protocol.Frames
     budget: int
     on_output: Callable[[str], None] | None = None
+    wants_code: bool = False
+    lean: bool = False
+    code: bytes = b""
     stdout: bytearray = field(default_factory=bytearray)
     truncated: bool = False
     measured: bool = False
@@ -68,7 +77,7 @@ class Conversation:
         if self.budget < 0:
             raise Forged("too much")
         for letter, payload in self.frames.feed(data):
-            if letter in (protocol.RESULT, protocol.FAILURE):
+            if letter in _LAST or (letter == protocol.NOT_HERE and self.lean):
                 return letter, payload
             self._aside(letter, payload)
         return None
@@ -83,7 +92,10 @@ class Conversation:
             self.on_output(text)
 
     def _aside(self, letter: bytes, payload: bytes) -> None:
-        if letter == protocol.OUTPUT:
+        wants_code, self.wants_code = self.wants_code, False
+        if letter == protocol.CODE and wants_code:
+            self.code = payload
+        elif letter == protocol.OUTPUT:
             room = self.limits.stdout_bytes - len(self.stdout)
             if self.truncated or len(payload) > room:
                 raise Forged("more output than there may be")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import struct
 from collections.abc import Callable, Collection
 
@@ -79,6 +78,7 @@ def _enter_namespaces() -> None:
     if pid:
         _guard(pid)
     system.die_with_parent()
+    lockdown.expect_process_namespace()
 
 
 def _lack_namespaces() -> None:
@@ -157,7 +157,5 @@ def _no_executable_memory() -> None:
 
 
 def _limit_descriptors() -> None:
-    """No core files, and no more descriptors than a child closes; each child sets its other limits itself."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    lockdown.at_most(resource.RLIMIT_NOFILE, lockdown.MAX_FDS)
+    """No core files, no files, and no more descriptors than a child closes; a child sets its other limits itself."""
     lockdown.prepare_limits()

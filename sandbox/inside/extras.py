@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.inside import failure, guards, invocation, replacements
+from sandbox.inside import failure, guards, invocation, methods
 from sandbox.inside.shelf import shelf
 from sandbox.inside.words import words
 
@@ -232,7 +232,7 @@ def load_late(name: str) -> dict[str, Any]:
     before = guards.all_classes()
     values = late.load()
     added = guards.all_classes() - before
-    replacements.guard_all_methods(added)
+    methods.guard_all_methods(added)
     contents = {each: values[each] for each in words(late.names)}
     guards.remember_late(
         added,

@@ -12,6 +12,15 @@ from sandbox.inside import guards, modules
 admitted: dict[str, Any] = {}
 
 
+#: What to do with a name that is not admitted, before it is refused.
+_look_elsewhere: list[Callable[[str], None]] = []
+
+
+def look_elsewhere(leave: Callable[[str], None]) -> None:
+    """Once, in the lean zygote: what its children do when a program imports a module that they do not have."""
+    _look_elsewhere.append(leave)
+
+
 #: Filled when they are first imported.
 _late: dict[str, Callable[[], dict[str, Any]]] = {}
 
@@ -23,10 +32,17 @@ def fill_late(late: Mapping[str, Callable[[], dict[str, Any]]]) -> None:
 
 def loaded(name: str) -> dict[str, Any]:
     """What is in a module, made ready if it is one of those that wait for their first import."""
+    if name not in admitted:
+        _miss(name)
     if name in _late:
         vars(admitted[name]).update(_late.pop(name)())
     contents: dict[str, Any] = vars(admitted[name])
     return contents
+
+
+def _miss(name: str) -> None:
+    for leave in _look_elsewhere:
+        leave(name)
 
 
 def is_admitted(name: str) -> bool:
@@ -72,5 +88,6 @@ def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist:
     if name in _late:
         loaded(name)
     if level or not is_admitted(name):
+        _miss(name)
         raise guards.ImportSecurityError(why_not(name), name=name)
     return admitted[name if fromlist else name.partition(".")[0]]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from sandbox.inside import policy
+from sandbox.inside import names
 
 MAX_FRAMES = 50
 MAX_CHAINED = 10
@@ -27,10 +27,20 @@ _name_of: Any = type.__dict__["__name__"].__get__
 
 
 class Source:
-    """The lines of the one program of this process."""
+    """The source of the one program of this process."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self._text = b""
+        self._lines: list[str] | None = None
+
+    def set(self, text: bytes) -> None:
+        self._text, self._lines = text, None
+
+    def lines(self) -> list[str]:
+        """Split when a failure has to be told."""
+        if self._lines is None:
+            self._lines = self._text.decode("utf-8", "surrogatepass").splitlines()
+        return self._lines
 
 
 source = Source()
@@ -132,7 +142,7 @@ def _own_frames(traceback: TracebackType | None) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if code.co_filename == policy.FILENAME:
+        if code.co_filename == names.FILENAME:
             found.append((traceback.tb_lineno, code.co_name))
             del found[:-MAX_FRAMES]
         traceback = traceback.tb_next
@@ -140,4 +150,5 @@ def _own_frames(traceback: TracebackType | None) -> list[tuple[int, str]]:
 
 
 def _line(number: int) -> str:
-    return source.lines[number - 1].strip()[:MAX_LINE_CHARS] if 0 < number <= len(source.lines) else ""
+    lines = source.lines()
+    return lines[number - 1].strip()[:MAX_LINE_CHARS] if 0 < number <= len(lines) else ""

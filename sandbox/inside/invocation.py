@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import datetime
+import json
 from typing import Any
 
-#: What the caller said of this run, as JSON; empty where it said nothing.
-current: dict[str, Any] = {}
+
+class Context:
+    """What the caller said of this run, as JSON."""
+
+    def __init__(self) -> None:
+        self.text = b"{}"
+
+
+current = Context()
 
 NAMES = ("task_id", "attempt", "scheduled_task_id", "scheduled_at", "timezone")
 
 
 def contents() -> dict[str, Any]:
     """The names of the module with their values; None for what does not apply."""
-    found = {name: current.get(name) for name in NAMES}
+    said = json.loads(current.text)
+    found = {name: said.get(name) for name in NAMES}
     moment = found["scheduled_at"]
     if type(moment) is str:
+        import datetime
+
         found["scheduled_at"] = datetime.datetime.fromisoformat(moment)
     return found

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Callable
 
 from sandbox.inside import system
 
@@ -35,14 +36,14 @@ def deny_tcp() -> None:
 
 
 def make_scope() -> int:
-    """A descriptor of the ruleset that `enter_scope` takes. Raises OSError, NotImplementedError."""
+    """A descriptor of the ruleset that `entry_to_scope` takes. Raises OSError, NotImplementedError."""
     _need_version(6, "6.12")
     return _make_ruleset(struct.pack("QQQ", 0, 0, _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS))
 
 
-def enter_scope(ruleset: int) -> None:
-    """No signal and no abstract socket leads out of this process and those it forks. Raises OSError."""
-    system.syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
+def entry_to_scope(ruleset: int) -> Callable[[], int]:
+    """From that call on, no signal and no abstract socket leads out of the process and those it forks. It may raise."""
+    return system.prepared(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
 
 
 def _version() -> int:

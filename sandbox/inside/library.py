@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 import functools
 import importlib
 import os
-import types
 from collections.abc import Iterable
-from typing import Any
 
-from sandbox.inside import extras, facades, guards, modules, replacements
+from sandbox.inside import admission, extras, facades, guards, methods, modules, replacements
 
 
 def admit(extra: Iterable[str] = ()) -> None:
@@ -23,11 +20,12 @@ def admit(extra: Iterable[str] = ()) -> None:
     for name in modules.LATE:
         importlib.import_module(name)
     replacements.guard_library()
-    replacements.guard_methods(_classes_behind(modules.ADMITTED))
-    replacements.guard_all_methods([extras.StandardStream])
+    methods.guard_methods(admission.classes_behind(modules.ADMITTED))
+    methods.guard_all_methods([extras.StandardStream])
     replacements.remember_zones(_zone_files())
-    for name, admitted in modules.ADMITTED.items():
-        facades.admitted[name] = guards.make_facade(name, _admitted_of(name, admitted))
+    for name in modules.ADMITTED:
+        contents = admission.contents_of(name, replacements.REPLACED.get(name, {}))
+        facades.admitted[name] = guards.make_facade(name, contents)
     for name, contents in extras.MODULES.items():
         facades.admitted[name] = guards.make_facade(name, contents)
     for name, late in extras.LATE.items():
@@ -40,61 +38,7 @@ def admit(extra: Iterable[str] = ()) -> None:
     for name in extra:
         facades.admitted[name] = importlib.import_module(name)
         facades.admitted.setdefault(name.partition(".")[0], importlib.import_module(name.partition(".")[0]))
-    _tell_guards(extra)
-
-
-def _classes_behind(names: Iterable[str]) -> set[type]:
-    """Every class of the modules that programs may import, their classes and ancestors with them, but ours."""
-    found = [each for name in names for each in vars(importlib.import_module(name)).values() if isinstance(each, type)]
-    related = {above for each in found for kind in (each, type(each)) for above in type.mro(kind)}
-    return {each for each in related if not each.__module__.startswith("sandbox.")}
-
-
-def _admitted_of(name: str, admitted: str) -> dict[str, Any]:
-    real = importlib.import_module(name)
-    wanted = _public(real) if admitted == modules.EVERYTHING else admitted.split()
-    found = {each: getattr(real, each) for each in wanted if hasattr(real, each)}
-    # Whatever a new Python puts into a module: no class of classes but the guarded ones.
-    found = {each: value for each, value in found.items() if not (isinstance(value, type) and issubclass(value, type))}
-    return found | {each: value for each, value in replacements.REPLACED.get(name, {}).items() if hasattr(real, each)}
-
-
-def _public(module: types.ModuleType) -> list[str]:
-    names = getattr(module, "__all__", vars(module))
-    return [
-        name for name in names if not name.startswith("_") and not isinstance(getattr(module, name), types.ModuleType)
-    ]
-
-
-def _tell_guards(extra: tuple[str, ...]) -> None:
-    exceptions = {
-        value for value in vars(builtins).values() if isinstance(value, type) and issubclass(value, BaseException)
-    }
-    admitted = {
-        value
-        for facade in list(facades.admitted.values())
-        for value in vars(facade).values()
-        if isinstance(value, type) and (issubclass(value, BaseException) or value.__module__ == "collections.abc")
-    }
-    subclassable = {
-        *_classes(modules.SUBCLASSABLE),
-        *exceptions,
-        *admitted,
-        guards.GuardedType,
-        guards.GuardedABCMeta,
-    }
-    guards.remember_library(subclassable, _classes(modules.WRITABLE), extra)
-
-
-def _classes(listed: str) -> list[type]:
-    found = []
-    module: Any = builtins
-    for word in listed.split():
-        if word.endswith(":"):
-            module = importlib.import_module(word[:-1])
-        elif isinstance(getattr(module, word, None), type):
-            found.append(getattr(module, word))
-    return found
+    admission.tell_guards(extra)
 
 
 def _zone_files() -> dict[str, bytes]:

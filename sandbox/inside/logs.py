@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.inside import failure, guards, policy
+from sandbox.inside import failure, guards, names
 
 CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET = 50, 40, 30, 20, 10, 0
 FATAL, WARN = CRITICAL, WARNING
@@ -311,7 +311,7 @@ def _error_of(exc_info: Any) -> BaseException | None:
 def _place_of_caller() -> tuple[int, str]:
     """Line and function of the program that logs."""
     frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename != policy.FILENAME:
+    while frame is not None and frame.f_code.co_filename != names.FILENAME:
         frame = frame.f_back
     return (0, "") if frame is None else (frame.f_lineno, frame.f_code.co_name)
 

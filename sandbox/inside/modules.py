@@ -101,6 +101,9 @@ ADMITTED: dict[str, str] = {
     "zoneinfo": "ZoneInfo ZoneInfoNotFoundError InvalidTZPathWarning available_timezones",
 }
 
+#: Those that children of the lean zygote have.
+LEAN = words("__future__ math time")
+
 #: Public names that are missing, with the reason; and whole modules that people ask for.
 LEFT_OUT = {
     "abc.get_cache_token": "of no use to a program",

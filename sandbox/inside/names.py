@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from RestrictedPython.transformer import INSPECT_ATTRIBUTES
-
 from sandbox.inside.words import words
+
+#: The file name of a program's code.
+FILENAME = "<task>"
+#: Attributes of generators, coroutines, frames and tracebacks that lead to frames or code: RestrictedPython's list,
+#: written out here because it is needed where RestrictedPython is not imported.
+INSPECT_ATTRIBUTES = words(
+    "ag_await ag_code ag_frame co_code cr_await cr_code cr_frame cr_origin f_back f_builtins f_code f_generator "
+    "f_globals f_locals f_trace gi_code gi_frame gi_yieldfrom tb_frame tb_next"
+)
 
 #: Special methods that a program may define, call and read. What each does concerns the program's own objects only.
 METHODS = frozenset(
@@ -152,7 +159,7 @@ LEFT_OUT = {
     "__args__": "as __origin__",
     "__objclass__": "a class, unguarded",
     "__weakref__": "of no use without weakref",
-    **dict.fromkeys(sorted(INSPECT_ATTRIBUTES), "leads to frames or code"),
+    **dict.fromkeys(INSPECT_ATTRIBUTES, "leads to frames or code"),
 }
 
 #: The guards' names in a program's tree, by what they are for. No source can spell them.

@@ -23,7 +23,6 @@ from RestrictedPython.transformer import RestrictingNodeTransformer
 from sandbox.inside import builtin_names, facades, names
 from sandbox.inside.names import CHANGE, CHECK_SLOTS, HOOK, READ_PRIVATE, READ_PUBLIC, READ_SPECIAL, WRITE
 
-FILENAME = "<task>"
 MAX_PROBLEMS = 100
 #: What a check may cost: with these, the worst 256 KiB of source take about a second of processor time.
 MAX_NODES = 200_000
@@ -405,7 +404,9 @@ def _is_harmless_tuple(value: ast.expr) -> bool:
 
 def parse(source: str) -> ast.Module:
     """The program's tree. Raises SyntaxError, and whatever the compiler dies of on a hostile one."""
-    tree: Any = builtins.compile(source.removeprefix("\ufeff"), FILENAME, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    tree: Any = builtins.compile(
+        source.removeprefix("\ufeff"), names.FILENAME, "exec", ast.PyCF_ONLY_AST, dont_inherit=True
+    )
     return tree  # type: ignore[no-any-return]
 
 
@@ -418,12 +419,12 @@ def restrict(tree: ast.Module) -> list[Found]:
 
 def compile_expression(text: str) -> Any:
     """Code of one expression under the policy (annotations that are strings). Raises SyntaxError."""
-    tree: Any = builtins.compile(text, FILENAME, "eval", ast.PyCF_ONLY_AST, dont_inherit=True)
+    tree: Any = builtins.compile(text, names.FILENAME, "eval", ast.PyCF_ONLY_AST, dont_inherit=True)
     policy = Policy(ast.Module([], []))
     policy.visit(tree)
     if policy.found:
         raise SyntaxError(policy.found[0].message)
-    return builtins.compile(tree, FILENAME, "eval", dont_inherit=True)
+    return builtins.compile(tree, names.FILENAME, "eval", dont_inherit=True)
 
 
 def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
@@ -435,7 +436,7 @@ def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
         found = restrict(tree) if guarded else []
         if found:
             return None, found
-        return builtins.compile(tree, FILENAME, "exec", dont_inherit=True), []
+        return builtins.compile(tree, names.FILENAME, "exec", dont_inherit=True), []
     except SyntaxError as error:
         return None, [_syntax_error(error)]
     except TooLarge as error:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import resource
-from typing import Any
 
 from sandbox import protocol
 
 
 class Reporter:
-    """Writes frames to `fd`. Output is cut off after `stdout_bytes`."""
+    """Writes frames to `fd`. Output is cut off after `room` bytes."""
 
-    def __init__(self, fd: int, stdout_bytes: int) -> None:
+    def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._room = stdout_bytes
+        self.room = 0
         self._truncated = False
 
     def output(self, text: str) -> None:
@@ -23,14 +22,23 @@ class Reporter:
         if self._truncated or not text:
             return
         data = text.encode("utf-8", "replace")
-        if len(data) > self._room:
+        if len(data) > self.room:
             self._truncated = True
-            data = data[: self._room].decode("utf-8", "ignore").encode()
-        self._room -= len(data)
+            data = data[: self.room].decode("utf-8", "ignore").encode()
+        self.room -= len(data)
         if data:
             self._write(protocol.frame(protocol.OUTPUT, data))
         if self._truncated:
             self._write(protocol.frame(protocol.OUTPUT, b""))  # at once: the program may be killed before its reply
+
+    def code(self, mark: bytes, code: bytes) -> None:
+        """Before the program starts: its code, for its next run. Too much of it is not sent, but that is said."""
+        sent = mark + code if len(code) < protocol.MAX_CODE_BYTES else b""
+        self._write(protocol.frame(protocol.CODE, sent))
+
+    def not_here(self) -> None:
+        """The last word of a program that needs what this child does not have."""
+        self._write(protocol.frame(protocol.NOT_HERE, b""))
 
     def result(self, result_json: bytes) -> None:
         """The last word of a program that returned."""
@@ -56,16 +64,14 @@ class Reporter:
         self._last(protocol.FAILURE, json.dumps(reply).encode())
 
     def _last(self, letter: bytes, payload: bytes) -> None:
-        self._write(
-            protocol.frame(protocol.METRICS, json.dumps(self._metrics()).encode()) + protocol.frame(letter, payload)
-        )
+        self._write(protocol.frame(protocol.METRICS, self._metrics()) + protocol.frame(letter, payload))
 
-    def _metrics(self) -> dict[str, Any]:
+    def _metrics(self) -> bytes:
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        cpu_ms = round((usage.ru_utime + usage.ru_stime) * 1000, 3)
-        return {"cpu_ms": cpu_ms, "memory_kb": usage.ru_maxrss}
+        cpu_ms = (usage.ru_utime + usage.ru_stime) * 1000
+        return b'{"cpu_ms": %.3f, "memory_kb": %d}' % (cpu_ms, usage.ru_maxrss)
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self.fd, view) :]
+        written = os.write(self.fd, data)
+        while written < len(data):
+            written += os.write(self.fd, memoryview(data)[written:])

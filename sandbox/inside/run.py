@@ -1,4 +1,4 @@
-"""Runs one program under the policy, and says what came of it."""
+"""Runs the compiled code of one program, and says what came of it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import json
 import mmap
 import sys
 import types
-import unicodedata
 from typing import Any
 
 from sandbox import protocol
-from sandbox.inside import evaluation, facades, failure, guards, invocation, policy
+from sandbox.inside import evaluation, facades, failure, guards, names
 from sandbox.inside.report import Reporter
 
 _RESERVE_BYTES = 262_144
@@ -35,19 +34,32 @@ class CallError(Exception):
         self.line = line
 
 
-def run_program(job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> None:
-    """Compile, run, and report a result or a failure; nothing else comes out of here."""
-    source = job["source"]
-    failure.source.lines = source.splitlines()
-    invocation.current.update(job.get("context") or {})
-    code, found = policy.compile_program(source, guarded=guarded)
-    if found:
-        first = found[0]
-        reporter.failure(first.type, first.message, first.line)
-        return
+def make_ready(reporter: Reporter, *, guarded: bool) -> dict[str, Any]:
+    """Once, in the zygote: what a program finds when it starts, and its namespace, which is returned.
+
+    Each child serves one program and has copies of its own.
+    """
+    sys.stdout = Output(reporter)
+    return _namespace(guarded=guarded)
+
+
+def run_code(
+    code: Any,
+    source: bytes,
+    function: bytes,
+    arguments: tuple[bytes, bytes],
+    result_bytes: int,
+    reporter: Reporter,
+    namespace: dict[str, Any],
+) -> None:
+    """Run, and report a result or a failure; nothing else comes out of here.
+
+    source: what failures are told of. arguments: args and kwargs as JSON. namespace: as `make_ready` made it.
+    """
+    failure.source.set(source)
     try:
-        result = _call(code, job, reporter, guarded=guarded)
-        reporter.result(_as_json(result, job["result_bytes"]))
+        result = _call(code, function.decode(), arguments, namespace)
+        reporter.result(_as_json(result, result_bytes))
     except MemoryError:
         _give_reserve_back()
         reporter.failure("MemoryLimitError", "the program needed more memory than it may have")
@@ -73,15 +85,27 @@ def _give_reserve_back() -> None:
         _reserve.pop().close()
 
 
-def _call(code: Any, job: dict[str, Any], reporter: Reporter, *, guarded: bool) -> Any:
-    sys.stdout = Output(reporter)
-    namespace = _namespace(guarded=guarded)
+def _call(code: Any, function: str, arguments: tuple[bytes, bytes], namespace: dict[str, Any]) -> Any:
     exec(code, namespace)  # noqa: S102  (what this process is for)
-    name = unicodedata.normalize("NFKC", job["function"])  # as the compiler does with identifiers
+    name = normalized(function)
     if name not in namespace:
         raise NameError(f"the code defines no {name!r}")
-    result = _called(namespace[name], json.loads(job["args"]), json.loads(job["kwargs"]))
+    args, kwargs = arguments
+    result = _called(
+        namespace[name],
+        [] if args == b"[]" else json.loads(args.decode()),
+        {} if kwargs == b"{}" else json.loads(kwargs.decode()),
+    )
     return facades.loaded("asyncio")["run"](result) if type(result) is types.CoroutineType else result
+
+
+def normalized(name: str) -> str:
+    """What the compiler makes of an identifier."""
+    if name.isascii():
+        return name
+    import unicodedata
+
+    return unicodedata.normalize("NFKC", name)
 
 
 def _called(function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -96,7 +120,7 @@ def _called(function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
 def _line_of_definition(function: Any) -> int | None:
     if guards.is_class(function):
         function = next((vars(each)["__init__"] for each in type.mro(function) if "__init__" in vars(each)), None)
-    own = type(function) is types.FunctionType and function.__code__.co_filename == policy.FILENAME
+    own = type(function) is types.FunctionType and function.__code__.co_filename == names.FILENAME
     return function.__code__.co_firstlineno if own else None
 
 
@@ -142,7 +166,7 @@ def _print(*values: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flus
 def _as_json(result: Any, max_bytes: int) -> bytes:
     """The result as JSON. Raises ResultError, OutputLimitError."""
     try:
-        text = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_refuse)
+        text = str(result) if type(result) is int else _encode(result)
         data = text.encode()
     except UnicodeEncodeError:
         raise ResultError("a string of the result holds half of a surrogate pair, which is no UTF-8") from None
@@ -156,7 +180,7 @@ def _as_json(result: Any, max_bytes: int) -> bytes:
         raise ResultError(str(error)) from None
     if len(data) > max_bytes:
         raise OutputLimitError(f"the result has {len(data)} bytes as JSON; at most {max_bytes} are kept")
-    if _is_too_deep(data):
+    if len(data) > protocol.MAX_RESULT_DEPTH and _is_too_deep(data):
         raise ResultError(f"the result is nested too deeply: at most {protocol.MAX_RESULT_DEPTH} levels are kept")
     return data
 
@@ -199,6 +223,7 @@ def _refuse(value: Any) -> Any:
     raise ResultError(f"a {name} can't be returned as JSON: {advice}")
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_refuse).encode
 _code_of: Any = SystemExit.__dict__["code"].__get__
 
 

@@ -133,7 +133,20 @@ def _search(ranges: list[tuple[int, tuple[bytes, ...]]]) -> list[bytes]:
 
 def install(filter_program: bytes) -> None:
     """Restrict this process to the list for good. Raises OSError."""
-    buffer = ctypes.create_string_buffer(filter_program)
-    prog = struct.pack("HxxxxxxP", len(filter_program) // 8, ctypes.addressof(buffer))
-    call = system.number("seccomp")
-    system.syscall(call, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(0), ctypes.c_char_p(prog))
+    Filter(filter_program).install()
+
+
+class Filter:
+    """A filter in the form that the kernel takes, made once: a child that installs it makes nothing anew."""
+
+    def __init__(self, filter_program: bytes) -> None:
+        """Raises OSError where the number of the call is not known."""
+        self._instructions = ctypes.create_string_buffer(filter_program)
+        address = ctypes.addressof(self._instructions)
+        self._prog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(filter_program) // 8, address))
+        mode, flags = ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(0)
+        self._install = system.prepared(system.number("seccomp"), mode, flags, ctypes.byref(self._prog))
+
+    def install(self) -> None:
+        """Restrict this process to the list for good. Raises OSError."""
+        self._install()  # not handed out by itself: the kernel reads the instructions that `self` keeps

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 import sys
+from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -21,7 +21,7 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 LINUX = sys.platform == "linux"
-MACHINE = platform.machine()
+MACHINE = os.uname().machine
 #: Numbers of calls that have no wrapper in libc.
 _NUMBERS = {
     "x86_64": {"pivot_root": 155, "seccomp": 317, "capset": 126},
@@ -39,6 +39,10 @@ def number(name: str) -> int:
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+#: Calls by this one neither release the interpreter's lock nor keep the error's number: they touch less memory.
+_holding_the_lock = ctypes.PyDLL(None)
+_holding_the_lock.syscall.restype = ctypes.c_long
+_fork = _holding_the_lock.fork
 
 
 def _checked(result: int, what: str) -> int:
@@ -51,6 +55,27 @@ def _checked(result: int, what: str) -> int:
 def syscall(call: int, *args: object) -> int:
     """A raw call. Raises OSError."""
     return _checked(_libc.syscall(ctypes.c_long(call), *args), f"call {call}")
+
+
+def prepared(call: int, *args: object) -> Callable[[], int]:
+    """A raw call whose arguments are made now; raises OSError, which does not tell why, when it is made."""
+    function, all_args = _holding_the_lock.syscall, (ctypes.c_long(call), *args)
+
+    def make() -> int:
+        result: int = function(*all_args)
+        if result < 0:
+            raise OSError(f"call {call} failed")
+        return result
+
+    return make
+
+
+def fork() -> int:
+    """As os.fork, without what modules have asked to be called then. Only where none needs it. Raises OSError."""
+    pid: int = _fork()
+    if pid < 0:
+        raise OSError("fork failed")
+    return pid
 
 
 def prctl(option: int, value: int) -> None:

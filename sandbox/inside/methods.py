@@ -1,0 +1,63 @@
+"""Methods of the library that a program may call with instances of their class only."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from sandbox.inside.words import words
+
+#: What a method does that must not be done for just anything called its self: `Counter.copy(int)` returned `type`.
+_DELICATE = frozenset(
+    words("type getattr setattr delattr __class__ __dict__ __get__ __setattr__ __delattr__ __new__ __self__")
+)
+
+#: The first two pprint knows by identity; enum has the others as plain functions, which get a class.
+_NOT_OF_INSTANCES = frozenset({"__repr__", "__str__", "__new__", "_new_member_", "__new_member__"})
+
+
+def guard_methods(classes: Iterable[type]) -> None:
+    """Let delicate methods of the library's classes be called with an instance of the class for their self only."""
+    for each in classes:
+        for name, value in list(vars(each).items()):
+            guarded = _for_instances_only(each, value)
+            if guarded is not value and name not in _NOT_OF_INSTANCES:
+                type.__setattr__(each, name, guarded)
+
+
+def _for_instances_only(owner: type, value: Any) -> Any:
+    if type(value) is property:
+        get, put, delete = [_for_instances_only(owner, each) for each in (value.fget, value.fset, value.fdel)]
+        same = (get, put, delete) == (value.fget, value.fset, value.fdel)
+        return value if same else property(get, put, delete, value.__doc__)
+    if type(value) is not types.FunctionType or not _names_in(value.__code__) & _DELICATE:
+        return value
+
+    return _of_instances(owner, value)
+
+
+def guard_all_methods(classes: Iterable[type]) -> None:
+    """Let every method be called with an instance of the class for its self only: they set attributes of it."""
+    for each in classes:
+        for name, value in list(vars(each).items()):
+            if type(value) is types.FunctionType and name != "__new__":
+                type.__setattr__(each, name, _of_instances(each, value))
+            elif type(value) is property and value.fget is not None:
+                type.__setattr__(each, name, property(_of_instances(each, value.fget), None, None, value.__doc__))
+
+
+def _of_instances(owner: type, value: Any) -> Any:
+    @functools.wraps(value)
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not issubclass(type(self), owner):
+            raise TypeError(f"{value.__qualname__}() is for {owner.__name__!r} objects")
+        return value(self, *args, **kwargs)
+
+    return method
+
+
+def _names_in(code: types.CodeType) -> set[str]:
+    inner = [_names_in(each) for each in code.co_consts if type(each) is types.CodeType]
+    return set(code.co_names).union(*inner)

@@ -51,7 +51,7 @@ _NEEDS_QUOTES = re.compile(r'[\s"=\\]|^$')
 
 
 #: Actions of the lines that LOG_TASKS=failures leaves out.
-ROUTINE = frozenset({"tasks_create", "task_started", "task_succeeded"})
+ROUTINE = frozenset({"tasks_create", "task_started", "task_succeeded", "delivered"})
 
 
 def configure(settings: Settings) -> None:

@@ -308,7 +308,8 @@ class Settings:
     log_tasks: str = _setting(
         "all",
         partial(_choice, among=("all", "failures")),
-        "`failures` leaves out the lines of each task that is created, starts and succeeds.",
+        "`failures` leaves out the lines of each task that is created, starts and succeeds, and of each delivery that "
+        "succeeds.",
     )
     code_concurrency: int = _setting(
         2 * (os.cpu_count() or 1),

@@ -246,7 +246,7 @@ def test_granian_writes_our_form_without_the_warning_we_expect(monkeypatch: pyte
     assert line.endswith("INFO granian Listening at: http://127.0.0.1:5001")
 
 
-@pytest.mark.parametrize("action", ["tasks_create", "task_started", "task_succeeded"])
+@pytest.mark.parametrize("action", ["tasks_create", "task_started", "task_succeeded", "delivered"])
 def test_lines_of_tasks_that_do_what_they_should_can_be_left_out(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = configured(monkeypatch, LOG_TASKS="failures")
     logging.getLogger("celeriac.tasks").info("as it should be", extra={"action": action})

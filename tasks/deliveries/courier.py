@@ -198,7 +198,6 @@ def _log(delivery: Delivery, status: DeliveryStatus, verdict: Verdict, ms: float
     if verdict.effect is Effect.POSTPONED:
         return
     fields = {
-        "action": f"delivery_{status}",
         "delivery_id": delivery.id,
         "type": delivery.type,
         "task_id": delivery.task_id,
@@ -207,10 +206,14 @@ def _log(delivery: Delivery, status: DeliveryStatus, verdict: Verdict, ms: float
         "duration_ms": ms,
         "reason": verdict.error,
     }
+    level, words, action = _LINES[status]
+    what = "callback" if delivery.channel is None else "notice"
     shown = {name: value for name, value in fields.items() if value is not None}
-    if status is DeliveryStatus.DELIVERED:
-        logger.info("delivered", extra=shown)
-    elif status is DeliveryStatus.FAILED:
-        logger.warning("a delivery failed for good", extra=shown)
-    else:
-        logger.info("a delivery failed; it is tried again", extra=shown)
+    logger.log(level, f"{what} {words}", extra={"action": action, **shown})
+
+
+_LINES = {
+    DeliveryStatus.DELIVERED: (logging.INFO, "delivered", "delivered"),
+    DeliveryStatus.PENDING: (logging.INFO, "not delivered; it is tried again", "delivery_retried"),
+    DeliveryStatus.FAILED: (logging.WARNING, "not delivered; no try is left, or none makes sense", "delivery_failed"),
+}

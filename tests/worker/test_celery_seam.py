@@ -24,7 +24,7 @@ from celery_app import TRANSPORT_OPTIONS, kombu_url
 from tasks.celery_seam import transport
 from tasks.celery_seam.consumer import SILENCED_WARNING
 from tasks.celery_seam.last_fetch import last_fetch
-from tests.servers import ROOT
+from tests.servers import ROOT, wait_until
 from tests.worker.conftest import Start
 
 FOLDER = ROOT / "tasks" / "celery_seam"
@@ -244,7 +244,8 @@ def test_a_full_worker_counts_as_fetching(redis_url: str, raw_redis: redis.Redis
 def test_a_worker_does_not_look_for_others(start_worker: Start, raw_redis: redis.Redis) -> None:
     worker = start_worker()
     assert "mingle:" not in worker.output, "Mingle says that it searches"
-    assert raw_redis.pubsub_numpat() == 1, "remote control's pattern; Gossip adds one for other workers' events"
+    wait_until(raw_redis.pubsub_numpat, 10, "remote control's pattern")
+    assert raw_redis.pubsub_numpat() == 1, "Gossip adds one for other workers' events"
 
 
 def test_the_warning_that_is_silenced_is_the_one_celery_gives() -> None:

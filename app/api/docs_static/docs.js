@@ -2,6 +2,8 @@
 
 const KEY = "celeriac.key"; // the console's, too: asked for once
 
+document.documentElement.dataset.scheme = localStorage.getItem("celeriac.scheme") ?? "auto"; // as chosen in the console
+
 const form = document.getElementById("key-form");
 const place = document.getElementById("docs");
 

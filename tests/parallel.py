@@ -22,12 +22,12 @@ MOST_PROCESSES = 8
 
 TOGETHER = (
     "tests/system/test_contract.py",
-    "tests/browser/test_console.py",
+    "tests/browser/",
     "tests/system/test_new_kind.py",
     "tests/system/test_public_cases.py",
     "tests/system/test_start_docker.py",
 )
-"""Files whose module fixtures start a whole system, or take as long. None of their tests can be `alone`."""
+"""Files, or folders of files, whose fixtures start a whole system. None of their tests can be `alone`."""
 
 LONG = (
     "tests/system/chaos/test_chaos.py",
@@ -84,7 +84,7 @@ class Scheduler(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return path if path in TOGETHER else nodeid
+        return path if path.startswith(TOGETHER) else nodeid
 
 
 class Turns:

@@ -60,6 +60,7 @@ class Chromium:
         self._last_id = 0
         self._session: str | None = None
         self.complaints: list[str] = []
+        self.received_bytes = 0
         self._open_page()
 
     def _open_page(self) -> None:
@@ -117,6 +118,8 @@ class Chromium:
             self.complaints.append(str(details["exceptionDetails"].get("exception", details)))
         elif method == "Log.entryAdded" and details["entry"]["level"] == "error":
             self.complaints.append(f"{details['entry']['text']} {details['entry'].get('url', '')}")
+        elif method == "Network.dataReceived":
+            self.received_bytes += details["encodedDataLength"]
         elif method == "Runtime.consoleAPICalled" and details["type"] in ("error", "warning"):
             self.complaints.append(str(details["args"]))
 
@@ -127,6 +130,10 @@ class Chromium:
         self.send("Page.navigate", url="about:blank")
         self.send("Page.navigate", url=url)
         self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def speak(self, language: str) -> None:
+        """The language that the person prefers, such as `zh-CN`."""
+        self.send("Emulation.setUserAgentOverride", userAgent="Chromium", acceptLanguage=language)
 
     def look(self, width: int, height: int, scheme: str = "light") -> None:
         """The window's size in pixels, and the colours that the person prefers."""
@@ -168,14 +175,34 @@ class Chromium:
         )
         self.evaluate(f"{element}.focus(); {element}.value = {json.dumps(text)}; {events}")
 
-    def press(self, keys: Iterable[str]) -> None:
-        """Press keys, one after the other: `Tab`, `Enter`, `Escape`, or a letter."""
-        codes = {"Tab": 9, "Enter": 13, "Escape": 27}
+    def type(self, text: str) -> None:
+        """Write text where the focus is."""
+        self.send("Input.insertText", text=text)
+
+    def back(self) -> None:
+        """Press the browser's button Back."""
+        self.evaluate("history.back()")
+
+    def forward(self) -> None:
+        """Press the browser's button Forward."""
+        self.evaluate("history.forward()")
+
+    def press(self, keys: Iterable[str], modifiers: int = 0) -> None:
+        """Press keys in turn: `Tab`, `Enter`, `Escape`, or a letter. modifiers: 2 for Ctrl, 8 for Shift."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38}
         for key in keys:
-            text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
-            pressed = {"key": key, "windowsVirtualKeyCode": codes.get(key, ord(key[0])), "text": text}
+            text = "" if modifiers else {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+            code = codes.get(key, ord(key[0].upper()))
+            pressed = {"key": key, "windowsVirtualKeyCode": code, "text": text, "modifiers": modifiers}
             self.send("Input.dispatchKeyEvent", type="keyDown", **pressed)
-            self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
+            self.send("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=modifiers)
+
+    def point_at(self, selector: str) -> None:
+        """Move the mouse over an element; "" moves it to the corner of the window."""
+        script = f"""(() => {{ const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2]; }})()"""
+        x, y = self.evaluate(script) if selector else (1, 1)
+        self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """A PNG of what is seen, or of the whole page."""

@@ -17,7 +17,6 @@ from tests.servers import throw_away_redis
 from tests.system import Started
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-KEY = "browser-key-0123456789abcdef0123456789abcdef"
 
 
 def installed() -> str | None:
@@ -41,28 +40,30 @@ def chromium_program() -> str:
     return program
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def own_redis(redis_program_path: Path) -> Iterator[str]:
     """The URL of a Redis for these tests alone: whatever else is tested must not find their workers on its own."""
     with throw_away_redis(redis_program_path) as server:
         yield server.url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def system(own_redis: str) -> Iterator[Started]:
-    """API, workers and beat, without a key."""
-    yield from _started(own_redis, "all", "/health/ready")
+    """API, workers and beat, without a key. All tests share it, so each finds its tasks by their names."""
+    yield from running(own_redis, "all", "/health/ready")
 
 
-@pytest.fixture
-def guarded(own_redis: str) -> Iterator[Started]:
-    """An API that wants a key, on the same Redis."""
-    yield from _started(own_redis, "api", "/health/live", API_KEYS=f"browser:write:{KEY}")
+@pytest.fixture(scope="session")
+def alone(redis_program_path: Path) -> Iterator[Started]:
+    """An API without workers and beat, on a Redis of its own."""
+    with throw_away_redis(redis_program_path) as server:
+        yield from running(server.url, "api", "/health/live")
 
 
-def _started(redis_url: str, role: str, path: str, **settings: str) -> Iterator[Started]:
+def running(redis_url: str, role: str, path: str, port: int | None = None, **settings: str) -> Iterator[Started]:
+    """`start.py` in this role, once it answers 200 at `path`."""
     with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        started = Started(Path(folder), role, REDIS_URL=redis_url, **settings)
+        started = Started(Path(folder), role, port=port, REDIS_URL=redis_url, **settings)
         try:
             started.wait_until_ready(path)
             yield started
@@ -85,4 +86,6 @@ def browser(chromium: Chromium) -> Iterator[Chromium]:
     chromium.look(1440, 900)
     chromium.complaints.clear()
     yield chromium
-    assert chromium.complaints == []
+    complaints = list(chromium.complaints)
+    chromium.evaluate("location.protocol === 'http:' && (sessionStorage.clear(), localStorage.clear())")
+    assert complaints == []

@@ -56,9 +56,9 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
 class Started:
     """A running `start.py`, its output line by line, and every process that came of it."""
 
-    def __init__(self, var_dir: Path, *words: str, root: Path = ROOT, **settings: str) -> None:
+    def __init__(self, var_dir: Path, *words: str, root: Path = ROOT, port: int | None = None, **settings: str) -> None:
         self.marker = uuid.uuid4().hex
-        self.port = free_port()
+        self.port = port or free_port()
         env = {key: value for key, value in os.environ.items() if key not in OURS}
         env |= {"VAR_DIR": str(var_dir), "PORT": str(self.port), MARKER: self.marker, **settings}
         self.began = time.monotonic()

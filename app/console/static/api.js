@@ -1,38 +1,81 @@
-// Calls of the HTTP API. A key is asked for once, when the service wants one, and kept for this tab.
+// Calls of the HTTP API. A key is asked for once, when the service wants one, and kept for this session of the browser.
 
 import { askForKey } from "./dialogs.js";
+import { t } from "./language.js";
 
 const KEY = "celeriac.key";
 let asking = null;
+const contact = new EventTarget();
+
+/** When the service last answered (ms), and whether it can be reached now. */
+export const reach = { isAway: false, lastAnswerAt: Date.now() };
 
 /** An answer that says no: a problem document (RFC 9457), or what could be made of it. */
 export class Refusal extends Error {
   constructor(status, problem) {
-    super(problem.detail || problem.title || `the service answered ${status}`);
+    super(problem.detail || problem.title || t("api.status", { status }));
     this.status = status;
+    this.type = problem.type ?? "";
     this.errors = problem.errors ?? [];
+    this.taskStatus = problem.task_status;
   }
 }
 
-/** The JSON of an answer (null without one). Throws Refusal, or TypeError where the service can't be reached. */
-export async function call(method, path, body, accepted = []) {
+/** The service can't be reached. */
+export class Away extends Error {
+  constructor() {
+    super(t("api.away"));
+  }
+}
+
+/** The JSON of an answer (null without one). Throws Refusal, Away, or AbortError when `signal` ends first. */
+export async function call(method, path, body, { accepted = [], signal, headers = {} } = {}) {
+  const response = await send(method, path, body, { signal, headers });
+  const answer = await parsed(response);
+  if (response.ok || accepted.includes(response.status)) return answer;
+  throw new Refusal(response.status, answer ?? {});
+}
+
+export const get = (path, options) => call("GET", path, undefined, options);
+
+/** The response to a request with the key of this session. */
+export async function send(method, path, body, { signal, headers = {}, accept = "application/json" } = {}) {
   for (;;) {
     const key = sessionStorage.getItem(KEY);
-    const response = await fetch(path, { method, headers: headers(key, body), body: body && JSON.stringify(body) });
-    if (response.status === 401) {
-      await newKey(key);
-      continue;
-    }
-    const answer = await parsed(response);
-    if (response.ok || accepted.includes(response.status)) return answer;
-    throw new Refusal(response.status, answer ?? {});
+    const options = { method, signal, headers: { ...headersFor(key, body, accept), ...headers }, body: body && JSON.stringify(body) };
+    const response = await reached(path, options);
+    if (response.status !== 401) return response;
+    await newKey(key);
   }
 }
 
-export const get = (path, accepted) => call("GET", path, undefined, accepted);
+async function reached(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    note(true);
+    throw new Away();
+  }
+  note(false);
+  return response;
+}
 
-function headers(key, body) {
-  const all = { Accept: "application/json" };
+function note(isAway) {
+  if (!isAway) reach.lastAnswerAt = Date.now();
+  if (reach.isAway === isAway) return;
+  reach.isAway = isAway;
+  contact.dispatchEvent(new Event("change"));
+}
+
+/** Call `listener` whenever the service goes away or comes back. */
+export function onReach(listener) {
+  contact.addEventListener("change", listener);
+}
+
+function headersFor(key, body, accept) {
+  const all = { Accept: accept };
   if (key) all.Authorization = `Bearer ${key}`;
   if (body) all["Content-Type"] = "application/json";
   return all;
@@ -46,15 +89,23 @@ async function parsed(response) {
 /** All calls that were refused with the same key wait for one question. */
 async function newKey(refused) {
   if (sessionStorage.getItem(KEY) !== refused) return;
-  asking ??= askForKey(refused ? "That key is not known here." : "").then((key) => {
+  asking ??= askForKey(refused ? t("key.unknown") : "").then((key) => {
     sessionStorage.setItem(KEY, key);
     asking = null;
   });
   await asking;
 }
 
+export const hasKey = () => sessionStorage.getItem(KEY) !== null;
+
+/** Forget the key and everything that was read with it. */
+export function signOut() {
+  sessionStorage.clear();
+  location.reload();
+}
+
 /** `query({a: 1, b: ""})` → "?a=1" */
 export function query(fields) {
-  const given = Object.entries(fields).filter(([, value]) => value);
+  const given = Object.entries(fields).filter(([, value]) => value !== "" && value !== null && value !== undefined && value !== false);
   return given.length ? `?${new URLSearchParams(given)}` : "";
 }

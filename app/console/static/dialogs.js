@@ -1,23 +1,45 @@
-// Questions to whoever sits in front of it, and short messages.
+// Questions to the person at the screen, and short messages.
 
-import { byId } from "./dom.js";
+import { byId, h } from "./dom.js";
+import { t } from "./language.js";
 
 /** Ask before something that can't be undone; true when confirmed. */
-export function confirm(title, text, yes) {
-  const dialog = byId("confirm");
+export function confirm(title, text, yes, isDanger = true) {
   byId("confirm-title").textContent = title;
-  byId("confirm-text").textContent = text;
+  byId("confirm-text").replaceChildren(text);
   byId("confirm-yes").textContent = yes;
-  return answer(dialog, byId("confirm-no"), () => true, false);
+  byId("confirm-yes").className = `button ${isDanger ? "danger" : "primary"}`;
+  return answer(byId("confirm"), byId("confirm-no"), () => true, false);
 }
 
-/** Ask for a key; it can't be declined, since nothing works without. */
+/** Ask for a key; there is no way to decline, since nothing works without one. */
 export function askForKey(problem) {
-  const dialog = byId("ask-key");
   const field = byId("ask-key-value");
   byId("ask-key-problem").textContent = problem;
   field.value = "";
-  return answer(dialog, null, () => field.value.trim(), null);
+  return answer(byId("ask-key"), null, () => field.value.trim(), null);
+}
+
+/** Show `content` in a dialog of its own until it is closed; returns what closes it. */
+export function sheet(title, content) {
+  const close = h("button", { type: "button", class: "button quiet", "aria-label": t("do.close") }, "✕");
+  const dialog = h("dialog", { class: "sheet", "aria-label": title }, h("header", { class: "sheet-head" }, h("h2", {}, title), close), content);
+  const opener = document.activeElement;
+  const end = () => dialog.close();
+  close.addEventListener("click", end);
+  dialog.addEventListener("click", (event) => event.target === dialog && end());
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    if (opener?.isConnected) opener.focus();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  return end;
+}
+
+/** Whether a dialog is open: keys of the page below it do nothing then. */
+export function isAsking() {
+  return document.querySelector("dialog[open]") !== null;
 }
 
 function answer(dialog, no, read, declined) {
@@ -53,4 +75,17 @@ export function say(sentence, isProblem = false) {
   toast.classList.add("shown");
   clearTimeout(hiding);
   hiding = setTimeout(() => toast.classList.remove("shown"), isProblem ? 8000 : 3500);
+}
+
+/** Do it and say so; where it is refused, say why. True when it was done. */
+export async function attempt(act, done) {
+  try {
+    await act();
+  } catch (error) {
+    if (error.name === "AbortError") return false;
+    say(error.message, true);
+    return false;
+  }
+  if (done) say(done);
+  return true;
 }

@@ -9,11 +9,15 @@ function fill(element, attributes, children) {
     else if (name === "value") element.value = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...flat(children));
   return element;
 }
 
-/** `h("a", {href: "…", onclick: f}, "text", otherElement)` */
+function flat(children) {
+  return [children].flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== "");
+}
+
+/** `h("a", {href: "…", onclick: f}, "text", otherElement)`; null, undefined and false children are left out. */
 export function h(tag, attributes, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
@@ -29,16 +33,41 @@ export function byId(id) {
 
 const shown = new WeakMap();
 
-/** Put what `build()` returns into `place`, but only if `data` has changed: what is read or focused stays as it is. */
+/** Put what `build()` returns into `place`, but only if `data` has changed: focus, selection and open details stay. */
 export function show(place, data, build) {
   const text = JSON.stringify(data) ?? "";
   if (shown.get(place) === text) return;
   shown.set(place, text);
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  const open = new Set([...place.querySelectorAll("details[open]")].map((each) => each.dataset.key));
-  place.replaceChildren(...[build()].flat(Infinity).filter(Boolean));
+  const open = new Map([...place.querySelectorAll("details")].map((each) => [each.dataset.key, each.open]));
+  place.replaceChildren(...flat([build()]));
   for (const details of place.querySelectorAll("details")) {
-    if (open.has(details.dataset.key)) details.open = true;
+    if (open.has(details.dataset.key)) details.open = open.get(details.dataset.key);
   }
   if (focused) place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+}
+
+/** Make the children of `place` those of `items`, in order. Rows whose item is unchanged keep their element. */
+export function showRows(place, items, keyOf, build) {
+  const before = new Map([...place.children].map((row) => [row.dataset.row, row]));
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  let previous = null;
+  for (const item of items) {
+    const key = keyOf(item);
+    const text = JSON.stringify(item);
+    let row = before.get(key);
+    before.delete(key);
+    if (!row || shown.get(row) !== text) {
+      const fresh = build(item);
+      fresh.dataset.row = key;
+      shown.set(fresh, text);
+      if (row) row.replaceWith(fresh);
+      row = fresh;
+    }
+    const wanted = previous ? previous.nextSibling : place.firstChild;
+    if (wanted !== row) place.insertBefore(row, wanted);
+    previous = row;
+  }
+  for (const row of before.values()) row.remove();
+  if (focused && document.activeElement === document.body) place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }

@@ -1,16 +1,21 @@
 // Times, durations and values, in words for people.
 
 import { h } from "./dom.js";
+import { locale, number, t, word } from "./language.js";
 
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
+export { number };
+
+const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "narrow" });
+const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
 const STEPS = [[60, "second", 1], [3600, "minute", 60], [86400, "hour", 3600], [Infinity, "day", 86400]];
 
 /** "3 min. ago", "in 2 hr." */
 export function ago(text, nowMs = Date.now()) {
   const seconds = (Date.parse(text) - nowMs) / 1000;
   const distance = Math.abs(seconds);
-  if (distance < 1) return "now";
+  if (distance < 1) return t("time.now");
   const [, unit, size] = STEPS.find(([limit]) => distance < limit);
   return relative.format(Math.trunc(seconds / size), unit);
 }
@@ -19,39 +24,79 @@ export function exact(text) {
   return text ? moment.format(new Date(text)) : "–";
 }
 
+export function clockTime(ms) {
+  return clock.format(new Date(ms));
+}
+
+/** The exact time in a zone, with the zone's name: for schedules, where the viewer's own zone would mislead. */
+export function exactIn(text, timeZone) {
+  const parts = { weekday: "short", dateStyle: undefined, year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" };
+  return new Intl.DateTimeFormat(locale, { ...parts, timeZone, timeZoneName: "short" }).format(new Date(text));
+}
+
+export const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** A <time> that reads relative and tells the exact time when pointed at. */
 export function when(text) {
   if (!text) return h("span", { class: "muted" }, "–");
   return h("time", { datetime: text, title: exact(text), "data-relative": true }, ago(text));
 }
 
+/** A <time> that counts how long something has lasted: "3 min 12 s". */
+export function elapsed(text) {
+  return h("time", { datetime: text, title: exact(text), "data-elapsed": true }, duration(Date.now() - Date.parse(text)));
+}
+
 /** Let relative times go on. */
-export function refreshTimes(place) {
-  for (const element of place.querySelectorAll("time[data-relative]")) {
-    const words = ago(element.dateTime);
-    if (element.textContent !== words) element.textContent = words;
-  }
+export function refreshTimes(place, nowMs = Date.now()) {
+  for (const element of place.querySelectorAll("time[data-relative]")) put(element, ago(element.dateTime, nowMs));
+  for (const element of place.querySelectorAll("time[data-elapsed]")) put(element, duration(Math.max(0, nowMs - Date.parse(element.dateTime)), true));
 }
 
-export function duration(ms) {
+function put(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+export function duration(ms, whole = false) {
   if (ms === null || ms === undefined) return "–";
-  if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  if (whole && ms < 60_000) return t("unit.s", { value: number(Math.floor(ms / 1000)) });
+  if (ms < 1000) return t("unit.ms", { value: number(ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)) });
+  if (ms < 60_000) return t("unit.s", { value: number(Math.round(ms / (ms < 10_000 ? 10 : 100)) / (ms < 10_000 ? 100 : 10)) });
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return t("unit.min", { minutes: number(minutes), seconds: number(Math.floor((ms % 60_000) / 1000)) });
+  if (minutes < 1440) return t("unit.h", { hours: number(Math.floor(minutes / 60)), minutes: number(minutes % 60) });
+  return t("unit.d", { days: number(Math.floor(minutes / 1440)), hours: number(Math.floor((minutes % 1440) / 60)) });
 }
 
-export function number(value) {
-  return value.toLocaleString("en");
+export function share(value) {
+  return percent.format(value);
 }
 
 export function json(value) {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }
 
+/** A status as a shape and a word: outcomes differ in more than colour. */
 export function badge(status) {
-  return h("span", { class: `badge ${status}` }, h("span", { class: "dot" }), status);
+  return h("span", { class: `badge ${status}` }, h("span", { class: "shape", "aria-hidden": "true" }, SHAPES[status] ?? "●"), word("status", status));
 }
 
-export function kindWord(kind) {
-  return { api: "API" }[kind] ?? kind;
+const SHAPES = {
+  waiting: "◷", queued: "☰", running: "▶", succeeded: "✓", failed: "✕", stopped: "■", active: "●", paused: "‖", ended: "○",
+  pending: "◷", delivered: "✓", completed: "✓", aborted: "■", created: "✓", missed: "✕", skipped_overlap: "↷",
+};
+
+export function tags(names) {
+  return names.map((name) => h("span", { class: "tag" }, name));
+}
+
+/** "12 kB" */
+export function bytes(value) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+  let index = 0;
+  while (value >= 1000 && index < units.length - 1) {
+    value /= 1000;
+    index += 1;
+  }
+  return new Intl.NumberFormat(locale, { style: "unit", unit: units[index], unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 }

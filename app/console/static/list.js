@@ -1,100 +1,113 @@
-// What both lists have: filters that live in the address, pages by cursor.
+// A list whose filters, order and page are in the address, and which holds still while somebody reads it.
 
+import * as address from "./address.js";
 import { get, query } from "./api.js";
-import { h, show } from "./dom.js";
+import { h, showRows } from "./dom.js";
+import { filterForm } from "./filters.js";
+import { t } from "./language.js";
+import { cursorOf, pager } from "./pager.js";
+
+const PAGE_SIZE = 50;
 
 /**
- * filters: [{name, label, choices?, placeholder?}]; choices: an array, or a function that promises one; row(item) → <tr>; columns: headings.
- * `read` and `write` get and set the filters as an object.
+ * {path, title, filters, columns: [{text, name?}], row(item), empty(fields), toQuery(fields), scope, selection?, order?}.
+ * Returns {element, update(route), refresh(), items(), queryOf(), announce()}.
  */
-export function list({ path, title, filters, columns, row, empty, read, write, toQuery = (fields) => fields }) {
-  const pages = [null]; // cursors of the pages up to this one
-  let next = null;
+export function list({ path, title, filters, columns, row, empty, toQuery, scope, selection = null, order = (found) => found }) {
+  let route = address.current();
+  let [items, isFirst, held] = [[], true, null];
   const body = h("tbody");
   const nothing = h("p", { class: "empty", hidden: true });
-  const older = h("button", { type: "button", class: "button", onclick: () => turn(() => pages.push(next)) }, "Older");
-  const newer = h("button", { type: "button", class: "button", onclick: () => turn(() => pages.pop()) }, "Newer");
-  const page = h("span", { class: "muted" });
-  const form = filterForm(filters, read(), (fields) => {
-    pages.length = 1;
-    write(fields);
-    refresh();
-  });
+  const news = h("button", { type: "button", class: "button news", hidden: true, "data-key": "news", onclick: () => held && accept(held, true) });
+  const pages = pager((trail) => address.go({ ...route, fields: { ...route.fields, pages: trail } }));
+  const form = filterForm(filters, route.fields, change, scope);
+  const heading = ({ text, name = "", label }) => h("th", { scope: "col", class: name }, label ? h("span", { class: "hidden" }, label) : text);
+  const table = h("table", {}, h("caption", { class: "hidden" }, title),
+    h("thead", {}, h("tr", {}, selection && h("th", { class: "c-select" }, selection.all), columns.map(heading))), body);
+
+  function change(fields) {
+    const kept = Object.fromEntries(Object.entries(route.fields).filter(([name]) => !filters.some((each) => each.name === name) && name !== "pages"));
+    const isCleared = !Object.values(fields).some(Boolean);
+    address.replace({ ...route, id: route.id, fields: isCleared ? { open: kept.open } : { ...kept, ...fields } });
+  }
+
+  function update(next) {
+    const isOther = listPart(next) !== listPart(route);
+    route = next;
+    if (!isOther) return;
+    form.put(route.fields);
+    isFirst = true; // another list: show it as soon as it is there
+    held = null;
+    news.hidden = true;
+  }
 
   async function refresh() {
-    const fields = { ...toQuery(read()), cursor: pages.at(-1), limit: 25 };
-    const answer = await get(path + query(fields));
-    next = answer.next_cursor;
-    show(body, answer.items, () => answer.items.map(row));
-    nothing.hidden = answer.items.length > 0;
-    nothing.textContent = next ? "Nothing that matches on this page; there may be more on the next." : empty(read());
-    older.disabled = !next;
-    newer.disabled = pages.length === 1;
-    page.textContent = `Page ${pages.length}`;
+    const asked = listPart(route);
+    const answer = await get(path + query({ ...toQuery(route.fields), cursor: cursorOf(route.fields), limit: PAGE_SIZE }), { signal: scope.signal });
+    if (asked !== listPart(route)) return; // the address has changed meanwhile; its own answer follows
+    accept({ ...answer, items: order(answer.items) }, isFirst);
+    isFirst = false;
   }
 
-  function turn(move) {
-    move();
-    refresh();
+  function accept(answer, isAsked) {
+    const known = new Set(items.map(({ id }) => id));
+    const fresh = answer.items.filter(({ id }) => !known.has(id));
+    const isMoved = answer.items.length !== items.length || answer.items.some(({ id }, index) => id !== items[index]?.id);
+    if (!isAsked && isMoved && items.length > 0 && isRead()) {
+      held = answer;
+      hold(answer, fresh.length);
+      return;
+    }
+    held = null;
+    news.hidden = true;
+    put(answer);
   }
 
-  const element = h(
-    "section",
-    { class: "panel list", "aria-label": title },
-    form,
-    h("div", { class: "scroll" },
-      h("table", {}, h("caption", { class: "hidden" }, title), h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))), body)),
-    nothing,
-    h("nav", { class: "pager", "aria-label": "Pages of the list" }, newer, page, older),
-  );
-  return { element, refresh };
+  /** New rows wait for a click; rows that are shown change in place. */
+  function hold(answer, count) {
+    const changed = new Map(answer.items.map((item) => [item.id, item]));
+    items = items.map((item) => changed.get(item.id) ?? item);
+    draw();
+    news.textContent = count ? t("list.news", { count }) : t("list.moved");
+    news.hidden = false;
+  }
+
+  function put(answer) {
+    items = answer.items;
+    draw();
+    nothing.hidden = items.length > 0;
+    nothing.replaceChildren(answer.next_cursor ? t("list.sparse") : empty(route.fields));
+    pages.put(route.fields, answer.next_cursor);
+  }
+
+  function draw() {
+    showRows(body, items, ({ id }) => id, (item) => {
+      const built = row(item, route);
+      if (selection) built.prepend(h("td", { class: "c-select" }, selection.box(item)));
+      return built;
+    });
+    mark();
+    selection?.put(items);
+  }
+
+  /** Whether somebody is busy with the rows: points at them, has selected text or rows, or has scrolled down. */
+  function isRead() {
+    const chosen = getSelection();
+    const hasText = chosen && !chosen.isCollapsed && body.contains(chosen.anchorNode);
+    return hasText || body.matches(":hover") || body.contains(document.activeElement) || Boolean(route.fields.pages) || selection?.count() > 0 || body.getBoundingClientRect().top < 0;
+  }
+
+  function mark() {
+    for (const each of body.children) each.classList.toggle("chosen", each.dataset.row === route.fields.open);
+  }
+
+  const element = h("section", { class: "panel list", "aria-label": title }, h("h1", { class: "hidden" }, title), form.element, selection?.bar,
+    h("div", { class: "news-line", "aria-live": "polite" }, news), h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title }, table), nothing, pages.element);
+  return { element, update, refresh, mark, items: () => items, fields: () => route.fields };
 }
 
-function filterForm(filters, values, changed) {
-  const form = h("form", { class: "filters", role: "search" }, filters.map((filter) => field(filter, values[filter.name] ?? "")));
-  const fields = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
-  const clear = h("button", { type: "reset", class: "button quiet" }, "Clear");
-  const isFiltered = () => Object.values(fields()).some(Boolean);
-  clear.hidden = !isFiltered();
-  form.append(clear);
-  let typing = 0;
-  const tell = () => {
-    clear.hidden = !isFiltered();
-    changed(fields());
-  };
-  form.addEventListener("change", tell);
-  form.addEventListener("input", (event) => {
-    if (event.target.tagName !== "INPUT") return;
-    clearTimeout(typing);
-    typing = setTimeout(tell, 300);
-  });
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", (event) => {
-    event.preventDefault();
-    for (const control of form.elements) if (control.name) control.value = "";
-    tell();
-    form.elements[0].focus();
-  });
-  return form;
-}
-
-function field({ name, label, choices, placeholder }, value) {
-  const id = `filter-${name}`;
-  const control = choices
-    ? select(id, name, choices, value)
-    : h("input", { id, name, type: "search", placeholder, value, autocomplete: "off", maxlength: 190 });
-  return h("div", {}, h("label", { for: id }, label), control);
-}
-
-function select(id, name, choices, value) {
-  const option = (choice) => h("option", { value: choice, selected: choice === value }, choice);
-  if (typeof choices !== "function") return h("select", { id, name }, h("option", { value: "" }, "any"), choices.map(option));
-  const control = h("select", { id, name }, h("option", { value: "" }, "any"), value && option(value));
-  choices().then((found) => control.append(...found.filter((choice) => choice !== value).map(option)));
-  return control;
-}
-
-// The kinds of task that this service knows.
-export async function kinds() {
-  return Object.keys((await get("/api/tasks/stats")).by_kind);
+/** What decides which rows are shown: all but the open item. */
+function listPart(route) {
+  const { open, ...fields } = route.fields;
+  return address.format({ ...route, fields });
 }

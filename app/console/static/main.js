@@ -1,60 +1,186 @@
-// Which page is shown, and the gentle polling: every two seconds, and not while nobody looks.
+// Address → view. One view at a time; what it started ends with it.
 
-import { Refusal } from "./api.js";
-import { createView } from "./create.js";
+import { onReach, reach } from "./api.js";
+import * as address from "./address.js";
+import { bulksView } from "./bulks.js";
 import { say } from "./dialogs.js";
-import { byId } from "./dom.js";
+import { byId, h } from "./dom.js";
+import { failuresView } from "./failures.js";
+import { startFinder } from "./finder.js";
 import { refreshTimes } from "./format.js";
-import { refreshHealth } from "./header.js";
-import { refreshOverview } from "./overview.js";
+import { showHealth, startHeader } from "./header.js";
+import { startKeys } from "./keys.js";
+import { language, t } from "./language.js";
+import { follow, onChange } from "./live.js";
+import { newView } from "./new.js";
+import { overviewView } from "./overview.js";
+import { learn, mayWrite } from "./permission.js";
+import { scheduleView } from "./schedule.js";
 import { schedulesView } from "./schedules.js";
+import { Scope } from "./scope.js";
+import { refreshStatus } from "./status.js";
 import { tasksView } from "./tasks.js";
+import { apply } from "./theme.js";
+import { workView } from "./work.js";
 
-const EVERY_MS = 2000;
-const VIEWS = { tasks: tasksView, scheduled: schedulesView, new: createView };
+const CHANGED_MS = 1500; // between two looks while things change
+const STATUS_MS = 60_000; // between two looks at health and figures while nothing does
+const AWAY_MS = 2000; // between two tries while the service is away
+
+/** page → [its view, the text of its title, whether the bar links to it] */
+const PAGES = {
+  "": [overviewView, "nav.overview", true],
+  tasks: [tasksView, "nav.tasks", true],
+  failures: [failuresView, "nav.failures", true],
+  scheduled: [schedulesView, "nav.scheduled", true],
+  schedule: [scheduleView, "nav.scheduled", false],
+  work: [workView, "nav.work", true],
+  bulks: [bulksView, "nav.bulks", true],
+  new: [newView, "nav.new", false],
+};
 
 let view = null;
-let timer = 0;
-let isPolling = false;
+let shownPage = null;
+let scope = new Scope();
+let isRefreshing = false;
+let isStale = false;
 
-function route() {
-  const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
-  const [page, id] = path.split("/");
-  return { page: page in VIEWS ? page : "tasks", id, fields: Object.fromEntries(new URLSearchParams(search)) };
-}
-
-function turn() {
-  const { page, ...rest } = route();
-  view = VIEWS[page](rest);
-  document.title = `${view.title} · Celeriac`;
-  document.body.dataset.page = page;
-  for (const link of document.querySelectorAll("[data-page]")) {
-    if (link !== document.body) link.toggleAttribute("aria-current", link.dataset.page === page);
+function turn(route) {
+  const page = route.page in PAGES ? route.page : "";
+  if (page === "tasks" && route.id) { // the short form of a link to a task
+    address.replace({ page, fields: { ...route.fields, open: route.id } });
+    return;
   }
+  if (view !== null && page === shownPage && view.update?.(route)) refresh();
+  else open(page, route);
+  document.title = `${view.title} · Celeriac`;
+  for (const link of document.querySelectorAll(".bar [data-page]")) {
+    const isHere = link.dataset.page === page || (page === "schedule" && link.dataset.page === "scheduled");
+    if (isHere) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function open(page, route) {
+  scope.end();
+  scope = new Scope();
+  shownPage = page;
+  view = PAGES[page][0](route, scope);
+  document.body.dataset.page = page || "overview";
   byId("view").replaceChildren(view.element);
-  poll();
+  scrollTo(0, 0);
+  refresh();
 }
 
-async function poll() {
-  clearTimeout(timer);
-  if (isPolling || document.hidden) return;
-  isPolling = true;
-  const asked = view;
-  const answers = await Promise.allSettled([refreshHealth(), refreshOverview(), asked.refresh()]);
-  const problem = answers.map((answer) => answer.reason).find((reason) => reason instanceof Refusal);
-  if (problem) say(problem.message, true);
+/** Read what the view shows; while that goes on, further calls only ask for one more. */
+async function refresh() {
+  if (isRefreshing) {
+    isStale = true;
+    return;
+  }
+  isRefreshing = true;
+  const [asked, life] = [view, scope];
+  try {
+    await asked.refresh();
+  } catch (error) {
+    if (!life.isOver) complain(error);
+  }
   refreshTimes(document);
-  isPolling = false;
-  if (asked !== view) return poll(); // another page was opened meanwhile
-  timer = setTimeout(poll, EVERY_MS);
+  isRefreshing = false;
+  if (isStale || asked !== view) {
+    isStale = false;
+    refresh();
+  }
 }
 
-addEventListener("hashchange", () => {
-  if (location.hash.startsWith("#/") || location.hash === "") turn();
-});
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the address names the page
-  byId("view").focus();
-});
-document.addEventListener("visibilitychange", () => poll());
-turn();
+function complain(error) {
+  if (error.name === "AbortError" || reach.isAway) return; // the banner says that the service is away
+  if (error.status === undefined) throw error;
+  say(error.message, true);
+}
+
+let statusTimer = 0;
+
+async function watchStatus() {
+  clearTimeout(statusTimer);
+  if (document.hidden) return;
+  try {
+    await refreshStatus();
+  } catch (error) {
+    complain(error);
+  }
+  clearTimeout(statusTimer);
+  statusTimer = setTimeout(watchStatus, reach.isAway ? AWAY_MS : STATUS_MS);
+}
+
+let pending = 0;
+
+/** Something changed: look again soon, and not more often than CHANGED_MS. */
+function changed() {
+  pending ||= setTimeout(() => {
+    pending = 0;
+    if (document.hidden) return;
+    watchStatus();
+    refresh();
+  }, CHANGED_MS);
+}
+
+function writeTexts() {
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
+  byId("pages").append(
+    ...Object.entries(PAGES).filter(([, [, , isLinked]]) => isLinked).map(([page, [, text]]) => h("a", { href: `#/${page}`, "data-page": page }, t(text))),
+    h("a", { href: "/docs" }, t("nav.docs")),
+  );
+}
+
+async function start() {
+  apply();
+  writeTexts();
+  startHeader();
+  startFinder();
+  startKeys(() => view);
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address names the page
+    byId("view").focus();
+  });
+  address.onRoute(turn);
+  onReach(() => {
+    showHealth();
+    if (reach.isAway) setTimeout(watchStatus, AWAY_MS);
+    else refresh();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    watchStatus();
+    refresh();
+  });
+  onChange((event) => {
+    view?.changed?.(event);
+    changed();
+  });
+  setInterval(() => document.hidden || refreshTimes(document), 1000);
+  await learnCaller();
+  turn(address.current());
+  watchStatus();
+  follow();
+}
+
+/** Until it is known what the caller may do, the page shows nothing that changes anything. */
+async function learnCaller() {
+  try {
+    await learn();
+    document.querySelector(".bar > [data-page=new]").hidden = !mayWrite();
+    return;
+  } catch (error) {
+    showHealth();
+    complain(error);
+  }
+  setTimeout(async () => {
+    await learnCaller();
+    open(shownPage, address.current());
+  }, AWAY_MS);
+}
+
+start();

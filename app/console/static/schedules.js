@@ -1,74 +1,107 @@
-// The list of scheduled tasks.
+// The list of schedules: how each went last, and when it fires next.
 
-import { call, query } from "./api.js";
-import { confirm } from "./dialogs.js";
+import { call } from "./api.js";
+import * as address from "./address.js";
+import { attempt, confirm } from "./dialogs.js";
 import { h } from "./dom.js";
-import { badge, kindWord, number, when } from "./format.js";
-import { kinds, list } from "./list.js";
-import { attempt } from "./task.js";
+import { badge, number, share, tags, when } from "./format.js";
+import { kinds } from "./kinds.js";
+import { t, word } from "./language.js";
+import { list } from "./list.js";
+import { mayWrite } from "./permission.js";
+import { selection } from "./selection.js";
 
-const FILTERS = [
-  { name: "status", label: "Status", choices: ["active", "paused", "ended"] },
-  { name: "kind", label: "Kind", choices: kinds },
-  { name: "name", label: "Name begins with", placeholder: "nightly" },
-  { name: "tag", label: "Tag" },
+const filters = () => [
+  { name: "status", label: t("field.status"), choices: ["active", "paused", "ended"].map((each) => [each, word("status", each)]) },
+  { name: "kind", label: t("field.kind"), choices: kinds },
+  { name: "name", label: t("filter.name"), placeholder: t("filter.name.example") },
+  { name: "tag", label: t("filter.tag") },
 ];
 
-export function schedulesView({ fields }) {
+const apiFilter = ({ status, kind, name, tag }) =>
+  Object.fromEntries(Object.entries({ status, kind, tag, name: name && !name.includes("*") ? `*${name}*` : name }).filter(([, value]) => value));
+
+export function schedulesView(first, scope) {
+  let route = first;
+  const actions = [{ name: "pause" }, { name: "resume" }, { name: "run" }, { name: "delete", isDanger: true }];
+  const chosen = mayWrite() ? selection({ of: "scheduled-tasks", actions, filter: () => apiFilter(route.fields), scope }) : null;
   const schedules = list({
     path: "/api/scheduled-tasks",
-    title: "Scheduled tasks",
-    filters: FILTERS,
-    columns: ["Status", "Name", "Kind", "Fires", "Next", "Runs", "Actions"],
+    title: t("nav.scheduled"),
+    filters: filters(),
+    columns: [
+      { text: t("field.status"), name: "c-status" }, { text: t("field.name"), name: "c-name" }, { text: t("schedule.last"), name: "c-last" },
+      { text: t("schedule.fires"), name: "c-cron" }, { text: t("field.next_run_at"), name: "c-time" }, { text: t("field.run_count"), name: "c-number" },
+      ...(mayWrite() ? [{ label: t("schedule.actions"), name: "c-actions" }] : []),
+    ],
     row: (schedule) => row(schedule, () => schedules.refresh()),
-    empty: (chosen) => (Object.values(chosen).some(Boolean) ? "No scheduled task matches these filters." : "Nothing is scheduled."),
-    read: () => fields,
-    write: (chosen) => {
-      Object.assign(fields, chosen);
-      history.replaceState(null, "", `#/scheduled${query(fields)}`);
-    },
-    toQuery: (chosen) => ({ ...chosen, name: chosen.name ? `${chosen.name}*` : "" }),
+    order: failingFirst,
+    empty: (fields) => (Object.keys(apiFilter(fields)).length ? t("schedules.noMatch") : t("schedules.none")),
+    toQuery: apiFilter, scope, selection: chosen,
   });
-  return { title: "Scheduled tasks", element: h("div", { class: "columns" }, schedules.element), refresh: schedules.refresh };
+  const update = (next) => {
+    route = next;
+    schedules.update(next);
+    return true;
+  };
+  return { title: t("nav.scheduled"), element: h("div", { class: "columns" }, schedules.element), update, refresh: schedules.refresh };
+}
+
+const isFailing = (schedule) => schedule.last_outcome === "failed" || schedule.failure_streak > 0;
+
+function failingFirst(items) {
+  return [...items.filter(isFailing), ...items.filter((item) => !isFailing(item))];
 }
 
 function row(schedule, refresh) {
-  const tasks = `#/tasks?scheduled_task_id=${schedule.id}`;
-  return h(
-    "tr",
-    {},
+  return h("tr", {},
     h("td", { class: "c-status" }, badge(schedule.status)),
-    h("td", { class: "c-name" }, h("a", { href: tasks, title: "The tasks it created", "data-key": schedule.id }, schedule.name), schedule.tags.map((tag) => h("span", { class: "tag" }, tag))),
-    h("td", { class: "c-kind" }, kindWord(schedule.kind)),
-    h("td", { class: "c-cron" }, h("code", {}, schedule.cron_expression), h("span", { class: "muted" }, ` ${schedule.timezone}`)),
+    h("td", { class: "c-name" }, h("a", { href: `#/schedule/${schedule.id}`, "data-key": schedule.id }, schedule.name), tags(schedule.tags)),
+    h("td", { class: "c-last" }, lastOutcome(schedule)),
+    h("td", { class: "c-cron" }, h("code", {}, schedule.cron_expression ?? t("schedule.every", { seconds: schedule.every_seconds })), schedule.cron_expression && h("span", { class: "muted" }, ` ${schedule.timezone}`)),
     h("td", { class: "c-time" }, when(schedule.next_run_at)),
     h("td", { class: "c-number" }, number(schedule.run_count)),
-    h("td", { class: "c-actions" }, buttons(schedule, refresh)),
-  );
+    mayWrite() && h("td", { class: "c-actions" }, buttons(schedule, refresh)));
+}
+
+/** How its last task ended, how often in a row it has failed, and how often it succeeds. */
+export function lastOutcome(schedule) {
+  if (!schedule.last_outcome) return h("span", { class: "muted" }, t("schedule.noOutcome"));
+  const finished = schedule.succeeded_count + schedule.failed_count;
+  return [
+    badge(schedule.last_outcome),
+    schedule.failure_streak > 1 && h("span", { class: "bad" }, " ", t("schedule.streak", { count: schedule.failure_streak })),
+    finished > 0 && h("span", { class: "muted" }, " ", t("schedule.rate", { share: share(schedule.succeeded_count / finished) })),
+  ];
 }
 
 function buttons(schedule, refresh) {
   const path = `/api/scheduled-tasks/${schedule.id}`;
-  const button = (word, label, act, kind = "quiet") =>
-    h("button", { type: "button", class: `button small ${kind}`, "aria-label": `${label} ${schedule.name}`, onclick: act, "data-key": `${schedule.id} ${word}` }, word);
-  const post = (action, done) => async () => {
-    await attempt(() => call("POST", `${path}/${action}`), done);
-    await refresh();
-  };
-  const run = async () => {
-    let task;
-    if (await attempt(async () => (task = await call("POST", `${path}/run`)), "It runs.")) location.hash = `#/tasks/${task.id}`;
-  };
-  const remove = async () => {
-    const text = `“${schedule.name}” will not fire any more. The tasks that it created stay.`;
-    if (!(await confirm("Delete this scheduled task?", text, "Delete it"))) return;
-    await attempt(() => call("DELETE", path), "Deleted.");
+  const button = (key, act, kind = "quiet") =>
+    h("button", { type: "button", class: `button small ${kind}`, "aria-label": t(`schedule.${key}.label`, { name: schedule.name }), onclick: act, "data-key": `${schedule.id} ${key}` }, t(`schedule.do.${key}`));
+  const post = (action) => async () => {
+    await attempt(() => call("POST", `${path}/${action}`), t(`schedule.${action}.done`));
     await refresh();
   };
   return [
-    schedule.status === "active" && button("Pause", "Pause", post("pause", "Paused.")),
-    schedule.status === "paused" && button("Resume", "Resume", post("resume", "It fires again.")),
-    button("Run now", "Run now:", run),
-    button("Delete", "Delete", remove, "danger-quiet"),
+    schedule.status === "active" && button("pause", post("pause")),
+    schedule.status === "paused" && button("resume", post("resume")),
+    button("run", () => runNow(schedule)),
+    button("delete", () => remove(schedule, refresh), "danger-quiet"),
   ];
+}
+
+export function runNow(schedule) {
+  return attempt(async () => {
+    const task = await call("POST", `/api/scheduled-tasks/${schedule.id}/run`);
+    address.go({ page: "tasks", fields: { scheduled_task_id: schedule.id, open: task.id } });
+  }, t("schedule.run.done"));
+}
+
+export async function remove(schedule, after) {
+  if (!(await confirm(t("schedule.delete.ask"), t("schedule.delete.text", { name: schedule.name }), t("schedule.delete.yes")))) return;
+  await attempt(async () => {
+    await call("DELETE", `/api/scheduled-tasks/${schedule.id}`);
+    await after();
+  }, t("deleted"));
 }

@@ -1,103 +1,126 @@
-// One task, whole.
+// One task, whole, beside the list.
 
 import { call, get } from "./api.js";
-import { confirm, say } from "./dialogs.js";
+import * as address from "./address.js";
+import { copyButton, curlOf } from "./copy.js";
+import { attempt, confirm } from "./dialogs.js";
 import { h, show } from "./dom.js";
-import { badge, duration, exact, json, kindWord, number } from "./format.js";
+import { badge, duration, elapsed, exact, json, number, tags, when } from "./format.js";
+import { isServed } from "./health.js";
+import { t, word } from "./language.js";
+import { output } from "./output.js";
+import { mayWrite } from "./permission.js";
+import { state } from "./status.js";
+import { bodyOf } from "./task-body.js";
 
 const FINISHED = new Set(["succeeded", "failed", "stopped"]);
 
-export function taskDetail(id, back) {
-  const element = h("aside", { class: "panel detail", "aria-label": "Task" });
+/** {id, element, refresh(), end()}; `close()` closes it, and `step(by)` goes to another task of the list. */
+export function taskDetail(id, scope, { close, step }) {
+  const title = h("h2", { tabindex: -1 });
+  const status = h("span", {});
+  const button = (text, label, act, key) => h("button", { type: "button", class: "button small quiet", "aria-label": label, title: label, onclick: act, "data-key": key }, text);
+  const head = h("header", { class: "detail-head" }, title, status,
+    h("span", { class: "detail-nav" }, button("↑", t("task.previous"), () => step(-1), "previous"), button("↓", t("task.next"), () => step(1), "next"), button("✕", t("do.close"), close, "close")));
+  const top = h("div", {});
+  const printed = output(id);
+  const printedBox = h("section", { hidden: true }, h("h3", {}, t("task.output")), printed.element);
+  const rest = h("div", {});
+  const element = h("aside", { class: "panel detail", "aria-label": t("task.title") }, head, top, printedBox, rest);
   let isDone = false; // finished: it stays as it is
+  let followed = false;
 
   async function refresh() {
-    if (isDone) return;
+    if (isDone || scope.isOver) return;
     try {
-      const task = await get(`/api/tasks/${id}`);
-      show(element, task, () => content(task, back, refresh));
-      isDone = FINISHED.has(task.status);
+      put(await get(`/api/tasks/${id}`, { signal: scope.signal }));
     } catch (error) {
       if (error.status !== 404) throw error;
-      show(element, "gone", () => [head("Gone", null, back), h("p", { class: "empty" }, "There is no such task (any more).")]);
-      isDone = true;
+      gone();
     }
   }
-  return { element, refresh };
+
+  function put(task) {
+    isDone = FINISHED.has(task.status);
+    title.textContent = task.name;
+    show(status, task.status, () => badge(task.status));
+    show(top, [task, state.report?.workers], () => [actions(task, refresh, close), waiting(task), task.error && failure(task), results(task)]);
+    show(rest, task, () => [facts(task), attempts(task), changes(task), spec(task)]);
+    showOutput(task);
+  }
+
+  function showOutput(task) {
+    printedBox.hidden = task.kind !== "code" || (!isDone && task.status !== "running") || (isDone && !task.stdout);
+    if (isDone) {
+      printed.put(task.stdout_truncated ? `${task.stdout}\n${t("task.truncated")}` : task.stdout);
+    } else if (task.status === "running" && task.kind === "code" && !followed) {
+      followed = true;
+      printed.follow(id, scope).finally(() => (followed = false));
+    }
+  }
+
+  function gone() {
+    isDone = true;
+    title.textContent = t("task.gone");
+    show(status, "", () => []);
+    show(top, "gone", () => h("p", { class: "empty" }, t("task.gone.text")));
+    show(rest, "gone", () => []);
+    printedBox.hidden = true;
+  }
+
+  return { id, element, refresh, end: () => { scope.end(); element.remove(); } };
 }
 
-function content(task, back, refresh) {
-  return [
-    head(task.name, task.status, back),
-    actions(task, back, refresh),
-    task.error && failure(task.error),
-    ...outcome(task),
-    facts(task),
-    attempts(task),
-    spec(task),
-  ];
-}
-
-function head(name, status, back) {
-  return h(
-    "header",
-    { class: "detail-head" },
-    h("h2", {}, name),
-    status && badge(status),
-    h("a", { class: "button quiet close", href: back(), "aria-label": "Close, back to the list", "data-key": "close" }, "Close"),
-  );
-}
-
-function actions(task, back, refresh) {
+function actions(task, refresh, close) {
+  const isOver = FINISHED.has(task.status);
   const stop = async () => {
-    if (!(await confirm("Stop this task?", `“${task.name}” will not go on, and not be tried again.`, "Stop it"))) return;
-    await attempt(() => call("POST", `/api/tasks/${task.id}/stop`), "Stopped.");
+    if (!(await confirm(t("task.stop.ask"), t("task.stop.text", { name: task.name }), t("task.stop.yes")))) return;
+    await attempt(() => call("POST", `/api/tasks/${task.id}/stop`), t("task.stopped"));
     await refresh();
   };
+  const retry = () => attempt(async () => open((await call("POST", `/api/tasks/${task.id}/retry`, {})).id), t("task.retried"));
   const remove = async () => {
-    if (!(await confirm("Delete this task?", `“${task.name}” and its result will be gone for good.`, "Delete it"))) return;
-    if (await attempt(() => call("DELETE", `/api/tasks/${task.id}`), "Deleted.")) location.hash = back();
+    if (!(await confirm(t("task.delete.ask"), t("task.delete.text", { name: task.name }), t("task.delete.yes")))) return;
+    if (await attempt(() => call("DELETE", `/api/tasks/${task.id}`), t("deleted"))) close();
   };
-  return h(
-    "div",
-    { class: "actions" },
-    !FINISHED.has(task.status) && h("button", { type: "button", class: "button", onclick: stop, "data-key": "stop" }, "Stop"),
-    h("button", { type: "button", class: "button danger-quiet", onclick: remove, "data-key": "delete" }, "Delete"),
-  );
+  const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: act, "data-key": key }, t(`task.do.${key}`));
+  const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`task.do.${key}`));
+  const isWriter = mayWrite();
+  return h("div", { class: "actions" },
+    isWriter && isOver && button("retry", retry, "primary"),
+    isWriter && isOver && link("edit", { retry: task.id }),
+    isWriter && task.status === "waiting" && link("change", { change: task.id }),
+    isWriter && link("duplicate", { from: task.id }),
+    isWriter && !isOver && button("stop", stop),
+    copyButton(t("task.do.curl"), () => curlOf(bodyOf(task)), "curl"),
+    copyButton(t("task.do.link"), () => `${location.origin}/#/tasks/${task.id}`, "link"),
+    isWriter && button("delete", remove, "danger-quiet"));
 }
 
-/** Do it and say so; where it is refused, say why. */
-export async function attempt(act, done) {
-  try {
-    await act();
-    say(done);
-    return true;
-  } catch (error) {
-    say(error instanceof TypeError ? "The service can't be reached." : error.message, true);
-    return false;
-  }
+function open(id) {
+  const route = address.current();
+  address.go({ page: "tasks", fields: { ...(route.page === "tasks" ? route.fields : {}), open: id } });
 }
 
-function failure(error) {
-  const place = error.line ? ` (line ${error.line})` : "";
-  return h(
-    "section",
-    { class: "failure" },
+/** Why it does not run yet. */
+function waiting(task) {
+  if (task.status === "running") return h("p", { class: "note" }, t("task.runningFor"), " ", elapsed(task.started_at));
+  if (task.status === "waiting") return h("p", { class: "note" }, t("task.dueAt"), " ", when(task.due_at));
+  if (task.status !== "queued") return null;
+  if (!isServed(state.report, task.kind)) return h("p", { class: "note bad", role: "alert" }, t("task.unserved"));
+  return h("p", { class: "note" }, t("task.queuedFor"), " ", elapsed(task.queued_at));
+}
+
+function failure({ error }) {
+  return h("section", { class: "failure" },
     h("h3", {}, error.type),
-    h("p", {}, `${error.message}${place}`),
-    error.traceback && block(error.traceback, "Traceback"),
-  );
+    h("p", {}, error.message, error.line && ` (${t("task.line", { line: error.line })})`),
+    error.traceback && block(error.traceback, t("task.traceback")));
 }
 
-function outcome(task) {
-  const isOver = FINISHED.has(task.status);
-  const parts = [];
-  if (task.result !== null || task.status === "succeeded") parts.push(h("h3", {}, "Result"), block(json(task.result) || "\u00a0", "Result"));
-  if (task.stdout || (isOver && task.kind === "code")) {
-    parts.push(h("h3", {}, "Output"), task.stdout ? block(task.stdout, "Output") : h("p", { class: "muted" }, "It printed nothing."));
-  }
-  if (task.stdout_truncated) parts.push(h("p", { class: "muted" }, "The rest of the output was cut off."));
-  return parts;
+function results(task) {
+  if (task.result === null && task.status !== "succeeded") return null;
+  return [h("h3", {}, t("task.result"), copyButton(t("do.copy"), () => json(task.result), "copy-result")), block(json(task.result) || "\u00a0", t("task.result"))];
 }
 
 function block(text, label) {
@@ -105,56 +128,52 @@ function block(text, label) {
 }
 
 function facts(task) {
+  const schedule = task.scheduled_task_id;
   const rows = [
-    ["Id", h("code", {}, task.id)],
-    ["Kind", `${kindWord(task.kind)}, ${task.task_type}`],
-    ["Created", exact(task.created_at)],
-    ["Due", exact(task.due_at)],
-    ["Queued", exact(task.queued_at)],
-    ["Started", exact(task.started_at)],
-    ["Finished", exact(task.finished_at)],
-    ["Duration", duration(task.duration_ms)],
-    ["Attempt", `${task.attempt} of at most ${task.max_retries + 1}`],
-    ["Timeout", `${task.timeout} s`],
-    ["Priority", String(task.priority)],
-    ["Worker", task.worker ?? "–"],
-    task.cpu_ms !== null && ["Processor", duration(task.cpu_ms)],
-    task.memory_kb !== null && ["Memory", `${number(task.memory_kb)} kB`],
-    task.tags.length > 0 && ["Tags", task.tags.map((tag) => h("span", { class: "tag" }, tag))],
-    task.scheduled_task_id && ["Created by", h("a", { href: `#/tasks?scheduled_task_id=${task.scheduled_task_id}` }, "a scheduled task: all of its tasks")],
+    ["id", h("code", {}, task.id)],
+    ["kind", `${word("kind", task.kind)}, ${word("type", task.task_type)}`],
+    schedule && ["scheduled_task_id", h("a", { href: `#/schedule/${schedule}` }, t("task.itsSchedule"))],
+    task.retry_of && ["retry_of", h("a", { href: `#/tasks/${task.retry_of}` }, task.retry_of)],
+    ["created_at", exact(task.created_at)],
+    ["due_at", exact(task.due_at)],
+    ["queued_at", exact(task.queued_at)],
+    ["started_at", exact(task.started_at)],
+    ["finished_at", exact(task.finished_at)],
+    ["duration", duration(task.duration_ms)],
+    ["attempt", t("task.attemptOf", { attempt: task.attempt, most: task.max_retries + 1 })],
+    ["timeout", duration(task.timeout * 1000)],
+    ["priority", number(task.priority)],
+    ["worker", task.worker ?? "–"],
+    task.cpu_ms !== null && ["cpu_ms", duration(task.cpu_ms)],
+    task.memory_kb !== null && ["memory_kb", t("unit.kB", { value: task.memory_kb })],
+    task.tags.length > 0 && ["tags", tags(task.tags)],
   ].filter(Boolean);
-  return [h("h3", {}, "Details"), h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]).flat())];
+  return [h("h3", {}, t("task.details")), h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", {}, t(`field.${name}`)), h("dd", {}, value)]))];
 }
 
 function attempts(task) {
   if (task.attempts.length < 2) return null;
-  const row = (each) =>
-    h(
-      "li",
-      {},
-      h("b", {}, `#${each.attempt}`),
-      ` ${exact(each.started_at)}, ${each.finished_at ? duration(each.duration_ms) : "running"}`,
-      each.error && h("span", { class: "bad" }, ` ${each.error.type}: ${each.error.message}`),
-    );
-  return [h("h3", {}, "Attempts"), h("ol", { class: "attempts" }, task.attempts.map(row))];
+  const row = (each) => h("li", {}, h("b", {}, `#${each.attempt}`), ` ${exact(each.started_at)}, ${each.finished_at ? duration(each.duration_ms) : word("status", "running")}`,
+    each.error && h("span", { class: "bad" }, ` ${each.error.type}: ${each.error.message}`));
+  return [h("h3", {}, t("task.attempts")), h("ol", { class: "attempts" }, task.attempts.map(row))];
+}
+
+function changes(task) {
+  if (!task.history?.length) return null;
+  const row = (each) => h("li", {}, exact(each.at), " ", badge(each.to), each.why && h("span", { class: "muted" }, ` ${each.why}`), each.who && h("span", { class: "muted" }, ` · ${each.who}`));
+  return h("details", { "data-key": "history" }, h("summary", { "data-key": "history-summary" }, t("task.history")), h("ol", { class: "attempts" }, task.history.map(row)));
 }
 
 function spec(task) {
-  const { function_code, function_name, args, kwargs, api_url, method, headers, params, data, expected_status } = task;
-  const [title, inner] = {
-    code: () => ["Program", [block(function_code, "Program"), block(json({ function_name, args, kwargs }), "Arguments")]],
-    api: () => ["Request", [block(`${method} ${api_url}`, "Request"), block(json({ headers, params, data, expected_status }), "Request in full")]],
-  }[task.kind]?.() ?? ["Task", [block(json(ownFields(task)), "Task in full")]];
-  return h("details", { "data-key": "spec" }, h("summary", { "data-key": "spec-summary" }, title), inner);
+  const { function_code, ...rest } = bodyOf(task);
+  return h("details", { "data-key": "spec", open: task.kind === "code" },
+    h("summary", { "data-key": "spec-summary" }, t(task.kind === "code" ? "task.program" : "task.request")),
+    function_code && numbered(function_code, task.error?.line),
+    block(json(rest), t("task.spec")));
 }
 
-// What is shown elsewhere on the page, or says what became of the task and not what it is.
-const SHOWN_ELSEWHERE = new Set(
-  ("id name task_type kind status scheduled_task_id retry_of tags priority created_at due_at queued_at started_at finished_at " +
-    "duration_ms attempt worker error stdout stdout_truncated cpu_ms memory_kb attempts history result").split(" "),
-);
-
-// The fields of a kind that this page has no view of its own for.
-function ownFields(task) {
-  return Object.fromEntries(Object.entries(task).filter(([name]) => !SHOWN_ELSEWHERE.has(name)));
+/** A program with its line numbers; the line that failed is marked. */
+function numbered(source, failed) {
+  return h("ol", { class: "program", tabindex: 0, "aria-label": t("task.program") },
+    source.split("\n").map((line, index) => h("li", { class: index + 1 === failed ? "failed-line" : null }, h("code", {}, line || "\u200b"))));
 }

@@ -1,60 +1,155 @@
-// The list of tasks and, beside it, one of them.
+// The list of tasks and, beside it, the one that is open.
 
+import * as address from "./address.js";
 import { h } from "./dom.js";
-import { badge, duration, kindWord, when } from "./format.js";
-import { kinds, list } from "./list.js";
-import { query } from "./api.js";
+import { badge, duration, tags, when } from "./format.js";
+import { kinds } from "./kinds.js";
+import { t, word } from "./language.js";
+import { list } from "./list.js";
+import { mayWrite } from "./permission.js";
+import { RANGES, since, toUtc } from "./range.js";
+import { selection } from "./selection.js";
 import { taskDetail } from "./task.js";
 
-const FILTERS = [
-  { name: "status", label: "Status", choices: ["waiting", "queued", "running", "succeeded", "failed", "stopped"] },
-  { name: "kind", label: "Kind", choices: kinds },
-  { name: "task_type", label: "When", choices: ["immediate", "delayed", "scheduled"] },
-  { name: "name", label: "Name begins with", placeholder: "report" },
-  { name: "tag", label: "Tag" },
+const STATUSES = ["waiting", "queued", "running", "succeeded", "failed", "stopped"];
+const TYPES = ["immediate", "delayed", "scheduled"];
+
+const filters = () => [
+  { name: "status", label: t("field.status"), choices: STATUSES.map((each) => [each, word("status", each)]) },
+  { name: "kind", label: t("field.kind"), choices: kinds },
+  { name: "task_type", label: t("field.task_type"), choices: TYPES.map((each) => [each, word("type", each)]) },
+  { name: "name", label: t("filter.name"), placeholder: t("filter.name.example") },
+  { name: "tag", label: t("filter.tag") },
+  { name: "error_type", label: t("filter.error"), placeholder: "ValueError" },
+  { name: "since", label: t("filter.created"), choices: [...RANGES.map((each) => [each, t(`range.${each}`)]), ["range", t("range.custom")]] },
+  { name: "from", label: t("filter.from"), type: "datetime-local", with: ["since", "range"] },
+  { name: "to", label: t("filter.to"), type: "datetime-local", with: ["since", "range"] },
+  { name: "sort", label: t("filter.sort"), none: t("sort.default"), choices: [["created", t("sort.created")], ["finished", t("sort.finished")]] },
 ];
 
-export function tasksView(route) {
-  const { id, fields } = route;
+/** The fields of an address as the API's filters. */
+export function apiFilter({ status, kind, task_type, name, tag, error_type, fingerprint, scheduled_task_id, since: range, from, to }) {
+  const wanted = {
+    status, kind, task_type, tag, error_type, fingerprint, scheduled_task_id,
+    name: name && !name.includes("*") ? `*${name}*` : name,
+    created_after: range === "range" ? toUtc(from) : since(range),
+    created_before: range === "range" ? toUtc(to) : "",
+  };
+  return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value));
+}
+
+/** Failures are read newest finish first, unless another order is chosen. */
+function toQuery(fields) {
+  return { ...apiFilter(fields), sort: fields.sort || (fields.status === "failed" ? "finished" : "") };
+}
+
+export function tasksView(first, scope) {
+  let route = first;
+  const chosen = mayWrite() ? selection({ of: "tasks", actions: [{ name: "retry" }, { name: "stop" }, { name: "delete", isDanger: true }], filter: () => apiFilter(route.fields), scope }) : null;
   const tasks = list({
     path: "/api/tasks",
-    title: "Tasks",
-    filters: FILTERS,
-    columns: ["Status", "Name", "Kind", "When", "Created", "Duration"],
-    row: (task) => row(task, id, fields),
-    empty: (chosen) => (Object.values(chosen).some(Boolean) ? "No task matches these filters." : "No tasks yet. Create the first one."),
-    read: () => fields,
-    write: (chosen) => {
-      // What created them is not in the form: it stays until the filters are cleared.
-      const kept = Object.values(chosen).some(Boolean) ? { scheduled_task_id: fields.scheduled_task_id } : {};
-      for (const name of Object.keys(fields)) delete fields[name];
-      Object.assign(fields, chosen, kept);
-      history.replaceState(null, "", `#/tasks${id ? `/${id}` : ""}${query(fields)}`);
-    },
-    toQuery: (chosen) => ({ ...chosen, name: chosen.name ? `${chosen.name}*` : "" }),
+    title: t("nav.tasks"),
+    filters: filters(),
+    columns: [
+      { text: t("field.status"), name: "c-status" }, { text: t("field.name"), name: "c-name" }, { text: t("field.kind"), name: "c-kind" },
+      { text: t("field.task_type"), name: "c-type" }, { text: t("field.time"), name: "c-time" }, { text: t("field.duration"), name: "c-number" },
+    ],
+    row, toQuery, scope, selection: chosen,
+    empty: (fields) => (Object.keys(apiFilter(fields)).length ? t("tasks.noMatch") : t("tasks.none")),
   });
-  if (fields.scheduled_task_id) {
-    tasks.element.prepend(h("p", { class: "note" }, "Only the tasks of one scheduled task. ", h("a", { href: "#/tasks" }, "Show all")));
+  const place = h("div", { class: "columns" }, tasks.element);
+  const note = h("p", { class: "note", hidden: true });
+  tasks.element.prepend(note);
+  let detail = null;
+  let opener = null;
+
+  function showOpen() {
+    const id = route.fields.open ?? "";
+    if (detail?.id === id) return;
+    detail?.end();
+    detail = null;
+    if (id) {
+      detail = taskDetail(id, scope.child(), { close, step });
+      place.append(detail.element);
+    }
+    place.classList.toggle("with-detail", Boolean(id));
+    tasks.mark();
   }
-  if (!id) return { title: "Tasks", element: h("div", { class: "columns" }, tasks.element), refresh: tasks.refresh };
-  const detail = taskDetail(id, () => `#/tasks${query(fields)}`);
+
+  function narrow() {
+    const { scheduled_task_id, fingerprint } = route.fields;
+    note.hidden = !scheduled_task_id && !fingerprint;
+    note.replaceChildren(scheduled_task_id ? t("tasks.ofSchedule") : t("tasks.ofGroup"), " ",
+      h("a", { href: address.format({ ...route, fields: { ...route.fields, scheduled_task_id: "", fingerprint: "", pages: "" } }) }, t("tasks.showAll")));
+  }
+
+  function update(next) {
+    const before = route.fields.open;
+    route = next;
+    tasks.update(next);
+    showOpen();
+    narrow();
+    if (before && !route.fields.open) focusRow(before);
+    return true;
+  }
+
+  function close() {
+    address.go({ ...route, fields: { ...route.fields, open: "" } });
+  }
+
+  function focusRow(id) {
+    (opener?.isConnected ? opener : place.querySelector(`[data-key="${CSS.escape(id)}"]`))?.focus({ preventScroll: true });
+    opener = null;
+  }
+
+  /** Open the task `by` rows further down. */
+  function step(by) {
+    const shown = tasks.items();
+    const at = shown.findIndex(({ id }) => id === route.fields.open);
+    const next = shown[at === -1 ? (by > 0 ? 0 : shown.length - 1) : at + by];
+    if (!next) return;
+    const move = at === -1 ? address.go : address.replace; // Back leads to the list, not through every task
+    move({ ...route, fields: { ...route.fields, open: next.id } });
+    place.querySelector(`[data-row="${CSS.escape(next.id)}"]`)?.scrollIntoView({ block: "nearest" });
+  }
+
+  scope.on(tasks.element, "click", (event) => {
+    const link = event.target.closest("a[data-key]");
+    if (link) opener = link;
+  });
+  showOpen();
+  narrow();
   return {
-    title: "Task",
-    element: h("div", { class: "columns with-detail" }, tasks.element, detail.element),
-    refresh: () => Promise.all([tasks.refresh(), detail.refresh()]),
+    title: t("nav.tasks"),
+    element: place,
+    update,
+    refresh: () => Promise.all([tasks.refresh(), detail?.refresh()]),
+    keys: { j: () => step(1), k: () => step(-1), Escape: () => route.fields.open && close() },
   };
 }
 
-function row(task, chosen, fields) {
-  const link = h("a", { href: `#/tasks/${task.id}${query(fields)}`, "data-key": task.id, "aria-current": task.id === chosen && "true" }, task.name);
+function row(task, route) {
+  const open = address.format({ ...route, fields: { ...route.fields, open: task.id } });
   return h(
-    "tr",
-    { class: task.id === chosen ? "chosen" : null },
+    "tr", {},
     h("td", { class: "c-status" }, badge(task.status)),
-    h("td", { class: "c-name" }, link, task.tags.map((tag) => h("span", { class: "tag" }, tag))),
-    h("td", { class: "c-kind" }, kindWord(task.kind)),
-    h("td", { class: "c-type" }, task.task_type),
-    h("td", { class: "c-time" }, when(task.created_at)),
+    h("td", { class: "c-name" }, h("a", { href: open, "data-key": task.id }, task.name), tags(task.tags), why(task)),
+    h("td", { class: "c-kind" }, word("kind", task.kind)),
+    h("td", { class: "c-type" }, word("type", task.task_type)),
+    h("td", { class: "c-time" }, time(task)),
     h("td", { class: "c-number" }, duration(task.duration_ms)),
   );
+}
+
+/** The reason of a failure and the target of a call: what decides whether a task is worth a look. */
+export function why(task) {
+  return [
+    task.api_url && h("span", { class: "line mono" }, `${task.method} ${task.api_url}`),
+    task.error && h("span", { class: "line bad" }, h("b", {}, task.error.type), ` ${task.error.message}`, task.error.line && ` (${t("task.line", { line: task.error.line })})`),
+  ];
+}
+
+function time(task) {
+  if (task.status === "waiting") return [t("time.due"), " ", when(task.due_at)];
+  return when(task.finished_at ?? task.started_at ?? task.created_at);
 }

@@ -1,0 +1,57 @@
+// The address is the state: page, what is open, filters, page of the list. Views read it and never keep their own copy.
+
+const listeners = new Set();
+
+/** `#/tasks/<id>?status=failed` → {page: "tasks", id: "<id>", part: "", fields: {status: "failed"}} */
+export function parse(hash) {
+  const [path, search = ""] = hash.replace(/^#\/?/, "").split("?");
+  const [page = "", id = "", part = ""] = path.split("/").map(decoded);
+  return { page, id, part, fields: Object.fromEntries(new URLSearchParams(search)) };
+}
+
+/** The hash of a route; empty fields are left out. */
+export function format({ page, id = "", part = "", fields = {} }) {
+  const given = Object.entries(fields).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const path = [page, id, part].map(encodeURIComponent).join("/").replace(/\/+$/, "");
+  return `#/${path}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
+}
+
+/** The present route. */
+export function current() {
+  return parse(location.hash);
+}
+
+/** Go to a route, as by a click on a link. */
+export function go(route) {
+  const hash = format(route);
+  if (hash === location.hash) return;
+  location.hash = hash; // "hashchange" tells the listeners
+}
+
+/** Replace the present entry of the history: for what is typed, where Back should not go through every letter. */
+export function replace(route) {
+  const hash = format(route);
+  if (hash === location.hash) return;
+  history.replaceState(history.state, "", hash);
+  tell();
+}
+
+export function onRoute(listener) {
+  listeners.add(listener);
+}
+
+function tell() {
+  for (const listener of listeners) listener(current());
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a lone "%": shown as it is, and not found
+  }
+}
+
+addEventListener("hashchange", () => {
+  if (location.hash === "" || location.hash.startsWith("#/")) tell();
+});

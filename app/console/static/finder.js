@@ -1,0 +1,86 @@
+// Find by id, by a part of a name, or a page; by "/" or Ctrl-K.
+
+import { get, query } from "./api.js";
+import { sheet } from "./dialogs.js";
+import { h } from "./dom.js";
+import { badge, when } from "./format.js";
+import { t } from "./language.js";
+import { Scope } from "./scope.js";
+
+const TYPING_MS = 200;
+const MOST = 8;
+const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const PAGES = [["#/", "nav.overview"], ["#/tasks", "nav.tasks"], ["#/failures", "nav.failures"], ["#/scheduled", "nav.scheduled"], ["#/work", "nav.work"], ["#/bulks", "nav.bulks"], ["#/new", "nav.new"], ["/docs", "nav.docs"]];
+
+let scope = null;
+
+export function startFinder() {
+  scope = new Scope();
+}
+
+export function openFinder() {
+  if (document.querySelector("dialog[open]")) return;
+  const life = scope.child();
+  const field = h("input", { type: "search", id: "find", "aria-label": t("find.button"), placeholder: t("find.placeholder"), autocomplete: "off", maxlength: 190, role: "combobox", "aria-expanded": "true", "aria-controls": "found" });
+  const found = h("ul", { id: "found", class: "found", role: "listbox", "aria-label": t("find.results") });
+  const close = sheet(t("find.button"), h("div", {}, field, found));
+  let [links, at, asked] = [[], 0, 0];
+
+  function put(results) {
+    links = results.map(({ href, content }, index) => h("a", { href, role: "option", id: `found-${index}`, tabindex: -1, onclick: close }, content));
+    found.replaceChildren(...links.map((link) => h("li", { role: "presentation" }, link)), ...(links.length ? [] : [h("li", { class: "empty small", role: "presentation" }, t("find.nothing"))]));
+    choose(0);
+  }
+
+  function choose(index) {
+    at = Math.max(0, Math.min(index, links.length - 1));
+    links.forEach((link, each) => link.setAttribute("aria-selected", String(each === at)));
+    links[at]?.scrollIntoView({ block: "nearest" });
+    if (links[at]) field.setAttribute("aria-activedescendant", links[at].id);
+  }
+
+  const look = life.debounced(TYPING_MS, async () => {
+    const number = ++asked;
+    const results = await resultsFor(field.value.trim(), life.signal).catch((error) => {
+      if (error.name === "AbortError") return null;
+      return [{ href: "#/", content: error.message }];
+    });
+    if (results && number === asked) put(results);
+  });
+  life.on(field, "input", look);
+  life.on(field, "keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      choose(at + (event.key === "ArrowDown" ? 1 : -1));
+    } else if (event.key === "Enter" && links[at]) {
+      event.preventDefault();
+      links[at].click();
+    }
+  });
+  life.on(field.closest("dialog"), "close", () => life.end());
+  put(pages(""));
+  field.focus();
+}
+
+const pages = (text) => PAGES.filter(([, name]) => t(name).toLowerCase().includes(text.toLowerCase())).map(([href, name]) => ({ href, content: [h("span", { class: "muted" }, t("find.page")), " ", t(name)] }));
+
+async function resultsFor(text, signal) {
+  if (!text) return pages("");
+  if (ID.test(text)) return byId(text.toLowerCase(), signal);
+  const name = `*${text.replaceAll("*", "")}*`;
+  const [tasks, schedules] = await Promise.all([get(`/api/tasks${query({ name, limit: MOST })}`, { signal }), get(`/api/scheduled-tasks${query({ name, limit: MOST })}`, { signal })]);
+  return [
+    ...pages(text),
+    ...schedules.items.map((each) => ({ href: `#/schedule/${each.id}`, content: [badge(each.status), " ", each.name, h("span", { class: "muted" }, ` ${each.cron_expression ?? ""}`)] })),
+    ...tasks.items.map((each) => ({ href: `#/tasks/${each.id}`, content: [badge(each.status), " ", each.name, " ", h("span", { class: "muted" }, when(each.created_at))] })),
+  ];
+}
+
+async function byId(id, signal) {
+  const found = [];
+  for (const [path, page] of [["/api/tasks/", "tasks"], ["/api/scheduled-tasks/", "schedule"]]) {
+    const one = await get(path + id, { signal, accepted: [404] });
+    if (one?.id === id) found.push({ href: `#/${page}/${id}`, content: [badge(one.status), " ", one.name] });
+  }
+  return found;
+}

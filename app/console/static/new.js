@@ -1,0 +1,274 @@
+// The form for tasks and schedules: new ones, copies, and changes. The service decides what is valid; its problems are
+// shown beside their fields.
+
+import { call, get, Refusal } from "./api.js";
+import * as address from "./address.js";
+import { cronPreview } from "./cron-preview.js";
+import { attempt, confirm, say } from "./dialogs.js";
+import { h } from "./dom.js";
+import { editor } from "./editor.js";
+import { belongs, FIELDS } from "./fields.js";
+import { exactIn, json } from "./format.js";
+import { t, word } from "./language.js";
+
+const DRAFT_MS = 400;
+const KINDS = ["code", "api"];
+const TYPES = ["immediate", "delayed", "scheduled"];
+const BLANK = /^\s*$/;
+
+/** What the form is for, by the field of the address that names a task or a schedule. */
+const MODES = {
+  "": { title: "form.new", send: (body) => call("POST", "/api/tasks", body), types: TYPES },
+  from: { title: "form.duplicate", source: "/api/tasks/", send: (body) => call("POST", "/api/tasks", body), types: TYPES },
+  fromSchedule: { title: "form.duplicate", source: "/api/scheduled-tasks/", send: (body) => call("POST", "/api/tasks", body), types: TYPES },
+  retry: { title: "form.retry", source: "/api/tasks/", send: (body, id) => call("POST", `/api/tasks/${id}/retry`, body), isChange: true, types: ["immediate"] },
+  change: { title: "form.change", source: "/api/tasks/", send: (body, id) => call("PATCH", `/api/tasks/${id}`, body), isChange: true, types: ["delayed"] },
+  schedule: { title: "form.schedule", source: "/api/scheduled-tasks/", send: (body, id) => call("PATCH", `/api/scheduled-tasks/${id}`, body), isChange: true, types: ["scheduled"] },
+};
+
+export function newView(route, scope) {
+  const name = Object.keys(MODES).find((each) => each && route.fields[each]) ?? "";
+  const mode = MODES[name];
+  const id = route.fields[name] ?? "";
+  const draftKey = `celeriac.draft.${name}.${id}`;
+  let source = null;
+  let isSending = false;
+
+  const summary = h("div", { class: "failure", role: "alert", tabindex: -1, hidden: true });
+  const submit = h("button", { type: "submit", class: "button primary" });
+  const forget = h("button", { type: "button", class: "button quiet", hidden: true, "data-key": "forget", onclick: discard }, t("form.forget"));
+  const program = editor(attributesOf(FIELDS.find(({ control }) => control === "program")), () => form.requestSubmit());
+  const preview = cronPreview(scope);
+  const place = (isMore) => FIELDS.filter(({ more = false }) => more === isMore).map((field) => fieldElement(field, program));
+  const basic = h("div", { class: "fields" }, place(false), preview.element);
+  const more = h("details", { "data-key": "more" }, h("summary", {}, t("form.more")), h("div", { class: "fields" }, place(true)));
+  const form = h("form", { class: "panel create", novalidate: true, "aria-labelledby": "create-title" },
+    h("h1", { id: "create-title" }, t(mode.title)), summary,
+    h("div", { class: "pair" }, choice("kind", t("form.what"), KINDS, "kind", mode.isChange), choice("task_type", t("form.when"), mode.types, "type", mode.types.length === 1)),
+    basic, more, h("div", { class: "actions" }, submit, forget));
+
+  const chosen = () => Object.fromEntries(["kind", "task_type"].map((each) => [each, form.querySelector(`[name=${each}]:checked`)?.value]));
+  const control = (each) => form.querySelector(`#input-${each}`);
+  const values = () => Object.fromEntries([...FIELDS.map(({ name: each }) => [each, control(each).value]), ...Object.entries(chosen())]);
+
+  function arrange() {
+    const { kind, task_type } = chosen();
+    for (const field of FIELDS) form.querySelector(`#field-${field.name}`).hidden = !belongs(field, kind, task_type);
+    preview.element.hidden = task_type !== "scheduled";
+    submit.textContent = t(mode.isChange ? "form.save" : task_type === "scheduled" ? "form.createSchedule" : "form.create");
+    if (name === "retry") submit.textContent = t("form.run");
+    explain();
+    program.draw();
+  }
+
+  function explain() {
+    if (chosen().task_type === "scheduled") preview.put({ cron_expression: control("cron_expression").value.trim(), every_seconds: control("every_seconds").value, timezone: control("timezone").value.trim() });
+  }
+
+  function fill(texts) {
+    for (const each of ["kind", "task_type"]) {
+      const radio = form.querySelector(`[name=${each}][value="${CSS.escape(texts[each] ?? "")}"]`);
+      if (radio) radio.checked = true;
+    }
+    for (const { name: each } of FIELDS) control(each).value = texts[each] ?? "";
+    arrange();
+  }
+
+  const keep = scope.debounced(DRAFT_MS, () => {
+    sessionStorage.setItem(draftKey, JSON.stringify(values()));
+    forget.hidden = false;
+  });
+
+  function discard() {
+    keep.cancel();
+    sessionStorage.removeItem(draftKey);
+    forget.hidden = true;
+    fill(textsOf(source, mode));
+  }
+
+  async function refresh() {
+    if (source !== null || isSending) return;
+    begin(await get(mode.source + id, { signal: scope.signal }));
+  }
+
+  /** Show the draft, or else the source's values; nothing can be typed before, so that nothing typed is lost. */
+  function begin(found) {
+    source = found;
+    form.inert = false;
+    const draft = JSON.parse(sessionStorage.getItem(draftKey) ?? "null");
+    forget.hidden = draft === null;
+    fill(draft ?? textsOf(source, mode));
+  }
+
+  async function send() {
+    clearProblems(form, summary, program);
+    const problems = [];
+    const body = mode.isChange ? changes(bodyOf(problems), source) : { task_type: chosen().task_type, ...bodyOf(problems) };
+    if (problems.length) return showProblems(form, summary, problems, "", program);
+    if (name === "schedule" && !(await confirmChange(body, source, scope))) return;
+    try {
+      const made = await mode.send(body, id);
+      keep.cancel();
+      sessionStorage.removeItem(draftKey);
+      say(t(mode.isChange && name !== "retry" ? "form.saved" : "form.created"));
+      address.go(made.task_type === "scheduled" && made.next_runs !== undefined ? { page: "schedule", id: made.id } : { page: "tasks", fields: { open: made.id } });
+    } catch (error) {
+      if (error instanceof Refusal) showProblems(form, summary, error.errors, error.message, program);
+      else showProblems(form, summary, [], error.message, program);
+    }
+  }
+
+  /** The body of the request: fields that are left empty are left out, and null in a change. */
+  function bodyOf(problems) {
+    const { kind, task_type } = chosen();
+    const body = {};
+    for (const field of FIELDS) {
+      if (!belongs(field, kind, task_type)) continue;
+      const written = control(field.name).value;
+      if (BLANK.test(written) && !field.keep) continue;
+      try {
+        body[field.name] = field.read(written);
+      } catch (error) {
+        problems.push({ field: field.name, message: error.message });
+      }
+    }
+    if (task_type === "scheduled" && body.every_seconds !== undefined && body.cron_expression === source?.cron_expression) delete body.cron_expression;
+    return body;
+  }
+
+  scope.on(form, "change", () => {
+    arrange();
+    keep();
+  });
+  scope.on(form, "input", () => {
+    explain();
+    keep();
+  });
+  scope.on(form, "submit", async (event) => {
+    event.preventDefault();
+    if (isSending) return;
+    isSending = submit.disabled = true;
+    await send();
+    isSending = submit.disabled = false;
+  });
+  scope.on(form, "keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  fill(textsOf({}, mode));
+  if (id) form.inert = true;
+  else begin({});
+  return { title: t(mode.title), element: h("div", { class: "columns narrow" }, form), refresh, update: (next) => (next.fields[name] ?? "") === id && Object.keys(MODES).every((each) => !each || each === name || !next.fields[each]) };
+}
+
+/** What the form shows at first: the source's values, or the initial ones of a new task. */
+function textsOf(source, mode) {
+  const isNew = !source?.kind;
+  const texts = { kind: source?.kind ?? "code", task_type: mode.types.includes(source?.task_type) && mode.isChange ? source.task_type : isNew || !source.next_runs ? mode.types[0] : "scheduled" };
+  for (const field of FIELDS) {
+    const value = source?.[field.name];
+    const isTime = ["delay_seconds", "run_at"].includes(field.name);
+    if (isNew) texts[field.name] = field.initial ?? "";
+    else if (!isTime && !isEmpty(value)) texts[field.name] = field.write(value);
+  }
+  return texts;
+}
+
+const isEmpty = (value) => value === null || value === undefined || (typeof value === "object" && Object.keys(value).length === 0);
+
+/** The fields whose values differ from the source's; null for those that are empty now. */
+function changes(body, source) {
+  const found = {};
+  for (const { name } of FIELDS) {
+    const [before, now] = [source[name], body[name]];
+    if (now === undefined && !isEmpty(before) && !["method", "follow_redirects"].includes(name)) found[name] = null;
+    else if (now !== undefined && JSON.stringify(now) !== JSON.stringify(before)) found[name] = now;
+  }
+  return found;
+}
+
+/** Show what will change, and the next firings before and after. */
+async function confirmChange(body, source, scope) {
+  const names = Object.keys(body);
+  if (!names.length) {
+    say(t("form.noChange"));
+    return false;
+  }
+  const row = (each) => h("tr", {}, h("th", { scope: "row" }, t(`field.${each}`)), h("td", {}, h("del", {}, json(source[each] ?? null))), h("td", {}, h("ins", {}, json(body[each]))));
+  const table = h("table", { class: "difference" }, h("thead", {}, h("tr", {}, ["form.field", "form.before", "form.after"].map((each) => h("th", { scope: "col" }, t(each))))), h("tbody", {}, names.map(row)));
+  let firings = null;
+  if (names.some((each) => ["cron_expression", "every_seconds", "timezone"].includes(each))) {
+    const wanted = { cron_expression: source.cron_expression, every_seconds: source.every_seconds, timezone: source.timezone, ...body };
+    const asked = Object.fromEntries(Object.entries({ ...wanted, count: 5 }).filter(([, value]) => value !== null && value !== undefined));
+    const isKnown = await attempt(async () => (firings = await call("POST", "/api/cron/preview", asked, { signal: scope.signal })));
+    if (!isKnown) return false;
+    const zone = asked.timezone ?? "UTC";
+    firings = h("div", { class: "pair" },
+      h("div", {}, h("h3", {}, t("form.nextBefore")), h("ol", {}, source.next_runs.map((at) => h("li", {}, exactIn(at, source.timezone))))),
+      h("div", {}, h("h3", {}, t("form.nextAfter")), h("ol", {}, firings.next_runs.map((at) => h("li", {}, exactIn(at, zone))))));
+  }
+  return confirm(t("form.confirm"), h("div", {}, table, firings), t("form.save"), false);
+}
+
+// --- problems ----------------------------------------------------------------------------------------
+
+function clearProblems(form, summary, program) {
+  summary.hidden = true;
+  program.mark(new Map());
+  for (const problem of form.querySelectorAll(".problem")) problem.textContent = "";
+  for (const control of form.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
+}
+
+function showProblems(form, summary, problems, message, program) {
+  const elsewhere = [];
+  let first = null;
+  const marked = new Map();
+  for (const { field: path, message: text, line, column } of problems) {
+    const name = path.split(/[.[]/)[0];
+    const place = form.querySelector(`#problem-${CSS.escape(name)}`);
+    const where = line ? `${t(column ? "form.lineColumn" : "task.line", { line, column: column ?? 0 })}: ` : "";
+    const sentence = `${path === name ? "" : `${path}: `}${where}${text}`;
+    if (!place || place.closest("[hidden]")) {
+      elsewhere.push(`${path || t("form.task")}: ${text}`);
+      continue;
+    }
+    if (line && name === "function_code") marked.set(line, text);
+    place.textContent = place.textContent ? `${place.textContent}; ${sentence}` : sentence;
+    const control = form.querySelector(`#input-${CSS.escape(name)}`);
+    control.setAttribute("aria-invalid", "true");
+    place.closest("details")?.setAttribute("open", "");
+    first ??= control;
+  }
+  program.mark(marked);
+  if (elsewhere.length || !first) {
+    summary.replaceChildren(h("h3", {}, message || t("form.refused")), ...elsewhere.map((text) => h("p", {}, text)));
+    summary.hidden = false;
+  }
+  (first ?? summary).focus();
+}
+
+// --- elements ----------------------------------------------------------------------------------------
+
+function choice(name, legend, options, group, isFixed) {
+  const option = (value, index) => h("label", {}, h("input", { type: "radio", name, value, checked: index === 0, disabled: isFixed }), h("span", {}, word(`choose.${group}`, value)));
+  return h("fieldset", { class: "choice" }, h("legend", {}, legend), h("div", {}, options.map(option)));
+}
+
+function attributesOf({ name, help, required, placeholder, maxlength, type = "text", step, rows }) {
+  const described = [help && `help-${name}`, `problem-${name}`].filter(Boolean).join(" ");
+  return { id: `input-${name}`, name, "aria-describedby": described, "aria-required": required && "true", placeholder, maxlength, type, step, rows, autocomplete: "off" };
+}
+
+function fieldElement(field, program) {
+  const { name, control, choices, group, help } = field;
+  const { type, ...attributes } = attributesOf(field);
+  const option = (value) => h("option", { value }, group ? word(group, value) : value === "true" ? t("yes") : value === "false" ? t("no") : value);
+  const input = {
+    program: () => program.element,
+    json: () => h("textarea", { ...attributes, class: "code", spellcheck: "false" }),
+    lines: () => h("textarea", { ...attributes, spellcheck: "false" }),
+  }[control]?.() ?? (choices ? h("select", attributes, name === "method" ? null : h("option", { value: "" }, t("form.default")), choices.map(option)) : h("input", { ...attributes, type }));
+  return h("div", { class: `field ${control ? "wide" : ""} f-${name}`, id: `field-${name}` },
+    h("label", { for: attributes.id }, t(`field.${name}`)), input,
+    help && h("p", { class: "help", id: `help-${name}` }, t(`field.${name}.help`)),
+    h("p", { class: "problem", id: `problem-${name}` }));
+}

@@ -1,0 +1,111 @@
+// What a program prints, while it prints it: follows, stops following when somebody scrolls up, searches, downloads.
+
+import { download } from "./copy.js";
+import { h } from "./dom.js";
+import { number, t } from "./language.js";
+import { eventsOf } from "./stream.js";
+
+const MOST = 1_000_000; // characters kept; the oldest go first
+const NEAR = 24; // pixels from the end that still count as the end
+const PAUSE_MS = 1000;
+
+/** {element, put(text), follow(taskId, scope)} */
+export function output(name) {
+  let text = "";
+  let isFollowing = true;
+  const node = document.createTextNode("");
+  const place = h("pre", { class: "output", tabindex: 0, "aria-label": t("task.output") }, node);
+  const jump = h("button", { type: "button", class: "button small", hidden: true, onclick: () => toEnd() }, t("output.follow"));
+  const found = h("span", { class: "muted", role: "status" });
+  const search = h("input", { type: "search", placeholder: t("output.search"), "aria-label": t("output.search"), maxlength: 200 });
+  const save = h("button", { type: "button", class: "button small quiet", onclick: () => download(`${name}.txt`, text) }, t("do.download"));
+  const element = h("div", { class: "output-box" }, h("div", { class: "output-bar" }, search, found, jump, save), place);
+
+  place.addEventListener("scroll", () => {
+    isFollowing = place.scrollTop + place.clientHeight >= place.scrollHeight - NEAR;
+    jump.hidden = isFollowing;
+  });
+  search.addEventListener("input", mark);
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") nextMatch(event.shiftKey ? -1 : 1);
+  });
+
+  function put(all) {
+    text = all.slice(-MOST);
+    node.data = text;
+    mark();
+    if (isFollowing) toEnd();
+  }
+
+  function add(piece) {
+    if (text.length + piece.length > MOST) {
+      put(text + piece);
+      return;
+    }
+    text += piece;
+    node.appendData(piece);
+    if (search.value) mark();
+    if (isFollowing) toEnd();
+  }
+
+  function toEnd() {
+    place.scrollTop = place.scrollHeight;
+    isFollowing = true;
+    jump.hidden = true;
+  }
+
+  let matches = [];
+  let at = -1;
+
+  /** Mark what is searched for; the text itself stays as it is. */
+  function mark() {
+    matches = rangesOf(node, search.value);
+    at = -1;
+    found.textContent = search.value ? t("output.found", { count: matches.length }) : "";
+    CSS.highlights?.set("found", new Highlight(...matches));
+  }
+
+  function nextMatch(by) {
+    if (!matches.length) return;
+    at = (at + by + matches.length) % matches.length;
+    const box = matches[at].getBoundingClientRect();
+    place.scrollTop += box.top - place.getBoundingClientRect().top - place.clientHeight / 2;
+    found.textContent = t("output.at", { at: number(at + 1), count: number(matches.length) });
+  }
+
+  /** Read the output as it comes, until the task has finished or `scope` ends. */
+  async function follow(taskId, scope) {
+    let lastId = "";
+    while (!scope.isOver) {
+      try {
+        for await (const event of eventsOf(`/api/tasks/${taskId}/events`, { signal: scope.signal, lastId })) {
+          if (event.type === "refused") return; // finished, or too many streams are open: the task itself has the output
+          if (event.id) lastId = event.id;
+          if (event.type === "stdout") add(event.data.text);
+          if (event.type === "status" && event.data.to === "running") put("");
+        }
+        return;
+      } catch (error) {
+        if (scope.isOver) return;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)); // cut: go on after the last event
+      }
+    }
+  }
+
+  return { element, put, follow };
+}
+
+const MOST_MATCHES = 1000;
+
+function rangesOf(node, wanted) {
+  const found = [];
+  if (!wanted) return found;
+  const [text, part] = [node.data.toLowerCase(), wanted.toLowerCase()];
+  for (let at = text.indexOf(part); at !== -1 && found.length < MOST_MATCHES; at = text.indexOf(part, at + part.length)) {
+    const range = new Range();
+    range.setStart(node, at);
+    range.setEnd(node, at + part.length);
+    found.push(range);
+  }
+  return found;
+}

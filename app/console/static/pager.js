@@ -1,0 +1,29 @@
+// Pages by cursor, kept in the address as the trail of cursors: reload, Back and a shared link show the same page.
+
+import { h } from "./dom.js";
+import { t } from "./language.js";
+
+const LONGEST = 40; // cursors in an address; beyond that "newer" leads to the first page
+
+export const trail = (fields) => (fields.pages ? fields.pages.split("-") : []);
+
+/** The cursor that a list is to be read from; "" on the first page. */
+export const cursorOf = (fields) => trail(fields).at(-1) ?? "";
+
+/** {element, put(fields, next)}; `turn(pages)` is called with the new value of the field `pages`. */
+export function pager(turn) {
+  let [cursors, next] = [[], null];
+  const newer = h("button", { type: "button", class: "button", "data-key": "newer", onclick: () => turn(cursors.slice(0, -1).join("-")) }, t("pager.newer"));
+  const older = h("button", { type: "button", class: "button", "data-key": "older", onclick: () => turn([...cursors, next].slice(-LONGEST).join("-")) }, t("pager.older"));
+  const page = h("span", { class: "muted" });
+  const element = h("nav", { class: "pager", "aria-label": t("pager.title") }, newer, page, older);
+
+  function put(fields, nextCursor) {
+    [cursors, next] = [trail(fields), nextCursor];
+    newer.disabled = cursors.length === 0;
+    older.disabled = !next;
+    page.textContent = t("pager.page", { page: cursors.length + 1 });
+    element.hidden = newer.disabled && older.disabled;
+  }
+  return { element, put };
+}

@@ -1,0 +1,146 @@
+// One schedule: how it goes, what comes next, what it did and did not do.
+
+import { call, get } from "./api.js";
+import * as address from "./address.js";
+import { copyButton, curlOf } from "./copy.js";
+import { attempt } from "./dialogs.js";
+import { h, show } from "./dom.js";
+import { badge, duration, exact, exactIn, json, number, ownZone, tags, when } from "./format.js";
+import { t, word } from "./language.js";
+import { cursorOf, pager } from "./pager.js";
+import { mayWrite } from "./permission.js";
+import { lastOutcome, remove, runNow } from "./schedules.js";
+import { scheduleBodyOf } from "./task-body.js";
+import { why } from "./tasks.js";
+import { timeline } from "./timeline.js";
+
+const RUNS = 100;
+const FIRINGS = 20;
+const NEXT = 10;
+
+export function scheduleView(first, scope) {
+  let route = first;
+  const id = first.id;
+  const head = h("header", { class: "panel-head" });
+  const facts = h("div", {});
+  const next = h("div", {});
+  const dots = h("figure", { class: "panel chart" });
+  const runs = h("ul", { class: "runs" });
+  const firings = h("ul", { class: "firings" });
+  const pages = pager((trail) => address.go({ ...route, fields: { ...route.fields, pages: trail } }));
+  const panel = (title, ...content) => h("section", { class: "panel padded", "aria-label": title }, h("h2", {}, title), content);
+  const element = h("div", { class: "columns schedule" },
+    h("section", { class: "panel", "aria-label": t("nav.scheduled") }, head, h("div", { class: "padded" }, facts)),
+    dots, panel(t("schedule.next"), next), panel(t("schedule.runs"), runs), panel(t("schedule.firings"), firings, pages.element));
+
+  async function refresh() {
+    const signal = scope.signal;
+    const path = `/api/scheduled-tasks/${id}`;
+    const cursor = cursorOf(route.fields);
+    let answers;
+    try {
+      answers = await Promise.all([get(path, { signal }), get(`${path}/tasks?limit=${RUNS}`, { signal }), get(`${path}/firings?limit=${FIRINGS}${cursor ? `&cursor=${cursor}` : ""}`, { signal })]);
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      show(head, "gone", () => h("h1", {}, t("schedule.gone")));
+      return;
+    }
+    const [schedule, tasks, fired] = answers;
+    const expected = await expectedRuns(schedule, signal);
+    show(head, schedule, () => title(schedule, refresh));
+    show(facts, schedule, () => details(schedule));
+    show(next, [schedule.timezone, expected], () => nextRuns(schedule, expected));
+    const width = Math.max(dots.clientWidth - 32, 240);
+    const gaps = fired.items.filter(({ outcome }) => outcome !== "created");
+    show(dots, [tasks.items.map(({ id: each, status }) => [each, status]), expected, gaps, width], () => [
+      h("figcaption", {}, h("strong", {}, t("timeline.title"))),
+      timeline({ tasks: tasks.items, firings: expected.map((at) => ({ name: schedule.name, at })), gaps, nowMs: Date.now(), width })]);
+    show(runs, tasks.items.slice(0, FIRINGS), () => (tasks.items.length ? tasks.items.slice(0, FIRINGS).map((task) => runRow(task, id)) : h("li", { class: "empty small" }, t("tasks.none"))));
+    show(firings, fired.items, () => (fired.items.length ? fired.items.map(firingRow) : h("li", { class: "empty small" }, t("schedule.noFirings"))));
+    pages.put(route.fields, fired.next_cursor);
+  }
+
+  const update = (to) => {
+    if (to.id !== id) return false;
+    route = to;
+    return true;
+  };
+  return { title: t("nav.scheduled"), element, update, refresh };
+}
+
+/** The next ten firings; the service tells five of a schedule, and more of an expression, to keys that may write. */
+async function expectedRuns(schedule, signal) {
+  if (!mayWrite() || schedule.status !== "active" || !schedule.cron_expression || /(^|\s)H\b/.test(schedule.cron_expression)) return schedule.next_runs;
+  const { next_runs } = await call("POST", "/api/cron/preview", { cron_expression: schedule.cron_expression, timezone: schedule.timezone, count: NEXT }, { signal });
+  const end = schedule.end_at ? Date.parse(schedule.end_at) : Infinity;
+  const start = schedule.next_runs.length ? Date.parse(schedule.next_runs[0]) : Infinity;
+  const later = next_runs.filter((at) => Date.parse(at) >= start && Date.parse(at) <= end);
+  return schedule.max_runs === null && later.length > schedule.next_runs.length ? later : schedule.next_runs;
+}
+
+function title(schedule, refresh) {
+  const path = `/api/scheduled-tasks/${schedule.id}`;
+  const post = (action) => async () => {
+    await attempt(() => call("POST", `${path}/${action}`), t(`schedule.${action}.done`));
+    await refresh();
+  };
+  const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: act, "data-key": key }, t(`schedule.do.${key}`));
+  const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`schedule.do.${key}`));
+  const isWriter = mayWrite();
+  return [
+    h("h1", {}, schedule.name), badge(schedule.status), tags(schedule.tags),
+    h("div", { class: "actions" },
+      isWriter && schedule.status === "active" && button("pause", post("pause")),
+      isWriter && schedule.status === "paused" && button("resume", post("resume"), "primary"),
+      isWriter && button("run", () => runNow(schedule)),
+      isWriter && link("edit", { schedule: schedule.id }),
+      isWriter && link("duplicate", { fromSchedule: schedule.id }),
+      copyButton(t("task.do.curl"), () => curlOf(scheduleBodyOf(schedule), "/api/scheduled-tasks"), "curl"),
+      isWriter && button("delete", () => remove(schedule, () => address.go({ page: "scheduled" })), "danger-quiet")),
+  ];
+}
+
+function details(schedule) {
+  const rows = [
+    ["id", h("code", {}, schedule.id)],
+    schedule.key && ["key", h("code", {}, schedule.key)],
+    ["kind", word("kind", schedule.kind)],
+    ["last_outcome", lastOutcome(schedule)],
+    ["cron_expression", schedule.cron_expression ? h("code", {}, schedule.cron_expression) : t("schedule.every", { seconds: schedule.every_seconds })],
+    ["timezone", schedule.timezone],
+    ["run_count", number(schedule.run_count)],
+    ["skipped_count", number(schedule.skipped_count)],
+    ["missed_count", number(schedule.missed_count)],
+    ["start_at", exact(schedule.start_at)], ["end_at", exact(schedule.end_at)], ["max_runs", schedule.max_runs === null ? "–" : number(schedule.max_runs)],
+    ["catch_up", word("catch_up", schedule.catch_up)], ["overlap", word("overlap", schedule.overlap)], ["jitter_seconds", duration(schedule.jitter_seconds * 1000)],
+    ["timeout", duration(schedule.timeout * 1000)], ["max_retries", number(schedule.max_retries)], ["priority", number(schedule.priority)],
+    schedule.alert && ["alert", h("code", {}, JSON.stringify(schedule.alert))],
+    schedule.callback_url && ["callback_url", schedule.callback_url],
+    ["created_at", exact(schedule.created_at)], ["updated_at", exact(schedule.updated_at)],
+  ].filter(Boolean);
+  const { function_code, ...rest } = scheduleBodyOf(schedule);
+  return [
+    h("dl", { class: "facts wide" }, rows.map(([name, value]) => [h("dt", {}, t(`field.${name}`)), h("dd", {}, value)])),
+    h("details", { "data-key": "spec" }, h("summary", { "data-key": "spec-summary" }, t(function_code ? "task.program" : "task.request")),
+      function_code && h("pre", { tabindex: 0, "aria-label": t("task.program") }, function_code), h("pre", { tabindex: 0, "aria-label": t("task.spec") }, json(rest))),
+  ];
+}
+
+/** Each firing in the schedule's zone and in the viewer's, both named. */
+function nextRuns(schedule, expected) {
+  if (!expected.length) return h("p", { class: "muted" }, t(schedule.status === "active" ? "schedule.noNext" : `schedule.noNext.${schedule.status}`));
+  return [h("ol", { class: "next-runs" }, expected.map((at) => h("li", {}, exactIn(at, schedule.timezone), schedule.timezone !== ownZone && h("span", { class: "muted" }, ` · ${t("schedule.yours")} ${exactIn(at, ownZone)}`), " ", h("span", { class: "muted" }, when(at)))))];
+}
+
+function runRow(task, scheduleId) {
+  return h("li", {},
+    badge(task.status), " ", h("a", { href: address.format({ page: "tasks", fields: { scheduled_task_id: scheduleId, open: task.id } }), "data-key": task.id }, exact(task.started_at ?? task.created_at)),
+    " ", h("span", { class: "muted" }, duration(task.duration_ms)), why(task));
+}
+
+function firingRow({ at, outcome, task_id }) {
+  return h("li", {},
+    h("span", { class: `shape ${outcome}`, "aria-hidden": "true" }, { created: "✓", missed: "✕", skipped_overlap: "↷" }[outcome]), " ",
+    task_id ? h("a", { href: `#/tasks/${task_id}`, "data-key": task_id + at }, exact(at)) : exact(at), " ",
+    word("outcome", outcome), outcome !== "created" && h("span", { class: "muted" }, ` ${word("outcome.why", outcome)}`));
+}

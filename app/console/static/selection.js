@@ -1,0 +1,93 @@
+// Rows that are ticked, or all that match the filters, and what can be done with them.
+
+import { call } from "./api.js";
+import * as address from "./address.js";
+import { attempt, confirm } from "./dialogs.js";
+import { h } from "./dom.js";
+import { t } from "./language.js";
+
+const MOST = 1000; // ids in one bulk
+
+/**
+ * actions: [{name, isDanger}]; `of` is "tasks" or "scheduled-tasks"; `filter()` is what the list is filtered by, as the
+ * API's fields. Returns {all, bar, box(item), put(items), count()} for a list.
+ */
+export function selection({ of, actions, filter, scope }) {
+  const chosen = new Set();
+  let [items, isWhole] = [[], false];
+  const all = h("input", { type: "checkbox", "aria-label": t("select.page"), onchange: () => toggleAll(all.checked) });
+  const words = h("span", {});
+  const whole = h("button", { type: "button", class: "button small quiet", "data-key": "select-whole", onclick: takeWhole }, t("select.whole"));
+  const none = h("button", { type: "button", class: "button small quiet", onclick: clear }, t("select.none"));
+  const buttons = actions.map(({ name, isDanger }) =>
+    h("button", { type: "button", class: `button small ${isDanger ? "danger-quiet" : ""}`, "data-key": `bulk-${name}`, onclick: () => act(name, isDanger) }, t(`bulk.${name}`)));
+  const bar = h("div", { class: "selected", hidden: true, role: "toolbar", "aria-label": t("select.title") }, words, whole, buttons, none);
+
+  function box(item) {
+    return h("input", {
+      type: "checkbox", checked: chosen.has(item.id), "aria-label": t("select.row", { name: item.name }), "data-select": item.id,
+      onchange: (event) => {
+        if (event.target.checked && chosen.size < MOST) chosen.add(item.id);
+        else chosen.delete(item.id);
+        event.target.checked = chosen.has(item.id);
+        isWhole = false;
+        draw();
+      },
+    });
+  }
+
+  function toggleAll(isOn) {
+    isWhole = false;
+    for (const { id } of items) {
+      if (isOn && chosen.size < MOST) chosen.add(id);
+      else if (!isOn) chosen.delete(id);
+    }
+    draw();
+  }
+
+  async function takeWhole() {
+    await attempt(async () => {
+      const { matched } = await call("POST", "/api/bulk", { of, action: actions[0].name, filter: filter(), dry_run: true }, { signal: scope.signal });
+      isWhole = true;
+      draw(matched);
+    });
+  }
+
+  function clear() {
+    chosen.clear();
+    isWhole = false;
+    draw();
+  }
+
+  async function act(name, isDanger) {
+    const body = isWhole ? { of, action: name, filter: filter() } : { of, action: name, ids: [...chosen] };
+    await attempt(async () => {
+      const { matched } = await call("POST", "/api/bulk", { ...body, dry_run: true }, { signal: scope.signal });
+      const question = t(`bulk.${name}.ask`, { count: matched });
+      if (!(await confirm(question, t("bulk.ask.text"), t(`bulk.${name}`), isDanger))) return;
+      const bulk = await call("POST", "/api/bulk", body);
+      clear();
+      address.go({ page: "bulks", id: bulk.id });
+    });
+  }
+
+  function draw(matched) {
+    for (const each of document.querySelectorAll("[data-select]")) each.checked = isWhole || chosen.has(each.dataset.select);
+    const isPage = items.length > 0 && items.every(({ id }) => chosen.has(id));
+    all.checked = isWhole || isPage;
+    all.indeterminate = !all.checked && chosen.size > 0;
+    bar.hidden = !isWhole && chosen.size === 0;
+    whole.hidden = isWhole || !isPage || !Object.values(filter()).some(Boolean);
+    if (isWhole && matched !== undefined) words.textContent = t("select.all", { count: matched });
+    else if (!isWhole) words.textContent = t("select.count", { count: chosen.size });
+  }
+
+  return {
+    all, bar, box,
+    put: (shown) => {
+      items = shown;
+      draw();
+    },
+    count: () => (isWhole ? 1 : chosen.size),
+  };
+}

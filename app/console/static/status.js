@@ -1,0 +1,24 @@
+// What the whole page knows of the service: its health and its figures, read once for all views.
+
+import { get } from "./api.js";
+
+const listeners = new Set();
+export const state = { report: null, stats: null, readAt: 0 };
+
+/** Read both again; tells the listeners. */
+export async function refreshStatus(signal) {
+  const [report, stats] = await Promise.all([
+    get("/health", { accepted: [503], signal }),
+    get("/api/tasks/stats", { signal }).catch((error) => {
+      if (error.status === 503) return null; // Redis is away: the report says so
+      throw error;
+    }),
+  ]);
+  Object.assign(state, { report, stats: stats ?? state.stats, readAt: Date.now() });
+  for (const listener of listeners) listener();
+}
+
+export function onStatus(listener, signal) {
+  listeners.add(listener);
+  signal?.addEventListener("abort", () => listeners.delete(listener), { once: true });
+}

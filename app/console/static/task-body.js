@@ -1,0 +1,19 @@
+// A task or a schedule as the body that creates it again.
+
+const COMMON = "name timeout max_retries retry_delay retry_max_delay on_worker_lost priority tags expires_in callback_url callback_on alert".split(" ");
+const CODE = "function_code function_name args kwargs".split(" ");
+const API = "api_url method headers params data follow_redirects expected_status expected_body retry_on".split(" ");
+const TIMING = "cron_expression every_seconds timezone start_at end_at max_runs catch_up jitter_seconds overlap".split(" ");
+
+const given = (value) => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0) && !(value.constructor === Object && Object.keys(value).length === 0);
+const pick = (source, names) => Object.fromEntries(names.filter((name) => given(source[name])).map((name) => [name, source[name]]));
+
+/** What a task is made of, without its time: created again, it runs at once. */
+export function bodyOf(task) {
+  return pick(task, [...COMMON.slice(0, 1), ...(task.kind === "api" ? API : CODE), ...COMMON.slice(1)]);
+}
+
+/** The same of a schedule, with its time. */
+export function scheduleBodyOf(schedule) {
+  return { task_type: "scheduled", ...bodyOf(schedule), ...pick(schedule, TIMING) };
+}

@@ -1,0 +1,50 @@
+"""What tests of the console have in common: addresses, texts, tasks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.browser.chromium import Chromium
+from tests.system import Started, wait_until
+
+PROGRAM = {"function_code": "def main():\n    print('hello')\n    return {'seven': 7}", "function_name": "main"}
+ENDLESS = {"function_code": "def main():\n    while True:\n        pass", "function_name": "main", "timeout": 60}
+FAILING = {"function_code": "def main(row=1):\n    raise ValueError(f'no row {row}')", "function_name": "main"}
+ROWS = "document.querySelectorAll('.list tbody tr').length"
+
+
+def url_of(system: Started, path: str = "/") -> str:
+    """The address of a page."""
+    return f"http://127.0.0.1:{system.port}{path}"
+
+
+def texts(browser: Chromium, selector: str) -> list[str]:
+    """What the elements show."""
+    found = browser.evaluate(f"[...document.querySelectorAll({json.dumps(selector)})].map(each => each.innerText)")
+    return [str(text) for text in found]
+
+
+def open_task(browser: Chromium, system: Started, task: dict[str, Any]) -> None:
+    """Open the page of a task by its short link."""
+    browser.open(url_of(system, f"/#/tasks/{task['id']}"))
+    browser.wait_for_text(task["name"], ".detail h2")
+
+
+def finished(system: Started, task: dict[str, Any]) -> dict[str, Any]:
+    """The task, once it has finished."""
+
+    def is_over() -> bool:
+        return system.get(f"/api/tasks/{task['id']}")["status"] in ("succeeded", "failed", "stopped")
+
+    wait_until(is_over, 20, f"the end of {task['name']}")
+    return dict(system.get(f"/api/tasks/{task['id']}"))
+
+
+def many(system: Started, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Create tasks in one call, and wait until all have finished."""
+    status, answer = system.call("POST", "/api/tasks/batch", {"tasks": tasks})
+    assert status == 201, answer
+    for task in answer["items"]:
+        finished(system, task)
+    return list(answer["items"])

@@ -1,0 +1,158 @@
+"""What can be done with tasks: one, some, or all that match."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.browser.chromium import Chromium
+from tests.browser.page import ENDLESS, FAILING, PROGRAM, ROWS, finished, many, open_task, texts, url_of
+from tests.system import Started
+
+
+def listed(system: Started, name: str) -> list[Any]:
+    return list(system.get(f"/api/tasks?name={name}&limit=200")["items"])
+
+
+def test_a_failed_task_runs_again(browser: Chromium, system: Started) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "retried", **FAILING}))
+    open_task(browser, system, task)
+    browser.click("[data-key=retry]")
+    browser.wait_for(f"location.hash.includes('open=') && !location.hash.includes({json.dumps(task['id'])})")
+    assert [each["retry_of"] for each in listed(system, "retried")] == [task["id"], None]
+
+
+def test_it_is_edited_and_runs_again(browser: Chromium, system: Started) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "edited", **FAILING, "tags": ["keep"], "timeout": 7}))
+    open_task(browser, system, task)
+    browser.click("[data-key=edit]")
+    browser.wait_for("document.querySelector('#input-name').value === 'edited'")
+    assert browser.evaluate("document.querySelector('#input-function_code').value") == FAILING["function_code"]
+    assert browser.evaluate("document.querySelector('#input-timeout').value") == "7"
+    browser.fill("#input-function_code", "def main(row=1):\n    return row + 1")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("succeeded", ".detail .badge")
+    again = listed(system, "edited")[0]
+    whole = system.get(f"/api/tasks/{again['id']}")
+    assert (whole["retry_of"], whole["result"], whole["tags"], whole["timeout"]) == (task["id"], 2, ["keep"], 7)
+
+
+def test_it_is_duplicated(browser: Chromium, system: Started) -> None:
+    body = {"name": "double", "api_url": "http://127.0.0.1:9/x", "method": "PUT", "headers": {"X-A": "1"}, "data": "5"}
+    task = finished(system, system.post("/api/tasks", body))
+    open_task(browser, system, task)
+    browser.click("[data-key=duplicate]")
+    browser.wait_for("document.querySelector('#input-api_url').value")
+    browser.click(".create button[type=submit]")
+    browser.wait_for(f"location.hash.includes('open=') && !location.hash.includes({json.dumps(task['id'])})")
+    copy = system.get(f"/api/tasks/{listed(system, 'double')[0]['id']}")
+    shared = ("api_url", "method", "data", "kind", "timeout")
+    assert {name: copy[name] for name in shared} == {name: task[name] for name in shared}
+    assert (copy["retry_of"], list(copy["headers"])) == (None, ["X-A"])
+
+
+def test_a_waiting_task_is_changed(browser: Chromium, system: Started) -> None:
+    body = {"name": "later on", "task_type": "delayed", "delay_seconds": 3600, **PROGRAM}
+    task = system.post("/api/tasks", body)
+    open_task(browser, system, task)
+    browser.click("[data-key=change]")
+    browser.wait_for("document.querySelector('#input-name').value === 'later on'")
+    browser.fill("#input-priority", "9")
+    browser.fill("#input-tags", "urgent, mine")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("urgent", ".detail")
+    changed = system.get(f"/api/tasks/{task['id']}")
+    assert (changed["priority"], changed["tags"], changed["due_at"]) == (9, ["urgent", "mine"], task["due_at"])
+
+
+def test_it_is_copied_as_a_command(browser: Chromium, system: Started) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "it's copied", **PROGRAM}))
+    browser.open(url_of(system))
+    browser.evaluate("navigator.clipboard.writeText = async text => { window.copied = text; }")
+    browser.evaluate(f"location.hash = '#/tasks/{task['id']}'")
+    browser.click("[data-key=curl]")
+    browser.wait_for("window.copied")
+    command = browser.evaluate("window.copied")
+    assert command.startswith(f"curl -X POST http://127.0.0.1:{system.port}/api/tasks ")
+    assert "it'\\''s copied" in command
+
+
+def test_a_running_task_is_stopped_and_deleted_after_a_question(browser: Chromium, system: Started) -> None:
+    task = system.post("/api/tasks", {"name": "endless", **ENDLESS})
+    open_task(browser, system, task)
+    browser.wait_for_text("running", ".detail .badge")
+    browser.click("[data-key=stop]")
+    browser.wait_for("document.querySelector('#confirm').open")
+    browser.click("#confirm-no")
+    assert system.get(f"/api/tasks/{task['id']}")["status"] == "running"
+    browser.click("[data-key=stop]")
+    browser.click("#confirm-yes")
+    browser.wait_for_text("stopped", ".detail .badge")
+    browser.click("[data-key=delete]")
+    browser.click("#confirm-yes")
+    browser.wait_for("!document.querySelector('.detail')")
+    assert system.call("GET", f"/api/tasks/{task['id']}")[0] == 404
+
+
+def test_ticked_rows_are_deleted_by_a_bulk_that_tells_the_number_first(browser: Chromium, system: Started) -> None:
+    many(system, [{"name": f"ticked {index}", **PROGRAM} for index in range(4)])
+    browser.open(url_of(system, "/#/tasks?name=ticked"))
+    browser.wait_for(f"{ROWS} === 4")
+    for row in (1, 2):
+        browser.click(f".list tbody tr:nth-child({row}) [data-select]")
+    browser.wait_for_text("2 selected", ".selected")
+    browser.click("[data-key=bulk-delete]")
+    browser.wait_for_text("Delete 2?", "#confirm-title")
+    browser.click("#confirm-yes")
+    browser.wait_for_text("2 of 2 done", "#view")
+    assert len(listed(system, "ticked*")) == 2
+
+
+def test_all_that_match_are_retried_across_pages(browser: Chromium, system: Started) -> None:
+    many(system, [{"name": f"across {index}", **PROGRAM} for index in range(55)])
+    browser.open(url_of(system, "/#/tasks?name=across"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.click(".list thead [type=checkbox]")
+    browser.click("[data-key=select-whole]")
+    browser.wait_for_text("All 55 that match", ".selected")
+    browser.click("[data-key=bulk-retry]")
+    browser.wait_for_text("Retry 55 tasks?", "#confirm-title")
+    browser.click("#confirm-yes")
+    browser.wait_for_text("55 of 55 done", "#view")
+    assert len(listed(system, "across*")) == 110
+
+
+def test_what_a_task_says_is_text_and_nothing_else(browser: Chromium, system: Started) -> None:
+    attack = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    program = {
+        "function_code": f"def main():\n    print({attack!r})\n    raise ValueError({attack!r})",
+        "function_name": "main",
+    }
+    task = finished(system, system.post("/api/tasks", {"name": attack, "tags": ["<b>tag</b>"], **program}))
+    open_task(browser, system, task)
+    browser.wait_for_text(attack, ".failure")
+    browser.wait_for_text(attack, ".output")
+    browser.wait_for_text(attack, ".list tbody")
+    for page in ("#/", "#/failures"):
+        browser.open(url_of(system, f"/{page}"))
+        browser.wait_for_text("<img src=x", "#view")
+    assert browser.evaluate("document.querySelectorAll('main img, main script, main b > b').length") == 0
+
+
+def test_a_url_of_a_task_is_no_link(browser: Chromium, system: Started) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "a call", "api_url": "http://127.0.0.1:9/x"}))
+    open_task(browser, system, task)
+    hrefs = browser.evaluate("[...document.querySelectorAll('#view a')].map(each => each.getAttribute('href'))")
+    assert all(href.startswith(("#/", "/docs")) for href in hrefs), hrefs
+
+
+def test_the_output_is_followed_searched_and_kept(browser: Chromium, system: Started) -> None:
+    code = "import time\ndef main():\n    for i in range(60):\n        print('line', i)\n        time.sleep(0.05)\n"
+    task = system.post("/api/tasks", {"name": "prints", "function_code": code, "function_name": "main"})
+    open_task(browser, system, task)
+    browser.wait_for_text("line 5", ".output")
+    browser.wait_for_text("succeeded", ".detail .badge")
+    browser.wait_for_text("line 59", ".output")
+    browser.fill(".output-bar input", "line 1")
+    browser.wait_for_text("11 matches", ".output-bar")
+    assert texts(browser, ".output")[0].count("\n") == 60

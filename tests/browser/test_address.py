@@ -1,0 +1,115 @@
+"""The address and the content are one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.browser.page import FAILING, PROGRAM, ROWS, many, texts, url_of
+from tests.system import Started
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tasks(system: Started) -> None:
+    many(
+        system,
+        [{"name": f"paged {index}", "tags": ["few"] if index < 3 else ["many"], **PROGRAM} for index in range(60)],
+    )
+    many(system, [{"name": "paged and failed", **FAILING}])
+
+
+def shown(browser: Chromium) -> str:
+    """What decides whether address and content belong together."""
+    return str(browser.evaluate("document.querySelector('#filter-name').value"))
+
+
+def test_filters_pages_and_the_open_task_are_in_the_address(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks"))
+    browser.fill("#filter-name", "paged")
+    browser.wait_for(f"{ROWS} === 50 && location.hash.includes('name=paged')")
+    browser.click("[data-key=older]")
+    browser.wait_for(f"{ROWS} === 11 && location.hash.includes('pages=')")
+    browser.click(".list tbody a[data-key]")
+    browser.wait_for("document.querySelector('.detail h2').innerText && location.hash.includes('open=')")
+    address, content = browser.evaluate("location.href"), texts(browser, ".list tbody .c-name")
+    browser.open(address)  # a reload, a bookmark, a link that somebody sent
+    browser.wait_for(f"{ROWS} === 11 && document.querySelector('.detail h2').innerText")
+    assert (shown(browser), texts(browser, ".list tbody .c-name")) == ("paged", content)
+
+
+def test_back_and_forward_go_through_what_was_shown(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks?name=paged"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.click("[data-key=older]")
+    browser.wait_for(f"{ROWS} === 11")
+    browser.back()
+    browser.wait_for(f"{ROWS} === 50")
+    browser.forward()
+    browser.wait_for(f"{ROWS} === 11")
+    browser.click("[data-key=newer]")
+    browser.wait_for(f"{ROWS} === 50 && !location.hash.includes('pages')")
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "document.querySelector('#pages [data-page=scheduled]').click()",
+        "document.querySelector('.brand').click()",
+        "location.hash = '#/tasks?status=failed'",
+        "history.back()",
+    ],
+)
+def test_what_was_being_typed_does_not_follow_to_another_page(browser: Chromium, system: Started, leave: str) -> None:
+    browser.open(url_of(system, "/#/failures"))
+    browser.wait_for("document.querySelector('.tabs a')")
+    browser.evaluate("location.hash = '#/tasks'")
+    browser.wait_for(f"{ROWS} === 50")
+    browser.evaluate("document.querySelector('#filter-name').focus()")
+    browser.type("paged and")
+    browser.evaluate(leave)
+    browser.wait_for("!location.hash.includes('name=') && location.hash !== '#/tasks'")
+    after = browser.evaluate("location.hash")
+    browser.evaluate("new Promise(resolve => setTimeout(resolve, 500))")  # longer than the pause while typing
+    assert browser.evaluate("location.hash") == after
+    if after.startswith("#/tasks"):
+        assert shown(browser) == "", "the form shows what the address says"
+
+
+def test_a_filter_is_one_step_of_the_history(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/failures"))
+    browser.wait_for("document.querySelector('.tabs a')")
+    browser.evaluate("location.hash = '#/tasks'")
+    browser.fill("#filter-name", "paged and failed")
+    browser.wait_for(f"{ROWS} === 1")
+    browser.back()
+    browser.wait_for("location.hash === '#/failures' && document.querySelector('.tabs a')")
+    browser.forward()
+    browser.wait_for(f"{ROWS} === 1")
+    assert shown(browser) == "paged and failed"
+
+
+def test_filters_narrow_the_list_and_clear_together(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks?name=paged"))
+    browser.fill("#filter-tag", "few")
+    browser.wait_for(f"{ROWS} === 3")
+    browser.click(".filters button[type=reset]")
+    browser.wait_for(f"{ROWS} === 50 && location.hash === '#/tasks'")
+
+
+def test_a_range_of_time_is_a_filter(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks?name=paged&since=1h"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.fill("#filter-since", "range")
+    browser.wait_for("!document.querySelector('#filter-to').closest('[hidden]')")
+    browser.fill("#filter-to", "2020-01-01T00:00:00")
+    browser.wait_for_text("No task matches", ".list .empty")
+
+
+def test_an_address_of_nothing_says_so(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks/0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
+    browser.wait_for_text("no such task", ".detail")
+    browser.open(url_of(system, "/#/schedule/0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
+    browser.wait_for_text("no such schedule")
+    browser.open(url_of(system, "/#/nonsense/%"))
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    browser.complaints.clear()  # the browser itself notes answers of 404

@@ -1,0 +1,51 @@
+"""A page that nobody touches costs next to nothing."""
+
+from __future__ import annotations
+
+from tests.browser.chromium import Chromium
+from tests.browser.page import PROGRAM, finished, url_of
+from tests.system import Started
+
+WATCHED_SECONDS = 10.0
+BYTES_A_MINUTE = 5 * 1024
+
+
+def test_an_idle_page_reads_little_and_computes_little(browser: Chromium, alone: Started) -> None:
+    browser.open(url_of(alone, "/#/tasks?name=nobody"))
+    browser.wait_for_text("No task matches", ".list .empty")
+    browser.wait_for("document.querySelector('#health').classList.length === 2")
+    # The list is read again once the stream of changes is open: from then on nothing is missed.
+    lists = "performance.getEntriesByType('resource').filter(each => each.name.includes('/api/tasks?')).length"
+    browser.wait_for(f"{lists} === 2")
+    browser.send("Performance.enable")
+    browser.evaluate("performance.clearResourceTimings()")
+    browser.received_bytes = 0
+    before = cpu_seconds(browser)
+    browser.evaluate(f"new Promise(resolve => setTimeout(resolve, {WATCHED_SECONDS * 1000}))")
+    browser.complaints.clear()  # the browser itself notes that /health answers 503
+    # Health and figures are read once a minute, so one such look in this window is a whole minute's.
+    assert browser.evaluate("performance.getEntriesByType('resource').length") <= 2
+    assert browser.received_bytes < BYTES_A_MINUTE
+    assert (cpu_seconds(browser) - before) / WATCHED_SECONDS < 0.01
+
+
+def cpu_seconds(browser: Chromium) -> float:
+    """Processor time of the page's main thread."""
+    metrics = browser.send("Performance.getMetrics")["metrics"]
+    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
+
+
+def test_a_hidden_page_follows_nothing_and_catches_up_when_it_is_seen(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks?name=while+hidden"))
+    browser.wait_for_text("No task matches", ".list .empty")
+    browser.evaluate(
+        "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    calls = "performance.getEntriesByType('resource').filter(each => each.name.includes('/api/tasks?')).length"
+    before = browser.evaluate(calls)
+    finished(system, system.post("/api/tasks", {"name": "while hidden", **PROGRAM}))
+    browser.evaluate("new Promise(resolve => setTimeout(resolve, 2000))")  # a change is followed within 1.5 s
+    assert browser.evaluate(calls) == before
+    browser.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    browser.wait_for_text("while hidden", ".list tbody")

@@ -1,0 +1,237 @@
+"""Languages, colours, sizes, keyboard, screen readers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.browser.page import FAILING, PROGRAM, many, texts, url_of
+from tests.system import Started
+
+STATIC = Path(__file__).resolve().parent.parent.parent / "app" / "console" / "static"
+PAGES = ("#/", "#/tasks", "#/failures", "#/scheduled", "#/work", "#/bulks", "#/new")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def something_to_see(system: Started) -> None:
+    many(system, [{"name": "w" * 200, "tags": ["t" * 64] * 3, **PROGRAM}, {"name": "broken", **FAILING}])
+    system.call(
+        "PUT", "/api/scheduled-tasks/by-key/wide", {"name": "w" * 200, "cron_expression": "0 3 * * *", **PROGRAM}
+    )
+
+
+@pytest.fixture(autouse=True)
+def english(chromium: Chromium) -> Iterator[None]:
+    yield
+    chromium.speak("en-US")
+
+
+def table(browser: Chromium, system: Started, language: str) -> dict[str, object]:
+    browser.open(url_of(system))
+    return dict(browser.evaluate(f"import('/static/texts-{language}.js').then(module => module.{language})"))
+
+
+def test_no_text_is_missing_in_either_language(browser: Chromium, system: Started) -> None:
+    english, chinese = (table(browser, system, language) for language in ("en", "zh"))
+    assert english.keys() == chinese.keys()
+    named = re.compile(r"\{(\w+)\}")
+    for name, text in english.items():
+        forms = text if isinstance(text, list) else [text]
+        wanted = set(named.findall(" ".join(map(str, forms)))) - {"count"}
+        assert set(named.findall(str(chinese[name]))) - {"count"} == wanted, name
+    sources = "".join(path.read_text() for path in STATIC.glob("*.js") if not path.name.startswith("texts-"))
+    sources += (STATIC / "console.html").read_text()
+    used = set(re.findall(r"""\bt\("([\w.]+)"|data-(?:text|label)="([\w.]+)\"""", sources))
+    missing = {name for pair in used for name in pair if name} - english.keys()
+    assert missing == set()
+    literal = set(re.findall(r"[\w]+(?:\.[\w-]+)+|\b[a-z]\w*\b", sources))
+    prefixes = (
+        tuple(re.findall(r"`([\w.]+\.)\$\{", sources))
+        + tuple(f"{group}." for group in re.findall(r"""word\("([\w.]+)\"""", sources))
+        + ("type.", "kind.", "choose.", "catch_up.", "overlap.", "on_worker_lost.")
+    )
+    unused = {
+        name
+        for name in english
+        if name not in literal and not name.startswith(prefixes) and not name.endswith(".short")
+    }
+    assert unused == set()
+
+
+def test_the_page_speaks_the_language_of_the_browser_or_the_chosen_one(browser: Chromium, system: Started) -> None:
+    browser.speak("zh-CN")
+    browser.open(url_of(system, "/#/tasks"))
+    browser.wait_for_text("任务", "#pages")
+    browser.wait_for_text("失败", ".list tbody")
+    assert browser.evaluate("document.documentElement.lang") == "zh-CN"
+    browser.click("#menu-button")
+    browser.click("[name=language][value=en]")
+    browser.wait_for_text("Tasks", "#pages")
+    browser.evaluate("localStorage.clear()")
+
+
+def test_no_text_of_the_page_is_left_in_english(browser: Chromium, system: Started) -> None:
+    english, chinese = (table(browser, system, language) for language in ("en", "zh"))
+    own = {
+        text for name, text in english.items() if isinstance(text, str) and "{" not in text and text != chinese[name]
+    }
+    own -= set(map(str, chinese.values()))
+    browser.speak("zh-CN")
+    for page in PAGES:
+        browser.open(url_of(system, f"/{page}"))
+        browser.wait_for("document.querySelector('#view').innerText.length > 20")
+        lines = {line.strip() for line in browser.evaluate("document.body.innerText").splitlines()}
+        assert lines & own == set(), page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Chromium, system: Started, scheme: str) -> None:
+    axe = files("axe_core_python").joinpath("axe.min.js").read_text()
+    failed = system.get("/api/tasks?status=failed&limit=1")["items"][0]["id"]
+    schedule = system.get("/api/scheduled-tasks?limit=1")["items"][0]["id"]
+    browser.look(1440, 1000, scheme)
+    for page in (*PAGES, f"#/tasks?open={failed}", f"#/schedule/{schedule}"):
+        browser.open(url_of(system, f"/{page}"))
+        browser.wait_for(
+            "document.querySelector('#view').innerText.length > 20 && !document.querySelector('#health-words:empty')"
+        )
+        browser.evaluate(axe)
+        found = browser.evaluate(
+            "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations.map(each =>"
+            " [each.id, each.nodes.slice(0, 3).map(node => node.html.slice(0, 160) + ' ' + node.failureSummary)]))"
+        )
+        assert found == [], page
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(320, "light"), (375, "dark"), (768, "light"), (1024, "light"), (1440, "light")]
+)
+def test_nothing_is_wider_than_the_window(browser: Chromium, system: Started, width: int, scheme: str) -> None:
+    failed = system.get("/api/tasks?status=failed&limit=1")["items"][0]["id"]
+    schedule = system.get("/api/scheduled-tasks?limit=1")["items"][0]["id"]
+    browser.look(width, 800, scheme)
+    for path in (*(f"/{page}" for page in PAGES), f"/#/tasks?open={failed}", f"/#/schedule/{schedule}", "/docs"):
+        browser.open(url_of(system, path))
+        browser.wait_for("document.querySelector('#view')?.innerText.length > 20 || document.querySelector('.opblock')")
+        browser.wait_for("document.querySelector('#health')?.classList.length !== 1")
+        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        outside = (
+            "[...document.querySelectorAll('#counts a, .bar a, .bar button, .bar summary')].filter(each =>"
+            " !each.closest('#pages') && each.offsetParent && each.scrollWidth > each.clientWidth + 1"
+            " && getComputedStyle(each).overflow === 'visible').map(each => each.innerText)"
+        )
+        assert browser.evaluate(outside) == [], path
+
+
+def test_the_first_failure_is_on_the_first_screen_of_a_phone(browser: Chromium, system: Started) -> None:
+    browser.look(375, 667)
+    browser.open(url_of(system))
+    browser.wait_for("document.querySelector('.failed-row a')")
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    assert browser.evaluate("document.querySelector('.failed-row .bad').getBoundingClientRect().bottom <= innerHeight")
+
+
+def test_the_colours_can_be_chosen(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system))
+    light = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    browser.click("#menu-button")
+    browser.click("[name=scheme][value=dark]")
+    dark = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert light != dark
+    browser.open(url_of(system))
+    assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+    browser.evaluate("localStorage.clear()")
+
+
+def test_it_can_be_used_by_keyboard_and_every_control_has_a_name(browser: Chromium, system: Started) -> None:
+    for page in PAGES:
+        browser.open(url_of(system, f"/{page}"))
+        browser.wait_for("document.querySelector('#view').innerText.length > 20")
+        nameless = (
+            "[...document.querySelectorAll('input, select, textarea, button, a')].filter(each =>"
+            " !(each.labels?.length || each.getAttribute('aria-label') || each.textContent.trim()"
+            " || each.hidden || each.id === 'confirm-yes')).map(each => each.outerHTML)"
+        )
+        assert browser.evaluate(nameless) == []
+    browser.open(url_of(system, "/#/tasks"))
+    browser.wait_for("document.querySelector('.list tbody tr')")
+    browser.press(["Tab"])
+    assert browser.evaluate("document.activeElement.className") == "skip"
+    browser.press(["Enter"])
+    assert browser.evaluate("document.activeElement.id") == "view"
+
+
+def test_question_mark_shows_the_keys_and_letters_go_to_pages(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system))
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    browser.press(["?"])
+    browser.wait_for_text("Next and previous task", "dialog.sheet")
+    browser.press(["Escape"])
+    browser.wait_for("!document.querySelector('dialog.sheet')")
+    for key, page in (("s", "scheduled"), ("f", "failures"), ("w", "work"), ("t", "tasks")):
+        browser.press(["g", key])
+        browser.wait_for(f"location.hash === {json.dumps('#/' + page)}")
+    browser.press(["n"])
+    browser.wait_for("location.hash === '#/new'")
+
+
+def test_it_finds_pages_tasks_and_schedules(browser: Chromium, system: Started) -> None:
+    task = system.get("/api/tasks?status=failed&limit=1")["items"][0]
+    browser.open(url_of(system))
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    browser.press(["/"])
+    browser.wait_for("document.activeElement.id === 'find'")
+    browser.type(task["name"])
+    browser.wait_for_text(task["name"], ".found")
+    browser.press(["Escape"])
+    browser.press(["k"], modifiers=2)
+    browser.wait_for("document.activeElement.id === 'find'")
+    browser.type(task["id"])
+    browser.wait_for("document.querySelectorAll('.found a').length === 1")
+    browser.press(["Enter"])
+    browser.wait_for(f"location.hash.includes({json.dumps(task['id'])})")
+    browser.press(["/"])
+    browser.wait_for("document.activeElement.id === 'find'")
+    browser.type("Bulk")
+    browser.wait_for("document.querySelector('.found a')?.innerText.includes('Bulk')")
+    browser.press(["ArrowDown", "ArrowUp", "Enter"])
+    browser.wait_for("location.hash === '#/bulks'")
+    browser.complaints.clear()  # an id is looked for among schedules as well: 404
+
+
+def test_times_are_relative_and_exact_when_pointed_at(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks"))
+    browser.wait_for("document.querySelector('.list time')")
+    title, text = browser.evaluate("(({title, innerText}) => [title, innerText])(document.querySelector('.list time'))")
+    assert re.search(r"20\d\d", title)
+    assert not re.search(r"20\d\d", text)
+
+
+def test_a_string_can_not_become_html_at_all(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system))
+    refused = (
+        "(() => { try { document.body.innerHTML = '<i>x</i>'; return ''; } catch (error) { return error.name; } })()"
+    )
+    assert browser.evaluate(refused) == "TypeError"
+    browser.complaints.clear()  # that was ours
+
+
+def test_the_docs_describe_every_call_without_the_internet(browser: Chromium, system: Started) -> None:
+    browser.look(1440, 900, "dark")
+    browser.open(url_of(system, "/docs"))
+    document = system.get("/openapi.json")
+    calls = sum(len(methods) for part in ("paths", "webhooks") for methods in document[part].values())
+    browser.wait_for(f"document.querySelectorAll('.opblock').length === {calls}")
+    browser.click("#operations-Tasks-createTask .opblock-summary-control")
+    browser.wait_for_text("function_code", "#operations-Tasks-createTask")
+    loaded = browser.evaluate("performance.getEntriesByType('resource').map(each => new URL(each.name).origin)")
+    assert set(loaded) == {url_of(system, "")}
+    dark = browser.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert sum(dark[:3]) < 200, "the page is dark where the system is"
+    assert texts(browser, "h1, h2")

@@ -1,0 +1,114 @@
+"""The header says how the work goes, and the page does not lie when the service is away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.browser.conftest import running
+from tests.browser.page import PROGRAM, texts, url_of
+from tests.servers import throw_away_redis
+from tests.system import Started
+
+
+def health(browser: Chromium) -> str:
+    return str(browser.evaluate("document.querySelector('#health').className"))
+
+
+def test_without_a_worker_the_header_is_red_and_a_queued_task_says_so(browser: Chromium, alone: Started) -> None:
+    task = alone.post("/api/tasks", {"name": "nobody takes it", **PROGRAM})
+    browser.open(url_of(alone, f"/#/tasks/{task['id']}"))
+    browser.wait_for_text("No worker for code", "#health-words")
+    assert health(browser) == "health bad"
+    browser.wait_for_text("nobody will take this task", ".detail [role=alert]")
+    browser.click("#health summary")
+    browser.wait_for_text("Schedules do not fire", "#health-parts")
+    browser.wait_for_text("No worker serves the queue", "#health-parts")
+    browser.complaints.clear()  # the browser itself notes that /health answers 503
+
+
+def test_the_panel_closes_by_escape_and_by_a_click_elsewhere(browser: Chromium, alone: Started) -> None:
+    browser.open(url_of(alone))
+    for close in (lambda: browser.press(["Escape"]), lambda: browser.click("#view")):
+        browser.evaluate("document.querySelector('#health').open = true")
+        close()
+        browser.wait_for("!document.querySelector('#health').open")
+    browser.complaints.clear()
+
+
+VERDICT = """(async () => {{
+    const {{ verdict }} = await import('/static/health.js');
+    return verdict({report}, {stats}, {now});
+}})()"""
+WELL: dict[str, Any] = {
+    "redis": {"status": "ok", "round_trip_ms": 0.2, "warnings": []},
+    "workers": {"status": "ok", "queues": {"celeriac.code": 1, "celeriac.api": 2}},
+    "beat": {"status": "ok"},
+    "sandbox": {"status": "ok", "layers": {}},
+}
+NOW_MS = 1_795_426_200_000
+
+
+def stats(
+    succeeded: int = 0, failed: int = 0, wait_p95: float | None = None, oldest: str | None = None
+) -> dict[str, Any]:
+    minute = {"succeeded": succeeded, "failed": failed, "stopped": 0}
+    quiet = {"succeeded": 0, "failed": 0, "stopped": 0}
+    return {
+        "last_hour": {"per_minute": [quiet] * 59 + [minute], "wait_ms": {"p95": wait_p95}},
+        "oldest_queued_at": {"celeriac.code": oldest, "celeriac.api": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("report", "work", "level", "reasons"),
+    [
+        (WELL, stats(100, 0), "ok", []),
+        (WELL, stats(4, 0, 900.0), "ok", []),
+        (WELL, stats(77, 23), "bad", ["health.failing"]),
+        (WELL, stats(90, 10), "warn", ["health.failing"]),
+        (WELL, stats(0, 2), "ok", []),  # two of two: too few to judge
+        (WELL, stats(100, 0, 12_000.0), "warn", ["health.wait"]),
+        (WELL, stats(oldest="2026-11-23T09:20:00.000Z"), "bad", ["health.oldest"]),
+        (WELL | {"beat": {"status": "down", "detail": "silent"}}, stats(), "bad", ["health.beat"]),
+        (WELL | {"redis": {"status": "down", "detail": "gone"}}, None, "bad", ["health.redis"]),
+        (
+            WELL | {"workers": {"status": "down", "queues": {"celeriac.code": 0, "celeriac.api": 1}}},
+            stats(90, 10),
+            "bad",
+            ["health.noWorker", "health.failing"],
+        ),
+    ],
+)
+def test_the_verdict_names_the_worst_reason_first(
+    browser: Chromium, alone: Started, report: dict[str, Any], work: Any, level: str, reasons: list[str]
+) -> None:
+    if browser.evaluate("location.origin") != url_of(alone, ""):
+        browser.open(url_of(alone))
+    script = VERDICT.format(report=json.dumps(report), stats=json.dumps(work), now=NOW_MS)
+    found = browser.evaluate(script)
+    assert (found["level"], [reason["id"] for reason in found["reasons"]]) == (level, reasons)
+    browser.complaints.clear()
+
+
+def test_while_the_service_is_away_all_is_grey_and_it_comes_back_by_itself(
+    browser: Chromium, redis_program_path: Path
+) -> None:
+    with throw_away_redis(redis_program_path) as server:
+        for system in running(server.url, "api", "/health/live"):
+            system.post("/api/tasks", {"name": "seen before", **PROGRAM})
+            browser.open(url_of(system, "/#/tasks"))
+            browser.wait_for_text("seen before", ".list tbody")
+        browser.wait_for_text("as of", "#away")
+        assert browser.evaluate("getComputedStyle(document.querySelector('#view')).filter") == "grayscale(1)"
+        events = "getComputedStyle(document.querySelector('.filters input')).pointerEvents"
+        assert browser.evaluate(events) == "none"
+        assert "seen before" in texts(browser, ".list tbody")[0], "what was read is still there"
+        for _ in running(server.url, "api", "/health/live", port=system.port):
+            browser.wait_for("document.querySelector('#away').hidden")
+            browser.evaluate("location.href = 'about:blank'")
+    browser.complaints.clear()  # the browser itself notes refused connections, and 503

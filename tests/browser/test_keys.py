@@ -1,0 +1,72 @@
+"""Keys: asked for once, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.browser.conftest import running
+from tests.browser.page import PROGRAM, texts, url_of
+from tests.system import Started
+
+WRITER, READER = "writer-key-0123456789abcdef0123456789", "reader-key-0123456789abcdef0123456789"
+
+
+@pytest.fixture(scope="module")
+def guarded(own_redis: str) -> Iterator[Started]:
+    """An API that wants a key, on the Redis of the others."""
+    yield from running(own_redis, "api", "/health/live", API_KEYS=f"ops:write:{WRITER},eyes:read:{READER}")
+
+
+def enter(browser: Chromium, key: str) -> None:
+    browser.wait_for("document.querySelector('#ask-key')?.open")
+    browser.fill("#ask-key-value", key)
+    browser.click("#ask-key button")
+
+
+@pytest.fixture(autouse=True)
+def signed_out(browser: Chromium, guarded: Started) -> Iterator[None]:
+    yield
+    browser.evaluate("sessionStorage.clear()")
+    browser.complaints.clear()  # the browser itself notes answers of 401 and 503
+
+
+def test_it_asks_for_a_key_once(browser: Chromium, guarded: Started) -> None:
+    browser.open(url_of(guarded))
+    enter(browser, "wrong")
+    browser.wait_for_text("not known here", "#ask-key-problem")
+    enter(browser, WRITER)
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6 && !document.querySelector('#ask-key').open")
+    browser.open(url_of(guarded, "/docs"))
+    browser.wait_for("document.querySelectorAll('.opblock').length > 10")
+    browser.open(url_of(guarded, "/#/scheduled"))
+    browser.wait_for("document.querySelector('.list') && !document.querySelector('#ask-key').open")
+
+
+def test_it_tells_who_i_am_and_signs_out(browser: Chromium, guarded: Started) -> None:
+    browser.open(url_of(guarded))
+    enter(browser, READER)
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    browser.click("#menu-button")
+    browser.wait_for_text("Key “eyes”: read", "dialog.sheet")
+    browser.click("#sign-out")
+    browser.wait_for("document.querySelector('#ask-key')?.open")
+
+
+def test_a_key_that_may_only_read_sees_no_button_that_would_fail(
+    browser: Chromium, guarded: Started, system: Started
+) -> None:
+    task = system.post("/api/tasks", {"name": "looked at", **PROGRAM})
+    schedule = system.post("/api/scheduled-tasks", {"name": "looked at", "cron_expression": "0 3 * * *", **PROGRAM})
+    browser.open(url_of(guarded, f"/#/tasks/{task['id']}"))
+    enter(browser, READER)
+    browser.wait_for_text("looked at", ".detail h2")
+    browser.wait_for_text("Copy as curl", ".detail")
+    assert not {"Retry", "Stop", "Delete", "Duplicate"} & set(texts(browser, "#view button, #view a"))
+    assert browser.evaluate("document.querySelectorAll('.list [type=checkbox]').length") == 0
+    browser.open(url_of(guarded, f"/#/schedule/{schedule['id']}"))
+    browser.wait_for_text("looked at", "h1")
+    assert texts(browser, ".panel-head button") == ["Copy as curl"]
+    assert browser.evaluate("getComputedStyle(document.querySelector('.bar [data-page=new]')).display") == "none"

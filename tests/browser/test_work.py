@@ -1,0 +1,51 @@
+"""What runs, what waits, and what comes next."""
+
+from __future__ import annotations
+
+from tests.browser.chromium import Chromium
+from tests.browser.page import ENDLESS, PROGRAM, finished, texts, url_of
+from tests.system import Started
+
+
+def test_workers_queues_running_and_waiting_tasks(browser: Chromium, system: Started) -> None:
+    running = system.post("/api/tasks", {"name": "runs long", **ENDLESS})
+    for name, seconds in (("an hour", 3600), ("half an hour", 1800)):
+        system.post("/api/tasks", {"name": name, "task_type": "delayed", "delay_seconds": seconds, **PROGRAM})
+    browser.open(url_of(system, "/#/work"))
+    browser.wait_for_text("runs long", "[aria-label='Running now']")
+    browser.wait_for_text("half an hour", "[aria-label='Waiting, next due first']")
+    waiting = [line.split("\n")[0] for line in texts(browser, "[aria-label='Waiting, next due first'] a")]
+    assert waiting.index("half an hour") < waiting.index("an hour")
+    workers = texts(browser, ".worker")
+    assert any("code@" in worker and "1 of" in worker and "Sandbox: all" in worker for worker in workers)
+    assert any("1 worker" in text for text in texts(browser, "[aria-label=Queues] tr"))
+    assert system.call("POST", f"/api/tasks/{running['id']}/stop")[0] == 200
+
+
+def test_the_overview_shows_counts_failures_the_last_hour_and_what_is_next(browser: Chromium, system: Started) -> None:
+    failing = {"function_code": "def main():\n    return {}['key']", "function_name": "main"}
+    finished(system, system.post("/api/tasks", {"name": "fails at once", **failing}))
+    soon = system.post("/api/scheduled-tasks", {"name": "fires soon", "every_seconds": 120, **PROGRAM})
+    browser.open(url_of(system))
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    browser.wait_for_text("fails at once", "[aria-label='Latest failures']")
+    browser.wait_for_text("KeyError", "[aria-label='Failures of the last day']")
+    browser.wait_for("document.querySelector('#chart svg').getAttribute('aria-label').includes('failed')")
+    browser.wait_for_text("fires soon", "[aria-label='Next firings']")
+    browser.wait_for("document.querySelectorAll('.mark.failed').length > 0")
+    system.call("DELETE", f"/api/scheduled-tasks/{soon['id']}")
+
+
+def test_the_axis_of_the_chart_has_room_for_its_numbers(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system))
+    browser.wait_for("document.querySelector('#chart svg')")
+    script = """(async () => {
+        const { chart } = await import('/static/chart.js');
+        const minutes = Array.from({length: 60}, (_, index) => (
+            {at: new Date(index * 60000).toISOString(), succeeded: 123456, failed: 5, stopped: 0}));
+        const svg = chart(minutes, 600);
+        document.querySelector('#chart').replaceChildren(svg);
+        const left = svg.getBoundingClientRect().left;
+        return [...svg.querySelectorAll('text')].every(each => each.getBoundingClientRect().left >= left - 0.5);
+    })()"""
+    assert browser.evaluate(script)

@@ -39,7 +39,15 @@ SENTENCES = {
     "scheduled_tasks.run": "task created by hand from a scheduled task",
 }
 #: What the last part of a Location is the id of, by the part before it.
-_ID_NAMES = {"tasks": "task_id", "scheduled-tasks": "schedule_id", "bulk": "bulk_id", "channels": "name"}
+_ID_NAMES = {
+    "tasks": "task_id",
+    "scheduled-tasks": "schedule_id",
+    "bulk": "bulk_id",
+    "channels": "channel",
+    "deliveries": "delivery_id",
+}
+#: Parts of a path that a line of the log names otherwise: `name` is the logger's.
+_LOGGED_AS = {"name": "channel"}
 SILENT = frozenset({"cron.preview"})  # changes nothing
 
 
@@ -89,7 +97,7 @@ def _log_change(request: Request, response: Response) -> None:
 
 def _named(request: Request, response: Response) -> dict[str, str]:
     """What was created or changed: the parts of its path, and the last part of its location."""
-    named = {name: str(value) for name, value in (request.view_args or {}).items()}
+    named = {_LOGGED_AS.get(name, name): str(value) for name, value in (request.view_args or {}).items()}
     created = response.headers.get("Location", "").rpartition("/")
     if created[0]:
         named[_ID_NAMES[created[0].rpartition("/")[2]]] = created[2]

@@ -14,7 +14,13 @@ from tests.api.calls import CODE, EVERY_MINUTE, Api
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, dict[str, Any]]]:
     """(sentence, what is attached) of the lines so far, which are then forgotten."""
     found = [
-        (record.message, {name: vars(record).get(name) for name in ("action", "task_id", "schedule_id", "key")})
+        (
+            record.message,
+            {
+                name: vars(record).get(name)
+                for name in ("action", "task_id", "schedule_id", "key", "channel", "delivery_id")
+            },
+        )
         for record in caplog.records
         if record.name == "celeriac.api"
     ]
@@ -51,6 +57,21 @@ def test_each_change_of_a_scheduled_task_has_a_line(api: Api, caplog: pytest.Log
     assert paused == ("scheduled task paused", {"action": "scheduled_tasks_pause", "schedule_id": schedule_id})
     assert resumed[0] == "scheduled task resumed"
     assert put[1]["key"] == "mine"
+
+
+def test_each_change_of_a_channel_has_a_line(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    path = "/api/channels/ops"
+    api.put(path, {"kind": "slack", "url": "https://hooks.slack.com/services/t0ken"})
+    api.patch(path, {"language": "zh"})
+    delivery_id = api.post(f"{path}/test").get_json()["id"]
+    api.delete(path)
+    assert lines(caplog) == [
+        ("channel created or replaced", {"action": "channels_put", "channel": "ops"}),
+        ("channel changed", {"action": "channels_patch", "channel": "ops"}),
+        ("test notice created", {"action": "channels_test", "channel": "ops", "delivery_id": delivery_id}),
+        ("channel deleted", {"action": "channels_delete", "channel": "ops"}),
+    ]
+    assert "t0ken" not in caplog.text
 
 
 def test_a_repeated_request_is_not_told_as_a_creation(api: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -40,6 +40,7 @@ FORMATS: dict[str, list[str]] = {
     "email": ["ops@mail.example", "a.b+c@mail.example"],
     "whsec": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     "telegram-token": ["123456:ABC-DEF_ghijklmnop"],
+    "printable": ["celeriac", "p ä ss"],
     "chat-id": ["-1001234567890", "@channel"],
     "status-codes": ["2xx", "404", "200-204", "5XX"],
     "date-time": [_in_days(1), _in_days(30), _in_days(300).replace("+00:00", "Z")],

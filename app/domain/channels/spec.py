@@ -61,17 +61,21 @@ def _check_mail_user(text: str) -> None:
         raise ValueError("must not contain control characters")
 
 
-Url = Annotated[str, Field(min_length=1, max_length=2048, json_schema_extra={"format": "http-url"}), checked(check_url)]
-MailUrl = Annotated[
-    str, Field(min_length=1, max_length=512, json_schema_extra={"format": "mail-url"}), checked(_check_mail_url)
+def _shaped(shape: str, pattern: str, max_length: int) -> Any:
+    """The schema of a text whose check says more than the pattern."""
+    extra: dict[str, Any] = {"format": shape, "pattern": pattern}
+    return Field(min_length=1, max_length=max_length, json_schema_extra=extra)
+
+
+Url = Annotated[str, _shaped("http-url", "^[Hh][Tt][Tt][Pp][Ss]?://", 2048), checked(check_url)]
+MailUrl = Annotated[str, _shaped("mail-url", "^smtps?://", 512), checked(_check_mail_url)]
+SigningSecret = Annotated[str, _shaped("whsec", "^whsec_", 512), checked(WebhookSecret.parse)]
+Token = Annotated[str, _shaped("telegram-token", f"^{_TOKEN.pattern}$", 256), checked(_check_token)]
+ChatId = Annotated[str, _shaped("chat-id", f"^({_CHAT_ID.pattern})$", 70), checked(_check_chat_id)]
+Address = Annotated[str, _shaped("email", "@", 254), checked(_check_address)]
+Secret = Annotated[
+    str, Field(min_length=1, max_length=512, json_schema_extra={"format": "printable"}), checked(_check_mail_user)
 ]
-SigningSecret = Annotated[
-    str, Field(min_length=1, max_length=512, json_schema_extra={"format": "whsec"}), checked(WebhookSecret.parse)
-]
-Token = Annotated[str, Field(max_length=256, json_schema_extra={"format": "telegram-token"}), checked(_check_token)]
-ChatId = Annotated[str, Field(max_length=70, json_schema_extra={"format": "chat-id"}), checked(_check_chat_id)]
-Secret = Annotated[str, Field(min_length=1, max_length=512), checked(_check_mail_user)]
-Address = Annotated[str, Field(max_length=254, json_schema_extra={"format": "email"}), checked(_check_address)]
 
 _URL = "The address of the bot or webhook. It is a secret: responses show no more than its host."
 _KIND: Any = Field(description="The kind of channel.")
@@ -146,9 +150,7 @@ class EmailChannel(ChannelFields):
 
     kind: Literal["email"] = _KIND
     url: MailUrl = Field(description="smtps://HOST:PORT (TLS) or smtp://HOST:PORT (STARTTLS, which is required).")
-    username: Annotated[str, Field(min_length=1, max_length=254), checked(_check_mail_user)] | None = Field(
-        None, description="The name to log in with. Without it, nobody logs in."
-    )
+    username: Secret | None = Field(None, description="The name to log in with. Without it, nobody logs in.")
     secret: Secret | None = Field(None, description="The password to log in with.")
     sender: Address = Field(description="The address that mails come from.")
     to: Annotated[list[Address], Field(min_length=1, max_length=MAX_RECIPIENTS)] = Field(

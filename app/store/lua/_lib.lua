@@ -564,7 +564,7 @@ local FINISH_STEPS = {
       end
     elseif task.alert and ending.status == 'failed' then
       local channels = table.concat(cjson.decode(task.alert).channels, ',')
-      if channels ~= '' then note_event('failed', ending.id, ending.now_ms, channels, task.name) end
+      if channels ~= '' then note_event('failed', ending.id, ending.now_ms, channels, get(key(ending.id), 'name')) end
     end
   end,
   function(ending) notify(ending.id, ending.status, ending.task.inbox) end,
@@ -574,7 +574,7 @@ local FINISH_STEPS = {
 -- worker that runs it ends it, so that the record tells how
 local function finish(id, status, now_ms, actor, reason, failure, is_told)
   local task = read(key(id), 'kind', 'task_type', 'status', 'seq', 'scheduled_task_id', 'inbox', 'callback_url', 'callback_on',
-                    'alert', 'name')
+                    'alert')
   local ending = {
     id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, failure = failure, task = task,
     is_told = is_told,

@@ -35,6 +35,7 @@ class Evidence:
     runs: dict[str, list[Run]]
     calls: list[Call]
     told: list[Told]
+    noticed: list[str]
     lease_ms: float
     silences: list[tuple[float, float]] = field(default_factory=list)
     paused_ms: dict[str, int] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Evidence:
         yield f"attempts: {ends.total()}, {dict(ends)}; calls of the target: {len(self.calls)}"
         answers = Counter(told.answer for told in self.told)
         yield f"callbacks: {answers.total()} of {len({told.task_id for told in self.told})} tasks, {dict(answers)}"
+        yield f"notices: {len(self.noticed)}, of {len(set(self.noticed))} events"
         for schedule in self.schedules.values():
             outcomes = Counter(note.outcome for note in self.firings[schedule.id])
             yield f"schedule {schedule.name}: {dict(outcomes)}"

@@ -179,6 +179,8 @@ def _order(chance: random.Random, at_seconds: float, name: str) -> Order:
     if chance.random() < 0.6:
         query = chance.choices(["", f"?ms={chance.randint(1, 1_500)}", "?times=1"], [60, 30, 10])[0]
         body |= {"callback_url": f"/told{query}"}
+    if chance.random() < 0.4:
+        body |= {"alert": {"channels": [CHANNEL]}}
     then = chance.choices(list(Then), [70, 10, 12, 8, 4, 4, 10])[0]
     is_keyed = chance.random() < 0.6
     is_repeated = is_keyed and chance.random() < 0.3
@@ -231,6 +233,8 @@ BODY_WEIGHTS = (30, 20, 10, 15, 15, 10, 5)
 # --- schedules ----------------------------------------------------------------------------------------
 
 #: Made before the first blow, by key.
+#: The channel that is told of failed tasks.
+CHANNEL = "chaos"
 SCHEDULES: dict[str, dict[str, Any]] = {
     "all": {**_code("answer", "all"), "cron_expression": "* * * * * *", "catch_up": "all"},
     "latest": {"api_url": "/ok", "cron_expression": "*/2 * * * * *", "catch_up": "latest"},

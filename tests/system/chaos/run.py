@@ -30,8 +30,8 @@ from tests.system.chaos.journal import read_runs
 from tests.system.chaos.ledger import Ledger
 from tests.system.chaos.load import Load
 from tests.system.chaos.monkey import END_SECONDS, Monkey
-from tests.system.chaos.plan import BEATS, LEASE_SECONDS, REDIS, SCHEDULES, Plan
-from tests.system.chaos.target import CountingTarget
+from tests.system.chaos.plan import BEATS, CHANNEL, LEASE_SECONDS, REDIS, SCHEDULES, Plan
+from tests.system.chaos.target import NOTICE_PATH, CountingTarget
 
 READY_SECONDS = 60.0
 #: From the last harm until every task is finished. Far beyond what a sound service needs on a busy machine.
@@ -65,6 +65,7 @@ class Run:
             self._cluster.start()
             self._caller = Caller(self._cluster.port)
             self._await(lambda: self._caller.call("GET", "/health/ready").status == 200, READY_SECONDS, "ready")
+            self._create_channel(target.url)
             self._create_schedules(target.url)
             with Load(self.plan, self._caller, self._ledger, target.url):
                 self._monkey.run(self.plan.seconds)
@@ -76,6 +77,11 @@ class Run:
                 self._judge(raw, target)
 
     # --- before and after -----------------------------------------------------------------------------
+
+    def _create_channel(self, target_url: str) -> None:
+        body = {"kind": "webhook", "url": target_url + NOTICE_PATH}
+        answer = self._caller.call("PUT", f"/api/channels/{CHANNEL}", body)
+        assert answer.status == 201, answer
 
     def _create_schedules(self, target_url: str) -> None:
         for key, body in SCHEDULES.items():
@@ -149,6 +155,7 @@ class Run:
             runs=read_runs(self._cluster),
             calls=[call for call in target.calls if call.ended_ms is not None],
             told=target.told,
+            noticed=target.noticed,
             lease_ms=LEASE_SECONDS * 1000,
             silences=[silence for name in (REDIS, *BEATS) for silence in self._cluster[name].silences()],
             paused_ms=self._paused_ms,
@@ -166,7 +173,7 @@ class Run:
 
 
 def _is_idle(raw: redis.Redis) -> bool:
-    """Nothing waits, is queued or runs, no bulk or delivery is left, and no message."""
+    """Nothing waits, is queued or runs, no bulk, delivery or event for an alert is left, and no message."""
     names = Keys()
     unfinished = [status for status in Status if not status.finished]
     with raw.pipeline(transaction=False) as pipeline:
@@ -175,6 +182,7 @@ def _is_idle(raw: redis.Redis) -> bool:
                 for status in unfinished:
                     pipeline.zcard(names.task_index(kind, task_type, status))
         pipeline.zcard(names.running_bulks)
+        pipeline.xlen(names.alert("events"))
         pipeline.zcard(names.delivery_index("pending"))
         for queue in QUEUES.values():
             for priority in range(PRIORITIES):

@@ -23,6 +23,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests.http.target import Received, Target, Wire, http
 
+NOTICE_PATH = "/noticed"
 CALLBACK_PATH = "/told"
 CALLBACK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -57,6 +58,7 @@ class CountingTarget:
         self.calls: list[Call] = []
         self.told: list[Told] = []
         self._lock = threading.Lock()
+        self.noticed: list[str] = []
         self._seen = Counter[str]()
         self._target = Target(self._serve)
 
@@ -74,6 +76,10 @@ class CountingTarget:
     def _serve(self, wire: Wire) -> None:
         while (received := wire.request()) is not None:
             wire.received.clear()  # hours of requests are not kept
+            if received.path == NOTICE_PATH:
+                self.noticed.append(received.headers["webhook-id"])
+                wire.send(http(b""))
+                continue
             if received.path.startswith(CALLBACK_PATH):
                 if self._hear(wire, received):
                     continue

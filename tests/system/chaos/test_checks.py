@@ -16,13 +16,16 @@ from app.domain.deliveries import DeliveryStatus
 from app.domain.ids import firing_id, new_id
 from app.domain.status import Status
 from app.store.bulk import Bulk
+from app.store.deliveries import NewDelivery
 from app.store.firings import FiringRecord
 from app.store.record import Change, Task
 from app.store.schedules import Schedule
 from app.store.store import Store
+from app.usecases.alerts import AlertWork
 from tests.servers import LoggedProcess
 from tests.store.making import FAILED, changed, claimed, created, finished, new_schedule
 from tests.system.chaos.checks import CHECKS
+from tests.system.chaos.checks.alerts import alerts
 from tests.system.chaos.checks.bulks import bulks
 from tests.system.chaos.checks.callbacks import callbacks
 from tests.system.chaos.checks.keys import keys
@@ -31,7 +34,7 @@ from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding, told
 from tests.system.chaos.journal import Run
 from tests.system.chaos.ledger import Entry, Ledger
-from tests.system.chaos.plan import Ending, Order, Then, make_plan, retry_name
+from tests.system.chaos.plan import CHANNEL, Ending, Order, Then, make_plan, retry_name
 from tests.system.chaos.target import Call, Told
 
 NAME = "order-1"
@@ -58,6 +61,7 @@ def evidence(store: Store, raw_redis: redis.Redis) -> Evidence:
         runs={task_id: [run_of(task)]},
         calls=[],
         told=[],
+        noticed=[],
         lease_ms=LEASE_MS,
     )
 
@@ -403,6 +407,42 @@ def test_what_runs_and_what_waits_has_its_places(store: Store, raw_redis: redis.
     claimed(store, created(store, now_ms), now_ms)
     raw_redis.delete("celeriac:celeriac.code")
     assert list(keys(raw_redis)) == []
+
+
+# --- alerts ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def noticed(evidence: Evidence) -> Evidence:
+    """A failed task with a rule, of which the channel was told once."""
+    store, now_ms = evidence.store, system_clock()
+    task_id = created(store, now_ms, alert={"channels": [CHANNEL]})
+    store.tasks.finish(claimed(store, task_id, now_ms), FAILED, now_ms, 1.0)
+    AlertWork(store.alerts, None).run(now_ms)
+    (delivery,) = store.deliveries.claim(now_ms, now_ms, 1)
+    store.deliveries.end_try(delivery, now_ms, DeliveryStatus.DELIVERED)
+    task = store.tasks.get(task_id)
+    assert task is not None
+    evidence.tasks = {task_id: task}
+    evidence.noticed = [delivery.event_id]
+    return evidence
+
+
+def alert_promises(evidence: Evidence) -> set[str]:
+    return {finding.promise for finding in alerts(evidence)}
+
+
+def test_a_notice_that_is_missing_twice_or_wrong_is_found(noticed: Evidence) -> None:
+    assert alert_promises(noticed) == set()
+    ((task_id, task),) = noticed.tasks.items()
+    assert alert_promises(replace(noticed, noticed=[])) == {"every notice arrives"}
+    succeeded = {task_id: replace(task, status=Status.SUCCEEDED)}
+    assert alert_promises(replace(noticed, tasks=succeeded)) == {"only failures are told", "every failure is told"}
+    other = replace(noticed, tasks={**noticed.tasks, "other": replace(task, id="other")})
+    assert alert_promises(other) == {"every failure is told"}
+    again = NewDelivery(type="alert.failed", channel=CHANNEL, task_id=task_id, data={})
+    noticed.store.deliveries.add(again, system_clock())
+    assert alert_promises(noticed) == {"a failure is told once", "every failure is told", "every notice arrives"}
 
 
 # --- callbacks -------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tests.system.chaos.checks.accepted import accepted
+from tests.system.chaos.checks.alerts import alerts
 from tests.system.chaos.checks.attempts import (
     attempts_have_records,
     calls_have_records,
@@ -33,4 +34,5 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     histories,
     counters,
     callbacks,
+    alerts,
 )

@@ -19,6 +19,7 @@ CELERY = "bare Celery"
 WORKER_MODULE = "benchmarks.peers.celery_worker"
 READY_SECONDS = 30
 REPLY_SECONDS = 10
+SOCKET_SECONDS = READY_SECONDS + 5  # longer than any BLPOP
 
 
 @contextlib.contextmanager
@@ -27,7 +28,10 @@ def bare_worker(redis_url: str, path: Path, *words: str) -> Iterator[tuple[Celer
     url = broker_url(redis_url)
     app = make_app(url)
     command = ("-m", "celery", "-q", "-A", WORKER_MODULE, "worker", *words)
-    with running(command, {REDIS_URL: url}, path / "bare.log") as process, redis.Redis.from_url(url) as client:
+    with (
+        running(command, {REDIS_URL: url}, path / "bare.log") as process,
+        redis.Redis.from_url(url, socket_timeout=SOCKET_SECONDS) as client,
+    ):
         app.send_task("reply", ("ready",))
         if client.blpop(["ready"], timeout=READY_SECONDS) is None:
             raise RuntimeError(f"no bare worker: {(path / 'bare.log').read_text()[-2000:]}")
@@ -37,7 +41,7 @@ def bare_worker(redis_url: str, path: Path, *words: str) -> Iterator[tuple[Celer
 
 def replying(app: Celery, redis_url: str, name: str, *arguments: object) -> Callable[[], None]:
     """One round trip: send a task that LPUSHes a reply, and BLPOP it."""
-    client, numbers = redis.Redis.from_url(redis_url), itertools.count()
+    client, numbers = redis.Redis.from_url(redis_url, socket_timeout=SOCKET_SECONDS), itertools.count()
 
     def call() -> None:
         key = f"reply:{next(numbers)}"

@@ -63,7 +63,7 @@ def _counted(pids: list[int], url: str, queue: Queue, tasks: int) -> dict[str, f
 
 def _count(url: str, counts: Counter[str], is_ready: threading.Event) -> None:
     """Count until an ECHO."""
-    with redis.Redis.from_url(url) as client, client.monitor() as monitor:
+    with redis.Redis.from_url(url, socket_timeout=PATIENCE_SECONDS) as client, client.monitor() as monitor:
         is_ready.set()
         for line in monitor.listen():
             words = line["command"].split()

@@ -124,7 +124,7 @@ MEASUREMENTS = (
             Side(peer.name, peer.setup, functools.partial(theirs, peer=peer), (peer.package,)) for peer in PEERS
         ),
         full=FULL,
-        quick=Size(tasks=30, kills=1, patience_seconds=20),
+        quick=Size(tasks=30, kills=1, patience_seconds=18),
         rounds=1,
         warm_up_rounds=0,
     ),

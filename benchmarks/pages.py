@@ -60,7 +60,14 @@ def short(results: Sequence[Result]) -> str:
     """The rows that stand in the README: all in one plot, and their table."""
     chosen = headlines(results)
     plots = [f"![Celeriac beside its baselines](benchmarks/results/{OVERVIEW})"] if chosen else []
-    return "\n\n".join([*plots, tables(chosen)])
+    return "\n\n".join([*plots, tables([judged(result) for result in chosen])])
+
+
+def judged(result: Result) -> Result:
+    """A result with those of its figures only that have a target, or stand beside published ones."""
+    last = result["figures"][-1:] if result["published"] else []
+    figures = [figure for figure in result["figures"] if figure["targets"] or figure in last]
+    return {**result, "figures": figures}
 
 
 def long(results: Sequence[Result]) -> str:
@@ -79,7 +86,7 @@ def setups(results: Sequence[Result]) -> str:
 
 def _origins(results: Sequence[Result]) -> str:
     origins = {_origin(result) for result in results}
-    return "\n".join(sorted(origins))
+    return "\n\n".join(sorted(origins))
 
 
 def _origin(result: Result) -> str:

@@ -62,7 +62,9 @@ def _lines_of(result: Result, figure: dict[str, Any]) -> Iterator[Line]:
 
 def _value(figure: dict[str, Any], side: dict[str, Any]) -> str:
     found = figure["sides"].get(side["name"])
-    return str(side["state"]) if found is None else str(found["words"])
+    if found is None:
+        return "–" if side["state"] == "measured" else str(side["state"])
+    return str(found["words"])
 
 
 def _ratio(figure: dict[str, Any], ours: dict[str, Any], side: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ TASK = {
     "function_name": "fibo",
     "args": [NUMBER],
 }
-PUBLISHED_BY = "docs of Windmill, on their machines"
+PUBLISHED_BY = "Windmill's comparison of engines, Go, one worker, its machines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ MEASUREMENTS = (
         full=Size(),
         quick=Size(40, 0),
         published=(
-            Published("Windmill", 19.7, PUBLISHED_BY),
-            Published("Hatchet", 35.8, PUBLISHED_BY),
-            Published("Temporal", 39.0, PUBLISHED_BY),
+            Published("Windmill", 19.702, PUBLISHED_BY),
+            Published("Hatchet", 35.845, PUBLISHED_BY),
+            Published("Temporal", 39.016, PUBLISHED_BY),
         ),
         is_headline=True,
     ),

@@ -113,6 +113,18 @@ def test_a_page_quotes_the_results_between_its_marks(result: results.Result) -> 
     assert updated.endswith(f"{pages.END}\nafter\n")
 
 
+def test_the_readme_shows_only_figures_that_are_judged_or_published(result: results.Result) -> None:
+    figures = [*result["figures"], {**result["figures"][1], "name": "memory", "targets": []}]
+    part = pages.short([{**result, "published": [], "figures": figures}])
+    assert ("drain · CPU" in part, "drain · memory" in part) == (True, False)
+
+
+def test_a_figure_that_a_side_does_not_have_is_a_dash(result: results.Result) -> None:
+    figure = {**result["figures"][1], "sides": {}}
+    (line, *_) = table.lines({**result, "published": [], "figures": [figure]})
+    assert line.ours == "–"
+
+
 def test_a_page_without_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="no part between"):
         pages.with_part("a page", "a part")

@@ -22,6 +22,7 @@ from app.domain.kinds.kind import sometimes as _sometimes
 from app.domain.numbers import plain_number
 from app.domain.spec import CommonFields, ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.usecases.deliveries import TOLD
 
 Time = Annotated[
     str,
@@ -419,12 +420,11 @@ if TYPE_CHECKING:
     class FinishedTask(_TaskSummary):
         """A finished task, as a callback tells it."""
 else:
-    _RECORDED = [name for name in names_kept(CommonFields, Kept.RECORD) if not name.startswith(("callback_", "alert"))]
     FinishedTask = create_model(
         "FinishedTask",
         __base__=_TaskSummary,
         __doc__="A finished task, as a callback tells it: without the body of its spec, its attempts and its history.",
-        **{name: _COMMON[name] for name in _RECORDED},
+        **{name: _COMMON[name] for name in TOLD},
         **{name: _of_its_kind(row, name) for row in KINDS.values() for name in row.summary},
         error=(TaskError | None, Field()),
         stdout=(str, Field()),

@@ -6,15 +6,20 @@ from typing import Any
 
 from app.clock import Clock
 from app.domain.errors import Conflict, NotFound, problem_with
+from app.domain.fields import Kept, names_kept
 from app.domain.ids import is_id
+from app.domain.kinds import KINDS
+from app.domain.spec import CommonFields
 from app.domain.times import to_rfc3339
-from app.store.columns import SPEC, dump_json
+from app.store.columns import dump_json
 from app.store.deliveries import Delivery, DeliveryFilters, DeliveryPage, DeliveryStore
 from app.store.record import Task
 from app.usecases.task_facts import task_facts
 
-#: Spec fields of the record that a callback does not repeat.
-_UNTOLD = frozenset({"callback_url", "callback_on", "alert"})
+#: The common spec fields that a callback tells; of those of a kind, it tells what lists show.
+TOLD = tuple(
+    name for name in names_kept(CommonFields, Kept.RECORD) if name not in ("callback_url", "callback_on", "alert")
+)
 
 
 class DeliveryService:
@@ -53,7 +58,7 @@ def callback_body(delivery: Delivery, task: Task) -> bytes:
     """
     told: dict[str, Any] = {
         **task_facts(task),
-        **{name: value for name, value in task.spec.items() if name in SPEC and name not in _UNTOLD},
+        **{name: task.spec[name] for name in (*TOLD, *KINDS[task.kind].summary)},
         "error": task.error,
         "stdout": task.stdout,
         "stdout_truncated": task.stdout_truncated,

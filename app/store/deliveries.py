@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.domain.deliveries import DeliveryStatus
 from app.store.arguments import checked_cursor
 from app.store.client import Client
-from app.store.columns import dump_json
+from app.store.columns import TASK, dump_json
 from app.store.keys import Keys
 from app.store.record import Task, read_task
 from app.store.scripts import Scripts
@@ -52,6 +52,7 @@ class Delivery:
 
     event_id: the same for every try, replay and receiver of one event. channel: None for a callback, which has a `url`.
     tried: tries since the creation or the last replay. epoch: how often it was claimed. tries: if it was read alone.
+    subject: the task that it is about, if it was claimed and the task is small.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Delivery:
     last_try: Try | None = None
     epoch: int = 0
     tries: Sequence[Try] = ()
+    subject: Task | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,8 @@ class DeliveryStore:
 
     def subject(self, delivery: Delivery) -> Task | None:
         """The task that a delivery is about, with result and output but without its body; None if it is gone."""
-        if delivery.task_id is None:
-            return None
+        if delivery.subject is not None or delivery.task_id is None:
+            return delivery.subject
         record, result, stdout = self._scripts("delivery_subject", delivery_id=delivery.id, task_id=delivery.task_id)
         if not record:
             return None
@@ -162,7 +164,10 @@ class DeliveryStore:
     def claim(self, now_ms: int, lease_until_ms: int, limit: int) -> list[Delivery]:
         """Up to `limit` deliveries that are due, earliest first. Until the lease ends they belong to the caller."""
         found = self._scripts("delivery_claim", now_ms=now_ms, lease_until_ms=lease_until_ms, limit=limit)
-        return [_read(one, _pairs(flat)) for one, flat in zip(found[::2], found[1::2], strict=True)]
+        return [
+            replace(_read(one, _pairs(flat)), subject=_subject_of(flat, record))
+            for one, flat, record in zip(found[::3], found[1::3], found[2::3], strict=True)
+        ]
 
     def end_try(
         self,
@@ -217,6 +222,13 @@ def _checks(filters: DeliveryFilters) -> Iterable[tuple[str, str]]:
         value = getattr(filters, name)
         if value is not None:
             yield name, str(value)
+
+
+def _subject_of(flat: Sequence[str], record: Sequence[str]) -> Task | None:
+    """The task with this record, which a delivery with the record `flat` is about; None without a record."""
+    if not record:
+        return None
+    return read_task(_pairs(flat)["task_id"], record, result_json=_pairs(record).get(TASK["result"].short))
 
 
 def _pairs(flat: Sequence[str]) -> dict[str, str]:

@@ -440,7 +440,10 @@ local function add_delivery(fields, now_ms)
   if fields.scheduled_task_id then list(':schedule:' .. fields.scheduled_task_id) end
   if fields.channel then list(':channel:' .. fields.channel) end
   redis.call('ZADD', P .. 'deliveries:due', now_ms, id)
-  redis.call('PUBLISH', P .. 'deliveries', 'due')
+  -- If others were due already, couriers know, and will find this one with them.
+  if redis.call('ZCOUNT', P .. 'deliveries:due', '-inf', now_ms) == 1 then
+    redis.call('PUBLISH', P .. 'deliveries', 'due')
+  end
   return id
 end
 
@@ -448,6 +451,13 @@ local TRIES_KEPT = 20
 
 local function delivery_key(id) return P .. 'd:' .. id end
 local function delivery_index(status) return P .. 'deliveries:' .. status end
+
+-- The key of the record of a delivery's task, and what precedes `:result` and `:stdout`: its own, or, once it is removed,
+-- what was left of it to the delivery.
+local function subject_of(delivery_id, task_id)
+  if redis.call('EXISTS', key(task_id)) == 1 then return key(task_id), key(task_id) end
+  return delivery_key(delivery_id) .. ':task', delivery_key(delivery_id)
+end
 
 -- Sets when a pending delivery is tried next.
 local function put_back(id, next_try_ms)

@@ -63,7 +63,7 @@ for i = first, first + number - 1 do
   add('ix:' .. kind .. ':immediate:' .. status, seq, id)
   add('name:' .. name, seq, id)
   add('names', '0', name)
-  redis.call('HSET', P .. 'newest', name, seq)
+  add('newest', seq, name)
 end
 """.replace("SCHEDULE", SCHEDULE_ID)
 

@@ -57,7 +57,7 @@ class Keys:
 
     @property
     def newest(self) -> str:
-        """HASH folded name -> the seq of the newest task that ever had it: no task with the name has a higher one."""
+        """ZSET folded name by the seq of the newest task that ever had it: no task with the name has a higher one."""
         return f"{self.prefix}newest"
 
     def error_type(self, error_type: str) -> str:

@@ -15,7 +15,7 @@
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET
 --   fx:KIND:TYPE:STATUS ZSET id by the seq of its finish: each finished task in exactly one
 --   name:FOLDED ZSET id by seq: the tasks of that name · names ZSET of all these names, by their bytes
---   newest HASH name -> seq of the newest task that ever had it
+--   newest ZSET name by the seq of the newest task that ever had it
 --   et:TYPE ZSET id by seq: failed tasks by the type of their error · fp:FINGERPRINT ZSET id by seq: the same by fingerprint
 --   errors ZSET fingerprint by ms of the last failure · error:FINGERPRINT HASH count, type, message, kind, first_ms, last_ms
 --   error:FINGERPRINT:by ZSET the last five schedule ids by ms
@@ -603,7 +603,7 @@ local function unname(id, folded_name)
   redis.call('ZREM', k, id)
   if redis.call('EXISTS', k) == 0 then
     redis.call('ZREM', P .. 'names', folded_name)
-    redis.call('HDEL', P .. 'newest', folded_name)
+    redis.call('ZREM', P .. 'newest', folded_name)
   end
 end
 
@@ -666,7 +666,7 @@ local function create(task, now_ms, seq)
   redis.call('HSET', k, unpack(record))
   gather('ZADD', P .. 'name:' .. task.folded_name, score, id)
   gather('ZADD', P .. 'names', '0', task.folded_name)
-  gather('HSET', P .. 'newest', task.folded_name, score)
+  gather('ZADD', P .. 'newest', score, task.folded_name)
   gather('ZADD', task_index(task.kind, task.task_type, task.status), score, id)
   enqueue(id, task.status, task.due_ms, now_ms, task.queue_key, task.message, gather)
   local creator = task.schedule_id == '' and 'api' or 'schedule ' .. task.schedule_id

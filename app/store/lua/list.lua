@@ -1,7 +1,7 @@
 -- One page of tasks, merged from the indexes that can hold matches.
 -- ARGV: order, start, stop, limit, budget, asked
 -- order: 'newest' or 'oldest' first · start: seq (exclusive) · stop: seq at which the walk ends, inclusive
--- budget: most records that are compared with the filters
+-- budget: most records that are compared with the filters. To look for a task in another index is a third of that work
 -- asked: one JSON object:
 --   groups: of each index that holds every match, or set of such: keys, covers (short names of the fields that they
 --   decide) · checks: short name and value, in turn · name, match: see `is_named` · tag · from_ms, until_ms: of creation
@@ -12,65 +12,134 @@
 -- Returns {cursor ('' at the end), id, record as a flat list, id, record, …}.
 limit, budget, asked = tonumber(limit), tonumber(budget), cjson.decode(asked)
 local NAMES_READ = 10000  -- names that are compared with a suffix or part
+local INDEXES_TESTED = 3  -- a filter with more indexes is tested by the records
+local BATCH = 100  -- tasks that are tested together
+local NAMES_FEW, NAMES_TOGETHER = 100, 100
 local RANGE, SIGN = 'ZREVRANGEBYSCORE', -1
 if order == 'oldest' then RANGE, SIGN = 'ZRANGEBYSCORE', 1 end
+local FIRST_SEQ = tonumber(start == '+inf' and math.huge or start == '-inf' and -math.huge or start)
 
--- --- the indexes to read ---------------------------------------------------------------------------
-
--- All names with the prefix; nil for too many.
-local function names_with_prefix()
-  local names = redis.call('ZRANGEBYLEX', P .. 'names', '[' .. asked.name, '(' .. asked.name .. '\255',
-                           'LIMIT', 0, asked.names_matched + 1)
-  if #names > asked.names_matched then return nil end
-  return names
-end
-
--- All names that match a suffix or part; nil where too many must be read or match.
-local function names_with_part()
-  if redis.call('ZCARD', P .. 'names') > NAMES_READ then return nil end
-  local names = {}
-  for _, name in ipairs(redis.call('ZRANGE', P .. 'names', 0, -1)) do
-    if is_named(name, asked.name, asked.match) then
-      if #names == asked.names_matched then return nil end
-      names[#names + 1] = name
-    end
+-- Those of some indexes that hold anything.
+local function filled(keys)
+  local found = {}
+  for _, k in ipairs(keys) do
+    if redis.call('EXISTS', k) == 1 then found[#found + 1] = k end
   end
-  return names
+  return found
 end
 
--- The indexes of these names. Of those whose tasks are all older than the start, `bounds` says where they begin at the
--- latest, so that they need not be read before their turn comes. Nil where too many have to be read at once.
-local function group_of_names(names)
-  local group, begun = {keys = {}, bounds = {}, covers = {'name'}}, 0
-  local first_seq = start == '+inf' and math.huge or tonumber(start)
+-- --- the names that match ------------------------------------------------------------------------------
+
+local NAMES, NEWEST = P .. 'names', P .. 'newest'
+local FIRST_NAME, LAST_NAME = '[' .. (asked.name or ''), '(' .. (asked.name or '') .. '\255'
+
+-- Whether a name matches. The search for the text alone refutes most names in the shortest time.
+local function fits(name) return string.find(name, asked.name, 1, true) and is_named(name, asked.name, asked.match) end
+
+-- All names that match, in the order of their bytes; nil where too many must be read or match.
+local function matching_names()
+  if asked.match == 'prefix' then
+    local names = redis.call('ZRANGEBYLEX', NAMES, FIRST_NAME, LAST_NAME, 'LIMIT', 0, asked.names_matched + 1)
+    return #names <= asked.names_matched and names or nil
+  end
+  if redis.call('ZCARD', NAMES) > NAMES_READ then return nil end
+  local names = {}
+  for _, name in ipairs(redis.call('ZRANGE', NAMES, 0, -1)) do
+    if fits(name) then names[#names + 1] = name end
+  end
+  return #names <= asked.names_matched and names or nil
+end
+
+-- Whether the matching names are better read one by one, in the order of their newest tasks: where that is the order of
+-- the page, no other filter may be narrower, and the names are neither few nor too many.
+local function is_read_by_newest()
+  if order ~= 'newest' or asked.by_finish or #asked.checks > 0 or #asked.groups > 1 then return false end
+  if redis.call('ZCARD', NAMES) > NAMES_READ then return false end
+  return asked.match ~= 'prefix' or redis.call('ZLEXCOUNT', NAMES, FIRST_NAME, LAST_NAME) > NAMES_FEW
+end
+
+-- The index of each of these names and the newest seq that it may hold, the newest first: a function that gives the next
+-- two; nil at the end.
+local function sorted_by_newest(names)
+  local seqs, name_of, at_once = {}, {}, {}
   for first = 1, #names, 1000 do
-    local newest = redis.call('HMGET', P .. 'newest', unpack(names, first, math.min(first + 999, #names)))
-    for i, seq in ipairs(newest) do
-      local place = first + i - 1
-      group.keys[place] = P .. 'name:' .. names[place]
-      if order == 'newest' and seq and tonumber(seq) < first_seq then
-        group.bounds[place] = tonumber(seq)
+    for i, seq in ipairs(redis.call('ZMSCORE', NEWEST, unpack(names, first, math.min(first + 999, #names)))) do
+      local number, name = tonumber(seq or nil), names[first + i - 1]
+      if number and not name_of[number] then
+        seqs[#seqs + 1] = number
+        name_of[number] = name
       else
-        begun = begun + 1
+        at_once[#at_once + 1] = name
       end
     end
   end
-  if begun > asked.names_begun then return nil end
-  return group
+  table.sort(seqs)
+  return function()
+    local name = table.remove(at_once)
+    if name then return P .. 'name:' .. name, math.huge end
+    local seq = table.remove(seqs)
+    if seq then return P .. 'name:' .. name_of[seq], seq end
+  end
 end
+
+-- The same for all names that match, which are read as far as they are needed.
+local function read_by_newest()
+  local entries, at, rank = {}, 1, 0
+  return function()
+    while true do
+      local name, seq = entries[at], entries[at + 1]
+      at = at + 2
+      if not name then
+        entries, at = redis.call('ZREVRANGE', NEWEST, rank, rank + NAMES_TOGETHER - 1, 'WITHSCORES'), 1
+        rank = rank + NAMES_TOGETHER
+        if #entries == 0 then return nil end
+      elseif fits(name) then
+        return P .. 'name:' .. name, tonumber(seq)
+      end
+    end
+  end
+end
+
+-- Makes the indexes of names readable: `keys` must be read at once, since they may have tasks before the start. Then
+-- `later_key` with `later_seq` is the next one, whose turn comes at that seq, and `following` gives those after it. False
+-- where too many must be read at once.
+local function prepare(group)
+  if group.keys then return true end
+  if order == 'oldest' or asked.by_finish then
+    if #group.names > asked.names_begun and not asked.by_finish then return false end
+    group.keys = {}
+    for i, name in ipairs(group.names) do group.keys[i] = P .. 'name:' .. name end
+    return true
+  end
+  group.keys, group.following = {}, group.names and sorted_by_newest(group.names) or read_by_newest()
+  local k, seq = group.following()
+  while k and seq >= FIRST_SEQ do
+    if #group.keys == asked.names_begun then return false end
+    group.keys[#group.keys + 1] = k
+    k, seq = group.following()
+  end
+  group.later_key, group.later_seq = k, seq
+  return true
+end
+
+-- --- the indexes to read ---------------------------------------------------------------------------
 
 local function named_group()
-  if asked.match == 'exact' then return {keys = {P .. 'name:' .. asked.name}, bounds = {}, covers = {'name'}} end
-  local names
-  if asked.match == 'prefix' then names = names_with_prefix() else names = names_with_part() end
-  return names and group_of_names(names)
+  if asked.match == 'exact' then return {keys = {P .. 'name:' .. asked.name}, covers = {'name'}} end
+  if is_read_by_newest() then return {covers = {'name'}} end
+  local names = matching_names()
+  return names and {names = names, covers = {'name'}}
 end
 
--- How many tasks the indexes hold: of many indexes, judged by some of them.
-local function size_of(keys)
-  local size, step = 0, math.max(1, math.ceil(#keys / 50))
-  for i = 1, #keys, step do size = size + redis.call('ZCARD', keys[i]) end
-  return size * step
+-- About how many tasks a group holds: of many indexes, judged by some of them.
+local function size_of(group)
+  local all = group.keys or group.names
+  if not all then return 0 end
+  local size, judged, start_of = 0, 0, group.keys and '' or P .. 'name:'
+  for i = 1, #all, math.max(1, math.floor(#all / 40)) do
+    size, judged = size + redis.call('ZCARD', start_of .. all[i]), judged + 1
+  end
+  return size / math.max(1, judged) * #all
 end
 
 local function holds_at_most(keys, most)
@@ -87,26 +156,57 @@ end
 local function narrowest(groups)
   local best, least
   for _, group in ipairs(groups) do
-    local size = #groups == 1 and 0 or size_of(group.keys)
+    local size = #groups == 1 and 0 or size_of(group)
     if not best or size < least then best, least = group, size end
   end
   return best
 end
 
-local named = asked.name and named_group()
+local leaves, named = asked.groups[1], asked.name and named_group()
+local others = {unpack(asked.groups)}  -- without names, which may turn out to be too many
 if named then table.insert(asked.groups, named) end
-local group, covered = nil, {}
+local group
 if asked.by_finish then
-  -- Only the first group is in the order of finishes. A small one of the others is read whole, and sorted.
-  local first = table.remove(asked.groups, 1)
-  group = narrowest(asked.groups)
-  if group and holds_at_most(group.keys, budget) then group.is_sorted_here = true else group = first end
+  -- Only the leaves are in the order of finishes. A small one of the other groups is read whole, and sorted.
+  group = narrowest({unpack(asked.groups, 2)})
+  if group and prepare(group) and holds_at_most(group.keys, budget) then group.is_sorted_here = true else group = leaves end
 else
   group = narrowest(asked.groups)
+  if not prepare(group) then group = narrowest(others) end
 end
-for _, name in ipairs(group.covers) do covered[name] = true end
 
 -- --- whether a task matches ------------------------------------------------------------------------
+
+local covered = {}  -- the fields that indexes decide
+local function cover(group)
+  for _, name in ipairs(group.covers) do covered[name] = true end
+end
+cover(group)
+if group.is_sorted_here then cover(leaves) end
+
+-- Whether a filter asks for something that the leaves decide.
+local function are_leaves_asked()
+  for _, name in ipairs(leaves.covers) do
+    for i = 1, #asked.checks, 2 do
+      if asked.checks[i] == name and not covered[name] then return true end
+    end
+  end
+  return false
+end
+
+-- Of each filter with few indexes: those that hold anything. A task must be in one of each.
+local tested, tests = {}, 0
+for _, other in ipairs(asked.groups) do
+  if other ~= group and other.keys and not other.names and (other ~= leaves or are_leaves_asked()) then
+    local keys = filled(other.keys)
+    if #keys == 0 then return {''} end
+    if #keys <= INDEXES_TESTED then
+      tested[#tested + 1] = keys
+      tests = tests + #keys
+      cover(other)
+    end
+  end
+end
 
 local fields, values = {}, {}  -- those with one right value come first
 for i = 1, #asked.checks, 2 do
@@ -125,6 +225,7 @@ local tags = asked.tag and not covered[F.tags] and place_of(F.tags)
 local name = asked.name and not covered.name and place_of(F.name)
 local folded_name = name and place_of(F.folded_name)
 
+-- Whether the record of a task has what no index has decided.
 local function matches(id)
   if #fields == 0 then return true end
   local found = redis.call('HMGET', key(id), unpack(fields))
@@ -140,10 +241,37 @@ local function matches(id)
   return not tags or has_tag(found[tags], asked.tag)
 end
 
+-- Which of some ids are in one of these indexes: their places, and the ids again.
+local function in_one_of(keys, ids, places)
+  local kept, kept_places = {}, {}
+  for _, k in ipairs(keys) do
+    if #ids == 0 then break end
+    local scores, rest, rest_places = redis.call('ZMSCORE', k, unpack(ids)), {}, {}
+    for i = 1, #ids do
+      if scores[i] then
+        kept[#kept + 1], kept_places[#kept + 1] = ids[i], places[i]
+      else
+        rest[#rest + 1], rest_places[#rest + 1] = ids[i], places[i]
+      end
+    end
+    ids, places = rest, rest_places
+  end
+  return kept, kept_places
+end
+
+-- place -> true for those of some ids that pass the tests.
+local function passing(ids)
+  local places, passes = {}, {}
+  for i = 1, #ids do places[i] = i end
+  for _, keys in ipairs(tested) do ids, places = in_one_of(keys, ids, places) end
+  for _, place in ipairs(places) do passes[place] = true end
+  return passes
+end
+
 -- --- the merge: a heap of the indexes, by the rank of the task that each gives next ------------------
 
 local heap, size = {}, 0
-local CHUNK = math.ceil(2 * limit / math.max(1, #group.keys))
+local CHUNK = group.following and 1 or math.ceil(2 * limit / math.max(1, #group.keys))
 
 -- Reads on in an index; false at its end.
 local function refill(source)
@@ -167,14 +295,37 @@ local function sift_down(at)
   heap[at] = source
 end
 
--- The finished tasks of some indexes that come after the start, with the seqs of their finishes, in this order.
+local function push(source)
+  size = size + 1
+  local at, parent = size, math.floor(size / 2)
+  while parent > 0 and heap[parent].rank > source.rank do
+    heap[at], at, parent = heap[parent], parent, math.floor(parent / 2)
+  end
+  heap[at] = source
+end
+
+local function open(k)
+  local source = {key = k, start = start, chunk = CHUNK}
+  if refill(source) then push(source) end
+end
+
+-- The finished tasks of some indexes that come after the start and are in the leaves, in the order of their finishes.
 local function finished_of(keys)
-  local first_seq, entries, page = start == '+inf' and math.huge or tonumber(start), {}, {}
+  local entries, page = {}, {}
   for _, k in ipairs(keys) do
-    for _, id in ipairs(redis.call('ZRANGE', k, 0, -1)) do
-      local task = read(key(id), 'kind', 'task_type', 'status')
-      local seq = redis.call('ZSCORE', finished_index(task.kind, task.task_type, task.status), id)
-      if seq and tonumber(seq) < first_seq then entries[#entries + 1] = {id, seq, tonumber(seq)} end
+    local ids = redis.call('ZRANGE', k, 0, -1)
+    for _, leaf in ipairs(filled(leaves.keys)) do
+      if #ids == 0 then break end
+      local scores, rest = redis.call('ZMSCORE', leaf, unpack(ids)), {}
+      for i, id in ipairs(ids) do
+        local seq = scores[i]
+        if not seq then
+          rest[#rest + 1] = id
+        elseif tonumber(seq) < FIRST_SEQ then
+          entries[#entries + 1] = {id, seq, tonumber(seq)}
+        end
+      end
+      ids = rest
     end
   end
   table.sort(entries, function(a, b) return a[3] > b[3] end)
@@ -184,55 +335,64 @@ end
 
 if group.is_sorted_here then
   local page = finished_of(group.keys)
-  if #page > 0 then heap[1], size = {page = page, at = 1, rank = SIGN * tonumber(page[2])}, 1 end
-  group.keys = {}
-end
-for i, k in ipairs(group.keys) do
-  local source, bound = {key = k, start = start, chunk = CHUNK}, group.bounds and group.bounds[i]
-  if bound then source.rank = SIGN * bound end
-  if bound or refill(source) then
-    size = size + 1
-    heap[size] = source
-  end
-end
-for at = math.floor(size / 2), 1, -1 do sift_down(at) end
-
--- Reads on in the first index of the heap, or takes it out at its end.
-local function advance()
-  if not refill(heap[1]) then
-    heap[1], heap[size] = heap[size], nil
-    size = size - 1
-  end
-  if size > 0 then sift_down(1) end
+  if #page > 0 then push({page = page, at = 1, rank = SIGN * tonumber(page[2])}) end
+else
+  for _, k in ipairs(group.keys) do open(k) end
 end
 
 -- Takes the next task: its id and seq; nil at the end.
 local function pop()
-  while size > 0 and not heap[1].page do advance() end  -- it is known so far where it begins at the latest
+  while group.later_key and (size == 0 or SIGN * group.later_seq <= heap[1].rank) do
+    open(group.later_key)
+    group.later_key, group.later_seq = group.following()
+  end
   if size == 0 then return nil end
   local source = heap[1]
   local id, seq = source.page[source.at], source.page[source.at + 1]
   source.at = source.at + 2
   if source.page[source.at] then
     source.rank = SIGN * tonumber(source.page[source.at + 1])
-    sift_down(1)
-  else
-    advance()
+  elseif not refill(source) then
+    heap[1], heap[size] = heap[size], nil
+    size = size - 1
   end
+  if size > 1 then sift_down(1) end
   return id, seq
 end
 
-local page, found, looked, last = {''}, 0, 0, nil
+-- The next tasks, at most `number`: their ids, and their seqs.
+local function take(number)
+  local ids, seqs = {}, {}
+  while #ids < number do
+    local id, seq = pop()
+    if not id then break end
+    ids[#ids + 1], seqs[#seqs + 1] = id, seq
+  end
+  return ids, seqs
+end
+
+-- --- the walk --------------------------------------------------------------------------------------
+
+local TEST, RECORD = 1, 3  -- what it takes to look for a task in an index, and to read its record
+local each, allowed, spent = tests * TEST, budget * RECORD, 0
+local page, found, last = {''}, 0, nil
 while true do
-  local id, seq = pop()
-  if not id then return page end
-  if found == limit or looked == budget then break end
-  last, looked = seq, looked + 1
-  if matches(id) then
-    found = found + 1
-    page[#page + 1] = id
-    page[#page + 1] = redis.call('HGETALL', key(id))
+  local ids, seqs = take((#tested > 0 or #fields > 0) and BATCH or limit - found + 1)
+  if #ids == 0 then return page end
+  local passes = passing(ids)
+  for i, id in ipairs(ids) do
+    if found == limit or spent >= allowed then
+      page[1] = last
+      return page
+    end
+    last, spent = seqs[i], spent + each
+    if passes[i] then
+      if #fields > 0 then spent = spent + RECORD end
+      if matches(id) then
+        found = found + 1
+        page[#page + 1] = id
+        page[#page + 1] = redis.call('HGETALL', key(id))
+      end
+    end
   end
 end
-page[1] = last
-return page

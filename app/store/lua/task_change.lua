@@ -25,9 +25,7 @@ if seen.attempt == '0' then set_expiry(id, changed.due_ms, get(k, 'expires_in'))
 put_body(k, changed.body)
 redis.call('ZADD', P .. 'name:' .. changed.folded_name, seen.seq, id)
 redis.call('ZADD', P .. 'names', '0', changed.folded_name)
-if tonumber(redis.call('HGET', P .. 'newest', changed.folded_name) or '0') < tonumber(seen.seq) then
-  redis.call('HSET', P .. 'newest', changed.folded_name, seen.seq)
-end
+redis.call('ZADD', P .. 'newest', 'GT', seen.seq, changed.folded_name)
 if changed.tags ~= '' then
   for _, tag in ipairs(cjson.decode(changed.tags)) do redis.call('ZADD', P .. 'tag:' .. tag, seen.seq, id) end
 end

@@ -136,10 +136,9 @@ def _names(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
 
 
 def _newest(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
-    bounds: Any = world.raw.hgetall(name)
-    for folded_name, seq in bounds.items():
+    for folded_name, seq in _members(world, name).items():
         newest: Any = world.raw.zrange(f"{PREFIX}name:{folded_name}", 0, 0, desc=True, withscores=True)
-        if not newest or int(seq) < newest[0][1]:
+        if not newest or seq < newest[0][1]:
             yield f"the newest task of {folded_name!r} is gone, or newer"
 
 

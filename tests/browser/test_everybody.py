@@ -15,7 +15,7 @@ from tests.browser.page import FAILING, PROGRAM, many, texts, url_of
 from tests.system import Started
 
 STATIC = Path(__file__).resolve().parent.parent.parent / "app" / "console" / "static"
-PAGES = ("#/", "#/tasks", "#/failures", "#/scheduled", "#/work", "#/bulks", "#/new")
+PAGES = ("#/", "#/tasks", "#/failures", "#/scheduled", "#/work", "#/bulks", "#/notices", "#/channels", "#/new")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,7 +54,7 @@ def test_no_text_is_missing_in_either_language(browser: Chromium, system: Starte
     prefixes = (
         tuple(re.findall(r"`([\w.]+\.)\$\{", sources))
         + tuple(f"{group}." for group in re.findall(r"""word\("([\w.]+)\"""", sources))
-        + ("type.", "kind.", "choose.", "catch_up.", "overlap.", "on_worker_lost.")
+        + ("channel.", "talks.", "type.", "kind.", "choose.", "catch_up.", "overlap.", "on_worker_lost.")
     )
     unused = {
         name
@@ -85,7 +85,7 @@ def test_no_text_of_the_page_is_left_in_english(browser: Chromium, system: Start
     browser.speak("zh-CN")
     for page in PAGES:
         browser.open(url_of(system, f"/{page}"))
-        browser.wait_for("document.querySelector('#view').innerText.length > 20")
+        browser.wait_for("document.querySelector('#view').innerText.length > 8")
         lines = {line.strip() for line in browser.evaluate("document.body.innerText").splitlines()}
         assert lines & own == set(), page
 
@@ -99,7 +99,7 @@ def test_axe_finds_nothing(browser: Chromium, system: Started, scheme: str) -> N
     for page in (*PAGES, f"#/tasks?open={failed}", f"#/schedule/{schedule}"):
         browser.open(url_of(system, f"/{page}"))
         browser.wait_for(
-            "document.querySelector('#view').innerText.length > 20 && !document.querySelector('#health-words:empty')"
+            "document.querySelector('#view').innerText.length > 8 && !document.querySelector('#health-words:empty')"
         )
         browser.evaluate(axe)
         found = browser.evaluate(
@@ -118,7 +118,7 @@ def test_nothing_is_wider_than_the_window(browser: Chromium, system: Started, wi
     browser.look(width, 800, scheme)
     for path in (*(f"/{page}" for page in PAGES), f"/#/tasks?open={failed}", f"/#/schedule/{schedule}", "/docs"):
         browser.open(url_of(system, path))
-        browser.wait_for("document.querySelector('#view')?.innerText.length > 20 || document.querySelector('.opblock')")
+        browser.wait_for("document.querySelector('#view')?.innerText.length > 8 || document.querySelector('.opblock')")
         browser.wait_for("document.querySelector('#health')?.classList.length !== 1")
         assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         outside = (
@@ -152,7 +152,7 @@ def test_the_colours_can_be_chosen(browser: Chromium, system: Started) -> None:
 def test_it_can_be_used_by_keyboard_and_every_control_has_a_name(browser: Chromium, system: Started) -> None:
     for page in PAGES:
         browser.open(url_of(system, f"/{page}"))
-        browser.wait_for("document.querySelector('#view').innerText.length > 20")
+        browser.wait_for("document.querySelector('#view').innerText.length > 8")
         nameless = (
             "[...document.querySelectorAll('input, select, textarea, button, a')].filter(each =>"
             " !(each.labels?.length || each.getAttribute('aria-label') || each.textContent.trim()"

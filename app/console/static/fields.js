@@ -51,6 +51,9 @@ export const FIELDS = [
   { name: "on_worker_lost", ...text, choices: ["retry", "fail"], group: "on_worker_lost", more: true },
   { name: "priority", ...number, more: true, placeholder: "5", help: true },
   { name: "tags", ...list, more: true, help: true },
+  { name: "callback_url", ...text, type: "url", more: true, placeholder: "https://example.com/finished", help: true },
+  { name: "callback_on", ...list, more: true, placeholder: "succeeded, failed, stopped", help: true },
+  { name: "alert", ...json, more: true, placeholder: '{"channels": ["ops"]}', help: true },
 ];
 
 /** Whether a field belongs to a task of this kind and time. */

@@ -10,7 +10,7 @@ import { Scope } from "./scope.js";
 const TYPING_MS = 200;
 const MOST = 8;
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const PAGES = [["#/", "nav.overview"], ["#/tasks", "nav.tasks"], ["#/failures", "nav.failures"], ["#/scheduled", "nav.scheduled"], ["#/work", "nav.work"], ["#/bulks", "nav.bulks"], ["#/new", "nav.new"], ["/docs", "nav.docs"]];
+const PAGES = [["#/", "nav.overview"], ["#/tasks", "nav.tasks"], ["#/failures", "nav.failures"], ["#/scheduled", "nav.scheduled"], ["#/work", "nav.work"], ["#/bulks", "nav.bulks"], ["#/notices", "nav.notices"], ["#/channels", "nav.channels"], ["#/new", "nav.new"], ["/docs", "nav.docs"]];
 
 let scope = null;
 

@@ -7,7 +7,7 @@ import { openFinder } from "./finder.js";
 import { t } from "./language.js";
 import { mayWrite } from "./permission.js";
 
-const GO = { o: "", t: "tasks", f: "failures", s: "scheduled", w: "work", b: "bulks" };
+const GO = { o: "", t: "tasks", f: "failures", s: "scheduled", w: "work", b: "bulks", c: "notices" };
 const GO_MS = 1500;
 
 let isGoing = false;
@@ -46,7 +46,7 @@ export function startKeys(viewNow) {
 function help() {
   const rows = [
     ["/", "keys.find"], ["j k", "keys.step"], ["Enter", "keys.open"], ["Esc", "keys.close"], ["n", "keys.new"],
-    ["g o", "nav.overview"], ["g t", "nav.tasks"], ["g f", "nav.failures"], ["g s", "nav.scheduled"], ["g w", "nav.work"], ["g b", "nav.bulks"],
+    ["g o", "nav.overview"], ["g t", "nav.tasks"], ["g f", "nav.failures"], ["g s", "nav.scheduled"], ["g w", "nav.work"], ["g b", "nav.bulks"], ["g c", "nav.notices"],
     ["Ctrl Enter", "keys.send"], ["?", "keys.help"],
   ];
   sheet(t("keys.help"), h("dl", { class: "facts keys" }, rows.map(([keys, text]) => [h("dt", {}, keys.split(" ").map((key) => h("kbd", {}, key))), h("dd", {}, t(text))])));

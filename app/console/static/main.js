@@ -3,6 +3,7 @@
 import { onReach, reach } from "./api.js";
 import * as address from "./address.js";
 import { bulksView } from "./bulks.js";
+import { channelsView } from "./channels.js";
 import { say } from "./dialogs.js";
 import { byId, h } from "./dom.js";
 import { failuresView } from "./failures.js";
@@ -13,6 +14,7 @@ import { startKeys } from "./keys.js";
 import { language, t } from "./language.js";
 import { follow, onChange } from "./live.js";
 import { newView } from "./new.js";
+import { noticesView } from "./notices.js";
 import { overviewView } from "./overview.js";
 import { learn, mayWrite } from "./permission.js";
 import { scheduleView } from "./schedule.js";
@@ -36,8 +38,13 @@ const PAGES = {
   schedule: [scheduleView, "nav.scheduled", false],
   work: [workView, "nav.work", true],
   bulks: [bulksView, "nav.bulks", true],
+  notices: [noticesView, "nav.notices", true],
+  channels: [channelsView, "nav.channels", false],
   new: [newView, "nav.new", false],
 };
+
+/** page → the page of the bar that it belongs to */
+const PARENTS = { schedule: "scheduled", channels: "notices" };
 
 let view = null;
 let shownPage = null;
@@ -55,7 +62,7 @@ function turn(route) {
   else open(page, route);
   document.title = `${view.title} · Celeriac`;
   for (const link of document.querySelectorAll(".bar [data-page]")) {
-    const isHere = link.dataset.page === page || (page === "schedule" && link.dataset.page === "scheduled");
+    const isHere = link.dataset.page === (PARENTS[page] ?? page);
     if (isHere) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }

@@ -168,6 +168,7 @@ function textsOf(source, mode) {
     const value = source?.[field.name];
     const isTime = ["delay_seconds", "run_at"].includes(field.name);
     if (isNew) texts[field.name] = field.initial ?? "";
+    else if (field.name === "callback_on" && !source.callback_url) continue; // it only means something together
     else if (!isTime && !isEmpty(value)) texts[field.name] = field.write(value);
   }
   return texts;

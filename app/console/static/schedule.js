@@ -7,6 +7,7 @@ import { attempt } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, exact, exactIn, json, number, ownZone, tags, when } from "./format.js";
 import { t, word } from "./language.js";
+import { row as noticeRow } from "./notices.js";
 import { cursorOf, pager } from "./pager.js";
 import { mayWrite } from "./permission.js";
 import { lastOutcome, remove, runNow } from "./schedules.js";
@@ -17,6 +18,7 @@ import { timeline } from "./timeline.js";
 const RUNS = 100;
 const FIRINGS = 20;
 const NEXT = 10;
+const NOTICES = 5;
 
 export function scheduleView(first, scope) {
   let route = first;
@@ -27,11 +29,12 @@ export function scheduleView(first, scope) {
   const dots = h("figure", { class: "panel chart" });
   const runs = h("ul", { class: "runs" });
   const firings = h("ul", { class: "firings" });
+  const notices = h("div", {});
   const pages = pager((trail) => address.go({ ...route, fields: { ...route.fields, pages: trail } }));
   const panel = (title, ...content) => h("section", { class: "panel padded", "aria-label": title }, h("h2", {}, title), content);
   const element = h("div", { class: "columns schedule" },
     h("section", { class: "panel", "aria-label": t("nav.scheduled") }, head, h("div", { class: "padded" }, facts)),
-    dots, panel(t("schedule.next"), next), panel(t("schedule.runs"), runs), panel(t("schedule.firings"), firings, pages.element));
+    dots, panel(t("schedule.next"), next), panel(t("schedule.runs"), runs), panel(t("schedule.firings"), firings, pages.element), panel(t("schedule.alert"), notices));
 
   async function refresh() {
     const signal = scope.signal;
@@ -39,13 +42,13 @@ export function scheduleView(first, scope) {
     const cursor = cursorOf(route.fields);
     let answers;
     try {
-      answers = await Promise.all([get(path, { signal }), get(`${path}/tasks?limit=${RUNS}`, { signal }), get(`${path}/firings?limit=${FIRINGS}${cursor ? `&cursor=${cursor}` : ""}`, { signal })]);
+      answers = await Promise.all([get(path, { signal }), get(`${path}/tasks?limit=${RUNS}`, { signal }), get(`${path}/firings?limit=${FIRINGS}${cursor ? `&cursor=${cursor}` : ""}`, { signal }), get(`/api/deliveries?scheduled_task_id=${id}&limit=${NOTICES}`, { signal })]);
     } catch (error) {
       if (error.status !== 404) throw error;
       show(head, "gone", () => h("h1", {}, t("schedule.gone")));
       return;
     }
-    const [schedule, tasks, fired] = answers;
+    const [schedule, tasks, fired, told] = answers;
     const expected = await expectedRuns(schedule, signal);
     show(head, schedule, () => title(schedule, refresh));
     show(facts, schedule, () => details(schedule));
@@ -57,6 +60,7 @@ export function scheduleView(first, scope) {
       timeline({ tasks: tasks.items, firings: expected.map((at) => ({ name: schedule.name, at })), gaps, nowMs: Date.now(), width })]);
     show(runs, tasks.items.slice(0, FIRINGS), () => (tasks.items.length ? tasks.items.slice(0, FIRINGS).map((task) => runRow(task, id)) : h("li", { class: "empty small" }, t("tasks.none"))));
     show(firings, fired.items, () => (fired.items.length ? fired.items.map(firingRow) : h("li", { class: "empty small" }, t("schedule.noFirings"))));
+    show(notices, [schedule.alert, schedule.callback_url, told.items], () => rules(schedule, told.items));
     pages.put(route.fields, fired.next_cursor);
   }
 
@@ -114,8 +118,6 @@ function details(schedule) {
     ["start_at", exact(schedule.start_at)], ["end_at", exact(schedule.end_at)], ["max_runs", schedule.max_runs === null ? "–" : number(schedule.max_runs)],
     ["catch_up", word("catch_up", schedule.catch_up)], ["overlap", word("overlap", schedule.overlap)], ["jitter_seconds", duration(schedule.jitter_seconds * 1000)],
     ["timeout", duration(schedule.timeout * 1000)], ["max_retries", number(schedule.max_retries)], ["priority", number(schedule.priority)],
-    schedule.alert && ["alert", h("code", {}, JSON.stringify(schedule.alert))],
-    schedule.callback_url && ["callback_url", schedule.callback_url],
     ["created_at", exact(schedule.created_at)], ["updated_at", exact(schedule.updated_at)],
   ].filter(Boolean);
   const { function_code, ...rest } = scheduleBodyOf(schedule);
@@ -130,6 +132,19 @@ function details(schedule) {
 function nextRuns(schedule, expected) {
   if (!expected.length) return h("p", { class: "muted" }, t(schedule.status === "active" ? "schedule.noNext" : `schedule.noNext.${schedule.status}`));
   return [h("ol", { class: "next-runs" }, expected.map((at) => h("li", {}, exactIn(at, schedule.timezone), schedule.timezone !== ownZone && h("span", { class: "muted" }, ` · ${t("schedule.yours")} ${exactIn(at, ownZone)}`), " ", h("span", { class: "muted" }, when(at)))))];
+}
+
+/** Who is told of what, and what they were last told. */
+function rules(schedule, told) {
+  const { alert, callback_url } = schedule;
+  const limits = alert && ["after_failures", "late_after", "silent_after", "remind_every"].filter((name) => alert[name] !== null && alert[name] !== undefined);
+  return [
+    alert ? h("p", {}, t("schedule.alert.rule", { channels: alert.channels.join(", "), on: (alert.on ?? ["failed"]).map((each) => word("alert", each)).join(", ") })) : h("p", { class: "muted" }, t("schedule.alert.none")),
+    limits?.length > 0 && h("p", { class: "muted" }, limits.map((name) => `${t(`alert.${name}`)} ${name === "after_failures" ? number(alert[name]) : duration(alert[name] * 1000)}`).join(" · ")),
+    callback_url && h("p", {}, t("field.callback_url"), " ", h("code", {}, callback_url)),
+    told.length > 0 && h("ul", { class: "runs" }, told.map(noticeRow)),
+    h("p", {}, h("a", { href: address.format({ page: "notices", fields: { scheduled_task_id: schedule.id } }) }, t("overview.all"))),
+  ];
 }
 
 function runRow(task, scheduleId) {

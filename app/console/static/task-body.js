@@ -6,7 +6,8 @@ const API = "api_url method headers params data follow_redirects expected_status
 const TIMING = "cron_expression every_seconds timezone start_at end_at max_runs catch_up jitter_seconds overlap".split(" ");
 
 const given = (value) => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0) && !(value.constructor === Object && Object.keys(value).length === 0);
-const pick = (source, names) => Object.fromEntries(names.filter((name) => given(source[name])).map((name) => [name, source[name]]));
+const isOf = (source, name) => given(source[name]) && (name !== "callback_on" || given(source.callback_url));
+const pick = (source, names) => Object.fromEntries(names.filter((name) => isOf(source, name)).map((name) => [name, source[name]]));
 
 /** What a task is made of, without its time: created again, it runs at once. */
 export function bodyOf(task) {

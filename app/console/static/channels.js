@@ -1,0 +1,114 @@
+// Where notices go. Secrets are written and never read back.
+
+import { call, get, Refusal } from "./api.js";
+import * as address from "./address.js";
+import { attempt, confirm, say } from "./dialogs.js";
+import { h, show } from "./dom.js";
+import { when } from "./format.js";
+import { t, word } from "./language.js";
+import { mayAdmin } from "./permission.js";
+
+const KEEP = "***";
+/** kind → the fields that its channels have besides `kind` and `language`. */
+const KINDS = {
+  webhook: ["url", "secret"], slack: ["url"], dingtalk: ["url", "secret"], feishu: ["url", "secret"], lark: ["url", "secret"], wecom: ["url"], teams: ["url"],
+  telegram: ["secret", "chat_id"], email: ["url", "username", "secret", "sender", "to"],
+};
+const FIELDS = ["url", "secret", "chat_id", "username", "sender", "to"];
+
+export function channelsView(first, scope) {
+  let route = first;
+  const list = h("div", {});
+  const place = h("div", {});
+  const add = h("a", { class: "button primary small", href: "#/channels/-/new", "data-key": "add" }, t("channels.add"));
+  const element = h("div", { class: "columns" }, place,
+    h("section", { class: "panel", "aria-label": t("nav.channels") }, h("header", { class: "panel-head" }, h("h1", {}, t("nav.channels")), h("div", { class: "actions" }, h("a", { class: "button small", href: "#/notices" }, t("nav.notices")), mayAdmin() && add)), h("div", { class: "padded" }, list)));
+
+  async function refresh() {
+    if (!mayAdmin()) {
+      show(list, "admin", () => h("p", { class: "empty small" }, t("channels.admin")));
+      return;
+    }
+    const { items } = await get("/api/channels", { signal: scope.signal });
+    show(list, items, () => (items.length ? h("ul", { class: "runs" }, items.map((channel) => row(channel, refresh))) : h("p", { class: "empty small" }, t("channels.none"))));
+    const isNew = route.part === "new";
+    const chosen = isNew ? null : items.find(({ name }) => name === route.id);
+    show(place, [isNew, chosen?.name], () => (isNew || chosen) && form(chosen, scope));
+  }
+
+  const update = (next) => {
+    route = next;
+    return true;
+  };
+  return { title: t("nav.channels"), element, update, refresh };
+}
+
+function row(channel, refresh) {
+  const path = `/api/channels/${encodeURIComponent(channel.name)}`;
+  const test = () => attempt(async () => address.go({ page: "notices", id: (await call("POST", `${path}/test`)).id }), t("channels.tested"));
+  const remove = async () => {
+    if (!(await confirm(t("channels.delete.ask"), t("channels.delete.text", { name: channel.name }), t("task.delete.yes")))) return;
+    await attempt(() => call("DELETE", path), t("deleted"));
+    await refresh();
+  };
+  const button = (key, act, kind = "quiet") => h("button", { type: "button", class: `button small ${kind}`, "aria-label": t(`channels.${key}.label`, { name: channel.name }), onclick: act, "data-key": `${channel.name} ${key}` }, t(`channels.do.${key}`));
+  const isOwn = channel.source === "api";
+  return h("li", {},
+    isOwn ? h("a", { href: address.format({ page: "channels", id: channel.name }), "data-key": channel.name }, channel.name) : h("b", {}, channel.name),
+    h("span", { class: "muted" }, ` ${word("channel", channel.kind)} · ${channel.url} · `, isOwn ? when(channel.updated_at) : t("channels.ofFile")), " ",
+    button("test", test), isOwn && button("delete", remove, "danger-quiet"));
+}
+
+function form(channel, scope) {
+  const summary = h("p", { class: "problem", role: "alert" });
+  const option = (group) => (value) => h("option", { value, selected: channel?.[group] === value }, word(group === "kind" ? "channel" : "talks", value));
+  const kind = h("select", { id: "channel-kind", name: "kind", disabled: Boolean(channel) }, Object.keys(KINDS).map(option("kind")));
+  const language = h("select", { id: "channel-language", name: "language" }, ["en", "zh"].map(option("language")));
+  const name = h("input", { id: "channel-name", name: "name", required: true, maxlength: 64, value: channel?.name ?? "", disabled: Boolean(channel), autocomplete: "off" });
+  const field = (label, control) => h("div", { class: "field" }, h("label", { for: control.id }, t(label)), control, h("p", { class: "problem", id: `problem-${control.name}` }));
+  const inputs = FIELDS.map((each) => h("input", {
+    id: `channel-${each}`, name: each, type: each === "secret" ? "password" : "text", autocomplete: "off", maxlength: 2000, "data-1p-ignore": true,
+    placeholder: channel && ["url", "secret"].includes(each) ? t("channels.keep") : null,
+    value: channel && !["url", "secret"].includes(each) ? [channel[each] ?? ""].flat().join(", ") : "",
+  }));
+  const fields = inputs.map((input) => field(`channels.${input.name}`, input));
+  const arrange = () => fields.forEach((each, index) => (each.hidden = !KINDS[kind.value].includes(FIELDS[index])));
+  scope.on(kind, "change", arrange);
+  const element = h("form", { class: "panel create", "aria-label": t(channel ? "channels.change" : "channels.add"), novalidate: true },
+    h("h2", {}, channel ? channel.name : t("channels.add")), summary,
+    h("div", { class: "fields" }, !channel && field("field.name", name), field("field.kind", kind), field("channels.language", language), fields),
+    h("div", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, t("form.save")), h("a", { class: "button quiet", href: "#/channels" }, t("do.cancel"))));
+  scope.on(element, "submit", (event) => {
+    event.preventDefault();
+    save(element, channel?.name ?? name.value.trim(), bodyOf(kind.value, language.value, inputs), Boolean(channel));
+  });
+  arrange();
+  return element;
+}
+
+function bodyOf(kind, language, inputs) {
+  const body = { kind, language };
+  for (const input of inputs) {
+    const text = input.value.trim();
+    if (!KINDS[kind].includes(input.name) || text === "" || text === KEEP) continue;
+    body[input.name] = input.name === "to" ? text.split(/[,，]/).map((each) => each.trim()).filter(Boolean) : text;
+  }
+  return body;
+}
+
+/** A change leaves out what is empty: the service keeps it. */
+async function save(element, name, body, isChange) {
+  for (const problem of element.querySelectorAll(".problem")) problem.textContent = "";
+  try {
+    await call(isChange ? "PATCH" : "PUT", `/api/channels/${encodeURIComponent(name)}`, body);
+    say(t("form.saved"));
+    address.go({ page: "channels" });
+  } catch (error) {
+    const problems = error instanceof Refusal ? error.errors : [];
+    for (const { field, message } of problems) {
+      const place = element.querySelector(`#problem-${CSS.escape(field.split(/[.[]/)[0])}`);
+      if (place) place.textContent = message;
+    }
+    element.querySelector("[role=alert]").textContent = error.message;
+  }
+}

@@ -1,0 +1,88 @@
+// What was told to callbacks and channels, and what became of it.
+
+import { call, get, query } from "./api.js";
+import * as address from "./address.js";
+import { attempt } from "./dialogs.js";
+import { h, show, showRows } from "./dom.js";
+import { filterForm } from "./filters.js";
+import { badge, duration, exact, when } from "./format.js";
+import { t, word } from "./language.js";
+import { cursorOf, pager } from "./pager.js";
+import { mayWrite } from "./permission.js";
+
+const PAGE_SIZE = 50;
+const STATUSES = ["pending", "delivered", "failed"];
+
+const filters = () => [
+  { name: "status", label: t("field.status"), choices: STATUSES.map((each) => [each, word("status", each)]) },
+  { name: "channel", label: t("notices.channel") },
+  { name: "task_id", label: t("notices.task") },
+  { name: "scheduled_task_id", label: t("notices.schedule") },
+];
+
+export function noticesView(first, scope) {
+  let route = first;
+  const rows = h("ul", { class: "runs" });
+  const one = h("div", {});
+  const pages = pager((trail) => address.go({ ...route, fields: { ...route.fields, pages: trail } }));
+  const form = filterForm(filters(), route.fields, (fields) => address.replace({ ...route, fields }), scope);
+  const element = h("div", { class: "columns" }, one,
+    h("section", { class: "panel", "aria-label": t("nav.notices") }, h("header", { class: "panel-head" }, h("h1", {}, t("nav.notices")), h("a", { href: "#/channels" }, t("nav.channels"))), form.element, h("div", { class: "padded" }, rows), pages.element));
+
+  async function refresh() {
+    const asked = route;
+    const { status, channel, task_id, scheduled_task_id } = route.fields;
+    const wanted = { status, channel, task_id, scheduled_task_id, cursor: cursorOf(route.fields), limit: PAGE_SIZE };
+    const [page, delivery] = await Promise.all([
+      get(`/api/deliveries${query(wanted)}`, { signal: scope.signal }),
+      route.id ? get(`/api/deliveries/${route.id}`, { signal: scope.signal, accepted: [404] }) : null,
+    ]);
+    if (asked !== route) return;
+    showRows(rows, page.items.length ? page.items : [{ id: "none" }], ({ id }) => id, row);
+    pages.put(route.fields, page.next_cursor);
+    show(one, delivery, () => delivery && (delivery.id ? whole(delivery, refresh) : h("p", { class: "empty" }, t("notices.gone"))));
+  }
+
+  const update = (next) => {
+    route = next;
+    form.put(route.fields);
+    return true;
+  };
+  return { title: t("nav.notices"), element, update, refresh, keys: { Escape: () => route.id && address.go({ page: "notices", fields: route.fields }) } };
+}
+
+const target = (delivery) => delivery.channel ?? delivery.url ?? "–";
+
+/** One delivery in a line: what, where to, and how it went. */
+export function row(delivery) {
+  if (delivery.id === "none") return h("li", { class: "empty small" }, t("notices.none"));
+  const { last_try: last } = delivery;
+  return h("li", {},
+    badge(delivery.status), " ", h("a", { href: `#/notices/${delivery.id}`, "data-key": delivery.id }, delivery.type), ` → ${target(delivery)} `,
+    h("span", { class: "muted" }, when(delivery.created_at), delivery.next_try_at && [" · ", t("notices.next"), " ", when(delivery.next_try_at)]),
+    last?.error && h("span", { class: "line bad" }, last.error));
+}
+
+function whole(delivery, refresh) {
+  const replay = async () => {
+    await attempt(() => call("POST", `/api/deliveries/${delivery.id}/replay`), t("notices.replayed"));
+    await refresh();
+  };
+  const facts = [
+    ["id", h("code", {}, delivery.id)], ["event_id", h("code", {}, delivery.event_id)], ["target", target(delivery)],
+    delivery.task_id && ["task", h("a", { href: `#/tasks/${delivery.task_id}` }, delivery.task_id)],
+    delivery.scheduled_task_id && ["scheduled_task_id", h("a", { href: `#/schedule/${delivery.scheduled_task_id}` }, t("task.itsSchedule"))],
+    ["created_at", exact(delivery.created_at)], delivery.next_try_at && ["next_try_at", exact(delivery.next_try_at)], delivery.finished_at && ["finished_at", exact(delivery.finished_at)],
+  ].filter(Boolean);
+  return h("section", { class: "panel padded", "aria-label": t("notices.one") },
+    h("header", { class: "panel-head flat" }, h("h2", {}, delivery.type), badge(delivery.status), h("div", { class: "actions" },
+      mayWrite() && delivery.status !== "pending" && h("button", { type: "button", class: "button small", onclick: replay, "data-key": "replay" }, t("notices.replay")),
+      h("a", { class: "button small quiet", href: "#/notices", "data-key": "close" }, t("do.close")))),
+    h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, t(`field.${name}`)), h("dd", {}, value)])),
+    h("h3", {}, t("notices.tries")),
+    delivery.tries.length ? h("ol", { class: "attempts" }, delivery.tries.map(tryRow)) : h("p", { class: "muted" }, t("notices.untried")));
+}
+
+function tryRow(each) {
+  return h("li", {}, exact(each.at), ` · ${each.status ?? "–"} · ${duration(each.ms)}`, each.error && h("span", { class: "bad" }, ` ${each.error}`));
+}

@@ -1,0 +1,71 @@
+"""Channels, and what was told to them and to callbacks."""
+
+from __future__ import annotations
+
+from tests.browser.chromium import Chromium
+from tests.browser.page import PROGRAM, finished, texts, url_of
+from tests.system import Started
+
+NOBODY = "http://127.0.0.1:9/hook"  # port 9: nobody listens
+
+
+def test_a_channel_is_added_tested_changed_and_deleted(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/channels"))
+    browser.click("[data-key=add]")
+    browser.fill("#channel-name", "ops")
+    browser.fill("#channel-kind", "dingtalk")
+    browser.wait_for("document.querySelector('#channel-chat_id').closest('[hidden]')")
+    browser.fill("#channel-url", NOBODY)
+    browser.fill("#channel-secret", "SEC-never-shown")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("DingTalk", "[aria-label=Channels] .runs")
+    browser.click("[aria-label='Send a test to ops']")
+    browser.wait_for("location.hash.startsWith('#/notices/')")
+    browser.wait_for_text("ops", "[aria-label='A notice']")
+    browser.wait_for_text("refused", "[aria-label='A notice'] .attempts")
+    browser.open(url_of(system, "/#/channels/ops"))
+    browser.fill("#channel-language", "zh")
+    browser.click(".create button[type=submit]")
+    browser.wait_for("location.hash === '#/channels'")
+    channel = system.get("/api/channels/ops")
+    assert (channel["language"], channel["secret"]) == ("zh", "***")
+    assert "SEC-never-shown" not in browser.evaluate("document.documentElement.outerHTML")
+    browser.click("[aria-label='Delete ops']")
+    browser.click("#confirm-yes")
+    browser.wait_for("!document.querySelector('[aria-label=Channels]').innerText.includes('ops')")
+
+
+def test_a_wrong_channel_says_what_is_wrong(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/channels/-/new"))
+    browser.fill("#channel-name", "wrong")
+    browser.fill("#channel-url", "no address")
+    browser.click(".create button[type=submit]")
+    browser.wait_for("document.querySelector('#problem-url').innerText")
+    browser.complaints.clear()  # the browser itself notes an answer of 422
+
+
+def test_a_callback_and_its_tries_are_shown(browser: Chromium, system: Started) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "told", "callback_url": NOBODY, **PROGRAM}))
+    browser.open(url_of(system, f"/#/notices?task_id={task['id']}"))
+    browser.wait_for_text(f"task.succeeded → {NOBODY}", "#view")
+    browser.click("#view .runs a")
+    browser.wait_for_text("refused", "[aria-label='A notice'] .attempts")
+    browser.press(["Escape"])
+    browser.wait_for("!document.querySelector('[aria-label=\"A notice\"]')")
+
+
+def test_a_schedule_shows_who_is_told_of_what(browser: Chromium, system: Started) -> None:
+    channel = {"kind": "webhook", "url": NOBODY}
+    assert system.call("PUT", "/api/channels/night", channel)[0] == 201
+    alert = {"channels": ["night"], "on": ["failed", "recovered"], "after_failures": 3}
+    body = {"name": "watched", "cron_expression": "0 3 * * *", "alert": alert, **PROGRAM}
+    schedule = system.post("/api/scheduled-tasks", body)
+    browser.open(url_of(system, f"/#/schedule/{schedule['id']}"))
+    browser.wait_for_text("night: failed, recovered", "[aria-label='Alerts and callbacks']")
+    assert "failures in a row: 3" in texts(browser, "[aria-label='Alerts and callbacks']")[0]
+    browser.click("[data-key=edit]")
+    browser.wait_for("document.querySelector('#input-alert').value.includes('night')")
+    browser.fill("#input-alert", '{"channels": ["night"], "on": ["missed"]}')
+    browser.click(".create button[type=submit]")
+    browser.click("#confirm-yes")
+    browser.wait_for_text("night: missed", "[aria-label='Alerts and callbacks']")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side, at_most
-from benchmarks.memory import MOST_FINISHED_BYTES, MOST_QUEUED_BYTES, SMALL_TASK, measured
+from benchmarks.memory import LARGER_TASK, MOST_FINISHED_BYTES, MOST_QUEUED_BYTES, SMALL_TASK, measured
 
 PARTS = ("record", "indexes", "message", "code", "history", "result", "other")
+SMALL = "a program of two lines"
 
 
 @contextlib.contextmanager
-def bytes_by_part(tasks: int) -> Iterator[Round]:
+def bytes_by_part(tasks: int, *, task: Mapping[str, Any]) -> Iterator[Round]:
     """Create the tasks, look, run them without a worker, and look again."""
 
     def measure() -> dict[str, float]:
-        queued, finished = measured(SMALL_TASK, tasks)
+        queued, finished = measured(task, tasks)
         found = {"queued": queued.total, "finished": finished.total}
         for state, size in (("queued", queued), ("finished", finished)):
             found |= {f"{state}: {part}": size.parts.get(part, 0.0) for part in PARTS}
@@ -24,6 +27,8 @@ def bytes_by_part(tasks: int) -> Iterator[Round]:
 
     yield measure
 
+
+SETUP = "tasks through the store, claimed and finished without a worker"
 
 MEASUREMENTS = (
     Measurement(
@@ -35,10 +40,23 @@ MEASUREMENTS = (
             Figure("bytes", Better.LOWER, (at_most(MOST_FINISHED_BYTES),), "finished"),
             *(Figure("bytes", Better.LOWER, (), f"finished: {part}") for part in PARTS),
         ),
-        ours=Side("Celeriac", "tasks through the store, claimed and finished without a worker", bytes_by_part),
+        ours=Side("Celeriac", SETUP, functools.partial(bytes_by_part, task=SMALL_TASK)),
         baselines=(),
         full=5_000,
-        quick=500,
+        quick=1_500,
+        warm_up_rounds=0,
+    ),
+    Measurement(
+        name="memory.program",
+        question="Bytes in Redis for a code task with the same program of 4 KB as all others",
+        figures=(
+            Figure("bytes", Better.LOWER, (at_most(1.1, SMALL),), "queued"),
+            Figure("bytes", Better.LOWER, (at_most(1.1, SMALL),), "finished"),
+        ),
+        ours=Side("Celeriac", SETUP, functools.partial(bytes_by_part, task=LARGER_TASK)),
+        baselines=(Side(SMALL, SETUP, functools.partial(bytes_by_part, task=SMALL_TASK)),),
+        full=5_000,
+        quick=1_500,
         warm_up_rounds=0,
     ),
 )

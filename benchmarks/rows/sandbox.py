@@ -248,7 +248,7 @@ MEASUREMENTS = (
         ),
         ours=Side("Celeriac", RUNS_ONE, latency),
         baselines=(
-            Side(FORK, "os.fork, os._exit and os.waitpid in a process that has imported what the zygote has", forks),
+            Side(FORK, "os.fork, os._exit and os.waitpid in a process with the full zygote's imports", forks),
             Side(
                 FRESH_PYTHON,
                 "python -I that compiles the program with compile_restricted and runs it",
@@ -274,7 +274,7 @@ MEASUREMENTS = (
         question=f"Runs of `return 1` in the sandbox by {THREADS} threads",
         figures=(Figure("runs/s", Better.HIGHER, (at_least(0.45, FORK),)),),
         ours=Side("Celeriac", f"sandbox.run by {THREADS} threads, {SPARE_CHILDREN} spare children", throughput),
-        baselines=(Side(FORK, "one fork after another of a process with the zygote's imports", forks_per_second),),
+        baselines=(Side(FORK, "one fork after another of a process with the full zygote's imports", forks_per_second),),
         full=400,
         quick=60,
     ),

@@ -511,11 +511,6 @@ local function alert_default()
   return default_alert
 end
 
--- Adds an event to those that alert rules may want told, in one of these forms (app/usecases/alerts.py):
---   ended, schedule id, task id, status, ms · failed, task id, ms, channels, name: of a task without a schedule
---   missed, schedule id, number, ms of the first, ms
-local function note_event(...) redis.call('XADD', P .. 'alerts:events', '*', 'e', cjson.encode({...})) end
-
 -- Has a new task of a schedule looked at when it is late by the rule `alert` (JSON, false for none).
 local function look_if_late(id, due_ms, alert)
   local seconds = alert and string.match(alert, '"late_after":([%d.]+)')
@@ -566,16 +561,20 @@ local FINISH_STEPS = {
       scheduled_task_id = ending.task.scheduled_task_id,
     }, ending.now_ms)
   end,
-  function(ending)  -- note it for its alert rule
-    local task = ending.task
+  -- Note it for its alert rule. The stream has events in these forms (app/usecases/alerts.py):
+  --   ended, schedule id, task id, status, ms · failed, task id, ms, channels, name: of a task without a schedule
+  --   missed, schedule id, number, ms of the first, ms (fire.lua)
+  function(ending)
+    local task, event = ending.task, nil
     if task.scheduled_task_id then
-      if task.alert or alert_default() then
-        note_event('ended', task.scheduled_task_id, ending.id, ending.status, ending.now_ms)
+      if task.alert or redis.call('EXISTS', P .. 'alerts:default') == 1 then
+        event = {'ended', task.scheduled_task_id, ending.id, ending.status, ending.now_ms}
       end
     elseif task.alert and ending.status == 'failed' then
       local channels = table.concat(cjson.decode(task.alert).channels, ',')
-      if channels ~= '' then note_event('failed', ending.id, ending.now_ms, channels, get(key(ending.id), 'name')) end
+      if channels ~= '' then event = {'failed', ending.id, ending.now_ms, channels, get(key(ending.id), 'name')} end
     end
+    if event then redis.call('XADD', P .. 'alerts:events', '*', 'e', cjson.encode(event)) end
   end,
   function(ending) notify(ending.id, ending.status, ending.task.inbox) end,
 }

@@ -95,7 +95,8 @@ local function take(asked, schedule)
   if skipped > 0 then add(k, 'skipped_count', skipped) end
   if #missed > 0 then add(k, 'missed_count', #missed) end
   if #missed + skipped > 0 and (schedule.alert or alert_default()) then
-    note_event('missed', id, tostring(#missed + skipped), missed[1] or first_skipped_ms, now_ms)
+    local event = {'missed', id, tostring(#missed + skipped), missed[1] or first_skipped_ms, now_ms}
+    redis.call('XADD', P .. 'alerts:events', '*', 'e', cjson.encode(event))
   end
   local records = fired + number(schedule.skipped_count) + skipped + number(schedule.missed_count) + #missed
   if records > RECORDS_KEPT then crowded[#crowded + 1] = k .. ':firings' end

@@ -24,6 +24,7 @@ _KNOWN_ELSEWHERE = {
     "task_type": ("type", "tasktype"),
     "name": ("title", "taskname"),
     "tags": ("tag", "labels"),
+    "alert": ("alerts", "notify", "notification", "notifications", "onfailure"),
     "start_at": ("startdate", "starttime", "startsat"),
     "end_at": ("enddate", "endtime", "endsat"),
 }

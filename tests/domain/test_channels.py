@@ -270,6 +270,8 @@ ANSWERS = [
     ("email", Answer(535), "failed", None),
     ("webhook", Answer(204), "delivered", None),
     ("webhook", Answer(410), "failed", None),
+    ("webhook", Answer(302), "failed", None),
+    ("webhook", Answer(404), "again", None),
 ]
 
 

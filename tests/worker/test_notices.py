@@ -21,9 +21,10 @@ from app.domain.channels.rate import Rate
 from app.domain.deliveries import DeliveryStatus
 from app.domain.errors import InvalidSpec
 from app.settings import Settings
-from app.store.deliveries import Delivery
+from app.store.deliveries import Delivery, DeliveryFilters
 from app.store.store import Store
 from app.usecases.channels import ChannelService
+from app.usecases.schedules import ScheduleService
 from tasks.deliveries import courier as courier_module
 from tasks.deliveries.courier import Courier
 from tasks.deliveries.making import make_courier
@@ -34,6 +35,7 @@ from tests.http.target import Received, Target, Wire, http
 from tests.http.test_guard import SPELLINGS
 from tests.http.test_mail import Mailbox, serving
 from tests.servers import wait_until
+from tests.worker.conftest import Start
 
 SETTINGS = Settings(callback_timeout=2.0, lease_seconds=2.0, public_url="https://tasks.example")
 DELIVERED, FAILED, PENDING = DeliveryStatus.DELIVERED, DeliveryStatus.FAILED, DeliveryStatus.PENDING
@@ -327,3 +329,25 @@ def test_no_spelling_of_a_refused_address_is_reached(
             wanted = {"BlockedAddressError", "ConnectionError"} if host == "127.0.0.1." else {"BlockedAddressError"}
             assert error.partition(":")[0] in wanted, host
         assert target.connections == 0
+
+
+def test_a_schedule_that_fails_reaches_its_chat_by_real_processes(
+    store: Store, channels: ChannelService, schedules: ScheduleService, start: Start, start_worker: Start
+) -> None:
+    def serve(wire: Wire) -> None:
+        while (received := wire.request()) is not None:
+            is_task = received.path == "/task"
+            wire.send(http(b"", status="500 No") if is_task else _dingtalk(received))
+
+    with Target(serve) as target:
+        put(channels, "dingtalk", target)
+        start_worker("one", "-Q", "celeriac.api")
+        start("beat")
+        body = {"name": "nightly", "api_url": f"{target.url}/task", "cron_expression": "* * * * * *"}
+        schedule = schedules.create({**body, "alert": {"channels": ["ops"], "on": ["failed"], "after_failures": 2}})
+        filters = DeliveryFilters(scheduled_task_id=schedule.id, status=DELIVERED)
+        wait_until(lambda: store.deliveries.page(filters, 10).items, 30, "a notice")
+        notices = [json.loads(one.body) for one in target.received if one.path != "/task"]
+    (notice,) = notices
+    assert notice["text"]["content"].startswith("Failed: nightly\nCount: 2\n")
+    assert "HTTPStatusError: the target answered 500" in notice["text"]["content"]

@@ -137,5 +137,5 @@ def _link(notice: Notice, public_url: str) -> str:
     if notice.task_id:
         return f"{base}/#/tasks/{notice.task_id}"
     if notice.scheduled_task_id:
-        return f"{base}/#/tasks?scheduled_task_id={notice.scheduled_task_id}"
+        return f"{base}/#/schedule/{notice.scheduled_task_id}"
     return f"{base}/"

@@ -5,6 +5,7 @@ The data is for programs, so it holds the facts as they are, hostile text includ
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from app.domain.channels.notice import Message
@@ -26,8 +27,10 @@ def request_of(channel: WebhookChannel, message: Message, sending: Sending) -> H
 
 
 def verdict_of(answer: Answer) -> Verdict:
-    """A receiver speaks by status."""
-    return by_status(answer)
+    """2xx is success, a redirect and 410 are final, anything else is tried again: as for callbacks."""
+    found = by_status(answer)
+    is_final = 300 <= answer.status_code < 400 or answer.status_code == 410
+    return found if found.is_delivered else replace(found, is_final=is_final)
 
 
 def _data(message: Message) -> dict[str, Any]:

@@ -12,6 +12,7 @@ no further tasks.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -40,6 +41,10 @@ class Request(CeleryRequest):
     id: str
     time_start: float | None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fetched_by = os.getpid()
+
     def send_event(self, type: str, **fields: Any) -> None:
         """Celery calls this for each event; `result` is the `repr` of the task's return value."""
         if type == "task-succeeded":
@@ -66,6 +71,10 @@ class Request(CeleryRequest):
 
 
 def request_of(task_id: str) -> Request | None:
-    """The request of a message that this process has fetched itself; None in a child of a pool of processes."""
+    """The request of a message that this process has fetched itself.
+
+    None in a child of a pool of processes, even if it was forked while its parent held the message: only the parent
+    knows from which queues to fetch, and when to end.
+    """
     request = state.requests.get(task_id)
-    return request if isinstance(request, Request) else None
+    return request if isinstance(request, Request) and request.fetched_by == os.getpid() else None

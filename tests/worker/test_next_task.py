@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 import signal
 from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
+from celery import Celery
+from celery.worker import state
+from kombu.message import Message
 
 from app.clock import system_clock
 from app.domain.errors import Unavailable
 from app.domain.kinds import QUEUES
 from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status
+from app.messaging.queues import EXECUTE
 from app.store.tasks import Attempt, TaskStore, Wanted
 from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
 from tasks import attempts
 from tasks.attempts import AttemptRunner
+from tasks.celery_seam.request import Request, request_of
 from tasks.drain import Drain
 from tasks.leases.in_flight import InFlight
 from tests.servers import wait_until
@@ -95,6 +102,28 @@ def test_monitors_hear_of_each_task_of_a_backlog(
     start_worker("one", "-E", f"--pool={pool}", "--concurrency=2")
     assert ends(service, tasks) == EACH_ONCE
     wait_until(lambda: monitor.output.count("task succeeded") == len(tasks), 10, "the end of each attempt")
+
+
+def nothing(task_id: str) -> None:
+    """A task's function."""
+
+
+def test_a_process_that_was_forked_meanwhile_takes_nothing() -> None:
+    """A pool of processes forks a child at any time to replace one that has died."""
+    headers = {"id": "a task", "task": EXECUTE}
+    message = Message(json.dumps([["a task"], {}, {}]), headers=headers, content_type="application/json")
+    app = Celery(set_as_current=False)
+    request = Request(message, app=app, task=app.task(name=EXECUTE)(nothing))
+    state.requests[request.id] = request
+    try:
+        assert request_of("a task") is request
+        assert request_of("another task") is None
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if request_of("a task") is None else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        del state.requests[request.id]
 
 
 # --- what the runner asks for ---------------------------------------------------------------------

@@ -26,8 +26,12 @@ TOGETHER = (
     "tests/system/test_new_kind.py",
     "tests/system/test_public_cases.py",
     "tests/system/test_start_docker.py",
+    "tests/test_architecture.py",
 )
-"""Files, or folders of files, whose fixtures start a whole system. None of their tests can be `alone`."""
+"""Files, or folders of files, whose tests share what takes long, such as a running system.
+
+None of these tests can be `alone`.
+"""
 
 LONG = (
     "tests/system/chaos/test_chaos.py",
@@ -37,7 +41,6 @@ LONG = (
     "tests/system/",
     "tests/worker/",
     "tests/domain/test_cron_",
-    "tests/test_architecture.py",
     "tests/store/",
 )
 """Starts of the paths of files, or folders, with long tests: they run first, in this order."""

@@ -59,19 +59,27 @@ def wall_clock_firings(sample: SampleCron, zone: ZoneInfo, start: datetime, end:
     wall = (start - timedelta(hours=40)).astimezone(zone).replace(tzinfo=None, second=0)
     last = (end + timedelta(hours=15)).astimezone(zone).replace(tzinfo=None)
     found = set()
+    ends_of_gaps: dict[datetime, datetime] = {}
     while wall <= last:
         if sample.matches(wall):
-            found.add(first_instant(wall, zone))
+            found.add(first_instant(wall, zone, ends_of_gaps))
         wall += MINUTE
     return {instant for instant in found if start <= instant <= end}
 
 
-def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    while True:
+def first_instant(wall: datetime, zone: ZoneInfo, ends_of_gaps: dict[datetime, datetime]) -> datetime:
+    """`ends_of_gaps` remembers the answer for each minute of a gap, which may last for a day."""
+    skipped = []
+    while wall not in ends_of_gaps:
         instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
         if instant.astimezone(zone).replace(tzinfo=None) == wall:
-            return instant
+            break
+        skipped.append(wall)
         wall += MINUTE  # in a gap, which ends on a full minute
+    else:
+        instant = ends_of_gaps[wall]
+    ends_of_gaps.update(dict.fromkeys(skipped, instant))
+    return instant
 
 
 def check_window(sample: SampleCron, zone: str, start: datetime) -> None:

@@ -10,10 +10,11 @@ import pytest
 import redis
 
 from app.store.store import Store
-from tests.parallel import pytest_configure, pytest_xdist_auto_num_workers
+from tests import inherited, parallel
+from tests.parallel import pytest_xdist_auto_num_workers
 from tests.servers import RedisServer, redis_program, throw_away_redis
 
-__all__ = ["pytest_configure", "pytest_xdist_auto_num_workers"]  # hooks
+__all__ = ["pytest_xdist_auto_num_workers"]  # a hook
 
 NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
 
@@ -23,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     chaos = parser.getgroup("chaos", "tests/system/chaos: processes are killed at random")
     chaos.addoption("--minutes", type=float, default=1.0, help="duration of the load and the faults (default: 1)")
     chaos.addoption("--seed", type=int, default=None, help="seed of the plan to repeat, as printed by a failed run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make tests independent of whoever has started pytest."""
+    parallel.configure(config)
+    if not parallel.is_distributing(config):
+        inherited.forget()
 
 
 class VirtualClock:

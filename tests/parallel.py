@@ -54,13 +54,17 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(PROCESSES_PER_CORE * len(os.sched_getaffinity(0)), MOST_PROCESSES)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Register what the process that distributes the tests, or one that runs them, needs."""
-    turns = getattr(config, "workerinput", {}).get("turns")
-    if turns:
-        config.pluginmanager.register(Turns(Path(turns)))
-    elif config.getoption("tx", None):
+def is_distributing(config: pytest.Config) -> bool:
+    """Whether this process distributes the tests to others, and runs none itself."""
+    return bool(config.getoption("tx", None)) and not hasattr(config, "workerinput")
+
+
+def configure(config: pytest.Config) -> None:
+    """Register what the process that distributes the tests, or one of several that run them, needs."""
+    if is_distributing(config):
         config.pluginmanager.register(Distribution())
+    elif hasattr(config, "workerinput"):
+        config.pluginmanager.register(Turns(Path(config.workerinput["turns"])))
 
 
 class Distribution:

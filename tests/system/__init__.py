@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +56,25 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
 class Started:
     """A running `start.py`, its output line by line, and every process that came of it."""
 
-    def __init__(self, var_dir: Path, *words: str, root: Path = ROOT, port: int | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        var_dir: Path,
+        *words: str,
+        root: Path = ROOT,
+        port: int | None = None,
+        within: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
+        """within: the words of a command, such as nohup, that runs the one behind it in its own place."""
         self.marker = uuid.uuid4().hex
         self.port = port or free_port()
         env = {key: value for key, value in os.environ.items() if key not in OURS}
         env |= {"VAR_DIR": str(var_dir), "PORT": str(self.port), MARKER: self.marker, **settings}
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, str(root / "start.py"), *words],
+            [*within, sys.executable, str(root / "start.py"), *words],
             env=env,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,8 +39,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     needs_no_local_redis()
     running: list[Started] = []
 
-    def start(*words: str, **settings: str) -> Started:
-        running.append(Started(tmp_path / "var", *words, **settings))
+    def start(*words: str, **more: Any) -> Started:
+        running.append(Started(tmp_path / "var", *words, **more))
         return running[-1]
 
     yield start
@@ -220,6 +221,19 @@ def test_signal_ends_everything(number: signal.Signals, start: Start) -> None:
     assert started.end(number) == 0
     assert started.lines[-1][1].endswith(" celeriac.start stopped")
     assert "Traceback" not in started.output
+
+
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="nohup is not installed")
+def test_under_nohup_it_outlives_its_terminal(start: Start) -> None:
+    started = start("beat", within=["nohup"])
+    started.wait_for("beat: Starting")
+    ignored = re.search(r"^SigIgn:\s+(\w+)$", Path(f"/proc/{started.process.pid}/status").read_text(), re.MULTILINE)
+    assert ignored is not None
+    assert int(ignored[1], 16) & 1 << signal.SIGHUP - 1
+    os.killpg(started.process.pid, signal.SIGHUP)  # as the terminal does, to all of them
+    assert started.process.poll() is None
+    assert started.end(signal.SIGTERM) == 0
+    assert "restarting" not in started.output
 
 
 def test_signal_before_it_is_ready_ends_everything(start: Start) -> None:

@@ -10,7 +10,15 @@ from app.settings import Settings
 
 SETTINGS = frozenset(field.name.upper() for field in dataclasses.fields(Settings))
 #: Variables that change how Python, Celery or an HTTP client behaves.
-OTHERS = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONHASHSEED", "PYTHONSTARTUP", "PYTHONDEVMODE", "CELERIAC_PARENT_PID")
+OTHERS = (
+    "PYTHONOPTIMIZE",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONWARNINGS",
+    "PYTHONHASHSEED",
+    "PYTHONSTARTUP",
+    "PYTHONDEVMODE",
+    "CELERIAC_PARENT_PID",
+)
 PREFIXES = ("CELERY_", "FLASK_")
 #: Python ignores these itself, and Popen restores them.
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)

@@ -6,7 +6,7 @@ import gzip
 import sys
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import brotli
 import pytest
@@ -54,24 +54,28 @@ def squeezed(data: bytes, wbits: int) -> bytes:
 
 
 ZEROS = b"0" * 50_000_000
-BOMB = squeezed(ZEROS, 31)
 
-TOO_MUCH: dict[str, Script] = {
-    "one byte more": answering(http(b"x" * (CAP_BYTES + 1), TEXT)),
-    "more in chunks": answering(chunked(b"x" * (CAP_BYTES + 1), TEXT, size=7)),
-    "an endless body": flooding(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", b"x" * 4096),
-    "a gzip bomb": answering(http(BOMB, TEXT, "Content-Encoding: gzip")),
-    "a br bomb": answering(http(brotli.compress(ZEROS), TEXT, "Content-Encoding: br")),
-    "a zstd bomb": answering(http(zstd.compress(ZEROS), TEXT, "Content-Encoding: zstd")),
-    "a zstd bomb in frames": answering(http(zstd.compress(ZEROS[:5000]) * 100, TEXT, "Content-Encoding: zstd")),
-    "a deflate bomb": answering(http(squeezed(ZEROS, 15), TEXT, "Content-Encoding: deflate")),
-    "a bare deflate bomb": answering(http(squeezed(ZEROS, -15), TEXT, "Content-Encoding: deflate")),
+
+def bomb() -> bytes:
+    return http(squeezed(ZEROS, 31), TEXT, "Content-Encoding: gzip")
+
+
+TOO_MUCH: dict[str, Callable[[], Script]] = {
+    "one byte more": lambda: answering(http(b"x" * (CAP_BYTES + 1), TEXT)),
+    "more in chunks": lambda: answering(chunked(b"x" * (CAP_BYTES + 1), TEXT, size=7)),
+    "an endless body": lambda: flooding(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", b"x" * 4096),
+    "a gzip bomb": lambda: answering(bomb()),
+    "a br bomb": lambda: answering(http(brotli.compress(ZEROS), TEXT, "Content-Encoding: br")),
+    "a zstd bomb": lambda: answering(http(zstd.compress(ZEROS), TEXT, "Content-Encoding: zstd")),
+    "a zstd bomb in frames": lambda: answering(http(zstd.compress(ZEROS[:5000]) * 100, TEXT, "Content-Encoding: zstd")),
+    "a deflate bomb": lambda: answering(http(squeezed(ZEROS, 15), TEXT, "Content-Encoding: deflate")),
+    "a bare deflate bomb": lambda: answering(http(squeezed(ZEROS, -15), TEXT, "Content-Encoding: deflate")),
 }
 
 
 @pytest.mark.parametrize("way", sorted(TOO_MUCH))
 def test_more_than_the_cap_is_cut_there(capped: HttpClient, way: str) -> None:
-    with Target(TOO_MUCH[way]) as target:
+    with Target(TOO_MUCH[way]()) as target:
         response = capped.call(get(target.url))
         assert response.body_truncated
         assert len(str(response.body)) == CAP_BYTES
@@ -80,7 +84,7 @@ def test_more_than_the_cap_is_cut_there(capped: HttpClient, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["an endless body", "more in chunks"])
 def test_what_is_left_of_a_body_never_meets_the_next_call(capped: HttpClient, way: str) -> None:
-    with Target(TOO_MUCH[way]) as target:
+    with Target(TOO_MUCH[way]()) as target:
         for _ in range(2):
             assert str(capped.call(get(target.url)).body)[:1] == "x"
         assert target.connections == 2
@@ -120,7 +124,7 @@ def test_a_zstd_window_that_takes_much_memory_is_refused(capped: HttpClient) -> 
 
 
 def test_a_bomb_takes_no_memory(capped: HttpClient) -> None:
-    with Target(answering(http(BOMB, TEXT, "Content-Encoding: gzip"))) as target:
+    with Target(answering(bomb())) as target:
         capped.call(get(target.url))
         tracemalloc.start()
         capped.call(get(target.url))

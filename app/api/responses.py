@@ -516,6 +516,13 @@ class _Part(Model):
     detail: str | Absent = _sometimes("Describes the problem; absent if there is none.")
 
 
+class RedisMemory(Model):
+    """The memory that Redis uses."""
+
+    used_bytes: Count
+    max_bytes: Count | None = Field(description="Its limit, beyond which it refuses writes; null for none.")
+
+
 class RedisHealth(_Part):
     """Whether Redis responds and accepts writes."""
 
@@ -523,6 +530,7 @@ class RedisHealth(_Part):
     warnings: list[str] | Absent = _sometimes(
         "Settings of this Redis that can lose tasks. Present only if Redis responds."
     )
+    memory: RedisMemory | Absent = _sometimes("Present only if Redis responds.")
 
 
 class WorkersHealth(_Part):

@@ -88,7 +88,13 @@ class HealthService:
 
 
 def _redis(info: Info, round_trip_ms: float) -> Part:
-    part: Part = {"status": "ok", "round_trip_ms": round(round_trip_ms, 2), "warnings": warnings(info)}
+    memory = {"used_bytes": int(info["used_memory"]), "max_bytes": int(info.get("maxmemory", 0)) or None}
+    part: Part = {
+        "status": "ok",
+        "round_trip_ms": round(round_trip_ms, 2),
+        "warnings": warnings(info),
+        "memory": memory,
+    }
     refused = refusal(info)
     return part if refused is None else part | {"status": "down", "detail": refused}
 

@@ -38,6 +38,9 @@ def test_with_all_parts_it_is_ok(api: Api, store: Store, clock: VirtualClock, al
     assert report["workers"]["queues"] == {"celeriac.code": 1, "celeriac.api": 1}
     assert report["sandbox"]["layers"] == {"seccomp": "on", "landlock": "on"}
     assert report["redis"]["round_trip_ms"] < 1000
+    memory = report["redis"]["memory"]
+    assert memory["used_bytes"] > 0
+    assert memory["max_bytes"] is None
     assert report["redis"]["warnings"] == [
         "appendonly is off, so a crash of Redis loses the latest tasks; set appendonly yes"
     ]

@@ -64,6 +64,41 @@ def test_no_text_is_missing_in_either_language(browser: Chromium, system: Starte
     assert unused == set()
 
 
+def test_the_form_has_every_field_of_tasks_and_schedules(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.wait_for("document.querySelector('.create')")
+    shown = set(browser.evaluate("[...document.querySelectorAll('.create [name]')].map(each => each.name)")) | {"kind"}
+    schemas = system.get("/openapi.json")["components"]["schemas"]
+    specs = ("CodeTaskSpec", "ApiTaskSpec", "ScheduledCodeTaskSpec", "ScheduledApiTaskSpec")
+    wanted = {name for spec in specs for name in schemas[spec]["properties"]}
+    assert wanted - shown == set()
+
+
+CONTRAST = """(() => {
+    const luminance = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(part => part / 255)
+        .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+    const ratio = (one, other) => {
+        const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+        return (light + 0.05) / (dark + 0.05);
+    };
+    const probe = document.createElement('i');
+    document.body.append(probe);
+    const colour = name => { probe.style.color = `var(--${name})`; return getComputedStyle(probe).color; };
+    const pairs = [['edge', 'panel'], ['edge', 'ground'], ['accent', 'panel'], ['accent', 'ground']];
+    return pairs.map(([line, back]) => [line, back, ratio(colour(line), colour(back))]);
+})()"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_borders_of_fields_and_the_focus_can_be_seen(browser: Chromium, system: Started, scheme: str) -> None:
+    browser.look(1440, 900, scheme)
+    browser.open(url_of(system))
+    found = browser.evaluate(CONTRAST)
+    assert len(found) == 4
+    assert [each for each in found if not each[2] >= 3] == []
+
+
 def test_the_page_speaks_the_language_of_the_browser_or_the_chosen_one(browser: Chromium, system: Started) -> None:
     browser.speak("zh-CN")
     browser.open(url_of(system, "/#/tasks"))

@@ -6,6 +6,7 @@ The exit status is 1 if a side failed, not if a target is missed: the table says
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -38,8 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _list(console, rows)
         return 0
     folder = options.output or (RESULTS / "quick" if options.quick else RESULTS)
-    outcomes = _run(console, rows, options.quick, folder)
-    pages.write(folder, update_docs=folder == RESULTS)
+    try:
+        outcomes = _run(console, rows, options.quick, folder)
+    finally:
+        pages.write(folder, update_docs=folder == RESULTS)  # after Ctrl-C, too: some rows have been written
     console.print(f"written to {folder}")
     return _report_failures(console, outcomes)
 
@@ -85,7 +88,8 @@ def _table(result: results.Result) -> Table:
         shown.add_column(heading, overflow="fold")
     for line in table.lines(result):
         style = "red" if line.verdict == "MISSED" else None
-        shown.add_row(*line.cells, style=style)
+        figure, *others = line.cells
+        shown.add_row(figure.removeprefix(f"{result['name']} · "), *others, style=style)
     return shown
 
 
@@ -100,4 +104,5 @@ def _report_failures(console: Console, outcomes: Sequence[Outcome]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that all processes are ended
     sys.exit(main())

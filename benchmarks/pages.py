@@ -21,6 +21,7 @@ NOTHING_YET = "*No full run has been recorded yet: `python -m benchmarks` writes
 
 def write(folder: Path, *, update_docs: bool) -> None:
     """Write the folder's page, and the parts of the docs if they are to quote this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     results = list(read(folder, list(catalogue.measurements())))
     (folder / "README.md").write_text(whole(results))
     if chosen := headlines(results):

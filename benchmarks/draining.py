@@ -14,7 +14,7 @@ import redis
 from benchmarks.processes import cpu_seconds, held, server_pid
 
 RATE, WORKERS, REDIS = "rate", "CPU of workers per task", "CPU of Redis per task"
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.01
 PATIENCE_SECONDS = 120
 
 

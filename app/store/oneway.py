@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from typing import Any
 
 from redis.exceptions import ConnectionError, RedisError
@@ -16,6 +17,10 @@ from redis.exceptions import ConnectionError, RedisError
 from app.domain.errors import Unavailable
 from app.store.arguments import packed
 from app.store.client import Client
+
+#: A connection that was used within this time is not looked at before it is used again. No Redis ends and is back as
+#: quickly, and while it is away, nothing is sent.
+TRUSTED_SECONDS = 0.1
 
 
 class OneWay:
@@ -26,6 +31,7 @@ class OneWay:
         self._lock = threading.Lock()
         self._connection: Any = None  # as redis-py makes it: annotated in part only
         self._news = select.poll()  # of the connection
+        self._sent_at = float("-inf")
         self._pid = 0
 
     def send(self, *command: str | int) -> None:
@@ -65,6 +71,7 @@ class OneWay:
             self._connection.send_command("CLIENT", "REPLY", "OFF")
             self._news = select.poll()
             self._news.register(self._connection._get_socket(), select.POLLIN)
-        elif self._news.poll(0):  # there is nothing to read but the end
+        elif time.monotonic() - self._sent_at > TRUSTED_SECONDS and self._news.poll(0):  # nothing to read but the end
             raise ConnectionError("Redis has closed the connection")
+        self._sent_at = time.monotonic()
         return self._connection

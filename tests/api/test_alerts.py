@@ -154,6 +154,14 @@ def test_a_retry_of_a_task_of_a_schedule_keeps_the_channels(api: Api, worker: Pl
     assert api.get(f"/api/tasks/{task_id}").get_json()["alert"] == schedule["alert"]
 
 
+def test_a_rule_is_shown_as_it_was_given(api: Api) -> None:
+    rule = {**OPS, "on": ["failed"], "after_failures": 2, "late_after": 600, "silent_after": 1.5, "remind_every": 60}
+    schedule = api.schedule(alert=rule)
+    assert schedule["alert"] == rule
+    assert '"late_after":600,' in api.get(f"/api/scheduled-tasks/{schedule['id']}").text
+    assert api.schedule(alert={**OPS, "late_after": None})["alert"] == OPS
+
+
 # --- schedules --------------------------------------------------------------------------------------
 
 

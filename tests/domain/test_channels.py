@@ -335,6 +335,32 @@ def test_an_invalid_channel_is_refused_by_the_name_of_its_field(raw: dict[str, A
     assert [problem.field for problem in caught.value.problems] == [field]
 
 
+ANY_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=40)
+    | st.sampled_from(["***", "https://["]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = ["kind", "url", "secret", "language", "chat_id", "username", "sender", "to", "more"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(raw=st.dictionaries(st.sampled_from(NAMES), ANY_JSON), kind=st.sampled_from(list(FIELDS)))
+def test_any_json_is_a_channel_or_is_refused(raw: dict[str, Any], kind: str) -> None:
+    stored = channel(kind).model_dump(mode="json")
+    for parse in (lambda: parse_channel({"kind": kind, **raw}), lambda: changed_channel(stored, raw)):
+        try:
+            fields = parse()
+        except InvalidSpec:
+            continue
+        assert parse_channel(fields.model_dump(mode="json")) == fields
+        assert isinstance(shown(fields)["url"], str)
+
+
 def test_a_file_has_a_table_for_each_channel() -> None:
     text = '[ops]\nkind = "slack"\nurl = "https://hooks.slack.com/services/1"\n[mail]\nkind = "wecom"\nurl = "https://x.example"\n'
     assert [(found.name, found.fields.kind) for found in read_channels(text)] == [("ops", "slack"), ("mail", "wecom")]

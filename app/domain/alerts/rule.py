@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 
 from app.domain.channels.spec import check_channel_name
 from app.domain.checks import Fields, checked
+from app.domain.numbers import plain_number
 
 MAX_CHANNELS_OF_RULE = 10
 MAX_SECONDS = 31_536_000
@@ -33,7 +34,9 @@ _Names = Annotated[
     checked(_check_distinct),
 ]
 _Ons = Annotated[list[On], Field(min_length=1, json_schema_extra={"uniqueItems": True}), checked(_check_distinct)]
-_Seconds = Annotated[float, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)]
+#: Whole numbers stay whole: 600, not 600.0.
+_Number = Annotated[float, PlainSerializer(lambda value: plain_number(value))]
+_Seconds = Annotated[_Number, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
 class TaskAlert(Fields):
@@ -55,6 +58,6 @@ class ScheduleAlert(TaskAlert):
     silent_after: _Seconds | None = Field(
         None, description="Seconds without a success after which they are told: a dead man's switch."
     )
-    remind_every: Annotated[float, Field(ge=60, le=MAX_SECONDS, allow_inf_nan=False)] | None = Field(
+    remind_every: Annotated[_Number, Field(ge=60, le=MAX_SECONDS, allow_inf_nan=False)] | None = Field(
         None, description="Seconds after which they are told again, while it lasts."
     )

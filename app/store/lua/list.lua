@@ -14,7 +14,7 @@ limit, budget, asked = tonumber(limit), tonumber(budget), cjson.decode(asked)
 local NAMES_READ = 10000  -- names that are compared with a suffix or part
 local INDEXES_TESTED = 3  -- a filter with more indexes is tested by the records
 local BATCH = 100  -- tasks that are tested together
-local NAMES_FEW, NAMES_TOGETHER = 100, 100
+local NAMES_FEW, NAMES_TOGETHER = 100, 200
 local RANGE, SIGN = 'ZREVRANGEBYSCORE', -1
 if order == 'oldest' then RANGE, SIGN = 'ZRANGEBYSCORE', 1 end
 local FIRST_SEQ = tonumber(start == '+inf' and math.huge or start == '-inf' and -math.huge or start)
@@ -34,13 +34,15 @@ local NAMES, NEWEST = P .. 'names', P .. 'newest'
 local FIRST_NAME, LAST_NAME = '[' .. (asked.name or ''), '(' .. (asked.name or '') .. '\255'
 
 -- Whether a name matches. The search for the text alone refutes most names in the shortest time.
-local function fits(name) return string.find(name, asked.name, 1, true) and is_named(name, asked.name, asked.match) end
+local find, text, match = string.find, asked.name, asked.match
+local function fits(name) return find(name, text, 1, true) and (match == 'part' or is_named(name, text, match)) end
 
 -- All names that match, in the order of their bytes; nil where too many must be read or match.
 local function matching_names()
   if asked.match == 'prefix' then
-    local names = redis.call('ZRANGEBYLEX', NAMES, FIRST_NAME, LAST_NAME, 'LIMIT', 0, asked.names_matched + 1)
-    return #names <= asked.names_matched and names or nil
+    local most = asked.by_finish and math.min(asked.names_matched, budget) or asked.names_matched  -- else of no use
+    if redis.call('ZLEXCOUNT', NAMES, FIRST_NAME, LAST_NAME) > most then return nil end
+    return redis.call('ZRANGEBYLEX', NAMES, FIRST_NAME, LAST_NAME)
   end
   if redis.call('ZCARD', NAMES) > NAMES_READ then return nil end
   local names = {}
@@ -84,19 +86,22 @@ end
 
 -- The same for all names that match, which are read as far as they are needed.
 local function read_by_newest()
-  local entries, at, rank = {}, 1, 0
-  return function()
-    while true do
-      local name, seq = entries[at], entries[at + 1]
-      at = at + 2
-      if not name then
-        entries, at = redis.call('ZREVRANGE', NEWEST, rank, rank + NAMES_TOGETHER - 1, 'WITHSCORES'), 1
-        rank = rank + NAMES_TOGETHER
-        if #entries == 0 then return nil end
-      elseif fits(name) then
-        return P .. 'name:' .. name, tonumber(seq)
-      end
+  local names, seqs, at, rank = {}, {}, 1, 0
+  local function read_on()
+    local all = redis.call('ZREVRANGE', NEWEST, rank, rank + NAMES_TOGETHER - 1)
+    names, at, rank = {}, 1, rank + NAMES_TOGETHER
+    for _, name in ipairs(all) do
+      if fits(name) then names[#names + 1] = name end
     end
+    if #names > 0 then seqs = redis.call('ZMSCORE', NEWEST, unpack(names)) end
+    return #all > 0
+  end
+  return function()
+    while at > #names do
+      if not read_on() then return nil end
+    end
+    at = at + 1
+    return P .. 'name:' .. names[at - 1], tonumber(seqs[at - 1])
   end
 end
 

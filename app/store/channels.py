@@ -32,7 +32,6 @@ class ChannelStore:
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
-        self._keys = keys
         self._key = keys.channels
         self._scripts = scripts
 
@@ -66,7 +65,7 @@ class ChannelStore:
     def shut(self, name: str, rate: Rate, until_ms: int, now_ms: int) -> None:
         """Let no message to a channel pass until then: it says that it has had too many."""
         whole_ms = until_ms + (rate.burst - 1) * rate.pause_ms
-        self._client.set(self._keys.rate(f"channel:{name}"), whole_ms, px=max(1, whole_ms - now_ms))
+        self._scripts("channel_shut", name=name, whole_ms=whole_ms, now_ms=now_ms)
 
     def delete(self, name: str) -> bool:
         """Remove a channel; False if there was none."""

@@ -30,7 +30,7 @@ from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 from app.store.keys import PRIORITIES, PRIORITY_SEPARATOR
 
-#: Scripts that run, end, stop or keep alive accepted tasks. They may write even if the memory is full.
+#: Scripts that run, end, stop or keep alive accepted tasks, or tell of them. They may write even if the memory is full.
 DESPITE_FULL = frozenset(
     {
         "alive",
@@ -47,7 +47,7 @@ DESPITE_FULL = frozenset(
     }
     | {"bulk_abort", "bulk_schedules", "bulk_tasks"}
     | {"delivery_claim", "delivery_report", "delivery_take_back", "delivery_trim"}
-    | {"alert_commit"}
+    | {"alert_commit", "alert_default", "channel_turn", "channel_shut"}
 )
 #: Redis does not abort a script for lack of memory once the script has written something.
 _FIRST_WRITE = "redis.call('DEL', P .. 'nothing')"

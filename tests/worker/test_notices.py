@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import redis
 from standardwebhooks.webhooks import Webhook
 
 from app.clock import system_clock
@@ -278,6 +279,23 @@ def test_a_channel_gets_no_more_than_its_service_permits(
 @pytest.mark.parametrize("rate", [row.rate for row in CHANNEL_KINDS.values() if row.rate is not None])
 def test_burst_and_pauses_together_stay_within_the_rate(rate: Rate) -> None:
     assert rate.burst + (rate.seconds * 1000 - 1) // rate.pause_ms <= rate.messages
+
+
+def test_notices_are_sent_although_the_memory_of_redis_is_full(
+    store: Store, channels: ChannelService, run: Callable[..., Courier], raw_redis: redis.Redis, now: VirtualClock
+) -> None:
+    with Target(SERVICES["dingtalk"].serve) as target:
+        put(channels, "dingtalk", target)
+        delivery = channels.test("ops")
+        raw_redis.config_set("maxmemory", "1")
+        try:
+            store.channels.shut("ops", Rate(20, 60), now() + 1_000, now())
+            now.advance(1_000)
+            run()
+            assert tried(store, delivery).status == DELIVERED
+        finally:
+            raw_redis.config_set("maxmemory", "0")
+    assert len(target.received) == 1
 
 
 def test_mail_is_sent_with_the_id_of_the_event(

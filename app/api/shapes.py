@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response
 from pydantic import BaseModel
@@ -27,14 +27,33 @@ from app.usecases.batches import Batch
 from app.usecases.schedules import rule_of
 from app.usecases.task_facts import task_facts, time_or_none
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+    from werkzeug.datastructures import Headers
+
 UPCOMING = 5
 HIDDEN = "***"
 JSON = "application/json"
 
 
+class Answer(Response):
+    """A response of one piece, which the server gets as it is.
+
+    Werkzeug would copy the headers to complete them, and wrap the body to notice its end: there is nothing to complete
+    and nobody to tell.
+    """
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(body, status, headers, content_type=JSON, direct_passthrough=True)
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """The headers to send."""
+        return self.headers if self.status_code in (200, 201) else super().get_wsgi_headers(environ)
+
+
 def answer(body: bytes, status: int = 200, **headers: str) -> Response:
-    """A JSON response; keyword arguments such as `Location="…"` become headers."""
-    return Response(body, status, headers, content_type=JSON)
+    """A JSON response; keyword arguments such as `Location="…"` become headers. A Location must be plain ASCII."""
+    return Answer(body, status, headers)
 
 
 def write(model: type[BaseModel], values: Mapping[str, Any], *, result_json: str | None = None) -> bytes:

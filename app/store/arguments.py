@@ -32,8 +32,11 @@ def packed(*values: str | bytes | int | float) -> bytes:
     """The values as the arguments of a command, as they are sent. Raises TypeError for True, False and None."""
     parts = []
     for value in values:
-        if value is None or isinstance(value, bool):
+        if type(value) is str:
+            data = value.encode()
+        elif value is None or value is True or value is False:
             raise TypeError(f"{value} is no argument of a command")
-        data = value if isinstance(value, bytes) else str(value).encode()
+        else:
+            data = value if isinstance(value, bytes) else str(value).encode()
         parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
     return b"".join(parts)

@@ -87,11 +87,11 @@ class Distribution:
 
 
 class Scheduler(LoadScopeScheduling):
-    """Sends whole files of TOGETHER, and single tests of the others, in the order of the collection."""
+    """Sends the tests of an entry of TOGETHER at once, and single tests of the others, in the order of collection."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return path if path.startswith(TOGETHER) else nodeid
+        return next((start for start in TOGETHER if path.startswith(start)), nodeid)
 
 
 class Turns:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ class Distribution:
 
     def __init__(self) -> None:
         self._turns = tempfile.TemporaryDirectory(prefix="celeriac-tests-")
+        # All processes must find the same tests in the same order, also where those are made of a set.
+        os.environ["PYTHONHASHSEED"] = str(random.randrange(2**32))
 
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a process, before it starts, where the locks are."""

@@ -98,7 +98,7 @@ def test_a_message_says_what_failed_and_why_and_where_to_look(kind: str) -> None
     assert "t0ken" not in text
 
 
-@pytest.mark.parametrize("kind", FIELDS.keys() - {"webhook"})
+@pytest.mark.parametrize("kind", sorted(FIELDS.keys() - {"webhook"}))
 def test_a_message_is_in_the_language_of_its_channel(kind: str) -> None:
     assert "任务失败：nightly report" in whole_text(kind, language="zh")
     assert "Failed: nightly report" in whole_text(kind)

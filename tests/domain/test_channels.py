@@ -172,7 +172,7 @@ HOSTILE = (
     "<@userid> <font color=warning>x</font> www.evil.example \u202edesrever\u202c \x1b[31m \x00"
 )
 HOSTILE_NOTICE = Notice(NoticeType.FAILED, HOSTILE, NOW_MS, reason=HOSTILE, schedule=HOSTILE)
-CHATS = FIELDS.keys() - {"webhook"}
+CHATS = sorted(FIELDS.keys() - {"webhook"})
 
 
 @pytest.mark.parametrize("kind", CHATS)

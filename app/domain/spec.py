@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from app.domain.alerts.rule import ScheduleAlert, TaskAlert
 from app.domain.checks import Fields, Pause, Tags, Time, checked
 from app.domain.errors import InvalidSpec, Problem
-from app.domain.fields import AT_CREATION, IN_BODY, IN_TIMING, IN_TIMING_AND_BODY, in_record, names_kept
+from app.domain.fields import AT_CREATION, IN_BODY, IN_TIMING, IN_TIMING_AND_BODY, fresh, in_record, names_kept
 from app.domain.hints import hint
 from app.domain.interval import MAX_SECONDS, MIN_SECONDS
 from app.domain.kinds import KINDS, KindSpec
@@ -74,7 +74,7 @@ class CommonFields(Fields):
         description="Seconds after it is due by which its first attempt must have started; otherwise it fails.",
     )
     priority: Annotated[int, in_record("p")] = Field(5, ge=0, le=9, description="From 0 (lowest) to 9.")
-    tags: Annotated[Tags, in_record("tg")] = Field([], description="Up to 20 strings by which the task can be found.")
+    tags: Annotated[Tags, in_record("tg")] = fresh(list, description="Up to 20 strings by which the task can be found.")
     callback_url: Annotated[Url | None, in_record("cb")] = Field(
         None, description="An http or https URL to which the finished task is posted."
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.checks import Fields, finite_problems
 from app.domain.errors import Problem
-from app.domain.fields import IN_BODY, SECRET_IN_BODY, in_record
+from app.domain.fields import IN_BODY, SECRET_IN_BODY, fresh, in_record
 from app.domain.kinds.api_checks import ExpectedBody, ExpectedStatus, Headers, HttpMethod, Params, Patterns, Url
 from app.domain.kinds.kind import Absent, KindSpec, sometimes
 from app.domain.payload import encoded, text_of
@@ -26,11 +26,11 @@ class ApiFields(Fields):
     method: Annotated[HttpMethod, in_record("me")] = Field(
         "GET", description="API: the method of the request, in any case."
     )
-    headers: Annotated[Headers, SECRET_IN_BODY] = Field(
-        {}, description="API: the headers of the request. Numbers and booleans are sent as their JSON text."
+    headers: Annotated[Headers, SECRET_IN_BODY] = fresh(
+        dict, description="API: the headers of the request. Numbers and booleans are sent as their JSON text."
     )
-    params: Annotated[Params, IN_BODY] = Field(
-        {},
+    params: Annotated[Params, IN_BODY] = fresh(
+        dict,
         description=(
             "API: parameters that are added to the query of the URL. An array repeats its name for each element."
         ),
@@ -45,14 +45,14 @@ class ApiFields(Fields):
     follow_redirects: Annotated[bool, IN_BODY] = Field(
         True, description="API: if false, a redirect is the response. So is a redirect whose status is expected."
     )
-    expected_status: Annotated[ExpectedStatus, IN_BODY] = Field(
-        ["2xx"], description="API: the status codes and ranges that count as success."
+    expected_status: Annotated[ExpectedStatus, IN_BODY] = fresh(
+        lambda: ["2xx"], description="API: the status codes and ranges that count as success."
     )
     expected_body: Annotated[ExpectedBody | None, IN_BODY] = Field(
         None, description="API: text that the body must contain, or the values at JSON pointers in it."
     )
-    retry_on: Annotated[Patterns, IN_BODY] = Field(
-        list(DEFAULT_RETRY_ON), description="API: the status codes and ranges that are retried."
+    retry_on: Annotated[Patterns, IN_BODY] = fresh(
+        lambda: list(DEFAULT_RETRY_ON), description="API: the status codes and ranges that are retried."
     )
 
 

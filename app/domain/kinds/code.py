@@ -10,7 +10,7 @@ from pydantic import Field
 
 from app.domain.checks import MAX_ARGS_BYTES, Code, Fields, Identifier, finite_problems
 from app.domain.errors import Problem
-from app.domain.fields import IN_BODY, SHARED_IN_BODY, in_record
+from app.domain.fields import IN_BODY, SHARED_IN_BODY, fresh, in_record
 from app.domain.kinds.kind import KindSpec
 from app.domain.status import Kind
 
@@ -24,10 +24,10 @@ class CodeFields(Fields):
     function_name: Annotated[Identifier | None, in_record("fn")] = Field(
         None, description="Code: the name of the function to call."
     )
-    args: Annotated[list[Any], IN_BODY] = Field(
-        [], description="Code: positional arguments. Together with kwargs at most 256 KiB."
+    args: Annotated[list[Any], IN_BODY] = fresh(
+        list, description="Code: positional arguments. Together with kwargs at most 256 KiB."
     )
-    kwargs: Annotated[dict[str, Any], IN_BODY] = Field({}, description="Code: keyword arguments.")
+    kwargs: Annotated[dict[str, Any], IN_BODY] = fresh(dict, description="Code: keyword arguments.")
 
 
 def _problems(fields: Mapping[str, Any]) -> list[Problem]:

@@ -6,13 +6,11 @@ our own process about a hundred, which it takes from a server on the same cores,
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from benchmarks.processes import ROOT
@@ -29,14 +27,12 @@ def requests_per_second(port: int, path: str, body: str, connections: int, secon
     """POSTs that were answered with 201, per second. Raises LoadError on any other answer. `place`: a folder to use."""
     if WRK:
         return _by_wrk(WRK, port, path, body, connections, seconds, place)
-    command = [sys.executable, "-m", "benchmarks.http_load", str(port), path, str(connections), str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.http_client", str(port), path, str(connections), str(seconds)]
     ran = subprocess.run(command, cwd=ROOT, input=body, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise LoadError(ran.stderr[-1000:])
     return float(ran.stdout)
 
-
-# --- wrk ---------------------------------------------------------------------------------------------
 
 _SCRIPT = """
 wrk.method = "POST"
@@ -60,43 +56,3 @@ def _by_wrk(wrk: str, port: int, path: str, body: str, connections: int, seconds
     if rate is None or others is None or int(others[1]) or "Socket errors" in ran.stdout:
         raise LoadError(ran.stdout[-1000:])
     return float(rate[1])
-
-
-# --- a process of our own ----------------------------------------------------------------------------
-
-
-async def _load(port: int, path: str, body: bytes, connections: int, seconds: float) -> float:
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    until = time.perf_counter() + seconds
-    began = time.perf_counter()
-    counts = await asyncio.gather(*(_one(port, request, until) for _ in range(connections)))
-    return sum(counts) / (time.perf_counter() - began)
-
-
-async def _one(port: int, request: bytes, until: float) -> int:
-    """One connection; how many requests it had answered."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    count = 0
-    while time.perf_counter() < until:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 201"):
-            raise LoadError(head.decode("latin-1"))
-        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-        if length is None:
-            raise LoadError("an answer without a length")
-        await reader.readexactly(int(length[1]))
-        count += 1
-    writer.close()
-    return count
-
-
-def main(port: str, path: str, connections: str, seconds: str) -> None:
-    """A process of our own; the body is its input."""
-    body = sys.stdin.read().encode()
-    print(asyncio.run(_load(int(port), path, body, int(connections), float(seconds))))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

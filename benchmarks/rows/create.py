@@ -54,7 +54,7 @@ MEASUREMENTS = (
             Figure("µs", Better.LOWER, (), "CPU of the API per task"),
             Figure("µs", Better.LOWER, (), "CPU of Redis per task"),
         ),
-        ours=Side("Celeriac", "start.py api with its defaults: checks, a record, its message", ours),
+        ours=Side("Celeriac", "start.py api, a process for each core: checks, a record, its message", ours),
         baselines=(
             Side(
                 THIN,

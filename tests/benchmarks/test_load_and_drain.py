@@ -1,0 +1,84 @@
+"""How requests are sent and counted, and how the rate of a drain is taken."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import http_load
+from benchmarks.draining import RATE, drain_round
+from benchmarks.http_load import LoadError, requests_per_second
+from benchmarks.processes import memory_server
+from tests.servers import HttpTarget
+
+CLIENTS = [None, *([http_load.WRK] if http_load.WRK else [])]
+LOOKS_FOR_WORK_AFTER_SECONDS = 0.3
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Counts what it gets, and answers with the status that the path names."""
+
+    protocol_version = "HTTP/1.1"
+    bodies: list[bytes]
+
+    def do_POST(self) -> None:
+        self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        with contextlib.suppress(ConnectionError):  # the client has seen enough
+            self.send_response(int(self.path[1:]))
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[HttpTarget]:
+    Handler.bodies = []
+    with HttpTarget(Handler).serving() as target:
+        yield target
+
+
+@pytest.mark.parametrize("wrk", CLIENTS)
+def test_requests_are_counted_as_the_server_counts_them(
+    wrk: str | None, server: HttpTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_load, "WRK", wrk)
+    port = server.server_address[1]
+    rate = requests_per_second(port, "/201", '{"a": "\\"b\\""}', 4, 1.0, tmp_path)
+    assert set(Handler.bodies) == {b'{"a": "\\"b\\""}'}
+    assert 0.5 * len(Handler.bodies) < rate <= len(Handler.bodies)
+
+
+@pytest.mark.parametrize("wrk", CLIENTS)
+def test_an_answer_with_another_status_is_an_error(
+    wrk: str | None, server: HttpTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_load, "WRK", wrk)
+    with pytest.raises(LoadError):
+        requests_per_second(server.server_address[1], "/503", "{}", 4, 1.0, tmp_path)
+
+
+class LateQueue:
+    """A queue whose worker looks for work only after a while, and then is fast."""
+
+    def add(self, count: int) -> None:
+        self._count, self._began, self._looks = count, time.monotonic(), 0
+
+    def left(self) -> int:
+        if time.monotonic() - self._began < LOOKS_FOR_WORK_AFTER_SECONDS:
+            return self._count
+        self._looks += 1
+        return self._count // 2 if self._looks == 1 else 0
+
+
+def test_the_rate_of_a_drain_begins_with_the_first_task_that_ends(tmp_path: Path) -> None:
+    with memory_server(tmp_path) as url:
+        found = drain_round([], url, LateQueue(), 100)
+    assert found[RATE] > 100 / LOOKS_FOR_WORK_AFTER_SECONDS

@@ -110,10 +110,12 @@ def test_without_a_public_url_there_is_no_link() -> None:
     assert json.loads(message.body)["attachments"][0]["content"]["actions"] == []
 
 
-def test_every_type_of_notice_has_words_in_both_languages() -> None:
+def test_every_type_of_notice_has_words_in_both_languages_and_a_word_that_all_share() -> None:
     for type_ in NoticeType:
-        for language in ("en", "zh"):
-            assert "it" in whole_text("wecom", Notice(type_, "it", NOW_MS), language=language)
+        for language, word in (("en", "Time"), ("zh", "时间")):
+            text = whole_text("dingtalk", Notice(type_, "it", NOW_MS), language=language)
+            assert "it" in text
+            assert word in text  # docs/alerts.md names it as a keyword for DingTalk
 
 
 # --- signatures, by lines of the test's own ---------------------------------------------------------

@@ -275,7 +275,18 @@ else:
     )
 
 
+class AlertState(Model):
+    """What the alert rule of a scheduled task knows. Beat updates it about once a second."""
+
+    told: list[Literal["failed", "stopped", "missed", "late", "silent"]] = Field(
+        description="What the channels were told of and is not over."
+    )
+    last_told_at: Time | None = Field(description="When they were told something last.")
+    last_success_at: Time | None
+
+
 class _WholeSchedule(ScheduledTaskSummary):
+    alert_state: AlertState | None = Field(description="Null if there is no alert rule, or nothing has happened yet.")
     next_runs: list[Time] = Field(
         max_length=5, description="The next five firings; empty while the schedule is paused and after it has ended."
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from app.api import responses
 from app.api.problems import fields_json
+from app.domain.alerts.watch import WatchState
 from app.domain.errors import Problem
 from app.domain.fields import secret_names
 from app.domain.kinds import KINDS
@@ -232,8 +233,19 @@ def schedule_json(schedule: Schedule) -> bytes:
         **_schedule_summary(schedule),
         **_shown_spec(model, schedule),
         "next_runs": [to_rfc3339(ms) for ms in upcoming],
+        "alert_state": _alert_state(schedule.alert_state),
     }
     return write(model, values)
+
+
+def _alert_state(state: WatchState | None) -> dict[str, Any] | None:
+    if state is None:
+        return None
+    return {
+        "told": list(state.told),
+        "last_told_at": time_or_none(state.told_ms or None),
+        "last_success_at": time_or_none(state.last_success_ms or None),
+    }
 
 
 def _schedule_summary(schedule: Schedule) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from app.domain.alerts.watch import WatchState
 from app.domain.fields import Kept, names_kept
 from app.domain.names import Match, NamePattern
 from app.domain.spec import ScheduleSpec
@@ -27,7 +29,7 @@ class Schedule:
     """A scheduled task at the time it was read. Times are ms since 1970.
 
     spec: the stored fields of the spec, both those of its tasks and those that define when it fires. `revision` counts
-    changes.
+    changes. alert_state: what its alert rule knows, if it was read alone and there is a rule.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Schedule:
     last_task_id: str | None = None
     key: str | None = None
     revision: str = "1"
+    alert_state: WatchState | None = None
 
     @property
     def name(self) -> str:
@@ -121,8 +124,12 @@ class ScheduleStore:
 
     def get(self, schedule_id: str) -> Schedule | None:
         """One scheduled task, or None."""
-        record, *beside = self._scripts("schedule_read", schedule_id=schedule_id)
-        return _read(schedule_id, record, *beside) if record else None
+        record, alert_state, *beside = self._scripts("schedule_read", schedule_id=schedule_id)
+        if not record:
+            return None
+        schedule = _read(schedule_id, record, *beside)
+        state = WatchState.from_json(json.loads(alert_state)) if alert_state else None
+        return replace(schedule, alert_state=state)
 
     def page(self, filters: ScheduleFilters, limit: int, cursor: str | None = None) -> SchedulePage:
         """A page, newest first, as TaskListing.page: without the fields of their bodies."""

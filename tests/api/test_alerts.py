@@ -192,6 +192,22 @@ def test_a_schedule_that_fails_is_told_once_and_its_recovery_too(
     assert [item["type"] for item in found] == ["alert.recovered", "alert.failed"]
 
 
+def test_a_schedule_shows_what_its_channels_were_told_and_when(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:
+    path = f"/api/scheduled-tasks/{api.schedule(alert=OPS)['id']}"
+    assert api.get(path).get_json()["alert_state"] is None
+    (task_id,) = alerts.fire()
+    worker.fail(task_id)
+    alerts.told()
+    failed = {"told": ["failed"], "last_told_at": "2026-11-23T08:31:00.000Z", "last_success_at": None}
+    assert api.get(path).get_json()["alert_state"] == failed
+    (task_id,) = alerts.fire()
+    worker.succeed(task_id)
+    alerts.told()
+    well = {"told": [], "last_told_at": "2026-11-23T08:32:00.000Z", "last_success_at": "2026-11-23T08:32:00.000Z"}
+    assert api.get(path).get_json()["alert_state"] == well
+    assert api.patch(path, {"name": "other"}).get_json()["alert_state"] == well
+
+
 def test_firings_that_did_not_happen_are_told(api: Api, alerts: Alerts) -> None:
     api.schedule(alert=OPS, overlap="skip")
     alerts.fire()

@@ -75,7 +75,11 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class WatchState:
-    """What is known of one schedule. `told`: the conditions that its channels were told of and that last."""
+    """What is known of one schedule.
+
+    failures, failing_since_ms, last_failed_id: of the current row of failures. told: what its channels were told of and
+    is not over. told_ms: when they were told something last.
+    """
 
     failures: int = 0
     failing_since_ms: int = 0
@@ -141,11 +145,13 @@ def _failure_owed(state: WatchState, at_ms: int) -> Owed:
 
 
 def _succeeded(rule: ScheduleAlert, state: WatchState, event: Ended) -> Step:
-    following = WatchState(last_success_ms=max(event.at_ms, state.last_success_ms))
+    following = WatchState(last_success_ms=max(event.at_ms, state.last_success_ms), told_ms=state.told_ms)
     if _lasting(state) is None or "recovered" not in rule.on:
         return following, ()
     since_ms = state.failing_since_ms or state.told_ms
-    return following, (Owed(NoticeType.RECOVERED, event.at_ms, event.task_id, state.failures, since_ms),)
+    return replace(following, told_ms=event.at_ms), (
+        Owed(NoticeType.RECOVERED, event.at_ms, event.task_id, state.failures, since_ms),
+    )
 
 
 def _looked(rule: ScheduleAlert, state: WatchState, event: Look) -> Step:

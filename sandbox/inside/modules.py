@@ -102,7 +102,7 @@ ADMITTED: dict[str, str] = {
 }
 
 #: Those that children of the lean zygote have.
-LEAN = words("__future__ math time")
+LEAN = words("__future__ json math re string time")
 
 #: Public names that are missing, with the reason; and whole modules that people ask for.
 LEFT_OUT = {

@@ -15,7 +15,7 @@ from RestrictedPython.transformer import INSPECT_ATTRIBUTES
 
 from sandbox import Failure, Limits, Program, Sandbox, Verdict, protocol
 from sandbox.codes import Kept, key_of
-from sandbox.inside import names
+from sandbox.inside import modules, names
 from tests.box.programs import Runner, plain
 from tests.servers import child_pids, wait_until, zygote_pid
 
@@ -69,6 +69,9 @@ SAME = {
     "an exception group": "def main():\n    try: raise ExceptionGroup('g', [ValueError(1), KeyError(2)])\n    except ExceptionGroup as e: return [str(x) for x in e.exceptions]",
     "math": "import math\ndef main():\n    return [math.floor(math.pi), math.gcd(12, 18), math.sqrt(16)]",
     "time": "import time\ndef main():\n    time.sleep(0.001)\n    return time.time() > 1e9 and time.gmtime(0).tm_year",
+    "json": "import json\nclass E(json.JSONEncoder):\n    def default(self, o): return sorted(o)\ndef main():\n    return json.dumps(json.loads('[1, {\"a\": null}]'), indent=1) + json.dumps({1}, cls=E)",
+    "re": "import re\ndef main():\n    return re.sub(r'(?P<a>\\w)x', lambda m: m['a'].upper(), 'ax bx') + str(re.compile('x', re.I | re.M))",
+    "string": "import string\ndef main():\n    return string.Template('$a').substitute(a=1) + string.Formatter().format('{0.imag}', 3)",
     "match": "def main():\n    match [1, {'k': 2}]:\n        case [a, {'k': b}]: return a + b",
     "sets": "def main():\n    return sorted({3, 1} | frozenset([2]))",
     "bytes": "def main():\n    return list(bytearray(b'abc')) + [bytes('é', 'utf-8').hex()]",
@@ -83,7 +86,7 @@ MISSED = {
 }
 #: What can be seen in the code.
 SEEN = {
-    "an import": "import json\ndef main():\n    return json.dumps([1])",
+    "an import": "import csv\ndef main():\n    return csv.QUOTE_ALL",
     "an import in a function": "def main():\n    from datetime import date\n    return str(date(2026, 1, 2))",
     "eval": "def main():\n    return eval('1 + 1')",
     "a coroutine": "async def f():\n    return 1\nasync def main():\n    return await f()",
@@ -176,6 +179,16 @@ def test_limits_hold_in_a_lean_child(fresh: Sandbox) -> None:
 def test_nothing_of_one_program_is_there_for_the_next(fresh: Sandbox) -> None:
     source = "seen = []\ndef main():\n    seen.append(1)\n    return [len(seen), sorted(globals())]"
     assert [each.result_json for each in _thrice(fresh, source)] == [b'[1,["__doc__","__name__","main","seen"]]'] * 3
+
+
+@pytest.mark.parametrize("module", modules.LEAN)
+def test_a_module_is_the_same_in_both_zygotes(fresh: Sandbox, module: str) -> None:
+    source = f"import {module} as m\ndef main():\n    return [[n, str(type(getattr(m, n)))] for n in dir(m)]"
+    before = _lean_runs(fresh)
+    first, *later = [each.result_json for each in _thrice(fresh, source)]
+    assert first is not None
+    assert later == [first, first]
+    assert _lean_runs(fresh) > before
 
 
 # --- what a child may send to be kept ----------------------------------------------------------------

@@ -90,6 +90,12 @@ def die_with_parent() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def trim_memory() -> None:
+    """Give back what the allocator holds for later: it would be copied with each fork."""
+    if hasattr(_libc, "malloc_trim"):  # glibc
+        _libc.malloc_trim(0)
+
+
 def unshare(flags: int) -> None:
     """Raises OSError."""
     _checked(_libc.unshare(flags), "unshare")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import importlib.machinery
 import importlib.util
+import marshal
 import os
 import signal
 import sys
@@ -24,8 +26,28 @@ def prepare_imports(*, lean: bool = False) -> None:
     package = types.ModuleType("sandbox")
     package.__path__ = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
     sys.modules["sandbox"] = package
-    if not lean:
+    if lean:
+        importlib.machinery.SourceFileLoader.source_to_code = _compiled_elsewhere  # type: ignore[assignment,method-assign]
+    else:
         _import_zones()
+
+
+def _compiled_elsewhere(_: object, source: bytes, path: str) -> types.CodeType:
+    """Compile a module in a process of its own: what the compiler needs in passing would stay with the zygote."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with open(writing, "wb") as result:
+                result.write(marshal.dumps(compile(source, path, "exec", dont_inherit=True)))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as result:
+        compiled = result.read()
+    os.waitpid(pid, 0)
+    code: types.CodeType = marshal.loads(compiled)  # noqa: S302  (our own)
+    return code
 
 
 def _import_zones() -> None:
@@ -67,6 +89,7 @@ def main(arguments: list[str]) -> None:
     version = policy_version(arguments[1:])
     work = _make_lean(arguments) if lean else _make_full(arguments)
     gc.collect()
+    system.trim_memory()
     gc.freeze()  # a collection writes to every object it visits; frozen objects stay shared between processes
     layers = confine.confine_process(_values(arguments, "--without="))
     gc.freeze()

@@ -18,7 +18,9 @@ _JOB_FDS, _NONE = [lockdown.JOB_FD], ()
 
 
 class Work(Protocol):
-    """What the children of a zygote can do."""
+    """What the children of a zygote can do. rehearses: whether they do something first, if there is time."""
+
+    rehearses: bool
 
     def rehearse(self) -> None:
         """Do something small, for nothing: the memory that it touches is this child's own from then on.
@@ -35,7 +37,7 @@ class Work(Protocol):
 def live(job_fd: int, memory_bytes: int, cpu_seconds: int | None, work: Work) -> None:
     """Everything, from the fork to the last word."""
     lockdown.lock_down(job_fd, memory_bytes, cpu_seconds)
-    if not _job_comes_soon():
+    if work.rehearses and not _job_comes_soon():
         work.rehearse()
     received = _receive_job()
     if received is not None:

@@ -127,5 +127,6 @@ MEASUREMENTS = (
         quick=Size(tasks=30, kills=1, patience_seconds=18),
         rounds=1,
         warm_up_rounds=0,
+        is_headline=True,
     ),
 )

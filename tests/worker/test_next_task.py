@@ -82,14 +82,13 @@ def test_a_queue_that_is_no_longer_consumed_is_left_alone(
     redis_url: str, service: TaskService, start_worker: Start
 ) -> None:
     start_worker("one", "--concurrency=1", "-Q", "celeriac.code")
-    tasks = [service.create(code(SLEEPS.format(0.2))).id for _ in range(BACKLOG)]
+    tasks = [service.create(code(SLEEPS.format(0.5))).id for _ in range(BACKLOG)]  # far longer than the command takes
     celery(redis_url, "control", "cancel_consumer", "celeriac.code")
     running = [task_id for task_id in tasks if service.get(task_id).status is Status.RUNNING]
     for task_id in running:
         service.get(task_id, wait_seconds=10)
     statuses = [service.get(task_id).status for task_id in tasks]
-    assert Status.RUNNING not in statuses
-    assert statuses.count(Status.QUEUED) > BACKLOG / 4
+    assert set(statuses) == {Status.SUCCEEDED, Status.QUEUED}
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])

@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.processes import cpu_seconds, folder, free_port, running, server, server_pid, wait_for_http
 
 START_SECONDS = 60
+IDLE_SECONDS = 5
 NOTHING: Mapping[str, str] = MappingProxyType({})
 #: A task that stays waiting for a day.
 WAITING_TASK: dict[str, Any] = {
@@ -76,6 +77,7 @@ class Api:
 
     def __init__(self, port: int, log: Path) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
+        self._used_at = time.monotonic()
         self._log = log
 
     def call(self, method: str, path: str, body: Any, status: int = 201, **headers: str) -> Any:
@@ -84,10 +86,13 @@ class Api:
 
     def send(self, method: str, path: str, body: str | None, status: int = 201, **headers: str) -> bytes:
         """The response to a body that is JSON already."""
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
+            self._connection.close()  # the API may have closed it; the request opens another
         given = {} if body is None else {"Content-Type": "application/json"}
         self._connection.request(method, path, body, given | headers)
         response = self._connection.getresponse()
         text = response.read()
+        self._used_at = time.monotonic()
         if response.status != status:
             raise RuntimeError(f"{method} {path} was answered with {response.status}: {text[:500]!r}")
         return text

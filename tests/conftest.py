@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make tests independent of whoever has started pytest."""
+    inherited.shorten_tmpdir()
     parallel.configure(config)
     if not parallel.is_distributing(config):
         inherited.forget()

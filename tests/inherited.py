@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import tempfile
 
 from app.settings import Settings
 
@@ -19,9 +20,17 @@ OTHERS = (
     "PYTHONDEVMODE",
     "CELERIAC_PARENT_PID",
 )
+#: The path of a socket in a folder of pytest's has to fit into 104 characters.
+MAX_TMPDIR_LENGTH = 30
 PREFIXES = ("CELERY_", "FLASK_")
 #: Python ignores these itself, and Popen restores them.
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+def shorten_tmpdir() -> None:
+    """Replace a TMPDIR whose path is too long for the sockets in it."""
+    if len(os.fsencode(tempfile.gettempdir())) > MAX_TMPDIR_LENGTH:
+        os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
 
 
 def forget() -> None:

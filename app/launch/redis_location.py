@@ -21,6 +21,8 @@ from urllib.parse import quote
 from app.settings import Settings, SettingsError
 
 MAX_SOCKET_PATH_BYTES = 100  # systems allow 104 to 108
+#: For where TMPDIR has a long path too.
+SHORT_FOLDER = Path("/tmp")  # noqa: S108 - the folder in it is made private, and checked before it is trusted
 LOCALHOST = ("localhost", 6379)
 ANSWER_SECONDS = 0.3
 # urlsplit would refuse a list of Sentinels in which an IPv6 address is not the first.
@@ -59,11 +61,11 @@ def require_redis_url(settings: Settings) -> str:
 
 def socket_path(settings: Settings) -> Path:
     """The path of the embedded server's socket: in VAR_DIR, or in a folder with a short path if that is too long."""
-    path = settings.var_dir / "redis.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
-        return path
     digest = hashlib.sha256(os.fsencode(settings.var_dir) + b":%d" % os.getuid()).hexdigest()
-    return Path(tempfile.gettempdir()) / f"celeriac-{digest[:16]}" / "redis.sock"
+    short_name = f"celeriac-{digest[:16]}"
+    folders = (settings.var_dir, Path(tempfile.gettempdir()) / short_name, SHORT_FOLDER / short_name)
+    paths = [folder / "redis.sock" for folder in folders]
+    return next((path for path in paths if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES), paths[-1])
 
 
 def socket_url(settings: Settings) -> str:

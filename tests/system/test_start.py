@@ -118,7 +118,7 @@ def test_a_page_of_another_origin_can_change_nothing(system: Started) -> None:
 
 
 def test_the_embedded_folder_is_private(system: Started) -> None:
-    folder = Path(system.wait_for(r"data in (\S+)\)")[1])
+    folder = Path(system.wait_for(r"data in (.+)\)")[1])
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "redis.sock").stat().st_mode & 0o777 == 0o600
 
@@ -157,7 +157,7 @@ def test_no_api_task_runs_before_the_api_answers(start: Start, server: EmbeddedS
 
 
 def test_second_start_on_the_same_folder_says_who_has_it(system: Started, tmp_path: Path) -> None:
-    folder = system.wait_for(r"data in (\S+)\)")[1]
+    folder = system.wait_for(r"data in (.+)\)")[1]
     second = run("--port", str(free_port()), VAR_DIR=folder)
     assert second.returncode == 1
     assert second.stderr == (

@@ -126,13 +126,27 @@ class Sandbox:
     def start(self) -> None:
         """Start the zygotes. Raises SandboxError, in particular LayersMissing if a required layer is not active."""
         try:
-            self._full.live_link()
+            self._begin(self._full)
             if self._runs_programs:
-                self._lean.live_link()
+                self._begin(self._lean)
         except LayersMissing:
             self.close()
             raise
         self._watch_forks()
+
+    @staticmethod
+    def _begin(pool: Pool) -> None:
+        """Start a pool's zygote. One that is killed before it is ready is started again, as it would be later on."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                pool.live_link()
+                return
+            except LayersMissing:
+                raise
+            except SandboxError:
+                if attempt == TRIES:
+                    raise
+                time.sleep(_RESTART_PAUSE_SECONDS * attempt)
 
     def close(self) -> None:
         """End the zygotes and every child."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +84,33 @@ def test_a_default_timeout_of_sockets_does_not_reach_the_child(fresh: Sandbox) -
     finally:
         socket.setdefaulttimeout(None)
     assert results == [b"1"] * 3
+
+
+def zygotes() -> set[int]:
+    """The zygotes among the children of this process."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if b"zygote.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.add(int(pid))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
+def test_a_zygote_that_is_killed_while_it_starts_is_started_again(fresh: Sandbox) -> None:
+    before = zygotes()
+    killed = []
+
+    def kill_the_first() -> None:
+        while not (found := zygotes() - before):
+            time.sleep(0.001)
+        os.kill(min(found), signal.SIGKILL)  # an interpreter that starts is not ready for many milliseconds
+        killed.append(min(found))
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    fresh.start()
+    killer.join()
+    assert len(killed) == 1
+    assert fresh.run(ONE, LIMITS).result_json == b"1"

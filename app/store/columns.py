@@ -95,8 +95,8 @@ TASK: dict[str, Column] = {
     # The result if it is short.
     "result": Column("re"),
     "stdout_truncated": Column("ot", _is_set),
-    "cpu_ms": Column("cpu", float),
-    "memory_kb": Column("mem", int),
+    "cpu_ms": Column("c", float),
+    "memory_kb": Column("m", int),
     # The current or last attempt.
     "epoch": Column("ep", int),
     "lease_until_ms": Column("ls", int),

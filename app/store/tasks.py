@@ -245,7 +245,7 @@ class TaskStore:
             queue_key=message.queue_key,
             message=message.payload,
             ending=ending,
-            result="" if _is_in_record(outcome) else outcome.result_json or "",
+            result=_stored_result(outcome)[1],
             stdout=outcome.stdout,
             attempt=dump_json(entry) if entry else "",
             reason=_reason(outcome, status, ending),
@@ -389,15 +389,18 @@ def _reason(outcome: Outcome, status: Status, ending: Ending) -> str:
     return reason_of(error_type, is_stopped=status is Status.STOPPED)
 
 
-def _is_in_record(outcome: Outcome) -> bool:
-    """Whether the result is short, so that it is a field of the record."""
-    return outcome.result_json is not None and len(outcome.result_json) <= INLINE_BYTES
+def _stored_result(outcome: Outcome) -> tuple[str | None, bytes]:
+    """The result as a field of the record if it is short, and what is kept beside the record. Null is not stored."""
+    result = outcome.result_json
+    if result is None or result == b"null":
+        return None, b""
+    return (result.decode(), b"") if len(result) <= INLINE_BYTES else (None, result)
 
 
 def _outcome_record(outcome: Outcome, duration_ms: float) -> list[str]:
     """Fields that an ended attempt adds to the record: short name, text, …"""
     values: dict[str, Any] = {
-        "result": (outcome.result_json or b"").decode() if _is_in_record(outcome) else None,
+        "result": _stored_result(outcome)[0],
         "duration_ms": round(duration_ms, 2),
         "error": None if outcome.failure is None else dump_json(outcome.failure.as_json()),
         "stdout_truncated": 1 if outcome.stdout_truncated else None,

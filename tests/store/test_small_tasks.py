@@ -63,6 +63,13 @@ def test_a_result_is_read_wherever_it_is_kept(
     assert (":result" in keys_of(raw_redis, task_id)) == (len(result) > INLINE_BYTES)
 
 
+def test_no_result_and_null_are_the_same(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    store.tasks.finish(claimed(store, task_id, clock()), replace(SUCCEEDED, result_json=b"null"), clock(), 1.0)
+    assert read(store, task_id).result_json is None
+    assert not raw_redis.hexists(store.keys.task(task_id), "re")
+
+
 def test_another_attempt_has_neither_result_of_the_one_before(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     failed = replace(FAILED, result_json=b'"short"')

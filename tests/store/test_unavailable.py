@@ -73,6 +73,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "schedules.run_now": lambda store: store.schedules.run_now(ID, new_task(0), 0),
     "recovery.waiting_until": lambda store: store.recovery.waiting_until(0, 10),
     "recovery.next_due_ms": lambda store: store.recovery.next_due_ms(),
+    "recovery.oldest_queued": lambda store: store.recovery.oldest_queued(),
     "recovery.lists_with_old": lambda store: store.recovery.lists_with_old(0),
     "recovery.queued_until": lambda store: store.recovery.queued_until(Kind.CODE, 5, 0, 10),
     "recovery.message_ms": lambda store: store.recovery.message_ms(Kind.CODE, 5, ID),

@@ -43,7 +43,7 @@ MEASUREMENTS = (
         ours=Side("Celeriac", SETUP, functools.partial(bytes_by_part, task=SMALL_TASK)),
         baselines=(),
         full=5_000,
-        quick=1_500,
+        quick=600,
         warm_up_rounds=0,
     ),
     Measurement(
@@ -56,7 +56,7 @@ MEASUREMENTS = (
         ours=Side("Celeriac", SETUP, functools.partial(bytes_by_part, task=LARGER_TASK)),
         baselines=(Side(SMALL, SETUP, functools.partial(bytes_by_part, task=SMALL_TASK)),),
         full=5_000,
-        quick=1_500,
+        quick=600,
         warm_up_rounds=0,
     ),
 )

@@ -180,7 +180,7 @@ const isEmpty = (value) => value === null || value === undefined || (typeof valu
 function changes(body, source) {
   const found = {};
   for (const { name } of FIELDS) {
-    const [before, now] = [source[name], body[name]];
+    const [before, now] = [name === "callback_on" && !source.callback_url ? null : source[name], body[name]];
     if (now === undefined && !isEmpty(before) && !["method", "follow_redirects"].includes(name)) found[name] = null;
     else if (now !== undefined && JSON.stringify(now) !== JSON.stringify(before)) found[name] = now;
   }

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 S = TypeVar("S")
 
-QUICK_ROUNDS = 3
+QUICK_ROUNDS = 2
 
 #: What one round of a side has found: the figure, or the figures by name where the measurement has several.
 Found = float | Mapping[str, float]

@@ -81,7 +81,7 @@ MEASUREMENTS = (
             Side(NONE, SETUP, functools.partial(late, divisor=0)),
         ),
         full=Size(1_000_000, 40),
-        quick=Size(5_000, 15),
+        quick=Size(5_000, 8),
         warm_up_rounds=0,
     ),
 )

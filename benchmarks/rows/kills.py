@@ -130,7 +130,7 @@ MEASUREMENTS = (
             Side(peer.name, peer.setup, functools.partial(theirs, peer=peer), (peer.package,)) for peer in PEERS
         ),
         full=FULL,
-        quick=Size(tasks=30, kills=1, patience_seconds=8, lease_seconds=2),
+        quick=Size(tasks=30, kills=1, patience_seconds=5, lease_seconds=2),
         rounds=1,
         warm_up_rounds=0,
         is_headline=True,

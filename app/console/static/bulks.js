@@ -1,6 +1,6 @@
 // Actions on many tasks: how far each is, and a way to end it.
 
-import { call, get } from "./api.js";
+import { Away, call, get } from "./api.js";
 import { attempt } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, number, when } from "./format.js";
@@ -36,7 +36,7 @@ export function bulksView(first, scope) {
 
 /** The next look at the page reports what went wrong. */
 function quiet(error) {
-  if (error.name !== "AbortError" && error.status === undefined && error.constructor.name !== "Away") throw error;
+  if (error.name !== "AbortError" && error.status === undefined && !(error instanceof Away)) throw error;
 }
 
 function progress(bulk, refresh) {

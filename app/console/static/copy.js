@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { t } from "./language.js";
 
 /** Copy text and say so. Where the browser does not permit it (a page without TLS), select it in a box instead. */
-export async function copyText(text) {
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     say(t("copied"));

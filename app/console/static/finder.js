@@ -12,15 +12,9 @@ const MOST = 8;
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const PAGES = [["#/", "nav.overview"], ["#/tasks", "nav.tasks"], ["#/failures", "nav.failures"], ["#/scheduled", "nav.scheduled"], ["#/work", "nav.work"], ["#/bulks", "nav.bulks"], ["#/notices", "nav.notices"], ["#/channels", "nav.channels"], ["#/new", "nav.new"], ["/docs", "nav.docs"]];
 
-let scope = null;
-
-export function startFinder() {
-  scope = new Scope();
-}
-
 export function openFinder() {
   if (document.querySelector("dialog[open]")) return;
-  const life = scope.child();
+  const life = new Scope();
   const field = h("input", { type: "search", id: "find", "aria-label": t("find.button"), placeholder: t("find.placeholder"), autocomplete: "off", maxlength: 190, role: "combobox", "aria-expanded": "true", "aria-controls": "found" });
   const found = h("ul", { id: "found", class: "found", role: "listbox", "aria-label": t("find.results") });
   const close = sheet(t("find.button"), h("div", {}, field, found));

@@ -89,14 +89,3 @@ const SHAPES = {
 export function tags(names) {
   return names.map((name) => h("span", { class: "tag" }, name));
 }
-
-/** "12 kB" */
-export function bytes(value) {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
-  let index = 0;
-  while (value >= 1000 && index < units.length - 1) {
-    value /= 1000;
-    index += 1;
-  }
-  return new Intl.NumberFormat(locale, { style: "unit", unit: units[index], unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
-}

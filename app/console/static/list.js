@@ -11,7 +11,7 @@ const PAGE_SIZE = 50;
 
 /**
  * {path, title, filters, columns: [{text, name?}], row(item), empty(fields), toQuery(fields), scope, selection?, order?}.
- * Returns {element, update(route), refresh(), items(), queryOf(), announce()}.
+ * Returns {element, update(route), refresh(), mark(), items()}; `mark` shows which item is open.
  */
 export function list({ path, title, filters, columns, row, empty, toQuery, scope, selection = null, order = (found) => found }) {
   let route = address.current();
@@ -103,7 +103,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
 
   const element = h("section", { class: "panel list", "aria-label": title }, h("h1", { class: "hidden" }, title), form.element, selection?.bar,
     h("div", { class: "news-line", "aria-live": "polite" }, news), h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title }, table), nothing, pages.element);
-  return { element, update, refresh, mark, items: () => items, fields: () => route.fields };
+  return { element, update, refresh, mark, items: () => items };
 }
 
 /** What decides which rows are shown: all but the open item. */

@@ -7,7 +7,6 @@ import { channelsView } from "./channels.js";
 import { say } from "./dialogs.js";
 import { byId, h } from "./dom.js";
 import { failuresView } from "./failures.js";
-import { startFinder } from "./finder.js";
 import { refreshTimes } from "./format.js";
 import { showHealth, startHeader } from "./header.js";
 import { startKeys } from "./keys.js";
@@ -146,7 +145,6 @@ async function start() {
   apply();
   writeTexts();
   startHeader();
-  startFinder();
   startKeys(() => view);
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the address names the page

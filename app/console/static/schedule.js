@@ -3,14 +3,13 @@
 import { call, get } from "./api.js";
 import * as address from "./address.js";
 import { copyButton, curlOf } from "./copy.js";
-import { attempt } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, exact, exactIn, json, number, ownZone, tags, when } from "./format.js";
 import { t, word } from "./language.js";
 import { row as noticeRow } from "./notices.js";
 import { cursorOf, pager } from "./pager.js";
 import { mayWrite } from "./permission.js";
-import { lastOutcome, remove, runNow } from "./schedules.js";
+import { lastOutcome, remove, runNow, turn } from "./schedules.js";
 import { scheduleBodyOf } from "./task-body.js";
 import { why } from "./tasks.js";
 import { timeline } from "./timeline.js";
@@ -83,19 +82,14 @@ async function expectedRuns(schedule, signal) {
 }
 
 function title(schedule, refresh) {
-  const path = `/api/scheduled-tasks/${schedule.id}`;
-  const post = (action) => async () => {
-    await attempt(() => call("POST", `${path}/${action}`), t(`schedule.${action}.done`));
-    await refresh();
-  };
   const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: act, "data-key": key }, t(`schedule.do.${key}`));
   const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`schedule.do.${key}`));
   const isWriter = mayWrite();
   return [
     h("h1", {}, schedule.name), badge(schedule.status), tags(schedule.tags),
     h("div", { class: "actions" },
-      isWriter && schedule.status === "active" && button("pause", post("pause")),
-      isWriter && schedule.status === "paused" && button("resume", post("resume"), "primary"),
+      isWriter && schedule.status === "active" && button("pause", () => turn(schedule, "pause", refresh)),
+      isWriter && schedule.status === "paused" && button("resume", () => turn(schedule, "resume", refresh), "primary"),
       isWriter && button("run", () => runNow(schedule)),
       isWriter && link("edit", { schedule: schedule.id }),
       isWriter && link("duplicate", { fromSchedule: schedule.id }),

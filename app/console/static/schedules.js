@@ -76,19 +76,20 @@ export function lastOutcome(schedule) {
 }
 
 function buttons(schedule, refresh) {
-  const path = `/api/scheduled-tasks/${schedule.id}`;
   const button = (key, act, kind = "quiet") =>
     h("button", { type: "button", class: `button small ${kind}`, "aria-label": t(`schedule.${key}.label`, { name: schedule.name }), onclick: act, "data-key": `${schedule.id} ${key}` }, t(`schedule.do.${key}`));
-  const post = (action) => async () => {
-    await attempt(() => call("POST", `${path}/${action}`), t(`schedule.${action}.done`));
-    await refresh();
-  };
   return [
-    schedule.status === "active" && button("pause", post("pause")),
-    schedule.status === "paused" && button("resume", post("resume")),
+    schedule.status === "active" && button("pause", () => turn(schedule, "pause", refresh)),
+    schedule.status === "paused" && button("resume", () => turn(schedule, "resume", refresh)),
     button("run", () => runNow(schedule)),
     button("delete", () => remove(schedule, refresh), "danger-quiet"),
   ];
+}
+
+/** Pause or resume a schedule; `after` follows in any case. */
+export async function turn(schedule, action, after) {
+  await attempt(() => call("POST", `/api/scheduled-tasks/${schedule.id}/${action}`), t(`schedule.${action}.done`));
+  await after();
 }
 
 export function runNow(schedule) {

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 KEY_PREFIX = "whsec_"
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
+_QUAD, _TWO_BYTES, _BYTE = "([A-Za-z0-9+/]{4})", "[A-Za-z0-9+/]{3}=?", "[A-Za-z0-9+/]{2}(==)?"
+#: The text form of a secret in full, for schemas: 24 to 62 bytes, or 63 and 64.
+SECRET_PATTERN = f"^{KEY_PREFIX}{_QUAD}{{8}}({_QUAD}{{0,12}}({_TWO_BYTES}|{_BYTE})?|{_QUAD}{{13}}({_BYTE})?)$"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ def system_lookup(host: str, port: int, flags: int = 0) -> list[Endpoint]:
 
 def literal_endpoints(host: str, port: int) -> list[Endpoint]:
     """Return the address if the host is one, in any form that the system's resolver accepts (0x7f.1, 2130706433,
-    0177.0.0.1 …). Makes no DNS query."""
+    0177.0.0.1 …) or that browsers do (127.0.0.1. with its dot). Makes no DNS query."""
     try:
-        return system_lookup(host, port, flags=socket.AI_NUMERICHOST)
+        return system_lookup(host.removesuffix("."), port, flags=socket.AI_NUMERICHOST)
     except OSError:
         return []
 

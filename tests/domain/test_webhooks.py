@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from app.domain.webhooks import WebhookSecret, webhook_headers
+from app.domain.webhooks import SECRET_PATTERN, WebhookSecret, webhook_headers
 from app.settings import SettingsError, read_settings
 
 TEXT = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -75,6 +76,17 @@ def test_without_a_secret_there_is_no_signature() -> None:
 
 def test_a_secret_is_not_shown() -> None:
     assert "key" not in repr(SECRET)
+
+
+@given(st.from_regex(SECRET_PATTERN, fullmatch=True))
+def test_what_the_pattern_describes_is_a_secret(text: str) -> None:
+    assert 24 <= len(WebhookSecret.parse(text).key) <= 64
+
+
+@given(st.binary(min_size=24, max_size=64), st.booleans())
+def test_the_pattern_describes_every_secret(key: bytes, padded: bool) -> None:
+    text = "whsec_" + base64.b64encode(key).decode()
+    assert re.fullmatch(SECRET_PATTERN, text if padded else text.rstrip("="))
 
 
 def test_padding_may_be_left_out() -> None:

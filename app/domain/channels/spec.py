@@ -11,7 +11,7 @@ from pydantic import Field
 from app.domain.channels.notice import Language
 from app.domain.checks import Fields, checked
 from app.domain.url import check_url
-from app.domain.webhooks import WebhookSecret
+from app.domain.webhooks import SECRET_PATTERN, WebhookSecret
 
 MAX_RECIPIENTS = 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -69,7 +69,7 @@ def _shaped(shape: str, pattern: str, max_length: int) -> Any:
 
 Url = Annotated[str, _shaped("http-url", "^[Hh][Tt][Tt][Pp][Ss]?://", 2048), checked(check_url)]
 MailUrl = Annotated[str, _shaped("mail-url", "^smtps?://", 512), checked(_check_mail_url)]
-SigningSecret = Annotated[str, _shaped("whsec", "^whsec_", 512), checked(WebhookSecret.parse)]
+SigningSecret = Annotated[str, _shaped("whsec", SECRET_PATTERN, 94), checked(WebhookSecret.parse)]
 Token = Annotated[str, _shaped("telegram-token", f"^{_TOKEN.pattern}$", 256), checked(_check_token)]
 ChatId = Annotated[str, _shaped("chat-id", f"^({_CHAT_ID.pattern})$", 70), checked(_check_chat_id)]
 Address = Annotated[str, _shaped("email", "@", 254), checked(_check_address)]

@@ -291,8 +291,8 @@ class Settings:
     redis_url: str = _setting(
         "",
         _redis_url,
-        "Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://` or `sentinel://`. If empty, see "
-        '"Which Redis is used".',
+        "Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://` or `sentinel://`. If empty, "
+        "docs/redis.md says which is used.",
     )
     durability: str = _setting(
         "everysec",

@@ -27,7 +27,8 @@ from tasks.http.errors import CallError
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-ERRORS = (ROOT / "docs" / "errors.md").read_text()
+DOCS = ROOT / "docs"
+ERRORS = (DOCS / "errors.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
 PAGES += [ROOT / "tasks" / "celery_seam" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -55,23 +56,24 @@ def _default_words(field: dataclasses.Field[Any]) -> str:
 
 
 def settings_table() -> list[str]:
-    """The rows that the README must have, in this order."""
+    """The rows that docs/settings.md must have, in this order."""
     return [
         f"| `{field.name.upper()}` | {_default_words(field)} | {field.metadata['help']} |"
         for field in dataclasses.fields(Settings)
     ]
 
 
-def test_the_readme_has_the_table_of_settings() -> None:
-    written = [line for line in _section("Settings").splitlines() if line.startswith("| `")]
+def test_the_table_of_settings_is_right() -> None:
+    written = [line for line in (DOCS / "settings.md").read_text().splitlines() if line.startswith("| `")]
     expected = settings_table()
-    assert written == expected, "the README's table of settings should be:\n" + "\n".join(expected)
+    assert written == expected, "the table in docs/settings.md should be:\n" + "\n".join(expected)
 
 
-def _section(title: str) -> str:
-    """The README's text from a heading to the next of the same level."""
-    match = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
-    assert match, f"the README has no section {title!r}"
+def _section(page: str, title: str) -> str:
+    """The text of a page in docs/ from a heading to the next of the same level."""
+    pattern = rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)"
+    match = re.search(pattern, (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert match, f"docs/{page} has no section {title!r}"
     return match[1]
 
 
@@ -95,8 +97,10 @@ def _endpoints() -> set[str]:
     }
 
 
-def test_the_readme_lists_every_endpoint_and_no_other() -> None:
-    written = set(re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", _section("The API"), re.MULTILINE))
+def test_the_table_of_calls_has_every_endpoint_and_no_other() -> None:
+    written = set(
+        re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", _section("api.md", "Calls"), re.MULTILINE)
+    )
     assert written == _endpoints()
 
 
@@ -105,12 +109,12 @@ def test_the_readme_lists_every_endpoint_and_no_other() -> None:
 
 @pytest.mark.parametrize("word", [*Status, *ScheduleStatus, *TaskType])
 def test_the_glossary_has_every_status_and_type(word: str) -> None:
-    assert f"`{word}`" in _section("Words")
+    assert f"`{word}`" in _section("how-it-works.md", "Words")
 
 
 @pytest.mark.parametrize("layer", SANDBOX_LAYERS)
-def test_the_readme_tells_what_each_layer_of_the_sandbox_stops(layer: str) -> None:
-    assert f"\n| `{layer}` |" in _section("The sandbox")
+def test_the_docs_tell_what_each_layer_of_the_sandbox_stops(layer: str) -> None:
+    assert f"\n| `{layer}` |" in (DOCS / "sandbox.md").read_text()
 
 
 def test_every_problem_type_is_documented() -> None:
@@ -248,6 +252,11 @@ def test_links_lead_somewhere(path: Path) -> None:
         if not page.exists() or (anchor and anchor not in _anchors(page)):
             broken.append(link)
     assert broken == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_the_readme_leads_to_every_page(page: Path) -> None:
+    assert f"](docs/{page.name})" in README
 
 
 def _anchors(page: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""The pages that quote results: `results/README.md`, and the marked parts of the README and docs/performance.md.
+"""The pages that quote results: `results/README.md`, and the marked parts of both READMEs and docs/performance.md.
 
 Every figure in them comes from a JSON file in the folder of results; nobody types one.
 """
@@ -13,7 +13,8 @@ from benchmarks import catalogue, plot, table
 from benchmarks.processes import ROOT
 from benchmarks.results import Result, read
 
-README, PERFORMANCE = ROOT / "README.md", ROOT / "docs" / "performance.md"
+READMES = ROOT / "README.md", ROOT / "README.zh-CN.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 OVERVIEW = "headlines.svg"
 NOTHING_YET = "*No full run has been recorded yet: `python -m benchmarks` writes this part.*"
@@ -27,7 +28,8 @@ def write(folder: Path, *, update_docs: bool) -> None:
     if chosen := headlines(results):
         (folder / OVERVIEW).write_text(plot.overview(chosen))
     if update_docs:
-        for path, part in ((README, short(results)), (PERFORMANCE, long(results))):
+        parts = {**dict.fromkeys(READMES, short(results)), PERFORMANCE: long(results)}
+        for path, part in parts.items():
             path.write_text(with_part(path.read_text(), part))
 
 

@@ -29,7 +29,14 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 DOCS = ROOT / "docs"
 ERRORS = (DOCS / "errors.md").read_text()
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"]
+CHINESE = (ROOT / "README.zh-CN.md").read_text()
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "README.zh-CN.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "benchmarks" / "README.md",
+]
 PAGES += [ROOT / "tasks" / "celery_seam" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 NOW_MS = 1_795_000_000_000
@@ -236,6 +243,37 @@ def test_the_six_examples_are_valid_and_cover_both_kinds_and_three_types() -> No
         spec = parse_schedule(body, lambda _: []) if "scheduled" in path else parse_task(body, NOW_MS, lambda _: [])
         cells.append((spec.kind, TaskType(spec.task_type)))
     assert sorted(cells) == sorted(itertools.product(Kind, TaskType))
+
+
+# --- the README in Chinese -------------------------------------------------------------------------
+
+
+def test_both_readmes_have_the_same_commands_and_answers() -> None:
+    pattern = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+    assert pattern.findall(CHINESE) == pattern.findall(README)
+
+
+def _without_blocks(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"),
+    [
+        ("headings", r"^(#+) "),
+        ("list items", r"^- "),
+        ("rows and columns of tables", r"^\||(?<= )\|(?= )|\|$"),
+        ("code", r"`[^`\n]+`"),
+        ("links", r"\]\(([^)#\s]+)"),
+    ],
+)
+def test_both_readmes_are_built_alike(what: str, pattern: str) -> None:
+    """Each line has the same headings, cells, code and links. The order within a line is the language's own."""
+    lines = [line for line in _without_blocks(README).splitlines() if not line.startswith("中文")]
+    translated = [line for line in _without_blocks(CHINESE).splitlines() if not line.startswith("English")]
+    assert len(lines) == len(translated)
+    for line, other in zip(lines, translated, strict=True):
+        assert sorted(re.findall(pattern, line)) == sorted(re.findall(pattern, other)), (what, line, other)
 
 
 # --- links and requirements ------------------------------------------------------------------------

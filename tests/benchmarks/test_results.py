@@ -130,7 +130,9 @@ def test_a_page_without_marks_is_refused() -> None:
         pages.with_part("a page", "a part")
 
 
-@pytest.mark.parametrize(("path", "part"), [(pages.README, pages.short), (pages.PERFORMANCE, pages.long)])
+@pytest.mark.parametrize(
+    ("path", "part"), [*((readme, pages.short) for readme in pages.READMES), (pages.PERFORMANCE, pages.long)]
+)
 def test_the_docs_quote_the_recorded_results_and_nothing_else(path: Path, part: Any) -> None:
     folder = pages.ROOT / "benchmarks" / "results"
     text = path.read_text()

@@ -156,3 +156,17 @@ def test_the_output_is_followed_searched_and_kept(browser: Chromium, system: Sta
     browser.fill(".output-bar input", "line 1")
     browser.wait_for_text("11 matches", ".output-bar")
     assert texts(browser, ".output")[0].count("\n") == 60
+
+
+def test_a_bulk_is_aborted(browser: Chromium, alone: Started) -> None:
+    status, task = alone.call("POST", "/api/tasks", {"name": "kept", **PROGRAM})
+    assert status == 201
+    status, bulk = alone.call("POST", "/api/bulk", {"action": "delete", "ids": [task["id"]]})
+    assert status == 202  # nothing carries it out: this service has no beat
+    browser.open(url_of(alone, f"/#/bulks/{bulk['id']}"))
+    browser.wait_for_text("0 of 1 done", "#view")
+    browser.click("[data-key=abort]")
+    browser.wait_for_text("aborted", "#view .badge")
+    assert alone.get(f"/api/bulk/{bulk['id']}")["status"] == "aborted"
+    assert alone.get(f"/api/tasks/{task['id']}")["status"] == "queued"
+    browser.complaints.clear()  # the browser itself notes that /health answers 503

@@ -1,0 +1,45 @@
+"""A console on a service with many tasks reads as little as one with few."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.browser.page import PROGRAM, ROWS, texts, url_of
+from tests.system import Started
+
+BATCH = 1_000
+BATCHES, LONG_BATCHES = 2, 100
+MAX_LIST_BYTES = 60_000
+CALLS = "performance.getEntriesByType('resource').filter(each => each.name.includes('/api/tasks?'))"
+
+
+@pytest.fixture(scope="module")
+def number(alone: Started, pytestconfig: pytest.Config) -> int:
+    """How many queued tasks the service has: 2,000, or 100,000 in a long run (`--minutes 2` or more)."""
+    batches = BATCHES if pytestconfig.getoption("--minutes") == 1 else LONG_BATCHES
+    for batch in range(batches):
+        tasks = [{"name": f"many {batch * BATCH + index}", "tags": ["many"], **PROGRAM} for index in range(BATCH)]
+        status, answer = alone.call("POST", "/api/tasks/batch", {"tasks": tasks})
+        assert status == 201, answer
+    return batches * BATCH
+
+
+def test_the_first_list_reads_one_page(browser: Chromium, alone: Started, number: int) -> None:
+    browser.open(url_of(alone, "/#/tasks?tag=many"))
+    browser.wait_for(f"{ROWS} === 50")
+    assert f"many {number - 1}" in texts(browser, ".list tbody tr")[0]
+    assert browser.evaluate(f"{CALLS}.length") <= 2  # again once the stream of changes is open
+    assert browser.evaluate(f"Math.max(...{CALLS}.map(each => each.decodedBodySize))") < MAX_LIST_BYTES
+    browser.complaints.clear()  # the browser itself notes that /health answers 503
+
+
+def test_pages_are_turned_and_the_whole_is_selected(browser: Chromium, alone: Started, number: int) -> None:
+    browser.open(url_of(alone, "/#/tasks?tag=many"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.click("[data-key=older]")
+    browser.wait_for_text(f"many {number - 51}", ".list tbody tr:first-child")
+    browser.click(".list thead [type=checkbox]")
+    browser.click("[data-key=select-whole]")
+    browser.wait_for_text(f"All {number:,} that match", ".selected")
+    browser.complaints.clear()

@@ -21,6 +21,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from app import logs
 from app.domain.kinds import KINDS, QUEUES
 from app.launch.redis_location import require_redis_url
+from app.redis_tls import tls_of
 from app.sentinel_url import is_sentinel, parse_sentinel_url
 from app.settings import Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, PRIORITIES
@@ -63,8 +64,8 @@ def kombu_url(url: str) -> str:
         host = f"redis+socket://{parts.path}"
         return f"{host}?virtual_host={database}" if database else host
     if database and parts.path in ("", "/"):
-        return urlunsplit(parts._replace(path=f"/{database}", query=""))
-    return url
+        parts = parts._replace(path=f"/{database}")
+    return urlunsplit(parts._replace(query=""))
 
 
 def transport_options(url: str) -> dict[str, Any]:
@@ -72,8 +73,14 @@ def transport_options(url: str) -> dict[str, Any]:
     if not is_sentinel(url):
         return TRANSPORT_OPTIONS
     parts = parse_sentinel_url(url)
-    sentinels = {"password": parts.sentinel_password, "socket_timeout": 0.5, "socket_connect_timeout": 0.5}
+    sentinels = parts.sentinel_options(timeout_seconds=0.5)
     return {**TRANSPORT_OPTIONS, "master_name": parts.service, "sentinel_kwargs": sentinels}
+
+
+def tls_options(url: str) -> dict[str, Any] | None:
+    """kombu's TLS options for the broker at `url`; None without TLS. Without any, kombu would check no certificate."""
+    tls = parse_sentinel_url(url).tls if is_sentinel(url) else tls_of(url)
+    return None if tls is None else tls.options()
 
 
 def configuration() -> dict[str, Any]:
@@ -86,6 +93,7 @@ def configuration() -> dict[str, Any]:
     return {
         "broker_url": kombu_url(url),
         "broker_transport_options": transport_options(url),
+        "broker_use_ssl": tls_options(url),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_channel_error_retry": True,  # a server that refuses may be full, or a replica, for a while

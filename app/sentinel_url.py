@@ -1,40 +1,61 @@
 """The URL of a Redis monitored by Sentinels: `sentinel://[user:password@]host[:port],host[:port]…/service`.
 
-`?db=N` selects the database; `?sentinel_password=…` is the password of the Sentinels themselves, if they need one.
+`?db=N` selects the database; `?sentinel_user=…&sentinel_password=…` are the credentials for the Sentinels, if they need
+any. With `sentinels://`, both the Sentinels and the Redis are reached by TLS (redis_tls.py has its options).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from app import redis_tls
+from app.redis_tls import Tls, parse_tls
+
 SCHEME = "sentinel"
+TLS_SCHEME = "sentinels"
 DEFAULT_PORT = 26379
-_OPTIONS = frozenset({"db", "sentinel_password"})
+_OPTIONS = frozenset({"db", "sentinel_user", "sentinel_password"})
 
 
 @dataclass(frozen=True, slots=True)
 class SentinelUrl:
-    """The Sentinels, the name of the service they monitor, and the credentials and database for its master."""
+    """The Sentinels, the name of the service they monitor, and the credentials and database for its master.
+
+    tls: None without encryption.
+    """
 
     nodes: tuple[tuple[str, int], ...]
     service: str
     username: str | None
     password: str | None
     database: int
+    sentinel_user: str | None
     sentinel_password: str | None
+    tls: Tls | None
 
     def as_kombu(self) -> str:
-        """The URL in kombu's format. kombu takes the service's name separately."""
+        """The URL in kombu's format. kombu takes the service's name and TLS separately."""
         user = "" if self.username is None else quote(self.username, safe="")
         secret = "" if self.password is None else f"{user}:{quote(self.password, safe='')}@"
         hosts = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.nodes]
         return ";".join(f"{SCHEME}://{secret}{host}/{self.database}" for host in hosts)
 
+    def sentinel_options(self, timeout_seconds: float) -> dict[str, Any]:
+        """redis-py's options of a connection to a Sentinel."""
+        options: dict[str, Any] = {
+            "username": self.sentinel_user,
+            "password": self.sentinel_password,
+            "socket_connect_timeout": timeout_seconds,
+            "socket_timeout": timeout_seconds,
+        }
+        return options if self.tls is None else options | {"ssl": True, **self.tls.options()}
+
 
 def is_sentinel(url: str) -> bool:
     """Whether `url` is a Sentinel URL."""
-    return _split(url)[0] == SCHEME
+    return _split(url)[0] in (SCHEME, TLS_SCHEME)
 
 
 def _split(url: str) -> tuple[str, str, str, str]:
@@ -47,14 +68,15 @@ def _split(url: str) -> tuple[str, str, str, str]:
 
 def parse_sentinel_url(url: str) -> SentinelUrl:
     """Parse a Sentinel URL. Raises ValueError with the reason if it is invalid."""
-    _, addresses, path, query = _split(url)
+    scheme, addresses, path, query = _split(url)
     secret, _, hosts = addresses.rpartition("@")
     username, _, password = secret.partition(":")
     service = unquote(path.strip("/"))
     options = dict(parse_qsl(query))
     if not service or "/" in service:
         raise ValueError("must name the Sentinel service: sentinel://host:port,host:port/service")
-    if unknown := options.keys() - _OPTIONS:
+    known = _OPTIONS | redis_tls.OPTIONS if scheme == TLS_SCHEME else _OPTIONS
+    if unknown := options.keys() - known:
         raise ValueError(f"has an unknown option: {', '.join(sorted(unknown))}")
     if not options.get("db", "0").isdecimal():
         raise ValueError("must have a number as the database: ?db=0")
@@ -64,7 +86,9 @@ def parse_sentinel_url(url: str) -> SentinelUrl:
         username=unquote(username) or None,
         password=unquote(password) or None,
         database=int(options.get("db", "0")),
+        sentinel_user=options.get("sentinel_user"),
         sentinel_password=options.get("sentinel_password"),
+        tls=parse_tls(options) if scheme == TLS_SCHEME else None,
     )
 
 

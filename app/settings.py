@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app import redis_tls, sentinel_url
 from app.domain.alerts.rule import ScheduleAlert
 from app.domain.channels.parse import MAX_FILE_BYTES, NamedChannel, read_channels
 from app.domain.channels.spec import is_channel_name
@@ -26,7 +27,7 @@ from app.domain.quota import Action, Quota, Quotas, parse_quotas
 from app.domain.spec import parsed
 from app.domain.url import check_url
 from app.domain.webhooks import WebhookSecret
-from app.sentinel_url import SCHEME, is_sentinel, parse_sentinel_url
+from app.sentinel_url import is_sentinel, parse_sentinel_url
 
 SCOPES = ("read", "write", "admin")  # each includes the rights of those before it
 MIN_KEY_LENGTH = 32
@@ -52,7 +53,7 @@ SANDBOX_LAYERS = (
     "no_new_privs",
 )
 
-REDIS_SCHEMES = ("redis", "rediss", "unix", SCHEME)
+REDIS_SCHEMES = ("redis", redis_tls.TLS_SCHEME, "unix", sentinel_url.SCHEME, sentinel_url.TLS_SCHEME)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ROOT = Path(__file__).resolve().parent.parent
@@ -208,6 +209,8 @@ def _redis_url(text: str) -> str:
         raise ValueError(f"must begin with {', '.join(scheme + '://' for scheme in REDIS_SCHEMES)}")
     if is_sentinel(text):
         parse_sentinel_url(text)  # its error is a ValueError
+    else:
+        redis_tls.tls_of(text)  # the same
     return text
 
 
@@ -291,7 +294,7 @@ class Settings:
     redis_url: str = _setting(
         "",
         _redis_url,
-        "Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://` or `sentinel://`. If empty, "
+        "Redis or Valkey, 6.2 or newer: `redis://`, `rediss://`, `unix://`, `sentinel://` or `sentinels://`. If empty, "
         "docs/redis.md says which is used.",
     )
     durability: str = _setting(

@@ -12,6 +12,7 @@ import redis
 from app.store.store import Store
 from tests import inherited, parallel
 from tests.parallel import pytest_xdist_auto_num_workers
+from tests.programs import require_program
 from tests.servers import RedisServer, redis_program, throw_away_redis
 
 __all__ = ["pytest_xdist_auto_num_workers"]  # a hook
@@ -65,6 +66,17 @@ def redis_program_path() -> Path:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def tls_redis_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The path of a Redis server that can do TLS, which the wheel's can't: Debian's.
+
+    The package redis-tools has the server, and unlike redis-server it starts none. The program acts as it is called.
+    """
+    program = tmp_path_factory.mktemp("redis") / "redis-server"
+    program.symlink_to(require_program(["redis-server", "redis-check-rdb"], "redis-tools"))
+    return program
 
 
 @pytest.fixture(scope="session")

@@ -64,13 +64,13 @@ def redis_program() -> Path | None:
 
 
 class RedisServer:
-    """A Redis without persistence, on a Unix socket in `folder` (whose path must be short)."""
+    """A Redis without persistence, on a Unix socket in `folder` (whose path must be short), with more `options`."""
 
-    def __init__(self, program: Path, folder: Path) -> None:
+    def __init__(self, program: Path, folder: Path, *options: str) -> None:
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}?db=0"
         self._command = [str(program), "--port", "0", "--unixsocket", str(self.socket)]
-        self._command += ["--dir", str(folder), "--save", "", "--appendonly", "no"]
+        self._command += ["--dir", str(folder), "--save", "", "--appendonly", "no", *options]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -82,6 +82,8 @@ class RedisServer:
         try:
             with redis.Redis.from_url(self.url) as client:
                 return bool(client.ping())
+        except redis.AuthenticationError:
+            return True  # it wants a password
         except redis.ConnectionError:
             return False
 
@@ -99,11 +101,11 @@ class RedisServer:
 
 
 @contextmanager
-def throw_away_redis(program: Path) -> Iterator[RedisServer]:
+def throw_away_redis(program: Path, *options: str) -> Iterator[RedisServer]:
     """A running Redis for the duration of the block, which may do anything to the server."""
     # Not tmp_path: the path of a socket is limited to 104 characters.
     with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = RedisServer(program, Path(folder))
+        server = RedisServer(program, Path(folder), *options)
         server.start()
         try:
             yield server

@@ -90,6 +90,7 @@ ROOMS = (
     "app.version",
     "sandbox",
     "app.domain",
+    "app.redis_tls",
     "app.sentinel_url",
     "app.settings",
     "app.clock",

@@ -7,6 +7,7 @@ down, hanging, loading its data, out of memory, a read-only replica, or failing 
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -53,8 +54,18 @@ def as_unavailable(error: RedisError) -> Unavailable | None:
     if isinstance(error, OutOfMemoryError) or (code and code[1] == "OOM"):
         return Full("Redis is out of memory; nothing was changed")
     if isinstance(error, _UNAVAILABLE):
-        return Unavailable(type(error).__name__)
+        return Unavailable(_tls_reason(error) or type(error).__name__)
     return Unavailable(code[1]) if code else None
+
+
+def _tls_reason(error: BaseException) -> str | None:
+    """Why TLS failed, for those who set it up; None if something else did."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"TLS: certificate verify failed: {cause.verify_message}"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS: {cause.reason}"
+    return None if cause is None else _tls_reason(cause)
 
 
 class Pipeline(redis.client.Pipeline):
@@ -184,15 +195,14 @@ def _connect_by_sentinel(url: str, max_connections: int) -> Client:
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         list(parts.nodes),
         sentinel_kwargs={
-            "password": parts.sentinel_password,
-            "socket_connect_timeout": SENTINEL_TIMEOUT_SECONDS,
-            "socket_timeout": SENTINEL_TIMEOUT_SECONDS,
+            **parts.sentinel_options(SENTINEL_TIMEOUT_SECONDS),
             "retry": Retry(ConstantBackoff(0), 0),
         },
         username=parts.username,
         password=parts.password,
         db=parts.database,
         max_connections=max_connections,
+        **({} if parts.tls is None else {"ssl": True, **parts.tls.options()}),
         **_connection_options(url),
     )
     client: Client = sentinel.master_for(  # type: ignore[no-untyped-call]

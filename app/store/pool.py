@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from redis.connection import Connection, ConnectionPool
+from redis.connection import Connection, ConnectionPool, SSLConnection
 from redis.exceptions import ConnectionError, RedisError
 from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
@@ -118,11 +118,16 @@ class SentinelConnection(SentinelManagedConnection):
         return super().read_response(*args, disconnect_on_error=disconnect_on_error, **options)
 
 
+class SentinelTlsConnection(SentinelConnection, SSLConnection):
+    """The same by TLS."""
+
+
 class SentinelPool(Pool, SentinelConnectionPool):
     """The same for the current master of a service, which each new connection asks a Sentinel for."""
 
-    def __init__(self, service: str, sentinel: Sentinel, **options: Any) -> None:
-        super().__init__(service, sentinel, connection_class=SentinelConnection, **options)  # type: ignore[no-untyped-call]
+    def __init__(self, service: str, sentinel: Sentinel, *, ssl: bool = False, **options: Any) -> None:
+        kind = SentinelTlsConnection if ssl else SentinelConnection
+        super().__init__(service, sentinel, connection_class=kind, **options)  # type: ignore[no-untyped-call]
 
 
 def _open(connection: Connection) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,31 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Chromium
+from tests.programs import require_program
 from tests.servers import throw_away_redis
 from tests.system import Started
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
-def installed() -> str | None:
-    """The browser's program."""
-    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
-
-
 @pytest.fixture(scope="session")
 def chromium_program() -> str:
     """Chromium. Without one: skipped on a laptop; in CI it is installed, or the test fails."""
-    if program := installed():
-        return program
-    if not os.environ.get("CI"):
-        pytest.skip("there is no Chromium: install it (Debian: apt-get install chromium) to run the browser tests")
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        pytest.fail("there is no Chromium, and it can't be installed: that takes root and apt-get")
-    subprocess.run(["apt-get", "update", "-qq"], check=True, timeout=120)
-    subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], check=True, timeout=600)
-    program = installed()
-    assert program is not None, "apt-get installed chromium, and no program came of it"
-    return program
+    return str(require_program(PROGRAMS, "chromium"))
 
 
 @pytest.fixture(scope="session")

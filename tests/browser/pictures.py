@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.browser.chromium import Chromium
-from tests.browser.conftest import installed
+from tests.browser.conftest import PROGRAMS
 from tests.browser.page import many, url_of
+from tests.programs import installed
 from tests.system import Started
 
 IMAGES = Path(__file__).resolve().parent.parent.parent / "docs" / "images"
@@ -38,12 +39,12 @@ CALL = {"api_url": "http://127.0.0.1:9/invoices", "method": "POST", "data": {"mo
 
 def main() -> int:
     """Make them; the exit status."""
-    program = installed()
+    program = installed(PROGRAMS)
     if program is None:
         print("there is no Chromium: install it", file=sys.stderr)
         return 1
     IMAGES.mkdir(exist_ok=True)
-    with _browser(program) as browser, tempfile.TemporaryDirectory(prefix="cel-") as folder:
+    with _browser(str(program)) as browser, tempfile.TemporaryDirectory(prefix="cel-") as folder:
         system = Started(Path(folder))
         try:
             system.wait_until_ready()

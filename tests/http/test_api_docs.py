@@ -17,8 +17,8 @@ from app.version import VERSION
 from tasks.executors.api import ApiExecutor
 from tasks.http import AddressPolicy, HttpClient
 from tasks.http.resolver import Endpoint
+from tests.certificates import Certificates
 from tests.http.attempts import attempt_of
-from tests.http.conftest import Certificates
 from tests.http.target import Target, answering
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/api-tasks.md").read_text()

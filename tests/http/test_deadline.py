@@ -11,7 +11,7 @@ import pytest
 
 from tasks.http import AddressPolicy, Cancel, Cancelled, HttpClient, Request, TimeoutError_
 from tasks.http.resolver import MAX_LOOKUPS_AT_ONCE, Endpoint
-from tests.http.conftest import Certificates
+from tests.certificates import Certificates
 from tests.http.target import Script, Target, Wire, get, send
 
 TIMEOUT_SECONDS = 0.4

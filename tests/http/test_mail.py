@@ -28,7 +28,7 @@ from tasks.http import (
     TLSError,
 )
 from tasks.http.mail import MailClient
-from tests.http.conftest import Certificates
+from tests.certificates import Certificates
 from tests.http.target import Target, Wire
 
 PASSWORD = "correct horse"

@@ -12,7 +12,7 @@ import pytest
 
 from tasks.http import AddressPolicy, BlockedAddressError, ConnectionError_, HttpClient, InvalidURL, TLSError
 from tasks.http.resolver import Endpoint
-from tests.http.conftest import Certificates
+from tests.certificates import Certificates
 from tests.http.target import OK, Target, Wire, answering, get, http, send
 
 

@@ -29,9 +29,10 @@ from app.usecases.schedules import ScheduleService
 from tasks.deliveries import courier as courier_module
 from tasks.deliveries.courier import Courier
 from tasks.deliveries.making import make_courier
+from tests.certificates import Certificates
 from tests.conftest import VirtualClock
 from tests.domain.test_channels import SECRET, TOKEN
-from tests.http.conftest import Certificates, certificates  # noqa: F401 - a fixture
+from tests.http.conftest import certificates  # noqa: F401 - a fixture
 from tests.http.target import Received, Target, Wire, http
 from tests.http.test_guard import SPELLINGS
 from tests.http.test_mail import Mailbox, serving

@@ -1,6 +1,6 @@
 """Start Celeriac: `python start.py [all|api|worker|beat]`; `python start.py --help` explains.
 
-`python start.py keys …` manages the API keys (app/launch/key_commands.py).
+`python start.py COMMAND …` does something else: see COMMANDS. Where Celeriac is installed, both are called `celeriac`.
 
 The composition root. `all` finds or starts the Redis, then runs the API, a worker for each kind of task, and beat as
 children that are started again when they die. The other roles run one part in this process. Heavy modules are imported
@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from app import logs
 from app.launch import announcement
+from app.launch.command_name import command_line, command_name
 from app.launch.embedded_redis import (
     EmbeddedServer,
     FolderInUse,
@@ -33,6 +34,7 @@ from app.launch.http_server import PortNotFree, check_port, serve
 from app.launch.processes import PARENT_PID, STOP_GRACE_SECONDS, Command, Supervisor, module_command
 from app.launch.redis_location import find_redis_url, shown_url
 from app.settings import Settings, SettingsError, read_settings
+from app.version import VERSION
 
 ROOT = Path(__file__).resolve().parent
 READY_SECONDS = 30.0
@@ -40,7 +42,8 @@ TICK_SECONDS = 0.2
 PROMPT_GRACE_SECONDS = 3.0
 #: What a worker needs beyond its grace: to hear the last answer of Redis, to give back, to end its children.
 WORKER_END_SECONDS = 4.0
-KEYS = "keys"
+#: The commands beside the roles: a module with a function `main`, imported only when its command is asked for.
+COMMANDS = {"keys": "app.launch.key_commands"}
 CELERY = ("celery", "-q", "-A", "celery_app")  # -q: no banner; ours says it
 EXIT_CANNOT_START = 1
 EXIT_BAD_SETTINGS = 2
@@ -53,14 +56,15 @@ roles:
   worker    one worker for both kinds of task; as many as you like, on any machine
   beat      fires what is due on a cron; one is enough, more do no harm
 
-  keys      create, list, rotate and revoke API keys; `python start.py keys --help` explains
+commands (`{command} COMMAND --help` explains each):
+  keys      create, list, rotate and revoke API keys
 
 Ctrl-C or SIGTERM stops everything within 10 seconds; running attempts have 3 of them, or
 SHUTDOWN_GRACE, and are given back to their queue then. Where no Redis is found, a role started
 alone brings the embedded one with it, and the roles started after it find that.
 
 Settings come from environment variables (REDIS_URL, API_KEYS, VAR_DIR, LOG_LEVEL, LOG_FORMAT, …);
-README.md has the table. --host and --port win over HOST and PORT. Any host but a loopback
+docs/settings.md has the table. --host and --port win over HOST and PORT. Any host but a loopback
 address needs a key: from `keys create`, or in API_KEYS.
 
 The same with Celery's own commands:
@@ -72,8 +76,8 @@ The same with Celery's own commands:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. Bad settings: 2. Something in the way: 1."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == [KEYS]:
-        return _run_keys(words[1:])
+    if words and words[0] in COMMANDS:
+        return int(importlib.import_module(COMMANDS[words[0]]).main(words[1:]))
     options = _parser().parse_args(words)
     try:
         settings = read_settings(host=options.host, port=options.port)
@@ -90,23 +94,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
-def _run_keys(words: Sequence[str]) -> int:
-    from app.launch import key_commands  # the store comes with it
-
-    return key_commands.main(words)
-
-
 def _parser() -> argparse.ArgumentParser:
+    command = command_line()
     parser = argparse.ArgumentParser(
-        prog="start.py",
-        usage="python start.py [all|api|worker|beat] [--host HOST] [--port PORT]\n       python start.py keys …",
+        prog=command_name(),
+        usage=f"{command} [{'|'.join(ROLES)}] [--host HOST] [--port PORT]\n       {command} {'|'.join(COMMANDS)} …",
         description="Celeriac: run this code, or call this URL: now, later or on a cron.",
-        epilog=HELP,
+        epilog=HELP.format(command=command),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("role", nargs="?", default="all", choices=list(ROLES), help="what to run")
     parser.add_argument("--host", help="address the API binds to (HOST; default 127.0.0.1)")
     parser.add_argument("--port", type=_port, help="port the API binds to (PORT; default 5001)")
+    parser.add_argument("--version", action="version", version=f"celeriac {VERSION}")
     return parser
 
 
@@ -140,8 +140,9 @@ def warn(sentence: str) -> None:
 
 
 def _fail(sentence: str, status: int) -> int:
-    is_json = _Voice.log_format == "json"
-    text = logs.line("json", "celeriac.start", sentence, logging.CRITICAL) if is_json else f"start.py: {sentence}"
+    text = f"{command_name()}: {sentence}"
+    if _Voice.log_format == "json":
+        text = logs.line("json", "celeriac.start", sentence, logging.CRITICAL)
     print(text, file=sys.stderr, flush=True)
     return status
 

@@ -57,6 +57,8 @@ REDIS_SCHEMES = ("redis", redis_tls.TLS_SCHEME, "unix", sentinel_url.SCHEME, sen
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ROOT = Path(__file__).resolve().parent.parent
+#: Names of the folders into which packages are installed.
+PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 
 
 class SettingsError(ValueError):
@@ -461,13 +463,29 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def data_folder(root: Path, environ: Mapping[str, str]) -> Path:
+    """The default of VAR_DIR: `var` in Celeriac's folder `root`, or, if that is one of packages, the user's own.
+
+    The latter is `celeriac` in XDG_STATE_HOME, whose default is `~/.local/state`.
+    """
+    if root.name not in PACKAGE_FOLDERS:
+        return root / "var"
+    state_home = environ.get("XDG_STATE_HOME", "")
+    if Path(state_home).is_absolute():  # the XDG specification has relative ones ignored
+        return Path(state_home) / "celeriac"
+    try:
+        return Path("~/.local/state/celeriac").expanduser()
+    except RuntimeError:  # a user without a home folder
+        return Path("/var/lib/celeriac")
+
+
 def read_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Read all settings. `overrides` (from the command line) take precedence over the environment.
 
     Raises SettingsError, which names every variable with an invalid value.
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"var_dir": data_folder(ROOT, environ)}
     problems = []
     for field in dataclasses.fields(Settings):
         text = environ.get(field.name.upper())

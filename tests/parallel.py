@@ -27,6 +27,7 @@ TOGETHER = (
     "tests/system/test_new_kind.py",
     "tests/system/test_public_cases.py",
     "tests/system/test_start_docker.py",
+    "tests/system/test_wheel.py",
     "tests/test_architecture.py",
 )
 """Files, or folders of files, whose tests share what takes long, such as a running system.

@@ -45,7 +45,7 @@ NOW_MS = 1_795_000_000_000
 DEFAULT_WORDS = {
     "code_concurrency": "two per core",
     "api_processes": "one per core",
-    "var_dir": "`var`, in Celeriac's folder",
+    "var_dir": "`var` in Celeriac's folder; if it is installed, `~/.local/state/celeriac`",
     "rate_limit": "`off` on loopback, else `read:2000/10,write:1000/10`",
 }
 DEFAULT_WORDS["sandbox_require"] = r"`seccomp,landlock\|root`"  # a bar would end the cell
@@ -200,8 +200,8 @@ def test_what_commands_name_exists(path: Path) -> None:
         if "-m" in words:
             module = words[words.index("-m") + 1]
             missing += [module] if importlib.util.find_spec(module) is None else []
-        if "start.py" in words:
-            missing += [word for word in words[words.index("start.py") + 1 :][:1] if not _is_role(word)]
+        for program in {"start.py", "celeriac"} & set(words):
+            missing += [word for word in words[words.index(program) + 1 :][:1] if not _is_role(word)]
     assert missing == []
 
 
@@ -210,7 +210,7 @@ def _is_file_name(word: str) -> bool:
 
 
 def _is_role(word: str) -> bool:
-    return word in (*start.ROLES, start.KEYS) or word.startswith("--")
+    return word in (*start.ROLES, *start.COMMANDS) or word.startswith("--")
 
 
 def test_the_first_two_commands_of_the_readme_set_up_and_run_the_service_and_the_tests() -> None:
@@ -346,3 +346,12 @@ def test_every_pin_has_hashes_and_no_line_names_an_index(name: str) -> None:
     assert pins
     assert all(pin.endswith("\\\n") for pin in pins)  # the hashes follow
     assert "://" not in text
+
+
+# --- the command -----------------------------------------------------------------------------------
+
+COMMAND_PAGE = (ROOT / "docs" / "command.md").read_text()
+
+
+def test_the_page_of_the_command_lists_every_role_and_command() -> None:
+    assert re.findall(r"^\| `([a-z]+)` \|", COMMAND_PAGE, re.MULTILINE) == [*start.ROLES, *start.COMMANDS]

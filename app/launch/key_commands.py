@@ -1,4 +1,4 @@
-"""`python start.py keys …`: create, list, rotate and revoke the API keys that are kept in Redis.
+"""`celeriac keys …`, `python start.py keys …`: create, list, rotate and revoke the API keys that are kept in Redis.
 
 A new key is the only line on stdout, so that a script can take it; everything else goes to stderr.
 """
@@ -15,6 +15,7 @@ from app.clock import Clock, system_clock
 from app.domain.durations import parse_duration
 from app.domain.errors import KeyRefused, Unavailable
 from app.domain.times import to_rfc3339
+from app.launch.command_name import command_name
 from app.launch.embedded_redis import EmbeddedServer, RedisServerError
 from app.launch.key_rule import open_store
 from app.launch.redis_location import find_redis_url, shown_url
@@ -64,7 +65,7 @@ def main(words: Sequence[str], clock: Clock = system_clock) -> int:
 
 def _parser() -> _Parser:
     parser = _Parser(
-        prog="start.py keys",
+        prog=f"{command_name()} keys",
         description="Manage the API keys that are kept in Redis.",
         epilog=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -178,5 +179,5 @@ def _say(sentence: str) -> None:
 
 
 def _fail(sentence: str, status: int) -> int:
-    _say(f"start.py: {sentence}")
+    _say(f"{command_name()}: {sentence}")
     return status

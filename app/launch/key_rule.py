@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.domain.errors import Unavailable
+from app.launch.command_name import command_name
 from app.settings import Settings, SettingsError
 from app.store.store import Store
 
@@ -16,7 +17,7 @@ def require_key(settings: Settings, redis_url: str) -> None:
         return
     raise SettingsError(
         f"HOST is {settings.host} and there is no key: to serve other machines, create one with "
-        "`start.py keys create NAME --scope write`, or set API_KEYS"
+        f"`{command_name()} keys create NAME --scope write`, or set API_KEYS"
     )
 
 

@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import quote
 
+from app.launch.command_name import command_line
 from app.settings import Settings, SettingsError
 
 MAX_SOCKET_PATH_BYTES = 100  # systems allow 104 to 108
@@ -55,7 +56,7 @@ def require_redis_url(settings: Settings) -> str:
     """The URL of the Redis to use. Raises SettingsError if there is none yet."""
     found = find_redis_url(settings)
     if found is None:
-        raise SettingsError("no Redis was found: set REDIS_URL, or run `python start.py`, which starts one")
+        raise SettingsError(f"no Redis was found: set REDIS_URL, or run `{command_line()}`, which starts one")
     return found[0]
 
 

@@ -58,21 +58,26 @@ class Started:
 
     def __init__(
         self,
-        var_dir: Path,
+        var_dir: Path | None,
         *words: str,
         root: Path = ROOT,
+        program: Sequence[str] = (),
         port: int | None = None,
         within: Sequence[str] = (),
         **settings: str,
     ) -> None:
-        """within: the words of a command, such as nohup, that runs the one behind it in its own place."""
+        """var_dir: None for the default. program: another command than `python start.py`, in the folder `root`.
+
+        within: the words of a command, such as nohup, that runs the one behind it in its own place.
+        """
         self.marker = uuid.uuid4().hex
         self.port = port or free_port()
         env = {key: value for key, value in os.environ.items() if key not in OURS}
-        env |= {"VAR_DIR": str(var_dir), "PORT": str(self.port), MARKER: self.marker, **settings}
+        env |= {"PORT": str(self.port), MARKER: self.marker, **settings}
+        env |= {"VAR_DIR": str(var_dir)} if var_dir else {}
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            [*within, sys.executable, str(root / "start.py"), *words],
+            [*within, *(program or (sys.executable, str(root / "start.py"))), *words],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -181,6 +181,8 @@ def _heartbeat_url(text: str) -> str:
 
 
 def _public_url(text: str) -> str:
+    if not text:
+        return text
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must be a URL like https://tasks.example, without query and fragment")

@@ -26,7 +26,9 @@ TOGETHER = (
     "tests/browser/",
     "tests/system/test_new_kind.py",
     "tests/system/test_public_cases.py",
-    "tests/system/test_start_docker.py",
+    "tests/deploy/test_compose.py",
+    "tests/deploy/test_image.py",
+    "tests/deploy/test_proxy.py",
     "tests/system/test_wheel.py",
     "tests/test_architecture.py",
 )

@@ -1,7 +1,12 @@
-"""Reports whether a worker or a beat is alive, as an exit status for containers and init systems.
+"""Tells whether a role is alive on this host, as an exit status for containers and init systems.
 
+python -m app.launch.alive api       0 if the API answers on this host; else 1
 python -m app.launch.alive worker    0 if a worker on this host sent a heartbeat just now and fetches; else 1
-python -m app.launch.alive beat      0 if a beat on any host ticked just now; else 1
+python -m app.launch.alive beat      0 if a beat on this host ticked just now; else 1
+python -m app.launch.alive all       0 if all three are alive, as under `python start.py`; else 1
+
+"This host" is what the host's name says: each container has a name of its own, so a beat that hangs is noticed even
+while another one works.
 """
 
 from __future__ import annotations
@@ -12,40 +17,47 @@ import time
 from collections.abc import Sequence
 
 from app.domain.errors import Unavailable
+from app.launch.announcement import api_answers
 from app.launch.redis_location import require_redis_url
-from app.settings import SettingsError, read_settings
+from app.settings import Settings, SettingsError, read_settings
 from app.store.liveness import LivenessStore
 from app.store.store import Store
 
-ROLES = ("worker", "beat")
+ROLES = ("api", "worker", "beat")
 
 
 def is_alive(role: str, liveness: LivenessStore, host: str, now_ms: int) -> bool:
-    """Whether `role` is alive at `now_ms`; only workers on `host` count, but any beat. Raises Unavailable."""
+    """Whether a worker or a beat on `host` is alive at `now_ms`. Raises Unavailable."""
     if role == "beat":
-        last = liveness.last_beat()
-        return last is not None and last.is_alive(now_ms)
+        return any(name.startswith(f"beat@{host}:") for name in liveness.beats(now_ms))
     on_host = [worker for worker in liveness.workers(now_ms) if str(worker["hostname"]).endswith(f"@{host}")]
     return any(worker.get("consuming", True) for worker in on_host)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Print the answer and return the exit status."""
-    if len(arguments) != 1 or arguments[0] not in ROLES:
-        sys.stderr.write("usage: python -m app.launch.alive worker|beat\n")
+    if len(arguments) != 1 or arguments[0] not in (*ROLES, "all"):
+        sys.stderr.write(f"usage: python -m app.launch.alive {'|'.join(ROLES)}|all\n")
         return 2
-    (role,) = arguments
+    roles = ROLES if arguments[0] == "all" else arguments
     try:
-        liveness = Store.at(require_redis_url(read_settings()), max_connections=1).liveness
-        alive = is_alive(role, liveness, socket.gethostname(), time.time_ns() // 1_000_000)
+        settings = read_settings()
+        alive = {role: _asked(role, settings) for role in roles}
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except Unavailable as error:
         sys.stderr.write(f"Redis can't be reached: {error}\n")
         return 1
-    sys.stdout.write(f"{role} is {'alive' if alive else 'not alive'}\n")
-    return 0 if alive else 1
+    sys.stdout.writelines(f"{role} is {'alive' if is_well else 'not alive'}\n" for role, is_well in alive.items())
+    return 0 if all(alive.values()) else 1
+
+
+def _asked(role: str, settings: Settings) -> bool:
+    if role == "api":
+        return api_answers(settings)
+    store = Store.at(require_redis_url(settings), max_connections=1)
+    return is_alive(role, store.liveness, socket.gethostname(), time.time_ns() // 1_000_000)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,11 @@ class LivenessStore:
         """Remove a beat that shuts down in order."""
         self._client.zrem(self._keys.beats, name)
 
+    def beats(self, now_ms: int) -> list[str]:
+        """The names of the live beats."""
+        alive = self._client.by_score(self._keys.beats, now_ms - SILENCE_MS + 1, now_ms + SILENCE_MS - 1, MAX_WORKERS)
+        return [name for name, _ in alive]
+
     def last_beat(self) -> Beat | None:
         """The beat that ticked last, alive or not; None if none ticked within the last minute."""
         newest = self._client.first(self._keys.beats, highest=True)

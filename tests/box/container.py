@@ -7,6 +7,7 @@ Root becomes an ordinary user first. The filter does what Docker's default profi
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import struct
 import subprocess
@@ -36,7 +37,7 @@ def enter(*, as_root: bool = False, has_landlock: bool = True) -> None:
         os.setresgid(SOMEBODY, SOMEBODY, SOMEBODY)
         os.setresuid(SOMEBODY, SOMEBODY, SOMEBODY)
     system.prctl(system.PR_SET_NO_NEW_PRIVS, 1)
-    seccomp.install(_filter(system.MACHINE, has_landlock))
+    seccomp.install(docker_filter(has_landlock=has_landlock))
 
 
 def _open_the_way_to(folder: Path) -> None:
@@ -57,8 +58,12 @@ def _open_the_way_to(folder: Path) -> None:
     Path(kept).rmdir()
 
 
-def _filter(machine: str, has_landlock: bool) -> bytes:
-    clone, clone3, unshare, setns = _NUMBERS[machine]
+def docker_filter(*, has_landlock: bool = True) -> bytes:
+    """What Docker's default profile forbids to a process without capabilities, in the form that the kernel takes.
+
+    Raises KeyError (unknown machine).
+    """
+    clone, clone3, unshare, setns = _NUMBERS[platform.machine()]
     instructions = [
         (_LOAD, 0, 0, _CALL),
         (_JUMP_EQUAL, 7, 0, -1 & 0xFFFFFFFF if has_landlock else _LANDLOCK_CREATE_RULESET),

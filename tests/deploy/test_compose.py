@@ -1,9 +1,11 @@
-"""docker-compose.yml and the Dockerfile, read as data: no Docker is needed to hold what they promise."""
+"""docker-compose.yml, read by Docker Compose itself and as data, and the health checks of the services in it."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -21,11 +23,14 @@ from app.settings import SettingsError, read_settings
 from app.store.client import connect
 from app.store.liveness import SILENCE_MS, LivenessStore
 from app.store.store import Store
-from tests.system import ROOT
+from start import WORKER_END_SECONDS
+from tests.deploy.conftest import Tool
+from tests.deploy.image import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("api", "worker", "beat")
+TLS = "caddy"
 KEY = f"me:admin:{'k' * 32}"
 
 
@@ -42,8 +47,46 @@ def environment(service: str, **outside: str) -> dict[str, str]:
 
 
 def test_the_services_are_the_whole_system() -> None:
-    assert set(SERVICES) == {"redis", *OURS}
-    assert not any("profiles" in service for service in SERVICES.values())  # `up` starts them all
+    started = {name for name, service in SERVICES.items() if "profiles" not in service}  # by `up`
+    assert started == {"redis", *OURS}
+    assert set(SERVICES) - started == {TLS}
+
+
+def composed(tool: Tool, *words: str, **outside: str) -> str:
+    """What `docker-compose WORDS` prints. It needs no Docker as long as nothing is to be started."""
+    settings = {name: value for name, value in os.environ.items() if name not in ("API_KEYS", "DOMAIN")}
+    done = subprocess.run(
+        [tool("docker-compose"), "--env-file", os.devnull, *words],
+        cwd=ROOT,
+        env={**settings, **outside},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_compose_itself_reads_the_file(tool: Tool) -> None:
+    words = ("--profile", "tls", "config", "--format", "json")
+    read = json.loads(composed(tool, *words, API_KEYS=KEY, DOMAIN="t.example"))
+    assert set(read["services"]) == set(SERVICES)
+    assert read["services"]["beat"]["scale"] == 2
+    assert read["services"]["api"]["environment"]["API_KEYS"] == KEY
+    assert read["services"][TLS]["environment"] == {"DOMAIN": "t.example", "UPSTREAM": "api:5001"}
+
+
+def test_up_redis_starts_redis_alone_and_up_all_but_the_proxy(tool: Tool) -> None:
+    alone = json.loads(composed(tool, "config", "--format", "json", "redis"))
+    assert list(alone["services"]) == ["redis"]
+    assert set(composed(tool, "config", "--services").split()) == {"redis", *OURS}
+
+
+def test_no_secret_has_a_value_in_the_file() -> None:
+    for service in OURS:
+        for name in ("API_KEYS", "CALLBACK_SECRETS"):
+            assert SERVICES[service]["environment"][name] == f"${{{name}:-}}"
 
 
 def test_no_variable_is_demanded_so_that_redis_alone_starts_without_any() -> None:
@@ -73,6 +116,11 @@ def test_redis_is_pinned_and_configured_like_the_embedded_one() -> None:
     assert "redis-data" in COMPOSE["volumes"]
 
 
+def test_an_attempt_has_its_grace_before_a_worker_is_killed() -> None:
+    seconds = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+    assert seconds >= read_settings(environment("worker")).shutdown_grace + WORKER_END_SECONDS
+
+
 @pytest.mark.parametrize(("service", "port"), [("redis", 6379), ("api", 5001)])
 def test_ports_are_published_on_loopback_only(service: str, port: int) -> None:
     assert SERVICES[service]["ports"] == [f"127.0.0.1:{port}:{port}"]
@@ -80,6 +128,7 @@ def test_ports_are_published_on_loopback_only(service: str, port: int) -> None:
 
 def test_nothing_else_is_published() -> None:
     assert not any("ports" in SERVICES[name] for name in ("worker", "beat"))
+    assert SERVICES[TLS]["ports"] == ["80:80", "443:443", "443:443/udp"]
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -89,10 +138,12 @@ def test_service_waits_for_redis_and_is_locked_down(service: str) -> None:
     assert told["restart"] == "unless-stopped"
     assert told["read_only"] is True
     assert told["cap_drop"] == ["ALL"]
+    assert told["security_opt"] == ["no-new-privileges:true"]
+    assert told["tmpfs"] == ["/tmp"]
     assert told["command"] == ["python", "start.py", service]
 
 
-@pytest.mark.parametrize("service", ["redis", *OURS])
+@pytest.mark.parametrize("service", [*SERVICES])
 def test_service_has_a_health_check(service: str) -> None:
     check = SERVICES[service]["healthcheck"]
     assert check["test"][0] == "CMD"
@@ -112,13 +163,14 @@ def test_environment_with_keys_can_be_read(service: str) -> None:
 
 
 def test_image_holds_what_runs_and_nothing_else() -> None:
-    lines = (ROOT / "Dockerfile").read_text().splitlines()
-    copied = {word.removeprefix("./") for line in lines if line.startswith("COPY") for word in line.split()[1:-1]}
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
+    copied = {word for words in copies for word in words.split()}
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert copied == {"requirements.txt", "celery_app.py", "start.py", "app", "tasks", "sandbox"}
     assert copied == {line.removeprefix("!") for line in ignored if line.startswith("!")}
     assert "*" in ignored
-    assert any(line.startswith("USER ") and "root" not in line for line in lines)
+    assert re.findall(r"^USER (.+)$", dockerfile, re.MULTILINE) == ["10001:10001"]
 
 
 # --- the health checks of workers and beat ---------------------------------------------------------------
@@ -152,12 +204,15 @@ def test_worker_counts_on_its_own_host_and_while_it_gives_signs_of_life(liveness
     assert not is_alive("worker", liveness, "here", now_ms), "it fetches nothing"
 
 
-def test_beat_counts_on_any_host(liveness: LivenessStore) -> None:
+def test_beat_counts_on_its_own_host_even_while_another_works(liveness: LivenessStore) -> None:
     now_ms = 1_000_000
     assert not is_alive("beat", liveness, "here", now_ms)
-    liveness.beat_ticked("beat@elsewhere", now_ms)
-    assert is_alive("beat", liveness, "here", now_ms)
+    liveness.beat_ticked("beat@here:1", now_ms)
+    liveness.beat_ticked("beat@elsewhere:1", now_ms + SILENCE_MS)
+    assert is_alive("beat", liveness, "here", now_ms + SILENCE_MS - 1)
     assert not is_alive("beat", liveness, "here", now_ms + SILENCE_MS)
+    assert is_alive("beat", liveness, "elsewhere", now_ms + SILENCE_MS)
+    assert not is_alive("beat", liveness, "els", now_ms + SILENCE_MS)
 
 
 def check(service: str, redis_url: str) -> subprocess.CompletedProcess[str]:
@@ -170,7 +225,7 @@ def check(service: str, redis_url: str) -> subprocess.CompletedProcess[str]:
 def test_health_check_of_beat_runs(liveness: LivenessStore, server: EmbeddedServer) -> None:
     answer = check("beat", server.url)
     assert (answer.returncode, answer.stdout) == (1, "beat is not alive\n")
-    liveness.beat_ticked("beat@elsewhere", time.time_ns() // 1_000_000)
+    liveness.beat_ticked(f"beat@{socket.gethostname()}:1", time.time_ns() // 1_000_000)
     answer = check("beat", server.url)
     assert (answer.returncode, answer.stdout) == (0, "beat is alive\n")
 

@@ -23,6 +23,7 @@ from types import FrameType
 from typing import NoReturn
 
 from app import logs
+from app.domain.errors import OtherForm
 from app.launch import announcement
 from app.launch.command_name import command_line, command_name
 from app.launch.embedded_redis import (
@@ -31,7 +32,7 @@ from app.launch.embedded_redis import (
     RedisServerError,
 )
 from app.launch.http_server import PortNotFree, check_port, serve
-from app.launch.processes import PARENT_PID, STOP_GRACE_SECONDS, Command, Supervisor, module_command
+from app.launch.processes import EXIT_NEWER_DATA, PARENT_PID, STOP_GRACE_SECONDS, Command, Supervisor, module_command
 from app.launch.redis_location import find_redis_url, shown_url
 from app.settings import Settings, SettingsError, read_settings
 from app.version import VERSION
@@ -74,7 +75,7 @@ The same with Celery's own commands:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status. Bad settings: 2. Something in the way: 1."""
+    """Run the command line; the exit status. Bad settings: 2. Something in the way: 1. Data of a newer version: 76."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in COMMANDS:
         return int(importlib.import_module(COMMANDS[words[0]]).main(words[1:]))
@@ -90,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), EXIT_BAD_SETTINGS)
     except (PortNotFree, RedisServerError) as error:
         return _fail(str(error), EXIT_CANNOT_START)
+    except OtherForm as error:
+        return _fail(str(error), EXIT_NEWER_DATA)
     except KeyboardInterrupt:  # Ctrl-C before anything was started
         return 128 + signal.SIGINT
 
@@ -156,6 +159,7 @@ def run_all(settings: Settings) -> int:
     stopping = _stop_on_signals()
     check_port(settings)
     with _Redis(settings, stopping, alone=True) as redis:
+        _require_known_form(redis.url)
         _require_key(settings, redis.url)
         services = Supervisor(say, warn=warn)
         try:
@@ -248,6 +252,8 @@ def _watch(settings: Settings, redis: _Redis, services: Supervisor, calls: Comma
     while not stopping.wait(TICK_SECONDS):
         redis.tick()
         services.tick()
+        if services.has_newer_data:
+            _require_known_form(redis.url)
         if is_announced:
             continue
         if not has_calls and announcement.api_answers(settings):
@@ -350,6 +356,12 @@ def _say_what_is_wrong(url: str) -> None:
         raise RedisServerError(f"REDIS_URL can't be used: {error}") from error
 
 
+def _require_known_form(redis_url: str) -> None:
+    from app.launch.form_check import require_known_form  # the store comes with it
+
+    require_known_form(redis_url)
+
+
 def _require_key(settings: Settings, redis_url: str) -> None:
     if not (settings.loopback_only or settings.api_keys):
         from app.launch.key_rule import require_key  # the store comes with it
@@ -381,6 +393,7 @@ def _run_role(role: str, settings: Settings) -> int:
     if found is None:
         return _run_beside_embedded(role, settings)
     url, why = found
+    _require_known_form(url)
     if PARENT_PID not in os.environ:  # by hand; else start.py has said so
         say(f"Celeriac {role}. Redis: {shown_url(url)} ({why})")
         if role == "api":
@@ -404,6 +417,7 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
     say(f"Celeriac {role}: no Redis found, so the embedded one is started with it. Ctrl-C stops both.")
     stopping = _stop_on_signals()
     with _Redis(settings, stopping, alone=False) as redis:
+        _require_known_form(redis.url)
         if role == "api":
             _require_key(settings, redis.url)
         services = Supervisor(say, warn=warn)
@@ -414,6 +428,8 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
             while not stopping.wait(TICK_SECONDS):
                 redis.tick()
                 services.tick()
+                if services.has_newer_data:
+                    _require_known_form(redis.url)
         finally:
             services.stop(_stop_seconds(settings))
     return 0

@@ -13,6 +13,7 @@ from flask import Flask
 from app import console, logs
 from app.api.context import compose
 from app.api.web import create_web
+from app.launch.form_check import require_known_form
 from app.launch.key_rule import require_key
 from app.launch.processes import PARENT_PID
 from app.launch.redis_location import require_redis_url
@@ -24,10 +25,11 @@ from sandbox import Sandbox
 
 
 def build() -> Flask:
-    """The application, configured from the environment. Raises SettingsError, SandboxError."""
+    """The application, configured from the environment. Raises SettingsError, SandboxError, OtherForm."""
     settings = read_settings()
     logs.configure(settings)
     redis_url = require_redis_url(settings)
+    require_known_form(redis_url)
     if PARENT_PID not in os.environ:  # else start.py has checked it
         require_key(settings, redis_url)
     store = Store.at(redis_url, max_connections=settings.api_threads)
@@ -37,6 +39,8 @@ def build() -> Flask:
     sandbox.start()
     atexit.register(sandbox.close)
     context = compose(settings, store, sandbox.check)
+    context.form.start()
+    atexit.register(context.form.stop)
     on_shutdown(context.events.close)
     close_unread_connections(settings.port)
     return create_web(context, pages=(console.blueprint,))

@@ -7,6 +7,7 @@ are checked before they are accepted.
 from __future__ import annotations
 
 from app.application import build
+from app.domain.errors import OtherForm
 from app.launch.processes import die_with_parent
 from app.launch.serving import collect_rarely
 from app.settings import SettingsError
@@ -15,6 +16,6 @@ from sandbox import SandboxError
 die_with_parent()
 try:
     web = build()
-except (SettingsError, SandboxError) as error:
+except (SettingsError, SandboxError, OtherForm) as error:
     raise SystemExit(f"the API can't start: {error}") from None
 collect_rarely()

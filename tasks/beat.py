@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 from typing import Any
 
 from celery.beat import Scheduler
 
 from app.clock import ClockSteps, system_clock
-from app.domain.errors import Full, Unavailable
+from app.domain.errors import Full, OtherForm, Unavailable, outage
+from app.launch.processes import EXIT_NEWER_DATA
 from app.messaging.encoder import MessageEncoder
 from app.settings import read_settings
 from app.store.subscriber import Watch
 from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
+from app.usecases.form_watch import FormWatch
 from app.usecases.maintenance import Maintenance
 from tasks.heartbeat_call import HeartbeatCall
 from tasks.runtime import open_store
@@ -41,6 +44,10 @@ _ROOM = {
 }
 
 
+def _end_process() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class StoreScheduler(Scheduler):
     """The scheduler of `celery -A celery_app beat`. Its ticks do the waiting, so that Celery's loop never sleeps."""
 
@@ -50,6 +57,12 @@ class StoreScheduler(Scheduler):
         self._store = open_store(settings, max_connections=4)
         dispatcher = Dispatcher(MessageEncoder(self._store.keys), settings.countdown_horizon)
         self._firing = FiringService(self._store, dispatcher, system_clock)
+        self._form = FormWatch(self._store.form, system_clock, _end_process)
+        try:
+            self._form.wait()
+        except OtherForm:  # why, has been logged
+            raise SystemExit(EXIT_NEWER_DATA) from None
+        self._form.start()
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
         self._maintenance = Maintenance(self._store, dispatcher, settings, self._name, ClockSteps(system_clock()))
         self._watch = Watch()
@@ -64,9 +77,9 @@ class StoreScheduler(Scheduler):
         """Do a round of work, then sleep until the next firing, a message from the store, or the end of the tick."""
         try:
             self._work()
-        except Unavailable:
+        except Unavailable as error:
             if not self._redis_is_away:
-                logger.warning("Redis can't be reached", extra={"action": "redis_away"})
+                logger.warning(outage(error), extra={"action": "redis_away"})
             self._redis_is_away = True
             self._watch.wait(TICK_SECONDS)
             return 0.0
@@ -119,6 +132,7 @@ class StoreScheduler(Scheduler):
     def close(self) -> None:
         """Sign this beat off and close the store."""
         self._heartbeat_call.stop()
+        self._form.stop()
         try:
             self._store.liveness.beat_gone(self._name)
         except Unavailable:

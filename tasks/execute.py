@@ -15,8 +15,9 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from app.domain.errors import OtherForm
 from app.domain.kinds import QUEUES
-from app.launch.processes import EXIT_USELESS_HERE
+from app.launch.processes import EXIT_NEWER_DATA, EXIT_USELESS_HERE
 from app.messaging.queues import EXECUTE
 from app.settings import SettingsError, read_settings
 from celery_app import celery
@@ -63,6 +64,8 @@ def _on_ready(sender: Any, **_: Any) -> None:
     except (SandboxError, SettingsError) as error:
         logger.critical("the worker can't run: %s", error, extra={"action": "worker_refused"})
         sys.exit(EXIT_CANNOT_RUN)
+    except OtherForm:  # why, has been logged
+        sys.exit(EXIT_NEWER_DATA)
     except NothingToServe:  # why, has been said
         sys.exit(EXIT_USELESS_HERE)
     for kind in runtime.refused:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.clock import Clock
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, outage
 from app.store.store import Store
 from app.usecases.maintenance import Maintenance
 from tasks.leases.in_flight import InFlight
@@ -72,9 +72,9 @@ class Heartbeat:
         while not self._stopped.wait(BUSY_PAUSE_SECONDS if self._is_busy else self._pause_seconds):
             try:
                 self._tick()
-            except Unavailable:
+            except Unavailable as error:
                 if not away:
-                    logger.warning("Redis can't be reached", extra={"action": "redis_away"})
+                    logger.warning(outage(error), extra={"action": "redis_away"})
                 away = True
                 self._watchdog.redis_is_away()
                 continue

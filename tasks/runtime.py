@@ -21,6 +21,7 @@ from app.settings import Settings, read_settings
 from app.store.store import Store
 from app.store.tasks import Attempt
 from app.usecases.dispatch import Dispatcher
+from app.usecases.form_watch import FormWatch
 from app.usecases.maintenance import Maintenance
 from app.usecases.redis_checks import log_warnings
 from app.version import VERSION
@@ -78,6 +79,7 @@ class Runtime:
             store.tasks, dispatcher, self.executors, self.in_flight, self.drain, settings.lease_seconds, clock
         )
         self._leases = LeaseGuard(self.in_flight, settings.lease_seconds)
+        self._form = FormWatch(store.form, clock, self._end_process)
         self.watchdog = Watchdog(self._last_fetched, self._end_process)
         self.heartbeat = Heartbeat(
             store,
@@ -94,11 +96,16 @@ class Runtime:
         self._courier = make_courier(settings, store, self._is_ending, clock) if serves_deliveries else None
 
     def start(self) -> None:
-        """Start the executors and the threads. Raises SandboxError, SettingsError, NothingToServe."""
+        """Start the executors and the threads.
+
+        Raises SandboxError, SettingsError, NothingToServe; OtherForm if a newer version wrote the data.
+        """
+        self._form.wait()
         for kind in list(self.executors):
             self._start_executor(kind)
         if self.refused and not self.executors:
             raise NothingToServe("; ".join(self.refused.values()))
+        self._form.start()
         self._leases.start()
         self.heartbeat.start()
         if self._courier is not None:
@@ -119,6 +126,7 @@ class Runtime:
         if self._courier is not None:
             self._courier.stop()
         self.heartbeat.stop()
+        self._form.stop()
         self._leases.stop()
         for executor in self.executors.values():
             executor.close()

@@ -23,6 +23,7 @@ from app.usecases.code_check import CodeChecker
 from app.usecases.deliveries import DeliveryService
 from app.usecases.dispatch import Dispatcher
 from app.usecases.events import EventService
+from app.usecases.form_watch import FormWatch
 from app.usecases.health import HealthService
 from app.usecases.schedules import ScheduleService
 from app.usecases.statistics import StatisticsService
@@ -52,6 +53,7 @@ class Context:
     channels: ChannelService
     large_bodies: LargeBodies
     deliveries: DeliveryService
+    form: FormWatch
 
 
 def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
@@ -78,6 +80,7 @@ def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock
         channels=channels,
         large_bodies=LargeBodies.of_one_among(settings.api_processes),
         deliveries=DeliveryService(store.deliveries, clock),
+        form=FormWatch(store.form, clock),
         holding=Holding(max_held(settings.api_threads), settings.max_event_streams),
     )
 

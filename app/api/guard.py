@@ -12,7 +12,7 @@ from app.api.addresses import client_address
 from app.api.context import context, current_request
 from app.api.health import health_without_redis
 from app.api.problems import Refused
-from app.domain.errors import Unavailable
+from app.domain.errors import OtherForm, Unavailable
 from app.domain.quota import Action
 from app.settings import Settings
 from app.store.client import REPLY_LOST
@@ -63,12 +63,15 @@ class Guard:
         if _is_open(path):
             return None
         try:
+            context().form.require()
             if not access.needs_key():
                 self._check_host(headers.get("Host", ""))
             entry = access.enter(_given_key(headers), client_address(), action)
         except Unavailable as error:
             if path in HEALTH_PATHS:
                 return health_without_redis(error)
+            if isinstance(error, OtherForm):
+                raise
             raise Unavailable(_UNANSWERED.get(str(error), str(error))) from error
         _check_entry(entry, action)
         return None

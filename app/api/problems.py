@@ -15,7 +15,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from app.api import request_ids
-from app.domain.errors import Conflict, Full, InvalidSpec, KeyReused, NotFound, Problem, Unavailable
+from app.domain.errors import Conflict, Full, InvalidSpec, KeyReused, NotFound, OtherForm, Problem, Unavailable
 
 logger = logging.getLogger("celeriac.api")
 
@@ -111,6 +111,7 @@ def register(web: Flask) -> None:
     web.register_error_handler(KeyReused, lambda error: problem(422, str(error), further="key-reused"))
     web.register_error_handler(Unavailable, _unavailable)
     web.register_error_handler(Full, _full)
+    web.register_error_handler(OtherForm, _other_form)
     web.register_error_handler(HTTPException, _http)
     web.register_error_handler(Exception, _unexpected)
 
@@ -152,6 +153,10 @@ def _unavailable(error: Unavailable) -> Response:
 def _full(error: Full) -> Response:
     logger.warning("the service is at capacity", extra={"action": "full", "reason": str(error)})
     return problem(503, str(error), headers={"Retry-After": str(FULL_RETRY_AFTER_SECONDS)}, further="full")
+
+
+def _other_form(error: OtherForm) -> Response:
+    return problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _http(error: HTTPException) -> Response:

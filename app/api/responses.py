@@ -570,6 +570,21 @@ class SandboxHealth(_Part):
     layers: dict[str, str]
 
 
+class FormChange(Model):
+    """How far a change of stored data by a new version is."""
+
+    step: str
+    done: Count = Field(description="Number of records that are done.")
+    of: Count = Field(description="Approximate number of records.")
+
+
+class DataHealth(_Part):
+    """Whether this version can work on the data in Redis."""
+
+    form: Count | Absent = _sometimes("Number of the form of the data. Present only if this version works on it.")
+    change: FormChange | Absent = _sometimes("Present only while older data is brought to this form.")
+
+
 class Health(Model):
     """Health of every component. Without Redis, the state of the others is unknown."""
 
@@ -579,6 +594,7 @@ class Health(Model):
     workers: WorkersHealth | Absent = _sometimes("Present only if Redis responds.")
     beat: BeatHealth | Absent = _sometimes("Present only if Redis responds.")
     sandbox: SandboxHealth | Absent = _sometimes("Present only if Redis responds.")
+    data: DataHealth | Absent = _sometimes("Present only if Redis responds.")
 
 
 class Readiness(Model):

@@ -7,7 +7,8 @@ ServiceError
 ├── KeyReused        the idempotency key was used for a different request
 ├── KeyRefused       an API key can't be created, rotated or revoked
 └── Unavailable      Redis is unreachable or refuses the command
-    └── Full         the service is at capacity; nothing was created or changed
+    ├── Full         the service is at capacity; nothing was created or changed
+    └── OtherForm    the data has a form that this version can't work on, now or ever
 """
 
 from __future__ import annotations
@@ -74,3 +75,12 @@ class Unavailable(ServiceError):
 
 class Full(Unavailable):
     """The service is at capacity: too many tasks are waiting, or Redis is out of memory."""
+
+
+class OtherForm(Unavailable):
+    """The data in Redis has a form that this version does not work on (app/domain/form.py). The message says why."""
+
+
+def outage(error: Unavailable) -> str:
+    """The first line that a log has of it."""
+    return str(error) if isinstance(error, OtherForm) else "Redis can't be reached"

@@ -13,11 +13,13 @@ from typing import NoReturn
 
 from app.clock import Clock, system_clock
 from app.domain.durations import parse_duration
-from app.domain.errors import KeyRefused, Unavailable
+from app.domain.errors import KeyRefused, OtherForm, Unavailable
 from app.domain.times import to_rfc3339
 from app.launch.command_name import command_name
 from app.launch.embedded_redis import EmbeddedServer, RedisServerError
+from app.launch.form_check import require_known_form
 from app.launch.key_rule import open_store
+from app.launch.processes import EXIT_NEWER_DATA
 from app.launch.redis_location import find_redis_url, shown_url
 from app.settings import SCOPES, Settings, SettingsError, read_settings
 from app.store.store import Store
@@ -58,6 +60,8 @@ def main(words: Sequence[str], clock: Clock = system_clock) -> int:
         return _fail(str(error), EXIT_BAD_USE)
     except (KeyRefused, RedisServerError) as error:
         return _fail(str(error), EXIT_REFUSED)
+    except OtherForm as error:
+        return _fail(str(error), EXIT_NEWER_DATA)
     except Unavailable as error:
         return _fail(f"Redis can't be reached ({error}): `keys list` tells whether anything was changed", EXIT_REFUSED)
     return 0
@@ -107,6 +111,7 @@ def _store(settings: Settings) -> Iterator[Store]:
         found = server.url, f"embedded, in {settings.var_dir}"
     try:
         _say(f"Redis: {shown_url(found[0])} ({found[1]})")
+        require_known_form(found[0])
         store = open_store(found[0])
         try:
             yield store

@@ -41,6 +41,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 EXIT_USELESS_HERE = 78  # EX_CONFIG: starting this child again would not help
+EXIT_NEWER_DATA = 76  # EX_PROTOCOL: a newer version wrote the data; no child can run
 STEADY_SECONDS = 60.0  # after this long a child gets a short pause again
 STOP_GRACE_SECONDS = 7.0  # with the 2.5 s of the embedded server, stopping takes less than 10 s in all
 ORPHAN_GRACE_SECONDS = 6.0
@@ -226,6 +227,8 @@ class Supervisor:
         self._clock = clock
         self._spawn = spawn
         self._watched: list[_Watched] = []
+        #: A child has found data of a newer version.
+        self.has_newer_data = False
 
     def start(self, command: Command) -> int:
         """Start a command and keep it running. Returns its pid."""
@@ -256,6 +259,7 @@ class Supervisor:
             watched.due_at = math.inf
             self._say(f"{watched.command.name} cannot run here, as it says above; the rest runs without it")
             return
+        self.has_newer_data = self.has_newer_data or status == EXIT_NEWER_DATA
         watched.pause_seconds = next_pause_seconds(watched.pause_seconds, now - watched.started_at)
         watched.due_at = now + watched.pause_seconds
         name = watched.command.name

@@ -27,7 +27,8 @@ from redis.exceptions import (
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from app.domain.errors import Full, Unavailable
+from app.domain.errors import Full, OtherForm, Unavailable
+from app.domain.form import Form
 from app.sentinel_url import is_sentinel, parse_sentinel_url
 from app.store.breaker import Breaker
 from app.store.pool import Pool, SentinelPool
@@ -44,6 +45,8 @@ REPLY_LOST = "ReplyLost"
 SENTINEL_TIMEOUT_SECONDS = 0.3
 
 _UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, MasterDownError, ReadOnlyError, OutOfMemoryError)
+#: The error of a script that found another form of data (scripts.py).
+_OTHER_FORM = re.compile(r"(?:^|[ :-])FORM (\S+)")
 #: Errors without a class in redis-py, and the form in which older servers report errors from within a script.
 _UNAVAILABLE_CODE = re.compile(r"(?:^|[ :-])(OOM|READONLY|MISCONF|NOREPLICAS|BUSY) ")
 
@@ -55,7 +58,18 @@ def as_unavailable(error: RedisError) -> Unavailable | None:
         return Full("Redis is out of memory; nothing was changed")
     if isinstance(error, _UNAVAILABLE):
         return Unavailable(_tls_reason(error) or type(error).__name__)
-    return Unavailable(code[1]) if code else None
+    if code:
+        return Unavailable(code[1])
+    form = _OTHER_FORM.search(str(error))
+    return other_form(form[1]) if form else None
+
+
+def other_form(text: str) -> OtherForm:
+    """The error for data whose form is stored as `text`."""
+    try:
+        return OtherForm(Form.parse(text).words)
+    except ValueError as error:
+        return OtherForm(f"{error}; nothing was changed")
 
 
 def _tls_reason(error: BaseException) -> str | None:

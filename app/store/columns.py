@@ -109,6 +109,9 @@ TASK: dict[str, Column] = {
     "inbox": Column("ib"),
 }
 
+#: Short names of form 1, which records have until they are changed (migrations/tasks.py): old name -> new name.
+OLD_NAMES = {"cpu": "c", "mem": "m"}
+
 #: Columns of scheduled tasks. `timing` is the JSON of the fields that beat needs.
 SCHEDULE: dict[str, Column] = {
     **SHARED,

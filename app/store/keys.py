@@ -21,6 +21,15 @@ class Keys:
 
     prefix: str = PREFIX
 
+    @property
+    def form(self) -> str:
+        """STRING: the number of the form of all data (app/domain/form.py), `1>2` while it is changed from 1 to 2.
+
+        `:work` behind it (HASH): the progress of such a change (app/store/form.py); `:lease` (STRING, expires): the
+        process that works on it; `:newest`: see app/store/migrations/names.py.
+        """
+        return f"{self.prefix}form"
+
     def task(self, task_id: str) -> str:
         """HASH: the record of a task. Keys with the suffixes `:spec`, `:result`, `:stdout`, `:attempts` and `:history`
         hold its larger parts."""

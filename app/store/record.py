@@ -10,7 +10,7 @@ from app.domain.names import folded
 from app.domain.spec import fields_of_others
 from app.domain.status import Kind, Status, TaskType
 from app.store.bodies import read_body
-from app.store.columns import SPEC, TASK, Column
+from app.store.columns import OLD_NAMES, SPEC, TASK, Column
 
 #: Each ms has so many sequence numbers (`take_seqs` of `_lib.lua`).
 SEQ_PER_MS = 2048
@@ -75,6 +75,7 @@ _ATTRIBUTES = frozenset(Task.__dataclass_fields__)
 _TASK_BY_SHORT: dict[str, tuple[str, Column]] = {
     column.short: (name, column) for name, column in TASK.items() if name in _ATTRIBUTES
 }
+_TASK_BY_SHORT |= {old: _TASK_BY_SHORT[new] for old, new in OLD_NAMES.items()}
 _KIND, _SEQ = TASK["kind"].short, TASK["seq"].short
 _SPEC_BY_SHORT = {column.short: (name, column) for name, column in SPEC.items()}
 #: kind -> the fields that a record of this kind holds, with their defaults.

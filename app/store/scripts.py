@@ -24,6 +24,7 @@ from typing import Any
 from redis.commands.core import Script
 from redis.exceptions import NoScriptError
 
+from app.domain.form import FORM
 from app.domain.status import Kind, TaskType
 from app.store.arguments import packed
 from app.store.client import Client
@@ -48,6 +49,13 @@ DESPITE_FULL = frozenset(
     | {"bulk_abort", "bulk_schedules", "bulk_tasks"}
     | {"delivery_claim", "delivery_report", "delivery_take_back", "delivery_trim"}
     | {"alert_commit", "alert_default", "channel_turn", "channel_shut"}
+)
+#: The names of scripts for data of any form start so. Each other script first checks that the data has ours, in the
+#: same atomic call: a process of another version can neither read it wrongly nor write to it, whatever it did before.
+FOR_ANY_FORM = "form_"
+_FORM_CHECK = (
+    "do local form = redis.call('GET', P .. 'form') "
+    f"if form and form ~= '{FORM}' then return redis.error_reply('FORM ' .. form) end end"
 )
 #: Redis does not abort a script for lack of memory once the script has written something.
 _FIRST_WRITE = "redis.call('DEL', P .. 'nothing')"
@@ -132,7 +140,8 @@ class _Named:
         source = path.read_text()
         names = names_in(_ARGV, source)
         first_write = _FIRST_WRITE if path.stem in DESPITE_FULL else ""
-        own = "\n".join((first_write, _arguments(names), _with_short_names(source)))
+        form_check = "" if path.stem.startswith(FOR_ANY_FORM) else _FORM_CHECK
+        own = "\n".join((form_check, first_write, _arguments(names), _with_short_names(source)))
         self.script: Script = client.register_script(_needed_by(own, library) + own)
         self._rest = names[-1].removesuffix(_REST) if names and names[-1].endswith(_REST) else None
         self._names = names[:-1] if self._rest else names

@@ -14,6 +14,7 @@ from app.store.deliveries import DeliveryStore
 from app.store.events import EventStore
 from app.store.failures import FailureStore
 from app.store.firings import FiringStore
+from app.store.form import FormStore
 from app.store.inbox import Inbox
 from app.store.keys import PREFIX, Keys
 from app.store.listing import TaskListing
@@ -34,6 +35,7 @@ class Store:
         self._client = client
         scripts = Scripts(client, prefix)
         self.keys = Keys(prefix)
+        self.form = FormStore(client, self.keys, scripts)
         self.tasks = TaskStore(client, self.keys, scripts)
         self.batches = BatchStore(client, self.keys, scripts)
         self.listing = TaskListing(client, self.keys, scripts)

@@ -6,10 +6,12 @@ import time
 from typing import Any
 
 from app.clock import Clock
-from app.domain.errors import Unavailable
+from app.domain.errors import OtherForm, Unavailable
+from app.domain.form import FORM
 from app.domain.kinds import QUEUES
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
+from app.store.form import Progress
 from app.store.store import Store
 from app.usecases.redis_checks import Info, refusal, warnings
 from app.version import VERSION
@@ -27,6 +29,9 @@ class HealthService:
     def report(self) -> dict[str, Any]:
         """The body of `/health`. `status` is "ok" or "degraded"; each component that is not ok has a `detail`."""
         try:
+            form = self._store.form.read()
+            if not form.is_current:
+                return self.report_without_redis(OtherForm(form.words))
             parts = self._parts()
         except Unavailable as error:
             return self.report_without_redis(error)
@@ -34,13 +39,18 @@ class HealthService:
         return {"status": "ok" if healthy else "degraded", "version": VERSION, **parts}
 
     def report_without_redis(self, error: Unavailable) -> dict[str, Any]:
-        """The body of `/health` if Redis can't be reached: nothing else is known then."""
+        """The body of `/health` if Redis can't be reached, or its data has another form: nothing else is known then."""
+        if isinstance(error, OtherForm):
+            data = {"status": "down", "detail": str(error)}
+            return {"status": "degraded", "version": VERSION, "redis": {"status": "ok"}, "data": data}
         redis = {"status": "down", "detail": f"Redis can't be reached ({error})"}
         return {"status": "degraded", "version": VERSION, "redis": redis}
 
     def is_ready(self) -> bool:
         """Whether a task created now would run: Redis accepts writes, and each queue has a worker."""
         try:
+            if not self._store.form.read().is_current:
+                return False
             if refusal(self._store.liveness.info()) is not None:
                 return False
             return not _unserved(self._store.liveness.workers(self._clock()))
@@ -59,6 +69,7 @@ class HealthService:
             "workers": _workers(workers),
             "beat": self._beat(now_ms),
             "sandbox": _sandbox(workers),
+            "data": _data(self._store.form.progress()),
         }
 
     def _lag_ms(self, now_ms: int) -> int:
@@ -97,6 +108,13 @@ def _redis(info: Info, round_trip_ms: float) -> Part:
     }
     refused = refusal(info)
     return part if refused is None else part | {"status": "down", "detail": refused}
+
+
+def _data(progress: Progress | None) -> Part:
+    part: Part = {"status": "ok", "form": FORM}
+    if progress is not None:
+        part["change"] = {"step": progress.step, "done": progress.done, "of": progress.size}
+    return part
 
 
 def _is_consuming(worker: Part) -> bool:

@@ -19,6 +19,7 @@ from app.usecases.alerts import AlertWork
 from app.usecases.bulk_work import BulkWork
 from app.usecases.delivery_upkeep import DeliveryUpkeep
 from app.usecases.dispatch import Dispatcher
+from app.usecases.form_watch import FormUpkeep
 from app.usecases.recovery import Recovery
 from app.usecases.retention import Retention
 from app.usecases.service_watch import ServiceWatch
@@ -43,6 +44,7 @@ class Maintenance:
         self.service = ServiceWatch(store, settings.alert_channels, settings.queue_late_after)
         self.bulks = BulkWork(store, dispatcher, settings)
         self.deliveries = DeliveryUpkeep(store.deliveries, settings, self.recovery)
+        self.form = FormUpkeep(store.form, actor)
         self._parts: tuple[Callable[[int], object], ...] = (
             self.recovery.watch_clock,
             self.recovery.complete_batches,
@@ -57,6 +59,7 @@ class Maintenance:
             self.alerts.run,
             self.service.run,
             self.bulks.work_off,
+            self.form.bring_up_to_date,
         )
 
     def run(self, now_ms: int) -> bool:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from app.clock import Clock, elapsed
 from app.domain.deliveries import DeliveryStatus, pause_ms
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, outage
 from app.store.deliveries import Delivery, Try
 from app.store.store import Store
 from app.store.subscriber import Watch
@@ -95,9 +95,9 @@ class Courier:
                 if not self._claim():
                     self._watch.wait(LOOK_SECONDS)
                 is_away = False
-            except Unavailable:
+            except Unavailable as error:
                 if not is_away:
-                    logger.warning("Redis can't be reached", extra={"action": "redis_away"})
+                    logger.warning(outage(error), extra={"action": "redis_away"})
                 is_away = True
                 self._stopped.wait(LOOK_SECONDS)
             except Exception:  # a defect must not end the thread; the deliveries stay where they are

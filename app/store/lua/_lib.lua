@@ -10,6 +10,8 @@
 --   schedule_id: '' for none · record: all other fields as a JSON array: short name, value, …
 --
 -- Keys (listed with their types in app/store/keys.py):
+--   form STRING the form of the data · form:work HASH progress of a change of the form · form:lease STRING, expires: who works on it
+--   form:newest ZSET what becomes of the HASH `newest` of form 1
 --   t:ID HASH record · t:ID:spec STRING · t:ID:result STRING · t:ID:stdout STRING · t:ID:attempts LIST
 --   t:ID:history LIST · program:HASH HASH text, and uses: how many t:ID and s:ID have this program_hash
 --   ix:KIND:TYPE:STATUS ZSET id by seq: each task in exactly one · tag:TAG ZSET · by:SCHEDULE ZSET

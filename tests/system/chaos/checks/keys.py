@@ -228,6 +228,10 @@ def _incomplete(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     yield "a batch is not complete"
 
 
+def _unchanged(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    yield "a change of the form is not complete"
+
+
 def _queue(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     yield f"{world.raw.llen(name)} messages are left"
 
@@ -275,7 +279,9 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"events(?::since)?", _expires),
         (r"alerts:called", _expires),
         (r"alerts:(?:events|schedules|flows|service|due|late|default|revision)", _fine),
-        (r"workers|beats|seq|errors|channels", _fine),
+        (r"form|workers|beats|seq|errors|channels", _fine),
+        (r"form:work", _unchanged),
+        (r"form:lease", _expires),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),
     )

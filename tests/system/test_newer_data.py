@@ -1,0 +1,108 @@
+"""Data that a newer version wrote: every process says so, ends, and leaves it alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from app.domain.form import FORM
+from app.launch.processes import EXIT_NEWER_DATA
+from tests.servers import ROOT, LoggedProcess, RedisServer, wait_until
+from tests.system import free_port
+
+KEY = "celeriac:form"
+WORDS = f"the data in Redis has form {FORM + 1}, and this version of Celeriac"
+START = (sys.executable, str(ROOT / "start.py"))
+CELERY = (sys.executable, "-m", "celery", "-q", "-A", "celery_app")
+COMMANDS = {
+    "all": START,
+    "api": (*START, "api"),
+    "worker": (*START, "worker"),
+    "beat": (*START, "beat"),
+    "keys": (*START, "keys", "list"),
+    "celery worker": (*CELERY, "worker"),
+    "celery beat": (*CELERY, "beat"),
+}
+
+
+@pytest.fixture
+def raw(own_server: RedisServer) -> Iterator[redis.Redis]:
+    """A plain client of the test's own Redis."""
+    with redis.Redis.from_url(own_server.url, decode_responses=True) as client:
+        yield client
+
+
+def test_nothing_starts_on_newer_data(own_server: RedisServer, raw: redis.Redis, tmp_path: Path) -> None:
+    raw.set(KEY, FORM + 1)
+    env = {**os.environ, "REDIS_URL": own_server.url, "VAR_DIR": str(tmp_path)}
+    running = {
+        name: subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**env, "PORT": str(free_port())},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name, command in COMMANDS.items()
+    }
+    for name, process in running.items():
+        output, _ = process.communicate(timeout=60)
+        assert (name, process.returncode) == (name, EXIT_NEWER_DATA), output
+        assert WORDS in output, output
+        assert "Traceback" not in output
+    assert raw.get(KEY) == str(FORM + 1)
+    assert [name for name in raw.scan_iter() if not name.startswith("celeriac:_kombu")] == [KEY]
+
+
+def test_what_runs_ends_when_newer_data_turns_up(own_server: RedisServer, raw: redis.Redis, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {"REDIS_URL": own_server.url, "VAR_DIR": str(tmp_path), "PORT": str(port), "API_PROCESSES": "1"}
+    api = LoggedProcess((*START, "api"), tmp_path / "api.log", ROOT, env)
+    service = LoggedProcess(START, tmp_path / "all.log", ROOT, {**env, "PORT": str(free_port())})
+    try:
+        service.wait_for("Try it:")
+        wait_until(lambda: health(url)["data"] == {"status": "ok", "form": FORM}, 10, "a healthy API")
+        raw.set(KEY, FORM + 1)
+        wait_until(lambda: service.process.poll() is not None, 30, "the end of start.py")
+        assert service.process.returncode == EXIT_NEWER_DATA
+        assert service.output.count("CRITICAL") >= 2  # a worker and beat
+        assert WORDS in service.output.splitlines()[-1]
+        # An API alone goes on saying so: whoever watches it finds out.
+        report = health(url)
+        assert report["status"] == "degraded"
+        assert report["data"]["detail"].startswith(WORDS)
+        problem = get(f"{url}/api/tasks")
+        assert (problem["status"], problem["detail"]) == (503, report["data"]["detail"])
+        assert raw.get(KEY) == str(FORM + 1)
+    finally:
+        api.kill()
+        service.kill()
+
+
+def health(url: str) -> Any:
+    """The body of `/health`; empty parts while nothing answers."""
+    try:
+        return get(f"{url}/health")
+    except OSError:
+        return {"data": None}
+
+
+def get(url: str) -> Any:
+    """The body of a response, whatever its status."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        return json.load(error)

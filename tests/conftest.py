@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import redis
 
 from app.store.store import Store
 from tests import inherited, parallel
+from tests.leftovers import Watcher
 from tests.parallel import pytest_xdist_auto_num_workers
 from tests.programs import require_program
 from tests.servers import RedisServer, redis_program, throw_away_redis
@@ -33,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     parallel.configure(config)
     if not parallel.is_distributing(config):
         inherited.forget()
+    if sys.platform == "linux":
+        config.pluginmanager.register(Watcher())
 
 
 class VirtualClock:

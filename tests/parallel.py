@@ -99,6 +99,26 @@ class Scheduler(LoadScopeScheduling):
         path = nodeid.partition("::")[0]
         return next((start for start in TOGETHER if path.startswith(start)), nodeid)
 
+    def _reschedule(self, node: Any) -> None:
+        """Send more tests, two at least: a process begins one when it knows the next, or that there is none."""
+        super()._reschedule(node)
+        if self._pending_of(self.assigned_work[node]) < 2:
+            super()._reschedule(node)
+
+    def remove_node(self, node: Any) -> str | None:
+        """The test during which a process died, which is not run again: others run the rest of its tests."""
+        work = self.assigned_work.pop(node)
+        left = [(scope, test) for scope, tests in work.items() for test, is_done in tests.items() if not is_done]
+        if not left:
+            return None
+        scope, deadly = left[0]
+        work[scope][deadly] = True
+        self.workqueue.update({scope: tests for scope, tests in work.items() if not all(tests.values())})
+        for other in self.assigned_work:
+            if other in self.registered_collections:  # it knows its tests
+                self._reschedule(other)
+        return deadly
+
 
 class Turns:
     """In a process that runs tests, the long ones first: one marked `alone` runs while no other process runs a test.

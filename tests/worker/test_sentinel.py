@@ -61,7 +61,7 @@ class Cluster:
         folder.mkdir()
         path = folder / "server.conf"
         own = "" if words else 'save ""'
-        path.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\n{own}\n{configuration}")
+        path.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\nset-proc-title no\n{own}\n{configuration}")
         self.processes[port] = subprocess.Popen([self._program, path, *words], stdout=subprocess.DEVNULL)
         with redis.Redis(port=port) as client:
             wait_until(lambda: _answers(client), 10, "an answer")

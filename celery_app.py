@@ -61,7 +61,7 @@ def kombu_url(url: str) -> str:
     parts = urlsplit(url)
     database = dict(parse_qsl(parts.query)).get("db")
     if parts.scheme == "unix":
-        host = f"redis+socket://{parts.path}"
+        host = f"redis+socket://{parts.netloc}{parts.path}"  # netloc: a user and a password
         return f"{host}?virtual_host={database}" if database else host
     if database and parts.path in ("", "/"):
         parts = parts._replace(path=f"/{database}")

@@ -229,6 +229,7 @@ def _connection_options(url: str) -> dict[str, Any]:
     return {
         **({} if url.startswith("unix:") else {"socket_keepalive": True}),
         "decode_responses": True,
+        "driver_info": None,  # two commands for each connection, which an ACL would have to allow
         "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "socket_timeout": REPLY_TIMEOUT_SECONDS,
         # Retry once, for a connection that Redis closed while it was idle. Not after a timeout: a retry would double

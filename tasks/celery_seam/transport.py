@@ -45,6 +45,10 @@ class _RecordedChannel:
         super().__init__(*args, **kwargs)
         self.QoS = QoS
 
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """kombu's, but redis-py does not name itself to Redis: an ACL would have to allow CLIENT SETINFO."""
+        return {**super()._connparams(asynchronous), "driver_info": None}  # type: ignore[misc]
+
     def _queue_bind(self, *args: Any) -> None:
         self._unless_full(partial(super()._queue_bind, *args))  # type: ignore[misc]
 

@@ -20,8 +20,8 @@ THREADS = 32
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[Client]:
-    with closing(connect(redis_url, max_connections=4)) as client:
+def client(admin_url: str) -> Iterator[Client]:
+    with closing(connect(admin_url, max_connections=4)) as client:
         client.client_setname("x")  # connects
         yield client
 
@@ -56,9 +56,9 @@ def test_many_threads_get_their_own_replies_over_few_connections(client: Client,
 
 
 def test_a_caller_waits_for_a_connection_and_gets_the_first_that_is_free(
-    redis_url: str, raw_redis: redis.Redis
+    admin_url: str, raw_redis: redis.Redis
 ) -> None:
-    with closing(connect(redis_url, max_connections=1)) as client, ThreadPoolExecutor(2) as threads:
+    with closing(connect(admin_url, max_connections=1)) as client, ThreadPoolExecutor(2) as threads:
         first = threads.submit(client.blpop, ["list"], 10)
         wait_until(lambda: raw_redis.info("clients")["blocked_clients"] == 1, 10, "a connection in use")
         second = threads.submit(client.ping)
@@ -67,8 +67,8 @@ def test_a_caller_waits_for_a_connection_and_gets_the_first_that_is_free(
         assert second.result(10) is True
 
 
-def test_without_a_free_connection_a_call_gives_up_soon(redis_url: str, raw_redis: redis.Redis) -> None:
-    with closing(connect(redis_url, max_connections=1)) as client, ThreadPoolExecutor(1) as threads:
+def test_without_a_free_connection_a_call_gives_up_soon(admin_url: str, raw_redis: redis.Redis) -> None:
+    with closing(connect(admin_url, max_connections=1)) as client, ThreadPoolExecutor(1) as threads:
         first = threads.submit(client.blpop, ["list"], 10)
         wait_until(lambda: raw_redis.info("clients")["blocked_clients"] == 1, 10, "a connection in use")
         began = time.monotonic()

@@ -159,15 +159,15 @@ def test_a_firings_task_matches_its_schedule(store: Store, raw_redis: redis.Redi
 def test_python_and_lua_fill_templates_in_the_same_way(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
-    template = MessageTemplate("q", (TASK_ID, "a", "@b", TASK_ID, "ü"))
+    template = MessageTemplate("celeriac:q", (TASK_ID, "a", "@b", TASK_ID, "ü"))
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)
     task_id = firing_id(schedule.id, now_ms)
-    tagged = MessageTemplate("tagged", (DELIVERY_TAG,))
+    tagged = MessageTemplate("celeriac:tagged", (DELIVERY_TAG,))
     firings = [Firing(now_ms, now_ms, task_id, template), Firing(now_ms + 1, now_ms, NOBODY, tagged)]
     store.firings.fire([due(schedule, firings=firings)], now_ms)
-    assert raw_redis.lrange("q", 0, -1) == [template.fill(task_id).payload]
-    assert raw_redis.lrange("tagged", 0, -1) == [NOBODY[-12:]]
+    assert raw_redis.lrange("celeriac:q", 0, -1) == [template.fill(task_id).payload]
+    assert raw_redis.lrange("celeriac:tagged", 0, -1) == [NOBODY[-12:]]
 
 
 def test_a_delayed_firing_waits(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:

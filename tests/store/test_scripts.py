@@ -117,9 +117,9 @@ def test_a_call_with_missing_or_unknown_arguments_fails(store: Store) -> None:
 
 def test_arguments_are_packed_as_redis_reads_them(one_connection: Store) -> None:
     values = ("", "a", "ä€😀\r\n", b"b", 0, -7, 1.5, "x" * 100_000)
-    command = b"*%d\r\n%b" % (len(values) + 2, packed("RPUSH", "list", *values))
+    command = b"*%d\r\n%b" % (len(values) + 2, packed("RPUSH", "celeriac:list", *values))
     assert one_connection._client.execute_packed(command) == len(values)
-    assert one_connection._client.lrange("list", 0, -1) == [
+    assert one_connection._client.lrange("celeriac:list", 0, -1) == [
         value.decode() if isinstance(value, bytes) else str(value) for value in values
     ]
 

@@ -15,28 +15,32 @@ from tests.servers import RedisServer, wait_until
 
 def test_a_message_wakes_every_listener_of_its_channel(store: Store, raw_redis: redis.Redis) -> None:
     heard: dict[str, list[str | None]] = {"one": [], "two": [], "other": []}
-    store.subscriber.subscribe("channel", heard["one"].append)
-    store.subscriber.subscribe("channel", heard["two"].append)
-    store.subscriber.subscribe("elsewhere", heard["other"].append)
-    assert store.subscriber.confirm("channel")
-    assert store.subscriber.confirm("elsewhere")
-    assert raw_redis.publish("channel", "word") == 1, "all listeners must share one connection"
+    store.subscriber.subscribe("celeriac:channel", heard["one"].append)
+    store.subscriber.subscribe("celeriac:channel", heard["two"].append)
+    store.subscriber.subscribe("celeriac:elsewhere", heard["other"].append)
+    assert store.subscriber.confirm("celeriac:channel")
+    assert store.subscriber.confirm("celeriac:elsewhere")
+    assert raw_redis.publish("celeriac:channel", "word") == 1, "all listeners must share one connection"
     wait_until(lambda: heard["one"] and heard["two"], 5, "calls of both listeners")
     assert heard == {"one": ["word"], "two": ["word"], "other": []}
 
 
 def test_a_removed_listener_is_not_called(store: Store, raw_redis: redis.Redis) -> None:
     gone, stays = [], []
-    store.subscriber.subscribe("channel", gone.append)
-    store.subscriber.subscribe("channel", stays.append)
-    assert store.subscriber.confirm("channel")
-    store.subscriber.unsubscribe("channel", gone.append)
-    raw_redis.publish("channel", "word")
+    store.subscriber.subscribe("celeriac:channel", gone.append)
+    store.subscriber.subscribe("celeriac:channel", stays.append)
+    assert store.subscriber.confirm("celeriac:channel")
+    store.subscriber.unsubscribe("celeriac:channel", gone.append)
+    raw_redis.publish("celeriac:channel", "word")
     wait_until(lambda: stays, 5, "a call of the other listener")
     assert not gone
-    store.subscriber.unsubscribe("channel", stays.append)
-    wait_until(lambda: raw_redis.pubsub_numsub("channel") == [("channel", 0)], 5, "the end of the subscription")
-    assert not store.subscriber.confirm("channel"), "there is no subscription"
+    store.subscriber.unsubscribe("celeriac:channel", stays.append)
+    wait_until(
+        lambda: raw_redis.pubsub_numsub("celeriac:channel") == [("celeriac:channel", 0)],
+        5,
+        "the end of the subscription",
+    )
+    assert not store.subscriber.confirm("celeriac:channel"), "there is no subscription"
 
 
 def test_a_watch_sleeps_until_a_notification_or_its_timeout() -> None:
@@ -53,7 +57,7 @@ def test_many_threads_that_subscribe_and_unsubscribe_miss_nothing(store: Store, 
 
     def wait(number: int) -> None:
         for turn in range(25):
-            channel = f"done:{number}:{turn}"
+            channel = f"celeriac:done:{number}:{turn}"
             with store.subscriber.watch(channel) as watch:
                 store.subscriber.confirm(channel)
                 raw_redis.publish(channel, "x")
@@ -71,8 +75,8 @@ def test_many_threads_that_subscribe_and_unsubscribe_miss_nothing(store: Store, 
 def test_closing_ends_the_thread_quietly(redis_url: str) -> None:
     for _ in range(5):
         store = Store.at(redis_url)
-        store.subscriber.subscribe("channel", lambda _: None)
-        assert store.subscriber.confirm("channel")
+        store.subscriber.subscribe("celeriac:channel", lambda _: None)
+        assert store.subscriber.confirm("celeriac:channel")
         store.close()
     wait_until(
         lambda: not [thread for thread in threading.enumerate() if thread.name == "subscriber"],
@@ -84,15 +88,15 @@ def test_closing_ends_the_thread_quietly(redis_url: str) -> None:
 def test_after_a_lost_connection_all_listeners_are_called(own_server: RedisServer) -> None:
     store = Store.at(own_server.url)
     heard: list[str | None] = []
-    store.subscriber.subscribe("channel", heard.append)
-    assert store.subscriber.confirm("channel")
+    store.subscriber.subscribe("celeriac:channel", heard.append)
+    assert store.subscriber.confirm("celeriac:channel")
     own_server.stop()
     began = time.monotonic()
     own_server.start()
     wait_until(lambda: None in heard, 10, "the notification that messages may have been missed")
     assert time.monotonic() - began < 5
     with redis.Redis.from_url(own_server.url) as client:
-        wait_until(lambda: client.publish("channel", "back"), 5, "a new subscription")
+        wait_until(lambda: client.publish("celeriac:channel", "back"), 5, "a new subscription")
     wait_until(lambda: "back" in heard, 5, "a message published after the reconnection")
     store.close()
 

@@ -1,0 +1,36 @@
+"""The store's Redis lets it do only what docs/redis.md says that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.redis_acl import PASSWORD, create_user, refusals
+from tests.servers import throw_away_redis
+
+
+@pytest.fixture(scope="session")
+def admin_url(redis_program_path: Path) -> Iterator[str]:
+    """The URL of the same Redis for the tests themselves, who may do everything."""
+    with throw_away_redis(redis_program_path) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(admin_url: str) -> Iterator[str]:
+    """The URL for the store, whose user may do nothing else. Fails if it was refused something."""
+    with redis.Redis.from_url(admin_url, decode_responses=True) as admin:
+        create_user(admin)
+        yield admin_url.replace("unix://", f"unix://celeriac:{PASSWORD}@")
+        assert refusals(admin) == []
+
+
+@pytest.fixture
+def raw_redis(redis_url: str, admin_url: str) -> Iterator[redis.Redis]:
+    """A plain client of an empty database, to inspect the store's keys."""
+    with redis.Redis.from_url(admin_url, decode_responses=True) as client:
+        client.flushdb()
+        yield client

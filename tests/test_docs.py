@@ -245,6 +245,16 @@ def test_the_six_examples_are_valid_and_cover_both_kinds_and_three_types() -> No
     assert sorted(cells) == sorted(itertools.product(Kind, TaskType))
 
 
+def test_each_failure_names_tests_that_exist() -> None:
+    rows = re.findall(r"^\| .*", _section("operations.md", "When something fails"), re.MULTILINE)[1:]
+    assert len(rows) > 20
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for path, test in named:
+            assert f"\ndef {test}(" in (ROOT / path).read_text(), (path, test)
+
+
 # --- the README in Chinese -------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ TOGETHER = (
     "tests/deploy/test_compose.py",
     "tests/deploy/test_image.py",
     "tests/deploy/test_proxy.py",
+    "tests/deploy/test_systemd.py",
     "tests/system/test_wheel.py",
     "tests/test_architecture.py",
 )

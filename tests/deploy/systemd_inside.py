@@ -1,0 +1,122 @@
+"""Runs on the machine of systemd_machine.py, as root: starts Celeriac's units and writes what it sees."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+URL = "http://127.0.0.1:5001"
+UNITS = (
+    "celeriac-api.service",
+    "celeriac-beat.service",
+    "celeriac-worker@code.service",
+    "celeriac-worker@api.service",
+)
+CODE = {"name": "n", "function_name": "main", "function_code": "def main():\n    return 6 * 7"}
+SLOW = {
+    **CODE,
+    "function_code": "import time\ndef main():\n    print('on', flush=True)\n    time.sleep(1)\n    return 7",
+}
+LAYERS = """
+import json
+from sandbox import Sandbox
+box = Sandbox(spare_children=0)
+box.start()
+print(json.dumps(box.layers))
+box.close()
+"""
+#: what is made stricter in a worker's unit -> the directives
+STRICTER = {
+    "nothing": [],
+    "RestrictNamespaces=yes": ["RestrictNamespaces=yes"],
+    "no mount": ["SystemCallFilter=~mount umount2 pivot_root"],
+    "no Landlock": ["SystemCallFilter=~landlock_create_ruleset landlock_restrict_self"],
+    "no seccomp": ["SystemCallFilter=~seccomp"],
+}
+
+
+def run(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout if done.returncode == 0 else f"{done.stdout}{done.stderr}"
+
+
+def call(path: str, body: object = None, wait: int = 20) -> Any:
+    headers = {"Content-Type": "application/json", "Prefer": f"wait={wait}"}
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(URL + path, data, headers), timeout=30) as answer:
+        return json.load(answer)
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 40
+    while True:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not in time: {what}\n{run('journalctl', '--no-pager', '-n', '60')}")
+        time.sleep(0.1)
+
+
+def shown(unit: str, *properties: str) -> dict[str, str]:
+    text = run("systemctl", "show", unit, *(f"--property={name}" for name in properties))
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def rights(pid: str) -> dict[str, str]:
+    status = Path("/proc", pid, "status").read_text()
+    lines = dict(line.split(":", 1) for line in status.splitlines())
+    return {name: lines[name].split()[0] for name in ("Uid", "NoNewPrivs", "Seccomp", "CapBnd", "CapEff")}
+
+
+def layers_with(settings: dict[str, list[str]]) -> dict[str, Any]:
+    """What the sandbox says in a service that has the directives of a worker and these, for each setting."""
+    Path("/run/layers.py").write_text(LAYERS)
+    for number, directives in enumerate(settings.values()):
+        folder = Path(f"/run/systemd/system/celeriac-worker@{number}.service.d")
+        folder.mkdir(parents=True)
+        lines = ["[Service]", "Type=oneshot", "Restart=no", "ExecStart="]
+        lines += ["ExecStart=/opt/celeriac/.venv/bin/python /run/layers.py", "Environment=PYTHONPATH=/opt/celeriac"]
+        lines += [f"StandardOutput=truncate:/run/layers-{number}.json", *directives]
+        (folder / "trial.conf").write_text("\n".join(lines) + "\n")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "start", *(f"celeriac-worker@{number}" for number in range(len(settings))))
+    return {name: json.loads(Path(f"/run/layers-{n}.json").read_text() or "{}") for n, name in enumerate(settings)}
+
+
+def main() -> None:
+    run("systemd-sysusers")
+    verified = run("systemd-analyze", "verify", "--man=no", *UNITS, "celeriac.target")
+    seen: dict[str, Any] = {"verified": verified, "layers": layers_with(STRICTER)}
+    run("systemctl", "start", "redis-server", "celeriac.target")
+    wait_until(lambda: call("/health/ready"), "ready")
+    seen["health"] = call("/health")
+    seen["result"] = call("/api/tasks", CODE)["result"]
+    asked = ("ActiveState", "MainPID", "NRestarts")
+    seen["units"] = {unit: shown(unit, *asked) for unit in UNITS}
+    seen["rights"] = {unit: rights(seen["units"][unit]["MainPID"]) for unit in UNITS}
+    task = call("/api/tasks", SLOW, wait=0)["id"]
+    wait_until(lambda: call(f"/api/tasks/{task}", wait=0)["status"] == "running", "the slow task runs")
+    began = time.monotonic()
+    run("systemctl", "stop", "celeriac-worker@code")
+    seen["drain"] = {
+        "seconds": time.monotonic() - began,
+        "status": call(f"/api/tasks/{task}", wait=0)["status"],
+        **shown("celeriac-worker@code", "Result", "ExecMainStatus", "TasksCurrent"),
+    }
+    run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "celeriac-beat")
+    wait_until(lambda: shown("celeriac-beat", "NRestarts")["NRestarts"] == "1", "beat is started again")
+    run("systemctl", "stop", "celeriac.target")
+    wait_until(lambda: all(shown(unit, "ActiveState")["ActiveState"] == "inactive" for unit in UNITS), "all stop")
+    seen["stopped"] = {unit: shown(unit, "Result", "TasksCurrent") for unit in UNITS}
+    Path("/trial/seen.json").write_text(json.dumps(seen))
+
+
+main()

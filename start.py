@@ -43,8 +43,12 @@ TICK_SECONDS = 0.2
 PROMPT_GRACE_SECONDS = 3.0
 #: What a worker needs beyond its grace: to hear the last answer of Redis, to give back, to end its children.
 WORKER_END_SECONDS = 4.0
-#: The commands beside the roles: a module with a function `main`, imported only when its command is asked for.
-COMMANDS = {"keys": "app.launch.key_commands"}
+#: The commands beside the roles: module and function, imported only when the command is asked for.
+COMMANDS = {
+    "keys": ("app.launch.key_commands", "main"),
+    "backup": ("app.launch.backup.command", "backup"),
+    "restore": ("app.launch.backup.command", "restore"),
+}
 CELERY = ("celery", "-q", "-A", "celery_app")  # -q: no banner; ours says it
 EXIT_CANNOT_START = 1
 EXIT_BAD_SETTINGS = 2
@@ -59,6 +63,8 @@ roles:
 
 commands (`{command} COMMAND --help` explains each):
   keys      create, list, rotate and revoke API keys
+  backup    write all data to a file, while the service runs
+  restore   write the data of a backup into an empty Redis
 
 Ctrl-C or SIGTERM stops everything within 10 seconds; running attempts have 3 of them, or
 SHUTDOWN_GRACE, and are given back to their queue then. Where no Redis is found, a role started
@@ -78,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. Bad settings: 2. Something in the way: 1. Data of a newer version: 76."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in COMMANDS:
-        return int(importlib.import_module(COMMANDS[words[0]]).main(words[1:]))
+        module, function = COMMANDS[words[0]]
+        return int(getattr(importlib.import_module(module), function)(words[1:]))
     options = _parser().parse_args(words)
     try:
         settings = read_settings(host=options.host, port=options.port)

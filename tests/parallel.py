@@ -31,6 +31,7 @@ TOGETHER = (
     "tests/deploy/test_proxy.py",
     "tests/deploy/test_systemd.py",
     "tests/system/test_wheel.py",
+    "tests/system/test_backup_drill.py",
     "tests/test_architecture.py",
 )
 """Files, or folders of files, whose tests share what takes long, such as a running system.

@@ -70,7 +70,7 @@ class RedisServer:
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}?db=0"
         self._command = [str(program), "--port", "0", "--unixsocket", str(self.socket)]
-        self._command += ["--dir", str(folder), "--save", "", "--appendonly", "no"]
+        self._command += ["--dir", str(folder), "--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]
         self._command += ["--set-proc-title", "no", *options]  # a title takes the place of the mark (leftovers.py)
         self.process: subprocess.Popen[bytes] | None = None
 

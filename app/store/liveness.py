@@ -47,6 +47,16 @@ class LivenessStore:
         found: Any = self._client.info()
         return dict(found)
 
+    def listened_channels(self) -> int:
+        """How many of our channels processes listen to: a worker always, an API once it has waited for a task."""
+        found: Any = self._client.execute_command("PUBSUB", "CHANNELS", f"{self._keys.prefix}*")
+        return len(found)
+
+    def data_state(self) -> tuple[str, ...]:
+        """What changes with each new task and each change by a caller: the last sequence number and audit line."""
+        last: Any = self._client.xrevrange(self._keys.audit, count=1)
+        return (str(self._client.get(self._keys.seq)), *(str(line[0]) for line in last))
+
     def worker_alive(self, hostname: str, facts: dict[str, Any], now_ms: int) -> None:
         """Record a worker's heartbeat, with facts about the worker."""
         self._alive(self._keys.workers, hostname, now_ms, self._keys.worker(hostname), dump_json(facts))

@@ -1,0 +1,211 @@
+"""`celeriac backup FILE` and `celeriac restore FILE`.
+
+What is done goes to stderr; the result, one line, to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from app.domain.errors import Full, Unavailable
+from app.domain.form import Form
+from app.domain.times import to_rfc3339
+from app.launch.backup import file as backup_file
+from app.launch.backup.file import BackupFile, BadBackup, Head
+from app.launch.backup.quiet import ServiceRuns, require_quiet
+from app.launch.backup.source import CannotCopy, standing_still
+from app.launch.command_name import command_name
+from app.launch.embedded_redis import EmbeddedServer, RedisServerError
+from app.launch.redis_location import find_redis_url, shown_url
+from app.settings import Settings, SettingsError, read_settings
+from app.store.client import Client, RefusedByRedis, connect_raw
+from app.store.keys import Keys
+from app.store.snapshot.reading import read_all
+from app.store.snapshot.writing import ForeignCommand, Target
+from app.version import VERSION
+
+EXIT_FAILED = 1
+EXIT_BAD_USE = 2
+
+BACKUP_HELP = """\
+The service may run meanwhile: the file has the data of one moment. It contains everything, also
+the headers of API tasks and the secrets of channels: keep it where nobody else can read it.
+"""
+RESTORE_HELP = """\
+The service must be stopped, and the Redis must have no data of Celeriac's. The file is checked
+before anything is changed. A restore that is interrupted can be repeated; until one is complete,
+no process works on the data.
+"""
+
+
+def backup(words: Sequence[str]) -> int:
+    """Run `backup WORDS`; the exit status: 0, 1 if it can't be done, 2 if the command or a setting is wrong."""
+    parser = _parser("backup", "Write all data of the service to a file.", BACKUP_HELP)
+    parser.add_argument("file", type=Path, metavar="FILE", help="the file to write, or to check")
+    parser.add_argument(
+        "--check", action="store_true", help="check instead that FILE is whole, and say what it contains"
+    )
+    parser.add_argument(
+        "--stopped", action="store_true", help="the service is stopped: read the Redis itself, without a copy of it"
+    )
+    options = parser.parse_args(words)
+    return _run(lambda settings: (_check if options.check else _backup)(settings, options))
+
+
+def restore(words: Sequence[str]) -> int:
+    """Run `restore WORDS`; the exit status is that of `backup`."""
+    parser = _parser("restore", "Write the data of a backup into an empty Redis.", RESTORE_HELP)
+    parser.add_argument("file", type=Path, metavar="FILE", help="the backup")
+    parser.add_argument("--replace", action="store_true", help="delete what the Redis has of Celeriac's first")
+    options = parser.parse_args(words)
+    return _run(lambda settings: _restore(settings, options))
+
+
+def _parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=f"{command_name()} {name}",
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _run(act: Callable[[Settings], None]) -> int:
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        act(read_settings())
+    except SettingsError as error:
+        return _fail(str(error), EXIT_BAD_USE)
+    except (BadBackup, CannotCopy, ServiceRuns, RedisServerError, ForeignCommand, _Refused) as error:
+        return _fail(str(error), EXIT_FAILED)
+    except OSError as error:
+        return _fail(f"{error.filename or 'the file'}: {error.strerror or error}", EXIT_FAILED)
+    except Full as error:
+        return _fail(str(error), EXIT_FAILED)
+    except Unavailable as error:
+        return _fail(f"Redis can't be reached ({error})", EXIT_FAILED)
+    except RefusedByRedis as error:
+        return _fail(f"Redis refuses: {error}", EXIT_FAILED)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """End in order, so that no copy of the data is left behind."""
+    raise SystemExit(128 + number)
+
+
+class _Refused(Exception):
+    """The command must not be carried out; the message says why."""
+
+
+# --- backup ------------------------------------------------------------------------------------------
+
+
+def _backup(settings: Settings, options: argparse.Namespace) -> None:
+    target: Path = options.file.expanduser().absolute()
+    began = time.monotonic()
+    with _new_file(target) as file, standing_still(settings, target.parent, _say, is_stopped=options.stopped) as client:
+        commands = chain.from_iterable(commands for _, commands in read_all(client))
+        counts = backup_file.write_backup(file, _head(client), commands)
+        size = file.tell()
+    seconds = time.monotonic() - began
+    _print(f"wrote {target}: {counts.words}; {size / 1e6:,.1f} MB in {seconds:.1f} s")
+
+
+def _head(client: Client) -> Head:
+    form: Any = client.execute_command("GET", Keys().form)
+    info: Any = client.execute_command("INFO", "server")
+    facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    server = f"valkey {facts['valkey_version']}" if "valkey_version" in facts else f"redis {facts['redis_version']}"
+    now = to_rfc3339(time.time_ns() // 1_000_000)
+    return Head(created_at=now, version=VERSION, server=server, form=None if form is None else form.decode())
+
+
+@contextmanager
+def _new_file(target: Path) -> Iterator[Any]:
+    """A file that only its owner may read; it takes the place of `target` once it is complete and on the disk."""
+    fd, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _check(settings: Settings, options: argparse.Namespace) -> None:
+    head, counts = backup_file.check(options.file)
+    origin = f"of {head.created_at}, by Celeriac {head.version} on {head.server}"
+    _print(f"{options.file} is whole: {counts.words}, {origin}")
+
+
+# --- restore -----------------------------------------------------------------------------------------
+
+
+def _restore(settings: Settings, options: argparse.Namespace) -> None:
+    began = time.monotonic()
+    head, counts = backup_file.check(options.file)
+    _say(f"{options.file} is whole: {counts.words}, of {head.created_at}")
+    if head.form is not None and Form.parse(head.form).is_newer:
+        raise _Refused(f"Celeriac {head.version} made this backup, and this version ({VERSION}) can't use its data")
+    with _target(settings) as target:
+        if not (options.replace or target.is_restoring() or target.is_empty()):
+            raise _Refused("this Redis has data of Celeriac's: use --replace to delete that, or another Redis")
+        with BackupFile(options.file) as backup:
+            target.begin()
+            target.write(backup.commands())
+    _print(f"restored {counts.words} of {head.created_at} in {time.monotonic() - began:.1f} s")
+
+
+@contextmanager
+def _target(settings: Settings) -> Iterator[Target]:
+    """The Redis that nobody uses; if none is running, the embedded one for as long as the restore takes."""
+    found = find_redis_url(settings)
+    server = None
+    if found is None:
+        server = EmbeddedServer(settings, _say)
+        server.start()
+        found = server.url, f"embedded, in {settings.var_dir}"
+    url, why = found
+    try:
+        _say(f"Redis: {shown_url(url)} ({why})")
+        require_quiet(url)
+        client = connect_raw(url)
+        try:
+            yield Target(client, Keys())
+        finally:
+            client.close()
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+
+
+def _fail(sentence: str, status: int) -> int:
+    _say(f"{command_name()}: {sentence}")
+    return status

@@ -1,0 +1,453 @@
+"""`celeriac backup` and `restore`: what is in the file, what is refused, and where it may be restored."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import random
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from app.domain.errors import OtherForm
+from app.launch.backup import command
+from app.launch.backup.file import BackupFile, BadBackup, Head, check, write_backup
+from app.launch.embedded_redis import EmbeddedServer
+from app.settings import read_settings
+from app.store.client import connect_raw
+from app.store.keys import Keys
+from app.store.snapshot.commands import BadCommand, encoded, read_commands
+from app.store.snapshot.reading import read_all
+from app.store.snapshot.writing import Target
+from app.store.store import Store
+from tests.conftest import VirtualClock
+from tests.servers import RedisServer, throw_away_redis
+from tests.store.making import SUCCEEDED, claimed, created, scheduled
+from tests.system import needs_no_local_redis
+
+Run = Callable[..., "tuple[int, str, str]"]
+HEAD = Head(created_at="2026-11-28T12:00:00Z", version="0.1.0", server="valkey 9.1", form="1")
+MANY = 1_234  # more than one part of a large key
+DAY_SECONDS = 86_400
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command on the Redis at a URL; status, stdout and stderr."""
+
+    def run(name: str, *words: object, url: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("REDIS_URL", url)
+        status = getattr(command, name)([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+@pytest.fixture
+def source(own_server: RedisServer, clock: VirtualClock) -> Iterator[redis.Redis]:
+    """A Redis with a little of everything."""
+    store = Store.at(own_server.url)
+    clock.now_ms = time.time_ns() // 1_000_000
+    scheduled(store, clock())
+    for number in range(20):
+        created(store, clock(), name=f"Ü {number}", tags=("a", "b:c"))
+    store.tasks.finish(claimed(store, created(store, clock()), clock()), SUCCEEDED, clock(), 1.0)
+    store.close()
+    with redis.Redis.from_url(own_server.url) as raw:
+        fill(raw)
+        yield raw
+
+
+@pytest.fixture
+def other(redis_program_path: Path) -> Iterator[RedisServer]:
+    """A second Redis, empty."""
+    with throw_away_redis(redis_program_path) as server:
+        yield server
+
+
+def fill(raw: redis.Redis) -> None:
+    """A large key of each type, keys that expire, and keys that no backup contains."""
+    raw.hset("celeriac:channels", mapping={f"f{i}": f"v{i}" for i in range(MANY)})
+    raw.rpush("celeriac:celeriac.code", *(f"m{i}" for i in range(MANY)))
+    raw.zadd("celeriac:tag:many", {f"t{i}": 1_795_422_600_000 * 2_048 + i for i in range(MANY)})
+    raw.sadd("celeriac:set", *(f"s{i}" for i in range(MANY)))
+    for i in range(MANY):
+        raw.xadd("celeriac:audit", {"who": "ci", "i": i}, id=f"{1_000 + i}-0")
+    raw.set("celeriac:celeriac.api\x06\x163", b"\x00\r\n\xff")
+    raw.set("celeriac:idem:soon", "x", ex=DAY_SECONDS)
+    raw.set("celeriac:idem:over", "x", px=1)
+    for transient in ("rate:read:key:a", "events:since", "call:x", "worker:w@h", "_kombu.binding.celeriac.code"):
+        raw.set(f"celeriac:{transient}", "x")
+    raw.set("somebody.else", "x")
+
+
+def contents(raw: redis.Redis) -> dict[bytes, Any]:
+    """Every key with its type, its content, and whether it expires."""
+    reads: dict[bytes, Callable[[bytes], Any]] = {
+        b"string": raw.get,
+        b"hash": raw.hgetall,
+        b"list": lambda key: raw.lrange(key, 0, -1),
+        b"set": raw.smembers,
+        b"zset": lambda key: raw.zrange(key, 0, -1, withscores=True),
+        b"stream": raw.xrange,
+    }
+    found: dict[bytes, Any] = {}
+    for key in raw.scan_iter(count=1_000):
+        kind: Any = raw.type(key)
+        ttl: Any = raw.ttl(key)
+        found[key] = (kind, reads[kind](key), ttl > 0)
+    return found
+
+
+def kept(raw: redis.Redis) -> dict[bytes, Any]:
+    """What a backup of it contains."""
+    other = ("rate:", "events", "call:", "worker", "beats", "_kombu")
+    return {
+        key: value
+        for key, value in contents(raw).items()
+        if key.startswith(b"celeriac:") and not key.decode().removeprefix("celeriac:").startswith(other)
+    }
+
+
+# --- there and back ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [[], ["--stopped"]])
+def test_restored_data_is_what_was_backed_up(
+    words: list[str], run: Run, source: redis.Redis, own_server: RedisServer, other: RedisServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "b"
+    status, out, err = run("backup", file, *words, url=own_server.url)
+    assert status == 0, err
+    assert out.startswith(f"wrote {file}: 21 tasks, 1 scheduled tasks, ")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]  # no copy is left behind
+    status, out, err = run("restore", file, url=other.url)
+    assert status == 0, err
+    with redis.Redis.from_url(other.url) as target:
+        assert contents(target) == kept(source)
+        assert 0 < target.pttl("celeriac:idem:soon") <= DAY_SECONDS * 1_000  # type: ignore[operator]
+
+
+def test_backup_holds_one_moment(run: Run, source: redis.Redis, own_server: RedisServer, tmp_path: Path) -> None:
+    """Two keys that always change together are equal in the file, while a client changes them all the time."""
+    change = source.register_script("redis.call('INCR', 'celeriac:seq') redis.call('INCR', 'celeriac:promised')")
+    source.mset({"celeriac:seq": 0, "celeriac:promised": 0})
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            change()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert run("backup", tmp_path / "b", url=own_server.url)[0] == 0
+    finally:
+        done.set()
+        worker.join()
+    with BackupFile(tmp_path / "b") as backup:
+        strings = {words[1]: words[2] for words in backup.commands() if words[0] == b"SET"}
+    assert strings[b"celeriac:seq"] == strings[b"celeriac:promised"] != b"0"
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+def test_backup_of_a_newer_server_is_restored_into_an_older_one(
+    run: Run, source: redis.Redis, own_server: RedisServer, tmp_path: Path
+) -> None:
+    program = shutil.which("redis-server")
+    assert program is not None
+    run("backup", tmp_path / "b", url=own_server.url)
+    with throw_away_redis(Path(program)) as old:
+        assert run("restore", tmp_path / "b", url=old.url)[0] == 0
+        assert run("backup", tmp_path / "again", url=old.url)[0] == 0  # its copy is loaded by the newer server
+        with redis.Redis.from_url(old.url) as target:
+            assert contents(target) == kept(source)
+    assert check(tmp_path / "again")[1].words == check(tmp_path / "b")[1].words
+
+
+def test_embedded_redis_that_nobody_runs_is_backed_up_and_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs_no_local_redis()
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    for name, words in (("backup", ["b"]), ("restore", ["b"])):
+        monkeypatch.setenv("VAR_DIR", str(tmp_path / name))
+        with _embedded(tmp_path / name) as raw:
+            if name == "backup":
+                raw.set("celeriac:seq", 7)
+        assert getattr(command, name)([str(tmp_path / word) for word in words]) == 0, capsys.readouterr()
+    with _embedded(tmp_path / "restore") as raw:
+        assert contents(raw)[b"celeriac:seq"] == (b"string", b"7", False)
+
+
+@contextmanager
+def _embedded(folder: Path) -> Iterator[redis.Redis]:
+    server = EmbeddedServer(read_settings({"VAR_DIR": str(folder)}), say=print)
+    server.start()
+    try:
+        with redis.Redis.from_url(server.url) as raw:
+            yield raw
+    finally:
+        server.stop()
+
+
+def test_key_that_has_expired_since_is_not_restored(
+    run: Run, own_server: RedisServer, other: RedisServer, tmp_path: Path
+) -> None:
+    with redis.Redis.from_url(own_server.url) as raw, redis.Redis.from_url(other.url) as target:
+        raw.set("celeriac:idem:soon", "x", px=1_500)
+        raw.set("celeriac:seq", 1)
+        run("backup", tmp_path / "b", url=own_server.url)
+        while raw.exists("celeriac:idem:soon"):
+            time.sleep(0.01)
+        assert run("restore", tmp_path / "b", url=other.url)[0] == 0
+        assert target.exists("celeriac:idem:soon") == 0
+
+
+# --- what is refused ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def backup(run: Run, source: redis.Redis, own_server: RedisServer, tmp_path: Path) -> Path:
+    """A backup of `source`."""
+    assert run("backup", tmp_path / "b", url=own_server.url)[0] == 0
+    return tmp_path / "b"
+
+
+def test_redis_with_data_is_left_alone_unless_told_otherwise(run: Run, backup: Path, other: RedisServer) -> None:
+    with redis.Redis.from_url(other.url) as target:
+        target.mset({"celeriac:seq": 5, "celeriac:t:old": "x", "somebody.else": "y"})
+        status, _, err = run("restore", backup, url=other.url)
+        assert status == 1
+        assert err.splitlines()[-1].endswith("use --replace to delete that, or another Redis")
+        assert target.get("celeriac:seq") == b"5"
+        assert run("restore", "--replace", backup, url=other.url)[0] == 0
+        assert target.exists("celeriac:t:old") == 0
+        assert target.get("somebody.else") == b"y"
+
+
+@pytest.mark.parametrize("alive", ["worker", "beat", "api"])
+def test_redis_of_a_running_service_is_left_alone(alive: str, run: Run, backup: Path, other: RedisServer) -> None:
+    store = Store.at(other.url)
+    now_ms = time.time_ns() // 1_000_000
+    listening = redis.Redis.from_url(other.url).pubsub()
+    if alive == "worker":
+        store.liveness.worker_alive("code@h", {}, now_ms)
+    elif alive == "beat":
+        store.liveness.beat_ticked("beat@h", now_ms)
+    else:
+        listening.subscribe("celeriac:inbox:x")
+        listening.get_message(timeout=1)
+    try:
+        for words in (["restore", backup, "--replace"], ["backup", "--stopped", backup.with_name("c")]):
+            status, _, err = run(*words, url=other.url)
+            assert status == 1
+            assert "uses this Redis: stop the service first" in err
+    finally:
+        listening.close()
+        store.close()
+    assert not backup.with_name("c").exists()
+
+
+def test_backup_of_a_redis_that_sends_no_copy_says_what_to_do(
+    run: Run, source: redis.Redis, own_server: RedisServer, tmp_path: Path
+) -> None:
+    source.acl_setuser("limited", enabled=True, nopass=True, keys="*", channels="*", commands=["+@all", "-sync"])
+    url = own_server.url.replace("unix://", "unix://limited:x@")
+    status, _, err = run("backup", tmp_path / "b", url=url)
+    assert status == 1
+    assert "permit SYNC and REPLCONF to this user, or stop the service and use --stopped" in err
+    assert list(tmp_path.iterdir()) == []
+    assert run("backup", tmp_path / "b", "--stopped", url=url)[0] == 0
+
+
+def test_change_during_a_backup_of_a_stopped_service_is_noticed(
+    run: Run, source: redis.Redis, own_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def and_change(client: Any) -> Iterator[Any]:
+        yield from read_all(client)
+        source.incr("celeriac:seq")
+
+    monkeypatch.setattr(command, "read_all", and_change)
+    status, _, err = run("backup", tmp_path / "b", "--stopped", url=own_server.url)
+    assert (status, list(tmp_path.iterdir())) == (1, [])
+    assert "something was changed meanwhile" in err
+
+
+# --- a restore that does not end ---------------------------------------------------------------------
+
+
+def test_interrupted_restore_leaves_data_that_nobody_uses_and_is_repeated(
+    run: Run, backup: Path, source: redis.Redis, other: RedisServer
+) -> None:
+    client = connect_raw(other.url)
+    with BackupFile(backup) as opened:
+        commands = opened.commands()
+        target = Target(client, Keys())
+        target.begin()
+        with pytest.raises(KeyboardInterrupt):
+            target.write(_interrupted(commands))
+    client.close()
+    with redis.Redis.from_url(other.url) as raw:
+        store = Store.at(other.url)
+        with pytest.raises(OtherForm, match="a backup is being restored into this Redis"):
+            created(store, 1)
+        store.close()
+        assert run("restore", backup, url=other.url)[0] == 0
+        assert contents(raw) == kept(source)
+
+
+def _interrupted(commands: Iterator[Any]) -> Iterator[Any]:
+    for number, one in enumerate(commands):
+        if number == 30:
+            raise KeyboardInterrupt
+        yield one
+
+
+def test_form_of_the_data_is_written_last(
+    run: Run, own_server: RedisServer, other: RedisServer, tmp_path: Path
+) -> None:
+    with redis.Redis.from_url(own_server.url) as raw, redis.Redis.from_url(other.url) as target:
+        raw.mset({"celeriac:form": 1, "celeriac:seq": 1})
+        run("backup", tmp_path / "b", url=own_server.url)
+        assert run("restore", tmp_path / "b", url=other.url)[0] == 0
+        assert target.get("celeriac:form") == b"1"
+
+
+def test_full_redis_is_named(run: Run, backup: Path, other: RedisServer) -> None:
+    with redis.Redis.from_url(other.url) as raw:
+        raw.config_set("maxmemory", "1mb")
+        status, _, err = run("restore", backup, url=other.url)
+        assert status == 1
+        assert "out of memory" in err
+        raw.config_set("maxmemory", "0")
+        assert run("restore", backup, url=other.url)[0] == 0
+
+
+# --- files -------------------------------------------------------------------------------------------
+
+
+def test_check_tells_what_is_in_it(run: Run, backup: Path, own_server: RedisServer) -> None:
+    status, out, _ = run("backup", "--check", backup, url=own_server.url)
+    assert status == 0
+    assert out.startswith(f"{backup} is whole: 21 tasks, 1 scheduled tasks, ")
+
+
+def test_file_that_is_cut_off_anywhere_is_refused(run: Run, backup: Path, other: RedisServer) -> None:
+    data, short = backup.read_bytes(), backup.with_name("short")
+    for length in (0, 1, 9, 10, 100, len(data) // 2, len(data) - 9, len(data) - 1):
+        short.write_bytes(data[:length])
+        status, _, err = run("restore", short, url=other.url)
+        assert (status, err.count("\n")) == (1, 1), err
+    with redis.Redis.from_url(other.url) as raw:
+        assert raw.dbsize() == 0
+
+
+def test_changed_byte_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "b"
+    with file.open("wb") as opened:
+        write_backup(opened, HEAD, [(b"SET", b"celeriac:seq", b"%d" % number) for number in range(200)])
+    data, seed = file.read_bytes(), random.randrange(2**32)
+    flips = random.Random(seed)
+    noticed = 0
+    for _ in range(300):
+        place = flips.randrange(len(data))
+        changed = data[:place] + bytes([data[place] ^ 1 << flips.randrange(8)]) + data[place + 1 :]
+        file.write_bytes(changed)
+        try:
+            check(file)
+        except BadBackup:
+            noticed += 1
+        else:  # a bit without a meaning, as when the file was packed
+            assert gzip.decompress(changed) == gzip.decompress(data), f"seed {seed}, byte {place}"
+    assert noticed > 250
+
+
+def packed(path: Path, *lines: bytes) -> Path:
+    """A file in the form of a backup, with a digest that fits."""
+    head = json.dumps({"celeriac_backup": 1, "created_at": "x", "version": "x", "server": "x"}).encode() + b"\n"
+    body = b"".join([head, *lines])
+    last = {"keys": len(lines), "commands": len(lines), "tasks": 0, "scheduled_tasks": 0, "deliveries": 0}
+    tail = json.dumps({**last, "sha256": hashlib.sha256(body).hexdigest()}).encode() + b"\n"
+    path.write_bytes(gzip.compress(body + tail))
+    return path
+
+
+def test_file_made_by_hand_may_write_data_of_ours(run: Run, tmp_path: Path, other: RedisServer) -> None:
+    status, _, err = run("restore", packed(tmp_path / "b", encoded((b"SET", b"celeriac:seq", b"1"))), url=other.url)
+    assert status == 0, err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (b"FLUSHALL",),
+        (b"EVAL", b"return 1", b"0"),
+        (b"CONFIG", b"SET", b"dir", b"/"),
+        (b"SET", b"celeriac:seq"),
+        (b"SET", b"celeriac:seq", b"1", b"EX", b"1"),
+        (b"HSET", b"celeriac:t:1", b"field"),
+        (b"SET", b"somebody.else", b"1"),
+        (b"SET", b"celeriac:worker:w", b"1"),
+        (b"SET", b"celeriac", b"1"),
+    ],
+)
+def test_command_that_no_backup_contains_is_refused(
+    words: tuple[bytes, ...], run: Run, tmp_path: Path, other: RedisServer
+) -> None:
+    with redis.Redis.from_url(other.url) as raw:
+        raw.set("somebody.else", "mine")
+        status, _, err = run("restore", packed(tmp_path / "b", encoded(words)), url=other.url)
+        assert status == 1, err
+        assert "Traceback" not in err
+        assert raw.get("somebody.else") == b"mine"
+        assert raw.dbsize() <= 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"*99999999\r\n",
+        b"*1\r\n$999999999999\r\n",
+        b"*1\r\n$-1\r\n",
+        b"*x\r\n",
+        b"*1\r\n:1\r\n",
+        b"*1\r\n$1\r\nab\r\n",
+        b"x",
+    ],
+)
+def test_bytes_that_are_no_command_are_refused(data: bytes) -> None:
+    with pytest.raises(BadCommand):
+        list(read_commands(io.BytesIO(data)))
+
+
+def test_newer_file_is_refused_in_words(run: Run, tmp_path: Path, other: RedisServer) -> None:
+    file = tmp_path / "b"
+    file.write_bytes(gzip.compress(b'{"celeriac_backup": 2}\n'))
+    status, _, err = run("restore", file, url=other.url)
+    assert (status, err) == (1, "start.py: a newer version of Celeriac wrote it\n")
+
+
+def test_data_of_a_newer_version_is_refused(run: Run, tmp_path: Path, other: RedisServer) -> None:
+    with (tmp_path / "b").open("wb") as file:
+        write_backup(file, replace(HEAD, form="999", version="9.0.0"), [])
+    status, _, err = run("restore", tmp_path / "b", url=other.url)
+    assert status == 1
+    assert "Celeriac 9.0.0 made this backup" in err
+
+
+def test_file_that_is_missing_is_named(run: Run, tmp_path: Path, other: RedisServer) -> None:
+    status, _, err = run("restore", tmp_path / "none", url=other.url)
+    assert (status, err) == (1, f"start.py: {tmp_path}/none: No such file or directory\n")

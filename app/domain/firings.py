@@ -137,5 +137,5 @@ def jitter_ms(jitter_seconds: float, firing_ms: int, following_ms: int | None, s
     """How long a firing is delayed: `spread` (0..1) of the jitter, but at most half the time to the next firing."""
     bound_ms = jitter_seconds * 1000
     if following_ms is not None:
-        bound_ms = min(bound_ms, max(0, following_ms - firing_ms) / 2)
+        bound_ms = min(bound_ms, (following_ms - firing_ms) / 2)
     return round(bound_ms * spread)

@@ -182,6 +182,25 @@ def test_a_look_at_the_time_foretold_owes_something_and_no_earlier_one_does(
         assert len(step(of, state, Look(due_ms, SINCE_MS, True))[1]) == 1
 
 
+def test_ten_notices_pass_within_five_minutes_and_a_summary_names_five_of_the_others() -> None:
+    flow, passed = Flow(), list[bool]()
+    for number in range(20):
+        flow, passes = admit(flow, 1_000_000 + number, str(number))
+        passed.append(passes)
+    assert passed == [True] * 10 + [False] * 10
+    assert (flow.held, flow.lines, flow.ends_ms) == (10, ("10", "11", "12", "13", "14"), 1_300_000)
+    after = summed_up(flow, 1_300_000)
+    assert (after.held, after.lines, after.ends_ms) == (0, (), 1_600_000)
+    assert admit(after, 1_599_999, "x")[1] is False, "the storm goes on"
+    assert admit(after, 1_600_000, "x")[1] is True
+
+
+def test_a_window_begins_with_a_notice_or_with_a_clock_that_was_set_back() -> None:
+    flow, _ = admit(Flow(), 1_000_000, "x")
+    for now_ms, began_ms, passed in ((1_299_999, 1_000_000, 2), (1_300_000, 1_300_000, 1), (999_999, 999_999, 1)):
+        assert admit(flow, now_ms, "y") == (Flow(began_ms=began_ms, passed=passed), True)
+
+
 @given(pauses=st.lists(st.integers(0, 100_000), max_size=200))
 def test_of_any_storm_a_channel_gets_few_notices_and_every_one_is_counted(pauses: list[int]) -> None:
     flow, now_ms, sent, counted, times = Flow(), 0, 0, 0, list[int]()

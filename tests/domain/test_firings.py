@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain import firings as firings_module
@@ -103,9 +103,14 @@ def test_a_beat_that_was_away_for_five_firings(
 def test_without_catch_up_a_firing_is_missed_when_it_is_over_a_minute_late() -> None:
     daily = Rule(Cron("0 13 * * *", "UTC"))
     due = START + 60 * MINUTE
-    assert walk(daily, CatchUp.NONE, [due + MISSED_AFTER_MS])[:2] == ([due], [])
-    assert walk(daily, CatchUp.NONE, [due + MISSED_AFTER_MS + 1])[:2] == ([], [due])
+    assert walk(daily, CatchUp.NONE, [due + MINUTE])[:2] == ([due], [])
+    assert walk(daily, CatchUp.NONE, [due + MINUTE + 1])[:2] == ([], [due])
     assert walk(daily, CatchUp.LATEST, [due + 5 * 60 * MINUTE])[:2] == ([due], [])
+
+
+def test_a_firing_that_is_due_just_now_is_the_latest() -> None:
+    found = plan(EVERY_MINUTE, START + MINUTE, START + 2 * MINUTE, CatchUp.LATEST)
+    assert found == ([START + 2 * MINUTE], [START + MINUTE], START + 3 * MINUTE)
 
 
 def test_all_runs_the_newest_thousand_oldest_first_in_steps() -> None:
@@ -120,7 +125,7 @@ def test_all_runs_the_newest_thousand_oldest_first_in_steps() -> None:
 def test_the_firings_recorded_as_missed_are_bounded() -> None:
     found = plan(EVERY_SECOND, START + 1000, START + 86_400_000, CatchUp.LATEST)
     assert found.firings == [START + 86_400_000]
-    assert len(found.missed) == MAX_CAUGHT_UP - 1
+    assert len(found.missed) == 999  # and the one that runs
 
 
 def test_only_a_rule_with_h_depends_on_the_id() -> None:
@@ -135,6 +140,7 @@ def test_only_a_rule_with_h_depends_on_the_id() -> None:
 def test_start_and_end_are_inclusive() -> None:
     rule = Rule(EVERY_MINUTE.timing, START + 2 * MINUTE, START + 4 * MINUTE)
     assert rule.upcoming(START - MINUTE, 10) == [START + n * MINUTE for n in (2, 3, 4)]
+    assert rule.upcoming(START - MINUTE, 2) == [START + 2 * MINUTE, START + 3 * MINUTE]
     assert plan(rule, START + 4 * MINUTE, START + 4 * MINUTE, CatchUp.LATEST).following_ms is None
 
 
@@ -173,6 +179,13 @@ def test_jitter_is_at_most_half_the_time_to_the_next_firing(jitter: float, dista
         assert late <= distance / 2 + 0.5
 
 
+def test_jitter_is_a_share_of_its_seconds_or_of_half_the_time_to_the_next_firing() -> None:
+    assert jitter_ms(10, START, None, 1.0) == 10_000
+    assert jitter_ms(0.5, START, None, 0.5) == 250
+    assert jitter_ms(1_000, START, START + MINUTE, 1.0) == 30_000
+    assert jitter_ms(1_000, START, START + MINUTE, 0.1) == 3_000
+
+
 INTERVALS = st.builds(
     Interval, st.one_of(st.integers(1, 200), st.integers(1, MAX_SECONDS)), st.integers(START - 10**12, START + 10**12)
 )
@@ -181,6 +194,7 @@ BOUNDS = st.one_of(st.none(), st.integers(START - 10**12, START + 10**12))
 
 @settings(deadline=None)
 @given(interval=INTERVALS, start_ms=BOUNDS, end_ms=BOUNDS, after_ms=st.integers(START - 10**12, START + 10**12))
+@example(interval=Interval(1, START - 1), start_ms=START, end_ms=None, after_ms=START - MINUTE)
 def test_an_interval_within_bounds_fires_on_its_grid_and_nowhere_else(
     interval: Interval, start_ms: int | None, end_ms: int | None, after_ms: int
 ) -> None:

@@ -31,6 +31,13 @@ def test_a_trouble_that_lasts_is_told_once_and_so_is_its_end() -> None:
     assert run(*looks) == [("trouble", "beat", 1), ("well", "beat", 1)]
 
 
+def test_a_trouble_is_told_after_half_a_minute_and_an_absence_after_a_minute() -> None:
+    assert run((1, BEAT), (30_000, BEAT)) == []
+    assert run((1, BEAT), (30_001, BEAT)) == [("trouble", "beat", 1)]
+    assert absence(1, 60_000) is None
+    assert absence(1, 60_001) is not None
+
+
 def test_nobody_looked_is_told_by_whoever_looks_next() -> None:
     assert absence(None, 10**9) is None
     assert absence(1, AWAY_MS) is None

@@ -26,6 +26,7 @@ from tests.conftest import VirtualClock
 from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, WORKER_LOST, claimed, created, finished, new_task
 
 HORIZON_MS = 5_000
+ANY = Message("elsewhere", "a message")
 QUEUES = {Kind.CODE: "celeriac.code", Kind.API: "celeriac.api"}
 
 
@@ -95,6 +96,18 @@ def test_overdue_tasks_are_queued_without_countdown_earliest_first(
     assert (task.status, task.queued_ms) == (Status.QUEUED, task.due_ms)
 
 
+def test_the_age_of_a_message_is_unknown_once_another_came_early(
+    store: Store, clock: VirtualClock, maintenance: Maintenance
+) -> None:
+    early, punctual = (
+        created(store, clock(), due_ms=clock() + 1_000, message=message) for message in (ANY, NO_MESSAGE)
+    )
+    assert store.tasks.claim(early, "w", clock(), clock() + LEASE_MS) == "early"
+    assert maintenance.recovery.promote(clock.advance(1_000)) == 2
+    assert store.recovery.message_ms(Kind.CODE, 5, punctual) == clock()
+    assert store.recovery.message_ms(Kind.CODE, 5, early) == 0
+
+
 def test_a_countdown_that_no_worker_starts_becomes_queued(
     store: Store, clock: VirtualClock, maintenance: Maintenance
 ) -> None:
@@ -106,6 +119,8 @@ def test_a_countdown_that_no_worker_starts_becomes_queued(
     task = store.tasks.get(task_id)
     assert task is not None
     assert store.recovery.queued_ms(Kind.CODE, 5, task_id) == task.due_ms, "its message was sent by then, at the latest"
+    assert store.recovery.message_ms(Kind.CODE, 5, task_id) == 0, "or earlier"
+    assert store.recovery.mark_overdue(clock(), clock(), 10) == 0
 
 
 # --- tasks that a worker returns -----------------------------------------------------------------
@@ -134,6 +149,20 @@ def test_a_returned_countdown_waits_in_redis_again(
     assert messages(raw_redis, store) == [(task_id, 3.0)]
 
 
+def test_several_tasks_return_in_one_call_and_none_twice(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, make_message: Messages
+) -> None:
+    queued = [created(store, clock.advance(1), message=NO_MESSAGE) for _ in range(2)]
+    countdown = created(store, clock(), due_ms=clock() + 3_000)
+    returned = [
+        (task, make_message(task.task_id, "code", 5, None)) for task in store.recovery.sendable([*queued, countdown])
+    ]
+    assert store.recovery.hand_back(returned) == 3
+    assert messages(raw_redis, store) == [(queued[1], None), (queued[0], None)]
+    assert [task.task_id for task in store.recovery.waiting_until(clock() + 3_000, 10)] == [countdown]
+    assert store.recovery.hand_back(returned[2:]) == 0, "no worker has it any more"
+
+
 def test_running_and_deleted_tasks_are_not_returned(store: Store, clock: VirtualClock, make_message: Messages) -> None:
     runs, gone = created(store, clock()), created(store, clock())
     tasks = store.recovery.sendable([runs, gone])
@@ -155,6 +184,7 @@ def test_a_message_lost_with_its_worker_is_sent_again(
     )
     assert maintenance.recovery.resend_lost(clock.advance(1)) == 1
     assert messages(raw_redis, store) == [(task_id, None)]
+    assert store.recovery.message_ms(Kind.CODE, 5, task_id) == 0, "the first one may still come"
     assert maintenance.recovery.resend_lost(clock.advance(FETCH_GRACE_MS)) == 0, "the message is on its list"
     fetch(raw_redis, store)
     assert maintenance.recovery.resend_lost(clock()) == 1

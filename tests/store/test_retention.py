@@ -87,6 +87,21 @@ def test_exactly_the_permitted_number_is_kept(store: Store, clock: VirtualClock,
     assert kept(store) == ids[extra:]
 
 
+def test_a_search_for_old_tasks_goes_on_behind_the_last_one_and_ends_with_the_index(
+    store: Store, clock: VirtualClock
+) -> None:
+    """The first task was created before the second, and finished after it."""
+    slow = claimed(store, created(store, clock()), clock())
+    finished(store, clock.advance(1))
+    store.tasks.finish(slow, SUCCEEDED, clock.advance(10), 1.0)
+    index = store.keys.task_index("code", "immediate", "succeeded")
+    _, place = store.retention.trim(index, "-inf", 1, clock())
+    assert place
+    assert store.retention.trim(index, place, 1, clock())[0] == 1
+    assert store.retention.trim(index, "-inf", 2, clock()) == (0, ""), "it has finished then, and not before"
+    assert store.retention.trim(index, "-inf", 2, clock() + 1) == (1, "")
+
+
 def test_counters_and_indexes_agree_after_trimming(store: Store, clock: VirtualClock) -> None:
     for outcome in (SUCCEEDED, FAILED, STOPPED, SUCCEEDED):
         finished(store, clock.advance(1), outcome)

@@ -20,6 +20,7 @@ from app.domain.outcome import Outcome
 from app.domain.spec import ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store import schedules as schedules_module
+from app.store.columns import SHORT_NAMES
 from app.store.firings import DueSchedule, Firing, FiringRecord
 from app.store.listing import Filters
 from app.store.messages import DELIVERY_TAG, TASK_ID, MessageTemplate
@@ -272,6 +273,65 @@ def test_overlap_decides_while_the_last_task_is_not_finished(
     assert read(store, schedule.id).next_run_ms == clock() + 60_000
 
 
+def test_several_firings_at_once_count_one_by_one_up_to_max_runs(store: Store, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(120_000)
+    firings = [firing(schedule.id, now_ms - 60_000), firing(schedule.id, now_ms)]
+    store.firings.fire([due(schedule, firings=firings, max_runs=1)], now_ms)
+    assert tasks_of(store, schedule) == [firing_id(schedule.id, now_ms - 60_000)]
+    assert read(store, schedule.id).status is ScheduleStatus.ENDED
+
+
+def test_of_several_firings_at_once_each_stops_the_one_before(store: Store, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(120_000)
+    firings = [firing(schedule.id, now_ms - 60_000), firing(schedule.id, now_ms)]
+    store.firings.fire([due(schedule, firings=firings, overlap="stop_previous")], now_ms)
+    first, last = tasks_of(store, schedule)
+    assert (store.tasks.status(first), store.tasks.status(last)) == (Status.STOPPED, Status.QUEUED)
+    for status, task_id in ((Status.STOPPED, first), (Status.QUEUED, last)):
+        assert [task.id for task in store.listing.page(Filters(status=status), 10).items] == [task_id]
+    assert store.recovery.queued_ms(Kind.CODE, 5, first) is None
+    stopped = store.tasks.get(first)
+    assert stopped is not None
+    assert (stopped.history[-1].who, stopped.history[-1].why) == ("beat", "next firing of its schedule")
+
+
+def test_a_firing_asks_a_running_task_to_stop(store: Store, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(60_000)
+    store.firings.fire([due(schedule, overlap="stop_previous")], now_ms)
+    attempt = claimed(store, firing_id(schedule.id, now_ms), now_ms)
+    store.firings.fire([due(read(store, schedule.id), overlap="stop_previous")], clock.advance(60_000))
+    assert store.tasks.status(attempt.task_id) is Status.RUNNING
+    assert store.tasks.renew([attempt], clock()) == [False]
+
+
+def test_firings_that_are_only_missed_leave_the_last_task(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(60_000)
+    for _ in range(2):
+        store.firings.fire([due(read(store, schedule.id), missed=[now_ms], firings=[])], now_ms)
+        assert read(store, schedule.id).last_task_id is None
+    assert read(store, schedule.id).missed_count == 2
+    assert not raw_redis.hexists(store.keys.schedule(schedule.id), SHORT_NAMES["skipped_count"])
+    assert read(store, schedule.id).next_run_ms == now_ms + 120_000
+
+
+def test_an_alert_rule_gets_the_number_of_skipped_firings_and_the_first(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    schedule = scheduled(store, clock(), alert={"channels": ["ops"]})
+    store.firings.fire([due(schedule, overlap="skip")], clock.advance(60_000))
+    now_ms = clock.advance(120_000)
+    skipped = [firing(schedule.id, now_ms - 60_000), firing(schedule.id, now_ms)]
+    store.firings.fire([due(read(store, schedule.id), overlap="skip", firings=skipped)], now_ms)
+    (event,) = [json.loads(fields["e"]) for _, fields in raw_redis.xrange("celeriac:alerts:events")]
+    assert event == ["missed", schedule.id, "2", str(now_ms - 60_000), str(now_ms)]
+
+
 def test_missed_firings_are_recorded(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     first_ms = clock.advance(60_000)
@@ -290,6 +350,27 @@ def test_the_newest_thousand_firings_are_kept(store: Store, raw_redis: redis.Red
     assert raw_redis.zcard(f"{store.keys.schedule(schedule.id)}:firings") == 1_000
     assert outcomes(store, schedule)[-2:] == [(now_ms - 1, "missed"), (now_ms, "created")]
     assert read(store, schedule.id).missed_count == 1_500
+
+
+@pytest.mark.parametrize("counter", ["fired_count", "skipped_count", "missed_count"])
+@pytest.mark.parametrize("outcome", ["created", "missed", "skipped_overlap"])
+def test_the_oldest_record_goes_whatever_its_outcome_and_that_of_the_newest(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, counter: str, outcome: str
+) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(60_000)
+    last = new_task(now_ms)
+    assert store.schedules.run_now(schedule.id, last, now_ms)
+    records = f"{store.keys.schedule(schedule.id)}:firings"
+    raw_redis.zadd(records, {f"{number}:missed:": number for number in range(1_000)})
+    raw_redis.hset(store.keys.schedule(schedule.id), SHORT_NAMES["fired_count"], 0)
+    raw_redis.hset(store.keys.schedule(schedule.id), SHORT_NAMES[counter], 1_000)
+    asked = due(read(store, schedule.id), overlap="skip" if outcome == "skipped_overlap" else "allow")
+    if outcome == "missed":
+        asked = asked._replace(missed=[now_ms], firings=[])
+    store.firings.fire([asked], now_ms)
+    assert raw_redis.zcard(records) == 1_000
+    assert outcomes(store, schedule)[-1] == (now_ms, outcome)
 
 
 def test_new_firings_do_not_shift_pages(store: Store, clock: VirtualClock) -> None:

@@ -12,6 +12,7 @@ import redis
 
 from app.domain.outcome import Ending, Failure, Outcome
 from app.domain.status import Kind, Status, TaskType
+from app.store.columns import SHORT_NAMES
 from app.store.messages import NO_MESSAGE
 from app.store.record import Change, Task
 from app.store.store import Store
@@ -86,6 +87,17 @@ def test_a_new_task_is_read_as_it_was_written(store: Store, clock: VirtualClock)
         attempts=[],
         history=[Change(clock(), None, Status.WAITING, f"schedule {NOBODY}", "created")],
     )
+
+
+@pytest.mark.parametrize("name", ["program_hash", "expires_in", "alert", "duration_ms"])
+def test_a_name_like_that_of_a_field_means_nothing(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, name: str
+) -> None:
+    """Scripts look for fields in lists of names and values."""
+    task_id = finished(store, clock(), name=SHORT_NAMES[name], scheduled_task_id=scheduled(store, clock()).id)
+    assert read(store, task_id).name == SHORT_NAMES[name]
+    assert raw_redis.keys("celeriac:program:*") + raw_redis.keys("celeriac:expiring") == []
+    assert raw_redis.keys("celeriac:alerts:*") == []
 
 
 def test_a_task_that_is_due_is_queued_at_once(store: Store, clock: VirtualClock) -> None:
@@ -328,6 +340,28 @@ def test_a_repeated_attempt_may_keep_its_number_but_not_its_epoch(
     assert store.tasks.finish(second, SUCCEEDED, clock(), 1.0) == "succeeded"
 
 
+def test_a_returned_attempt_leaves_the_task_as_it_was_but_queued_since_now(store: Store, clock: VirtualClock) -> None:
+    outcome = replace(FAILED, result_json=b"1" * 100, stdout="out\n", stdout_truncated=True, cpu_ms=1, memory_kb=1)
+    small = replace(outcome, result_json=b"1")
+    for returned in (outcome, small):
+        task_id = created(store, clock())
+        before = read(store, task_id)
+        attempt = claimed(store, task_id, clock.advance(10))
+        now_ms = clock.advance(10)
+        store.tasks.run_again(attempt, returned, now_ms, 9.0, now_ms, MESSAGE, Ending.RETURNED, entry=None)
+        after = read(store, task_id)
+        assert after == replace(before, queued_ms=now_ms, epoch=after.epoch, history=after.history)
+
+
+def test_a_task_that_waits_for_its_retry_is_not_queued_since_its_last_one(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    for pause_ms in (0, 60_000):
+        attempt = claimed(store, task_id, clock.advance(10))
+        due_ms = clock() + pause_ms
+        store.tasks.run_again(attempt, FAILED, clock(), 1.0, due_ms, MESSAGE, Ending.COUNTED, entry=ENTRY)
+        assert read(store, task_id).queued_ms == (None if pause_ms else clock())
+
+
 def test_nothing_is_written_for_a_deleted_task(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
@@ -433,3 +467,17 @@ def test_a_renewed_lease_has_not_expired(store: Store, clock: VirtualClock) -> N
     clock.advance(1)
     assert [lost.task_id for lost in store.recovery.expired_leases(clock(), 10)] == [other.task_id]
     assert store.tasks.renew([], clock()) == []
+
+
+def test_each_change_of_status_is_told_while_it_happens(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    task_id = created(store, clock())
+    with raw_redis.pubsub(ignore_subscribe_messages=True) as channel:
+        channel.subscribe(f"celeriac:changed:{task_id}")
+        assert channel.get_message(timeout=5) is None  # the subscription
+        for pause_ms in (0, 1):
+            attempt, due_ms = claimed(store, task_id, clock()), clock() + pause_ms
+            store.tasks.run_again(attempt, FAILED, clock(), 1.0, due_ms, MESSAGE, Ending.COUNTED, entry=ENTRY)
+        told = [channel.get_message(timeout=5) for _ in range(4)]
+    assert [message and message["data"] for message in told] == ["running", "queued", "running", "waiting"]

@@ -27,7 +27,7 @@ local function complete()
   local again = status == 'waiting' or status == 'queued'
   if again and task.stop_requested_ms then again, status, reason = false, 'stopped', STOP_REQUESTED end
   local fields = cjson.decode(record)
-  if #fields > 0 then redis.call('HSET', k, unpack(fields)) end
+  redis.call('HSET', k, unpack(fields))  -- there is always the duration
   if result ~= '' then redis.call('SET', k .. ':result', result) end
   if stdout ~= '' then redis.call('SET', k .. ':stdout', stdout) end
   if not again then

@@ -1,5 +1,7 @@
 """`python -m benchmarks [NAME …]`: measure these rows, or all, beside their baselines, and write what was found.
 
+`python -m benchmarks soak --minutes N` looks for what grows (benchmarks/soak).
+
 The exit status is 1 if a side failed, not if a target is missed: the table says that.
 """
 
@@ -22,14 +24,19 @@ from benchmarks.catalogue import NoSuchMeasurement, chosen
 from benchmarks.judgement import Outcome
 from benchmarks.measurement import Measurement
 from benchmarks.processes import ROOT
+from benchmarks.soak import command as soak
 
+SOAK = "soak"
 RESULTS = ROOT / "benchmarks" / "results"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == [SOAK]:
+        return soak.main(given[1:])
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     try:
         rows = chosen([*options.names, *options.only])
     except NoSuchMeasurement as error:

@@ -20,6 +20,7 @@ from app.launch.redis_location import require_redis_url
 from app.launch.serving import close_unread_connections, on_shutdown
 from app.settings import read_settings
 from app.store.store import Store
+from app.tracing import start_tracing
 from app.usecases.redis_checks import log_warnings
 from sandbox import Sandbox
 
@@ -38,9 +39,14 @@ def build() -> Flask:
     sandbox = Sandbox(spare_children=1, runs_programs=False, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()
     atexit.register(sandbox.close)
-    context = compose(settings, store, sandbox.check)
+    tracing = start_tracing(settings, "celeriac-api")
+    if tracing is None:
+        context = compose(settings, store, sandbox.check)
+    else:
+        context = compose(settings, store, sandbox.check, find_trace=tracing.current_context)
+        atexit.register(tracing.close)
     context.form.start()
     atexit.register(context.form.stop)
     on_shutdown(context.events.close)
     close_unread_connections(settings.port)
-    return create_web(context, pages=(console.blueprint,))
+    return create_web(context, pages=(console.blueprint,), tracing=tracing)

@@ -318,6 +318,11 @@ class Settings:
         "`failures` leaves out the lines of each task that is created, starts and succeeds, and of each delivery that "
         "succeeds.",
     )
+    tracing: str = _setting(
+        "off",
+        partial(_choice, among=("off", "on")),
+        "`on` sends traces to the OpenTelemetry collector that the standard variables `OTEL_…` name (docs/tracing.md).",
+    )
     code_concurrency: int = _setting(
         2 * (os.cpu_count() or 1),
         partial(_number, low=1, high=256),

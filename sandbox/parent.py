@@ -69,11 +69,15 @@ class _LeanIsNotEnough(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What a child is told to do. key: under which the compiled code is kept; None where nothing is kept."""
+    """What a child is told to do.
+
+    key: under which the compiled code is kept; None where nothing is kept. on_step: is told of the steps of a run.
+    """
 
     letter: bytes
     fields: tuple[Any, ...]
     key: bytes | None = None
+    on_step: Callable[[str], None] | None = None
 
     def message(self, kept: Kept | None) -> bytes:
         """The bytes that the child reads."""
@@ -207,17 +211,21 @@ class Sandbox:
         limits: Limits,
         cancel: Cancel | None = None,
         on_output: Callable[[str], None] | None = None,
+        on_step: Callable[[str], None] | None = None,
     ) -> Verdict:
         """Run one program to its end. Raises SandboxError if the sandbox failed.
 
         `on_output` gets each piece of what the program prints, while it runs; together at most `limits.stdout_bytes`.
         It must not block. The verdict holds the whole output nevertheless. If the sandbox has to run the program again,
         only the first run's output is passed on.
+
+        `on_step` is told what begins: `compile`, unless the code of the program is kept, and `run`; again if the
+        program is run again. It must not block.
         """
         source = _encoded(program.source)
         function, arguments = _encoded(program.function_name), (program.args_json, program.kwargs_json)
         limited = (program.context_json, limits.result_bytes, limits.stdout_bytes)
-        job = _Job(protocol.RUN, (source, function, *arguments, *limited), key_of(source))
+        job = _Job(protocol.RUN, (source, function, *arguments, *limited), key_of(source), on_step)
         return self._run_job(job, limits, cancel or Cancel(), on_output)
 
     def check(self, source: str, function_name: str, call: tuple[int, Sequence[str]] | None = None) -> list[Problem]:
@@ -307,8 +315,10 @@ class Sandbox:
         budget += protocol.MAX_CODE_BYTES if wants_code else 0
         # A program that prints byte by byte sends many headers.
         conversation = Conversation(
-            limits, protocol.Frames(budget), 8 * budget, on_output, wants_code, pool is self._lean
+            limits, protocol.Frames(budget), 8 * budget, on_output, wants_code, pool is self._lean, job.on_step
         )
+        if job.on_step is not None:
+            job.on_step("compile" if wants_code else "run")
         cancel.bind(child.kill)
         try:
             verdict = _converse(child, job.message(kept), conversation, deadline, pool.refill)

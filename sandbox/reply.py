@@ -53,6 +53,7 @@ class Conversation:
     on_output: gets the output while it arrives.
     wants_code: the child has been asked for the program's code, and sends that first.
     lean: it is a child of the lean zygote.
+    on_step: is told "run" once the code has arrived, since the program then runs.
     """
 
     limits: Limits
@@ -61,6 +62,7 @@ class Conversation:
     on_output: Callable[[str], None] | None = None
     wants_code: bool = False
     lean: bool = False
+    on_step: Callable[[str], None] | None = None
     code: bytes = b""
     stdout: bytearray = field(default_factory=bytearray)
     truncated: bool = False
@@ -95,6 +97,8 @@ class Conversation:
         wants_code, self.wants_code = self.wants_code, False
         if letter == protocol.CODE and wants_code:
             self.code = payload
+            if self.on_step is not None:
+                self.on_step("run")
         elif letter == protocol.OUTPUT:
             room = self.limits.stdout_bytes - len(self.stdout)
             if self.truncated or len(payload) > room:

@@ -22,6 +22,7 @@ from app.usecases.dispatch import Dispatcher, retry_policy
 from tasks.drain import Drain
 from tasks.executors import Executor
 from tasks.leases.in_flight import InFlight, InFlightAttempt
+from tasks.traces import AttemptTraces, Untraced
 
 logger = logging.getLogger("celeriac.tasks")
 
@@ -104,7 +105,9 @@ class AttemptRunner:
         drain: Drain,
         lease_seconds: float,
         clock: Clock,
+        traces: AttemptTraces | None = None,
     ) -> None:
+        self._traces: AttemptTraces = Untraced() if traces is None else traces
         self._store = store
         self._dispatcher = dispatcher
         self._executors = executors
@@ -157,6 +160,12 @@ class AttemptRunner:
 
     def _run_attempt(self, started: _Started, worker: str, thread: Thread) -> tuple[str, _Started | None]:
         """Run the attempt and write its end. Returns that end, and the attempt that follows it in this thread."""
+        with self._traces.attempt(started.attempt) as traced:
+            outcome, status, following = self._run_and_report(started, worker, thread)
+            traced.ended(outcome, status)
+        return (status if outcome.failure is None else f"{status} {outcome.failure.type}"), following
+
+    def _run_and_report(self, started: _Started, worker: str, thread: Thread) -> tuple[Outcome, str, _Started | None]:
         attempt = started.attempt
         began = time.perf_counter()
         executor = self._executors[attempt.kind]
@@ -169,7 +178,7 @@ class AttemptRunner:
         report = _Report(attempt, outcome, ending, worker, duration_ms, next(self._calls.numbers))
         status, following = self._report_persistently(report, held, thread)
         _log_end(attempt, outcome, status, duration_ms)
-        return (status if outcome.failure is None else f"{status} {outcome.failure.type}"), following
+        return outcome, status, following
 
     def _report_persistently(
         self, report: _Report, held: InFlightAttempt, thread: Thread

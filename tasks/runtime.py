@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.clock import Clock, ClockSteps, system_clock
 from app.domain.kinds import KINDS, QUEUES
@@ -20,6 +20,7 @@ from app.messaging.encoder import MessageEncoder
 from app.settings import Settings, read_settings
 from app.store.store import Store
 from app.store.tasks import Attempt
+from app.tracing import start_tracing
 from app.usecases.dispatch import Dispatcher
 from app.usecases.form_watch import FormWatch
 from app.usecases.maintenance import Maintenance
@@ -29,12 +30,16 @@ from tasks.attempts import AttemptRunner
 from tasks.celery_seam.last_fetch import last_fetch
 from tasks.deliveries.making import make_courier
 from tasks.drain import Drain
-from tasks.executors import Executor, KindRefused, Prints
+from tasks.executors import Executor, KindRefused, Prints, Traces
 from tasks.heartbeat import Heartbeat
 from tasks.leases.guard import LeaseGuard
 from tasks.leases.in_flight import InFlight
 from tasks.live_output import LiveOutput
+from tasks.traces import AttemptSpans
 from tasks.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from app.tracing.spans import Tracing
 
 logger = logging.getLogger("celeriac.worker")
 
@@ -61,7 +66,15 @@ class Identity:
 class Runtime:
     """Everything that a worker process holds: connections, the sandbox, the HTTP client, the heartbeat."""
 
-    def __init__(self, settings: Settings, store: Store, identity: Identity, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        identity: Identity,
+        clock: Clock = system_clock,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self._tracing = tracing
         self.settings = settings
         self.store = store
         self.identity = identity
@@ -73,10 +86,19 @@ class Runtime:
         for executor in self.executors.values():
             if isinstance(executor, Prints):
                 executor.pass_output_to(self._live_output)
+            if tracing is not None and isinstance(executor, Traces):
+                executor.trace_with(tracing)
         self.refused: dict[str, str] = {}  # kind -> why none of its tasks runs here
         self.drain = Drain(store.recovery, dispatcher, self.in_flight, settings.shutdown_grace, clock)
         self.runner = AttemptRunner(
-            store.tasks, dispatcher, self.executors, self.in_flight, self.drain, settings.lease_seconds, clock
+            store.tasks,
+            dispatcher,
+            self.executors,
+            self.in_flight,
+            self.drain,
+            settings.lease_seconds,
+            clock,
+            None if tracing is None else AttemptSpans(tracing),
         )
         self._leases = LeaseGuard(self.in_flight, settings.lease_seconds)
         self._form = FormWatch(store.form, clock, self._end_process)
@@ -93,7 +115,7 @@ class Runtime:
         )
         # Workers for API tasks are those that may reach other hosts.
         serves_deliveries = QUEUES[Kind.API] in identity.queues
-        self._courier = make_courier(settings, store, self._is_ending, clock) if serves_deliveries else None
+        self._courier = make_courier(settings, store, self._is_ending, clock, tracing) if serves_deliveries else None
 
     def start(self) -> None:
         """Start the executors and the threads.
@@ -132,6 +154,8 @@ class Runtime:
             executor.close()
         self._live_output.close()
         self.store.close()
+        if self._tracing is not None:
+            self._tracing.close()
 
     def _is_ending(self) -> bool:
         return self.drain.has_begun
@@ -210,7 +234,8 @@ class _Process:
                 settings = read_settings()
                 store = open_store(settings, max_connections=identity.concurrency + settings.callback_concurrency + 8)
                 log_warnings(store.liveness)
-                runtime = Runtime(settings, store, identity)
+                tracing = start_tracing(settings, "celeriac-worker")
+                runtime = Runtime(settings, store, identity, tracing=tracing)
                 runtime.start()  # where this raises, there is nothing to close but what ends with the process
                 self.runtime, self.pid = runtime, os.getpid()
             return self.runtime

@@ -36,6 +36,7 @@ ALLOWED_ONLY_IN: dict[str, tuple[Callable[[str], bool], str]] = {
     "celery_app": (within("tasks", "start"), "app/ is what celery_app stands on"),
     "RestrictedPython": (within("sandbox"), "programs are compiled where they run"),
     "requests": (within("tasks.http", "test_task_types"), "calls go through the checked client"),
+    "opentelemetry": (within("app.tracing.spans"), "nothing is imported while tracing is off"),
     "urllib3": (within("tasks.http"), "calls go through the checked client"),
 }
 
@@ -95,6 +96,7 @@ ROOMS = (
     "app.settings",
     "app.clock",
     "app.logs",
+    "app.tracing",
     "app.store",
     "app.messaging",
     "app.usecases",

@@ -346,10 +346,11 @@ def _pins(name: str) -> dict[str, str]:
 def test_requirements_for_tests_are_those_of_the_service_and_more() -> None:
     service, tests = _pins("requirements.txt"), _pins("requirements-dev.txt")
     assert service.items() <= tests.items()
+    assert _pins("requirements-tracing.txt").items() <= tests.items()
     assert {"flask", "celery", "redis", "requests", "croniter", "restrictedpython", "pytest"} <= service.keys()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-tracing.txt", "requirements-dev.txt"])
 def test_every_pin_has_hashes_and_no_line_names_an_index(name: str) -> None:
     text = (ROOT / name).read_text()
     pins = re.findall(r"^\S+==.*\n", text, re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,6 +11,7 @@ from flask import Request, current_app, request
 from app.api.holding import Holding, max_held
 from app.api.large_bodies import LargeBodies
 from app.clock import Clock, system_clock
+from app.domain.trace import TraceContext, no_trace
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
 from app.store.audit import AuditStore
@@ -56,9 +58,15 @@ class Context:
     form: FormWatch
 
 
-def compose(settings: Settings, store: Store, checker: CodeChecker, clock: Clock = system_clock) -> Context:
-    """Compose the services over one store, for the API, tests and benchmarks."""
-    dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon)
+def compose(
+    settings: Settings,
+    store: Store,
+    checker: CodeChecker,
+    clock: Clock = system_clock,
+    find_trace: Callable[[], TraceContext] = no_trace,
+) -> Context:
+    """Compose the services over one store, for the API, tests and benchmarks. `find_trace`: as for Dispatcher."""
+    dispatcher = Dispatcher(MessageEncoder(store.keys), settings.countdown_horizon, find_trace)
     admission = Admission(store.admission, settings.max_queued_tasks)
     channels = ChannelService(store.channels, store.deliveries, settings.channels_file, clock)
     alert_problems = channels.alert_problems

@@ -92,13 +92,13 @@ def _log_change(request: Request, response: Response) -> None:
     sentence = SENTENCES.get(endpoint) or f"{request.method} {request.url_rule}"
     if "Idempotency-Replayed" in response.headers:
         sentence = "request repeated; the earlier answer was sent"
-    logger.info(sentence, extra={"action": endpoint.replace(".", "_"), **_named(request, response)})
+    logger.info(sentence, extra={"action": endpoint.replace(".", "_"), **named(request, response)})
 
 
-def _named(request: Request, response: Response) -> dict[str, str]:
-    """What was created or changed: the parts of its path, and the last part of its location."""
-    named = {_LOGGED_AS.get(name, name): str(value) for name, value in (request.view_args or {}).items()}
+def named(request: Request, response: Response) -> dict[str, str]:
+    """The ids of what was created or changed: the parts of its path, and the last part of its location."""
+    ids = {_LOGGED_AS.get(name, name): str(value) for name, value in (request.view_args or {}).items()}
     created = response.headers.get("Location", "").rpartition("/")
     if created[0]:
-        named[_ID_NAMES[created[0].rpartition("/")[2]]] = created[2]
-    return named
+        ids[_ID_NAMES[created[0].rpartition("/")[2]]] = created[2]
+    return ids

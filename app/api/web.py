@@ -38,9 +38,12 @@ from app.api.guard import Guard
 from app.api.pages import CONTENT_SECURITY_POLICY
 from app.api.problems import Refused
 from app.api.request_log import RequestLog
+from app.api.traces import RequestTraces
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from app.tracing.spans import Tracing
 
 #: Path -> the type of the stream that it returns.
 STREAM_TYPES = {"/api/tasks/export": (export.NDJSON,)}
@@ -74,7 +77,7 @@ class Web(Flask):
         return super().wsgi_app(environ, start)
 
 
-def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
+def create_web(context: Context, pages: Sequence[Blueprint] = (), tracing: Tracing | None = None) -> Flask:
     """The application that serves the API on `context`, plus `pages`. Opens no connection."""
     web = Web("celeriac", static_folder=None)
     web.extensions[EXTENSION] = context
@@ -86,13 +89,15 @@ def create_web(context: Context, pages: Sequence[Blueprint] = ()) -> Flask:
     own = [module.blueprint for module in (*of_tasks, cron, audit, events, health, docs, workers, whoami, channels)]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
-    _install_checks(web, context)
+    _install_checks(web, context, tracing)
     return web
 
 
-def _install_checks(web: Flask, context: Context) -> None:
+def _install_checks(web: Flask, context: Context, tracing: Tracing | None) -> None:
     """What happens around every view: checks in this order before it, changes of its answer after it."""
     request_ids.install(web)
+    if tracing is not None:
+        RequestTraces(tracing).install(web)
     RequestLog().install(web)
     head_limits.install(web)
     Cors(context.settings).install(web)

@@ -105,6 +105,9 @@ TASK: dict[str, Column] = {
     "stop_requested_ms": Column("stop", int),
     # Set if a message older than the score in `queued` may exist. Then its place in a list says nothing about others.
     "has_older_message": Column("dup", _is_set),
+    # The context of the trace in which it was asked for (app/domain/trace.py), if there is one.
+    "traceparent": Column("tp"),
+    "tracestate": Column("ts"),
     # The inbox of the process that waits for the end.
     "inbox": Column("ib"),
 }

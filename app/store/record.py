@@ -9,6 +9,7 @@ from typing import Any
 from app.domain.names import folded
 from app.domain.spec import fields_of_others
 from app.domain.status import Kind, Status, TaskType
+from app.domain.trace import NO_TRACE, TraceContext
 from app.store.bodies import read_body
 from app.store.columns import OLD_NAMES, SPEC, TASK, Column
 
@@ -53,6 +54,8 @@ class Task:
     worker: str | None = None
     scheduled_task_id: str | None = None
     retry_of: str | None = None
+    traceparent: str = ""
+    tracestate: str = ""
     error: dict[str, Any] | None = None
     stdout_truncated: bool = False
     cpu_ms: float | None = None
@@ -69,6 +72,11 @@ class Task:
     def name(self) -> str:
         """The name that its creator chose."""
         return str(self.spec["name"])
+
+    @property
+    def trace(self) -> TraceContext:
+        """The context of the trace in which it was asked for."""
+        return TraceContext(self.traceparent, self.tracestate) if self.traceparent else NO_TRACE
 
 
 _ATTRIBUTES = frozenset(Task.__dataclass_fields__)

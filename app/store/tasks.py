@@ -12,6 +12,7 @@ from app.domain.names import folded
 from app.domain.numbers import plain_number
 from app.domain.outcome import EXPIRED, Ending, Outcome
 from app.domain.status import Kind, Status, TaskType
+from app.domain.trace import NO_TRACE, TraceContext
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.arguments import new_call
 from app.store.bodies import INLINE_BYTES, write_body
@@ -41,6 +42,7 @@ class NewTask:
     scheduled_task_id: str | None = None
     retry_of: str | None = None
     message: Message = NO_MESSAGE
+    trace: TraceContext = NO_TRACE  # in which it was asked for
     inbox: str = ""  # name of the inbox to notify at the end; "" for none
 
 
@@ -59,6 +61,7 @@ class Attempt:
     spec: Mapping[str, Any]
     scheduled_task_id: str | None = None
     started_ms: int = 0
+    trace: TraceContext = NO_TRACE
 
     @property
     def name(self) -> str:
@@ -269,7 +272,7 @@ class TaskStore:
                 now_ms=now_ms,
                 seen_due_ms=seen.due_ms,
                 seen_revision=seen.revision,
-                task=task_values(changed, now_ms),
+                task=task_values(replace(changed, trace=NO_TRACE), now_ms),  # it keeps that of its creation
             )
         )
 
@@ -342,6 +345,7 @@ def _attempt(task_id: str, record: str, *beside: str) -> Attempt:
         spec=task.spec,
         scheduled_task_id=task.scheduled_task_id,
         started_ms=task.started_ms or 0,
+        trace=task.trace,
     )
 
 
@@ -355,7 +359,13 @@ def task_values(task: NewTask, now_ms: int) -> list[Any]:
     """A new task in the format of the scripts: the values of TASK in `_lib.lua`, in order."""
     body = write_body(task.spec)
     record = [*write_spec(task.spec), *body.record]
-    for name, value in (("retry_of", task.retry_of), ("inbox", task.inbox)):
+    columns = {
+        "retry_of": task.retry_of,
+        "inbox": task.inbox,
+        "traceparent": task.trace.parent,
+        "tracestate": task.trace.state,
+    }
+    for name, value in columns.items():
         if value:
             record += (TASK[name].short, value)
     tags = task.spec.get("tags")

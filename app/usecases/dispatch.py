@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.domain.retry import RetryPolicy
 from app.domain.spec import TaskFields, kept_fields
 from app.domain.status import Kind, TaskType
+from app.domain.trace import TraceContext, no_trace
 from app.store.messages import NO_MESSAGE, Message, MessageMaker, MessageTemplate
 from app.store.schedules import Schedule, task_spec_of
 from app.store.tasks import NewTask
@@ -22,10 +23,16 @@ def retry_policy(spec: Mapping[str, Any]) -> RetryPolicy:
 
 
 class Dispatcher:
-    """Decides how a task reaches a worker: immediately, by countdown, or after waiting in Redis."""
+    """Decides how a task reaches a worker: immediately, by countdown, or after waiting in Redis.
 
-    def __init__(self, make_message: MessageMaker, horizon_seconds: float) -> None:
+    find_trace: returns the context of the trace in which this thread creates tasks.
+    """
+
+    def __init__(
+        self, make_message: MessageMaker, horizon_seconds: float, find_trace: Callable[[], TraceContext] = no_trace
+    ) -> None:
         self._make_message = make_message
+        self._find_trace = find_trace
         self.horizon_ms = round(horizon_seconds * 1000)
 
     def message(self, task_id: str, kind: str, priority: int, due_ms: int, now_ms: int) -> Message:
@@ -49,12 +56,14 @@ class Dispatcher:
             due_ms=due_ms,
             spec=kept_fields(spec),
             message=self.message(task_id, kind, spec.priority, due_ms, now_ms),
+            trace=self._find_trace(),
         )
 
     def again(self, kind: Kind, spec: Mapping[str, Any], task_id: str, now_ms: int) -> NewTask:
         """A new task, due now, with the spec that is kept of another one."""
         message = self.message(task_id, kind, spec["priority"], now_ms, now_ms)
-        return NewTask(task_id, kind, TaskType.IMMEDIATE, now_ms, spec, message=message)
+        trace = self._find_trace()
+        return NewTask(task_id, kind, TaskType.IMMEDIATE, now_ms, spec, message=message, trace=trace)
 
     def from_schedule(self, schedule: Schedule, task_id: str, due_ms: int, now_ms: int) -> NewTask:
         """A new task from a scheduled task, outside its firings. (fire.lua creates the tasks of firings.)"""
@@ -66,4 +75,5 @@ class Dispatcher:
             spec=task_spec_of(schedule),
             scheduled_task_id=schedule.id,
             message=self.message(task_id, schedule.kind, schedule.spec["priority"], due_ms, now_ms),
+            trace=self._find_trace(),
         )

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from app.domain.webhooks import WebhookSecret, webhook_headers
+from app.store.record import Task
 from app.usecases.deliveries import callback_body
 from app.version import VERSION
-from tasks.deliveries.channel import HttpChannel, Notice, Verdict
+from tasks.deliveries.channel import Effect, HttpChannel, Notice, Verdict
+from tasks.executors.steps import shown_url
 from tasks.http import Cancel, HttpClient, Request
+
+if TYPE_CHECKING:
+    from app.tracing.spans import Tracing, Value
 
 logger = logging.getLogger("celeriac.deliveries")
 
@@ -17,8 +23,9 @@ logger = logging.getLogger("celeriac.deliveries")
 class Callback(HttpChannel):
     """Posts finished tasks. Each try is signed anew, with all current secrets."""
 
-    def __init__(self, client: HttpClient, secrets: Sequence[WebhookSecret]) -> None:
+    def __init__(self, client: HttpClient, secrets: Sequence[WebhookSecret], tracing: Tracing | None = None) -> None:
         super().__init__(client)
+        self._tracing = tracing
         self._secrets = secrets
         self._has_warned = False
 
@@ -29,7 +36,28 @@ class Callback(HttpChannel):
             self._has_warned = True
             words = "callbacks are sent without a signature: CALLBACK_SECRETS is empty"
             logger.warning(words, extra={"action": "callbacks_unsigned"})
-        return super().send(notice, cancel)
+        if self._tracing is None:
+            return super().send(notice, cancel)
+        return self._send_traced(self._tracing, notice.task, notice, cancel)
+
+    def _send_traced(self, tracing: Tracing, task: Task, notice: Notice, cancel: Cancel) -> Verdict:
+        """Send it in a span of its own, which is linked to the request that asked for the task."""
+        values: dict[str, Value] = {
+            "http.request.method": "POST",
+            "url.full": shown_url(notice.delivery.url or ""),
+            "messaging.message.id": notice.delivery.event_id,
+            "celeriac.task.id": task.id,
+            "celeriac.delivery.id": notice.delivery.id,
+            "celeriac.delivery.try": notice.delivery.tried + 1,
+        }
+        span = tracing.begin_linked("callback", values, task.trace, is_call=True)
+        with span.as_current():
+            verdict = super().send(notice, cancel)
+            if verdict.status is not None:
+                span.set({"http.response.status_code": verdict.status})
+            if verdict.effect is not Effect.DELIVERED:
+                span.fail(verdict.effect.name.lower() if verdict.status is None else str(verdict.status))
+        return verdict
 
     def request(self, notice: Notice) -> Request:
         delivery, task = notice.delivery, notice.task
@@ -42,6 +70,7 @@ class Callback(HttpChannel):
             headers={
                 "Content-Type": "application/json",
                 "User-Agent": f"Celeriac/{VERSION}",
+                **({} if self._tracing is None else self._tracing.current().headers),
                 **webhook_headers(delivery.event_id, notice.now_ms // 1000, body, self._secrets),
             },
             params={},

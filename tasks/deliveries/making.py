@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from app.clock import Clock
 from app.settings import Settings
@@ -16,15 +17,20 @@ from tasks.deliveries.notices import NoticeSender
 from tasks.executors.client import address_policy, make_client
 from tasks.http.mail import MailClient
 
+if TYPE_CHECKING:
+    from app.tracing.spans import Tracing
+
 #: Of an answer; a channel may have to read why it was refused.
 MAX_ANSWER_BYTES = 65_536
 
 
-def make_courier(settings: Settings, store: Store, is_ending: Callable[[], bool], clock: Clock) -> Courier:
+def make_courier(
+    settings: Settings, store: Store, is_ending: Callable[[], bool], clock: Clock, tracing: Tracing | None = None
+) -> Courier:
     """A courier for callbacks and notices, not started."""
     client = make_client(settings, MAX_ANSWER_BYTES)
     mail = MailClient(address_policy(settings), ca_bundle=settings.http_ca_bundle or None)
-    callback = Callback(client, settings.callback_secrets)
+    callback = Callback(client, settings.callback_secrets, tracing)
     channels = ChannelService(store.channels, store.deliveries, settings.channels_file, clock)
 
     def channel_of(delivery: Delivery) -> Channel | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from app.domain.outcome import Outcome
 from app.store.tasks import Attempt
+
+if TYPE_CHECKING:
+    from app.tracing.spans import Tracing
 
 
 class Cancellable(Protocol):
@@ -29,6 +32,14 @@ class Prints(Protocol):
 
     def pass_output_to(self, output: Output) -> None:
         """Called once, before `start`."""
+
+
+@runtime_checkable
+class Traces(Protocol):
+    """An executor that makes spans of what it does, below the current span of its thread."""
+
+    def trace_with(self, tracing: Tracing) -> None:
+        """Called once, before `start`, if tracing is on."""
 
 
 class KindRefused(Exception):

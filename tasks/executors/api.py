@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
@@ -13,19 +14,25 @@ from app.domain.outcome import Failure, Outcome
 from app.domain.retry import NON_RETRYABLE_HEADER
 from app.domain.statuscodes import matches
 from app.domain.times import to_rfc3339
+from app.domain.trace import PARENT_HEADER, STATE_HEADER
 from app.settings import Settings
 from app.store.tasks import Attempt
 from app.usecases.dispatch import retry_policy
 from app.version import VERSION
 from tasks.executors.client import make_client
 from tasks.executors.expected_body import mismatch
+from tasks.executors.steps import DEFECT, HttpSteps
 from tasks.http import CallError, Cancel, Cancelled, HttpClient, Request, Response
+
+if TYPE_CHECKING:
+    from app.tracing.spans import Tracing
 
 #: Failures that another attempt may not have: no answer came, or it came too late.
 _PASSING = frozenset({"ConnectionError", "TimeoutError"})
 
 REDIRECTS = range(300, 400)
 MAX_RETRY_AFTER_CHARACTERS = 64
+NO_HEADERS: Mapping[str, str] = {}
 MAX_RETRY_AFTER_SECONDS = 315_360_000.0  # ten years; the task's own retry_max_delay is far below
 
 
@@ -34,6 +41,10 @@ class ApiExecutor:
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
+        self._tracing: Tracing | None = None
+
+    def trace_with(self, tracing: Tracing) -> None:
+        self._tracing = tracing
 
     def start(self) -> None:
         """Nothing to get ready: connections are made when they are needed."""
@@ -48,8 +59,24 @@ class ApiExecutor:
         return Cancel()
 
     def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+        if self._tracing is None:
+            return self._execute(attempt, cancel, NO_HEADERS, None)
+        span = self._tracing.current()
+        steps = HttpSteps(span)
+        error_type: str | None = DEFECT
         try:
-            response = self._client.call(_request(attempt), cancel)
+            outcome = self._execute(attempt, cancel, span.headers, steps)
+            failure = outcome.failure if outcome.result_json is None else None  # an answer speaks for itself
+            error_type = None if failure is None else failure.type
+        finally:
+            steps.end(error_type)
+        return outcome
+
+    def _execute(
+        self, attempt: Attempt, cancel: Cancel, trace_headers: Mapping[str, str], steps: HttpSteps | None
+    ) -> Outcome:
+        try:
+            response = self._client.call(_request(attempt, trace_headers), cancel, steps)
         except Cancelled:
             return Outcome(stopped=True)
         except CallError as error:
@@ -62,7 +89,7 @@ def make_executor(settings: Settings) -> ApiExecutor:
     return ApiExecutor(make_client(settings, settings.http_response_bytes))
 
 
-def _request(attempt: Attempt) -> Request:
+def _request(attempt: Attempt, trace_headers: Mapping[str, str]) -> Request:
     spec = attempt.spec
     own = {
         "User-Agent": f"Celeriac/{VERSION}",
@@ -73,7 +100,9 @@ def _request(attempt: Attempt) -> Request:
     if attempt.scheduled_at_ms is not None:
         own["Celeriac-Scheduled-At"] = to_rfc3339(attempt.scheduled_at_ms)
     given = {name.lower() for name in spec["headers"]}
-    replaceable = {"user-agent", "idempotency-key"}  # a task can't set the other two
+    if PARENT_HEADER not in given:  # the two belong together
+        own |= trace_headers
+    replaceable = {"user-agent", "idempotency-key", STATE_HEADER}  # a task can't set the others
     headers = {name: value for name, value in spec["headers"].items() if not name.lower().startswith("celeriac-")}
     headers |= {
         name: value for name, value in own.items() if not (name.lower() in replaceable and name.lower() in given)

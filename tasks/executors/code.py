@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.domain import times
 from app.domain.outcome import ExecutorError, Failure, Outcome
@@ -12,6 +13,10 @@ from app.settings import Settings
 from app.store.tasks import Attempt
 from sandbox import Cancel, LayersMissing, Limits, Program, Sandbox, SandboxError, Verdict
 from tasks.executors import KindRefused, Output
+from tasks.executors.steps import DEFECT, SandboxSteps
+
+if TYPE_CHECKING:
+    from app.tracing.spans import Tracing
 
 REFUSAL = (
     "code tasks are refused here, since the sandbox lacks {}: run this worker on a kernel and in a container that "
@@ -28,6 +33,10 @@ class CodeExecutor:
         self._sandbox = sandbox
         self._settings = settings
         self._output: Output | None = None
+        self._tracing: Tracing | None = None
+
+    def trace_with(self, tracing: Tracing) -> None:
+        self._tracing = tracing
 
     def pass_output_to(self, output: Output) -> None:
         self._output = output
@@ -48,6 +57,18 @@ class CodeExecutor:
         return Cancel()
 
     def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+        if self._tracing is None:
+            return self._execute(attempt, cancel, None)
+        steps = SandboxSteps(self._tracing.current())
+        error_type: str | None = DEFECT
+        try:
+            outcome = self._execute(attempt, cancel, steps.step)
+            error_type = None if outcome.failure is None else outcome.failure.type
+        finally:
+            steps.end(error_type)
+        return outcome
+
+    def _execute(self, attempt: Attempt, cancel: Cancel, on_step: Callable[[str], None] | None) -> Outcome:
         limits = Limits(
             wall_seconds=attempt.timeout,
             memory_bytes=self._settings.sandbox_memory_bytes,
@@ -56,7 +77,7 @@ class CodeExecutor:
         )
         with nullcontext() if self._output is None else self._output.opened(attempt) as on_output:
             try:
-                verdict = self._sandbox.run(_program(attempt), limits, cancel, on_output)
+                verdict = self._sandbox.run(_program(attempt), limits, cancel, on_output, on_step)
             except SandboxError as error:
                 raise ExecutorError(str(error)) from error
         return _outcome(verdict)

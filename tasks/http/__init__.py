@@ -34,7 +34,7 @@ from tasks.http.errors import (
     TLSError,
     TooManyRedirects,
 )
-from tasks.http.exchange import Cancel
+from tasks.http.exchange import Cancel, Steps
 from tasks.http.messages import Redirect, Request, Response
 from tasks.http.urls import check_url
 
@@ -50,6 +50,7 @@ __all__ = [
     "Redirect",
     "Request",
     "Response",
+    "Steps",
     "TLSError",
     "TimeoutError_",
     "TooManyRedirects",

@@ -78,11 +78,15 @@ class GuardedAdapter(BaseAdapter):
             seconds = timeout if isinstance(timeout, int | float) else DEFAULT_TIMEOUT_SECONDS
             exchange = Exchange(seconds, None, time.monotonic())
         target = target_of(request.url or "")
+        if exchange.steps is not None:
+            exchange.steps.hop(request.method or "", request.url or "", target.host, target.port)
         self._check_before_dialling(target)
         try:
             raw = self._send(request, target, exchange)
         except TRANSPORT_ERRORS as error:
             raise call_error(error, target) from None
+        if exchange.steps is not None:
+            exchange.steps.answered(raw.status)
         exchange.expect(DEFAULT_BODY_WIRE_BYTES)
         response = _as_requests(request, raw)
         if not stream:
@@ -120,6 +124,8 @@ class GuardedAdapter(BaseAdapter):
             connection.begin(exchange)
             path, headers = self._route.head(request, target)
             send_request(connection, request.method or "GET", path, headers, cast("bytes | None", request.body))
+            if exchange.steps is not None:
+                exchange.steps.step("receive")
             return self._readable(connection, request, target)
         except BaseException:
             connection.close()

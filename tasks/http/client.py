@@ -15,7 +15,7 @@ from tasks.http.body import read_body, skip_body
 from tasks.http.content import interpret
 from tasks.http.dialer import Connect, open_socket
 from tasks.http.errors import CallError, Cancelled, TimeoutError_, TooManyRedirects
-from tasks.http.exchange import Cancel, Exchange
+from tasks.http.exchange import Cancel, Exchange, Steps
 from tasks.http.failures import TRANSPORT_ERRORS, call_error
 from tasks.http.heads import readable
 from tasks.http.messages import Headers, Redirect, Request, Response
@@ -51,13 +51,13 @@ class HttpClient:
             policy, ca_bundle=ca_bundle, proxy_url=proxy_url, resolve=resolve, connect=connect
         )
 
-    def call(self, request: Request, cancel: Cancel | None = None) -> Response:
-        """Return the last hop's answer, whatever its status.
+    def call(self, request: Request, cancel: Cancel | None = None, steps: Steps | None = None) -> Response:
+        """Return the last hop's answer, whatever its status. `steps` is told of each step.
 
         Raises CallError or Cancelled. Ends no later than the request's timeout.
         """
         started = time.monotonic()
-        exchange = Exchange(request.timeout_seconds, cancel, started)
+        exchange = Exchange(request.timeout_seconds, cancel, started, steps)
         try:
             return self._follow(request, exchange, started)
         except Exception:

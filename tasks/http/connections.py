@@ -149,6 +149,12 @@ def send_request(
     """
     for name, value in headers.items():
         check_field(name, value)
+    steps = None if connection.exchange is None else connection.exchange.steps
+    if steps is not None and connection.sock is None:
+        steps.step("dial")
+        connection.connect()
+    if steps is not None:
+        steps.step("send")
     try:
         connection.request(method, path, body=body, headers=headers)  # type: ignore[arg-type]
     except (BrokenPipeError, ConnectionResetError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from tasks.http.errors import Cancelled, ReceiveLimit, TimeoutError_
 
@@ -43,13 +44,29 @@ class Cancel:
             self._aborts.pop(id(owner), None)
 
 
+class Steps(Protocol):
+    """Is told what a call does, while it does it. Each step ends with the next one, or with its hop."""
+
+    def hop(self, method: str, url: str, host: str, port: int) -> None:
+        """A request to this host and port begins: the first, or that of a redirect."""
+
+    def step(self, name: str) -> None:
+        """A step begins: `dial` (DNS, connect, TLS), `send`, or `receive` (the wait for the answer, and its body)."""
+
+    def answered(self, status_code: int) -> None:
+        """The head of the hop's answer has arrived."""
+
+
 class Exchange:
     """Deadline and receive budget of one call. Only `cancel` is shared with other threads."""
 
-    __slots__ = ("_deadline", "_receive_limit_bytes", "cancel", "received_bytes", "timeout_seconds")
+    __slots__ = ("_deadline", "_receive_limit_bytes", "cancel", "received_bytes", "steps", "timeout_seconds")
 
-    def __init__(self, timeout_seconds: float, cancel: Cancel | None, started: float) -> None:
+    def __init__(
+        self, timeout_seconds: float, cancel: Cancel | None, started: float, steps: Steps | None = None
+    ) -> None:
         """`started` is a time of `time.monotonic()`, the clock that sockets use."""
+        self.steps = steps
         self.timeout_seconds = timeout_seconds
         self.cancel = cancel if cancel is not None else Cancel()
         self.received_bytes = 0

@@ -1,0 +1,1 @@
+"""Traces: a collector on loopback, and what reaches it from real processes."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from app.tracing.spans import Tracing
 
 MISSING = (
-    "TRACING is on, but a package that it needs is not installed ({}): run `pip install -r "
-    "requirements-tracing.txt`, or set TRACING=off"
+    "TRACING is on, but a package that it needs is not installed ({}): install opentelemetry-sdk and "
+    "opentelemetry-exporter-otlp-proto-http (requirements-tracing.txt pins them), or set TRACING=off"
 )
 
 

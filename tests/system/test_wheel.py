@@ -28,7 +28,8 @@ from app.settings import data_folder
 from app.version import VERSION
 from tests.system import ROOT, Started, needs_no_local_redis, needs_proc, wait_until
 
-SOURCES = ("app", "tasks", "sandbox", "celery_app.py", "start.py", "pyproject.toml", "requirements.in", "LICENSE")
+SOURCES = ("app", "tasks", "sandbox", "celery_app.py", "start.py", "pyproject.toml", "requirements.in")
+SOURCES += ("requirements-tracing.in", "LICENSE")
 IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
 CODE = {"function_code": "def main():\n    print('here')\n    return 6 * 7", "function_name": "main"}
 ALONE = os.environ.get("WHEEL_ALONE") == "1"
@@ -84,16 +85,19 @@ def test_wheel_has_every_file_of_the_service_and_no_other(wheel: Path) -> None:
     assert packed == wanted | {"celery_app.py", "start.py"}
 
 
-def test_wheel_asks_for_what_requirements_in_lists(wheel: Path) -> None:
+@pytest.mark.parametrize(("file", "marker"), [("requirements.in", ""), ("requirements-tracing.in", "tracing")])
+def test_wheel_asks_for_what_the_lists_say(wheel: Path, file: str, marker: str) -> None:
     with zipfile.ZipFile(wheel) as opened:
         (name,) = [name for name in opened.namelist() if name.endswith("/METADATA")]
-        asked = re.findall(r"^Requires-Dist: ([\w.-]+)", opened.read(name).decode(), re.MULTILINE)
-    listed = re.findall(r"^([\w.-]+)", (ROOT / "requirements.in").read_text(), re.MULTILINE)
+        lines = re.findall(r"^Requires-Dist: ([\w.-]+)(.*)$", opened.read(name).decode(), re.MULTILINE)
+    asked = [name for name, more in lines if ("extra ==" in more) is bool(marker) and marker in more]
+    listed = re.findall(r"^([\w.-]+)", (ROOT / file).read_text(), re.MULTILINE)
     assert asked == listed
 
 
 def test_every_package_that_is_imported_is_asked_for() -> None:
-    asked = {_folded(name) for name in re.findall(r"^([\w.-]+)", (ROOT / "requirements.in").read_text(), re.MULTILINE)}
+    lists = "".join((ROOT / name).read_text() for name in ("requirements.in", "requirements-tracing.in"))
+    asked = {_folded(name) for name in re.findall(r"^([\w.-]+)", lists, re.MULTILINE)}
     makers = metadata.packages_distributions()
     missing = {
         module

@@ -97,7 +97,7 @@ def test_off_nothing_of_ours_imports_the_packages_and_no_record_has_a_context(
 
 def test_without_the_packages_a_process_says_so_and_ends(redis_url: str) -> None:
     hide = "import sys; sys.modules['opentelemetry'] = None\n"
-    told = "TRACING is on, but a package that it needs is not installed (opentelemetry): run `pip install -r "
+    told = "TRACING is on, but a package that it needs is not installed (opentelemetry): install opentelemetry-sdk"
     for program in (hide + API.format(code=CODE, trace=""), hide + WORKER.format(url=redis_url)):
         done = run(program, redis_url, TRACING="on")
         assert done.returncode != 0

@@ -47,6 +47,7 @@ def build() -> Flask:
         atexit.register(tracing.close)
     context.form.start()
     atexit.register(context.form.stop)
+    context.request_counts.start()
     on_shutdown(context.events.close)
     close_unread_connections(settings.port)
     return create_web(context, pages=(console.blueprint,), tracing=tracing)

@@ -10,6 +10,7 @@ import dataclasses
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +38,8 @@ PUBLIC_QUOTAS: Quotas = {Action.READ: Quota(2_000, 10), Action.WRITE: Quota(1_00
 MOST_API_PROCESSES = 8
 #: `quota period` in µs for the processes of a container, or `max period`.
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+#: Each of them may add a hundred lines or so to the metrics.
+MOST_METRICS_TAGS = 5
 DURABILITIES = ("everysec", "always")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SANDBOX_LAYERS = (
@@ -171,6 +174,19 @@ def _channel_names(text: str) -> tuple[str, ...]:
     for name in names:
         if not is_channel_name(name):
             raise ValueError(f"must be a list of names of channels; {name[:64]} is none")
+    return names
+
+
+def _tag_names(text: str) -> tuple[str, ...]:
+    names = _words(text)
+    if len(names) > MOST_METRICS_TAGS:
+        raise ValueError(f"must be a list of at most {MOST_METRICS_TAGS} names")
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", name):
+            raise ValueError(
+                f"must be a list of names of at most 32 letters, digits and _.-; {name[:64]} is none: "
+                "for tags such as team:payments it is team"
+            )
     return names
 
 
@@ -422,6 +438,17 @@ class Settings:
         (),
         _channels_file,
         "TOML file with channels for notices, in addition to those of `/api/channels`. It is read at start.",
+    )
+    metrics_access: str = _setting(
+        "key",
+        partial(_choice, among=("key", "open")),
+        "Who may read `/metrics`: `key`: whoever may read tasks; `open`: everybody who can reach the API.",
+    )
+    metrics_tags: tuple[str, ...] = _setting(
+        (),
+        _tag_names,
+        "Tags by whose values `/metrics` counts finished tasks: with `team`, a task with the tag `team:payments` "
+        "counts for `payments`.",
     )
     http_ca_bundle: str = _setting("", str, "PEM file of additional certificate authorities that API tasks trust.")
     callback_secrets: tuple[WebhookSecret, ...] = _setting(

@@ -163,6 +163,11 @@ class Sandbox:
         return dict(self._full.layers)
 
     @property
+    def waiting_children(self) -> int:
+        """How many children are locked down and wait for a program."""
+        return len(self._full.spares) + len(self._lean.spares)
+
+    @property
     def _link(self) -> Link | None:
         return self._full.link
 

@@ -173,7 +173,8 @@ class Runtime:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def facts(self) -> dict[str, Any]:
-        """The worker's own entry in `/health` and `/api/workers`."""
+        """The worker's own entry in `/health`, `/api/workers` and `/metrics`."""
+        attempts = self.in_flight.attempts()
         return {
             "pid": os.getpid(),
             "version": VERSION,
@@ -182,7 +183,8 @@ class Runtime:
             "concurrency": self.identity.concurrency,
             "consuming": self.watchdog.is_consuming,
             "started_at": self._started_at,
-            "running": _running(self.in_flight.attempts()),
+            "running": _running(attempts),
+            "running_count": len(attempts),
             "sandbox": {},
             **self._executor_facts(),
         }

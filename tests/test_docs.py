@@ -20,6 +20,7 @@ from app import console
 from app.api import problems
 from app.api.context import Context
 from app.api.web import create_web
+from app.domain.metrics import METRICS
 from app.domain.spec import parse_schedule, parse_task
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.settings import SANDBOX_LAYERS, Settings
@@ -82,6 +83,24 @@ def _section(page: str, title: str) -> str:
     match = re.search(pattern, (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
     assert match, f"docs/{page} has no section {title!r}"
     return match[1]
+
+
+# --- metrics ---------------------------------------------------------------------------------------
+
+
+def metrics_table() -> list[str]:
+    """The rows that docs/metrics.md must have, in this order."""
+    labels = [", ".join(f"`{label}`" for label in metric.labels) for metric in METRICS]
+    return [
+        f"| `{metric.full_name}` | {metric.type} | {of_it} | {metric.help} |"
+        for metric, of_it in zip(METRICS, labels, strict=True)
+    ]
+
+
+def test_the_table_of_metrics_is_right() -> None:
+    written = re.findall(r"^\| `celeriac_.*", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    expected = metrics_table()
+    assert written == expected, "the table in docs/metrics.md should be:\n" + "\n".join(expected)
 
 
 # --- endpoints -------------------------------------------------------------------------------------

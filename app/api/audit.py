@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
-from functools import lru_cache
 
 from flask import Blueprint, Response, request
 
 from app.api import responses
 from app.api.addresses import client_address
 from app.api.context import context, current_request
-from app.api.guard import SAFE_METHODS, caller, route
+from app.api.guard import SAFE_METHODS, caller, route, shown_route
 from app.api.parsing import Query
 from app.api.shapes import answer, write
 from app.domain.errors import Unavailable, problem_with
@@ -23,7 +21,6 @@ logger = logging.getLogger("celeriac.audit")
 
 #: POST calls that change nothing.
 _HARMLESS = frozenset({"/api/cron/preview"})
-_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 @blueprint.get("")
@@ -81,17 +78,11 @@ def _line(response: Response) -> AuditLine:
         at_ms=context().clock(),
         who=caller().name,
         method=current_request().method,
-        route=_shown(route()),
+        route=shown_route(route()),
         target_id=_target_id(response),
         status=response.status_code,
         address=client_address(),
     )
-
-
-@lru_cache(maxsize=256)
-def _shown(route: str) -> str:
-    """A route as the API's documents write it. Cached, because there are some dozens."""
-    return _PARAMETER.sub(r"{\1}", route)
 
 
 def _target_id(response: Response) -> str:

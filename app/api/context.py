@@ -10,6 +10,7 @@ from flask import Request, current_app, request
 
 from app.api.holding import Holding, max_held
 from app.api.large_bodies import LargeBodies
+from app.api.request_counts import RequestCounts
 from app.clock import Clock, system_clock
 from app.domain.trace import TraceContext, no_trace
 from app.messaging.encoder import MessageEncoder
@@ -27,6 +28,7 @@ from app.usecases.dispatch import Dispatcher
 from app.usecases.events import EventService
 from app.usecases.form_watch import FormWatch
 from app.usecases.health import HealthService
+from app.usecases.metrics import MetricsService
 from app.usecases.schedules import ScheduleService
 from app.usecases.statistics import StatisticsService
 from app.usecases.tasks import TaskService
@@ -56,6 +58,8 @@ class Context:
     large_bodies: LargeBodies
     deliveries: DeliveryService
     form: FormWatch
+    metrics: MetricsService
+    request_counts: RequestCounts
 
 
 def compose(
@@ -89,6 +93,8 @@ def compose(
         large_bodies=LargeBodies.of_one_among(settings.api_processes),
         deliveries=DeliveryService(store.deliveries, clock),
         form=FormWatch(store.form, clock),
+        metrics=MetricsService(store, settings, clock),
+        request_counts=RequestCounts(store.totals),
         holding=Holding(max_held(settings.api_threads), settings.max_event_streams),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from werkzeug.datastructures import Headers
 from app.api.addresses import client_address
 from app.api.context import context, current_request
 from app.api.health import health_without_redis
+from app.api.metrics import metrics_response
 from app.api.problems import Refused
 from app.domain.errors import OtherForm, Unavailable
 from app.domain.quota import Action
@@ -22,7 +24,9 @@ from app.usecases.access import LOCAL_CALLER, Allowance, Caller, Entry
 OPEN_PATHS = frozenset({"/", "/docs", "/health/live", "/health/ready"})
 OPEN_PREFIXES = ("/static/", "/docs/static/")
 #: If keys can't be checked, since Redis can't be reached, these say so to any caller, and nothing else.
+#: So does METRICS_PATH.
 HEALTH_PATHS = frozenset({"/health", "/api/health"})
+METRICS_PATH = "/metrics"
 #: Whatever the method. All that changes something is for `admin` as well, unless it is among WRITE_PREFIXES.
 ADMIN_PREFIXES = ("/api/audit", "/api/channels", "/api/keys", "/api/secrets")
 WRITE_PREFIXES = ("/api/tasks", "/api/scheduled-tasks", "/api/bulk", "/api/cron", "/api/deliveries")
@@ -31,6 +35,7 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _NOT_IN_HOST = frozenset("@/?#\\")  # would let `evil.test@localhost` pass for a local name
 OWN_SITES = frozenset({"same-origin", "none"})  # values of Sec-Fetch-Site; none: typed or bookmarked, not from a page
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 #: After these errors Redis may still carry out the command. The guard's own command changes nothing, and callers are
 #: told so.
 _UNANSWERED = {"TimeoutError": "unanswered", REPLY_LOST: "unanswered"}
@@ -42,6 +47,7 @@ class Guard:
     def __init__(self, settings: Settings) -> None:
         self._host_names = LOCAL_NAMES | {settings.host.strip("[]").lower()}
         self._origins = frozenset((*settings.allowed_origins, *settings.cors_origins))
+        self._open_paths = OPEN_PATHS | ({METRICS_PATH} if settings.metrics_access == "open" else set())
 
     def install(self, web: Flask) -> None:
         """Ask this guard before every request of `web`."""
@@ -53,23 +59,27 @@ class Guard:
 
         Raises Refused (401, 403, 429) if the request may not be made; Unavailable if that can't be found out.
 
-        None: the request may go on. A response: that of `/health`, which says in the latter case what is wrong.
+        None: the request may go on. A response: that of `/health` or `/metrics`, which says in the latter case what is
+        wrong.
         """
         request, access = current_request(), context().access
         headers, path = request.headers, request.path
         action = Action.READ if request.method in SAFE_METHODS else Action.WRITE
         if action is Action.WRITE:
             self._check_site(headers)
-        if _is_open(path):
+        if path in self._open_paths or path.startswith(OPEN_PREFIXES):
             return None
         try:
             context().form.require()
             if not access.needs_key():
                 self._check_host(headers.get("Host", ""))
-            entry = access.enter(_given_key(headers), client_address(), action)
+            is_counted = path != METRICS_PATH  # no rate limit may blind the monitoring
+            entry = access.enter(_given_key(headers), client_address(), action, is_counted=is_counted)
         except Unavailable as error:
             if path in HEALTH_PATHS:
                 return health_without_redis(error)
+            if path == METRICS_PATH:
+                return metrics_response()
             if isinstance(error, OtherForm):
                 raise
             raise Unavailable(_UNANSWERED.get(str(error), str(error))) from error
@@ -107,6 +117,12 @@ def route() -> str:
     """The current request's route (`/api/tasks/<task_id>`), or its path if it has none."""
     request = current_request()
     return request.path if request.url_rule is None else request.url_rule.rule
+
+
+@lru_cache(maxsize=256)
+def shown_route(route: str) -> str:
+    """A route as the API's documents write it. Cached, because there are some dozens."""
+    return _PARAMETER.sub(r"{\1}", route)
 
 
 @lru_cache(maxsize=64)
@@ -181,7 +197,3 @@ def _given_key(headers: Headers) -> str:
     if scheme.lower() == "bearer":
         return token.strip()
     return headers.get("X-API-Key", "").strip()
-
-
-def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)

@@ -653,6 +653,16 @@ SERVICE = (
     ),
     Operation(
         "GET",
+        "/metrics",
+        "metrics",
+        "Service",
+        "Figures for Prometheus",
+        {200: Answer("Text, or OpenMetrics if `Accept` asks for it.", media_type="text/plain")},
+        (401, 403, 414, 431, 500),
+        "The figures are about the whole service, whichever process answers. Calls do not count for rate limits.",
+    ),
+    Operation(
+        "GET",
         "/api/workers",
         "listWorkers",
         "Service",

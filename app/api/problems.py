@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from app.api import request_ids
@@ -89,6 +89,7 @@ def problem(
     slug, title = PROBLEMS.get(status, (f"http-{status}", HTTPStatus(status).phrase))
     if further is not None:
         slug, title = further, FURTHER_PROBLEMS[further][1]
+    g.problem = slug  # counted by app/api/request_metrics.py
     body = {
         "type": f"urn:celeriac:problem:{slug}",
         "title": title,

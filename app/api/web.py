@@ -24,8 +24,10 @@ from app.api import (
     health,
     listing,
     methods,
+    metrics,
     problems,
     request_ids,
+    request_metrics,
     scheduled_tasks,
     tasks,
     whoami,
@@ -86,7 +88,10 @@ def create_web(context: Context, pages: Sequence[Blueprint] = (), tracing: Traci
     web.url_map.merge_slashes = False
     problems.register(web)
     of_tasks = (tasks, listing, export, scheduled_tasks, bulk, batches, deliveries)
-    own = [module.blueprint for module in (*of_tasks, cron, audit, events, health, docs, workers, whoami, channels)]
+    own = [
+        module.blueprint
+        for module in (*of_tasks, cron, audit, events, health, docs, workers, whoami, channels, metrics)
+    ]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
     _install_checks(web, context, tracing)
@@ -95,6 +100,7 @@ def create_web(context: Context, pages: Sequence[Blueprint] = (), tracing: Traci
 
 def _install_checks(web: Flask, context: Context, tracing: Tracing | None) -> None:
     """What happens around every view: checks in this order before it, changes of its answer after it."""
+    request_metrics.install(web)
     request_ids.install(web)
     if tracing is not None:
         RequestTraces(tracing).install(web)

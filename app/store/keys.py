@@ -166,8 +166,21 @@ class Keys:
         return f"{self.prefix}bulks:running"
 
     def minute(self, number: int) -> str:
-        """HASH: counters of the minute `number` (ms // 60,000), kept for two hours."""
+        """HASH: counters of the minute `number` (ms // 60,000) that are not among the totals yet. The suffix `:past`
+        holds those that are (HASH, expires)."""
         return f"{self.prefix}minute:{number}"
+
+    @property
+    def open_minutes(self) -> str:
+        """SET of the minutes with counters that are not among the totals yet."""
+        return f"{self.prefix}minute:open"
+
+    @property
+    def totals(self) -> str:
+        """HASH: counters that only grow. Behind it: `:http` (HASH), those of requests; `:added:PROCESS` (STRING,
+        expires), the number of the last call with which an API process added to them; `:tags` (STRING), the names in
+        METRICS_TAGS; `:values:NAME` (SET), the values of a tag that are counted."""
+        return f"{self.prefix}totals"
 
     def worker(self, hostname: str) -> str:
         """STRING JSON, expires: the heartbeat of a worker."""

@@ -46,7 +46,7 @@ DESPITE_FULL = frozenset(
         "send",
         "stop",
     }
-    | {"bulk_abort", "bulk_schedules", "bulk_tasks"}
+    | {"bulk_abort", "bulk_schedules", "bulk_tasks", "fold", "add_requests"}
     | {"delivery_claim", "delivery_report", "delivery_take_back", "delivery_trim"}
     | {"alert_commit", "alert_default", "channel_turn", "channel_shut"}
 )

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
-from typing import Any
 
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store.client import Client
 from app.store.keys import PRIORITIES, Keys
 
 MINUTES = 60
+#: The end of an attempt after which its task is tried again, among the statuses in the names of counters.
+RETRIED = "retried"
+#: Names and values of counters (`count` of _lib.lua). A name may appear twice: its values add up.
+Counts = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class StatsStore:
         schedule_indexes = list(product(Kind, ScheduleStatus))
         last_minute = now_ms // 60_000
         minutes = range(last_minute - MINUTES + 1, last_minute + 1)
-        with self._client.pipeline(transaction=False) as pipeline:
+        with self._client.pipeline(transaction=True) as pipeline:  # a minute may move from one key to the other
             for index in indexes:
                 pipeline.zcard(self._keys.task_index(*index))
             for schedule_index in schedule_indexes:
@@ -70,6 +73,7 @@ class StatsStore:
                 pipeline.zrange(waiting, 0, 0, withscores=True)
             for minute in minutes:
                 pipeline.hgetall(self._keys.minute(minute))
+                pipeline.hgetall(f"{self._keys.minute(minute)}:past")
             answers = iter(pipeline.execute())
         tasks = {index: next(answers) for index in indexes}
         schedules = Counter[ScheduleStatus]()
@@ -78,7 +82,7 @@ class StatsStore:
         depths = {queue: {priority: next(answers) for priority in range(PRIORITIES)} for queue in queues.values()}
         oldest = {queue: _first_ms(islice(answers, PRIORITIES)) for queue in queues.values()}
         next_due_ms = _first_ms(islice(answers, 2))
-        counted = [(minute, next(answers)) for minute in minutes]
+        counted = [(minute, [*next(answers).items(), *next(answers).items()]) for minute in minutes]
         return Stats(
             tasks=tasks,
             schedules={status: schedules[status] for status in ScheduleStatus},
@@ -87,8 +91,8 @@ class StatsStore:
             waiting=sum(number for (_, _, status), number in tasks.items() if status is Status.WAITING),
             next_due_ms=next_due_ms,
             minutes=[_minute(number * 60_000, counts) for number, counts in counted],
-            durations=_histogram("d", counted),
-            waits=_histogram("w", counted),
+            durations=_histogram("end", counted),
+            waits=_histogram("wait", counted),
         )
 
 
@@ -97,19 +101,20 @@ def _first_ms(answers: Iterable[list[tuple[str, float]]]) -> int | None:
     return min((int(score) for answer in answers for _, score in answer), default=None)
 
 
-def _minute(at_ms: int, counts: dict[str, Any]) -> Minute:
-    return Minute(
-        at_ms,
-        succeeded=int(counts.get(Status.SUCCEEDED, 0)),
-        failed=int(counts.get(Status.FAILED, 0)),
-        stopped=int(counts.get(Status.STOPPED, 0)),
-    )
+def _minute(at_ms: int, counts: Counts) -> Minute:
+    ended = Counter[str]()
+    for name, value in counts:
+        if name.startswith("end:"):
+            ended[name.split(":")[3]] += int(value)
+    return Minute(at_ms, ended[Status.SUCCEEDED], ended[Status.FAILED], ended[Status.STOPPED])
 
 
-def _histogram(letter: str, counted: list[tuple[int, dict[str, Any]]]) -> Counter[int]:
+def _histogram(word: str, counted: list[tuple[int, Counts]]) -> Counter[int]:
+    """The counters whose names begin with `word`, by the bucket at their end; of attempts, those that ended a task."""
     histogram = Counter[int]()
     for _, counts in counted:
-        for name, value in counts.items():
-            if name[0] == letter and name[1:].isdigit():
-                histogram[int(name[1:])] += int(value)
+        for name, value in counts:
+            parts = name.split(":")
+            if parts[0] == word and parts[-1] and RETRIED not in parts:
+                histogram[int(parts[-1])] += int(value)
     return histogram

@@ -26,6 +26,7 @@ from app.store.scripts import Scripts
 from app.store.stats import StatsStore
 from app.store.subscriber import Subscriber
 from app.store.tasks import TaskStore
+from app.store.totals import TotalsStore
 
 
 class Store:
@@ -48,6 +49,7 @@ class Store:
         self.recovery = RecoveryStore(client, self.keys, scripts)
         self.admission = AdmissionStore(client, self.keys)
         self.stats = StatsStore(client, self.keys)
+        self.totals = TotalsStore(client, self.keys, scripts)
         self.liveness = LivenessStore(client, self.keys, scripts)
         self.api_keys = ApiKeyStore(client, self.keys, scripts)
         self.audit = AuditStore(client, self.keys)

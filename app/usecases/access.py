@@ -81,12 +81,14 @@ class AccessService:
         """
         return self._is_key_certain or self._is_any_stored()
 
-    def enter(self, secret: str, address: str, action: Action) -> Entry:
+    def enter(self, secret: str, address: str, action: Action, *, is_counted: bool = True) -> Entry:
         """Look at a call: `secret` is the key that was sent ("" for none), `address` where it came from.
+
+        `is_counted`: whether the call uses up a quota.
 
         Raises Unavailable if Redis is needed for the answer and can't be reached.
         """
-        quota = self._quotas.get(action)
+        quota = self._quotas.get(action) if is_counted else None
         if not self.needs_key():
             return self._ask("", LOCAL_CALLER, "", address, action, quota) if quota else Entry(LOCAL_CALLER)
         if not secret and quota is None:

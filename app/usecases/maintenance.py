@@ -23,6 +23,7 @@ from app.usecases.form_watch import FormUpkeep
 from app.usecases.recovery import Recovery
 from app.usecases.retention import Retention
 from app.usecases.service_watch import ServiceWatch
+from app.usecases.totals import TotalsUpkeep
 
 logger = logging.getLogger("celeriac.maintenance")
 
@@ -45,6 +46,7 @@ class Maintenance:
         self.bulks = BulkWork(store, dispatcher, settings)
         self.deliveries = DeliveryUpkeep(store.deliveries, settings, self.recovery)
         self.form = FormUpkeep(store.form, actor)
+        self.totals = TotalsUpkeep(store.totals, settings.metrics_tags)
         self._parts: tuple[Callable[[int], object], ...] = (
             self.recovery.watch_clock,
             self.recovery.complete_batches,
@@ -56,6 +58,7 @@ class Maintenance:
             self.deliveries.take_back_lost_tries,
             self.deliveries.trim,
             self.retention.run,
+            self.totals.add_up,
             self.alerts.run,
             self.service.run,
             self.bulks.work_off,

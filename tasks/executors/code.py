@@ -51,7 +51,7 @@ class CodeExecutor:
         self._sandbox.close()
 
     def facts(self) -> dict[str, Any]:
-        return {"sandbox": dict(self._sandbox.layers)}
+        return {"sandbox": dict(self._sandbox.layers), "spare_children": self._sandbox.waiting_children}
 
     def new_cancel(self) -> Cancel:
         return Cancel()

@@ -32,7 +32,12 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def make_web(store: Store, clock: VirtualClock, sandbox: Sandbox) -> MakeWeb:
     """Applications on the test's store and clock."""
-    return lambda settings: create_web(compose(settings, store, sandbox.check, clock), pages=(console.blueprint,))
+    return lambda settings: web_of(settings, store, sandbox, clock)
+
+
+def web_of(settings: Settings, store: Store, sandbox: Sandbox, clock: VirtualClock) -> Flask:
+    """The application on a store of the test's."""
+    return create_web(compose(settings, store, sandbox.check, clock), pages=(console.blueprint,))
 
 
 @pytest.fixture

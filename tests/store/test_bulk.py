@@ -24,7 +24,7 @@ from app.usecases.bulk_work import READ, ROUND_SECONDS, STEP, BulkWork
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
 from tests.conftest import VirtualClock
-from tests.store.making import FAILED, PlainMessages, created, finished, new_task, scheduled
+from tests.store.making import COUNTERS, FAILED, PlainMessages, created, finished, new_task, scheduled
 
 
 def dispatcher() -> Dispatcher:
@@ -99,7 +99,7 @@ def test_nothing_but_the_record_is_left_of_a_bulk_that_has_ended(
     bulk = begun(store, clock(), "delete", [created(store, clock(), tags=("x",))])
     work.work_off(clock())
     assert found(store, bulk).status is BulkStatus.COMPLETED
-    left = {key for key in raw_redis.keys("*") if not key.startswith(("celeriac:minute:", "celeriac:celeriac."))}
+    left = {key for key in raw_redis.keys("*") if not key.startswith((*COUNTERS, "celeriac:celeriac."))}
     assert left == {"celeriac:seq", store.keys.bulks, store.keys.bulk(bulk.id)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 
@@ -10,7 +11,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.store.histogram import GROWTH, percentiles_ms, upper_bound_ms
+from app.store.histogram import GROWTH, cumulative, percentiles_ms, upper_bound_ms
 from app.store.store import Store
 from tests.conftest import VirtualClock
 from tests.store.making import SUCCEEDED, claimed, created
@@ -18,10 +19,21 @@ from tests.store.making import SUCCEEDED, claimed, created
 SHARES = (0.5, 0.95, 0.99, 1.0)
 
 
-def test_bounds_grow_by_15_percent_from_a_tenth_of_a_millisecond() -> None:
-    assert upper_bound_ms(0) == 0.1
-    assert upper_bound_ms(1) == pytest.approx(0.115)
-    assert upper_bound_ms(100) == pytest.approx(0.1 * 1.15**100)
+def test_bounds_grow_by_at_most_15_percent_from_a_tenth_of_a_millisecond() -> None:
+    bounds = [upper_bound_ms(bucket) for bucket in range(300)]
+    assert bounds[0] == 0.1
+    assert all(1.05 < after / before <= GROWTH + 1e-9 for before, after in itertools.pairwise(bounds))
+
+
+@pytest.mark.parametrize("decade", range(8))
+def test_1_2_and_5_are_exact_bounds_in_each_power_of_ten(decade: int) -> None:
+    bounds = [upper_bound_ms(30 * decade + place) for place in (0, 10, 20)]
+    assert bounds == [first * 10.0**decade / 10 for first in (1, 2, 5)]
+
+
+def test_counts_add_up_to_coarser_ones() -> None:
+    counts = {30: 1, 31: 2, 40: 4, 41: 8, 240: 16}  # ≤ 1 ms, ≤ 1.1 ms, ≤ 2 ms, ≤ 2.3 ms, ≤ 10,000 s
+    assert cumulative(counts, [0.5, 1, 2, 5, 10_000]) == [0, 1, 7, 15, 15]
 
 
 def test_empty_counts_have_no_percentiles() -> None:

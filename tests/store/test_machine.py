@@ -29,7 +29,7 @@ from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt
 from tests.conftest import VirtualClock
 from tests.store import making
-from tests.store.making import ENTRY, FAILED, LEASE_MS, STOPPED, SUCCEEDED, WORKER_LOST, message_for, new_task
+from tests.store.making import COUNTERS, ENTRY, FAILED, LEASE_MS, STOPPED, SUCCEEDED, WORKER_LOST, message_for, new_task
 
 HORIZON_MS = 5_000
 AGES_MS = 10**10
@@ -451,7 +451,7 @@ class TaskMachine(RuleBasedStateMachine):
         for model in self.models.values():
             self.store.tasks.stop(model.id, self.clock(), force=True)
             assert self.store.tasks.delete(model.id)
-        passing = ("celeriac:minute:", "celeriac:error", "celeriac:call:")
+        passing = (*COUNTERS, "celeriac:error", "celeriac:call:")
         kept = [key for key in self.raw.keys("*") if not key.startswith(passing)]
         assert set(kept) <= {self.store.keys.seq, message_for("").queue_key}
 

@@ -17,6 +17,7 @@ from app.store.store import Store
 from app.usecases.retention import TRIM_BATCH, Retention
 from tests.conftest import VirtualClock
 from tests.store.making import (
+    COUNTERS,
     FAILED,
     STOPPED,
     SUCCEEDED,
@@ -43,7 +44,7 @@ def kept(store: Store, **filters: str) -> list[str]:
 
 def keys_of_tasks(raw: redis.Redis) -> set[str]:
     """All keys except the sequence, the counters of minutes and errors, and the messages that workers will discard."""
-    passing = ("celeriac:minute:", "celeriac:error", "celeriac:call:", "celeriac:celeriac.")
+    passing = (*COUNTERS, "celeriac:error", "celeriac:call:", "celeriac:celeriac.")
     return {key for key in raw.keys("*") if not key.startswith(passing)} - {"celeriac:seq"}
 
 

@@ -28,7 +28,7 @@ from app.store.schedules import Schedule, ScheduleFilters
 from app.store.store import Store
 from app.store.tasks import Attempt
 from tests.conftest import VirtualClock
-from tests.store.making import LEASE_MS, SUCCEEDED, TEMPLATE, changed, new_schedule, new_task
+from tests.store.making import COUNTERS, LEASE_MS, SUCCEEDED, TEMPLATE, changed, new_schedule, new_task
 
 ACTIVE, ENDED = ScheduleStatus.ACTIVE, ScheduleStatus.ENDED
 MAX_SCHEDULES = 2  # few, so that each sees many events
@@ -330,7 +330,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         for task_id in self.tasks:
             self.store.tasks.stop(task_id, self.clock(), force=True)
             assert self.store.tasks.delete(task_id)
-        kept = [key for key in self.raw.keys("*") if not key.startswith(("celeriac:minute:", "celeriac:call:"))]
+        kept = [key for key in self.raw.keys("*") if not key.startswith((*COUNTERS, "celeriac:call:"))]
         assert set(kept) <= {self.store.keys.seq, TEMPLATE.queue_key}
 
 

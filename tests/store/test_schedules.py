@@ -29,6 +29,7 @@ from app.store.store import Store
 from tests.conftest import VirtualClock
 from tests.store.making import (
     API_SCHEDULE_SPEC,
+    COUNTERS,
     FAILED,
     SCHEDULE_SPEC,
     STOPPED,
@@ -461,7 +462,7 @@ def test_a_deleted_schedule_leaves_only_its_tasks(store: Store, raw_redis: redis
     claimed(store, task_id, now_ms)
     store.tasks.stop(task_id, now_ms, force=True)
     store.tasks.delete(task_id)
-    left = {key for key in raw_redis.keys("*") if not key.startswith(("celeriac:minute:", "celeriac:call:"))}
+    left = {key for key in raw_redis.keys("*") if not key.startswith((*COUNTERS, "celeriac:call:"))}
     assert left <= {store.keys.seq, "celeriac:celeriac.code"}
 
 

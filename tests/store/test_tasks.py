@@ -20,6 +20,7 @@ from app.store.tasks import Attempt
 from tests.conftest import VirtualClock
 from tests.store.making import (
     API_SPEC,
+    COUNTERS,
     ENTRY,
     FAILED,
     LEASE_MS,
@@ -433,7 +434,7 @@ def test_a_deleted_task_leaves_no_trace(store: Store, raw_redis: redis.Redis, cl
     store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
     assert store.tasks.delete(task_id) == "succeeded"
     assert store.tasks.get(task_id) is None
-    left = {key for key in raw_redis.keys("*") if not key.startswith(("celeriac:minute:", "celeriac:call:"))}
+    left = {key for key in raw_redis.keys("*") if not key.startswith((*COUNTERS, "celeriac:call:"))}
     assert left == {store.keys.seq, MESSAGE.queue_key}
     assert store.tasks.delete(task_id) == ""
 

@@ -108,7 +108,12 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "liveness.workers": lambda store: store.liveness.workers(0),
     "liveness.beat_ticked": lambda store: store.liveness.beat_ticked("b", 0),
     "liveness.beat_gone": lambda store: store.liveness.beat_gone("b"),
+    "liveness.beats": lambda store: store.liveness.beats(0),
     "liveness.last_beat": lambda store: store.liveness.last_beat(),
+    "totals.read": lambda store: store.totals.read(),
+    "totals.fold": lambda store: store.totals.fold(1),
+    "totals.set_tags": lambda store: store.totals.set_tags(["team"]),
+    "totals.add_requests": lambda store: store.totals.add_requests("p", 1, {"refused full": 1}),
 }
 PARTS = (
     "tasks",
@@ -122,6 +127,7 @@ PARTS = (
     "deliveries",
     "admission",
     "stats",
+    "totals",
     "liveness",
 )
 #: Methods that do not call Redis.

@@ -25,7 +25,11 @@
 --   queued:KIND:PRIORITY ZSET id by ms when its message was sent, for each list of messages · leases ZSET id by ms of expiry
 --   s:ID HASH scheduled task · s:ID:spec STRING · s:ID:firings ZSET "at:outcome:task" by ms · cron ZSET id by next firing
 --   sx:KIND:STATUS ZSET schedule id by seq: each scheduled task in exactly one · keyed:KEY STRING schedule id
---   minute:N HASH counters of that minute · seq STRING last sequence number
+--   minute:N HASH counters of that minute that are not among the totals yet · minute:open SET the minutes that have any
+--   minute:N:past HASH, expires: those that are among them · totals HASH counters that only grow, for GET /metrics
+--   totals:http HASH those of requests · totals:added:PROCESS STRING, expires: number of its last call that added to them
+--   totals:tags STRING names in METRICS_TAGS, each surrounded by commas · totals:values:NAME SET values counted of a tag
+--   seq STRING last sequence number
 --   expiring ZSET id by ms at which a task expires that has not started
 --   idem:NAME STRING "fingerprint id ms": the first request with an idempotency key, kept for a day
 --   apikeys HASH name by digest: every stored key · apikey:DIGEST HASH a stored key, or when one of API_KEYS was last used
@@ -320,14 +324,51 @@ local function enqueue(id, status, due_ms, now_ms, queue_key, message, write)
   if message ~= '' then write('LPUSH', queue_key, message) end
 end
 
-local function count(now_ms, counter)
-  local k = P .. 'minute:' .. whole(math.floor(tonumber(now_ms) / 60000))
-  if redis.call('HINCRBY', k, counter, 1) == 1 then redis.call('EXPIRE', k, 7200) end
+-- Adds to a total that only grows (`totals`), for what happens seldom. GET /metrics tells it.
+local function total(name, number) redis.call('HINCRBY', P .. 'totals', name, number or 1) end
+
+-- Adds to a counter of this minute, for what happens to each task: GET /api/tasks/stats tells the last hour of it. Once
+-- the minute is over, `fold` adds it to the totals, so that one command counts for both. The counters:
+--   end:KIND:TYPE:OUTCOME:BUCKET  attempts by their end (succeeded, failed, stopped, retried, lost, returned), and the
+--                                 tasks that ended without one; BUCKET: of the duration, '' if it does not count
+--   run:KIND:OUTCOME  µs that the attempts with a bucket took · wait:KIND:BUCKET  attempts by the wait from due to start
+--   waited:KIND  ms of these waits
+local minute_key, minute_of_ms
+local function count(now_ms, counter, number)
+  if minute_of_ms ~= now_ms then
+    minute_of_ms, minute_key = now_ms, P .. 'minute:' .. math.floor(tonumber(now_ms) / 60000)
+  end
+  if redis.call('HINCRBY', minute_key, counter, number or 1) == 1 then  -- perhaps the first of this minute
+    redis.call('SADD', P .. 'minute:open', string.sub(minute_key, #P + 8))
+  end
 end
 
--- Histogram bucket: the bounds grow by a factor of 1.15 from 0.1 ms (app/store/histogram.py computes the same bounds).
+-- Counts a task that leaves its kind and type without an end: it is removed before it has finished, or becomes another one.
+-- So the tasks created are those that ended, those that have not finished, and these.
+local function count_gone(task) total('gone:' .. task.kind .. ':' .. task.task_type) end
+
+-- Histogram bucket: ten in each of the ranges 1 to 2, 2 to 5 and 5 to 10 of each power of ten, from 0.1 ms on
+-- (app/store/histogram.py computes the same bounds).
 local function bucket(ms)
-  return math.max(0, math.ceil(math.log(math.max(tonumber(ms), 0.0001) / 0.1) / math.log(1.15)))
+  local value = math.max(tonumber(ms), 0.1)
+  local decade = math.floor(math.log10(value))
+  local first, place = value / 10 ^ decade, nil
+  if first <= 2 then
+    place = math.ceil((first - 1) * 10)
+  elseif first <= 5 then
+    place = 10 + math.ceil((first - 2) / 0.3)
+  else
+    place = 20 + math.ceil((first - 5) * 2)
+  end
+  return 30 * (decade + 1) + place
+end
+
+-- Counts the end of an attempt. `task`: kind and task_type · duration_ms: nil if it does not count
+local function count_end(now_ms, task, outcome, duration_ms)
+  local name = 'end:' .. task.kind .. ':' .. task.task_type .. ':' .. outcome .. ':'
+  if not duration_ms then return count(now_ms, name) end
+  count(now_ms, name .. bucket(duration_ms))
+  count(now_ms, 'run:' .. task.kind .. ':' .. outcome, math.floor(duration_ms * 1000 + 0.5))
 end
 
 -- All that is kept of a task: its record as a flat list, what `kept_beside` returns…, its result and stdout (each '' for
@@ -526,9 +567,33 @@ local function look_at_schedule(id, now_ms)
   end
 end
 
+local TAG_VALUES_KEPT = 50  -- of each tag in METRICS_TAGS; further values are counted as 'other'
+
+-- The value under which a task with the tag `name:value` is counted.
+local function value_counted(name, value)
+  local k = P .. 'totals:values:' .. name
+  if redis.call('SISMEMBER', k, value) == 1 then return value end
+  if redis.call('SCARD', k) >= TAG_VALUES_KEPT then return 'other' end
+  redis.call('SADD', k, value)
+  return value
+end
+
+-- Counts the end of a task for each of its tags `name:value` whose name is in METRICS_TAGS. `tags`: JSON, false for none
+local function count_tags(task, status)
+  if not task.tags or not string.find(task.tags, ':', 1, true) then return end
+  local names = redis.call('GET', P .. 'totals:tags')  -- each surrounded by commas
+  if not names then return end
+  for _, tag in ipairs(cjson.decode(task.tags)) do
+    local name, value = string.match(tag, '^([^:]+):(.+)$')
+    if name and string.find(names, ',' .. name .. ',', 1, true) then
+      total('tag:' .. task.kind .. ':' .. status .. ':' .. name .. ':' .. value_counted(name, value))
+    end
+  end
+end
+
 -- Steps that run when a task finishes, in this order and in the same call, whether an attempt, a stop or a lost worker
 -- ended it. To add a step, add a function. `ending`: id, status, now_ms, actor, reason, failure (of a failed task; see
--- `index_failure`), task (its fields before its end, as `finish` reads them; false for none), is_told
+-- `index_failure`), task (its fields before its end, as `finish` reads them; false for none), is_told, duration_ms
 local FINISH_STEPS = {
   function(ending)  -- remove it from everything that could recover or start it
     if ending.task.status == 'running' then
@@ -553,7 +618,8 @@ local FINISH_STEPS = {
       index_failure(ending.id, task, ending.now_ms, ending.failure)
     end
   end,
-  function(ending) count(ending.now_ms, ending.status) end,
+  function(ending) count_end(ending.now_ms, ending.task, ending.status, ending.duration_ms) end,
+  function(ending) count_tags(ending.task, ending.status) end,
   function(ending) note_outcome(ending.task.scheduled_task_id, ending.status) end,
   function(ending)  -- have its callback told
     local url, on = ending.task.callback_url, ending.task.callback_on  -- both JSON; no `on`: whatever the status
@@ -582,13 +648,13 @@ local FINISH_STEPS = {
 }
 
 -- Ends a task: runs the steps. `failure`: with the status failed, what `index_failure` takes · is_told: whether the
--- worker that runs it ends it, so that the record tells how
-local function finish(id, status, now_ms, actor, reason, failure, is_told)
+-- worker that runs it ends it, so that the record tells how · duration_ms: of the attempt that ends it, nil for none
+local function finish(id, status, now_ms, actor, reason, failure, is_told, duration_ms)
   local task = read(key(id), 'kind', 'task_type', 'status', 'seq', 'scheduled_task_id', 'inbox', 'callback_url', 'callback_on',
-                    'alert')
+                    'alert', 'tags')
   local ending = {
     id = id, status = status, now_ms = now_ms, actor = actor, reason = reason, failure = failure, task = task,
-    is_told = is_told,
+    is_told = is_told, duration_ms = duration_ms,
   }
   for _, step in ipairs(FINISH_STEPS) do step(ending) end
 end
@@ -615,6 +681,7 @@ local function erase(id)
                     'fingerprint', 'error_type', 'callback_url', 'program_hash')
   release_program(task.program_hash)
   unschedule(id)
+  if not task.finished_ms then count_gone(task) end
   redis.call('ZREM', P .. 'leases', id)
   redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
   if task.finished_ms then redis.call('ZREM', finished_index(task.kind, task.task_type, task.status), id) end
@@ -737,7 +804,9 @@ local function start(id, task, now_ms, lease_until_ms, worker, claim)
     unset(k, 'finished_ms', 'duration_ms', 'error', 'result', 'stdout_truncated', 'cpu_ms', 'memory_kb')
     redis.call('DEL', k .. ':result', k .. ':stdout')
   end
-  count(now_ms, 'w' .. bucket(tonumber(now_ms) - tonumber(task.due_ms)))
+  local wait_ms = math.max(0, tonumber(now_ms) - tonumber(task.due_ms))
+  count(now_ms, 'wait:' .. task.kind .. ':' .. bucket(wait_ms))
+  count(now_ms, 'waited:' .. task.kind, wait_ms)
 end
 
 -- What a worker needs of a task that it has claimed: its record as a JSON array, and what `kept_beside` returns. The

@@ -30,12 +30,13 @@ local function complete()
   redis.call('HSET', k, unpack(fields))  -- there is always the duration
   if result ~= '' then redis.call('SET', k .. ':result', result) end
   if stdout ~= '' then redis.call('SET', k .. ':stdout', stdout) end
+  local duration_ms = value_in(fields, F.duration_ms)
   if not again then
-    finish(task_id, status, now_ms, task.worker, reason, failure, true)
-    local duration_ms = value_in(fields, F.duration_ms)
-    if status ~= 'stopped' and duration_ms then count(now_ms, 'd' .. bucket(duration_ms)) end
+    finish(task_id, status, now_ms, task.worker, reason, failure, true, status ~= 'stopped' and duration_ms or nil)
     return status
   end
+  count_end(now_ms, read(k, 'kind', 'task_type'), ending == 'counted' and 'retried' or ending,
+            ending == 'counted' and duration_ms or nil)
   move(task_id, status, now_ms, task.worker, reason)
   if attempt ~= '' then record_attempt(task_id, attempt) end
   if ending == 'returned' then  -- as if the attempt had never started

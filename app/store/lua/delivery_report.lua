@@ -12,6 +12,9 @@ if made ~= '' then
   redis.call('HSET', k, 'last_try', made)
   redis.call('HINCRBY', k, 'tried', 1)
 end
+if made ~= '' or status ~= 'pending' then
+  total('try:' .. (redis.call('HEXISTS', k, 'channel') == 1 and 'notice' or 'callback') .. ':' .. status)
+end
 if status == 'pending' then
   put_back(delivery_id, next_try_ms)
 else

@@ -66,6 +66,16 @@ end
 local function number(text) return tonumber(text or '0') end
 
 local crowded = {}  -- firing lists with too many records
+local counted = {}  -- what to add to the totals, by name
+
+local function note(name, number) counted[name] = (counted[name] or 0) + number end
+
+local function note_created(firing)
+  local late_ms = math.max(0, tonumber(now_ms) - tonumber(firing[FIRING.at_ms]))
+  note('firing:created', 1)
+  note('late:' .. bucket(late_ms), 1)
+  note('lateness', late_ms)
+end
 
 -- Executes the firings of one schedule. `asked` is its part of the request, `schedule` its record.
 local function take(asked, schedule)
@@ -79,6 +89,7 @@ local function take(asked, schedule)
     if most and fired >= most then break end
     if overlap == 'allow' or may_start(last, overlap) then
       create_fired(id, schedule, firing)
+      note_created(firing)
       fired, last = fired + 1, firing[FIRING.task_id]
       record_firing(k, firing[FIRING.at_ms], 'created', last)
     else
@@ -92,8 +103,14 @@ local function take(asked, schedule)
   else
     redis.call('HSET', k, F.next_run_ms, following_ms)
   end
-  if skipped > 0 then add(k, 'skipped_count', skipped) end
-  if #missed > 0 then add(k, 'missed_count', #missed) end
+  if skipped > 0 then
+    add(k, 'skipped_count', skipped)
+    note('firing:skipped_overlap', skipped)
+  end
+  if #missed > 0 then
+    add(k, 'missed_count', #missed)
+    note('firing:missed', #missed)
+  end
   if #missed + skipped > 0 and (schedule.alert or alert_default()) then
     local event = {'missed', id, tostring(#missed + skipped), missed[1] or first_skipped_ms, now_ms}
     redis.call('XADD', P .. 'alerts:events', '*', 'e', cjson.encode(event))
@@ -136,5 +153,6 @@ for _, asked in ipairs(request.schedules) do
   end
 end
 flush()
+for name, sum in pairs(counted) do total(name, sum) end
 for _, records in ipairs(crowded) do redis.call('ZREMRANGEBYRANK', records, 0, -RECORDS_KEPT - 1) end
 return taken

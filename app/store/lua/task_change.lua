@@ -11,6 +11,7 @@ if not seen.status then return '' end
 if seen.status ~= 'waiting' then return seen.status end
 if seen.due_ms ~= seen_due_ms or (seen.revision or '') ~= seen_revision then return 'other' end
 redis.call('ZREM', task_index(seen.kind, seen.task_type, seen.status), id)
+if seen.kind ~= changed.kind or seen.task_type ~= changed.task_type then count_gone(seen) end
 untag(id, seen.tags)
 unname(id, seen.folded_name or seen.name)
 if redis.call('ZSCORE', P .. 'sent', id) then mark_older_message(id) end

@@ -285,7 +285,7 @@ def test_an_illegal_history_is_found(evidence: Evidence, changes: list[tuple[Sta
     assert "histories are legal" in promises(evidence)
 
 
-@pytest.mark.parametrize("field", ["succeeded", "w9"])
+@pytest.mark.parametrize("field", ["end:code:immediate:succeeded:9", "wait:code:9"])
 def test_a_counter_that_is_wrong_is_found(evidence: Evidence, raw_redis: redis.Redis, field: str) -> None:
     raw_redis.hincrby(evidence.store.keys.minute(system_clock() // 60_000), field, 1)
     assert promises(evidence) == {"counters are right"}

@@ -17,7 +17,10 @@ PROMISE = "counters are right"
 
 
 def counters(evidence: Evidence) -> Iterator[Finding]:
-    """What `GET /api/tasks/stats` counts, and the minutes that it is made of. (The stats reach back an hour.)"""
+    """What `GET /api/tasks/stats` counts, and the minutes that it is made of; the totals of `GET /metrics`.
+
+    The stats reach back an hour.
+    """
     tasks = evidence.tasks.values()
     said = StatisticsService(evidence.store.stats, system_clock).read()
     for field in ("status", "kind", "task_type"):
@@ -36,13 +39,24 @@ def _minutes(evidence: Evidence) -> Iterator[Finding]:
     stats = evidence.store.stats.read(QUEUES, now_ms)
     recount = Counter(task.status for task in evidence.tasks.values())
     deleted = len(evidence.gone)
+    totals = _finished(evidence.store.totals.read().counters)
     for status in sorted(FINISHED):
         counted = sum(getattr(minute, status) for minute in stats.minutes)
-        if not recount[status] <= counted <= recount[status] + deleted:
-            yield Finding(PROMISE, f"{counted} {status} by minute, {recount[status]} by record ({deleted} deleted)")
+        for number, source in ((counted, "by minute"), (totals[status], "in total")):
+            if not recount[status] <= number <= recount[status] + deleted:
+                yield Finding(PROMISE, f"{number} {status} {source}, {recount[status]} by record ({deleted} deleted)")
     starts = sum(stats.waits.values())
     made = sum(made_attempts(task) for task in evidence.tasks.values())
     # A claim of a deleted task whose answer was lost is in no log.
     most = made + deleted + sum(len(evidence.runs.get(task_id, [])) for task_id in evidence.gone)
     if not made <= starts <= most:
         yield Finding(PROMISE, f"{starts} starts were counted, {made} to {most} were made")
+
+
+def _finished(counters: Counter[str]) -> Counter[str]:
+    """The finished tasks among the totals, by status."""
+    found = Counter[str]()
+    for name, number in counters.items():
+        if name.startswith("end:"):
+            found[name.split(":")[3]] += number
+    return found

@@ -208,6 +208,11 @@ def _expires(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
         yield "it never ends"
 
 
+def _minute(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
+    if not world.raw.sismember(f"{PREFIX}minute:open", match[1]):
+        yield "nobody will add it to the totals"
+
+
 def _of_delivery(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     status = world.raw.hget(f"{PREFIX}d:{match[1]}", "status")
     if status is None:
@@ -266,7 +271,10 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (rf"d:{ID}(?::tries|:task|:result|:stdout)?", _of_delivery),
         (r"deliveries(?::(?:pending|delivered|failed|due|leases|(?:task|schedule|channel):.+))?", _deliveries),
         (r"leases", _place("running")),
-        (r"minute:\d+", _expires),
+        (r"minute:(\d+)", _minute),
+        (r"minute:\d+:past", _expires),
+        (r"minute:open|totals|totals:(?:http|tags|values:.+)", _fine),
+        (r"totals:added:.+", _expires),
         (r"worker:.+", _expires),
         (r"idem:.+", _expires),
         (r"rate:channel:.+", _expires),

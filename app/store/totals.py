@@ -1,0 +1,75 @@
+"""Counters that only grow, for `GET /metrics`: exact over all processes and restarts, since they are in Redis.
+
+What happens to each task is counted by minute (`count` in `_lib.lua`), and added here once the minute is over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.store.client import Client
+from app.store.columns import dump_json
+from app.store.keys import Keys
+from app.store.scripts import Scripts
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The counters, by name, and what else was asked for: sizes of sets, lengths of lists, lowest scores of sets."""
+
+    counters: Counter[str]
+    requests: Counter[str]
+    sizes: list[int]
+    lengths: list[int]
+    firsts: list[int | None]
+
+
+class TotalsStore:
+    """The totals under one prefix. Thread-safe; raises Unavailable if Redis can't be reached."""
+
+    def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+
+    def read(self, sets: Sequence[str] = (), lists: Sequence[str] = (), firsts: Sequence[str] = ()) -> Totals:
+        """All counters and, of the same moment, what is known of these keys."""
+        asked = {"sets": sets, "lists": lists, "firsts": firsts}
+        counters, requests, sizes, lengths, scores = self._scripts("totals", asked=dump_json(asked))
+        return Totals(
+            _sums(counters),
+            _sums(requests),
+            sizes=[int(size) for size in sizes],
+            lengths=[int(length) for length in lengths],
+            firsts=[int(score) if score else None for score in scores],
+        )
+
+    def fold(self, before_minute: int) -> None:
+        """Add the counters of all minutes before this one (ms // 60,000) to the totals."""
+        self._scripts("fold", before_minute=before_minute)
+
+    def set_tags(self, names: Iterable[str]) -> None:
+        """Count tasks by the values of these tags from now on."""
+        key, text = f"{self._keys.totals}:tags", ",".join(names)
+        if text:
+            self._client.set(key, f",{text},")
+        else:
+            self._client.delete(key)
+
+    def add_requests(self, process: str, number: int, counts: Mapping[str, int]) -> None:
+        """Add what a process has counted of its requests since its call before, whose number was one lower.
+
+        A call that may have been carried out may be made again.
+        """
+        values = [value for pair in counts.items() for value in pair]
+        self._scripts("add_requests", process=process, number=number, counts=values)
+
+
+def _sums(flat: Sequence[Any]) -> Counter[str]:
+    found = Counter[str]()
+    for name, value in zip(flat[::2], flat[1::2], strict=True):
+        found[name] += int(value)
+    return found

@@ -27,6 +27,7 @@ TOGETHER = (
     "tests/system/test_new_kind.py",
     "tests/system/test_public_cases.py",
     "tests/deploy/test_compose.py",
+    "tests/deploy/test_helm.py",
     "tests/deploy/test_image.py",
     "tests/deploy/test_proxy.py",
     "tests/deploy/test_systemd.py",

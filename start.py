@@ -48,6 +48,9 @@ COMMANDS = {
     "keys": ("app.launch.key_commands", "main"),
     "backup": ("app.launch.backup.command", "backup"),
     "restore": ("app.launch.backup.command", "restore"),
+    "export": ("app.apply.command", "export"),
+    "import": ("app.apply.command", "import_"),
+    "apply": ("app.apply.command", "apply"),
 }
 CELERY = ("celery", "-q", "-A", "celery_app")  # -q: no banner; ours says it
 EXIT_CANNOT_START = 1
@@ -65,6 +68,9 @@ commands (`{command} COMMAND --help` explains each):
   keys      create, list, rotate and revoke API keys
   backup    write all data to a file, while the service runs
   restore   write the data of a backup into an empty Redis
+  export    print the scheduled tasks that have a key, as YAML or JSON
+  import    create or change the scheduled tasks that files declare
+  apply     the same, with a difference first, and deletion of what no file declares
 
 Ctrl-C or SIGTERM stops everything within 10 seconds; running attempts have 3 of them, or
 SHUTDOWN_GRACE, and are given back to their queue then. Where no Redis is found, a role started

@@ -32,6 +32,7 @@ TOGETHER = (
     "tests/deploy/test_proxy.py",
     "tests/deploy/test_systemd.py",
     "tests/system/test_wheel.py",
+    "tests/system/test_apply.py",
     "tests/system/test_backup_drill.py",
     "tests/test_architecture.py",
 )

@@ -103,6 +103,7 @@ ROOMS = (
     "app.launch",
     "app.api",
     "app.console",
+    "app.apply",
     "celery_app",
     "tasks.http",
     "tasks.executors",

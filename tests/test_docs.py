@@ -385,3 +385,32 @@ COMMAND_PAGE = (ROOT / "docs" / "command.md").read_text()
 
 def test_the_page_of_the_command_lists_every_role_and_command() -> None:
     assert re.findall(r"^\| `([a-z]+)` \|", COMMAND_PAGE, re.MULTILINE) == [*start.ROLES, *start.COMMANDS]
+
+
+@pytest.mark.parametrize(
+    ("command", "page"),
+    [
+        ("backup", "backup"),
+        ("restore", "backup"),
+        ("export", "schedules-as-files"),
+        ("import", "schedules-as-files"),
+        ("apply", "schedules-as-files"),
+    ],
+)
+def test_page_of_a_command_names_all_its_options(command: str, page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        start.main([command, "--help"])
+    told = set(re.findall(r"(?<!\w)--[a-z][a-z-]+", capsys.readouterr().out)) - {"--help"}
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    assert {option for option in told if option not in text} == set()
+
+
+def test_pages_of_commands_name_no_other_options(capsys: pytest.CaptureFixture[str]) -> None:
+    told = set()
+    for command in ("backup", "restore", "export", "import", "apply"):
+        with pytest.raises(SystemExit):
+            start.main([command, "--help"])
+        told |= set(re.findall(r"(?<!\w)--[a-z][a-z-]+", capsys.readouterr().out))
+    for page in ("backup", "schedules-as-files"):
+        text = (ROOT / "docs" / f"{page}.md").read_text()
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) <= told

@@ -82,7 +82,14 @@ def _parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser
 
 
 def _run(act: Callable[[Settings], None]) -> int:
-    signal.signal(signal.SIGTERM, _end)
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        return _status_of(act)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _status_of(act: Callable[[Settings], None]) -> int:
     try:
         act(read_settings())
     except SettingsError as error:

@@ -1,0 +1,417 @@
+"""`celeriac export`, `import` and `apply`, against a running API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from app.apply import command
+from app.apply.client import ServiceClient, ServiceError
+from app.apply.documents import Invalid, read_files
+from app.apply.reading import BadFile, read_json, read_yaml, write_yaml
+from tests.servers import RedisServer, throw_away_redis
+from tests.system import Started
+
+NOW_MS = 1_795_422_600_000
+KEY = "k" * 32
+Run = Callable[..., "tuple[int, str, str]"]
+
+NIGHTLY = """\
+key: team-nightly
+name: Nightly report
+cron_expression: 30 8 * * 1-5
+timezone: Europe/Berlin
+function_name: main
+function_code: |
+  def main():
+      return 1
+"""
+PING = """\
+key: team-ping
+name: Ping
+every_seconds: 60
+api_url: https://example.com/ping
+tags: [ops]
+"""
+
+
+@pytest.fixture(scope="module")
+def service(redis_program_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """An API on a Redis of its own, with a key."""
+    with throw_away_redis(redis_program_path) as server:
+        settings = {"REDIS_URL": server.url, "API_KEYS": f"ci:write:{KEY}", "API_PROCESSES": "1"}
+        started = Started(tmp_path_factory.mktemp("apply"), "api", **settings)
+        try:
+            started.wait_until_ready("/health/live")
+            started.redis = server  # type: ignore[attr-defined]
+            yield started
+        finally:
+            started.clean_up()
+
+
+@pytest.fixture
+def run(service: Started, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command on a service without data; status, stdout and stderr."""
+    server: RedisServer = service.redis  # type: ignore[attr-defined]
+    with redis.Redis.from_url(server.url) as raw:
+        raw.flushall()
+    monkeypatch.setenv("CELERIAC_URL", f"http://127.0.0.1:{service.port}")
+    monkeypatch.setenv("CELERIAC_API_KEY", KEY)
+
+    def run(name: str, *words: object) -> tuple[int, str, str]:
+        try:
+            status = getattr(command, name)([str(word) for word in words])
+        except SystemExit as end:  # argparse
+            status = end.code
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two schedules in a file."""
+    (tmp_path / "team.yaml").write_text(f"{NIGHTLY}---\n{PING}")
+    return tmp_path
+
+
+def found(run: Run) -> dict[str, dict[str, Any]]:
+    """What the service has, by key."""
+    return {document["key"]: document for document in json.loads(run("export", "--format", "json")[1])}
+
+
+def edit(folder: Path, before: str, after: str) -> None:
+    path = folder / "team.yaml"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+# --- apply -------------------------------------------------------------------------------------------
+
+
+def test_apply_makes_what_files_declare_and_then_nothing(run: Run, folder: Path) -> None:
+    status, out, err = run("apply", folder)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "2 new, 0 changed, 0 deleted, 0 unchanged"
+    assert found(run)["team-ping"] == {
+        "key": "team-ping",
+        "name": "Ping",
+        "tags": ["ops"],
+        "api_url": "https://example.com/ping",
+        "every_seconds": 60,
+        "timezone": "UTC",
+    }
+    assert run("apply", folder) == (0, "0 new, 0 changed, 0 deleted, 2 unchanged\n", "")
+
+
+def test_diff_shows_fields_and_next_firings_and_changes_nothing(run: Run, folder: Path) -> None:
+    status, out, err = run("apply", "--diff", folder)
+    assert (status, err) == (0, "")
+    assert out.startswith('+ team-nightly (new)\n    name: "Nightly report"\n')
+    assert out.splitlines()[-1] == "would be: 2 new, 0 changed, 0 deleted, 0 unchanged"
+    assert found(run) == {}
+    run("apply", folder)
+    edit(folder, "30 8 * * 1-5", "0 9 * * *")
+    edit(folder, "return 1", "return 2")
+    status, out, _ = run("apply", "--diff", folder)
+    lines = out.splitlines()
+    assert lines[0] == "~ team-nightly"
+    assert '    cron_expression: "30 8 * * 1-5" -> "0 9 * * *"' in lines
+    assert "      -    return 1" in lines
+    assert "      +    return 2" in lines
+    (firings,) = [line for line in lines if line.startswith("    next firings: ")]
+    assert firings.count("T07:30:00.000Z") == 3 or firings.count("T06:30:00.000Z") > 0  # in summer or winter
+    assert firings.count(" -> ") == 1
+    assert lines[-1] == "would be: 0 new, 1 changed, 0 deleted, 1 unchanged"
+    assert found(run)["team-nightly"]["cron_expression"] == "30 8 * * 1-5"
+
+
+def test_firings_in_a_difference_are_those_of_the_service(run: Run, folder: Path, service: Started) -> None:
+    run("apply", folder)
+    edit(folder, "every_seconds: 60", 'cron_expression: "H H * * *"')
+    out = run("apply", "--diff", folder)[1]
+    run("apply", folder)
+    headers = {"Authorization": f"Bearer {KEY}"}
+    items = service.call("GET", "/api/scheduled-tasks?name=Ping", **headers)[1]["items"]
+    whole = service.call("GET", f"/api/scheduled-tasks/{items[0]['id']}", **headers)[1]
+    assert out.split(" -> ")[-1].splitlines()[0] == ", ".join(whole["next_runs"][:3])
+
+
+def test_new_schedule_with_an_h_tells_its_firings_once_it_has_them(run: Run, folder: Path) -> None:
+    edit(folder, "every_seconds: 60", 'cron_expression: "H 3 * * *"')
+    assert "    next firings: once H has its value\n" in run("apply", "--diff", folder)[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [(("Ping", "Pong"), 2), (("key: team-ping", "key: team-other"), 2), (("tags: [ops]", "tags: ['ops']"), 0)],
+)
+def test_exit_code_tells_ci_whether_there_are_changes(
+    change: tuple[str, str], status: int, run: Run, folder: Path
+) -> None:
+    run("apply", folder)
+    edit(folder, *change)
+    assert run("apply", "--diff", "--exit-code", folder)[0] == status
+    assert run("apply", "--diff", folder)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["apply"],
+        ["apply", "--bogus", "x"],
+        ["apply", "--diff", "--exit-code", "none.yaml"],
+        ["export", "--format", "x"],
+    ],
+)
+def test_error_never_looks_like_changes(words: list[str], run: Run) -> None:
+    assert run(*words)[0] == 1
+
+
+def test_prune_deletes_what_the_files_own_and_do_not_declare(run: Run, folder: Path) -> None:
+    (folder / "other.yaml").write_text(PING.replace("team-", "others-"))
+    run("apply", folder)
+    (folder / "other.yaml").unlink()
+    (folder / "team.yaml").write_text(NIGHTLY)
+    _, out, _ = run("apply", "--diff", "--prune", "--prefix", "team-", folder)
+    assert out.splitlines()[:2] == ["- team-ping (deleted)", *out.splitlines()[1:2]]
+    assert out.splitlines()[-1] == "would be: 0 new, 0 changed, 1 deleted, 1 unchanged"
+    assert len(found(run)) == 3
+    assert run("apply", "--prune", "--prefix", "team-", folder)[0] == 0
+    assert found(run).keys() == {"team-nightly", "others-ping"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--prune"], "--prune needs --prefix"),
+        (["--prune", "--prefix", "other-"], "the key team-nightly does not begin with other-"),
+        (["--prefix", "other-"], "the key team-nightly does not begin with other-"),
+    ],
+)
+def test_prune_without_a_clear_owner_is_refused(words: list[str], sentence: str, run: Run, folder: Path) -> None:
+    status, out, err = run("apply", *words, folder)
+    assert (status, out) == (1, "")
+    assert sentence in err
+    assert found(run) == {}
+
+
+def test_prune_with_an_empty_folder_deletes_nothing(run: Run, folder: Path, tmp_path: Path) -> None:
+    run("apply", folder)
+    (tmp_path / "empty").mkdir()
+    status, _, err = run("apply", "--prune", "--prefix", "team-", tmp_path / "empty")
+    assert status == 1
+    assert "is this the right folder?" in err
+    assert len(found(run)) == 2
+
+
+def test_schedule_without_a_key_is_never_touched(run: Run, folder: Path, service: Started) -> None:
+    body = {"name": "hand-made", "every_seconds": 60, "api_url": "https://example.com/"}
+    service.call("POST", "/api/scheduled-tasks", body, Authorization=f"Bearer {KEY}")
+    run("apply", "--prune", "--prefix", "", folder)
+    _, _, err = run("export")
+    assert err == "1 scheduled tasks have no key and are left out\n"
+
+
+def test_file_pauses_and_resumes_only_if_it_says_so(run: Run, folder: Path) -> None:
+    edit(folder, "tags: [ops]", "paused: true")
+    out = run("apply", folder)[1]
+    assert "    paused: true\n" in out
+    assert found(run)["team-ping"]["paused"] is True
+    edit(folder, "paused: true", "priority: 7")
+    run("apply", folder)
+    assert found(run)["team-ping"]["paused"] is True
+    edit(folder, "priority: 7", "priority: 7\npaused: false")
+    out = run("apply", folder)[1]
+    assert out.splitlines()[:2] == ["~ team-ping", "    paused: false"]
+    assert "paused" not in found(run)["team-ping"]
+
+
+def test_one_that_the_service_refuses_does_not_stop_the_others(run: Run, folder: Path) -> None:
+    edit(folder, "return 1", "import os")
+    status, out, err = run("apply", folder)
+    assert status == 1
+    assert err.startswith("start.py: team-nightly: 422: ")
+    assert "os" in err
+    assert found(run).keys() == {"team-ping"}
+    assert out.splitlines()[-1] == "1 new, 0 changed, 0 deleted, 0 unchanged"
+
+
+# --- secrets -----------------------------------------------------------------------------------------
+
+
+def test_value_of_a_header_comes_from_the_environment(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(folder, "tags: [ops]", 'headers: {Authorization: "Bearer ${PING_TOKEN}"}')
+    status, _, err = run("apply", folder)
+    assert (status, err.count("headers.Authorization needs the environment variable PING_TOKEN")) == (1, 1)
+    monkeypatch.setenv("PING_TOKEN", "very-secret")
+    status, out, err = run("apply", folder)
+    assert status == 0
+    assert "very-secret" not in out + err
+    monkeypatch.setenv("PING_TOKEN", "another")
+    _, out, err = run("apply", "--diff", folder)
+    assert out == "would be: 0 new, 0 changed, 0 deleted, 2 unchanged\n"
+    assert "1 unchanged ones have headers, whose values can't be compared" in err
+    assert run("apply", folder)[1].splitlines()[:2] == ["~ team-ping", "    headers: changed"]
+    assert run("apply", folder)[1] == "0 new, 0 changed, 0 deleted, 2 unchanged\n"
+
+
+def test_hidden_value_of_an_export_is_not_sent_back(run: Run, folder: Path, tmp_path: Path) -> None:
+    edit(folder, "tags: [ops]", "headers: {X: secret}")
+    run("apply", folder)
+    _, out, err = run("export")
+    assert "secret" not in out
+    assert "1 scheduled tasks have headers, whose values the service does not tell" in err
+    (tmp_path / "export.yaml").write_text(out)
+    status, _, err = run("import_", tmp_path / "export.yaml")
+    assert status == 1
+    assert "headers.X is hidden" in err
+
+
+def test_key_goes_nowhere_but_to_the_service(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, err = run("export", "--url", "http://user:pass@127.0.0.1:1")
+    assert err == "start.py: the URL of the service must have no user or password\n"
+    monkeypatch.setenv("CELERIAC_API_KEY", "wrong" * 8)
+    status, _, err = run("export")
+    assert status == 1
+    assert err.startswith("start.py: 401: ")
+    assert "wrong" not in err
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "file:///etc/passwd", "tasks.example", "http://x/?a=b", ""])
+def test_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ServiceError, match="must be like"):
+        ServiceClient(url, "")
+
+
+# --- there and back ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_export_is_imported_as_it_was(form: str, run: Run, folder: Path, service: Started, tmp_path: Path) -> None:
+    edit(
+        folder,
+        "tags: [ops]",
+        'start_at: "2030-01-01T09:00:00+01:00"\npaused: true\ndata: {a: [1, null, "on"]}\nmethod: POST',
+    )
+    run("apply", folder)
+    exported = run("export", "--format", form)[1]
+    file = tmp_path / f"export.{form}"
+    file.write_text(exported)
+    server: RedisServer = service.redis  # type: ignore[attr-defined]
+    with redis.Redis.from_url(server.url) as raw:
+        raw.flushall()
+    assert run("import_", file)[0] == 0
+    assert run("export", "--format", form)[1] == exported
+
+
+# --- files -------------------------------------------------------------------------------------------
+
+
+def problems(tmp_path: Path, text: str, name: str = "a.yaml") -> list[str]:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(Invalid) as caught:
+        read_files([tmp_path], {}, NOW_MS)
+    return [problem.removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
+
+
+def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
+    told = problems(tmp_path, "key: a\ncolour: red\ncron_expression: 61 * * * *\n---\n- 1\n---\nkey: a/b\n")
+    assert "a.yaml: a: colour is not a field" in told
+    assert any(problem.startswith("a.yaml: a: cron_expression ") for problem in told)
+    assert "a.yaml: document 2: must be an object with the fields of a scheduled task" in told
+    assert any(problem.startswith("a.yaml: a/b: key must be a text of 1 to 200") for problem in told)
+
+
+def test_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, f"{PING}---\n{PING}") == ["a.yaml: team-ping: another document has this key"]
+
+
+def test_program_may_be_in_a_file_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "report.py").write_text("def main():\n    return 1\n")
+    (tmp_path / "a.yaml").write_text(
+        "key: a\nname: a\nevery_seconds: 60\nfunction_name: main\nfunction_file: report.py\n"
+    )
+    (declared,) = read_files([tmp_path / "a.yaml"], {}, NOW_MS)
+    assert declared.body["function_code"] == "def main():\n    return 1\n"
+    assert "function_file" not in declared.body
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x.py", "none.py", "."])
+def test_program_from_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
+    told = problems(tmp_path, f"key: a\nname: a\nevery_seconds: 60\nfunction_name: main\nfunction_file: {name}\n")
+    assert told[0].startswith("a.yaml: a: function_file ")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("on", "on"),
+        ("no", "no"),
+        ("true", True),
+        ("2026-01-01", "2026-01-01"),
+        ("12:30:00", "12:30:00"),
+        ("010", "010"),
+        ("1_000", "1_000"),
+        ("-7", -7),
+        ("1.5", 1.5),
+        ("~", None),
+        ("", None),
+        ("1e5", "1e5"),
+        ("'*/5 * * * *'", "*/5 * * * *"),
+    ],
+)
+def test_yaml_has_no_surprising_types(text: str, value: object) -> None:
+    assert read_yaml(f"a: {text}\n") == [{"a": value}]
+    assert read_yaml(write_yaml([{"a": value}])) == [{"a": value}]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\na: 2", "line 2, column 1: 'a' stands twice"),
+        ("a: &x [1]\nb: *x", "line 2, column 4: aliases are not permitted"),
+        ("a: * * * * *", "put quotes around a text that begins with *"),
+        ("1: 2", "a name must be a text"),
+        ("a: !!python/object/apply:os.system ['true']", "could not determine a constructor"),
+        ("a: !!binary aGk=", "could not determine a constructor"),
+        ("[" * 3_000, "nested too deeply"),
+        ("a: \x00", "special characters"),
+        ("a: [", "line"),
+        ("<<: {a: 1}\na: 2\n<<: {}", "stands twice"),
+    ],
+)
+def test_hostile_yaml_is_refused_in_words(text: str, words: str) -> None:
+    with pytest.raises(BadFile) as caught:
+        read_yaml(text)
+    assert words in str(caught.value)
+
+
+def test_bomb_of_aliases_is_refused_at_once() -> None:
+    bomb = "a: &a [x, x]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(24)
+    )
+    with pytest.raises(BadFile, match="aliases are not permitted"):
+        read_yaml(bomb)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', "NaN", "[" * 100_000, "{", ""])
+def test_hostile_json_is_refused(text: str) -> None:
+    with pytest.raises(BadFile):
+        read_json(text)
+
+
+def test_large_file_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, "#" * 4_194_305) == ["a.yaml: it has more than 4,194,304 bytes"]
+
+
+def test_file_with_another_ending_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="must end in"):
+        read_files([tmp_path / "a.toml"], {}, NOW_MS)

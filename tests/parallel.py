@@ -34,6 +34,7 @@ TOGETHER = (
     "tests/system/test_wheel.py",
     "tests/system/test_apply.py",
     "tests/system/test_backup_drill.py",
+    "tests/upgrade/test_dumps.py",
     "tests/test_architecture.py",
 )
 """Files, or folders of files, whose tests share what takes long, such as a running system.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from app.store.bodies import write_body
-from app.store.columns import SHARED, dump_json
+from app.store.columns import SHARED, SPEC, dump_json
 
 _OWN = [SHARED[name].short for name in ("body", "program", "program_hash")]
 
@@ -42,5 +42,10 @@ def is_old(record: Mapping[str, str], body: str | None) -> bool:
 
 def new_body(body: str) -> Change:
     """What becomes of a body of form 1."""
-    stored = write_body(json.loads(body))
-    return Change(list(stored.record), stored.beside, stored.program)
+    kept = json.loads(body)
+    fields: list[str] = []
+    for name in SPEC.keys() & kept.keys():  # such as the name of the function: it was in the body
+        if kept[name] != SPEC[name].default:
+            fields += (SPEC[name].short, SPEC[name].write(kept[name]))
+    stored = write_body(kept)
+    return Change(fields + stored.record, stored.beside, stored.program)

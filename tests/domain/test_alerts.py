@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -119,6 +120,33 @@ def test_reminders_come_as_often_as_asked_while_it_lasts() -> None:
     assert [(one.type, one.at_ms, one.count) for one in owed] == [("failed", 110_000, 2), ("failed", 210_000, 2)]
     done, _ = run(of, *ended("s", 220_000), state=state)
     assert next_look_ms(of, done, SINCE_MS) is None
+
+
+def test_the_next_look_is_the_earlier_of_silence_and_reminder() -> None:
+    of = rule(silent_after=60, remind_every=100)
+    state, _ = run(of, Ended("t", "failed", 10_000))
+    assert next_look_ms(of, state, 1_000) == 61_000
+    assert next_look_ms(of, state, 90_000) == 110_000
+
+
+def test_a_single_failure_has_no_row_that_began_earlier() -> None:
+    assert run(rule(), *ended("f"))[1] == [Owed(NoticeType.FAILED, 10_000, "t0", 1, 0)]
+
+
+def test_a_reminder_of_silence_or_lateness_says_when_the_last_success_was() -> None:
+    succeeded, look = ended("s", 15_000), Look(220_000, SINCE_MS, True)
+    _, silent = run(rule(silent_after=60, remind_every=100), *succeeded, Look(120_000, SINCE_MS, True), look)
+    _, late = run(rule(remind_every=100), *succeeded, Late("t9", 5_000, 20_000), look)
+    assert silent[-1] == Owed(NoticeType.SILENT, 220_000, "", 0, 15_000)
+    assert late[-1] == Owed(NoticeType.LATE, 220_000, "", 0, 15_000)
+
+
+def test_what_is_not_known_is_empty() -> None:
+    assert WatchState().as_json() == {}
+    assert asdict(Owed(NoticeType.STOPPED, 1)) == {
+        "type": NoticeType.STOPPED, "at_ms": 1, "task_id": "", "count": 0, "since_ms": 0,
+    }  # fmt: skip
+    assert Flow().as_json() == {"began_ms": 0, "passed": 0, "held": 0, "lines": ()}
 
 
 RULES = st.builds(

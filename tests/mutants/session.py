@@ -128,7 +128,7 @@ class Mutation:
             if passed and seconds <= self._slow_seconds:
                 tests.append(Test(item, seconds, set(used)))
             else:
-                left_out.append(f"{item.nodeid} ({'slow' if passed else 'failed or skipped'}, {seconds:.1f} s)")
+                left_out.append(f"{item.nodeid} ({'slow' if passed else 'slow, skipped or failed'}, {seconds:.1f} s)")
         for line in left_out:
             print(f"left out: {line}", flush=True)
         facts_file.unlink()
@@ -136,7 +136,7 @@ class Mutation:
 
     def _facts_of(self, item: pytest.Item, following: list[pytest.Item]) -> tuple[bool, float, list[str]]:
         began = time.perf_counter()
-        with _Watched(self._files) as used:
+        with _Watched(self._files, self._slow_seconds) as used:
             passed = _passes(item, following[0] if following else None)
         return passed, time.perf_counter() - began, sorted(used)
 
@@ -270,10 +270,11 @@ def _kill_children() -> None:
 
 class _Watched:
     """What runs in the block: the lines of these Python files (absolute path: path in the repository) as "path:line".
-    If there are none: the Lua scripts that are called."""
+    If there are none: the Lua scripts that are called. A test that takes longer than `seconds` is skipped."""
 
-    def __init__(self, files: dict[str, str]) -> None:
+    def __init__(self, files: dict[str, str], seconds: float) -> None:
         self._files = files
+        self._deadline = time.monotonic() + seconds
         self._used: set[str] = set()
 
     def __enter__(self) -> set[str]:
@@ -292,6 +293,8 @@ class _Watched:
         path = self._files.get(frame.f_code.co_filename)
         if path is None:
             return None
+        if time.monotonic() > self._deadline:
+            raise pytest.skip.Exception("slow")
         self._used.add(f"{path}:{frame.f_lineno}")
         return self._line
 

@@ -198,6 +198,27 @@ def test_a_repeated_call_has_the_same_answer_and_renews_the_lease(
     assert len(read(store, first).history) == 2
 
 
+def test_a_lease_that_a_repeated_call_renews_is_not_taken_back(
+    store: Store, running: Attempt, clock: VirtualClock
+) -> None:
+    created(store, clock())
+    store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=wanted(clock()))
+    (seen,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
+    store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=wanted(clock()))
+    assert store.recovery.take_back(seen, clock(), NO_MESSAGE, 3, FAILED.failure, ENTRY) == ""  # type: ignore[arg-type]
+
+
+def test_a_repeated_call_has_the_same_answer_after_its_task_was_deleted(
+    store: Store, running: Attempt, clock: VirtualClock
+) -> None:
+    first, second = created(store, clock()), created(store, clock())
+    store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=wanted(clock()))
+    store.tasks.delete(running.task_id)
+    ask = wanted(clock())
+    assert store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=ask) == ""
+    assert (started(ask).task_id, read(store, second).status) == (first, Status.QUEUED)
+
+
 def test_a_repeated_call_does_not_get_what_recovery_has_taken_back(
     store: Store, running: Attempt, clock: VirtualClock
 ) -> None:

@@ -321,16 +321,46 @@ def test_firings_that_are_only_missed_leave_the_last_task(
     assert read(store, schedule.id).next_run_ms == now_ms + 120_000
 
 
-def test_an_alert_rule_gets_the_number_of_skipped_firings_and_the_first(
+def fired_past(store: Store, clock: VirtualClock, missed: int, skipped: int, **changes: Any) -> tuple[str, int, int]:
+    """Fire a schedule whose last task has not finished. Returns its id, the first of the missed or skipped, and now."""
+    schedule = scheduled(store, clock(), **changes)
+    store.firings.fire([due(schedule, overlap="skip")], clock.advance(60_000))
+    first_ms = clock() + 60_000
+    now_ms = clock.advance(60_000 * (missed + skipped))
+    times = range(first_ms, now_ms + 1, 60_000)
+    firings = [firing(schedule.id, at_ms) for at_ms in times[missed:]]
+    store.firings.fire([due(read(store, schedule.id), overlap="skip", missed=times[:missed], firings=firings)], now_ms)
+    return schedule.id, first_ms, now_ms
+
+
+def alert_events(raw: redis.Redis) -> list[Any]:
+    return [json.loads(fields["e"]) for _, fields in raw.xrange("celeriac:alerts:events")]
+
+
+@pytest.mark.parametrize(("missed", "skipped"), [(0, 1), (1, 0), (0, 2), (2, 0), (2, 2)])
+@pytest.mark.parametrize("has_own_rule", [True, False])
+def test_an_alert_rule_gets_the_number_of_firings_that_did_not_happen_and_the_first(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, missed: int, skipped: int, has_own_rule: bool
+) -> None:
+    if not has_own_rule:
+        raw_redis.set("celeriac:alerts:default", "{}")
+    own = {"alert": {"channels": ["ops"]}} if has_own_rule else {}
+    schedule_id, first_ms, now_ms = fired_past(store, clock, missed, skipped, **own)
+    expected = ["missed", schedule_id, str(missed + skipped), str(first_ms), str(now_ms)]
+    assert alert_events(raw_redis) == [expected]
+
+
+def test_without_a_rule_or_a_missed_firing_no_event_is_written(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
-    schedule = scheduled(store, clock(), alert={"channels": ["ops"]})
-    store.firings.fire([due(schedule, overlap="skip")], clock.advance(60_000))
-    now_ms = clock.advance(120_000)
-    skipped = [firing(schedule.id, now_ms - 60_000), firing(schedule.id, now_ms)]
-    store.firings.fire([due(read(store, schedule.id), overlap="skip", firings=skipped)], now_ms)
-    (event,) = [json.loads(fields["e"]) for _, fields in raw_redis.xrange("celeriac:alerts:events")]
-    assert event == ["missed", schedule.id, "2", str(now_ms - 60_000), str(now_ms)]
+    fired_past(store, clock, 1, 1)
+    punctual = scheduled(store, clock(), alert={"channels": ["ops"]})
+    store.firings.fire([due(punctual)], clock.advance(60_000))
+    assert alert_events(raw_redis) == []
+    record = raw_redis.hgetall(store.keys.schedule(punctual.id))
+    assert not {SHORT_NAMES["skipped_count"], SHORT_NAMES["missed_count"]} & record.keys()
+    schedule_id, *_ = fired_past(store, clock, 1, 1)
+    assert (read(store, schedule_id).missed_count, read(store, schedule_id).skipped_count) == (1, 1)
 
 
 def test_missed_firings_are_recorded(store: Store, clock: VirtualClock) -> None:

@@ -418,12 +418,13 @@ def test_a_finished_record_has_no_fields_of_unfinished_tasks(
     assert raw_redis.hmget(store.keys.task(task_id), "ls", "ep", "cl", "stop", "ib") == [None] * 5
 
 
-def test_a_finished_task_can_not_be_stopped(store: Store, clock: VirtualClock) -> None:
+def test_a_finished_task_can_not_be_stopped(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     task_id = finished(store, clock())
     before = read(store, task_id)
     assert store.tasks.stop(task_id, clock.advance(1), force=True) == ("succeeded", "succeeded")
     assert read(store, task_id) == before
     assert store.tasks.stop(NOBODY, clock()) == ("", "")
+    assert raw_redis.keys("celeriac:call:*") == [], "there is no answer that another would contradict"
 
 
 def test_a_deleted_task_leaves_no_trace(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:

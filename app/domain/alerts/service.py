@@ -21,7 +21,7 @@ class Trouble:
     subject: str
     detail: str
     since_ms: int
-    is_told: bool = False
+    is_told: bool
 
     def as_json(self) -> dict[str, Any]:
         """The stored form."""

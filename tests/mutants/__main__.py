@@ -70,7 +70,7 @@ class Copies:
             self.free.put(copy)
 
 
-def run(mutants: Sequence[Mutant], copies: Copies, slow_seconds: float, tests: Sequence[str]) -> list[dict[str, Any]]:
+def run(mutants: Sequence[Mutant], copies: Copies, asked: argparse.Namespace) -> list[dict[str, Any]]:
     """The verdicts on the mutants of one session: {mutant, verdict, killer, tests, seconds} each."""
     copy = copies.free.get()
     try:
@@ -79,8 +79,9 @@ def run(mutants: Sequence[Mutant], copies: Copies, slow_seconds: float, tests: S
         job = {
             "mutants": [dataclasses.asdict(each) for each in mutants],
             "results": str(results),
-            "slow_seconds": slow_seconds,
-            "tests": [*(tests or covering_tests(mutants[0].path))],
+            "slow_seconds": asked.slow,
+            "budget_seconds": asked.budget,
+            "tests": [*(asked.tests or covering_tests(mutants[0].path))],
         }
         ended = subprocess.run(
             [sys.executable, "-m", "tests.mutants.session"],
@@ -128,10 +129,10 @@ def sessions_of(mutants: Sequence[Mutant], tests: Sequence[str]) -> list[list[Mu
     ]
 
 
-def _survivors(results: Path) -> set[tuple[str, str, str]]:
-    """The mutants that survived or timed out, by `Mutant.identity`, as `--results` has noted it."""
+def _judged(results: Path, *verdicts: str) -> set[tuple[str, str, str]]:
+    """The mutants with one of these verdicts, by `Mutant.identity`, as `--results` has noted it."""
     found = map(json.loads, results.read_text().splitlines())
-    return {Mutant(**each["mutant"]).identity for each in found if each["verdict"] in ("survived", "timed out")}
+    return {Mutant(**each["mutant"]).identity for each in found if each["verdict"] in verdicts}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -146,12 +147,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tests", nargs="*", default=(), help="these tests instead of those in covering.py")
     parser.add_argument("--list", action="store_true", help="list the mutants only")
     parser.add_argument("--again", type=Path, help="only mutants that survived according to this file of --results")
-    parser.add_argument("--results", type=Path, help="append each verdict to this file, as JSON")
+    parser.add_argument("--results", type=Path, help="append each verdict to this file, as JSON; skip those it has")
+    parser.add_argument("--budget", type=float, help="give up on a mutant after so many seconds of tests")
     asked = parser.parse_args(arguments)
-    survived = _survivors(asked.again) if asked.again else None
+    survived = _judged(asked.again, "survived", "timed out") if asked.again else None
+    judged = _judged(asked.results, *VERDICTS) if asked.results and asked.results.exists() else set()
     chosen: list[Mutant] = []
     for path in files_of(asked.paths):
-        mutants = [each for each in mutants_of(path) if re.search(asked.line, each.line)]
+        mutants = [
+            each for each in mutants_of(path) if re.search(asked.line, each.line) and each.identity not in judged
+        ]
         mutants = random.Random(f"{asked.seed} {path}").sample(mutants, -(-len(mutants) // asked.every))
         if survived is not None:
             mutants = [each for each in mutants if each.identity in survived]
@@ -163,9 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="mut-") as folder, ThreadPoolExecutor(asked.jobs) as pool:
         copies = Copies(Path(folder), asked.jobs)
         news = 0
-        for results in pool.map(
-            lambda each: run(each, copies, asked.slow, asked.tests), sessions_of(chosen, asked.tests)
-        ):
+        for results in pool.map(lambda each: run(each, copies, asked), sessions_of(chosen, asked.tests)):
             for path, of_path in itertools.groupby(results, key=lambda each: each["mutant"].path):
                 news += report(path, list(of_path), known)
             if asked.results:

@@ -14,6 +14,7 @@ import functools
 import gc
 import inspect
 import json
+import math
 import os
 import re
 import signal
@@ -83,6 +84,7 @@ class Mutation:
         self._files = {str(Path(path).resolve()): path for path in paths}
         self._results = Path(job["results"])
         self._slow_seconds = job["slow_seconds"]
+        self._budget_seconds = job["budget_seconds"] or math.inf
         self._written_seconds = int(time.time())
         self._killers: dict[str, float] = {}  # the tests that killed lately come first
 
@@ -172,7 +174,10 @@ class Mutation:
         def run() -> int:
             if loaded is not None and not (is_seen and loaded.patch(mutated)):
                 return NOT_PATCHED
+            began = time.monotonic()
             for place, test in enumerate(tests):
+                if time.monotonic() - began > self._budget_seconds:
+                    break
                 following = tests[place + 1].item if place + 1 < len(tests) else None
                 if not _passes(test.item, following):
                     killer_file.write_text(test.item.nodeid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -99,6 +100,19 @@ def test_a_name_like_that_of_a_field_means_nothing(
     assert read(store, task_id).name == SHORT_NAMES[name]
     assert raw_redis.keys("celeriac:program:*") + raw_redis.keys("celeriac:expiring") == []
     assert raw_redis.keys("celeriac:alerts:*") == []
+
+
+def test_a_thousand_tasks_of_one_call_have_one_message_each_the_first_served_first(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    """Lua passes at most 1,000 arguments to one command."""
+    tasks = [new_task(clock(), tags=["a"]) for _ in range(1_001)]
+    assert store.tasks.create(tasks, clock()) == 1_001
+    served = raw_redis.lrange(MESSAGE.queue_key, 0, -1)[::-1]
+    assert served == [task.message.payload for task in tasks]
+    assert [member for member, _ in raw_redis.zrange("celeriac:tag:a", 0, -1, withscores=True)] == [
+        task.id for task in tasks
+    ]
 
 
 def test_a_task_that_is_due_is_queued_at_once(store: Store, clock: VirtualClock) -> None:
@@ -483,3 +497,30 @@ def test_each_change_of_status_is_told_while_it_happens(
             store.tasks.run_again(attempt, FAILED, clock(), 1.0, due_ms, MESSAGE, Ending.COUNTED, entry=ENTRY)
         told = [channel.get_message(timeout=5) for _ in range(4)]
     assert [message and message["data"] for message in told] == ["running", "queued", "running", "waiting"]
+
+
+def test_each_change_of_status_is_an_event_while_a_stream_is_open(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    finished(store, clock())
+    assert not raw_redis.exists("celeriac:events")
+    raw_redis.set("celeriac:events:since", clock())
+    task_id, created_ms = created(store, clock(), tags=["a"]), clock()
+    attempt = claimed(store, task_id, clock.advance(1))
+    with raw_redis.pubsub(ignore_subscribe_messages=True) as channel:
+        channel.subscribe("celeriac:events")
+        assert channel.get_message(timeout=5) is None  # the subscription
+        store.tasks.finish(attempt, FAILED, clock.advance(1), 1.0)
+        told = channel.get_message(timeout=5)
+    whole = raw_redis.xrange("celeriac:events")
+    events = [json.loads(fields["event"]) for _, fields in whole]
+    assert [(event["at_ms"], event["before"], event["after"], event["who"], event["why"]) for event in events] == [
+        (str(created_ms), "", "queued", "api", "created"),
+        (str(created_ms + 1), "queued", "running", WORKER, "attempt 1 starts"),
+        (str(created_ms + 2), "running", "failed", WORKER, "ValueError"),
+    ]
+    about = {"task_id": task_id, "kind": "code", "task_type": "immediate", "name": "report", "tags": '["a"]'}
+    assert all(about.items() <= event.items() and event["scheduled_task_id"] is False for event in events)
+    assert told is not None
+    assert told["data"] == f"{whole[-1][0]} {whole[-1][1]['event']}"
+    assert 0 < raw_redis.ttl("celeriac:events") <= 120

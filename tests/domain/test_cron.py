@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from app.domain.cron import HORIZON, Cron, CronError
+from app.domain.cron import Cron, CronError, CronZoneError
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)  # a Monday
 
@@ -73,8 +73,9 @@ def test_a_naive_moment_is_an_error_of_ours() -> None:
 def test_nothing_within_ten_years_is_none() -> None:
     cron = Cron("0 0 */28 2 1#5", "UTC")  # a 29 February that is a Monday: 2044
     leap_monday = datetime(2044, 2, 29, tzinfo=UTC)
-    assert cron.next_after(leap_monday - HORIZON - timedelta(seconds=2)) is None
-    assert cron.next_after(leap_monday - HORIZON) == leap_monday
+    ten_years = timedelta(days=3653)
+    assert cron.next_after(leap_monday - ten_years - timedelta(seconds=2)) is None
+    assert cron.next_after(leap_monday - ten_years) == leap_monday
     assert cron.upcoming(leap_monday - timedelta(days=1), 5) == [leap_monday]
 
 
@@ -87,7 +88,8 @@ def test_nothing_within_ten_years_is_none() -> None:
     ],
 )
 def test_before_1970_is_1970(moment: datetime) -> None:
-    assert Cron("0 0 * * *", "UTC").next_after(moment) == datetime(1970, 1, 1, tzinfo=UTC)
+    for expression in ("0 0 * * *", "* * * * * *"):
+        assert Cron(expression, "UTC").next_after(moment) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("year", [9980, 9981, 9999])
@@ -105,6 +107,25 @@ def test_upcoming_is_in_order_and_stops_at_the_count() -> None:
 
 def test_parse_keeps_what_the_user_wrote_without_the_space_around_it() -> None:
     assert Cron.parse("  0 9 * * MON\t", "Europe/Berlin", now=NOW) == Cron("0 9 * * MON", "Europe/Berlin")
+
+
+def test_a_wrong_zone_is_told_before_an_expression_that_never_matches() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(CronZoneError):
+        Cron.parse("0 0 30 2 *", "Mars", now=now)
+    with pytest.raises(CronError, match="never matches"):
+        Cron.parse("0 0 30 2 *", "UTC", now=now)
+
+
+def test_a_day_may_match_in_one_calendar_only() -> None:
+    """A 29 April that is a Sunday needs a month that begins with a Sunday: 2029."""
+    cron = Cron.parse("0 0 */28 4 */7", "UTC", now=datetime(2026, 5, 1, tzinfo=UTC))
+    assert [day.date().isoformat() for day in cron.upcoming(datetime(2026, 5, 1, tzinfo=UTC), 2)] == [
+        "2029-04-01",
+        "2029-04-29",
+    ]
+    only = Cron.parse("0 0 30 4 */7", "UTC", now=datetime(2026, 5, 1, tzinfo=UTC))
+    assert only.upcoming(datetime(2026, 5, 1, tzinfo=UTC), 1) == [datetime(2028, 4, 30, tzinfo=UTC)]
 
 
 def test_the_constructor_checks_nothing_and_the_methods_raise_instead() -> None:

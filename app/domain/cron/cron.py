@@ -31,8 +31,7 @@ from app.domain.cron.wall import DAY_SECONDS, WallClock
 from app.domain.cron.words import describe
 from app.domain.cron.zone import EPOCH, SECOND, load_zone, stretches
 
-HORIZON = timedelta(days=3653)  # ten years, with the most leap days they can have
-_HORIZON_SECONDS = HORIZON // SECOND
+_HORIZON_SECONDS = 3653 * DAY_SECONDS  # ten years, with the most leap days they can have
 _LAST_YEAR = 9980  # datetime ends with 9999; no search may run out of it
 
 

@@ -213,7 +213,7 @@ def test_a_look_at_the_time_foretold_owes_something_and_no_earlier_one_does(
 def test_ten_notices_pass_within_five_minutes_and_a_summary_names_five_of_the_others() -> None:
     flow, passed = Flow(), list[bool]()
     for number in range(20):
-        flow, passes = admit(flow, 1_000_000 + number, str(number))
+        flow, passes = admit(flow, 1_000_000, str(number))
         passed.append(passes)
     assert passed == [True] * 10 + [False] * 10
     assert (flow.held, flow.lines, flow.ends_ms) == (10, ("10", "11", "12", "13", "14"), 1_300_000)

@@ -75,7 +75,7 @@ def test_nothing_within_ten_years_is_none() -> None:
     leap_monday = datetime(2044, 2, 29, tzinfo=UTC)
     ten_years = timedelta(days=3653)
     assert cron.next_after(leap_monday - ten_years - timedelta(seconds=2)) is None
-    assert cron.next_after(leap_monday - ten_years) == leap_monday
+    assert cron.next_after(leap_monday - ten_years - timedelta(seconds=1)) == leap_monday
     assert cron.upcoming(leap_monday - timedelta(days=1), 5) == [leap_monday]
 
 
@@ -115,6 +115,22 @@ def test_a_wrong_zone_is_told_before_an_expression_that_never_matches() -> None:
         Cron.parse("0 0 30 2 *", "Mars", now=now)
     with pytest.raises(CronError, match="never matches"):
         Cron.parse("0 0 30 2 *", "UTC", now=now)
+
+
+def test_the_fifth_weekday_of_a_month_is_not_its_last() -> None:
+    february = datetime(2026, 2, 1, tzinfo=UTC)
+    assert Cron("0 0 * * 1#5", "UTC").next_after(february) == datetime(2026, 3, 30, tzinfo=UTC)
+    assert Cron("0 0 * * 1L", "UTC").next_after(february) == datetime(2026, 2, 23, tzinfo=UTC)
+
+
+def test_years_are_counted_through_december() -> None:
+    december = datetime(2026, 12, 15, tzinfo=UTC)
+    assert Cron("0 0 29 2 *", "UTC").next_after(december) == datetime(2028, 2, 29, tzinfo=UTC)
+    assert Cron("0 0 L 2 *", "UTC").upcoming(december, 2) == [
+        datetime(2027, 2, 28, tzinfo=UTC),
+        datetime(2028, 2, 29, tzinfo=UTC),
+    ]
+    assert Cron("0 0 5 1 *", "UTC").next_after(december) == datetime(2027, 1, 5, tzinfo=UTC)
 
 
 def test_a_day_may_match_in_one_calendar_only() -> None:

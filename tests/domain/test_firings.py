@@ -113,6 +113,12 @@ def test_a_firing_that_is_due_just_now_is_the_latest() -> None:
     assert found == ([START + 2 * MINUTE], [START + MINUTE], START + 3 * MINUTE)
 
 
+def test_no_firing_before_the_first_that_is_due_is_caught_up() -> None:
+    for catch_up, expected in ((CatchUp.ALL, ([1, 2, 3], [])), (CatchUp.LATEST, ([3], [1, 2]))):
+        found = plan(EVERY_SECOND, START + 1_000, START + 3_000, catch_up)
+        assert (found.firings, found.missed) == tuple([START + 1_000 * n for n in numbers] for numbers in expected)
+
+
 def test_all_runs_the_newest_thousand_oldest_first_in_steps() -> None:
     now_ms = START + 5_000_000
     first = plan(EVERY_SECOND, START + 1000, now_ms, CatchUp.ALL)

@@ -181,6 +181,7 @@ class Mutation:
                 following = tests[place + 1].item if place + 1 < len(tests) else None
                 if not _passes(test.item, following):
                     killer_file.write_text(test.item.nodeid)
+                    test.item.session._setupstate.teardown_exact(None)
                     return KILLED
             return SURVIVED
 
@@ -215,7 +216,7 @@ class Mutation:
 
 
 def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
-    """Run a test. After a failure or a skip, what the fixtures started has ended."""
+    """Run a test. What its fixtures started goes on for the test that follows, None for none."""
     reports: list[pytest.TestReport] = []
 
     class Listener:
@@ -228,10 +229,7 @@ def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
     finally:
         item.config.pluginmanager.unregister(listener)
-    passed = all(report.passed for report in reports)
-    if not passed and any(report.failed for report in reports) and following is not None:
-        item.session._setupstate.teardown_exact(None)
-    return passed
+    return all(report.passed for report in reports)
 
 
 def _in_a_process(run: Callable[[], int], seconds: float | None) -> int | None:

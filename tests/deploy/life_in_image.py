@@ -51,7 +51,7 @@ def health() -> int:
 
 def main() -> None:
     service = subprocess.Popen(ASKED["command"], stdout=sys.stderr)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while not is_ready():
         if service.poll() is not None or time.monotonic() > deadline:
             sys.exit("the service did not become ready")

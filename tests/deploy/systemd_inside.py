@@ -18,6 +18,7 @@ UNITS = (
     "celeriac-worker@api.service",
 )
 CODE = {"name": "n", "function_name": "main", "function_code": "def main():\n    return 6 * 7"}
+API = {"name": "n", "api_url": "http://localhost:5001/health/live"}
 SLOW = {
     **CODE,
     "function_code": "import time\ndef main():\n    print('on', flush=True)\n    time.sleep(1)\n    return 7",
@@ -53,7 +54,7 @@ def call(path: str, body: object = None, wait: int = 20) -> Any:
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while True:
         try:
             if condition():
@@ -95,10 +96,11 @@ def main() -> None:
     run("systemd-sysusers")
     verified = run("systemd-analyze", "verify", "--man=no", *UNITS, "celeriac.target")
     seen: dict[str, Any] = {"verified": verified, "layers": layers_with(STRICTER)}
+    run("systemctl", "enable", *UNITS)
     run("systemctl", "start", "redis-server", "celeriac.target")
     wait_until(lambda: call("/health/ready"), "ready")
     seen["health"] = call("/health")
-    seen["result"] = call("/api/tasks", CODE)["result"]
+    seen["results"] = [call("/api/tasks", CODE)["result"], call("/api/tasks", API)["result"]["status_code"]]
     asked = ("ActiveState", "MainPID", "NRestarts")
     seen["units"] = {unit: shown(unit, *asked) for unit in UNITS}
     seen["rights"] = {unit: rights(seen["units"][unit]["MainPID"]) for unit in UNITS}

@@ -40,7 +40,7 @@ Type=oneshot
 ExecStart=/opt/celeriac/.venv/bin/python /trial/inside.py
 StandardOutput=file:/trial/output
 StandardError=inherit
-TimeoutStartSec=80
+TimeoutStartSec=150
 """
 REDIS = """\
 [Service]

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from app.domain.kinds import QUEUES
+from app.domain.metrics import QUEUE_DEPTH
 from app.launch import alive
 from app.settings import Settings, read_settings
 from app.version import VERSION
@@ -200,7 +201,7 @@ def test_workers_are_scaled_by_the_depth_of_their_queue(rendered: dict[str, Any]
     for kind, queue in QUEUES.items():
         spec = scalers[f"celeriac-worker-{kind}"]
         (metric,) = spec["metrics"]
-        assert metric["external"]["metric"]["name"] == "celeriac_queue_depth"
+        assert metric["external"]["metric"]["name"] == QUEUE_DEPTH.full_name
         assert metric["external"]["metric"]["selector"] == {"matchLabels": {"queue": queue}}
         assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 40)
         assert "replicas" not in deployments[spec["scaleTargetRef"]["name"]], "or each upgrade would undo the scaling"

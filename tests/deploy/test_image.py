@@ -51,7 +51,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     script = Path(__file__).with_name("life_in_image.py").read_text()
     asked = {"command": image.command, "health": image.health_command, "key": KEY}
     command = ["python", "-c", script, json.dumps(asked)]
-    done = image.run(command, 90, API_KEYS=f"me:admin:{KEY}", API_PROCESSES="1")
+    done = image.run(command, 120, API_KEYS=f"me:admin:{KEY}", API_PROCESSES="1")
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

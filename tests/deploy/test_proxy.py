@@ -41,9 +41,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     started = Started(
         folder, API_PROCESSES="1", API_KEYS=f"me:admin:{KEY}", TRUSTED_PROXIES="127.0.0.0/8", SHUTDOWN_GRACE="1"
     )
-    started.wait_until_ready()
-    yield started
-    started.clean_up()
+    try:
+        started.wait_until_ready(seconds=60)
+        yield started
+    finally:
+        started.clean_up()
 
 
 @pytest.fixture(scope="module", params=["caddy", "nginx"])
@@ -56,9 +58,11 @@ def port(
     command = {"caddy": _caddy, "nginx": _nginx}[request.param](tool, folder, port, service.port)
     env = {"UPSTREAM": f"127.0.0.1:{service.port}", "XDG_DATA_HOME": str(folder), "HOME": str(folder)}
     proxy = LoggedProcess(command, folder / "log", folder, env)
-    wait_until(lambda: _answers(port), 20, f"an answer from {request.param}")
-    yield port
-    proxy.kill()
+    try:
+        wait_until(lambda: _answers(port), 20, f"an answer from {request.param}")
+        yield port
+    finally:
+        proxy.kill()
 
 
 def _caddy(tool: Tool, folder: Path, port: int, upstream: int) -> list[str]:

@@ -25,6 +25,7 @@ TOGETHER = (
     "tests/system/test_contract.py",
     "tests/browser/",
     "tests/system/test_new_kind.py",
+    "tests/system/test_prometheus.py",
     "tests/system/test_public_cases.py",
     "tests/deploy/test_compose.py",
     "tests/deploy/test_helm.py",

@@ -103,6 +103,15 @@ def test_the_table_of_metrics_is_right() -> None:
     assert written == expected, "the table in docs/metrics.md should be:\n" + "\n".join(expected)
 
 
+def test_the_runbook_has_a_section_for_each_alert_and_no_other() -> None:
+    rules = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text()
+    alerts = re.findall(r"^ +- alert: (\w+)$", rules, re.MULTILINE)
+    sections = re.findall(r"^### (\w+)$", _section("operations.md", "Runbook"), re.MULTILINE)
+    assert sections == alerts
+    links = re.findall(r"^ +runbook: (\S+)$", rules, re.MULTILINE)
+    assert links == [f"docs/operations.md#{alert.lower()}" for alert in alerts]
+
+
 # --- endpoints -------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from flask import Request, current_app, request
 
 from app.api.holding import Holding, max_held
 from app.api.large_bodies import LargeBodies
+from app.api.problems import REASONS
 from app.api.request_counts import RequestCounts
 from app.clock import Clock, system_clock
 from app.domain.trace import TraceContext, no_trace
@@ -93,7 +94,7 @@ def compose(
         large_bodies=LargeBodies.of_one_among(settings.api_processes),
         deliveries=DeliveryService(store.deliveries, clock),
         form=FormWatch(store.form, clock),
-        metrics=MetricsService(store, settings, clock),
+        metrics=MetricsService(store, settings, clock, REASONS),
         request_counts=RequestCounts(store.totals),
         holding=Holding(max_held(settings.api_threads), settings.max_event_streams),
     )

@@ -47,6 +47,9 @@ FURTHER_PROBLEMS: dict[str, tuple[int, str]] = {
     "full": (503, "The service is at capacity"),
 }
 
+#: Why requests are refused: the last part of every `type`.
+REASONS = (*(slug for slug, _ in PROBLEMS.values()), *FURTHER_PROBLEMS)
+
 #: Reason in an Unavailable -> detail for the caller. "" applies to every other reason.
 UNAVAILABLE: dict[str, str] = {
     "": "Redis can't be reached; nothing was changed",

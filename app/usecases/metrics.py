@@ -47,10 +47,14 @@ TRIES = {"delivered": "delivered", "pending": "retried", "failed": "failed"}
 
 
 class MetricsService:
-    """Reads all figures. Thread-safe."""
+    """Reads all figures. Thread-safe.
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+    `reasons`: those for which requests are refused. Each has a sample from the start, so that a rise from none is seen.
+    """
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock, reasons: Sequence[str]) -> None:
         self._store = store
+        self._reasons = reasons
         self._settings = settings
         self._clock = clock
 
@@ -88,6 +92,8 @@ class MetricsService:
         yield from _of_firings(now, totals.counters)
         yield from _of_deliveries(now, totals.counters, now_ms)
         yield metrics.BULKS, (), now.bulks
+        for reason in self._reasons:
+            yield metrics.REFUSED, (reason,), totals.requests[f"refused {reason}"]
         yield from _of_requests(totals.requests)
         yield from _of_redis(info)
 
@@ -259,8 +265,6 @@ def _of_requests(counters: Counter[str]) -> Found:
         word, *labels = name.split(" ")
         if word == "requests":
             yield metrics.REQUESTS, tuple(labels), number
-        elif word == "refused":
-            yield metrics.REFUSED, tuple(labels), number
         elif word == "took":
             counts[tuple(labels[:-1])][int(labels[-1])] = number
     for label, places in counts.items():

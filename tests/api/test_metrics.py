@@ -33,7 +33,6 @@ WITHOUT_SAMPLES = {
     "celeriac_tagged_tasks_finished_total",
     "celeriac_http_requests_total",
     "celeriac_http_request_duration_seconds",
-    "celeriac_http_requests_refused_total",
 }
 OF_WORKERS = {metric.full_name for metric in METRICS if "worker" in metric.labels}
 

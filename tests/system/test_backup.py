@@ -6,8 +6,12 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import random
+import re
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,9 +35,10 @@ from app.store.snapshot.reading import read_all
 from app.store.snapshot.writing import Target
 from app.store.store import Store
 from tests.conftest import VirtualClock
+from tests.redis_acl import PASSWORD, documented_rule, refusals
 from tests.servers import RedisServer, throw_away_redis
 from tests.store.making import SUCCEEDED, claimed, created, scheduled
-from tests.system import needs_no_local_redis
+from tests.system import ROOT, needs_no_local_redis
 
 Run = Callable[..., "tuple[int, str, str]"]
 HEAD = Head(created_at="2026-11-28T12:00:00Z", version="0.1.0", server="valkey 9.1", form="1")
@@ -284,6 +289,49 @@ def test_change_during_a_backup_of_a_stopped_service_is_noticed(
     status, _, err = run("backup", tmp_path / "b", "--stopped", url=own_server.url)
     assert (status, list(tmp_path.iterdir())) == (1, [])
     assert "something was changed meanwhile" in err
+
+
+def test_process_that_starts_during_a_restore_ends_with_a_sentence(other: RedisServer) -> None:
+    with redis.Redis.from_url(other.url) as raw:
+        raw.set("celeriac:form", "restoring")
+    answer = subprocess.run(
+        [sys.executable, str(ROOT / "start.py"), "beat"],
+        env={**os.environ, "REDIS_URL": other.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == 76
+    assert answer.stderr.startswith("start.py: a backup is being restored into this Redis; nothing was changed")
+
+
+# --- rights ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["backup"], ["backup", "--stopped"], ["restore"]])
+def test_documented_rights_are_enough(
+    words: list[str], run: Run, backup: Path, own_server: RedisServer, source: redis.Redis
+) -> None:
+    text = (ROOT / "docs" / "backup.md").read_text()
+    (rights,) = re.findall(rf"^\| `{' '.join(words)}` \| `([^`]*)` \|$", text, re.MULTILINE)
+    source.execute_command(
+        "ACL",
+        "SETUSER",
+        "celeriac",
+        "reset",
+        "on",
+        f">{PASSWORD}",
+        *documented_rule(),
+        *rights.replace("\\", "").split(),
+    )
+    if words == ["restore"]:
+        source.flushall()
+    file = backup if words == ["restore"] else backup.with_name("again")
+    url = own_server.url.replace("unix://", f"unix://celeriac:{PASSWORD}@")
+    status, _, err = run(*words, file, url=url)
+    assert status == 0, err
+    assert refusals(source) == []
 
 
 # --- a restore that does not end ---------------------------------------------------------------------

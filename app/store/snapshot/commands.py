@@ -1,7 +1,7 @@
 """Redis commands as bytes, in Redis' own protocol (RESP): how backups hold the data.
 
 A key becomes the commands that write it: `SET`, `HSET`, `RPUSH`, `SADD`, `ZADD` or `XADD`, several of them for a large
-one, and `PEXPIREAT` if it expires. Every version of Redis and Valkey reads them.
+one, `DEL` before a list or a stream, and `PEXPIREAT` if it expires. Every version of Redis and Valkey reads them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _SHAPES = {
     b"ZADD": (4, 2),
     b"XADD": (5, 2),
     b"PEXPIREAT": (3, 0),
+    b"DEL": (2, 0),
 }
 
 

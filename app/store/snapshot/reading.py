@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from app.store.client import Client
 from app.store.keys import PREFIX
 from app.store.snapshot.commands import Command
 
-#: Keys per round trip. The values of so many keys are in memory at once.
+#: Keys per round trip.
 KEYS_AT_ONCE = 200
 #: Members of a large key per round trip, and per command.
 MEMBERS_AT_ONCE = 500
+#: Size of the values per round trip, unless one is larger.
+BYTES_AT_ONCE = 16_777_216
+#: Types to which a member can be added twice, or not again.
+_NOT_SETS = (b"list", b"stream")
 
 #: What belongs to processes that run now, not to the data: heartbeats, open event streams, answers that are kept for a
 #: client's second try, quotas, the lease of a change of the form, and what Celery keeps for its remote control.
@@ -33,8 +39,8 @@ def is_data(key: bytes) -> bool:
 def read_all(client: Client) -> Iterator[tuple[bytes, list[Command]]]:
     """Each key with the commands that write it. `client` returns bytes (`connect_raw`). Raises Unavailable.
 
-    Memory: the values of KEYS_AT_ONCE keys, of larger ones MEMBERS_AT_ONCE members. A key may be yielded in several
-    parts, one after the other.
+    Memory: BYTES_AT_ONCE, or the largest value; of lists, sets and streams only MEMBERS_AT_ONCE members. A key may be
+    yielded in several parts, one after the other.
     """
     cursor: Any = b"0"
     while True:
@@ -45,21 +51,53 @@ def read_all(client: Client) -> Iterator[tuple[bytes, list[Command]]]:
             return
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    name: bytes
+    kind: bytes
+    expires_ms: int | None
+    size: int
+
+
 def _keys(client: Client, names: Sequence[bytes]) -> Iterator[tuple[bytes, list[Command]]]:
-    facts = _answers(client, [(b"TIME",), *((word, name) for name in names for word in (b"TYPE", b"PTTL"))])
-    now_ms = int(facts[0][0]) * 1_000 + int(facts[0][1]) // 1_000
-    found = [
-        (name, kind, left_ms)
-        for name, kind, left_ms in zip(names, facts[1::2], facts[2::2], strict=True)
-        if kind != b"none"  # it has expired
-    ]
-    answers = _answers(client, [_question(kind, name) for name, kind, _ in found])
-    for (name, kind, left_ms), answer in zip(found, answers, strict=True):
-        for part in _parts(client, kind, name, answer):
-            commands = list(_writing(kind, name, part))
-            if commands and left_ms >= 0:
-                commands.append((b"PEXPIREAT", name, b"%d" % (now_ms + left_ms)))
-            yield name, commands
+    for keys in _groups(_facts(client, names)):
+        answers = _answers(client, [_question(key.kind, key.name) for key in keys])
+        for key, answer in zip(keys, answers, strict=True):
+            yield from ((key.name, commands) for commands in _writing_of(client, key, answer))
+
+
+def _facts(client: Client, names: Sequence[bytes]) -> Iterator[_Key]:
+    """What the keys are, without those that have expired."""
+    questions = [((b"TYPE", name), (b"PTTL", name), (b"MEMORY", b"USAGE", name, b"SAMPLES", b"1")) for name in names]
+    (seconds, micros), *facts = _answers(client, [(b"TIME",), *chain.from_iterable(questions)])
+    now_ms = int(seconds) * 1_000 + int(micros) // 1_000
+    for name, kind, left_ms, size in zip(names, facts[::3], facts[1::3], facts[2::3], strict=True):
+        if kind != b"none":
+            yield _Key(name, kind, None if left_ms < 0 else now_ms + left_ms, size or 0)
+
+
+def _groups(keys: Iterable[_Key]) -> Iterator[list[_Key]]:
+    """The keys in groups that fit into memory."""
+    group: list[_Key] = []
+    size = 0
+    for key in keys:
+        if group and size + key.size > BYTES_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(key)
+        size += key.size
+    yield group
+
+
+def _writing_of(client: Client, key: _Key, answer: Any) -> Iterator[list[Command]]:
+    """The commands that write a key, part by part. `SCAN` may name it twice, so they have the same effect again."""
+    for number, part in enumerate(_parts(client, key.kind, key.name, answer)):
+        commands = list(_writing(key.kind, key.name, part))
+        if number == 0 and key.kind in _NOT_SETS:
+            commands.insert(0, (b"DEL", key.name))
+        if commands and key.expires_ms is not None:
+            commands.append((b"PEXPIREAT", key.name, b"%d" % key.expires_ms))
+        yield commands
 
 
 def _answers(client: Client, questions: Sequence[Command]) -> list[Any]:

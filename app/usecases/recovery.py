@@ -31,6 +31,9 @@ BATCHES_PER_ROUND = 5
 OVERDUE_MS = 500
 #: How long a worker may take from fetching a message to claiming its task before the message may count as lost.
 FETCH_GRACE_MS = 5_000
+#: The clocks of two machines may differ by this much. One clock writes a lease and another judges it; without this, a
+#: task would run again elsewhere before a worker whose clock is behind has ended it (docs/decisions/0031).
+CLOCK_TOLERANCE_MS = 2_000
 
 
 @dataclass(slots=True)
@@ -99,7 +102,8 @@ class Recovery:
         """
         next_id = self.store.recovery.oldest_message(self.store.keys.queue(QUEUES[kind], celery_priority(priority)))
         if next_id is not None:  # if the next message is unknown, nothing counts as lost until it is known
-            before_ms = min(before_ms, self.store.recovery.message_ms(kind, priority, next_id) - 1)
+            next_ms = self.store.recovery.message_ms(kind, priority, next_id)
+            before_ms = min(before_ms, next_ms - 1 - CLOCK_TOLERANCE_MS)  # different clocks wrote these times
         return self.store.recovery.queued_until(kind, priority, before_ms, BATCH)
 
     def _send(self, tasks: Sequence[Sendable], now_ms: int) -> int:
@@ -112,14 +116,14 @@ class Recovery:
         return self.store.recovery.send(messages, now_ms, self.actor)
 
     def take_back_lost(self, now_ms: int) -> int:
-        """Requeue or fail the attempts whose lease has expired. Returns their number.
+        """Requeue or fail the attempts whose lease has expired on every clock. Returns their number.
 
         Does nothing for one lease after the clock was set forward (`watch_clock`): leases then seem expired although
         their workers are alive and renew them.
         """
         if self.is_wary:
             return 0
-        lost = self.store.recovery.expired_leases(now_ms, BATCH)
+        lost = self.store.recovery.expired_leases(now_ms - CLOCK_TOLERANCE_MS, BATCH)
         return sum(self._take_back(attempt, now_ms) for attempt in lost)
 
     def _take_back(self, lost: LostAttempt, now_ms: int) -> bool:

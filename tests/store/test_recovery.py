@@ -20,13 +20,14 @@ from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
-from app.usecases.recovery import FETCH_GRACE_MS, OVERDUE_MS
+from app.usecases.recovery import CLOCK_TOLERANCE_MS, FETCH_GRACE_MS, OVERDUE_MS
 from app.usecases.retention import MAX_TRIMMED, TRIM_EVERY_MS
+from tasks.leases.guard import CHECK_INTERVAL, MARGIN
 from tests.conftest import VirtualClock
 from tests.store.making import FAILED, LEASE_MS, SUCCEEDED, WORKER_LOST, claimed, created, finished, new_task
 
 HORIZON_MS = 5_000
-ANY = Message("elsewhere", "a message")
+ANY = Message("celeriac:elsewhere", "a message")
 QUEUES = {Kind.CODE: "celeriac.code", Kind.API: "celeriac.api"}
 
 
@@ -195,7 +196,7 @@ def test_a_message_still_on_its_list_is_not_sent_twice(
 ) -> None:
     ids = []
     for _ in range(3):
-        clock.advance(10)
+        clock.advance(CLOCK_TOLERANCE_MS + 1)
         ids.append(created(store, clock(), message=NO_MESSAGE))
     for task_id in ids:
         raw_redis.lpush(store.keys.queue("celeriac.code", 4), make_message(task_id, "code", 5, None).payload)
@@ -203,6 +204,32 @@ def test_a_message_still_on_its_list_is_not_sent_twice(
     fetch(raw_redis, store)
     assert maintenance.recovery.resend_lost(clock()) == 1, "younger messages are next, so the first message is lost"
     assert [task_id for task_id, _ in messages(raw_redis, store)] == [*ids[1:], ids[0]]
+
+
+def test_a_sender_whose_clock_is_behind_loses_no_message(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
+) -> None:
+    """Its message came later than the first of its list, and seems to be older."""
+    first = created(store, clock(), message=NO_MESSAGE)
+    second = created(store, clock() - CLOCK_TOLERANCE_MS, message=NO_MESSAGE)
+    for task_id in (first, second):
+        raw_redis.lpush(store.keys.queue("celeriac.code", 4), make_message(task_id, "code", 5, None).payload)
+    assert maintenance.recovery.resend_lost(clock.advance(60_000)) == 0
+
+
+@pytest.mark.parametrize("lease_seconds", [1.0, 3.0, 15.0])
+@pytest.mark.parametrize("behind_ms", [0, CLOCK_TOLERANCE_MS])
+def test_a_worker_ends_its_attempt_before_it_is_given_away_by_a_clock_that_is_ahead(
+    store: Store, clock: VirtualClock, maintenance: Maintenance, lease_seconds: float, behind_ms: int
+) -> None:
+    """The worker, whose clock is behind that of the beat, can't be reached any more."""
+    task_id = created(store, clock(), message=NO_MESSAGE)
+    lease_ms = round(lease_seconds * 1000)
+    store.tasks.claim(task_id, "cut@off", clock() - behind_ms, clock() - behind_ms + lease_ms)
+    ends_ms = clock() + lease_ms * (1 - MARGIN + CHECK_INTERVAL)
+    while not maintenance.recovery.take_back_lost(clock.advance(10)):
+        assert clock() < ends_ms + 2 * CLOCK_TOLERANCE_MS + lease_ms
+    assert clock() > ends_ms
 
 
 def test_other_priorities_and_queues_are_no_evidence_of_a_lost_message(
@@ -250,7 +277,7 @@ def test_an_attempt_of_a_lost_worker_runs_again(
 ) -> None:
     task_id = created(store, clock(), message=NO_MESSAGE)
     attempt = claimed(store, task_id, clock(), worker="celery@gone")
-    assert maintenance.recovery.take_back_lost(clock.advance(LEASE_MS)) == 0
+    assert maintenance.recovery.take_back_lost(clock.advance(LEASE_MS + CLOCK_TOLERANCE_MS)) == 0
     assert maintenance.recovery.take_back_lost(clock.advance(1)) == 1
     assert maintenance.recovery.take_back_lost(clock()) == 0
     task = store.tasks.get(task_id)
@@ -301,7 +328,7 @@ def test_a_task_that_cost_three_workers_is_not_tried_a_fourth_time(
     task_id = created(store, clock(), max_retries=100)
     for _ in range(MAX_LOSSES):
         claimed(store, task_id, clock())
-        assert maintenance.recovery.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
+        assert maintenance.recovery.take_back_lost(clock.advance(LEASE_MS + CLOCK_TOLERANCE_MS + 1)) == 1
     task = store.tasks.get(task_id)
     assert task is not None
     assert task.status is Status.FAILED
@@ -314,7 +341,7 @@ def test_a_task_with_on_worker_lost_fail_is_not_tried_again(
 ) -> None:
     task_id = created(store, clock(), spec={"function_code": "", "on_worker_lost": "fail"})
     claimed(store, task_id, clock())
-    assert maintenance.recovery.take_back_lost(clock.advance(LEASE_MS + 1)) == 1
+    assert maintenance.recovery.take_back_lost(clock.advance(LEASE_MS + CLOCK_TOLERANCE_MS + 1)) == 1
     task = store.tasks.get(task_id)
     assert task is not None
     assert (task.status, task.error and task.error["type"]) == (Status.FAILED, "WorkerLostError")
@@ -326,7 +353,7 @@ def test_a_lost_attempt_with_a_stop_request_is_stopped(
     task_id = created(store, clock())
     claimed(store, task_id, clock())
     store.tasks.stop(task_id, clock())
-    maintenance.run(clock.advance(LEASE_MS + 1))
+    maintenance.run(clock.advance(LEASE_MS + CLOCK_TOLERANCE_MS + 1))
     assert status(store, task_id) is Status.STOPPED
 
 
@@ -446,8 +473,8 @@ def test_after_a_clock_step_workers_have_time_to_renew(
     assert (status(store, alive), status(store, dead)) == (Status.RUNNING, Status.QUEUED)
     clock.advance(-3_600_000)
     attempt = claimed(store, dead, clock())
-    steady += LEASE_MS / 1000 + 1
-    maintenance.run(clock.advance(LEASE_MS + 1_000))
+    steady += LEASE_MS / 1000 + 3
+    maintenance.run(clock.advance(LEASE_MS + 3_000))
     assert status(store, dead) == Status.QUEUED, "setting the clock back delays nothing"
 
 

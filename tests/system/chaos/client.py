@@ -12,7 +12,9 @@ ANSWER_SECONDS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and JSON (None without a body). Status 0: none came, so nobody knows what was done."""
+    """Status and JSON (None without a body). Status 0: none came, or only one of a proxy on the way, so
+    nobody knows what was done.
+    """
 
     status: int
     body: Any = field(default=None, repr=False)
@@ -29,20 +31,22 @@ class Answer:
 
 
 class Caller:
-    """Calls the API at a port of this machine, each time on a new connection. Thread-safe."""
+    """Calls the API at an address, each time on a new connection, with a key if there is one. Thread-safe."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, address: tuple[str, int], key: str | None = None) -> None:
+        self._address = address
+        self._headers = {} if key is None else {"X-API-Key": key}
 
     def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         """One call."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)
+        connection = http.client.HTTPConnection(*self._address, timeout=ANSWER_SECONDS)
         try:
             content = None if body is None else json.dumps(body)
-            connection.request(method, path, content, {"Content-Type": "application/json", **headers})
+            connection.request(method, path, content, {"Content-Type": "application/json", **self._headers, **headers})
             response = connection.getresponse()
             text = response.read()
-            return Answer(response.status, json.loads(text) if text else None)
+            is_ours = response.getheader("X-Request-Id") is not None
+            return Answer(response.status, json.loads(text) if text else None) if is_ours else Answer(0)
         except (OSError, http.client.HTTPException):
             return Answer(0)
         finally:

@@ -6,14 +6,17 @@ import os
 import signal
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol, Self
 
 from app.launch.processes import PARENT_PID, module_command, program_command
 from tests.servers import ROOT, LoggedProcess
 from tests.system import command_line, descendants, free_port
+from tests.system.chaos.client import Caller
 from tests.system.chaos.plan import API, BEATS, GRACE_SECONDS, HORIZON_SECONDS, LEASE_SECONDS, REDIS, WORKERS
 from tests.system.chaos.proxy import Proxy, ProxyLoop
 from tests.system.chaos.target import CALLBACK_SECRET
@@ -39,11 +42,33 @@ def now_ms() -> float:
     return time.time() * 1000
 
 
+class Link(Protocol):
+    """What connects a member with the others: with Redis alone (proxy.py), or with everybody (hosts.py)."""
+
+    is_whole_host: bool
+
+    def reset(self) -> None:
+        """Break every connection. New ones work."""
+
+    def cut_off(self) -> None:
+        """Pass nothing on from now, and say nothing."""
+
+    def mend(self) -> None:
+        """Pass everything on again."""
+
+    def slow_down(self, seconds: float) -> None:
+        """Pass everything on so much later."""
+
+    def close(self) -> None:
+        """End it."""
+
+
 @dataclass(slots=True)
 class Life:
     """One process from its start to its end.
 
     frozen, cut_off: from when to when it stood still, or could not reach Redis, in ms.
+    isolated: of cut_off, when it could reach nobody else either.
     """
 
     log: Path
@@ -52,6 +77,7 @@ class Life:
     ended_ms: float | None = None
     frozen: list[tuple[float, float]] = field(default_factory=list)
     cut_off: list[tuple[float, float]] = field(default_factory=list)
+    isolated: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def is_running(self) -> bool:
@@ -59,13 +85,23 @@ class Life:
 
 
 class Member:
-    """One place in the cluster, and all who have held it: `lives`, the newest last."""
+    """One place in the cluster, and all who have held it: `lives`, the newest last.
+
+    ahead_ms: how far its clock is ahead of this process's.
+    """
 
     def __init__(
-        self, name: str, command: tuple[str, ...], env: Mapping[str, str], folder: Path, proxy: Proxy | None
+        self,
+        name: str,
+        command: tuple[str, ...],
+        env: Mapping[str, str],
+        folder: Path,
+        link: Link | None,
+        ahead_ms: float = 0.0,
     ) -> None:
         self.name = name
-        self.proxy = proxy
+        self.link = link
+        self.ahead_ms = ahead_ms
         self.lives: list[Life] = []
         self._command = command
         self._env = {PARENT_PID: str(os.getpid()), **env}
@@ -84,7 +120,7 @@ class Member:
 
     def signal(self, number: signal.Signals) -> None:
         """To the main process; of the API, whose main process does nothing itself, to all."""
-        if self.name == API and number in (signal.SIGSTOP, signal.SIGCONT):
+        if self.name.startswith(API) and number in (signal.SIGSTOP, signal.SIGCONT):
             os.killpg(self.life.process.process.pid, number)
         else:
             self.life.process.signal(number)
@@ -115,34 +151,31 @@ class Member:
             life.process.kill()
 
 
-class Cluster:
-    """All members by name; a context manager that leaves no process behind."""
+class Cluster(ABC):
+    """All members by name; a context manager that leaves no process behind.
 
-    def __init__(self, program: Path, folder: Path, logs: Path) -> None:
-        self.socket = folder / "redis.sock"
-        self.port = free_port()
-        self._proxies = ProxyLoop()
-        self._program, self._folder, self._logs = program, folder, logs
+    workers, beats, apis: the names of those. services: of the others, which are not ours.
+    """
+
+    workers: tuple[str, ...]
+    beats: tuple[str, ...]
+    apis: tuple[str, ...]
+    services: tuple[str, ...]
+    lease_seconds: float
+    #: Where the target of API tasks listens: an address that every member reaches.
+    target_address: str
+    #: How far the clocks of two members may differ.
+    skew_ms = 0.0
+
+    def __init__(self) -> None:
         self.members: dict[str, Member] = {}
-
-    def __enter__(self) -> Cluster:
-        self._proxies.__enter__()
-        self._add(REDIS, self._redis_command(), None)
-        self._add(API, (sys.executable, str(ROOT / "start.py"), "api"), self._proxy())
-        for name in WORKERS:
-            words = ("worker", "--without-mingle", "--without-gossip", "-n", f"{name}@chaos")
-            self._add(name, module_command(*CELERY, *words), self._proxy())
-        for name in BEATS:
-            self._add(name, module_command(*CELERY, "beat"), self._proxy())
-        return self
 
     def __exit__(self, *_: object) -> None:
         for member in self.members.values():
             if member.lives:
                 member.bury()
-            if member.proxy is not None:
-                member.proxy.close()
-        self._proxies.__exit__(None, None, None)
+            if member.link is not None:
+                member.link.close()
 
     def start(self) -> None:
         """Everybody."""
@@ -152,10 +185,65 @@ class Cluster:
     def __getitem__(self, name: str) -> Member:
         return self.members[name]
 
+    @abstractmethod
+    def __enter__(self) -> Self:
+        """Make the members."""
+
+    @abstractmethod
+    def caller(self) -> Caller:
+        """Who calls the API as users do."""
+
+    @property
+    @abstractmethod
+    def redis_url(self) -> str:
+        """For the checks, who may read everything and are never cut off."""
+
+    @abstractmethod
+    def redis_silences(self) -> list[tuple[float, float]]:
+        """From when to when no Redis took writes, in ms."""
+
+    def may_suffer(self, name: str) -> bool:
+        """Whether the promises hold if this member is harmed now."""
+        return True
+
+
+class LocalCluster(Cluster):
+    """On this machine: an API, two workers, two beats, and one Redis, each behind a proxy of its own."""
+
+    workers, beats, apis, services = WORKERS, BEATS, (API,), (REDIS,)
+    lease_seconds = LEASE_SECONDS
+    target_address = "127.0.0.1"
+
+    def __init__(self, program: Path, folder: Path, logs: Path) -> None:
+        super().__init__()
+        self.socket = folder / "redis.sock"
+        self.port = free_port()
+        self._proxies = ProxyLoop()
+        self._program, self._folder, self._logs = program, folder, logs
+
+    def __enter__(self) -> Self:
+        self._proxies.__enter__()
+        self._add(REDIS, self._redis_command(), None)
+        self._add(API, (sys.executable, str(ROOT / "start.py"), "api"), self._proxy())
+        for name in WORKERS:
+            self._add(name, worker_command(name), self._proxy())
+        for name in BEATS:
+            self._add(name, module_command(*CELERY, "beat"), self._proxy())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self._proxies.__exit__(None, None, None)
+
+    def caller(self) -> Caller:
+        return Caller(("127.0.0.1", self.port))
+
     @property
     def redis_url(self) -> str:
-        """Around the proxies: for the checks."""
         return f"unix://{self.socket}?db=0"
+
+    def redis_silences(self) -> list[tuple[float, float]]:
+        return self[REDIS].silences()
 
     def _proxy(self) -> Proxy:
         return Proxy(self._proxies, self.socket)
@@ -169,3 +257,8 @@ class Cluster:
     def _redis_command(self) -> tuple[str, ...]:
         options = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder), "--save", "")
         return program_command(str(self._program), *options, "--appendonly", "yes", "--appendfsync", "always")
+
+
+def worker_command(name: str) -> tuple[str, ...]:
+    """The command of the worker with this name."""
+    return module_command(*CELERY, "worker", "--without-mingle", "--without-gossip", "-n", f"{name}@chaos")

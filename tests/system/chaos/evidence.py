@@ -23,6 +23,7 @@ Calls = dict[str, list[Call]]
 class Evidence:
     """The plan, what was promised, and what was there at the end. Tasks and schedules by id.
 
+    skew_ms: how far the clocks that wrote the times may differ.
     silences: from when to when Redis, or a beat, answered nobody, in ms.
     """
 
@@ -37,6 +38,7 @@ class Evidence:
     told: list[Told]
     noticed: list[str]
     lease_ms: float
+    skew_ms: float = 0.0
     silences: list[tuple[float, float]] = field(default_factory=list)
     paused_ms: dict[str, int] = field(default_factory=dict)
     first_run_ms: dict[str, int] = field(default_factory=dict)

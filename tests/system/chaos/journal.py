@@ -11,7 +11,6 @@ from typing import Any
 
 from app.domain.times import parse_rfc3339
 from tests.system.chaos.cluster import Cluster, Life
-from tests.system.chaos.plan import REDIS, WORKERS
 
 STARTED = "task_started"
 #: What a worker says at the end of an attempt, beside `task_STATUS`.
@@ -49,11 +48,11 @@ def log_lines(path: Path) -> Iterator[dict[str, Any]]:
 def read_runs(cluster: Cluster) -> dict[str, list[Run]]:
     """All attempts, by task, in the order of their start. Call it when the workers have ended."""
     runs = defaultdict(list)
-    for name in WORKERS:
+    for name in cluster.workers:
         for life in cluster[name].lives:
-            for run in _runs_of(name, life):
+            for run in _runs_of(name, life, cluster[name].ahead_ms):
                 runs[run.task_id].append(run)
-    redis_away = cluster[REDIS].silences()
+    redis_away = cluster.redis_silences()
     for found in runs.values():
         found.sort(key=lambda run: run.began_ms)
         for run in found:
@@ -65,19 +64,19 @@ def _meets(run: Run, times: list[tuple[float, float]]) -> bool:
     return any(from_ms <= run.ended_ms and run.began_ms <= until_ms for from_ms, until_ms in times)
 
 
-def _runs_of(worker: str, life: Life) -> list[Run]:
+def _runs_of(worker: str, life: Life, ahead_ms: float) -> list[Run]:
     runs: list[Run] = []
     running: dict[tuple[str, int], Run] = {}
     assert life.ended_ms is not None
     for line in log_lines(life.log):
         action, key = line.get("action"), (str(line.get("task_id")), int(line.get("attempt", 0)))
         if action == STARTED:
-            run = Run(*key, worker, life, parse_rfc3339(line["time"]), life.ended_ms)
+            run = Run(*key, worker, life, parse_rfc3339(line["time"]) - ahead_ms, life.ended_ms)
             runs.append(run)
             running[key] = run
         elif action in ENDED and key in running:
             run = running.pop(key)
             # The line is written when the record took the end, which can be long after it.
-            run.ended_ms = min(parse_rfc3339(line["time"]), run.began_ms + line["duration_ms"])
+            run.ended_ms = min(parse_rfc3339(line["time"]) - ahead_ms, run.began_ms + line["duration_ms"])
             run.end = action
     return runs

@@ -15,7 +15,7 @@ from itertools import count
 from tests.system import start_time
 from tests.system.chaos.cluster import Cluster, Life, Member, now_ms
 from tests.system.chaos.findings import Finding
-from tests.system.chaos.plan import EVERYBODY, Blow, Harm
+from tests.system.chaos.plan import EVERYBODY, SLOW_SECONDS, Blow, Harm
 
 #: How long who was asked to end may take, before that is a finding.
 END_SECONDS = 40.0
@@ -72,7 +72,7 @@ class Monkey:
     def _strike(self, blow: Blow) -> None:
         names = list(self._cluster.members) if blow.victim == EVERYBODY else [blow.victim]
         for name in names:
-            if name in self._harmed:
+            if name in self._harmed or not self._cluster.may_suffer(name):
                 continue  # it has enough already
             self.did[f"{blow.harm} {name.split('-')[0]}"] += 1
             self._harmed.add(name)
@@ -127,19 +127,31 @@ class Monkey:
         self._mended(member)
 
     def _reset(self, member: Member, seconds: float) -> None:
-        assert member.proxy is not None
-        member.proxy.reset()
+        assert member.link is not None
+        member.link.reset()
         self._mended(member)
 
     def _cut_off(self, member: Member, seconds: float) -> None:
-        assert member.proxy is not None
-        member.proxy.cut_off()
+        assert member.link is not None
+        member.link.cut_off()
         self._in(seconds, partial(self._join, member, now_ms()))
 
     def _join(self, member: Member, since_ms: float) -> None:
-        assert member.proxy is not None
-        member.proxy.mend()
+        assert member.link is not None
+        member.link.mend()
         member.life.cut_off.append((since_ms, now_ms()))
+        if member.link.is_whole_host:
+            member.life.isolated.append((since_ms, now_ms()))
+        self._mended(member)
+
+    def _slow_down(self, member: Member, seconds: float) -> None:
+        assert member.link is not None
+        member.link.slow_down(SLOW_SECONDS)
+        self._in(seconds, partial(self._speed_up, member))
+
+    def _speed_up(self, member: Member) -> None:
+        assert member.link is not None
+        member.link.mend()
         self._mended(member)
 
     def _revive(self, member: Member) -> None:
@@ -158,4 +170,5 @@ STRIKES: dict[Harm, Callable[[Monkey, Member, float], None]] = {
     Harm.KILL_SANDBOX: Monkey._kill_sandbox,
     Harm.RESET: Monkey._reset,
     Harm.CUT_OFF: Monkey._cut_off,
+    Harm.SLOW: Monkey._slow_down,
 }

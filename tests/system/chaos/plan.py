@@ -22,6 +22,8 @@ GRACE_SECONDS = 1.0
 TASKS_PER_SECOND = 8.0
 #: From one harm to the next.
 PAUSE_SECONDS = (0.3, 3.0)
+#: How much later a packet of a slow host arrives, each way.
+SLOW_SECONDS = 0.1
 
 
 class Harm(StrEnum):
@@ -32,6 +34,7 @@ class Harm(StrEnum):
     TERMINATE = "terminate"  # SIGTERM; it has to end by itself, and is started again
     KILL_SANDBOX = "kill sandbox of"  # SIGKILL of the zygote, which all its programs die with
     RESET = "reset"  # its connections to Redis break; new ones work
+    SLOW = "slow down"  # each packet of its host arrives late
     CUT_OFF = "cut off"  # nothing passes between it and Redis for a while, and nobody says so
 
 
@@ -100,20 +103,23 @@ class Plan:
     blows: tuple[Blow, ...] = field(repr=False)
 
 
-def make_plan(seed: int, seconds: float) -> Plan:
+def make_plan(
+    seed: int, seconds: float, harms: Harms | None = None, tasks_per_second: float = TASKS_PER_SECOND
+) -> Plan:
     """The plan of a seed. Orders and blows draw from chances of their own: a change of one leaves the other."""
     return Plan(
         seed,
         seconds,
-        tuple(_orders(random.Random(f"orders {seed}"), seconds)),
-        tuple(_blows(random.Random(f"blows {seed}"), seconds)),
+        tuple(_orders(random.Random(f"orders {seed}"), seconds, tasks_per_second)),
+        tuple(_blows(random.Random(f"blows {seed}"), seconds, harms or HARMS)),
     )
 
 
 # --- harm --------------------------------------------------------------------------------------------
 
 #: (weight, harm, victims, shortest and longest time in seconds).
-HARMS: tuple[tuple[int, Harm, tuple[str, ...], tuple[float, float]], ...] = (
+Harms = tuple[tuple[int, Harm, tuple[str, ...], tuple[float, float]], ...]
+HARMS: Harms = (
     (8, Harm.KILL, WORKERS, (0.0, 4.0)),
     (4, Harm.KILL, BEATS, (0.0, 3.0)),
     (2, Harm.KILL, (API,), (0.0, 1.0)),
@@ -134,11 +140,11 @@ HARMS: tuple[tuple[int, Harm, tuple[str, ...], tuple[float, float]], ...] = (
 )
 
 
-def _blows(chance: random.Random, seconds: float) -> Iterator[Blow]:
-    weights = [weight for weight, *_ in HARMS]
+def _blows(chance: random.Random, seconds: float, harms: Harms) -> Iterator[Blow]:
+    weights = [weight for weight, *_ in harms]
     at_seconds = chance.uniform(*PAUSE_SECONDS)
     while at_seconds < seconds:
-        _, harm, victims, (shortest, longest) = chance.choices(HARMS, weights)[0]
+        _, harm, victims, (shortest, longest) = chance.choices(harms, weights)[0]
         yield Blow(at_seconds, harm, chance.choice(victims), chance.uniform(shortest, longest))
         at_seconds += chance.uniform(*PAUSE_SECONDS)
 
@@ -162,12 +168,12 @@ def refuse(token):
 """
 
 
-def _orders(chance: random.Random, seconds: float) -> Iterator[Order]:
+def _orders(chance: random.Random, seconds: float, tasks_per_second: float) -> Iterator[Order]:
     at_seconds, number = 0.0, 0
     while at_seconds < seconds:
         number += 1
         yield _order(chance, at_seconds, f"order-{number}")
-        at_seconds += chance.expovariate(TASKS_PER_SECOND)
+        at_seconds += chance.expovariate(tasks_per_second)
 
 
 def _order(chance: random.Random, at_seconds: float, name: str) -> Order:

@@ -47,6 +47,8 @@ async def _cancel_all() -> None:
 class Proxy:
     """From a port of its own to the server at a unix socket. `port` stays the same whatever happens."""
 
+    is_whole_host = False
+
     def __init__(self, loop: ProxyLoop, upstream: Path) -> None:
         self._loop = loop
         self._upstream = upstream
@@ -66,6 +68,10 @@ class Proxy:
     def mend(self) -> None:
         """Pass on what was held back, and everything after."""
         self._loop.run(self._set(is_open=True))
+
+    def slow_down(self, seconds: float) -> None:
+        """Only a network between hosts is ever slow."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """End the listening and every connection."""

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 import redis
 
@@ -14,6 +13,7 @@ from app.clock import system_clock
 from app.domain.kinds import QUEUES
 from app.domain.status import Kind, Status, TaskType
 from app.domain.times import parse_rfc3339
+from app.store.client import connect
 from app.store.firings import FiringRecord
 from app.store.keys import PRIORITIES, Keys
 from app.store.schedules import Schedule
@@ -22,7 +22,6 @@ from tests.servers import wait_until
 from tests.system.chaos.checks import CHECKS
 from tests.system.chaos.checks.keys import keys
 from tests.system.chaos.checks.logs import logs
-from tests.system.chaos.client import Caller
 from tests.system.chaos.cluster import Cluster
 from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding
@@ -30,7 +29,7 @@ from tests.system.chaos.journal import read_runs
 from tests.system.chaos.ledger import Ledger
 from tests.system.chaos.load import Load
 from tests.system.chaos.monkey import END_SECONDS, Monkey
-from tests.system.chaos.plan import BEATS, CHANNEL, LEASE_SECONDS, REDIS, SCHEDULES, Plan
+from tests.system.chaos.plan import CHANNEL, SCHEDULES, Plan
 from tests.system.chaos.target import NOTICE_PATH, CountingTarget
 
 READY_SECONDS = 60.0
@@ -42,12 +41,12 @@ FIRINGS_KEPT = 1_000
 class Run:
     """A run of `plan`; `findings` and `words` are its outcome."""
 
-    def __init__(self, plan: Plan, program: Path, folder: Path, logs: Path) -> None:
+    def __init__(self, plan: Plan, cluster: Cluster) -> None:
         self.plan = plan
         self.findings: list[Finding] = []
         self.evidence: Evidence | None = None
         self.settled_seconds = 0.0
-        self._cluster = Cluster(program, folder, logs)
+        self._cluster = cluster
         self._monkey = Monkey(self._cluster, plan.blows)
         self._ledger = Ledger()
         self._paused_ms: dict[str, int] = {}
@@ -61,9 +60,9 @@ class Run:
             self.findings += [*self._monkey.findings, *self._ledger.findings]
 
     def _go(self) -> None:
-        with CountingTarget() as target, self._cluster:
+        with self._cluster, CountingTarget(self._cluster.target_address) as target:
             self._cluster.start()
-            self._caller = Caller(self._cluster.port)
+            self._caller = self._cluster.caller()
             self._await(lambda: self._caller.call("GET", "/health/ready").status == 200, READY_SECONDS, "ready")
             self._create_channel(target.url)
             self._create_schedules(target.url)
@@ -71,9 +70,9 @@ class Run:
                 self._monkey.run(self.plan.seconds)
             self._await(lambda: self._caller.call("GET", "/health/ready").status == 200, READY_SECONDS, "ready")
             self._pause_schedules()
-            with redis.Redis.from_url(self._cluster.redis_url, decode_responses=True) as raw:
+            with closing(connect(self._cluster.redis_url)) as raw:
                 self._settle(raw)
-                self._end_all_but_redis()
+                self._end_our_own()
                 self._judge(raw, target)
 
     # --- before and after -----------------------------------------------------------------------------
@@ -109,9 +108,9 @@ class Run:
             time.sleep(0.1)
         self.settled_seconds = time.monotonic() - began
 
-    def _end_all_but_redis(self) -> None:
+    def _end_our_own(self) -> None:
         """The logs are whole only when everybody has ended."""
-        members = [member for name, member in self._cluster.members.items() if name != REDIS]
+        members = [member for name, member in self._cluster.members.items() if name not in self._cluster.services]
         for member in members:
             member.signal(signal.SIGTERM)
         deadline = time.monotonic() + END_SECONDS
@@ -156,8 +155,12 @@ class Run:
             calls=[call for call in target.calls if call.ended_ms is not None],
             told=target.told,
             noticed=target.noticed,
-            lease_ms=LEASE_SECONDS * 1000,
-            silences=[silence for name in (REDIS, *BEATS) for silence in self._cluster[name].silences()],
+            lease_ms=self._cluster.lease_seconds * 1000,
+            skew_ms=self._cluster.skew_ms,
+            silences=[
+                *self._cluster.redis_silences(),
+                *(silence for name in self._cluster.beats for silence in self._cluster[name].silences()),
+            ],
             paused_ms=self._paused_ms,
             first_run_ms=self._first_run_ms,
         )

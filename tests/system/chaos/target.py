@@ -54,13 +54,13 @@ class Told:
 class CountingTarget:
     """A context manager; `calls` and `told` are all that it has seen, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.calls: list[Call] = []
         self.told: list[Told] = []
         self._lock = threading.Lock()
         self.noticed: list[str] = []
         self._seen = Counter[str]()
-        self._target = Target(self._serve)
+        self._target = Target(self._serve, host=address)
 
     @property
     def url(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.system import needs_proc
+from tests.system.chaos.cluster import LocalCluster
 from tests.system.chaos.findings import told
 from tests.system.chaos.plan import make_plan
 from tests.system.chaos.run import Run
@@ -30,7 +31,7 @@ def test_nothing_is_lost_doubled_or_stuck_whatever_is_killed(
     print(f"the same again: {again}\nlogs: {tmp_path}")
     # Not tmp_path: a socket's path may have 104 characters at most.
     with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        run = Run(make_plan(seed, minutes * 60), redis_program_path, Path(folder), tmp_path)
+        run = Run(make_plan(seed, minutes * 60), LocalCluster(redis_program_path, Path(folder), tmp_path))
         try:
             run.go()
         finally:

@@ -37,13 +37,21 @@ def overlapping_calls(evidence: Evidence) -> Iterator[Finding]:
     for task_id, calls in evidence.calls_of.items():
         for first, second in pairwise(calls):
             assert first.ended_ms is not None
-            overlap_ms = first.ended_ms - second.began_ms
+            run = _run_of(first, evidence)
+            overlap_ms = _heard_end(first, run) - second.began_ms
             if overlap_ms <= TOLERANCE_MS:
                 continue
-            run = _run_of(first, evidence)
             if run is None or not _was_frozen(run, second.began_ms, first.ended_ms, evidence.lease_ms):
                 sentence = f"call {first} lasted {overlap_ms:.0f} ms into {second}"
                 yield Finding("calls do not overlap", sentence, task_id)
+
+
+def _heard_end(call: Call, run: Run | None) -> float:
+    """When a call ended. The end of one by a host that was cut off reached its target later, or never."""
+    assert call.ended_ms is not None
+    if run is None or not any(since <= call.ended_ms and run.began_ms <= until for since, until in run.life.isolated):
+        return call.ended_ms
+    return min(call.ended_ms, run.ended_ms)
 
 
 def _was_frozen(run: Run, next_ms: float, ended_ms: float, lease_ms: float) -> bool:
@@ -107,7 +115,7 @@ def calls_have_records(evidence: Evidence) -> Iterator[Finding]:
 def _late_calls(task: Task, calls: list[Call], evidence: Evidence) -> Iterator[Finding]:
     """Calls of a finished task; only a worker that stood still between its claim and the call may make one."""
     for call in calls:
-        if task.finished_ms is None or call.began_ms <= task.finished_ms + TOLERANCE_MS:
+        if task.finished_ms is None or call.began_ms <= task.finished_ms + TOLERANCE_MS + evidence.skew_ms:
             continue
         run = _run_of(call, evidence)
         if run is None or not any(until_ms >= run.began_ms for _, until_ms in run.life.frozen):

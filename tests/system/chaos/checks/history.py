@@ -19,10 +19,12 @@ GIVEN_BACK = "returned by its worker"
 def histories(evidence: Evidence) -> Iterator[Finding]:
     """Of every task."""
     for task in evidence.tasks.values():
-        yield from (Finding("histories are legal", f"{task.name}: {wrong}", task.id) for wrong in _wrong(task))
+        yield from (
+            Finding("histories are legal", f"{task.name}: {wrong}", task.id) for wrong in _wrong(task, evidence.skew_ms)
+        )
 
 
-def _wrong(task: Task) -> Iterator[str]:
+def _wrong(task: Task, skew_ms: float) -> Iterator[str]:
     changes = [change for change in task.history if change.before is not None]  # the first is the creation
     for change in changes:
         if (change.before, change.after) not in TRANSITIONS:
@@ -40,5 +42,5 @@ def _wrong(task: Task) -> Iterator[str]:
     if len(changes) < KEPT and claims != shown + given_back:
         yield f"it was claimed {claims} times, shows {shown} attempts, and was given back {given_back} times"
     for earlier, later in pairwise(task.attempts):
-        if parse_rfc3339(later["started_at"]) < parse_rfc3339(earlier["finished_at"]):
+        if parse_rfc3339(later["started_at"]) < parse_rfc3339(earlier["finished_at"]) - skew_ms:
             yield f"by its record, attempt {later} began before the end of {earlier}"

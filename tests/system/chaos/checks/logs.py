@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from tests.system.chaos.cluster import Cluster
 from tests.system.chaos.findings import Finding
 from tests.system.chaos.journal import log_lines
-from tests.system.chaos.plan import REDIS
 
 #: What Celery says of a connection that broke, which is what we do to it.
 EXPECTED = ("celery.worker.consumer", "celery.worker.control", "kombu")
 
 
 def logs(cluster: Cluster) -> Iterator[Finding]:
-    """Errors and tracebacks in everybody's log but Redis'."""
+    """Errors and tracebacks in everybody's log but the services'."""
     for name, member in cluster.members.items():
-        if name == REDIS:
+        if name in cluster.services:
             continue
         for life in member.lives:
             for line in log_lines(life.log):

@@ -36,6 +36,9 @@ TOGETHER = (
     "tests/system/test_apply.py",
     "tests/system/test_backup_drill.py",
     "tests/upgrade/test_dumps.py",
+    "tests/system/test_started.py",
+    "tests/worker/test_redis_tls.py",
+    "tests/api/test_error_shape.py",
     "tests/test_architecture.py",
 )
 """Files, or folders of files, whose tests share what takes long, such as a running system.

@@ -53,6 +53,13 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
         time.sleep(0.05)
 
 
+def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A `start.py` that is expected to end by itself."""
+    env = {**os.environ, **settings}
+    command = [sys.executable, str(ROOT / "start.py"), *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
 class Started:
     """A running `start.py`, its output line by line, and every process that came of it."""
 

@@ -24,7 +24,7 @@ from app.store.store import Store
 from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
-from tests.system import ROOT, Started, free_port, needs_no_local_redis, needs_proc, wait_until
+from tests.system import ROOT, Started, free_port, needs_no_local_redis, needs_proc, run, wait_until
 
 pytestmark = needs_proc
 
@@ -48,17 +48,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         started.clean_up()
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """One system for all tests that leave it as it is."""
-    needs_no_local_redis()
-    folder = tmp_path_factory.mktemp("system")
-    started = Started(folder / "var")
-    started.wait_for("Try it:\n.+", seconds=30)
-    yield started
-    started.clean_up()
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
     """A Redis that is there already."""
@@ -68,66 +57,18 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
     server.stop()
 
 
-def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A start that is expected to end by itself."""
-    env = {**os.environ, **settings}
-    command = [sys.executable, str(ROOT / "start.py"), *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
-
-
 # --- starting ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.alone
-def test_first_line_comes_within_two_seconds(system: Started) -> None:
-    seconds, line = system.lines[0]
+def test_first_line_comes_within_two_seconds_and_the_system_is_ready_within_ten(start: Start) -> None:
+    started = start()
+    started.wait_for("Try it:")
+    seconds, line = started.lines[0]
     assert re.fullmatch(r"\S+Z INFO celeriac.start Celeriac is starting: .+", line)
     assert seconds < 2
-
-
-@pytest.mark.alone
-def test_system_is_ready_within_ten_seconds(system: Started) -> None:
-    seconds = next(seconds for seconds, line in system.lines if "celeriac.start ready after" in line)
-    assert seconds < 10
-    assert system.get("/health/ready") == {"status": "ok"}
-
-
-def test_it_says_what_it_started(system: Started) -> None:
-    for name in CHILDREN:
-        os.kill(system.pid_of(name), 0)
-
-
-def test_it_says_where_everything_is(system: Started) -> None:
-    base = f"http://127.0.0.1:{system.port}"
-    for line in (f"  API      {base}/api/tasks", f"  docs     {base}/docs", f"  console  {base}/"):
-        assert line in system.output
-
-
-def test_it_says_which_redis_it_uses_and_why(system: Started) -> None:
-    assert system.wait_for(r"  Redis    unix://\S+/redis.sock\?db=0 \(\S+ \d+\.\d+, started by this command")
-
-
-def test_it_says_which_sandbox_layers_hold(system: Started) -> None:
-    assert system.wait_for(r"  sandbox  (\S.*)")[1].startswith("process")
-
-
-def test_a_page_of_another_origin_can_change_nothing(system: Started) -> None:
-    body = {"name": "n", "function_code": "def f():\n    return 1", "function_name": "f"}
-    assert system.call("POST", "/api/tasks", body, Origin="http://evil.example")[0] == 403
-    assert system.call("POST", "/api/tasks", body, Origin=f"http://127.0.0.1:{system.port}")[0] == 201
-
-
-def test_the_embedded_folder_is_private(system: Started) -> None:
-    folder = Path(system.wait_for(r"data in (.+)\)")[1])
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert (folder / "redis.sock").stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_curl_line_it_prints_works(system: Started) -> None:
-    line = system.wait_for(r"Try it:\n\s+(curl .+)")[1]
-    answer = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=20, check=True)
-    assert '"result":7' in answer.stdout.replace(" ", "")
+    assert next(seconds for seconds, line in started.lines if "celeriac.start ready after" in line) < 10
+    assert started.get("/health/ready") == {"status": "ok"}
 
 
 def test_no_api_task_runs_before_the_api_answers(start: Start, server: EmbeddedServer, tmp_path: Path) -> None:
@@ -156,28 +97,6 @@ def test_no_api_task_runs_before_the_api_answers(start: Start, server: EmbeddedS
 # --- what is in the way ------------------------------------------------------------------------------
 
 
-def test_second_start_on_the_same_folder_says_who_has_it(system: Started, tmp_path: Path) -> None:
-    folder = system.wait_for(r"data in (.+)\)")[1]
-    second = run("--port", str(free_port()), VAR_DIR=folder)
-    assert second.returncode == 1
-    assert second.stderr == (
-        f"start.py: the folder {folder} is in use by process {system.process.pid}: "
-        "stop that process, or set VAR_DIR to another folder\n"
-    )
-    assert "started" not in second.stdout
-
-
-@pytest.mark.parametrize("role", ["all", "api"])
-def test_start_on_a_port_in_use_says_so(role: str, system: Started, tmp_path: Path) -> None:
-    second = run(role, "--port", str(system.port), VAR_DIR=str(tmp_path / "other"))
-    assert second.returncode == 1
-    assert second.stderr == (
-        f"start.py: the API can't use port {system.port} on 127.0.0.1 (Address already in use): "
-        "stop the process that uses it, or choose another port with --port\n"
-    )
-    assert not (tmp_path / "other").exists()
-
-
 def test_folder_of_something_else_is_not_taken_over(tmp_path: Path) -> None:
     needs_no_local_redis()
     tmp_path.chmod(0o755)
@@ -204,11 +123,12 @@ def test_child_that_is_killed_is_started_again(start: Start) -> None:
 
 
 def test_process_inside_the_api_that_is_killed_is_replaced(start: Start) -> None:
-    started = start()
-    started.wait_for("Try it:")
-    os.kill(int(started.wait_for(r"Spawning worker-1 with PID: (\d+)")[1]), signal.SIGKILL)
+    started = start("api")
+    pid = int(started.wait_for(r"Spawning worker-1 with PID: (\d+)")[1])
+    started.wait_until_ready(path="/health/live")
+    os.kill(pid, signal.SIGKILL)
     started.wait_for(r"Respawning worker-1")
-    started.wait_until_ready()
+    started.wait_until_ready(path="/health/live")
 
 
 # --- stopping ----------------------------------------------------------------------------------------
@@ -243,25 +163,22 @@ def test_signal_before_it_is_ready_ends_everything(start: Start) -> None:
 
 
 def test_half_sent_request_does_not_delay_the_stop(start: Start) -> None:
-    started = start()
-    started.wait_for("Try it:")
+    started = start("api")
+    started.wait_until_ready(path="/health/live")
     with socket.create_connection(("127.0.0.1", started.port)) as connection:
         connection.sendall(b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{")
         assert started.end(signal.SIGTERM) == 0
 
 
-def test_killed_start_leaves_no_process_behind(start: Start) -> None:
-    started = start()
-    started.wait_for("Try it:")
-    assert started.end(signal.SIGKILL) == -signal.SIGKILL
-
-
-def test_start_after_a_kill_finds_its_folder_free(start: Start) -> None:
+def test_start_after_a_kill_finds_its_folder_free_and_no_process_of_the_first(start: Start) -> None:
     first = start()
     first.wait_for("Try it:")
+    first.remember_processes()
     first.process.kill()
-    second = start()
-    second.wait_for("Try it:")
+    second = start("beat")
+    second.wait_for("started redis")
+    second.wait_for("beat: Starting")
+    wait_until(lambda: not first.left_behind(), 10, "the end of all that the first has started")
     assert second.end(signal.SIGTERM) == 0
 
 
@@ -408,7 +325,11 @@ def test_a_stored_key_lets_other_machines_in_and_a_revoked_one_keeps_them_out(st
         ("PORT", "0", "PORT must be between 1 and 65535"),
         ("PORT", "abc", "PORT must be a whole number"),
         ("SHUTDOWN_GRACE", "soon", "SHUTDOWN_GRACE must be a number"),
-        ("REDIS_URL", "http://:secret@x", "REDIS_URL must begin with redis://, rediss://, unix://, sentinel://"),
+        (
+            "REDIS_URL",
+            "http://:secret@x",
+            "REDIS_URL must begin with redis://, rediss://, unix://, sentinel://, sentinels://",
+        ),
         ("API_KEYS", "me:admin:short", "API_KEYS entry 1 (me): the key must have at least 32 characters"),
     ],
 )

@@ -32,7 +32,8 @@ from sandbox.verdict import (
     Verdict,
 )
 
-CHECK_LIMITS = Limits(wall_seconds=5.0)
+#: The time of the processor counts: a busy machine makes no program too complex.
+CHECK_LIMITS = Limits(wall_seconds=20.0, cpu_seconds=5)
 CHECKS_REMEMBERED = 1024
 TRIES = 3
 _CHUNK_BYTES = 65_536

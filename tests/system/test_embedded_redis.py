@@ -160,18 +160,18 @@ def test_long_folder_gets_its_socket_in_a_short_one(tmp_path: Path) -> None:
     assert socket_path(long) != socket_path(settings_in(tmp_path / ("a" * 101)))
 
 
-@pytest.mark.usefixtures("nobody_on_localhost")
+@pytest.mark.usefixtures("nobody_on_localhost", "server")
 def test_socket_in_a_folder_that_others_may_write_is_not_trusted(
-    tmp_path: Path, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trap = tmp_path / "celeriac-trap"
-    trap.mkdir(mode=0o700)
-    (trap / "redis.sock").symlink_to(server.folder / "redis.sock")
-    monkeypatch.setattr(redis_location, "socket_path", lambda _: trap / "redis.sock")
-    other = settings_in(tmp_path / "other")
-    assert find_redis_url(other) is not None
-    trap.chmod(0o777)
-    assert find_redis_url(other) is None
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:  # a socket needs a short path
+        trap = Path(folder)
+        (trap / "redis.sock").symlink_to(socket_path(settings))
+        monkeypatch.setattr(redis_location, "socket_path", lambda _: trap / "redis.sock")
+        other = settings_in(tmp_path / "other")
+        assert find_redis_url(other) is not None
+        trap.chmod(0o777)
+        assert find_redis_url(other) is None
 
 
 def test_a_long_folder_and_a_long_tmpdir_get_the_socket_in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

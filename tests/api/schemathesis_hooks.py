@@ -68,6 +68,8 @@ def map_case(context: Any, case: Any) -> Any:
     """Adjust a request that is meant to be valid, and keep every request from waiting."""
     if "wait" in (case.query or {}) and not str(case.query["wait"]).startswith("-"):
         case.query["wait"] = min(case.query["wait"], 0.05) if isinstance(case.query["wait"], float | int) else "0"
+    if case.operation.path == "/api/tasks/export" and case.method.upper() == "GET" and case.query is not None:
+        case.query.setdefault("tag", "none-has-it")  # or each of a hundred exports would be of all tasks so far
     for body in _bodies_of(case.body):
         if isinstance(body.get("alert"), dict) and isinstance(body["alert"].get("channels"), list):
             body["alert"]["channels"] = []  # there are no channels of these names

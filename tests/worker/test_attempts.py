@@ -1,0 +1,288 @@
+"""How an attempt counts, what its end writes, and how long its report is tried, on a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pytest
+import redis
+
+from app.clock import elapsed
+from app.domain.errors import Unavailable
+from app.domain.outcome import Ending, Failure, Outcome
+from app.domain.status import Kind, Status
+from app.domain.times import to_rfc3339
+from app.store.store import Store
+from app.store.tasks import MAX_LOSSES, Attempt, TaskStore
+from app.usecases.dispatch import Dispatcher
+from tasks import attempts as attempts_module
+from tasks.attempts import AttemptRunner, Thread, _execute
+from tasks.drain import Drain
+from tasks.leases.in_flight import InFlight, InFlightAttempt
+from tests.conftest import VirtualClock
+from tests.store.making import MESSAGE, created
+from tests.worker.test_leases import Cancel
+
+NO = Failure("ValueError", "no")
+SPEC = {
+    "name": "n",
+    "priority": 5,
+    "on_worker_lost": "retry",
+    "max_retries": 1,
+    "retry_delay": 0,
+    "retry_max_delay": 60,
+}
+
+
+class OnDuty:
+    """The drain of a worker that keeps running, or has begun to end."""
+
+    def __init__(self, has_begun: bool = False) -> None:
+        self.has_begun = has_begun
+
+    def may_start(self, task_id: str) -> bool:
+        return True
+
+
+class Runs:
+    """An executor whose attempts end in one way."""
+
+    def __init__(self, end: Callable[[], Outcome]) -> None:
+        self._end = end
+
+    def new_cancel(self) -> Cancel:
+        return Cancel()
+
+    def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+        return self._end()
+
+
+class Takes:
+    """A thread that may start tasks of these queues, and notes those that it goes on with."""
+
+    def __init__(self, *queues: str) -> None:
+        self._queues = queues
+        self.went_on_with: list[str] = []
+
+    def queues(self) -> Sequence[str]:
+        return self._queues
+
+    def goes_on_with(self, task_id: str) -> None:
+        self.went_on_with.append(task_id)
+
+
+class OftenAway:
+    """A store whose Redis is away for some of the reports. Notes the numbers of the calls that were asked for."""
+
+    def __init__(self, store: TaskStore, times_away: int) -> None:
+        self._store = store
+        self._times_away = times_away
+        self.numbers: list[int | None] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def finish(self, *arguments: Any, wanted: Any) -> str:
+        self.numbers.append(None if wanted is None else wanted.number)
+        if len(self.numbers) <= self._times_away:
+            raise Unavailable("TimeoutError")
+        return self._store.finish(*arguments, wanted=wanted)
+
+
+MakeRunner = Callable[..., AttemptRunner]
+
+
+@pytest.fixture
+def make_runner(store: Store, dispatcher: Dispatcher, clock: VirtualClock) -> MakeRunner:
+    def make_runner(
+        end: Callable[[], Outcome] = Outcome, tasks: Any = None, lease_seconds: float = 15, **drain: bool
+    ) -> AttemptRunner:
+        executors = {kind: Runs(end) for kind in Kind}
+        tasks, drain_ = tasks or store.tasks, cast(Drain, OnDuty(**drain))
+        return AttemptRunner(tasks, dispatcher, executors, InFlight(), drain_, lease_seconds, clock)
+
+    return make_runner
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts_module, "REPORT_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(attempts_module, "REPORT_TRIES", 3)
+
+
+# --- whether and when a task runs again -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ending", "fields", "losses", "expected"),
+    [
+        (Outcome(), Ending.COUNTED, {}, 0, None),
+        (Outcome(stopped=True), Ending.COUNTED, {}, 0, None),
+        (Outcome(failure=NO, stopped=True), Ending.COUNTED, {}, 0, None),
+        (Outcome(failure=NO), Ending.COUNTED, {}, 0, 0),
+        (Outcome(failure=NO), Ending.COUNTED, {"on_worker_lost": "fail"}, 0, 0),
+        (Outcome(failure=NO), Ending.COUNTED, {"max_retries": 0}, 0, None),
+        (Outcome(failure=NO), Ending.COUNTED, {"max_retries": 0}, 1, None),
+        (Outcome(failure=NO), Ending.COUNTED, {}, 1, 0),
+        (Outcome(failure=NO, retryable=False), Ending.COUNTED, {}, 0, None),
+        (Outcome(failure=NO, retry_after_seconds=2.5), Ending.COUNTED, {}, 0, 2_500),
+        (Outcome(failure=NO, retry_after_seconds=99), Ending.COUNTED, {}, 0, 60_000),
+        (Outcome(failure=NO), Ending.RETURNED, {}, 0, 0),
+        (Outcome(failure=NO, retry_after_seconds=5), Ending.RETURNED, {}, 0, 0),
+        (Outcome(failure=NO), Ending.RETURNED, {"on_worker_lost": "fail"}, 0, None),
+        (Outcome(failure=NO), Ending.LOST, {"on_worker_lost": "fail"}, 0, None),
+        (Outcome(failure=NO), Ending.LOST, {}, MAX_LOSSES - 2, 1_000),
+        (Outcome(failure=NO), Ending.LOST, {}, MAX_LOSSES - 1, None),
+    ],
+)
+def test_the_pause_before_a_task_runs_again(
+    make_runner: MakeRunner, outcome: Outcome, ending: Ending, fields: dict[str, Any], losses: int, expected: int | None
+) -> None:
+    attempt = Attempt("id", 1 + losses, 1, Kind.CODE, losses, {**SPEC, **fields})
+    assert make_runner()._pause_ms(attempt, outcome, ending) == expected
+
+
+@pytest.mark.parametrize(
+    ("is_given_back", "lease_is_lost", "stopped", "expected"),
+    [
+        (False, False, True, (None, Ending.COUNTED)),
+        (True, False, True, (attempts_module.GIVEN_BACK, Ending.RETURNED)),
+        (False, True, True, (attempts_module.LEASE_LOST, Ending.LOST)),
+        (True, False, False, (None, Ending.COUNTED)),  # it came to its end before it was stopped
+        (False, True, False, (None, Ending.COUNTED)),
+    ],
+)
+def test_a_stop_counts_by_its_cause(
+    is_given_back: bool, lease_is_lost: bool, stopped: bool, expected: tuple[Failure | None, Ending]
+) -> None:
+    attempt = Attempt("id", 1, 1, Kind.CODE, 0, SPEC)
+    held = InFlightAttempt(attempt, Cancel(), 0.0, is_given_back, lease_is_lost)
+    outcome, ending = _execute(cast(Any, Runs(lambda: Outcome(stopped=stopped))), held)
+    assert (outcome.failure, ending) == expected
+    assert outcome.stopped == (stopped and ending is Ending.COUNTED)
+
+
+# --- what the end of an attempt writes --------------------------------------------------------------
+
+
+def test_a_retried_attempt_is_told_with_all_its_facts(
+    store: Store, make_runner: MakeRunner, clock: VirtualClock
+) -> None:
+    task_id, begun_ms = created(store, clock(), max_retries=1, retry_delay=0), clock()
+
+    def fail() -> Outcome:
+        clock.advance(30)
+        return Outcome(failure=NO)
+
+    assert make_runner(fail).run(task_id, "one@test") == "queued ValueError"
+    task = store.tasks.get(task_id)
+    assert task is not None
+    (entry,) = task.attempts
+    assert entry.pop("duration_ms") >= 0
+    assert entry == {
+        "attempt": 1,
+        "started_at": to_rfc3339(begun_ms),
+        "finished_at": to_rfc3339(begun_ms + 30),
+        "worker": "one@test",
+        "error": NO.as_json(),
+    }
+
+
+def test_a_task_that_ended_without_a_failure_is_told_by_its_status(
+    store: Store, make_runner: MakeRunner, clock: VirtualClock
+) -> None:
+    runner = make_runner()
+    assert runner.run(created(store, clock()), "one@test") == "succeeded"
+    assert runner.run("0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42", "one@test") == "", "there is no such task"
+
+
+def test_the_lease_is_as_long_as_it_was_set(store: Store, make_runner: MakeRunner, clock: VirtualClock) -> None:
+    seen: list[list[str]] = []
+
+    def look() -> Outcome:
+        for ms in (2_500, 2_501):
+            seen.append([lost.task_id for lost in store.recovery.expired_leases(clock() + ms, 10)])
+        return Outcome()
+
+    task_id = created(store, clock())
+    make_runner(look, lease_seconds=2.5).run(task_id, "one@test")
+    assert seen == [[], [task_id]]
+
+
+# --- a report that Redis does not take --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("times_away", "status"), [(0, "succeeded"), (2, "succeeded"), (3, "superseded")])
+def test_a_report_is_tried_a_bounded_number_of_times(
+    store: Store, make_runner: MakeRunner, clock: VirtualClock, times_away: int, status: str
+) -> None:
+    away = OftenAway(store.tasks, times_away)
+    assert make_runner(tasks=away).run(created(store, clock()), "one@test", Takes("celeriac.code")) == status
+    assert len(away.numbers) >= min(times_away + 1, 3)
+    assert len(set(away.numbers[: times_away + 1])) == 1, "it is the same call, however often it is tried"
+
+
+@pytest.mark.parametrize(("has_begun", "lease_seconds", "tries"), [(False, 0.01, 3), (True, 60, 3), (True, 0.01, 1)])
+def test_a_worker_that_ends_tries_no_longer_than_the_lease(
+    store: Store, make_runner: MakeRunner, clock: VirtualClock, has_begun: bool, lease_seconds: float, tries: int
+) -> None:
+    def outlast_the_lease() -> Outcome:
+        ends = elapsed() + min(lease_seconds, 0.02)
+        while elapsed() < ends:
+            pass
+        return Outcome()
+
+    away = OftenAway(store.tasks, 99)
+    runner = make_runner(outlast_the_lease, tasks=away, lease_seconds=lease_seconds, has_begun=has_begun)
+    started = runner._claim(created(store, clock()), "one@test")
+    assert started is not None
+    started.lease_ends = elapsed() + 0.015 if lease_seconds < 1 else started.lease_ends
+    status, following = runner._run_attempt(started, "one@test", cast(Thread, Takes()))
+    assert (status, following) == ("superseded", None)
+    assert len(away.numbers) == tries
+
+
+# --- the task that follows --------------------------------------------------------------------------
+
+
+def fetched(store: Store, raw: redis.Redis, now_ms: int) -> str:
+    """The id of a task whose message Celery has fetched."""
+    task_id = created(store, now_ms)
+    assert raw.rpop(MESSAGE.queue_key)
+    return task_id
+
+
+def test_a_thread_goes_on_until_nothing_is_queued(
+    store: Store, raw_redis: redis.Redis, make_runner: MakeRunner, clock: VirtualClock
+) -> None:
+    first = fetched(store, raw_redis, clock())
+    others = [created(store, clock()) for _ in range(2)]
+    thread = Takes("celeriac.code")
+    assert make_runner().run(first, "one@test", thread) == "succeeded"
+    assert thread.went_on_with == others
+    assert {store.tasks.status(task_id) for task_id in (first, *others)} == {Status.SUCCEEDED}
+
+
+def test_a_worker_that_ends_starts_nothing_more(
+    store: Store, raw_redis: redis.Redis, make_runner: MakeRunner, clock: VirtualClock
+) -> None:
+    first, second = fetched(store, raw_redis, clock()), created(store, clock())
+    thread = Takes("celeriac.code")
+    assert make_runner(has_begun=True).run(first, "one@test", thread) == "succeeded"
+    assert (thread.went_on_with, store.tasks.status(second)) == ([], Status.QUEUED)
+
+
+def test_the_queue_of_the_kind_that_ran_is_asked_last(make_runner: MakeRunner, clock: VirtualClock) -> None:
+    runner, thread = make_runner(lease_seconds=2.5), Takes("celeriac.code", "celeriac.api")
+    for kind, expected in (
+        (Kind.CODE, ["celeriac.api", "celeriac.code"]),
+        (Kind.API, ["celeriac.code", "celeriac.api"]),
+    ):
+        attempt = Attempt("id", 1, 1, kind, 0, SPEC)
+        report = attempts_module._Report(attempt, Outcome(), Ending.COUNTED, "one@test", 1.0, 7)
+        wanted = runner._wanted(report, cast(Thread, thread), clock())
+        assert wanted is not None
+        assert (wanted.queues, wanted.number, wanted.worker) == (expected, 7, "one@test")
+        assert wanted.lease_until_ms == clock() + 2_500
+        assert runner._wanted(report, cast(Thread, Takes()), clock()) is None

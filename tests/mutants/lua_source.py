@@ -156,3 +156,41 @@ def _arguments(tokens: list[_Token], opening: int, closing: int) -> list[tuple[i
     if first < closing:
         found.append((tokens[first].start, tokens[closing - 1].end))
     return found
+
+
+# --- blocks: what runs together ----------------------------------------------------------------------
+
+
+def blocks_of(source: str) -> list[tuple[int, int]]:
+    """Start and end of the body of each function, branch and loop of a script, the outermost first."""
+    found: list[tuple[int, int]] = []
+    opened: list[int] = []
+    tokens = _tokens(source)
+    for place, token in enumerate(tokens):
+        if token.text in ("end", "else", "elseif", "until") and opened:
+            found.append((opened.pop(), token.start))
+        if token.text in ("then", "else", "do", "repeat"):
+            opened.append(token.end)
+        elif token.text == "function":
+            opening = next(at for at in range(place, len(tokens)) if tokens[at].text == "(")
+            opened.append(tokens[_closing(tokens, opening)].end)
+    return sorted(found)
+
+
+def with_marks(source: str, number: int, *, is_library: bool) -> str:
+    """The script with a line in the server's log at the start of each block: the script's number, and the place.
+
+    The outermost block of a script that is no library has the place 0.
+    """
+    for start, _ in reversed(blocks_of(source)):
+        source = f"{source[:start]} {_mark(number, start)} {source[start:]}"
+    return source if is_library else f"{_mark(number, 0)}\n{source}"
+
+
+def _mark(number: int, place: int) -> str:
+    return f"redis.log(redis.LOG_WARNING, 'block {number} {place}')"
+
+
+def block_around(source: str, place: int) -> int:
+    """The start of the innermost block around a place, 0 for the outermost statements."""
+    return max((start for start, end in blocks_of(source) if start <= place < end), default=0)

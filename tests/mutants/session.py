@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
@@ -31,6 +31,8 @@ from typing import Any
 import pytest
 
 from app.store import scripts
+from tests import servers
+from tests.mutants import lua_source
 from tests.mutants.mutant import Mutant
 
 #: Exit statuses of a forked process.
@@ -80,8 +82,7 @@ class Mutation:
     def __init__(self, job: dict[str, Any]) -> None:
         self._mutants = [Mutant(**each) for each in job["mutants"]]
         self._is_lua = self._mutants[0].path.endswith(".lua")
-        paths = set() if self._is_lua else {each.path for each in self._mutants}
-        self._files = {str(Path(path).resolve()): path for path in paths}
+        self._paths = sorted({each.path for each in self._mutants})
         self._results = Path(job["results"])
         self._slow_seconds = job["slow_seconds"]
         self._budget_seconds = job["budget_seconds"] or math.inf
@@ -94,7 +95,7 @@ class Mutation:
         sys.dont_write_bytecode = True
         items = [item for item in session.items if not item.get_closest_marker("alone")]
         tests = self._without_a_mutant(items)
-        loaded = {path: Loaded(Path(path)) for path in self._files.values()}
+        loaded = {path: Loaded(Path(path)) for path in self._paths if not self._is_lua}
         gc.freeze()
         for mutant in self._mutants:
             started = time.monotonic()
@@ -116,13 +117,22 @@ class Mutation:
     def _without_a_mutant(self, items: list[pytest.Item]) -> list[Test]:
         """The tests that pass and are not too slow, the fastest first."""
         facts_file = self._results.with_suffix(".facts")
+        sources = {path: Path(path).read_bytes() for path in self._paths}
+        log = self._results.with_suffix(".log")
 
         def run() -> int:
+            if self._is_lua:
+                _have_scripts_tell(self._paths, log)
             facts = [self._facts_of(item, items[place + 1 : place + 2]) for place, item in enumerate(items)]
             facts_file.write_text(json.dumps(facts))
             return SURVIVED
 
-        status = _in_a_process(run, None)
+        try:
+            status = _in_a_process(run, None)
+        finally:
+            for path, source in sources.items():
+                Path(path).write_bytes(source)
+            log.unlink(missing_ok=True)
         if status != SURVIVED:
             raise RuntimeError(f"the run without a mutant ended with {status}")
         tests, left_out = [], []
@@ -138,22 +148,29 @@ class Mutation:
 
     def _facts_of(self, item: pytest.Item, following: list[pytest.Item]) -> tuple[bool, float, list[str]]:
         began = time.perf_counter()
-        with _Watched(self._files, self._slow_seconds) as used:
+        log = self._results.with_suffix(".log")
+        watched = _Blocks(self._paths, log) if self._is_lua else _Lines(self._paths, self._slow_seconds)
+        with watched as used:
             passed = _passes(item, following[0] if following else None)
         return passed, time.perf_counter() - began, sorted(used)
 
     # --- with a mutant
 
     def _covering(self, mutant: Mutant, tests: list[Test]) -> list[Test]:
-        """The tests that use what the mutant changes; all if none seems to, since a process of theirs may."""
+        """The tests that use what the mutant changes. If none seems to, those of Python all may, in a process of theirs."""
         wanted = self._uses(mutant)
-        chosen = [test for test in tests if wanted & test.used] or tests
+        chosen = [test for test in tests if wanted & test.used] or ([] if self._is_lua else tests)
         return sorted(chosen, key=lambda test: -self._killers.get(test.item.nodeid, 0.0))
 
     def _uses(self, mutant: Mutant) -> set[str]:
         """One of these a test uses that runs what the mutant changes."""
         if self._is_lua:
-            return _scripts_with(Path(mutant.path), mutant.first)
+            path = Path(mutant.path)
+            source = path.read_bytes()
+            block = lua_source.block_around(source.decode(), len(source[: mutant.start].decode()))
+            if path.stem == "_lib" and not block:
+                return _scripts_with(path, mutant.first)
+            return {f"{mutant.path}:{block}"}
         return {f"{mutant.path}:{line}" for line in range(mutant.first, mutant.last + 1)}
 
     def _judge(self, mutant: Mutant, tests: list[Test], loaded: Loaded | None) -> tuple[str, str]:
@@ -271,21 +288,17 @@ def _kill_children() -> None:
 # --- what a test uses
 
 
-class _Watched:
-    """What runs in the block: the lines of these Python files (absolute path: path in the repository) as "path:line".
-    If there are none: the Lua scripts that are called. A test that takes longer than `seconds` is skipped."""
+class _Lines:
+    """The lines of these Python files that run in the block, as "path:line". A test that takes too long is skipped."""
 
-    def __init__(self, files: dict[str, str], seconds: float) -> None:
-        self._files = files
+    def __init__(self, paths: Sequence[str], seconds: float) -> None:
+        self._paths = {str(Path(path).resolve()): path for path in paths}
         self._deadline = time.monotonic() + seconds
         self._used: set[str] = set()
 
     def __enter__(self) -> set[str]:
-        if self._files:
-            threading.settrace(self._trace)
-            sys.settrace(self._trace)
-        else:
-            _note_scripts(self._used)
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)
         return self._used
 
     def __exit__(self, *_: object) -> None:
@@ -293,7 +306,7 @@ class _Watched:
         threading.settrace(None)  # type: ignore[arg-type]
 
     def _trace(self, frame: FrameType, _event: str, _argument: object) -> Any:
-        path = self._files.get(frame.f_code.co_filename)
+        path = self._paths.get(frame.f_code.co_filename)
         if path is None:
             return None
         if time.monotonic() > self._deadline:
@@ -302,8 +315,52 @@ class _Watched:
         return self._line
 
     def _line(self, frame: FrameType, _event: str, _argument: object) -> Any:
-        self._used.add(f"{self._files[frame.f_code.co_filename]}:{frame.f_lineno}")
+        self._used.add(f"{self._paths[frame.f_code.co_filename]}:{frame.f_lineno}")
         return self._line
+
+
+class _Blocks:
+    """The blocks of scripts that run in the block, as "path:place", and the names of all scripts that are called."""
+
+    def __init__(self, paths: Sequence[str], log: Path) -> None:
+        self._paths = paths
+        self._log = log
+        self._begin = log.stat().st_size if log.exists() else 0
+        self._used: set[str] = set()
+
+    def __enter__(self) -> set[str]:
+        _Noting.used = self._used
+        return self._used
+
+    def __exit__(self, *_: object) -> None:
+        if self._log.exists():
+            with self._log.open() as file:
+                file.seek(self._begin)
+                marks = set(re.findall(r"block (\d+) (\d+)", file.read()))
+            self._used |= {f"{self._paths[int(number)]}:{place}" for number, place in marks}
+
+
+def _have_scripts_tell(paths: Sequence[str], log: Path) -> None:
+    """From now on, scripts tell in a log which of their blocks run, and stores note which scripts they run."""
+    for number, path in enumerate(paths):
+        source = Path(path).read_text()
+        Path(path).write_text(lua_source.with_marks(source, number, is_library=path.endswith("_lib.lua")))
+    start = servers.RedisServer.__init__
+
+    @functools.wraps(start)
+    def logging(self: Any, *arguments: Any) -> None:
+        start(self, *arguments)
+        self._command += ["--logfile", str(log), "--loglevel", "warning"]
+
+    servers.RedisServer.__init__ = logging  # type: ignore[method-assign]
+    init = scripts.Scripts.__init__
+
+    @functools.wraps(init)
+    def noting(self: Any, *arguments: Any) -> None:
+        init(self, *arguments)
+        self._scripts = _Noting(self._scripts)
+
+    scripts.Scripts.__init__ = noting  # type: ignore[method-assign]
 
 
 class _Noting(dict[str, Any]):
@@ -314,20 +371,6 @@ class _Noting(dict[str, Any]):
     def __getitem__(self, name: str) -> Any:
         self.used.add(name)
         return super().__getitem__(name)
-
-
-def _note_scripts(used: set[str]) -> None:
-    """From now on, note the names of the scripts that stores run."""
-    if not hasattr(_Noting, "used"):
-        init = scripts.Scripts.__init__
-
-        @functools.wraps(init)
-        def noting(self: Any, *arguments: Any) -> None:
-            init(self, *arguments)
-            self._scripts = _Noting(self._scripts)
-
-        scripts.Scripts.__init__ = noting  # type: ignore[method-assign]
-    _Noting.used = used
 
 
 @functools.cache

@@ -117,6 +117,27 @@ def test_a_wrong_zone_is_told_before_an_expression_that_never_matches() -> None:
         Cron.parse("0 0 30 2 *", "UTC", now=now)
 
 
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("30 */10 * * * *", "2026-02-02 13:10:30"),  # the same hour
+        ("30 15 */6 * * *", "2026-02-02 18:15:30"),  # a later hour
+        ("30 15 10 * * *", "2026-02-03 10:15:30"),  # another day
+        ("0 0 * * 6", "2026-02-07 00:00:00"),
+        ("0 0 * * 0", "2026-02-08 00:00:00"),
+    ],
+)
+def test_the_next_time_has_the_first_of_each_smaller_unit(expression: str, expected: str) -> None:
+    monday = datetime(2026, 2, 2, 13, 3, 10, tzinfo=UTC)
+    assert Cron(expression, "UTC").next_after(monday) == datetime.fromisoformat(f"{expected}+00:00")
+
+
+def test_a_century_has_a_leap_day_once_in_four() -> None:
+    leap_day = Cron("0 0 29 2 *", "UTC")
+    for year, expected in ((1999, 2000), (2001, 2004), (2097, 2104), (2399, 2400)):
+        assert leap_day.next_after(datetime(year, 3, 1, tzinfo=UTC)) == datetime(expected, 2, 29, tzinfo=UTC)
+
+
 def test_the_fifth_weekday_of_a_month_is_not_its_last() -> None:
     february = datetime(2026, 2, 1, tzinfo=UTC)
     assert Cron("0 0 * * 1#5", "UTC").next_after(february) == datetime(2026, 3, 30, tzinfo=UTC)

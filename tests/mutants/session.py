@@ -157,7 +157,7 @@ class Mutation:
     # --- with a mutant
 
     def _covering(self, mutant: Mutant, tests: list[Test]) -> list[Test]:
-        """The tests that use what the mutant changes. If none seems to, those of Python all may, in a process of theirs."""
+        """The tests that use what the mutant changes. If none seems to, all of Python might, in a process of theirs."""
         wanted = self._uses(mutant)
         chosen = [test for test in tests if wanted & test.used] or ([] if self._is_lua else tests)
         return sorted(chosen, key=lambda test: -self._killers.get(test.item.nodeid, 0.0))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 #: What uses the scripts; not the tests of connections, nor those that kill processes.
 _STORE_SUBJECTS = """
     admission api_keys audit batches bulk deliveries expiry failures finish_steps histogram history liveness next_task
-    paging programs recovery retention schedule_races schedules scripts small_tasks stats tasks machine schedule_machine
+    paging programs recovery retention schedule_races schedules scripts small_tasks stats tasks transitions
+    machine schedule_machine
 """
 STORE = tuple(f"tests/store/test_{subject}.py" for subject in _STORE_SUBJECTS.split())
 
@@ -43,7 +44,7 @@ COVERING: dict[str, tuple[str, ...]] = {
     "app/domain/outcome.py": ("tests/worker/test_execute.py", "tests/store/test_tasks.py"),
     "app/domain/quota.py": ("tests/domain/test_quota.py",),
     "app/domain/retry.py": ("tests/domain/test_retry.py",),
-    "app/domain/status.py": ("tests/domain/test_status.py", "tests/store/test_machine.py"),
+    "app/domain/status.py": ("tests/domain/test_status.py", "tests/store/test_transitions.py"),
     "app/store/lua": (*STORE, "tests/api/test_list_errors.py", "tests/api/test_alerts.py", "tests/api/test_events.py"),
     "tasks/attempts.py": (
         "tests/worker/test_execute.py",

@@ -47,6 +47,7 @@ COVERING: dict[str, tuple[str, ...]] = {
     "app/domain/status.py": ("tests/domain/test_status.py", "tests/store/test_transitions.py"),
     "app/store/lua": (*STORE, "tests/api/test_list_errors.py", "tests/api/test_alerts.py", "tests/api/test_events.py"),
     "tasks/attempts.py": (
+        "tests/worker/test_attempts.py",
         "tests/worker/test_execute.py",
         "tests/worker/test_next_task.py",
         "tests/worker/test_claim.py",
@@ -67,6 +68,8 @@ COVERING: dict[str, tuple[str, ...]] = {
         "tests/worker/test_executor_defects.py",
         "tests/http",
     ),
+    "sandbox/protocol.py": ("tests/box/test_reply.py", "tests/box/test_hostile_child.py"),
+    "sandbox/reply.py": ("tests/box/test_reply.py", "tests/box/test_hostile_child.py"),
     "sandbox": (
         "tests/box/test_limits.py",
         "tests/box/test_exits_and_arguments.py",

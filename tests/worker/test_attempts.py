@@ -163,6 +163,13 @@ def test_a_stop_counts_by_its_cause(
     assert outcome.stopped == (stopped and ending is Ending.COUNTED)
 
 
+@pytest.mark.parametrize("name", ["GIVEN_BACK", "COULD_NOT_RUN", "CALL_BROKE_OFF", "LEASE_LOST"])
+def test_a_failure_of_the_service_is_that_of_a_lost_worker(name: str) -> None:
+    failure = getattr(attempts_module, name)
+    assert failure.type == "WorkerLostError"
+    assert failure.message.startswith("the worker ")
+
+
 # --- what the end of an attempt writes --------------------------------------------------------------
 
 

@@ -247,6 +247,12 @@ def test_problems_are_read_up_to_a_bound() -> None:
     assert found[0] == Problem("SyntaxError", "m" * 4_000, 2, 5)
 
 
+@pytest.mark.parametrize("type_", ["SyntaxError", "SecurityError", "NameError", "TypeError"])
+def test_what_a_check_may_find(type_: str) -> None:
+    found = [{"type": type_, "message": "m", "line": None, "column": 0}]
+    assert read_problems(json.dumps(found).encode()) == [Problem(type_, "m", None, None)]
+
+
 @pytest.mark.parametrize("found", [{}, [[]], [{"type": "ValueError", "message": "", "line": 1, "column": 1}], [{}], 1])
 def test_problems_of_another_form_are_forged(found: object) -> None:
     with pytest.raises(Forged):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -217,6 +218,21 @@ def test_the_lease_is_as_long_as_it_was_set(store: Store, make_runner: MakeRunne
     assert seen == [[], [task_id]]
 
 
+def test_the_duration_is_told_in_milliseconds(store: Store, make_runner: MakeRunner, clock: VirtualClock) -> None:
+    def take_a_while() -> Outcome:
+        begun = time.perf_counter()
+        while time.perf_counter() - begun < 0.02:
+            pass
+        return Outcome()
+
+    task_id = created(store, clock())
+    make_runner(take_a_while).run(task_id, "one@test")
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert task.duration_ms is not None
+    assert 20 <= task.duration_ms < 20_000
+
+
 # --- a report that Redis does not take --------------------------------------------------------------
 
 
@@ -228,6 +244,15 @@ def test_a_report_is_tried_a_bounded_number_of_times(
     assert make_runner(tasks=away).run(created(store, clock()), "one@test", Takes("celeriac.code")) == status
     assert len(away.numbers) >= min(times_away + 1, 3)
     assert len(set(away.numbers[: times_away + 1])) == 1, "it is the same call, however often it is tried"
+
+
+def test_there_is_a_pause_between_the_tries(
+    store: Store, make_runner: MakeRunner, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts_module, "REPORT_PAUSE_SECONDS", 0.02)
+    begun = time.monotonic()
+    assert make_runner(tasks=OftenAway(store.tasks, 2)).run(created(store, clock()), "one@test") == "succeeded"
+    assert time.monotonic() - begun >= 0.04
 
 
 @pytest.mark.parametrize(("has_begun", "lease_seconds", "tries"), [(False, 0.01, 3), (True, 60, 3), (True, 0.01, 1)])

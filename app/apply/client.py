@@ -12,6 +12,8 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from app.apply.printable import printable
+
 TIMEOUT_SECONDS = 30.0
 MAX_ANSWER_BYTES = 16_777_216
 PAGE = 200
@@ -19,6 +21,8 @@ PAGE = 200
 TRY_AGAIN = (429, 503)
 MOST_TRIES = 5
 MOST_SECONDS = 30.0
+MOST_PAGES = 5_000
+NOT_OURS = "is this the URL of Celeriac?"
 
 
 class ServiceError(Exception):
@@ -49,11 +53,13 @@ class ServiceClient:
     def schedules(self) -> Iterator[dict[str, Any]]:
         """All scheduled tasks, as they are listed."""
         cursor = None
-        while True:
+        for _ in range(MOST_PAGES):
             query = {"limit": PAGE} | ({"cursor": cursor} if cursor else {})
             page = self.call("GET", f"/api/scheduled-tasks?{urlencode(query)}")
+            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+                raise ServiceError(f"the answer is not a list of scheduled tasks: {NOT_OURS}")
             yield from page["items"]
-            cursor = page["next_cursor"]
+            cursor = page.get("next_cursor")
             if cursor is None:
                 return
 
@@ -117,7 +123,7 @@ def _parsed(answer: bytes) -> Any:
     try:
         return json.loads(answer)
     except ValueError:
-        raise ServiceError("the answer is not JSON: is this the URL of Celeriac?") from None
+        raise ServiceError(f"the answer is not JSON: {NOT_OURS}") from None
 
 
 def _reason(status: int, answer: bytes) -> str:
@@ -126,5 +132,5 @@ def _reason(status: int, answer: bytes) -> str:
         wrong = [f"{each['field']} {each['message']}" for each in problem.get("errors", [])]
         text = "; ".join([str(problem["detail"]), *wrong])
     except (ValueError, KeyError, TypeError, AttributeError):
-        text = "is this the URL of Celeriac?"
-    return f"{status}: {text[:2_000]}"
+        text = NOT_OURS
+    return f"{status}: {printable(text[:2_000])}"

@@ -21,6 +21,7 @@ from app.apply.client import ServiceClient, ServiceError
 from app.apply.documents import HIDDEN, Declared, Invalid, read_files
 from app.apply.plan import Act, Step, lines_of, make_plan, shown, spec_of
 from app.apply.reading import write_yaml
+from app.domain.errors import InvalidSpec
 from app.launch.command_name import command_name
 from app.settings import is_loopback
 
@@ -109,6 +110,8 @@ def _run(act: Callable[[], int]) -> int:
     except Invalid as error:
         for problem in error.problems:
             _say(f"{command_name()}: {problem}")
+    except InvalidSpec as error:
+        _say(f"{command_name()}: the service is of another version; it has what this one does not know: {error}")
     except (ServiceError, _Refused) as error:
         _say(f"{command_name()}: {error}")
     except OSError as error:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.apply.documents import HIDDEN, Declared
+from app.apply.printable import printable
 from app.domain.cron.cron import EXAMPLE_ID, Cron
 from app.domain.fields import secret_names
 from app.domain.spec import ScheduleSpec, kept_fields, parse_schedule
@@ -142,7 +143,7 @@ def _default(name: str) -> Any:
 
 def lines_of(step: Step) -> Iterator[str]:
     """A step for people."""
-    yield f"{step.act} {_safe(step.key)}" + {Act.CREATE: " (new)", Act.DELETE: " (deleted)"}.get(step.act, "")
+    yield f"{step.act} {printable(step.key)}" + {Act.CREATE: " (new)", Act.DELETE: " (deleted)"}.get(step.act, "")
     for each in step.fields:
         yield from _lines_of_field(each)
     if step.pause is not None:
@@ -157,16 +158,11 @@ def _lines_of_field(changed: Field) -> Iterator[str]:
         yield f"    {changed.name}:"
         for line in difflib.unified_diff(before.splitlines(), after.splitlines(), n=2, lineterm=""):
             if not line.startswith(("---", "+++")):
-                yield f"      {_safe(line)}"
+                yield f"      {printable(line)}"
         return
     texts = ["" if value is None else json.dumps(value, ensure_ascii=False) for value in (before, after)]
     yield f"    {changed.name}: {_change(*texts)}"
 
 
 def _change(before: str, after: str) -> str:
-    return _safe(after if not before else f"{before} -> {after or 'none'}")
-
-
-def _safe(text: str) -> str:
-    """Text that can't do anything to a terminal."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return printable(after if not before else f"{before} -> {after or 'none'}")

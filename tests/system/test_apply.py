@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import redis
@@ -14,7 +16,7 @@ from app.apply import command
 from app.apply.client import ServiceClient, ServiceError
 from app.apply.documents import Invalid, read_files
 from app.apply.reading import BadFile, read_json, read_yaml, write_yaml
-from tests.servers import RedisServer, throw_away_redis
+from tests.servers import HttpTarget, RedisServer, throw_away_redis
 from tests.system import Started
 
 NOW_MS = 1_795_422_600_000
@@ -289,6 +291,77 @@ def test_key_goes_nowhere_but_to_the_service(run: Run, folder: Path, monkeypatch
 def test_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ServiceError, match="must be like"):
         ServiceClient(url, "")
+
+
+# --- a service that is none --------------------------------------------------------------------------
+
+
+class Strange(http.server.BaseHTTPRequestHandler):
+    """Answers with what the path of the base URL says, and remembers the requests."""
+
+    seen: ClassVar[list[tuple[str, str]]] = []
+
+    def do_GET(self) -> None:
+        kind = self.path.split("/")[1]
+        self.seen.append((self.path, self.headers.get("Authorization", "")))
+        status, head, body = {
+            "page": (200, {}, b"<html>hello</html>"),
+            "json": (200, {}, b'{"hello": 1}'),
+            "elsewhere": (302, {"Location": "/json/stolen"}, b""),
+            "large": (200, {}, b" " * 16_777_217),
+            "rude": (400, {}, b'{"detail": "\\u001b[2J\\u202eno"}'),
+            "busy": (429, {"Retry-After": "3"}, b"{}"),
+        }[kind]
+        if kind == "busy" and len(self.seen) > 2:
+            status, body = 200, b'{"items": [], "next_cursor": null}'
+        self.send_response(status)
+        for name, value in head.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):  # the caller has hung up
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def strange() -> Iterator[HttpTarget]:
+    """A server that is not Celeriac."""
+    Strange.seen.clear()
+    with HttpTarget(Strange).serving() as target:
+        yield target
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("page", "the answer is not JSON: is this the URL of Celeriac?"),
+        ("json", "the answer is not a list of scheduled tasks: is this the URL of Celeriac?"),
+        ("elsewhere", "302: is this the URL of Celeriac?"),
+        ("large", "the answer is too large"),
+        ("rude", "400: \\x1b[2J\\u202eno"),
+    ],
+)
+def test_answer_of_something_else_is_told_in_a_sentence(kind: str, sentence: str, strange: HttpTarget) -> None:
+    client = ServiceClient(f"{strange.url}/{kind}", KEY)
+    with pytest.raises(ServiceError) as caught:
+        list(client.schedules())
+    assert str(caught.value) == sentence
+    assert len(Strange.seen) == 1  # no redirect is followed: the key goes nowhere else
+
+
+def test_busy_service_is_asked_again_when_it_says(strange: HttpTarget) -> None:
+    pauses: list[float] = []
+    assert list(ServiceClient(f"{strange.url}/busy", KEY, sleep=pauses.append).schedules()) == []
+    assert pauses == [3.0, 3.0]
+
+
+def test_service_that_is_not_there_is_named(run: Run) -> None:
+    status, _, err = run("export", "--url", "http://127.0.0.1:1")
+    assert status == 1
+    assert err.startswith("start.py: http://127.0.0.1:1 can't be reached: ")
 
 
 # --- there and back ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -38,7 +39,7 @@ from tests.conftest import VirtualClock
 from tests.redis_acl import PASSWORD, documented_rule, refusals
 from tests.servers import RedisServer, throw_away_redis
 from tests.store.making import SUCCEEDED, claimed, created, scheduled
-from tests.system import ROOT, needs_no_local_redis
+from tests.system import ROOT, needs_no_local_redis, wait_until
 
 Run = Callable[..., "tuple[int, str, str]"]
 HEAD = Head(created_at="2026-11-28T12:00:00Z", version="0.1.0", server="valkey 9.1", form="1")
@@ -304,6 +305,20 @@ def test_process_that_starts_during_a_restore_ends_with_a_sentence(other: RedisS
     )
     assert answer.returncode == 76
     assert answer.stderr.startswith("start.py: a backup is being restored into this Redis; nothing was changed")
+
+
+def test_backup_that_is_stopped_leaves_nothing_behind(own_server: RedisServer, tmp_path: Path) -> None:
+    own_server.send_signal(signal.SIGSTOP)
+    command = [sys.executable, str(ROOT / "start.py"), "backup", str(tmp_path / "b")]
+    process = subprocess.Popen(command, env={**os.environ, "REDIS_URL": own_server.url}, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: list(tmp_path.iterdir()), 60, "the file that is being written")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- rights ------------------------------------------------------------------------------------------

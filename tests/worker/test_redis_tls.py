@@ -15,6 +15,8 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from app.domain.errors import Unavailable
+from app.launch.backup import command
+from app.launch.backup.file import BackupFile
 from app.settings import SettingsError, read_settings
 from app.store.client import connect
 from app.store.store import Store
@@ -199,3 +201,13 @@ def test_a_bad_option_is_refused_at_start(
     monkeypatch.setenv("REDIS_URL", f"{start}?{query}")
     with pytest.raises(SettingsError, match=f"REDIS_URL {problem}"):
         read_settings()
+
+
+def test_a_backup_of_one_database_comes_by_tls(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", server.url(server.query))
+    with redis.Redis.from_url(server.url(server.query)) as raw:
+        raw.set("celeriac:seq", 7)
+        assert command.backup([str(tmp_path / "b")]) == 0
+        raw.flushdb()
+    with BackupFile(tmp_path / "b") as backup:
+        assert [tuple(words) for words in backup.commands()] == [(b"SET", b"celeriac:seq", b"7")]

@@ -49,7 +49,7 @@ def service(redis_program_path: Path, tmp_path_factory: pytest.TempPathFactory) 
         settings = {"REDIS_URL": server.url, "API_KEYS": f"ci:write:{KEY}", "API_PROCESSES": "1"}
         started = Started(tmp_path_factory.mktemp("apply"), "api", **settings)
         try:
-            started.wait_until_ready("/health/live")
+            started.wait_until_ready("/health/live", seconds=120)
             started.redis = server  # type: ignore[attr-defined]
             yield started
         finally:

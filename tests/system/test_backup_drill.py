@@ -108,14 +108,14 @@ def drill(target: CountingTarget, tmp_path_factory: pytest.TempPathFactory) -> D
     var, file, drill = folder / "var", folder / "backup", Drill()
     started = Started(var, CALLBACK_SECRETS=CALLBACK_SECRET)
     try:
-        started.wait_for("Try it:", seconds=60)
+        started.wait_for("Try it:", seconds=120)
         drill.schedules_before = _schedules(started, target)
         load = Load(started, target)
         time.sleep(LOAD_SECONDS)  # not a wait for something: how long the load lasts
         drill.before = set(load.accepted)
         _command("backup", str(file), VAR_DIR=str(var))
         load.stop()
-        assert started.end(signal.SIGTERM) == 0
+        assert started.end(signal.SIGTERM, seconds=30) == 0
     finally:
         started.clean_up()
     drill.calls_until = len(target.calls)
@@ -125,13 +125,13 @@ def drill(target: CountingTarget, tmp_path_factory: pytest.TempPathFactory) -> D
     drill.wrong_keys = _wrong_keys(var)
     started = Started(var, CALLBACK_SECRETS=CALLBACK_SECRET)
     try:
-        started.wait_for("Try it:", seconds=60)
-        wait_until(lambda: _are_finished(started, drill.unfinished), 60, "the end of what had not finished")
+        started.wait_for("Try it:", seconds=120)
+        wait_until(lambda: _are_finished(started, drill.unfinished), 120, "the end of what had not finished")
         pending = "/api/deliveries?status=pending&limit=1"
-        wait_until(lambda: started.get(pending)["items"] == [], 60, "the last callback")
+        wait_until(lambda: started.get(pending)["items"] == [], 120, "the last callback")
         drill.after = _export(started)
         drill.schedules_after = {key: _schedule(started, key) for key in drill.schedules_before}
-        assert started.end(signal.SIGTERM) == 0
+        assert started.end(signal.SIGTERM, seconds=30) == 0
     finally:
         started.clean_up()
     return drill
@@ -152,7 +152,7 @@ def _schedules(started: Started, target: CountingTarget) -> dict[str, Any]:
         started.call("PUT", f"/api/scheduled-tasks/by-key/{key}", {**body, "name": key})
     found = {key: _schedule(started, key) for key in ("ticking", "paused")}
     started.call("POST", f"/api/scheduled-tasks/{found['paused']['id']}/pause")
-    wait_until(lambda: _schedule(started, "ticking")["run_count"] > 0, 20, "a firing")
+    wait_until(lambda: _schedule(started, "ticking")["run_count"] > 0, 60, "a firing")
     return {key: _schedule(started, key) for key in found}
 
 

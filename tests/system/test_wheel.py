@@ -160,7 +160,7 @@ def test_command_runs_a_task_of_each_kind_and_type(celeriac: str, tmp_path: Path
     home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
     started = Started(None, program=[celeriac], **home)
     try:
-        started.wait_for("Try it:", seconds=60)
+        started.wait_for("Try it:", seconds=120)
         call = {"api_url": f"http://127.0.0.1:{started.port}/health/live"}
         for body in (CODE, call):
             for timing in ({}, {"task_type": "delayed", "delay_seconds": 0.5}):
@@ -170,20 +170,26 @@ def test_command_runs_a_task_of_each_kind_and_type(celeriac: str, tmp_path: Path
         assert (tmp_path / "state" / "celeriac" / "appendonlydir").is_dir()
         keys = run(celeriac, "keys", "list", **home)
         assert keys == ""
-        assert started.end(signal.SIGTERM) == 0
+        assert started.end(signal.SIGTERM, seconds=30) == 0
     finally:
         started.clean_up()
 
 
 def _finished(started: Started, body: dict[str, Any]) -> Any:
-    task = started.post("/api/tasks", body)
-    return started.get(f"/api/tasks/{task['id']}?wait=4")
+    return _ended(started, started.post("/api/tasks", body)["id"])
 
 
 def _fired(started: Started, schedule_id: str) -> Any:
     path = f"/api/scheduled-tasks/{schedule_id}/tasks?limit=1"
-    wait_until(lambda: started.get(path)["items"], 20, "a firing")
-    return started.get(f"/api/tasks/{started.get(path)['items'][0]['id']}?wait=4")
+    wait_until(lambda: started.get(path)["items"], 60, "a firing")
+    return _ended(started, started.get(path)["items"][0]["id"])
+
+
+def _ended(started: Started, task_id: str) -> Any:
+    """The task, once it has finished."""
+    path = f"/api/tasks/{task_id}?wait=3"
+    wait_until(lambda: started.get(path)["finished_at"], 60, "the end of a task")
+    return started.get(path)
 
 
 # --- where its data is -------------------------------------------------------------------------------

@@ -67,14 +67,18 @@ local function number(text) return tonumber(text or '0') end
 
 local crowded = {}  -- firing lists with too many records
 local counted = {}  -- what to add to the totals, by name
+local created_at = {}  -- how many firings of each ms have created their task
 
 local function note(name, number) counted[name] = (counted[name] or 0) + number end
 
-local function note_created(firing)
-  local late_ms = math.max(0, tonumber(now_ms) - tonumber(firing[FIRING.at_ms]))
-  note('firing:created', 1)
-  note('late:' .. bucket(late_ms), 1)
-  note('lateness', late_ms)
+-- Notes the created tasks with their lateness. Thousands of firings may have the same time.
+local function note_created()
+  for at_ms, number in pairs(created_at) do
+    local late_ms = math.max(0, tonumber(now_ms) - tonumber(at_ms))
+    note('firing:created', number)
+    note('late:' .. bucket(late_ms), number)
+    note('lateness', late_ms * number)
+  end
 end
 
 -- Executes the firings of one schedule. `asked` is its part of the request, `schedule` its record.
@@ -89,7 +93,7 @@ local function take(asked, schedule)
     if most and fired >= most then break end
     if overlap == 'allow' or may_start(last, overlap) then
       create_fired(id, schedule, firing)
-      note_created(firing)
+      created_at[firing[FIRING.at_ms]] = (created_at[firing[FIRING.at_ms]] or 0) + 1
       fired, last = fired + 1, firing[FIRING.task_id]
       record_firing(k, firing[FIRING.at_ms], 'created', last)
     else
@@ -153,6 +157,7 @@ for _, asked in ipairs(request.schedules) do
   end
 end
 flush()
+note_created()
 for name, sum in pairs(counted) do total(name, sum) end
 for _, records in ipairs(crowded) do redis.call('ZREMRANGEBYRANK', records, 0, -RECORDS_KEPT - 1) end
 return taken

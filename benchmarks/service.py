@@ -69,7 +69,9 @@ def part(role: str, redis_url: str, path: Path, settings: Mapping[str, str] = NO
     }
     with running(("start.py", role), env | dict(settings), log) as process:
         wait_for_http(port, "/health/live", process, log)
-        yield Service(port, redis_url, [process.pid, server_pid(redis_url)], log)
+        started = Service(port, redis_url, [process.pid, server_pid(redis_url)], log)
+        with contextlib.closing(started.api):
+            yield started
 
 
 class Api:
@@ -96,6 +98,10 @@ class Api:
         if response.status != status:
             raise RuntimeError(f"{method} {path} was answered with {response.status}: {text[:500]!r}")
         return text
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def wait_until_ready(self) -> None:
         """Wait until everything that tasks need is there."""

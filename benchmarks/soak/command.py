@@ -27,6 +27,8 @@ WARM_UP_SHARE, MOST_WARM_UP_SECONDS = 0.25, 600.0
 MOST_SAMPLE_SECONDS = 10.0
 SAMPLES_PER_BLOCK = 2
 KEPT_SECONDS = 60
+#: Each API process keeps the checks of 1,024 programs, and a worker the code of as many.
+NEW_PROGRAMS = 4_000
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -51,9 +53,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def run(
-    seconds: float, orders_per_second: float, console: Console, kept_seconds: float = KEPT_SECONDS
+    seconds: float,
+    orders_per_second: float,
+    console: Console,
+    kept_seconds: float = KEPT_SECONDS,
+    new_programs: int = NEW_PROGRAMS,
 ) -> dict[str, Any]:
-    """Run the mix for so long, and return the result."""
+    """Run the mix for so long, and return the result. `new_programs`: as for `load`."""
     settings = {
         "RESULT_TTL": str(kept_seconds),
         "DELIVERY_TTL": str(kept_seconds),
@@ -67,7 +73,7 @@ def run(
         server(path / "redis") as redis_url,
         target() as target_url,
         whole_service(redis_url, path, settings) as started,
-        load(started.port, target_url, orders_per_second) as tally,
+        load(started.port, target_url, orders_per_second, new_programs) as tally,
     ):
         samples = _samples(Sampler(started, tally, path), seconds, every, console)
     setup = (

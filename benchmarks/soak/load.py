@@ -82,11 +82,10 @@ class Caller:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=seconds)
         try:
             connection.request("GET", path, headers={"Accept": "text/event-stream"})
-            response = connection.getresponse()
-            if response.status not in (200, 404):
-                self._tally.failed(f"GET {path} was answered with {response.status}")
-            ends_at = time.monotonic() + seconds
-            with contextlib.suppress(TimeoutError):
+            with connection.getresponse() as response, contextlib.suppress(TimeoutError):
+                if response.status not in (200, 404):
+                    self._tally.failed(f"GET {path} was answered with {response.status}")
+                ends_at = time.monotonic() + seconds
                 while time.monotonic() < ends_at and response.read1(65_536):
                     pass
             self._tally.took("stream", seconds)
@@ -112,11 +111,14 @@ def _run_code(caller: Caller, number: int) -> None:
     caller.call("create", "POST", "/api/tasks", _code(number, tags=["soak"]))
 
 
-def _run_new_program(caller: Caller, number: int) -> None:
-    """A program, a name and a tag that no other task has."""
+def _new_program(number: int) -> dict[str, Any]:
+    """A task with a program, a name and a tag that no other task has."""
     program = f"# program {number}\n" + "import json\n\ndef main():\n    return json.dumps([0] * 300)\n" * 3
-    task = {"name": f"new {number}", "tags": [f"only-{number}"], "function_name": "main", "function_code": program}
-    caller.call("create", "POST", "/api/tasks", task)
+    return {"name": f"new {number}", "tags": [f"only-{number}"], "function_name": "main", "function_code": program}
+
+
+def _run_new_program(caller: Caller, number: int) -> None:
+    caller.call("create", "POST", "/api/tasks", _new_program(number))
 
 
 def _fail_with_retries(caller: Caller, number: int) -> None:
@@ -212,13 +214,18 @@ SCHEDULES: Sequence[dict[str, Any]] = (
     {"name": "every two", "task_type": "scheduled", "every_seconds": 2, "api_url": "TARGET", "callback_url": "TARGET"},
 )
 CALLERS, WATCHERS = 3, 2
+PROGRAMS_PER_BATCH = 50
 
 
 @contextlib.contextmanager
-def load(port: int, target_url: str, orders_per_second: float) -> Iterator[Tally]:
-    """Run the mix during the block: `orders_per_second` of CYCLE, readers, watchers and two schedules."""
+def load(port: int, target_url: str, orders_per_second: float, new_programs: int) -> Iterator[Tally]:
+    """Run the mix during the block: `orders_per_second` of CYCLE, readers, watchers and two schedules.
+
+    new_programs: how many programs run before it, so that what is kept of programs is full.
+    """
     tally, stop, numbers = Tally(), threading.Event(), itertools.count(1)
     _create_schedules(port, target_url, tally)
+    _fill_caches(port, target_url, tally, new_programs)
 
     def repeat(cycle: Sequence[Call], pause_seconds: float, start: int) -> None:
         caller = Caller(port, target_url, tally)
@@ -248,6 +255,15 @@ def _create_schedules(port: int, target_url: str, tally: Tally) -> None:
         body = {name: target_url if value == "TARGET" else value for name, value in schedule.items()}
         caller.call("create", "POST", "/api/scheduled-tasks", body)
     caller.close()
+
+
+def _fill_caches(port: int, target_url: str, tally: Tally, new_programs: int) -> None:
+    """Run programs that are all different, on many connections, so that each API process sees its share."""
+    for first in range(0, new_programs, PROGRAMS_PER_BATCH):
+        caller = Caller(port, target_url, tally)
+        tasks = [_new_program(-1 - first - each) for each in range(min(PROGRAMS_PER_BATCH, new_programs - first))]
+        caller.call("batch", "POST", "/api/tasks/batch", {"tasks": tasks})
+        caller.close()
 
 
 def _raise_first(begun: Sequence[Future[None]]) -> None:

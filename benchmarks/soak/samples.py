@@ -48,11 +48,11 @@ class Sort:
 #: The last word of a figure's name -> its sort.
 SORTS: Mapping[str, Sort] = {
     "memory": Sort("MB", 0.02, 0.5),
-    "threads": Sort("", 0.02, 0.5),
-    "descriptors": Sort("", 0.02, 0.5),
+    "threads": Sort("", 0.05, 5.0),
+    "descriptors": Sort("", 0.05, 5.0),
     "keys": Sort("", 0.02),
     "files": Sort("", 0.0, 0.5),
-    "clients": Sort("", 0.05, 0.5),
+    "clients": Sort("", 0.05, 5.0),
     "queued": Sort("tasks", 0.05, 5.0),
     "p50": Sort("ms", 0.10, 0.5),
     "p99": Sort("ms", 0.20, 5.0),

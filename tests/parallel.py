@@ -39,6 +39,7 @@ TOGETHER = (
     "tests/system/test_started.py",
     "tests/worker/test_redis_tls.py",
     "tests/api/test_error_shape.py",
+    "tests/tracing/test_tracing.py",
     "tests/test_architecture.py",
 )
 """Files, or folders of files, whose tests share what takes long, such as a running system.

@@ -64,7 +64,7 @@ class FormStore:
         key = f"{self._keys.form}:lease"
         if self._client.set(key, owner, nx=True, px=LEASE_MS):
             return True
-        return self._client.get(key) == owner and bool(self._client.pexpire(key, LEASE_MS))
+        return self._client.get(key) == owner and bool(self._client.set(key, owner, xx=True, px=LEASE_MS))
 
     def end_lease(self) -> None:
         """Let other processes work on the change. Call this only with the lease."""

@@ -14,7 +14,7 @@ for i = records, #ARGV, 3 do
     for _, renamed in ipairs(change.renamed) do
       local value = redis.call('HGET', k, renamed[1])
       if value then
-        redis.call('HSETNX', k, renamed[2], value)
+        if redis.call('HEXISTS', k, renamed[2]) == 0 then redis.call('HSET', k, renamed[2], value) end
         redis.call('HDEL', k, renamed[1])
       end
     end

@@ -64,7 +64,7 @@ def channel_json(channel: Channel) -> dict[str, Any]:
     """The members of a channel."""
     return {
         "name": channel.name,
-        **shown(channel.fields),
+        **({"error": channel.error} if channel.fields is None else shown(channel.fields)),
         "source": "file" if channel.is_from_file else "api",
         "created_at": _time(channel.created_ms),
         "updated_at": _time(channel.updated_ms),

@@ -615,9 +615,12 @@ class Channel(Model):
     """Where notices go, without its secrets. Which of the optional members it has depends on its kind."""
 
     name: str
-    kind: ChannelKindName = Field(description="The kind of channel.")
-    url: str = Field(description="Of most kinds only the host: the rest is a secret.")
-    language: Literal["en", "zh"] = Field(description="The language of its messages.")
+    error: str | Absent = _sometimes(
+        "Why this version can't use what is stored. The members of its kind are absent then: replace the channel."
+    )
+    kind: ChannelKindName | Absent = _sometimes("The kind of channel.")
+    url: str | Absent = _sometimes("Of most kinds only the host: the rest is a secret.")
+    language: Literal["en", "zh"] | Absent = _sometimes("The language of its messages.")
     secret: Literal["***"] | Absent | None = _sometimes("`***` if it is set, which may be sent back to keep it.")
     chat_id: str | Absent = _sometimes("The chat (`telegram`).")
     username: str | Absent | None = _sometimes("The name to log in with (`email`).")

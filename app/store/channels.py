@@ -73,4 +73,8 @@ class ChannelStore:
 
 
 def _read(name: str, text: str) -> StoredChannel:
-    return StoredChannel(name=name, text=text, **json.loads(text))
+    try:
+        found = json.loads(text)
+        return StoredChannel(name, dict(found["fields"]), int(found["created_ms"]), int(found["updated_ms"]), text)
+    except (ValueError, TypeError, KeyError):  # not one that this version has written: its fields show as wrong
+        return StoredChannel(name, {}, 0, 0, text)

@@ -11,7 +11,7 @@ from app.domain.alerts.rule import MAX_CHANNELS_OF_RULE
 from app.domain.channels import Notice, NoticeType
 from app.domain.channels.parse import NamedChannel, changed_channel, parse_channel
 from app.domain.channels.spec import ChannelFields, check_channel_name, is_channel_name
-from app.domain.errors import Conflict, Full, NotFound, Problem, problem_with
+from app.domain.errors import Conflict, Full, InvalidSpec, NotFound, Problem, problem_with
 from app.store.channels import MAX_CHANNELS, ChannelStore, StoredChannel
 from app.store.deliveries import Delivery, DeliveryStore, NewDelivery
 
@@ -21,13 +21,17 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel. The times of one from CHANNELS_FILE are unknown."""
+    """A channel. The times of one from CHANNELS_FILE are unknown.
+
+    fields: None if what is stored is invalid for this version, which `error` describes: another version has stored it.
+    """
 
     name: str
-    fields: ChannelFields
+    fields: ChannelFields | None
     is_from_file: bool
     created_ms: int | None = None
     updated_ms: int | None = None
+    error: str | None = None
 
 
 class ChannelService:
@@ -125,4 +129,8 @@ class ChannelService:
 
 
 def _channel(stored: StoredChannel) -> Channel:
-    return Channel(stored.name, parse_channel(dict(stored.fields)), False, stored.created_ms, stored.updated_ms)
+    times = (stored.created_ms, stored.updated_ms)
+    try:
+        return Channel(stored.name, parse_channel(dict(stored.fields)), False, *times)
+    except InvalidSpec as error:
+        return Channel(stored.name, None, False, *times, f"this version can't use what is stored: {error}")

@@ -13,7 +13,7 @@ from app.usecases.channels import ChannelService
 from tasks.deliveries.callback import Callback
 from tasks.deliveries.channel import Channel
 from tasks.deliveries.courier import Courier
-from tasks.deliveries.notices import NoticeSender
+from tasks.deliveries.notices import NoticeSender, UnusableChannel
 from tasks.executors.client import address_policy, make_client
 from tasks.http.mail import MailClient
 
@@ -37,7 +37,11 @@ def make_courier(
         if delivery.channel is None:
             return callback
         found = channels.find(delivery.channel)
-        return None if found is None else NoticeSender(found, store.channels, client, mail, settings.public_url)
+        if found is None:
+            return None
+        if found.fields is None:
+            return UnusableChannel(str(found.error))
+        return NoticeSender(found.name, found.fields, store.channels, client, mail, settings.public_url)
 
     return Courier(
         store,

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from app.domain.channels import CHANNEL_KINDS, Notice, Rate, compose, judge
 from app.domain.channels.sending import Answer, HttpMessage, MailMessage, Sending
 from app.domain.channels.sending import Verdict as Judgement
+from app.domain.channels.spec import ChannelFields
 from app.store.channels import ChannelStore
-from app.usecases.channels import Channel
 from app.version import VERSION
 from tasks.deliveries.channel import Notice as Try
 from tasks.deliveries.channel import Verdict
@@ -22,15 +22,35 @@ NOTICE_PAUSES_SECONDS: tuple[float, ...] = (5, 30, 120, 600, 1_800, 3_600, 7_200
 _LASTING = (BlockedAddressError, InvalidURL)
 
 
+class UnusableChannel:
+    """A channel whose stored form this version can't use. Notices wait for it as for one that does not answer."""
+
+    pauses_seconds: Sequence[float] = NOTICE_PAUSES_SECONDS
+
+    def __init__(self, error: str) -> None:
+        self._error = error
+
+    def send(self, notice: Try, cancel: Cancel) -> Verdict:
+        """Say why this try failed."""
+        return Verdict.again(None, self._error)
+
+
 class NoticeSender:
     """Sends notices to one channel, no faster than the service behind it permits. Thread-safe."""
 
     pauses_seconds: Sequence[float] = NOTICE_PAUSES_SECONDS
 
     def __init__(
-        self, channel: Channel, store: ChannelStore, client: HttpClient, mail: MailClient, public_url: str
+        self,
+        name: str,
+        fields: ChannelFields,
+        store: ChannelStore,
+        client: HttpClient,
+        mail: MailClient,
+        public_url: str,
     ) -> None:
-        self._channel = channel
+        self._name = name
+        self._fields = fields
         self._store = store
         self._client = client
         self._mail = mail
@@ -38,10 +58,10 @@ class NoticeSender:
 
     def send(self, notice: Try, cancel: Cancel) -> Verdict:
         """Send the notice, unless the channel has had too many of late: then it is put off, which is no try."""
-        wait_ms = self._store.take_turn(self._channel.name, self._rate, notice.now_ms)
+        wait_ms = self._store.take_turn(self._name, self._rate, notice.now_ms)
         if wait_ms > 0:
             return Verdict.postponed(wait_ms / 1000)
-        fields, delivery = self._channel.fields, notice.delivery
+        fields, delivery = self._fields, notice.delivery
         sending = Sending(delivery.event_id, notice.now_ms)
         message = compose(fields, Notice.from_json(delivery.data or {}), sending, self._public_url)
         try:
@@ -53,7 +73,7 @@ class NoticeSender:
 
     @property
     def _rate(self) -> Rate | None:
-        return CHANNEL_KINDS[self._channel.fields.kind].rate
+        return CHANNEL_KINDS[self._fields.kind].rate
 
     def _answer(self, message: HttpMessage | MailMessage, timeout_seconds: float, cancel: Cancel) -> Answer:
         if isinstance(message, MailMessage):
@@ -69,7 +89,7 @@ class NoticeSender:
             return Verdict.failed(answer.status_code, found.error)
         if found.retry_after_seconds is not None and self._rate is not None:  # others would be refused as well
             until_ms = now_ms + round(found.retry_after_seconds * 1000)
-            self._store.shut(self._channel.name, self._rate, until_ms, now_ms)
+            self._store.shut(self._name, self._rate, until_ms, now_ms)
         return Verdict.again(answer.status_code, found.error, found.retry_after_seconds)
 
 

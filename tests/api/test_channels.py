@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from app.settings import ApiKey, Settings, SettingsError, read_settings
 from app.store.channels import MAX_CHANNELS
@@ -144,3 +146,40 @@ def test_a_wrong_file_stops_the_process_at_start_in_plain_words(tmp_path: Path) 
 def test_a_public_url_is_one(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^PUBLIC_URL must be"):
         read_settings({"PUBLIC_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (
+            '{"fields": {"kind": "pigeon", "url": "https://a.test"}, "created_ms": 1, "updated_ms": 1}',
+            "kind: must be one",
+        ),
+        (
+            f'{{"fields": {{"kind": "slack", "url": 7, "secret": "{TOKEN}"}}, "created_ms": 1, "updated_ms": 1}}',
+            "url: ",
+        ),
+        ('{"later": 1}', "kind: must be one"),
+        ("not JSON", "kind: must be one"),
+    ],
+)
+def test_a_stored_channel_that_is_invalid_here_is_shown_with_its_error(
+    api: Api, store: Store, raw_redis: redis.Redis, text: str, error: str
+) -> None:
+    api.put("/api/channels/good", SLACK)
+    raw_redis.hset(store.keys.channels, "bad", text)
+    bad, good = api.get("/api/channels").get_json()["items"]
+    assert (good["name"], good["kind"], "error" in good) == ("good", "slack", False)
+    assert (bad["name"], "kind" in bad) == ("bad", False)
+    assert bad["error"].startswith(f"this version can't use what is stored: {error}")
+    assert TOKEN not in bad["error"]
+    assert api.get("/api/channels/bad").get_json() == bad
+    assert api.patch("/api/channels/bad", {"language": "zh"}).status_code == 422
+    assert api.put("/api/channels/bad", SLACK).get_json()["kind"] == "slack"
+
+
+def test_what_a_newer_version_adds_to_a_channel_is_ignored(api: Api, store: Store, raw_redis: redis.Redis) -> None:
+    api.put("/api/channels/ops", SLACK)
+    stored = json.loads(str(raw_redis.hget(store.keys.channels, "ops")))
+    raw_redis.hset(store.keys.channels, "ops", json.dumps({**stored, "later": 1}))
+    assert api.get("/api/channels/ops").get_json()["kind"] == "slack"

@@ -55,7 +55,7 @@ function row(channel, refresh) {
   const isOwn = channel.source === "api";
   return h("li", {},
     isOwn ? h("a", { href: address.format({ page: "channels", id: channel.name }), "data-key": channel.name }, channel.name) : h("b", {}, channel.name),
-    h("span", { class: "muted" }, ` ${word("channel", channel.kind)} · ${channel.url} · `, isOwn ? when(channel.updated_at) : t("channels.ofFile")), " ",
+    h("span", { class: "muted" }, channel.error ? ` ${channel.error} · ` : ` ${word("channel", channel.kind)} · ${channel.url} · `, isOwn ? when(channel.updated_at) : t("channels.ofFile")), " ",
     button("test", test), isOwn && button("delete", remove, "danger-quiet"));
 }
 

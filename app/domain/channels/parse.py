@@ -48,7 +48,7 @@ def changed_channel(stored: Mapping[str, Any], changes: Any) -> ChannelFields:
     """
     if not isinstance(changes, dict):
         raise InvalidSpec([Problem("", "must be a JSON object")])
-    is_other = changes.get("kind") not in (None, stored["kind"])
+    is_other = changes.get("kind") not in (None, stored.get("kind"))
     return parse_channel({**({} if is_other else stored), **changes}, stored)
 
 
@@ -96,8 +96,9 @@ def _with_secrets(raw: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str
     values = dict(raw)
     if values.get("secret") == HIDDEN and stored.get("secret") is not None:
         values["secret"] = stored["secret"]
-    if "url" in stored and values.get("url") == _shown_url(stored["url"]):
-        values["url"] = stored["url"]
+    url = stored.get("url")  # of any type, if another version has stored it
+    if isinstance(url, str) and values.get("url") == _shown_url(url):
+        values["url"] = url
     return values
 
 

@@ -75,14 +75,14 @@ class FormWatch:
             pause_seconds = LOOK_SECONDS if is_ready or self._is_ended else CHANGING_LOOK_SECONDS
 
     def _is_ready(self) -> bool:
-        """Look at the form once. True as well if Redis can't be reached: then every call says so by itself."""
+        """Look at the form once. If Redis can't be reached, what was known before holds; at first nothing is wrong."""
         try:
             return self.check()
         except OtherForm as error:  # not a form at all: what is under our key is somebody else's
             self._refuse(error, is_final=True)
             return False
         except Unavailable:
-            return True
+            return self._refusal is None
 
     def check(self) -> bool:
         """Look at the form once, and work on older data for a second at most. Whether the data has our form.

@@ -18,6 +18,7 @@ from typing import Any
 import redis
 
 from app.clock import system_clock
+from app.domain.errors import Unavailable
 from app.domain.ids import new_id
 from app.store.store import Store
 from tests.servers import redis_program, throw_away_redis
@@ -73,6 +74,22 @@ class Spent:
         return f"{ours + of_redis:.1f} s (this process {ours:.1f}, Redis {of_redis:.1f})"
 
 
+def is_current(store: Store) -> bool:
+    """Whether the exclusive steps are done. A busy machine may take longer to answer than a store waits."""
+    try:
+        return store.form.look().is_current
+    except Unavailable:
+        return False
+
+
+def advance(store: Store) -> bool:
+    """Do a part. Whether there is more to do."""
+    try:
+        return store.form.advance(system_clock())
+    except Unavailable:
+        return True
+
+
 def main(number: int) -> None:
     """Fill, change, and print."""
     program = redis_program()
@@ -84,22 +101,17 @@ def main(number: int) -> None:
         client = redis.Redis.from_url(server.url, decode_responses=True)
         fill(client, number)
         before = client.info("memory")["used_memory"]  # type: ignore[index]
-        client.config_set("slowlog-log-slower-than", 0)
-        client.config_set("slowlog-max-len", 100_000)
         store = Store.at(server.url)
         spent = Spent(client)
-        while not store.form.look().is_current:
-            store.form.advance(system_clock())
+        while not is_current(store):
+            advance(store)
         sys.stdout.write(f"{number:,} tasks with as many names: nothing is served for {spent}\n")
         spent = Spent(client)
-        while store.form.advance(system_clock()):
+        while advance(store):
             pass
         sys.stdout.write(f"the rest, while the data is in use: {spent}\n")
-        slowest = max(entry["duration"] for entry in client.slowlog_get(100_000))
         after = client.info("memory")["used_memory"]  # type: ignore[index]
-        sys.stdout.write(
-            f"longest command {slowest / 1000:.1f} ms; memory {before / 1e6:.0f} -> {after / 1e6:.0f} MB\n"
-        )
+        sys.stdout.write(f"memory: {before / 1e6:.0f} MB before, {after / 1e6:.0f} MB after\n")
         store.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import redis
 from app.domain.form import FORM
 from app.launch.redis_location import socket_path
 from app.settings import read_settings
-from tests.servers import wait_until
+from tests.servers import redis_program, throw_away_redis, wait_until
 from tests.system import Started, needs_no_local_redis, needs_proc
 from tests.system.chaos.checks.keys import keys
 from tests.upgrade.scenario import (
@@ -36,7 +37,8 @@ from tests.upgrade.scenario import (
 pytestmark = needs_proc
 
 FOLDER = Path(__file__).parent
-FORMS = range(1, FORM + 1)
+#: The data of each form, and of ours as a newer version of the same form would leave it.
+DATA = (*range(1, FORM + 1), "newer")
 #: What a task that was under way may still have at the end.
 UNFINISHED = {"far"}
 #: Of a scheduled task.
@@ -51,16 +53,20 @@ OLD_FIELDS = {"cpu", "mem"}
 class Upgraded:
     """A service of the present code on the data of an older form."""
 
-    def __init__(self, form: int, folder: Path) -> None:
+    def __init__(self, data: int | str, folder: Path) -> None:
+        form = FORM if data == "newer" else data
         self.facts: dict[str, Any] = json.loads(gzip.decompress((FOLDER / f"form-{form}.json.gz").read_bytes()))
         self.ids: dict[str, str] = self.facts["ids"]
         var = folder / "var"
-        lay_out(gzip.decompress((FOLDER / f"form-{form}.rdb.gz").read_bytes()), var)
+        dump = gzip.decompress((FOLDER / f"form-{form}.rdb.gz").read_bytes())
+        lay_out(with_additions(dump) if data == "newer" else dump, var)
         self.target = Target(is_made=True)
         self.service = Started(var, **SETTINGS, LEASE_SECONDS="5", COUNTDOWN_HORIZON="5")
         self.api = Api(f"http://127.0.0.1:{self.service.port}", self.facts["key"])
         socket = socket_path(read_settings({"VAR_DIR": str(var)}))
         self.raw = redis.Redis.from_url(f"unix://{socket}?db=0", decode_responses=True)
+        last_ms = int(max(self.facts["tasks"]).replace("-", "")[:12], 16)
+        self.minutes = {f"celeriac:minute:{last_ms // 60_000 - ago}" for ago in range(5)}
 
     def task(self, name: str) -> Any:
         """The task as the API shows it."""
@@ -94,7 +100,47 @@ def lay_out(data: bytes, var: Path) -> None:
     (folder / "appendonly.aof.manifest").write_text(manifest)
 
 
-@pytest.fixture(scope="module", params=FORMS)
+def with_additions(dump: bytes) -> bytes:
+    """The dump with more in each record, body and message than this version knows: a newer one may add that."""
+    program = redis_program()
+    assert program is not None
+    with throw_away_redis(program) as server:
+        server.stop()
+        path = server.socket.parent / "dump.rdb"
+        path.write_bytes(dump)
+        server.start()
+        with redis.Redis.from_url(server.url, decode_responses=True) as raw:
+            for name in list(raw.scan_iter(count=1_000)):
+                _add(raw, name)
+            raw.save()
+        return path.read_bytes()
+
+
+RECORDS = re.compile(r"celeriac:(t|s|d|bulk|batch|program|error|apikey):[^:]+")
+BODIES = {"b", "te"}
+
+
+def _add(raw: redis.Redis, name: str) -> None:
+    if RECORDS.fullmatch(name) and raw.type(name) == "hash":
+        raw.hset(name, mapping={"zz": "1", "later_field": "[2]"})
+        record: Any = raw.hgetall(name)
+        for short in BODIES & record.keys():
+            raw.hset(name, short, _more(record[short]))
+    elif name.endswith(":spec") or re.fullmatch("celeriac:worker:.+", name):
+        raw.set(name, _more(str(raw.get(name))), keepttl=True)
+    elif name.startswith("celeriac:celeriac."):  # messages
+        lines: Any = raw.lrange(name, 0, -1)
+        for place, line in enumerate(lines):
+            message = json.loads(line)
+            message["headers"]["later"] = {"a": 1}
+            raw.lset(name, place, _more(json.dumps(message)))
+
+
+def _more(text: str) -> str:
+    return json.dumps({**json.loads(text), "later_field": [3]})
+
+
+@pytest.fixture(scope="module", params=DATA)
 def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
     """A service that has ended what was under way."""
     needs_no_local_redis()
@@ -205,6 +251,8 @@ def test_lists_and_counts_agree(upgraded: Upgraded) -> None:
         assert counted == Counter(task[field] for task in tasks)
     assert len(upgraded.api.all("/api/tasks?name=code%20long")) == 1
     assert len(upgraded.api.all("/api/tasks?tag=a")) == sum("a" in task["tags"] for task in tasks)
+    for minute in set(upgraded.raw.scan_iter("celeriac:minute:*")) & upgraded.minutes:
+        upgraded.raw.delete(minute)  # of before the upgrade: they expire, and are in no total
     assert list(keys(upgraded.raw)) == []
 
 

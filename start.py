@@ -356,13 +356,16 @@ class _Redis:
 def _say_what_is_wrong(url: str) -> None:
     from app.domain.errors import Unavailable
     from app.store.store import Store
-    from app.usecases.redis_checks import warnings
+    from app.usecases.redis_checks import too_old, warnings
 
     try:
         store = Store.at(url, max_connections=1)
-        for sentence in warnings(store.liveness.info()):
-            warn(f"check Redis at {shown_url(url)}: {sentence}")
+        info = store.liveness.info()
         store.close()
+        if (old := too_old(info)) is not None:
+            raise RedisServerError(f"{shown_url(url)} can't be used: {old}")
+        for sentence in warnings(info):
+            warn(f"check Redis at {shown_url(url)}: {sentence}")
     except Unavailable as error:
         warn(f"Redis at {shown_url(url)} can't be asked yet ({error}); starting all the same")
     except ValueError as error:

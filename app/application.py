@@ -21,7 +21,7 @@ from app.launch.serving import close_unread_connections, on_shutdown
 from app.settings import read_settings
 from app.store.store import Store
 from app.tracing import start_tracing
-from app.usecases.redis_checks import log_warnings
+from app.usecases.redis_checks import check_at_start
 from sandbox import Sandbox
 
 
@@ -34,7 +34,7 @@ def build() -> Flask:
     if PARENT_PID not in os.environ:  # else start.py has checked it
         require_key(settings, redis_url)
     store = Store.at(redis_url, max_connections=settings.api_threads)
-    log_warnings(store.liveness)
+    check_at_start(store.liveness)
     # It requires no layers, unlike a worker's: here programs are compiled, and never run.
     sandbox = Sandbox(spare_children=1, runs_programs=False, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()

@@ -29,6 +29,7 @@ from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from app.usecases.form_watch import FormWatch
 from app.usecases.maintenance import Maintenance
+from app.usecases.redis_checks import check_at_start
 from tasks.heartbeat_call import HeartbeatCall
 from tasks.runtime import open_store
 
@@ -57,6 +58,7 @@ class StoreScheduler(Scheduler):
         self._store = open_store(settings, max_connections=4)
         dispatcher = Dispatcher(MessageEncoder(self._store.keys), settings.countdown_horizon)
         self._firing = FiringService(self._store, dispatcher, system_clock)
+        check_at_start(self._store.liveness)
         self._form = FormWatch(self._store.form, system_clock, _end_process)
         try:
             self._form.wait()

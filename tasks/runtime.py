@@ -24,7 +24,7 @@ from app.tracing import start_tracing
 from app.usecases.dispatch import Dispatcher
 from app.usecases.form_watch import FormWatch
 from app.usecases.maintenance import Maintenance
-from app.usecases.redis_checks import log_warnings
+from app.usecases.redis_checks import check_at_start
 from app.version import VERSION
 from tasks.attempts import AttemptRunner
 from tasks.celery_seam.last_fetch import last_fetch
@@ -235,7 +235,7 @@ class _Process:
             if self.runtime is None or self.pid != os.getpid():
                 settings = read_settings()
                 store = open_store(settings, max_connections=identity.concurrency + settings.callback_concurrency + 8)
-                log_warnings(store.liveness)
+                check_at_start(store.liveness)
                 tracing = start_tracing(settings, "celeriac-worker")
                 runtime = Runtime(settings, store, identity, tracing=tracing)
                 runtime.start()  # where this raises, there is nothing to close but what ends with the process

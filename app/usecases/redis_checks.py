@@ -18,16 +18,21 @@ Info = Mapping[str, Any]
 
 def warnings(info: Info) -> list[str]:
     """One sentence for each risk of losing tasks. Empty for the embedded server."""
-    found = []
-    version = str(info.get("redis_version", "0"))
-    if version_of(version) < MIN_VERSION:
-        found.append(f"Redis is version {version}; Celeriac needs 6.2 or newer")
+    found = [] if (old := too_old(info)) is None else [old]
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         found.append(f"maxmemory-policy is {policy}, so Redis may evict tasks; set it to noeviction")
     if not int(info.get("aof_enabled", 0)):
         found.append("appendonly is off, so a crash of Redis loses the latest tasks; set appendonly yes")
     return found
+
+
+def too_old(info: Info) -> str | None:
+    """The sentence for a server that lacks commands which Celeriac needs, or None."""
+    version = str(info.get("redis_version", "0"))
+    if version_of(version) >= MIN_VERSION:
+        return None
+    return f"Redis is version {version}; Celeriac needs {MIN_VERSION[0]}.{MIN_VERSION[1]} or newer"
 
 
 def refusal(info: Info) -> str | None:
@@ -39,14 +44,19 @@ def refusal(info: Info) -> str | None:
     return None
 
 
-def log_warnings(liveness: LivenessStore) -> None:
-    """Log the warnings when a process starts. If Redis does not answer yet, `/health` shows them later."""
+def check_at_start(liveness: LivenessStore) -> None:
+    """Log the warnings when a process starts, and end it if the server is too old.
+
+    If Redis does not answer yet, `/health` shows the warnings later.
+    """
     try:
-        found = warnings(liveness.info())
+        info = liveness.info()
     except Unavailable as error:
         logger.warning("redis can't be reached yet", extra={"action": "redis_away", "reason": str(error)})
         return
-    for sentence in found:
+    if (old := too_old(info)) is not None:
+        raise SystemExit(f"celeriac can't start: {old}")
+    for sentence in warnings(info):
         logger.warning("check the configuration of redis: %s", sentence, extra={"action": "redis_warning"})
 
 

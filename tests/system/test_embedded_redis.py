@@ -21,7 +21,8 @@ from app.launch import embedded_redis, redis_location
 from app.launch.embedded_redis import EmbeddedServer, FolderInUse, RedisServerError, StartStopped
 from app.launch.redis_location import Answer, find_redis_url, ping, shown_url, socket_path
 from app.settings import Settings, read_settings
-from app.usecases.redis_checks import refusal, warnings
+from app.store.store import Store
+from app.usecases.redis_checks import check_at_start, refusal, warnings
 
 Answering = Callable[[bytes], tuple[str, int]]
 
@@ -198,6 +199,13 @@ def test_each_thing_that_is_wrong_is_a_warning() -> None:
         "maxmemory-policy is allkeys-lru, so Redis may evict tasks; set it to noeviction",
         "appendonly is off, so a crash of Redis loses the latest tasks; set appendonly yes",
     ]
+
+
+def test_a_server_that_is_too_old_ends_the_start_in_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.usecases.redis_checks.MIN_VERSION", (99, 1))
+    words = r"^celeriac can't start: Redis is version \d.*; Celeriac needs 99\.1 or newer$"
+    with pytest.raises(SystemExit, match=words):
+        check_at_start(store.liveness)
 
 
 def test_what_takes_no_writes_says_why() -> None:

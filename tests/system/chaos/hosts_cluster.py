@@ -71,11 +71,18 @@ class HostCluster(Cluster):
 
     workers, beats, apis = WORKERS, BEATS, APIS
     services = (FRONT, *REDISES, *SENTINELS)
-    lease_seconds = LEASE_SECONDS
     skew_ms = (max(CLOCKS.values()) - min(CLOCKS.values())) * 1000
 
-    def __init__(self, redis_program: Path, proxy_program: Path, folder: Path, logs: Path) -> None:
+    def __init__(
+        self,
+        redis_program: Path,
+        proxy_program: Path,
+        folder: Path,
+        logs: Path,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         super().__init__()
+        self.lease_seconds = lease_seconds
         self._redis, self._haproxy = redis_program, proxy_program
         self._logs = logs
         self._tls = folder / "certificates"
@@ -175,7 +182,7 @@ class HostCluster(Cluster):
         env = {
             **SETTINGS,
             **environment(ahead_seconds),
-            "LEASE_SECONDS": f"{LEASE_SECONDS:g}",
+            "LEASE_SECONDS": f"{self.lease_seconds:g}",
             "REDIS_URL": self._url(f"celeriac:{PASSWORD}", "/tmp/tls"),
             "VAR_DIR": "/tmp/var",
             "HOST": "0.0.0.0",

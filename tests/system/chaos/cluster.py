@@ -166,6 +166,8 @@ class Cluster(ABC):
     target_address: str
     #: How far the clocks of two members may differ.
     skew_ms = 0.0
+    #: Whether members lose the target of API tasks, too, when they are cut off.
+    has_partitions = False
 
     def __init__(self) -> None:
         self.members: dict[str, Member] = {}

@@ -71,6 +71,7 @@ class HostCluster(Cluster):
 
     workers, beats, apis = WORKERS, BEATS, APIS
     services = (FRONT, *REDISES, *SENTINELS)
+    has_partitions = True
     skew_ms = (max(CLOCKS.values()) - min(CLOCKS.values())) * 1000
 
     def __init__(

@@ -157,6 +157,7 @@ class Run:
             noticed=target.noticed,
             lease_ms=self._cluster.lease_seconds * 1000,
             skew_ms=self._cluster.skew_ms,
+            has_partitions=self._cluster.has_partitions,
             silences=[
                 *self._cluster.redis_silences(),
                 *(silence for name in self._cluster.beats for silence in self._cluster[name].silences()),

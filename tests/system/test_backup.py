@@ -307,6 +307,15 @@ def test_process_that_starts_during_a_restore_ends_with_a_sentence(other: RedisS
     assert answer.stderr.startswith("start.py: a backup is being restored into this Redis; nothing was changed")
 
 
+def test_backup_of_the_wrong_redis_is_no_success(run: Run, own_server: RedisServer, tmp_path: Path) -> None:
+    with redis.Redis.from_url(own_server.url) as raw:
+        raw.set("somebody.else", "x")
+    status, _, err = run("backup", tmp_path / "b", url=own_server.url)
+    assert status == 1
+    assert err.splitlines()[-1].endswith("are REDIS_URL and VAR_DIR those of the service?")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_backup_that_is_stopped_leaves_nothing_behind(own_server: RedisServer, tmp_path: Path) -> None:
     own_server.send_signal(signal.SIGSTOP)
     command = [sys.executable, str(ROOT / "start.py"), "backup", str(tmp_path / "b")]

@@ -127,6 +127,8 @@ def _backup(settings: Settings, options: argparse.Namespace) -> None:
     with _new_file(target) as file, standing_still(settings, target.parent, _say, is_stopped=options.stopped) as client:
         commands = chain.from_iterable(commands for _, commands in read_all(client))
         counts = backup_file.write_backup(file, _head(client), commands)
+        if not counts.keys:
+            raise _Refused("this Redis has no data of Celeriac's: are REDIS_URL and VAR_DIR those of the service?")
         size = file.tell()
     seconds = time.monotonic() - began
     _print(f"wrote {target}: {counts.words}; {size / 1e6:,.1f} MB in {seconds:.1f} s")

@@ -1,8 +1,8 @@
 """A Redis whose data stands still while a backup reads it.
 
-a service that runs     the Redis sends a copy of itself, as to a new replica; a server of ours loads the copy
-an embedded server that nobody runs     it is started for the backup alone, and read itself
-`--stopped`             the Redis itself is read, once nobody uses it; for those that send no copies
+- Of a service that runs: its Redis sends a copy of itself, as to a new replica, and a server of ours loads the copy.
+- Of an embedded server that nobody runs: it is started for the backup alone, and read itself.
+- With `--stopped`: the Redis itself is read, while nobody uses it. This is for those that send no copies.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.ids import firing_id, is_id, new_id
+from app.domain.ids import batch_ids, bulk_task_id, firing_id, first_batch_id, is_id, new_id, time_of
 
 TIMES_MS = st.integers(0, (1 << 48) - 1)
 
@@ -46,6 +46,33 @@ def test_a_firings_id_does_not_change_with_a_new_version() -> None:
     """Two versions of the service may run side by side and must agree on ids."""
     schedule = "019aaf4c-5d40-7000-8000-000000000000"
     assert firing_id(schedule, 1_795_422_600_000) == "01a20786-bb40-7dea-8c0d-e64779664cff"
+
+
+@given(TIMES_MS, st.integers(1, 40))
+def test_the_ids_of_a_batch_follow_from_the_first_and_sort_in_their_order(ms: int, number: int) -> None:
+    first = first_batch_id(ms)
+    ids = batch_ids(first, number)
+    assert ids == batch_ids(first, number) == sorted(set(ids))
+    assert (len(ids), ids[0]) == (number, first)
+    for each in ids:
+        assert_is_uuid7(each, ms)
+        assert time_of(each) == ms
+
+
+def test_the_largest_batch_sorts_in_its_order() -> None:
+    ids = batch_ids(first_batch_id(1), 4_096)
+    assert ids == sorted(set(ids))
+
+
+@given(TIMES_MS)
+def test_a_bulks_task_has_the_time_of_the_bulk_and_one_id_for_each_source(ms: int) -> None:
+    bulk, one, other = new_id(ms), new_id(5), new_id(5)
+    assert_is_uuid7(bulk_task_id(bulk, one), ms)
+    assert bulk_task_id(bulk, one) == bulk_task_id(bulk, one) != bulk_task_id(bulk, other)
+
+
+def test_a_time_past_the_last_one_begins_anew() -> None:
+    assert time_of(new_id((1 << 48) + 5)) == 5
 
 
 def test_firings_of_other_schedules_and_other_times_have_other_ids() -> None:

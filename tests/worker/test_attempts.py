@@ -18,7 +18,7 @@ from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt, TaskStore
 from app.usecases.dispatch import Dispatcher
 from tasks import attempts as attempts_module
-from tasks.attempts import AttemptRunner, Thread, _execute
+from tasks.attempts import AttemptRunner, Thread, _execute, _log_end
 from tasks.drain import Drain
 from tasks.leases.in_flight import InFlight, InFlightAttempt
 from tests.conftest import VirtualClock
@@ -56,6 +56,8 @@ class Runs:
         return Cancel()
 
     def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+        assert isinstance(attempt, Attempt)
+        cancel.cancel()  # does no harm
         return self._end()
 
 
@@ -142,6 +144,43 @@ def test_the_pause_before_a_task_runs_again(
 ) -> None:
     attempt = Attempt("id", 1 + losses, 1, Kind.CODE, losses, {**SPEC, **fields})
     assert make_runner()._pause_ms(attempt, outcome, ending) == expected
+
+
+def test_the_pause_is_a_random_part_of_the_backoff(make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.random", lambda: 0.25)
+    attempt = Attempt("id", 2, 1, Kind.CODE, 0, {**SPEC, "max_retries": 2, "retry_delay": 8})
+    assert make_runner()._pause_ms(attempt, Outcome(failure=NO), Ending.COUNTED) == 4_000, "a quarter of 16 s"
+
+
+def test_a_task_waits_for_its_retry(store: Store, make_runner: MakeRunner, clock: VirtualClock) -> None:
+    task_id = created(store, clock(), max_retries=1, retry_delay=0)
+    end = Outcome(failure=NO, retry_after_seconds=2.5)
+    assert make_runner(lambda: end).run(task_id, "one@test") == "waiting ValueError"
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert task.due_ms == clock() + 2_500
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "action"),
+    [
+        (attempts_module.GIVEN_BACK, "queued", "task_given_back"),
+        (attempts_module.GIVEN_BACK, "failed", "task_failed"),
+        (NO, "queued", "task_retried"),
+        (NO, "waiting", "task_retried"),
+        (NO, "superseded", "attempt_fenced"),
+        (NO, "", "attempt_fenced"),
+        (None, "succeeded", "task_succeeded"),
+        (None, "stopped", "task_stopped"),
+    ],
+)
+def test_the_log_calls_each_end_by_its_name(
+    caplog: pytest.LogCaptureFixture, failure: Failure | None, status: str, action: str
+) -> None:
+    caplog.set_level("INFO", "celeriac.tasks")
+    _log_end(Attempt("id", 1, 1, Kind.CODE, 0, SPEC), Outcome(failure=failure), status, 1.25)
+    (record,) = caplog.records
+    assert (vars(record)["action"], vars(record)["duration_ms"]) == (action, 1.2)
 
 
 @pytest.mark.parametrize(

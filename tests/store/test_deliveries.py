@@ -12,6 +12,7 @@ import redis
 
 from app.domain.bulk import Of
 from app.domain.deliveries import DeliveryStatus
+from app.domain.ids import time_of
 from app.domain.outcome import Ending
 from app.domain.status import Status
 from app.store.bulk import Bulk
@@ -188,6 +189,7 @@ def test_each_finish_makes_one_delivery(
     assert (delivery.type, delivery.url, delivery.channel) == (f"task.{status}", URL, None)
     assert (delivery.status, delivery.created_ms, delivery.next_try_ms) == (PENDING, clock(), clock())
     assert UUID7.fullmatch(delivery.id)
+    assert time_of(delivery.id) == clock()
     assert delivery.event_id == f"msg_{delivery.id}"
     task = store.deliveries.subject(delivery)
     assert task is not None

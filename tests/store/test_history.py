@@ -116,6 +116,15 @@ def test_lost_workers(store: Store, clock: VirtualClock) -> None:
     assert {(change.who, change.why) for change in ends} == {(BEAT, "lease expired")}
 
 
+def test_a_stop_that_a_lost_worker_did_not_see(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    claimed(store, task_id, clock())
+    store.tasks.stop(task_id, clock())
+    (lost,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
+    store.recovery.take_back(lost, clock(), message_for(task_id), MAX_LOSSES, WORKER_LOST, ENTRY, BEAT)
+    assert history(store, task_id)[-1] == Change(clock(), RUNNING, Status.STOPPED, BEAT, "stop requested")
+
+
 def test_the_newest_fifty_are_kept(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     for number in range(1, 41):

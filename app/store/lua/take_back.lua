@@ -6,7 +6,7 @@ local LEASE_EXPIRED = 'lease expired'
 local k = key(task_id)
 local task = read(k, 'status', 'epoch', 'lease_until_ms', 'stop_requested_ms')
 if task.status ~= 'running' or task.epoch ~= epoch then return '' end
-if tonumber(task.lease_until_ms or '0') > tonumber(now_ms) then return '' end
+if tonumber(task.lease_until_ms or '0') >= tonumber(now_ms) then return '' end
 count_end(now_ms, read(k, 'kind', 'task_type'), 'lost')
 if task.stop_requested_ms then
   finish(task_id, 'stopped', now_ms, actor, STOP_REQUESTED)

@@ -68,6 +68,15 @@ COVERING: dict[str, tuple[str, ...]] = {
         "tests/worker/test_executor_defects.py",
         "tests/http",
     ),
+    "sandbox/parent.py": (
+        "tests/box/test_parent.py",
+        "tests/box/test_limits.py",
+        "tests/box/test_exits_and_arguments.py",
+        "tests/box/test_causes.py",
+        "tests/box/test_codes.py",
+        "tests/box/test_live_output.py",
+        "tests/box/test_threads_and_forks.py",
+    ),
     "sandbox/protocol.py": ("tests/box/test_reply.py", "tests/box/test_hostile_child.py"),
     "sandbox/reply.py": ("tests/box/test_reply.py", "tests/box/test_hostile_child.py"),
     "sandbox": (

@@ -134,7 +134,17 @@ def test_output_is_passed_on_once_and_in_whole_characters() -> None:
         talk.pass_output_on()
         talk.pass_output_on()
     assert passed == ["a", "éb"]
-    conversation().pass_output_on()  # nobody listens
+    unheard = conversation()
+    says(unheard, (OUTPUT, b"a"))
+    unheard.pass_output_on()
+
+
+def test_the_run_begins_with_the_code_that_was_asked_for() -> None:
+    steps: list[str] = []
+    talk = conversation(wants_code=True, on_step=steps.append)
+    says(talk, (CODE, b"lx"), (OUTPUT, b"a"))
+    assert steps == ["run"]
+    assert not talk.job_is_unread
 
 
 # --- what a child says --------------------------------------------------------------------------------
@@ -167,6 +177,7 @@ def test_figures_are_numbers_within_bounds(cpu_ms: object, memory_kb: object, is
 
 def test_the_bounds_of_figures() -> None:
     assert (MAX_CPU_MS, MAX_MEMORY_KB, MAX_PROBLEMS) == (1_000_000_000, 1_099_511_627_776, 1_000)
+    assert (protocol.MAX_JOB_BYTES, protocol.MAX_CODE_BYTES, protocol.SLACK_BYTES) == (16_777_216, 262_144, 65_536)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +216,8 @@ def test_a_failure_is_read_with_every_field() -> None:
     assert failure_with() == Failure("ValueError", "no", 3, "at", False)
     assert failure_with(line=None, traceback=None, permanent=True) == Failure("ValueError", "no", None, None, True)
     assert failure_with(line=0).line is None, "the compiler knew no line"
-    assert failure_with(type="WorkerLostError").type == "task.WorkerLostError"
+    for reserved in ("WorkerLostError", "CpuLimitError"):
+        assert failure_with(type=reserved).type == f"task.{reserved}"
 
 
 def test_texts_of_a_failure_are_bounded() -> None:

@@ -298,6 +298,22 @@ def test_of_several_firings_at_once_each_stops_the_one_before(store: Store, cloc
     assert (stopped.history[-1].who, stopped.history[-1].why) == ("beat", "next firing of its schedule")
 
 
+def test_the_tasks_of_one_call_have_sequence_numbers_of_their_own(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(120_000)
+    firings = [firing(schedule.id, now_ms - 60_000), firing(schedule.id, now_ms)]
+    store.firings.fire([due(schedule, firings=firings)], now_ms)
+    store.tasks.create([new_task(now_ms)], now_ms)
+    scores = [
+        score
+        for task_type in (TaskType.SCHEDULED, TaskType.IMMEDIATE)
+        for _, score in raw_redis.zrange(store.keys.task_index("code", task_type, "queued"), 0, -1, withscores=True)
+    ]
+    assert scores == [now_ms * 2048 + place for place in range(3)]
+
+
 def test_a_firing_asks_a_running_task_to_stop(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(60_000)

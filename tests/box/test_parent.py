@@ -132,6 +132,29 @@ def test_a_child_that_was_gone_before_it_read_its_job(pair: tuple[Child, socket.
     assert talk.job_is_unread
 
 
+@pytest.mark.parametrize("seconds", [-1.0, 0.02])
+def test_a_child_that_does_not_read_its_job_runs_out_of_time(pair: tuple[Child, socket.socket], seconds: float) -> None:
+    begun = time.monotonic()
+    verdict = _converse(pair[0], bytes(5_000_000), conversation(), time.monotonic() + seconds, lambda: None)
+    assert failure_of(verdict) == "TimeoutError"
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(("left", "expected"), [(1, "SecurityError"), (0, "SecurityError"), (-1, "OutputLimitError")])
+def test_nonsense_over_the_budget_is_too_much(pair: tuple[Child, socket.socket], left: int, expected: str) -> None:
+    child, theirs = pair
+    nonsense = protocol.frame(b"z", b"abc")
+    theirs.sendall(nonsense)
+    talk = Conversation(LIMITS, protocol.Frames(1_000), len(nonsense) + left)
+    assert failure_of(converse(child, talk)) == expected
+
+
+def test_a_broken_socket_is_no_fault_of_the_program(pair: tuple[Child, socket.socket]) -> None:
+    pair[0].socket.close()
+    with pytest.raises(SandboxError, match="socket failed"):
+        converse(pair[0], conversation())
+
+
 # --- the cause of a death ------------------------------------------------------------------------------
 
 

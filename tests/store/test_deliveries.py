@@ -197,6 +197,19 @@ def test_each_finish_makes_one_delivery(
     assert delivery.scheduled_task_id == task.scheduled_task_id
 
 
+def test_couriers_are_told_of_the_first_that_is_due_and_find_the_others_with_it(
+    store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    with raw_redis.pubsub(ignore_subscribe_messages=True) as channel:
+        channel.subscribe("celeriac:deliveries")
+        assert channel.get_message(timeout=5) is None  # the subscription
+        finished(store, clock(), callback_url=URL)
+        finished(store, clock(), callback_url=URL)
+        raw_redis.publish("celeriac:deliveries", "last")
+        told = [channel.get_message(timeout=5) for _ in range(2)]
+    assert [message and message["data"] for message in told] == ["due", "last"]
+
+
 @pytest.mark.parametrize("status", ["succeeded", "failed", "stopped"])
 def test_callback_on_names_the_finishes(store: Store, clock: VirtualClock, status: str) -> None:
     outcome = {"succeeded": SUCCEEDED, "failed": FAILED, "stopped": STOPPED}[status]

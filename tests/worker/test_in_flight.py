@@ -58,6 +58,22 @@ def test_a_stop_that_comes_before_its_attempt_is_held_still_ends_it() -> None:
         assert (stopped.is_cancelled, other.is_cancelled) == (True, False)
 
 
+def test_a_lease_is_lost_when_its_end_has_come() -> None:
+    running, cancel = InFlight(), Cancel()
+    with running(attempt(1), cancel, lease_ends=5) as held:
+        assert running.lose_leases(until=4.9) == 0
+        assert running.lose_leases(until=5) == 1
+        assert (held.lease_is_lost, held.is_given_back, cancel.is_cancelled) == (True, False, True)
+
+
+def test_a_worker_that_ends_gives_back_all_that_it_holds() -> None:
+    running, cancels = InFlight(), [Cancel(), Cancel()]
+    with running(attempt(1), cancels[0], lease_ends=5) as one, running(attempt(2), cancels[1], lease_ends=5) as other:
+        running.give_back_all()
+        for held, cancel in zip((one, other), cancels, strict=True):
+            assert (held.is_given_back, held.lease_is_lost, cancel.is_cancelled) == (True, False, True)
+
+
 class _Broken:
     def __init__(self) -> None:
         self.calls = 0

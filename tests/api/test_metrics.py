@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import redis
 from flask import Flask
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
@@ -227,6 +228,26 @@ def test_the_lag_of_beat_is_that_of_the_firing_it_owes_longest(api: Api, clock: 
     api.schedule(**EVERY_MINUTE)
     clock.advance(75_000)
     assert value(samples_of(api), "beat_lag_seconds") == 15
+
+
+def test_a_scrape_costs_the_same_however_many_tasks_there_are(
+    api: Api, worker: PlayedWorker, raw_redis: redis.Redis
+) -> None:
+    def commands() -> int:
+        """How many commands Redis executes for a scrape, in scripts too."""
+        api.get("/metrics")  # adds the requests that were made before
+        before = int(raw_redis.info("stats")["total_commands_processed"])
+        api.get("/metrics")
+        return int(raw_redis.info("stats")["total_commands_processed"]) - before
+
+    worker.succeed(api.create()["id"])
+    api.create()
+    few = commands()
+    for _ in range(20):
+        worker.succeed(api.create()["id"])
+        api.create()
+    assert commands() == few
+    assert few < 250
 
 
 # --- requests ---------------------------------------------------------------------------------------

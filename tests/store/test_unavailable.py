@@ -102,6 +102,8 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "admission.memory_share": lambda store: store.admission.memory_share(),
     "stats.read": lambda store: store.stats.read({"code": "q"}, 0),
     "liveness.ping": lambda store: store.liveness.ping(),
+    "liveness.listened_channels": lambda store: store.liveness.listened_channels(),
+    "liveness.data_state": lambda store: store.liveness.data_state(),
     "liveness.info": lambda store: store.liveness.info(),
     "liveness.worker_alive": lambda store: store.liveness.worker_alive("w", {}, 0),
     "liveness.worker_gone": lambda store: store.liveness.worker_gone("w"),

@@ -163,7 +163,7 @@ class LoggedProcess:
         """The output so far."""
         return self._log.read_text(errors="replace")
 
-    def wait_for(self, text: str, seconds: float = 30) -> None:
+    def wait_for(self, text: str, seconds: float = 60) -> None:
         """Wait until `text` is printed. Fails with the output if it is not printed in time."""
         deadline = time.monotonic() + seconds
         while text not in self.output:

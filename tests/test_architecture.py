@@ -218,7 +218,7 @@ def test_importing_anything_connects_to_nothing_and_sets_up_no_logging() -> None
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"imported {len(names)}\n"

@@ -113,7 +113,7 @@ def test_commands_that_change_keys_leave_lines(api: Api, store: Store, clock: Vi
 
 def test_it_is_paged_newest_first(api: Api) -> None:
     ids = [api.create()["id"] for _ in range(5)]
-    wait_until(lambda: len(lines(api)) == 5, 5, "five lines")  # they are sent without waiting for Redis
+    wait_until(lambda: len(lines(api)) == 5, 15, "five lines")  # they are sent without waiting for Redis
     page = api.get("/api/audit?limit=3").get_json()
     rest = api.get(f"/api/audit?limit=3&cursor={page['next_cursor']}").get_json()
     assert [line["target_id"] for line in page["items"] + rest["items"]] == ids[::-1]

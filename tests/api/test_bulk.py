@@ -211,7 +211,7 @@ def test_a_wait_ends_with_the_bulk(
     waiting = threading.Thread(target=lambda: found.append(api.get(f"/api/bulk/{bulk['id']}?wait=30").get_json()))
     waiting.start()
     channel = store.keys.done(bulk["id"])
-    wait_until(lambda: dict(raw_redis.pubsub_numsub(channel)).get(channel), 5, "somebody who waits")
+    wait_until(lambda: dict(raw_redis.pubsub_numsub(channel)).get(channel), 15, "somebody who waits")
     work.work_off(clock())
     waiting.join(10)
     assert [each["status"] for each in found] == ["completed"]

@@ -323,7 +323,7 @@ def test_a_slow_reader_is_cut_and_resumes(
         ids = [api.create()["id"]]
         first = next(events)
         ids += [api.create()["id"] for _ in range(8)]
-        wait_until(lambda: has_overflowed(web), 5, "the queue overflows")
+        wait_until(lambda: has_overflowed(web), 15, "the queue overflows")
         assert list(events) == [], "it is cut"
     with stream(web, "/api/events", first.id) as events:
         assert [event.data["task_id"] for event in taken(events, 8)] == ids[1:]

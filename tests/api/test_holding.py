@@ -42,8 +42,8 @@ def test_beyond_the_bound_the_answer_comes_at_once(
     channel = store.keys.done(task_id)
     with ThreadPoolExecutor(2) as pool:
         held = [pool.submit(Api(web).get, f"/api/tasks/{task_id}?wait=30") for _ in range(max_held(4))]
-        wait_until(lambda: raw_redis.pubsub_numsub(channel) == [(channel, 1)], 5, "those who wait")
-        wait_until(lambda: not places_left(web.extensions["celeriac"].holding), 5, "no place is left")
+        wait_until(lambda: raw_redis.pubsub_numsub(channel) == [(channel, 1)], 15, "those who wait")
+        wait_until(lambda: not places_left(web.extensions["celeriac"].holding), 15, "no place is left")
         began = time.monotonic()
         looked = api.get(f"/api/tasks/{task_id}?wait=30")
         created = api.post("/api/tasks", CODE, headers={"Prefer": "wait=30"})

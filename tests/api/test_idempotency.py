@@ -120,7 +120,7 @@ def test_a_key_is_remembered_for_a_day_under_a_hash(api: Api, raw_redis: redis.R
     assert "4711" not in name + str(raw_redis.get(name))
     assert raw_redis.memory_usage(name) <= 300
     raw_redis.pexpire(name, 1)
-    wait_until(lambda: not raw_redis.exists(name), 5, "the end of the key")
+    wait_until(lambda: not raw_redis.exists(name), 15, "the end of the key")
     assert created(api.post("/api/tasks", CODE, headers=KEYED))["id"] != first["id"]
 
 
@@ -257,7 +257,7 @@ def test_a_retry_after_an_answer_that_never_came_creates_nothing_more(
         lost = api.post(path, body, headers=KEYED)
     assert lost.status_code == 503
     assert "may have been carried out" in lost.get_json()["detail"]
-    wait_until(lambda: sum(count(api)) > before, 5, "what Redis has carried out")
+    wait_until(lambda: sum(count(api)) > before, 15, "what Redis has carried out")
     again = api.post(path, body, headers=KEYED)
     assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")
     assert again.get_json() == api.get(again.headers["Location"]).get_json()

@@ -190,7 +190,7 @@ def test_it_waits_for_the_end(web: Flask, api: Api, store: Store, worker: Played
     path = f"/api/tasks/{task_id}/retry" if creating == "retry" else f"/api/scheduled-tasks/{schedule_id}/run"
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(Api(web).post, path, headers={"Prefer": "wait=30", **KEYED})
-        wait_until(lambda: _new_task_id(store, {task_id}), 5, "the new task")
+        wait_until(lambda: _new_task_id(store, {task_id}), 15, "the new task")
         began = time.monotonic()
         worker.succeed(_new_task_id(store, {task_id}) or "")
         response = answer.result(10)

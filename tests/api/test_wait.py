@@ -22,7 +22,7 @@ SOON_SECONDS = 1.0  # far below every wait in here
 def wait_for_listeners(raw_redis: redis.Redis, store: Store, task_id: str) -> None:
     """Wait until somebody listens for the end of the task."""
     channel = store.keys.done(task_id)
-    wait_until(lambda: dict(raw_redis.pubsub_numsub(channel)).get(channel), 5, "somebody who waits")
+    wait_until(lambda: dict(raw_redis.pubsub_numsub(channel)).get(channel), 15, "somebody who waits")
 
 
 def commands(raw_redis: redis.Redis) -> int:
@@ -64,7 +64,7 @@ def test_a_create_that_waits_is_answered_at_the_finish(
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(Api(web).post, "/api/tasks", CODE, headers={"Prefer": prefer})
-        wait_until(lambda: store.listing.page(Filters(), 1).items, 5, "the task")
+        wait_until(lambda: store.listing.page(Filters(), 1).items, 15, "the task")
         task_id = store.listing.page(Filters(), 1).items[0].id
         began = time.monotonic()
         worker.succeed(task_id)

@@ -72,6 +72,6 @@ def test_held_processes_stand_still_with_all_below_them(tree: subprocess.Popen[b
     pids = descendants(tree.pid)
     assert [parent_of(pid) for pid in pids[1:]] == [tree.pid]
     with held([tree.pid]):
-        wait_until(lambda: states(pids) == {"T"}, 5, "all stand still")
-    wait_until(lambda: "T" not in states(pids), 5, "all move again")
+        wait_until(lambda: states(pids) == {"T"}, 15, "all stand still")
+    wait_until(lambda: "T" not in states(pids), 15, "all move again")
     assert cpu_seconds(tree.pid) > 0

@@ -333,7 +333,7 @@ def test_the_lean_zygotes_death_is_mended() -> None:
         assert box._lean.link is not link
     finally:
         box.close()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), 5, "the end of both zygotes")
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), 15, "the end of both zygotes")
 
 
 def test_where_programs_are_only_checked_there_is_no_lean_zygote() -> None:

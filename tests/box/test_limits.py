@@ -372,7 +372,7 @@ class TestKilledFromOutside:
         assert Runner(fresh).answer("1") == 1  # it has made another
         waiting = fresh._spares[0]
         assert waiting is not spare
-        wait_until(lambda: waiting.pidfd is not None, 5, "the birth of the spare child")
+        wait_until(lambda: waiting.pidfd is not None, 15, "the birth of the spare child")
         self._kill_all(fresh, signal.SIGKILL)
         assert waiting.died.wait(5)
         assert Runner(fresh).answer("2") == 2

@@ -23,6 +23,11 @@ def chromium_program() -> str:
     return str(require_program(PROGRAMS, "chromium"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _browser_first(chromium_program: str) -> None:
+    """Where there is no browser, nothing else needs to start."""
+
+
 @pytest.fixture(scope="session")
 def own_redis(redis_program_path: Path) -> Iterator[str]:
     """The URL of a Redis for these tests alone: whatever else is tested must not find their workers on its own."""

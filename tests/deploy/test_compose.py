@@ -219,7 +219,7 @@ def check(service: str, redis_url: str, *options: str) -> subprocess.CompletedPr
     """Run a service's health check as it stands in docker-compose.yml."""
     command = [sys.executable, *SERVICES[service]["healthcheck"]["test"][2:], *options]
     env = {**os.environ, "REDIS_URL": redis_url}
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_health_check_of_beat_runs(liveness: LivenessStore, server: EmbeddedServer) -> None:

@@ -29,7 +29,7 @@ SLEEPS = "import time\ndef main():\n    time.sleep(0.5)\n    return 7\n"
 def test_the_caddyfile_is_valid_and_formatted(tool: Tool) -> None:
     for words in (["validate", "--adapter", "caddyfile", "--config"], ["fmt", "--diff"]):
         done = subprocess.run(
-            [tool("caddy"), *words, str(CADDYFILE)], capture_output=True, text=True, timeout=20, check=False
+            [tool("caddy"), *words, str(CADDYFILE)], capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
 

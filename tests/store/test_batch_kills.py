@@ -55,7 +55,7 @@ CALLS = 2 * CHUNKS + 1
 
 def killed_before(call: int, redis_url: str) -> bool:
     """Whether the process was killed; otherwise it has finished its work."""
-    ended = subprocess.run([sys.executable, "-c", PROGRAM, redis_url, str(call)], cwd=ROOT, timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", PROGRAM, redis_url, str(call)], cwd=ROOT, timeout=120, check=False)
     assert ended.returncode in (0, -9)
     return ended.returncode == -9
 

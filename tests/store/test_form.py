@@ -92,7 +92,7 @@ def test_a_process_notices_newer_data_and_says_so_once(
     watch.require()
     raw_redis.set(key, FORM + 1)
     watch.start()
-    wait_until(lambda: ends, 5, "a look")
+    wait_until(lambda: ends, 15, "a look")
     assert not watch.check()
     watch.stop()
     with pytest.raises(OtherForm):

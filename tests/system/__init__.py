@@ -57,7 +57,7 @@ def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """A `start.py` that is expected to end by itself."""
     env = {**os.environ, **settings}
     command = [sys.executable, str(ROOT / "start.py"), *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 class Started:
@@ -107,7 +107,7 @@ class Started:
         """What it and its children have printed so far."""
         return "\n".join(line for _, line in self.lines)
 
-    def wait_for(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
         """The first match of `pattern` in the output, waited for."""
         deadline = time.monotonic() + seconds
         while True:
@@ -118,7 +118,7 @@ class Started:
                 pytest.fail(f"{pattern!r} was not said; status {self.process.poll()}; the output:\n{self.output}")
             time.sleep(0.02)
 
-    def wait_until_ready(self, path: str = "/health/ready", seconds: float = 30) -> None:
+    def wait_until_ready(self, path: str = "/health/ready", seconds: float = 60) -> None:
         """Wait until the API answers 200 at `path`."""
         wait_until(lambda: self._answers(path), seconds, f"200 from {path}; the output:\n{self.output}")
 
@@ -130,7 +130,7 @@ class Started:
 
     def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         """Status and JSON of a call of the API. Raises OSError where it is not up."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
         try:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {"Content-Type": "application/json", **headers})

@@ -86,7 +86,7 @@ def test_events_arrive_as_they_happen_and_streams_end_on_shutdown(started: Start
 def test_a_connection_whose_peer_reads_nothing_is_closed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         close_unread_connections(listener.getsockname()[1], seconds=1)
-        wait_until(lambda: listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 5, "the option")
+        wait_until(lambda: listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 15, "the option")
         with socket.create_connection(listener.getsockname()) as reader:
             connection, _ = listener.accept()
             connection.settimeout(20)

@@ -154,7 +154,7 @@ def test_it_starts_the_embedded_redis_if_none_runs_and_stops_it(tmp_path: Path) 
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "start.py"), "keys", *words]
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
 
     created = run("create", "ci", "--scope", "write")
     assert created.returncode == 0, created.stderr

@@ -57,7 +57,7 @@ def test_nothing_starts_on_newer_data(own_server: RedisServer, raw: redis.Redis,
         for name, command in COMMANDS.items()
     }
     for name, process in running.items():
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
         assert (name, process.returncode) == (name, EXIT_NEWER_DATA), output
         assert WORDS in output, output
         assert "Traceback" not in output

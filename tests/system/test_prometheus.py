@@ -264,7 +264,7 @@ def test_prometheus_evaluates_every_alert_and_none_of_the_critical_ones_fires(pr
     ids=" ".join,
 )
 def test_promtool_is_content_with_the_files(programs: None, words: tuple[str, ...]) -> None:
-    checked = subprocess.run(["promtool", *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    checked = subprocess.run(["promtool", *words], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

@@ -292,7 +292,7 @@ def test_other_host_without_a_key_is_refused_with_the_embedded_redis_too(tmp_pat
 def test_other_host_without_a_key_is_refused_under_another_server_too(server: EmbeddedServer) -> None:
     env = {**os.environ, "HOST": "0.0.0.0", "REDIS_URL": server.url}
     command = [sys.executable, "-c", "import app.wsgi"]
-    answer = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    answer = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert answer.returncode == 1
     assert answer.stderr.endswith(NO_KEY.replace("start.py:", "the API can't start:", 1))
 

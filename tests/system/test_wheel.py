@@ -148,7 +148,7 @@ def test_each_command_explains_itself(command: str, celeriac: str) -> None:
 
 def test_error_begins_with_the_name_of_the_command(celeriac: str) -> None:
     done = subprocess.run(
-        [celeriac], env={**os.environ, "PORT": "x"}, capture_output=True, text=True, timeout=30, check=False
+        [celeriac], env={**os.environ, "PORT": "x"}, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 2
     assert done.stderr.startswith("celeriac: PORT must be")

@@ -76,7 +76,7 @@ def run(program: str, url: str, **settings: str) -> subprocess.CompletedProcess[
     """Run a program as one of our processes."""
     env = {**os.environ, "REDIS_URL": url, "PYTHONPATH": str(ROOT), **settings}
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
 
 
 def test_off_nothing_of_ours_imports_the_packages_and_no_record_has_a_context(

@@ -23,7 +23,7 @@ def celery(redis_url: str, *words: str) -> str:
     """What the command prints; it must end with 0."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"REDIS_URL": redis_url}
     command = [str(CELERY), "-A", "celery_app", *words]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -53,7 +53,7 @@ def test_inspect_active_tells_what_runs(redis_url: str, service: TaskService, st
 def test_without_a_worker_it_says_so_in_a_sentence(redis_url: str, service: TaskService) -> None:
     env = {**os.environ, "REDIS_URL": redis_url}
     command = [str(CELERY), "-A", "celery_app", "status"]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     assert "No nodes replied within time constraint" in done.stderr
     assert "Traceback" not in done.stderr

@@ -280,7 +280,7 @@ def test_a_courier_that_ends_puts_back_what_it_is_sending(store: Store, now: Vir
     with Target(silent) as target:
         courier = run(callback_timeout=30.0)
         delivery_id = told(store, now, target.url)
-        wait_until(lambda: target.received, 5, "a request")
+        wait_until(lambda: target.received, 15, "a request")
         began = time.monotonic()
         courier.stop()
         assert time.monotonic() - began < 5
@@ -292,7 +292,7 @@ def test_a_worker_that_is_ending_claims_nothing(store: Store, now: VirtualClock,
     run(is_ending=lambda: True).stop()
     delivery_id = notice(store, now)
     courier = run(is_ending=lambda: True)
-    wait_until(lambda: courier._thread.is_alive(), 5, "the thread")
+    wait_until(lambda: courier._thread.is_alive(), 15, "the thread")
     courier.stop()
     assert [one.id for one in store.deliveries.claim(now(), now() + 1_000, 10)] == [delivery_id]
 
@@ -308,7 +308,7 @@ def test_a_slow_receiver_holds_up_no_other(store: Store, now: VirtualClock, run:
     with Target(first_is_slow) as target:
         run(callback_concurrency=2, callback_timeout=30.0)
         slow = told(store, now, target.url)
-        wait_until(lambda: target.received, 5, "the first request")
+        wait_until(lambda: target.received, 15, "the first request")
         for _ in range(5):
             await_tries(store, told(store, now, target.url), 1)
         assert read(store, slow).tries == []
@@ -328,7 +328,7 @@ def test_a_postponed_notice_is_no_try(store: Store, now: VirtualClock, run: Run)
     verdicts = [Verdict.postponed(7.0), Verdict.delivered()]
     run(find=lambda delivery: Played(lambda notice, cancel: verdicts.pop(0)))
     delivery_id = notice(store, now)
-    wait_until(lambda: read(store, delivery_id).next_try_ms == now() + 7_000, 5, "it is put off")
+    wait_until(lambda: read(store, delivery_id).next_try_ms == now() + 7_000, 15, "it is put off")
     now.advance(7_000)
     delivery = await_tries(store, delivery_id, 1)
     assert (delivery.status, delivery.tried, len(delivery.tries)) == (DELIVERED, 1, 1)

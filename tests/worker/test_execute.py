@@ -168,9 +168,9 @@ def test_another_worker_runs_the_tasks_of_a_killed_one(
     held = service.create(code("def f():\n    return 1"))
     gone = service.create(code("def f():\n    return 2"))
     # The doomed worker may hold one message. The other is taken from its list, as if the worker held both.
-    wait_until(lambda: _take(raw_redis, store, gone.id), 5, "the message on its list")
+    wait_until(lambda: _take(raw_redis, store, gone.id), 15, "the message on its list")
     worker.signal(signal.SIGKILL)
-    wait_until(worker.left_nothing, 5, "the end of the sandbox's processes with their worker")
+    wait_until(worker.left_nothing, 15, "the end of the sandbox's processes with their worker")
     start_worker("heir", CODE_CONCURRENCY="2")
     taken_back = service.get(running.id, wait_seconds=20)
     assert [(entry["worker"], entry["error"]["type"]) for entry in taken_back.attempts] == [
@@ -254,7 +254,7 @@ def test_a_program_that_is_killed_from_outside_runs_again_at_most_three_times(
     wait_until(lambda: service.get(task.id).status is Status.RUNNING, 10, "a start")
     for losses in range(times):
         wait_until(lambda: service.get(task.id).status is Status.RUNNING, 10, f"a start after {losses} losses")
-        wait_until(lambda: _is_ended(service, task, worker.process.pid), 5, "the end of the attempt")
+        wait_until(lambda: _is_ended(service, task, worker.process.pid), 15, "the end of the attempt")
     wait_until(lambda: service.get(task.id).status.finished, 10, "the end of the task")
     found = service.get(task.id)
     assert (found.status, found.attempt) == (status, 3)

@@ -57,7 +57,7 @@ def test_many_pieces_are_few_writes(store: Store, attempt: Attempt, raw_redis: r
             on_output(f"é{number}\n")
             time.sleep(0.001)
         expected = "".join(f"é{number}\n" for number in range(500))
-        wait_until(lambda: stdout(store, attempt) == expected, 5, "all of it is written")
+        wait_until(lambda: stdout(store, attempt) == expected, 15, "all of it is written")
         elapsed = time.monotonic() - began
     output.close()
     assert 1 <= writes(raw_redis) - before <= elapsed / live_output.BATCH_SECONDS + 1
@@ -72,7 +72,7 @@ def test_a_short_attempt_writes_nothing(
         on_output("short")
     with output.opened(attempt) as on_output:
         on_output("long")
-        wait_until(lambda: stdout(store, attempt) == "long", 5, "the second is written")
+        wait_until(lambda: stdout(store, attempt) == "long", 15, "the second is written")
     output.close()
     assert writes(raw_redis) - before == 1
 
@@ -83,7 +83,7 @@ def test_output_after_the_end_of_the_attempt_changes_nothing(
     output = LiveOutput(store.events)
     with output.opened(attempt) as on_output:
         on_output("live")
-        wait_until(lambda: stdout(store, attempt) == "live", 5, "it is written")
+        wait_until(lambda: stdout(store, attempt) == "live", 15, "it is written")
         store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0)
         on_output("late")
         assert not store.events.write_output(attempt.task_id, attempt.epoch, 4, "late")
@@ -102,13 +102,13 @@ def test_output_waits_for_a_redis_that_is_away(
     with output.opened(attempt) as on_output:
         own_server.stop()
         on_output("before ")
-        wait_until(lambda: "output_deferred" in [vars(each).get("action") for each in caplog.records], 5, "a failure")
+        wait_until(lambda: "output_deferred" in [vars(each).get("action") for each in caplog.records], 15, "a failure")
         own_server.start()
         task_id = created(store, clock())
         again = claimed(store, task_id, clock())
         with output.opened(again) as on_other:
             on_other("after")
-            wait_until(lambda: stdout(store, again) == "after", 5, "others are written")
+            wait_until(lambda: stdout(store, again) == "after", 15, "others are written")
     output.close()
     store.close()
 

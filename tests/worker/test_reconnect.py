@@ -174,7 +174,7 @@ def test_a_worker_that_lives_and_fetches_nothing_shows_in_health_and_ends(bench:
     folder.mkdir()
     (folder / "stalling_app.py").write_text(STALLING)
     worker = bench.start_worker(app="stalling_app")
-    wait_until(lambda: bench.health.report()["workers"]["status"] == "ok", 5, "its first sign of life")
+    wait_until(lambda: bench.health.report()["workers"]["status"] == "ok", 15, "its first sign of life")
     (folder / "stall").touch()
     wait_until(lambda: bench.health.report()["workers"]["status"] == "down", DOUBT_SECONDS + 8, "health says so")
     assert bench.health.report()["workers"]["detail"] == (

@@ -68,6 +68,9 @@ def _on_ready(sender: Any, **_: Any) -> None:
         sys.exit(EXIT_NEWER_DATA)
     except NothingToServe:  # why, has been said
         sys.exit(EXIT_USELESS_HERE)
+    except Exception:  # Celery would log it, and the worker would live on and run nothing
+        logger.exception("the worker can't run", extra={"action": "worker_refused"})
+        sys.exit(EXIT_CANNOT_RUN)
     for kind in runtime.refused:
         sender.cancel_task_queue(QUEUES[kind])
     off = {name: why for name, why in runtime.facts()["sandbox"].items() if why != "on"}

@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from tests.redis_acl import PASSWORD, create_user, documented_commands, refusals
-from tests.servers import ROOT, throw_away_redis
+from tests.servers import ROOT, CeleryProcess, throw_away_redis
 from tests.system import Started, wait_until
 
 CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
@@ -72,6 +72,20 @@ def test_a_service_works_with_the_documented_rights_and_needs_each_of_them(admin
     seen = {name.removeprefix("cmdstat_") for name in admin.info("commandstats")} - ADMINS
     needed = _in_scripts() | _in_python(admin) | seen | {"ping", "info"}
     assert documented_commands() == needed
+
+
+def test_a_worker_without_a_right_ends_and_says_which(admin: redis.Redis, url: str, tmp_path: Path) -> None:
+    """It must not look as if it were ready."""
+    admin.flushdb()
+    admin.execute_command("ACL", "SETUSER", "celeriac", "-type")
+    worker = CeleryProcess(tmp_path, url, "worker", "-n", "powerless@test", "--loglevel=info")
+    try:
+        worker.wait_for("the worker can't run", 60)
+        assert worker.process.wait(30) != 0
+        assert "ACL failure" in worker.output or "can't run this command" in worker.output
+    finally:
+        worker.kill()
+        create_user(admin)
 
 
 def _use(service: Started, url: str) -> None:

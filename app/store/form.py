@@ -84,8 +84,9 @@ class FormStore:
         if form.is_current:
             return False
         first, *_ = STEPS[form.number + 1]
-        begun = {"before": str(form), "target": form.number + 1, "step": first.name, "now_ms": now_ms}
-        self._scripts("form_begin", **begun, size=first.size(self._data))
+        target = form.number + 1
+        begun = {"before": str(form), "during": str(Form(form.number, target)), "target": target, "step": first.name}
+        self._scripts("form_begin", **begun, size=first.size(self._data), now_ms=now_ms)
         return True
 
     def _do_part(self, work: Work) -> None:

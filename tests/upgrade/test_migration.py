@@ -210,3 +210,12 @@ def test_a_process_does_it_by_itself(store: Store, raw: redis.Redis, clock: Virt
         upkeep.bring_up_to_date(clock())
     assert not list(raw.scan_iter("celeriac:form:*"))
     upkeep.bring_up_to_date(clock())  # nothing is left to do
+
+
+def test_a_change_whose_progress_is_lost_begins_again(store: Store, raw: redis.Redis, clock: VirtualClock) -> None:
+    for _ in range(3):
+        store.form.advance(clock())
+    raw.delete(f"{store.keys.form}:work")
+    finish(store.form, clock())
+    assert raw.get(store.keys.form) == str(FORM)
+    assert raw.type(store.keys.newest) == "zset"

@@ -476,6 +476,15 @@ def test_a_removed_delivery_is_not_sent(store: Store, clock: VirtualClock, raw_r
     assert raw_redis.keys("celeriac:d*") == []
 
 
+def test_a_removed_delivery_that_was_due_leaves_nothing(
+    store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    succeed(store, clock)
+    store.deliveries.trim(0, 0, 10)
+    assert raw_redis.keys("celeriac:d*") == []
+    assert store.deliveries.claim(clock(), clock() + LEASE_MS, 10) == []
+
+
 def test_every_delivery_is_an_event_of_its_own_unless_it_says_so(store: Store, clock: VirtualClock) -> None:
     new = NewDelivery("test", channel="ops", data={"a": [1, "ü"]})
     first, second = (store.deliveries.add(new, clock()) for _ in range(2))

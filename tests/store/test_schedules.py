@@ -366,6 +366,16 @@ def test_an_alert_rule_gets_the_number_of_firings_that_did_not_happen_and_the_fi
     assert alert_events(raw_redis) == [expected]
 
 
+def test_the_task_of_a_firing_is_looked_at_when_it_is_late_by_its_rule(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    schedule = scheduled(store, clock(), alert={"channels": ["ops"], "late_after": 1.5})
+    now_ms = clock.advance(60_000)
+    store.firings.fire([due(schedule)], now_ms)
+    expected = [(firing_id(schedule.id, now_ms), now_ms + 1_500)]
+    assert raw_redis.zrange("celeriac:alerts:late", 0, -1, withscores=True) == expected
+
+
 def test_without_a_rule_or_a_missed_firing_no_event_is_written(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:

@@ -6,10 +6,10 @@ that. While Redis is away, the counts are kept. Only a process that is killed lo
 
 from __future__ import annotations
 
-import atexit
 import threading
 from bisect import bisect_left
 from collections import Counter
+from multiprocessing.util import Finalize
 
 from app.domain.errors import Unavailable
 from app.domain.metrics import REQUEST_BOUNDS_MS
@@ -61,7 +61,8 @@ class RequestCounts:
     def start(self) -> None:
         """Flush every second, and when the process ends."""
         threading.Thread(target=self._run, name="request-counts", daemon=True).start()
-        atexit.register(self.close)
+        # Where the server has forked this process by multiprocessing, `atexit` is not asked.
+        Finalize(None, self.close, exitpriority=0)
 
     def close(self) -> None:
         """Flush for the last time."""

@@ -16,7 +16,7 @@ from sandbox.parent import _cause_of_death, _converse, _killed_for, _LeanIsNotEn
 from sandbox.reply import Conversation
 from sandbox.verdict import Failure, Limits, Problem, SandboxError, Verdict
 
-LIMITS = Limits(1.0, cpu_seconds=2.0, memory_bytes=1_024_000, result_bytes=4, stdout_bytes=10)
+LIMITS = Limits(1.0, cpu_seconds=2.0, memory_bytes=1_024_000_000, result_bytes=4, stdout_bytes=10)
 Say = Callable[[bytes], None]
 
 
@@ -214,9 +214,9 @@ def test_a_child_whose_death_nobody_has_seen(pair: tuple[Child, socket.socket]) 
         (1_000.0, 1, 2.0, None),  # half of what it may use
         (1_001.0, 1, 2.0, "CpuLimitError"),
         (10.0**9, 1, None, None),
-        (0.0, 750, 2.0, None),  # three quarters of 1,024,000 bytes
-        (0.0, 751, 2.0, "MemoryLimitError"),
-        (1_001.0, 751, 2.0, "CpuLimitError"),
+        (0.0, 750_000, 2.0, None),  # three quarters of what it may use
+        (0.0, 750_001, 2.0, "MemoryLimitError"),
+        (1_001.0, 750_001, 2.0, "CpuLimitError"),
     ],
 )
 def test_the_kernel_kills_for_a_limit(

@@ -12,16 +12,19 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
+from app.launch.processes import ORPHAN_GRACE_SECONDS
 from tests.system import start_time
 from tests.system.chaos.cluster import Cluster, Life, Member, now_ms
 from tests.system.chaos.findings import Finding
-from tests.system.chaos.plan import EVERYBODY, SLOW_SECONDS, Blow, Harm
+from tests.system.chaos.plan import API, EVERYBODY, SLOW_SECONDS, Blow, Harm
 
 #: How long who was asked to end may take, before that is a finding.
 END_SECONDS = 40.0
 TICK_SECONDS = 0.05
 #: How long a sandbox may outlive a worker that was killed.
 ORPHAN_SECONDS = 2.0
+#: The same for an API, whose programs are only compiled. It ends the calls that it is answering first.
+API_ORPHAN_SECONDS = ORPHAN_SECONDS + ORPHAN_GRACE_SECONDS
 
 Act = Callable[[], None]
 
@@ -87,15 +90,14 @@ class Monkey:
         member.life.process.process.wait(10)
         member.life.ended_ms = now_ms()
         self._in(seconds, partial(self._revive, member))
-        self._in(ORPHAN_SECONDS, partial(self._look_for, sandboxes, member.life))
+        limit = API_ORPHAN_SECONDS if member.name.startswith(API) else ORPHAN_SECONDS
+        self._in(limit, partial(self._look_for, sandboxes, member.life, limit))
 
-    def _look_for(self, sandboxes: set[tuple[int, str]], life: Life) -> None:
+    def _look_for(self, sandboxes: set[tuple[int, str]], life: Life, limit: float) -> None:
         """Programs must not run on when nobody is there to hear them, or to stop them."""
         alive = [pid for pid, started in sandboxes if start_time(pid) == started]
         if alive:
-            sentence = (
-                f"{len(alive)} processes of its sandbox run {ORPHAN_SECONDS:g} s after the kill; its log: {life.log}"
-            )
+            sentence = f"{len(alive)} processes of its sandbox run {limit:g} s after the kill; its log: {life.log}"
             self.findings.append(Finding("programs end with their worker", sentence))
 
     def _freeze(self, member: Member, seconds: float) -> None:

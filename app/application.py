@@ -5,7 +5,6 @@ Importing this module loads all that the API needs, and starts nothing.
 
 from __future__ import annotations
 
-import atexit
 import os
 
 from flask import Flask
@@ -17,7 +16,7 @@ from app.launch.form_check import require_known_form
 from app.launch.key_rule import require_key
 from app.launch.processes import PARENT_PID
 from app.launch.redis_location import require_redis_url
-from app.launch.serving import close_unread_connections, on_shutdown
+from app.launch.serving import at_end, close_unread_connections, on_shutdown
 from app.settings import read_settings
 from app.store.store import Store
 from app.tracing import start_tracing
@@ -38,16 +37,17 @@ def build() -> Flask:
     # It requires no layers, unlike a worker's: here programs are compiled, and never run.
     sandbox = Sandbox(spare_children=1, runs_programs=False, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()
-    atexit.register(sandbox.close)
+    at_end(sandbox.close)
     tracing = start_tracing(settings, "celeriac-api")
     if tracing is None:
         context = compose(settings, store, sandbox.check)
     else:
         context = compose(settings, store, sandbox.check, find_trace=tracing.current_context)
-        atexit.register(tracing.close)
+        at_end(tracing.close)
     context.form.start()
-    atexit.register(context.form.stop)
+    at_end(context.form.stop)
     context.request_counts.start()
+    at_end(context.request_counts.close)
     on_shutdown(context.events.close)
     close_unread_connections(settings.port)
     return create_web(context, pages=(console.blueprint,), tracing=tracing)

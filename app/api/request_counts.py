@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
-from multiprocessing.util import Finalize
 
 from app.domain.errors import Unavailable
 from app.domain.metrics import REQUEST_BOUNDS_MS
@@ -59,10 +58,8 @@ class RequestCounts:
                 self._unsent = Counter()
 
     def start(self) -> None:
-        """Flush every second, and when the process ends."""
+        """Flush every second until it is closed."""
         threading.Thread(target=self._run, name="request-counts", daemon=True).start()
-        # Where the server has forked this process by multiprocessing, `atexit` is not asked.
-        Finalize(None, self.close, exitpriority=0)
 
     def close(self) -> None:
         """Flush for the last time."""

@@ -1,5 +1,5 @@
-"""What an API process needs and its server does not offer: news of the shutdown, a limit on how long a response waits
-for its reader, and few collections of garbage."""
+"""What an API process needs and its server does not offer: news of the shutdown, a last call, a limit on how long a
+response waits for its reader, and few collections of garbage."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 #: A connection is closed if its peer accepts no data for this long while a response waits to be sent.
@@ -20,6 +21,14 @@ _LOOK_SECONDS = 0.05
 #: made is freed by its last reference.
 _OBJECTS_PER_COLLECTION = 50_000
 _ENDING = frozenset({signal.SIGINT, signal.SIGTERM})
+
+
+def at_end(call: Callable[[], object]) -> None:
+    """Call `call` when this process ends by itself, the latest first.
+
+    A server that has forked this process by multiprocessing does not ask `atexit`; others ask both.
+    """
+    Finalize(None, call, exitpriority=0)
 
 
 def on_shutdown(call: Callable[[], None]) -> None:

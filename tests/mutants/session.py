@@ -144,6 +144,8 @@ class Mutation:
         for line in left_out:
             print(f"left out: {line}", flush=True)
         facts_file.unlink()
+        if not tests:
+            raise RuntimeError("no test passes without a mutant")
         return sorted(tests, key=lambda test: test.seconds)
 
     def _facts_of(self, item: pytest.Item, following: list[pytest.Item]) -> tuple[bool, float, list[str]]:

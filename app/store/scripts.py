@@ -87,7 +87,7 @@ def _library(prefix: str) -> list[_Statement]:
     default = SPEC["priority"].default
     tables += f"local KINDS = {{{kinds}}}\nlocal TASK_TYPES = {{{types}}}\nlocal DEFAULT_PRIORITY = '{default}'\n"
     separator = "".join(f"\\{ord(character)}" for character in PRIORITY_SEPARATOR)
-    tables += f"local PRIORITIES = {PRIORITIES}\nlocal PRIORITY_SEPARATOR = '{separator}'\n"
+    tables += f"local FORM = '{FORM}'\nlocal PRIORITIES = {PRIORITIES}\nlocal PRIORITY_SEPARATOR = '{separator}'\n"
     text = (_FOLDER / "_lib.lua").read_text().replace("$PREFIX", prefix)
     return [
         _Statement.of(part) for part in re.split(r"^(?=local )", tables + _with_short_names(text), flags=re.MULTILINE)

@@ -20,8 +20,8 @@ from app.store.store import Store
 from app.store.tasks import Attempt, NewTask
 
 Item = TypeVar("Item", NewTask, Schedule, Task)
-#: Starts of the names of keys that count what has happened. They belong to no task.
-COUNTERS = ("celeriac:minute:", "celeriac:totals")
+#: Starts of the names of keys that count what has happened, or tell the form of the data. They belong to no task.
+COUNTERS = ("celeriac:minute:", "celeriac:totals", "celeriac:form")
 WORKER = "celery@here"
 LEASE_MS = 15_000
 MESSAGE = Message("celeriac:celeriac.code", '{"headers": {"id": "none"}}')

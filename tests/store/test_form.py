@@ -15,7 +15,7 @@ from app.store.store import Store
 from app.usecases.form_watch import FormWatch
 from tests.conftest import VirtualClock
 from tests.servers import wait_until
-from tests.store.making import created, new_task
+from tests.store.making import created, new_task, scheduled
 
 NEWER = [str(FORM + 1), f"{FORM}>{FORM + 1}", f"{FORM + 1}>{FORM + 2}"]
 LUA = Path(scripts.__file__).parent / "lua"
@@ -37,6 +37,7 @@ def test_data_without_a_number_gets_the_form_that_it_has(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, key: str
 ) -> None:
     created(store, clock())
+    raw_redis.delete(key)
     assert store.form.look() == Form(2)
     raw_redis.delete(key, store.keys.newest)
     raw_redis.hset(store.keys.newest, "a name", "1")
@@ -113,3 +114,13 @@ def test_a_process_waits_while_another_changes_the_data(
     raw_redis.set(key, FORM)
     assert watch.check()
     watch.require()
+
+
+def test_a_redis_that_is_emptied_under_a_running_process_keeps_its_form(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    assert store.form.look().is_current
+    raw_redis.flushdb()
+    scheduled(store, clock())  # before anybody looks again
+    assert store.form.look().is_current
+    assert store.form.progress() is None

@@ -1,7 +1,7 @@
 -- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on these tables:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
 --   SPEC_FIELDS  the short names of the fields that specs declare, of those derived from them, and of the body
---   KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
+--   FORM, KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
 --   TASK_VALUES  the names in the line "TASK" below
 --
 -- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, program, tags, schedule_id, folded_name, record
@@ -104,7 +104,11 @@ local SEQ_PER_MS = 2048
 -- and exact in a double until 2109. They are the scores in every index, so that no two tasks of one millisecond share a
 -- cursor position.
 local function take_seqs(now_ms, number)
-  local last = tonumber(redis.call('GET', P .. 'seq') or '0')
+  local last = tonumber(redis.call('GET', P .. 'seq'))
+  if not last then  -- the first record: from now on the data has a form, even if Redis was emptied under a live process
+    redis.call('SET', P .. 'form', FORM, 'NX')
+    last = 0
+  end
   local first = math.max(last + 1, tonumber(now_ms) * SEQ_PER_MS)
   redis.call('SET', P .. 'seq', whole(first + number - 1))
   return first

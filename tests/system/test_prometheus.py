@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -22,6 +20,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from app.domain.metrics import METRICS, MetricType
+from tests.programs import require_program
 from tests.servers import HttpTarget, LoggedProcess, throw_away_redis
 from tests.system import ROOT, Started, free_port, needs_proc, wait_until
 
@@ -43,17 +42,9 @@ WRONG |= {"retry_delay": 0.1}
 
 @pytest.fixture(scope="module")
 def programs() -> None:
-    """Prometheus and promtool. Without them: skipped on a laptop; in CI they are installed, or the test fails."""
-    if all(map(shutil.which, PROGRAMS)):
-        return
-    if not os.environ.get("CI"):
-        pytest.skip("there is no Prometheus: install it (Debian: apt-get install prometheus) to run these tests")
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        pytest.fail("there is no Prometheus, and it can't be installed: that takes root and apt-get")
-    subprocess.run(["apt-get", "update", "-qq"], check=True, timeout=120)
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "prometheus"]
-    subprocess.run(install, check=True, timeout=600, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-    assert all(map(shutil.which, PROGRAMS))
+    """Prometheus and promtool, of one package."""
+    for name in PROGRAMS:
+        require_program([name], "prometheus", else_skip=True)
 
 
 class Receiver(BaseHTTPRequestHandler):

@@ -36,7 +36,7 @@ def require_hosts() -> None:
     """Skip the test, with a reason, where namespaces are not permitted, in CI as well: containers seldom are."""
     if os.geteuid() != 0:
         pytest.skip("no hosts can be made: that takes root")
-    require_program(["ip"], "iproute2")
+    require_program(["ip"], "iproute2", else_skip=True)
     reason = _why_not()
     if reason is not None:
         pytest.skip(f"no hosts can be made: {reason}")

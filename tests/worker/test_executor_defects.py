@@ -59,8 +59,8 @@ class Ends:
 class BreakingClient(HttpClient):
     """Sends the request, then fails while reading the response."""
 
-    def call(self, request: Request, cancel: Any = None) -> Response:
-        super().call(request, cancel)
+    def call(self, request: Request, *more: Any) -> Response:
+        super().call(request, *more)
         raise UnicodeError("stream does not start with BOM")
 
 

@@ -206,6 +206,7 @@ def test_a_bad_option_is_refused_at_start(
 def test_a_backup_of_one_database_comes_by_tls(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", server.url(server.query))
     with redis.Redis.from_url(server.url(server.query)) as raw:
+        raw.flushdb()  # the module's tests share the server
         raw.set("celeriac:seq", 7)
         assert command.backup([str(tmp_path / "b")]) == 0
         raw.flushdb()

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -96,13 +97,14 @@ def test_the_time_is_over(pair: tuple[Child, socket.socket], seconds: float) -> 
 
 
 def test_output_is_passed_on_while_it_arrives_and_kept_when_the_time_is_over(
-    pair: tuple[Child, socket.socket],
+    pair: tuple[Child, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child, theirs = pair
     passed: list[str] = []
+    monkeypatch.setattr(parent, "time", SimpleNamespace(monotonic=lambda: 5.0 * len(passed)))  # over with the output
     talk = Conversation(LIMITS, protocol.Frames(1_000), 1_000, passed.append)
     theirs.sendall(protocol.frame(protocol.OUTPUT, b"abc"))
-    verdict = converse(child, talk, 0.05)
+    verdict = _converse(child, b"job", talk, 5.0, lambda: None)
     assert verdict is not None
     assert (passed, verdict.stdout, failure_of(verdict)) == (["abc"], "abc", "TimeoutError")
 

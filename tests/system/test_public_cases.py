@@ -243,10 +243,10 @@ HOSTILE: dict[str, Script] = {
 
 @pytest.mark.parametrize("script", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_answer_ends_in_time_after_one_request(service: Started, script: Script) -> None:
-    task, requests = call(service, script, method="POST", data={"a": 1}, timeout=0.7)
+    task, requests = call(service, script, method="POST", data={"a": 1}, timeout=2)
     assert task["error"] is None or task["error"]["type"] in DOCUMENTED
     assert (task["attempt"], [request.method for request in requests].count("POST")) == (1, 1)
-    assert task["duration_ms"] < 1_000
+    assert task["duration_ms"] < 3_000
 
 
 @pytest.mark.parametrize("name", ["a head byte by byte", "silence"])

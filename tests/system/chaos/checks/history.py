@@ -45,8 +45,16 @@ def _wrong(task: Task, skew_ms: float) -> Iterator[str]:
     for earlier, later in pairwise(task.attempts):
         if _was_claimed_late(later):
             continue
-        if parse_rfc3339(later["started_at"]) < parse_rfc3339(earlier["finished_at"]) - skew_ms:
+        if _began_ms(later) < parse_rfc3339(earlier["finished_at"]) - skew_ms:
             yield f"by its record, attempt {later} began before the end of {earlier}"
+
+
+def _began_ms(attempt: dict[str, Any]) -> float:
+    """When it began. `started_at` is the time of the question, and a cut connection may hold the answer up."""
+    started = parse_rfc3339(attempt["started_at"])
+    if attempt["duration_ms"] is None or attempt["finished_at"] is None:
+        return started
+    return max(started, parse_rfc3339(attempt["finished_at"]) - attempt["duration_ms"])
 
 
 def _was_claimed_late(attempt: dict[str, Any]) -> bool:

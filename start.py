@@ -373,9 +373,9 @@ def _say_what_is_wrong(url: str) -> None:
 
 
 def _require_known_form(redis_url: str) -> None:
-    from app.launch.form_check import require_known_form  # the store comes with it
+    from app.launch.form_check import require_known_form_at  # the store comes with it
 
-    require_known_form(redis_url)
+    require_known_form_at(redis_url)
 
 
 def _require_key(settings: Settings, redis_url: str) -> None:

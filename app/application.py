@@ -13,12 +13,11 @@ from app import console, logs
 from app.api.context import compose
 from app.api.web import create_web
 from app.launch.form_check import require_known_form
-from app.launch.key_rule import require_key
+from app.launch.key_rule import open_store, require_key
 from app.launch.processes import PARENT_PID
 from app.launch.redis_location import require_redis_url
 from app.launch.serving import at_end, close_unread_connections, on_shutdown
 from app.settings import read_settings
-from app.store.store import Store
 from app.tracing import start_tracing
 from app.usecases.redis_checks import check_at_start
 from sandbox import Sandbox
@@ -29,10 +28,10 @@ def build() -> Flask:
     settings = read_settings()
     logs.configure(settings)
     redis_url = require_redis_url(settings)
-    require_known_form(redis_url)
+    store = open_store(redis_url, max_connections=settings.api_threads)
+    require_known_form(store)
     if PARENT_PID not in os.environ:  # else start.py has checked it
         require_key(settings, redis_url)
-    store = Store.at(redis_url, max_connections=settings.api_threads)
     check_at_start(store.liveness)
     # It requires no layers, unlike a worker's: here programs are compiled, and never run.
     sandbox = Sandbox(spare_children=1, runs_programs=False, extra_modules=settings.sandbox_extra_modules)

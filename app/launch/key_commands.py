@@ -111,9 +111,9 @@ def _store(settings: Settings) -> Iterator[Store]:
         found = server.url, f"embedded, in {settings.var_dir}"
     try:
         _say(f"Redis: {shown_url(found[0])} ({found[1]})")
-        require_known_form(found[0])
         store = open_store(found[0])
         try:
+            require_known_form(store)
             yield store
         finally:
             store.close()

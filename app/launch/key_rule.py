@@ -21,10 +21,10 @@ def require_key(settings: Settings, redis_url: str) -> None:
     )
 
 
-def open_store(redis_url: str) -> Store:
-    """The store behind a Redis URL, for a few commands. Raises SettingsError if the URL can't be used."""
+def open_store(redis_url: str, max_connections: int = 1) -> Store:
+    """The store behind a Redis URL. Raises SettingsError if the URL can't be used."""
     try:
-        return Store.at(redis_url, max_connections=1)
+        return Store.at(redis_url, max_connections)
     except ValueError as error:
         raise SettingsError(f"REDIS_URL can't be used: {error}") from error
 

@@ -23,6 +23,7 @@ from app.apply.plan import Act, Step, lines_of, make_plan, shown, spec_of
 from app.apply.reading import write_yaml
 from app.domain.errors import InvalidSpec
 from app.launch.command_name import command_name
+from app.launch.command_output import fail, print_result, say
 from app.settings import is_loopback
 
 EXIT_FAILED = 1
@@ -100,7 +101,7 @@ def _client(options: argparse.Namespace) -> ServiceClient:
     key = os.environ.get("CELERIAC_API_KEY", "")
     parts = urlsplit(options.url)
     if key and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        _say("careful: the key is sent unencrypted; use https")
+        say("careful: the key is sent unencrypted; use https")
     return ServiceClient(options.url, key)
 
 
@@ -109,13 +110,13 @@ def _run(act: Callable[[], int]) -> int:
         return act()
     except Invalid as error:
         for problem in error.problems:
-            _say(f"{command_name()}: {problem}")
+            say(f"{command_name()}: {problem}")
     except InvalidSpec as error:
-        _say(f"{command_name()}: the service is of another version; it has what this one does not know: {error}")
+        return fail(f"the service is of another version; it has what this one does not know: {error}", EXIT_FAILED)
     except (ServiceError, _Refused) as error:
-        _say(f"{command_name()}: {error}")
+        return fail(str(error), EXIT_FAILED)
     except OSError as error:
-        _say(f"{command_name()}: {error.filename}: {error.strerror}")
+        return fail(f"{error.filename}: {error.strerror}", EXIT_FAILED)
     return EXIT_FAILED
 
 
@@ -130,10 +131,10 @@ def _export(client: ServiceClient, options: argparse.Namespace) -> int:
     sys.stdout.write(text or write_yaml(documents))
     without = sum(found["key"] is None for found in listed)
     if without:
-        _say(f"{without} scheduled tasks have no key and are left out")
+        say(f"{without} scheduled tasks have no key and are left out")
     hidden = sum(HIDDEN in document.get("headers", {}).values() for document in documents)
     if hidden:
-        _say(f"{hidden} scheduled tasks have headers, whose values the service does not tell: write them yourself")
+        say(f"{hidden} scheduled tasks have headers, whose values the service does not tell: write them yourself")
     return 0
 
 
@@ -159,10 +160,10 @@ def _apply(client: ServiceClient, options: argparse.Namespace) -> int:
     existing = {key: client.schedule(found["id"]) for key, found in listed.items() if key in keys}
     steps = make_plan(declared, existing, prune, now_ms)
     acts: list[Act | None] = [_shown(step) if options.diff else _done(client, step) for step in steps]
-    _print(_summary(acts, is_done=not options.diff))
+    print_result(_summary(acts, is_done=not options.diff))
     hidden = sum(step.act is Act.KEEP and step.has_secrets for step in steps)
     if options.diff and hidden:
-        _say(f"{hidden} unchanged ones have headers, whose values can't be compared; without --diff, they are sent")
+        say(f"{hidden} unchanged ones have headers, whose values can't be compared; without --diff, they are sent")
     if None in acts:
         return EXIT_FAILED
     return EXIT_CHANGES if options.exit_code and set(acts) != {Act.KEEP} and acts else 0
@@ -180,7 +181,7 @@ def _check_ownership(declared: Sequence[Declared], options: argparse.Namespace) 
 
 def _shown(step: Step) -> Act:
     if step.act is not Act.KEEP:
-        _print("\n".join(lines_of(step)))
+        print_result("\n".join(lines_of(step)))
     return step.act
 
 
@@ -189,7 +190,7 @@ def _done(client: ServiceClient, step: Step) -> Act | None:
     try:
         return _carried_out(client, step)
     except ServiceError as error:
-        _say(f"{command_name()}: {step.key}: {error}")
+        say(f"{command_name()}: {step.key}: {error}")
         return None
 
 
@@ -203,7 +204,7 @@ def _carried_out(client: ServiceClient, step: Step) -> Act:
     if step.pause is not None:
         client.act(schedule_id, "pause" if step.pause else "resume")
     if step.act is Act.KEEP and is_updated:
-        _print(f"{Act.CHANGE} {step.key}\n    headers: changed")
+        print_result(f"{Act.CHANGE} {step.key}\n    headers: changed")
         return Act.CHANGE
     return _shown(step)
 
@@ -212,13 +213,3 @@ def _summary(acts: Iterable[Act | None], *, is_done: bool) -> str:
     counts = Counter(acts)
     names = {Act.CREATE: "new", Act.CHANGE: "changed", Act.DELETE: "deleted", Act.KEEP: "unchanged"}
     return ("" if is_done else "would be: ") + ", ".join(f"{counts[act]} {name}" for act, name in names.items())
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")
-    sys.stderr.flush()

@@ -6,7 +6,6 @@ A new key is the only line on stdout, so that a script can take it; everything e
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
@@ -16,11 +15,12 @@ from app.domain.durations import parse_duration
 from app.domain.errors import KeyRefused, OtherForm, Unavailable
 from app.domain.times import to_rfc3339
 from app.launch.command_name import command_name
-from app.launch.embedded_redis import EmbeddedServer, RedisServerError
+from app.launch.command_output import fail, print_result, say
+from app.launch.command_redis import redis_for_command
+from app.launch.embedded_redis import RedisServerError
 from app.launch.form_check import require_known_form
 from app.launch.key_rule import open_store
 from app.launch.processes import EXIT_NEWER_DATA
-from app.launch.redis_location import find_redis_url, shown_url
 from app.settings import SCOPES, Settings, SettingsError, read_settings
 from app.store.store import Store
 from app.usecases.api_keys import ApiKeyService, ListedKey, NewKey
@@ -57,13 +57,13 @@ def main(words: Sequence[str], clock: Clock = system_clock) -> int:
         with _store(settings) as store:
             run(ApiKeyService(store.api_keys, store.audit, settings.api_keys, clock), options, clock())
     except (_UsageError, SettingsError) as error:
-        return _fail(str(error), EXIT_BAD_USE)
+        return fail(str(error), EXIT_BAD_USE)
     except (KeyRefused, RedisServerError) as error:
-        return _fail(str(error), EXIT_REFUSED)
+        return fail(str(error), EXIT_REFUSED)
     except OtherForm as error:
-        return _fail(str(error), EXIT_NEWER_DATA)
+        return fail(str(error), EXIT_NEWER_DATA)
     except Unavailable as error:
-        return _fail(f"Redis can't be reached ({error}): `keys list` tells whether anything was changed", EXIT_REFUSED)
+        return fail(f"Redis can't be reached ({error}): `keys list` tells whether anything was changed", EXIT_REFUSED)
     return 0
 
 
@@ -102,54 +102,43 @@ def _duration(text: str) -> int:
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[Store]:
-    """The Redis that Celeriac uses; if none is running, the embedded one for as long as the command takes."""
-    found = find_redis_url(settings)
-    server = None
-    if found is None:
-        server = EmbeddedServer(settings, _say)
-        server.start()
-        found = server.url, f"embedded, in {settings.var_dir}"
-    try:
-        _say(f"Redis: {shown_url(found[0])} ({found[1]})")
-        store = open_store(found[0])
+    with redis_for_command(settings) as url:
+        store = open_store(url)
         try:
             require_known_form(store)
             yield store
         finally:
             store.close()
-    finally:
-        if server is not None:
-            server.stop()
 
 
 def _create(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
     key = service.create(options.name, options.scope, options.expires)
-    _say(f"created the key {_words(key)}; it is shown only now:")
-    _print(key.secret)
+    say(f"created the key {_words(key)}; it is shown only now:")
+    print_result(key.secret)
 
 
 def _rotate(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
     key = service.rotate(options.name, options.overlap, options.expires)
-    _say(f"the new key {_words(key)}; it is shown only now, and the old one is valid for {options.overlap} s more:")
-    _print(key.secret)
+    say(f"the new key {_words(key)}; it is shown only now, and the old one is valid for {options.overlap} s more:")
+    print_result(key.secret)
 
 
 def _revoke(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
     is_any_left = service.revoke(options.name)
-    _say(f"revoked the key {options.name}")
+    say(f"revoked the key {options.name}")
     if not is_any_left:
-        _say("no key is left in Redis: unless API_KEYS has one, an API on a loopback address needs none any more")
+        say("no key is left in Redis: unless API_KEYS has one, an API on a loopback address needs none any more")
 
 
 def _list(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
     keys = service.all()
     if not keys:
-        _say("there are no keys")
+        say("there are no keys")
         return
     rows = [("NAME", "SCOPE", "CREATED", "EXPIRES", "LAST USED", "STATE"), *(_row(key, now_ms) for key in keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        _print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_result("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _row(key: ListedKey, now_ms: int) -> tuple[str, ...]:
@@ -171,18 +160,3 @@ def _words(key: NewKey) -> str:
 
 def _time(ms: int | None, missing: str) -> str:
     return missing if ms is None else to_rfc3339(ms)[:19] + "Z"
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")
-    sys.stderr.flush()
-
-
-def _fail(sentence: str, status: int) -> int:
-    _say(f"{command_name()}: {sentence}")
-    return status

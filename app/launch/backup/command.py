@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +25,9 @@ from app.launch.backup.file import BackupFile, BadBackup, Head
 from app.launch.backup.quiet import ServiceRuns, require_quiet
 from app.launch.backup.source import CannotCopy, standing_still
 from app.launch.command_name import command_name
-from app.launch.embedded_redis import EmbeddedServer, RedisServerError
-from app.launch.redis_location import find_redis_url, shown_url
+from app.launch.command_output import fail, print_result, say
+from app.launch.command_redis import redis_for_command
+from app.launch.embedded_redis import RedisServerError
 from app.settings import Settings, SettingsError, read_settings
 from app.store.client import Client, RefusedByRedis, connect_raw
 from app.store.keys import Keys
@@ -93,17 +93,17 @@ def _status_of(act: Callable[[Settings], None]) -> int:
     try:
         act(read_settings())
     except SettingsError as error:
-        return _fail(str(error), EXIT_BAD_USE)
+        return fail(str(error), EXIT_BAD_USE)
     except (BadBackup, CannotCopy, ServiceRuns, RedisServerError, ForeignCommand, _Refused) as error:
-        return _fail(str(error), EXIT_FAILED)
+        return fail(str(error), EXIT_FAILED)
     except OSError as error:
-        return _fail(f"{error.filename or 'the file'}: {error.strerror or error}", EXIT_FAILED)
+        return fail(f"{error.filename or 'the file'}: {error.strerror or error}", EXIT_FAILED)
     except Full as error:
-        return _fail(str(error), EXIT_FAILED)
+        return fail(str(error), EXIT_FAILED)
     except Unavailable as error:
-        return _fail(f"Redis can't be reached ({error})", EXIT_FAILED)
+        return fail(f"Redis can't be reached ({error})", EXIT_FAILED)
     except RefusedByRedis as error:
-        return _fail(f"Redis refuses: {error}", EXIT_FAILED)
+        return fail(f"Redis refuses: {error}", EXIT_FAILED)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return 0
@@ -124,14 +124,14 @@ class _Refused(Exception):
 def _backup(settings: Settings, options: argparse.Namespace) -> None:
     target: Path = options.file.expanduser().absolute()
     began = time.monotonic()
-    with _new_file(target) as file, standing_still(settings, target.parent, _say, is_stopped=options.stopped) as client:
+    with _new_file(target) as file, standing_still(settings, target.parent, say, is_stopped=options.stopped) as client:
         commands = chain.from_iterable(commands for _, commands in read_all(client))
         counts = backup_file.write_backup(file, _head(client), commands)
         if not counts.keys:
             raise _Refused("this Redis has no data of Celeriac's: are REDIS_URL and VAR_DIR those of the service?")
         size = file.tell()
     seconds = time.monotonic() - began
-    _print(f"wrote {target}: {counts.words}; {size / 1e6:,.1f} MB in {seconds:.1f} s")
+    print_result(f"wrote {target}: {counts.words}; {size / 1e6:,.1f} MB in {seconds:.1f} s")
 
 
 def _head(client: Client) -> Head:
@@ -161,7 +161,7 @@ def _new_file(target: Path) -> Iterator[Any]:
 def _check(settings: Settings, options: argparse.Namespace) -> None:
     head, counts = backup_file.check(options.file)
     origin = f"of {head.created_at}, by Celeriac {head.version} on {head.server}"
-    _print(f"{options.file} is whole: {counts.words}, {origin}")
+    print_result(f"{options.file} is whole: {counts.words}, {origin}")
 
 
 # --- restore -----------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def _check(settings: Settings, options: argparse.Namespace) -> None:
 def _restore(settings: Settings, options: argparse.Namespace) -> None:
     began = time.monotonic()
     head, counts = backup_file.check(options.file)
-    _say(f"{options.file} is whole: {counts.words}, of {head.created_at}")
+    say(f"{options.file} is whole: {counts.words}, of {head.created_at}")
     if head.form is not None and Form.parse(head.form).is_newer:
         raise _Refused(f"Celeriac {head.version} made this backup, and this version ({VERSION}) can't use its data")
     with _target(settings) as target:
@@ -179,42 +179,16 @@ def _restore(settings: Settings, options: argparse.Namespace) -> None:
         with BackupFile(options.file) as backup:
             target.begin()
             target.write(backup.commands())
-    _print(f"restored {counts.words} of {head.created_at} in {time.monotonic() - began:.1f} s")
+    print_result(f"restored {counts.words} of {head.created_at} in {time.monotonic() - began:.1f} s")
 
 
 @contextmanager
 def _target(settings: Settings) -> Iterator[Target]:
-    """The Redis that nobody uses; if none is running, the embedded one for as long as the restore takes."""
-    found = find_redis_url(settings)
-    server = None
-    if found is None:
-        server = EmbeddedServer(settings, _say)
-        server.start()
-        found = server.url, f"embedded, in {settings.var_dir}"
-    url, why = found
-    try:
-        _say(f"Redis: {shown_url(url)} ({why})")
+    """The data of a Redis that nobody uses."""
+    with redis_for_command(settings) as url:
         require_quiet(url)
         client = connect_raw(url)
         try:
             yield Target(client, Keys())
         finally:
             client.close()
-    finally:
-        if server is not None:
-            server.stop()
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")
-    sys.stderr.flush()
-
-
-def _fail(sentence: str, status: int) -> int:
-    _say(f"{command_name()}: {sentence}")
-    return status

@@ -1,0 +1,32 @@
+"""The Redis on which a command works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.launch.command_output import say
+from app.launch.embedded_redis import EmbeddedServer
+from app.launch.redis_location import find_redis_url, shown_url
+from app.settings import Settings
+
+
+@contextmanager
+def redis_for_command(settings: Settings) -> Iterator[str]:
+    """The URL of the Redis that Celeriac uses; if none is running, of the embedded one, for as long as the block takes.
+
+    Says which it is. Raises SettingsError, RedisServerError.
+    """
+    found = find_redis_url(settings)
+    server = None
+    if found is None:
+        server = EmbeddedServer(settings, say)
+        server.start()
+        found = server.url, f"embedded, in {settings.var_dir}"
+    url, why = found
+    try:
+        say(f"Redis: {shown_url(url)} ({why})")
+        yield url
+    finally:
+        if server is not None:
+            server.stop()

@@ -96,11 +96,12 @@ class StoreScheduler(Scheduler):
 
     def _work(self) -> None:
         self._store.liveness.beat_ticked(self._name, system_clock())
-        is_busy = False
         try:
             self._fire()
-        finally:  # a schedule that can't be fired must not keep maintenance from running
-            is_busy = self._maintenance.run(system_clock())
+        except Exception:  # a schedule that can't be fired must not keep maintenance from running; the end of beat must
+            self._maintenance.run(system_clock())
+            raise
+        is_busy = self._maintenance.run(system_clock())
         self._watch.wait(0.0 if is_busy else self._seconds_to_next())
 
     def _fire(self) -> None:

@@ -13,6 +13,8 @@ from app.domain.status import Status
 from app.store.store import Store
 from app.usecases.schedules import ScheduleService
 from app.usecases.tasks import TaskService
+from celery_app import celery
+from tasks.beat import StoreScheduler
 from tests.servers import CeleryProcess, RedisServer, wait_until
 from tests.worker.conftest import HORIZON_SECONDS, Start, composed
 
@@ -68,6 +70,23 @@ def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tm
         assert beat.output.count("Redis can't be reached") == 1, "the outage is logged once, not at each attempt"
     finally:
         beat.kill()
+
+
+def test_a_beat_that_is_told_to_end_while_it_fires_ends_although_redis_goes_away(
+    own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Celery ends beat by a SystemExit at whatever it does. What beat does after a failure must not hide that."""
+    monkeypatch.setenv("REDIS_URL", own_server.url)
+    beat = StoreScheduler(celery)
+
+    def interrupted() -> None:
+        own_server.stop()
+        raise SystemExit
+
+    monkeypatch.setattr(beat, "_fire", interrupted)
+    with pytest.raises(SystemExit):
+        beat.tick()
+    beat.close()
 
 
 def test_without_a_beat_delayed_tasks_run_and_health_says_why_cron_does_not(

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -33,11 +33,11 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
 
 def child_pids(pid: int) -> list[int]:
     """A process' children, whichever of its threads has made them; none where it has ended."""
-    try:
-        lists = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:
-        return []
-    return [int(word) for each in lists for word in each.split()]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with suppress(OSError):  # the thread has ended meanwhile
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def zygote_pid(pid: int) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import Limits, Program, Sandbox
+from tests.servers import child_pids
 
 ONE = Program("def main():\n    return 1\n", "main", b"[]", b"{}")
 LIMITS = Limits(wall_seconds=10)
@@ -89,11 +90,10 @@ def test_a_default_timeout_of_sockets_does_not_reach_the_child(fresh: Sandbox) -
 def zygotes() -> set[int]:
     """The zygotes among the children of this process."""
     found = set()
-    for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                if b"zygote.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.add(int(pid))
+    for pid in child_pids(os.getpid()):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"zygote.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(pid)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -219,6 +220,15 @@ def _open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+def _names_of_descriptors() -> list[str]:
+    """What each descriptor is, for the message of a failure."""
+    names = []
+    for fd in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the one that reads the folder
+            names.append(str(fd.readlink()))
+    return sorted(names)
+
+
 class TestReport:
     def test_the_readme_says_of_every_layer_what_it_stops_and_needs(self) -> None:
         readme = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text()
@@ -337,12 +347,13 @@ class TestLivesAndDeaths:
         runner.answer("1")
         link = fresh._link
         assert link is not None
-        before = _open_descriptors()
+        # A waiting child has a socket and, once it is born, a pidfd; two of them may be on their way.
+        most = _open_descriptors() + 2 * 2
         for _ in range(10):
             runner.answer("1")
             runner.failure("def main():\n    while True: pass", wall_seconds=0.05)
         assert _wait_until(lambda: len(_family_of(link)) <= 2 + 2)
-        assert _wait_until(lambda: _open_descriptors() <= before + 2)
+        assert _wait_until(lambda: _open_descriptors() <= most), (most, _names_of_descriptors())
 
 
 def _measurement(measure: Callable[[], layer_table.Measured]) -> layer_table.Measured:

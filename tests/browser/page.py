@@ -25,6 +25,12 @@ def texts(browser: Chromium, selector: str) -> list[str]:
     return [str(text) for text in found]
 
 
+def open_page(browser: Chromium, system: Started, path: str) -> None:
+    """Open a page of the console and wait until it shows what it has read."""
+    browser.open(url_of(system, path))
+    browser.wait_for("document.querySelector('#view:not([aria-busy]) > *')")
+
+
 def open_task(browser: Chromium, system: Started, task: dict[str, Any]) -> None:
     """Open the page of a task by its short link."""
     browser.open(url_of(system, f"/#/tasks/{task['id']}"))

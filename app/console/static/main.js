@@ -74,6 +74,7 @@ function open(page, route) {
   view = PAGES[page][0](route, scope);
   document.body.dataset.page = page || "overview";
   byId("view").replaceChildren(view.element);
+  byId("view").setAttribute("aria-busy", "true");
   scrollTo(0, 0);
   refresh();
 }
@@ -93,6 +94,7 @@ async function refresh() {
   }
   refreshTimes(document);
   isRefreshing = false;
+  if (asked === view) byId("view").removeAttribute("aria-busy");
   if (isStale || asked !== view) {
     isStale = false;
     refresh();

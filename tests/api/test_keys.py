@@ -176,6 +176,6 @@ def test_a_redis_that_hangs_holds_nobody_up_for_longer_than_without_keys(
     own_server.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     assert status(web, "e" * 32, path) == 503
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 2.8, "two waits would take 3 seconds"
     own_server.send_signal(signal.SIGCONT)
     store.close()

@@ -16,7 +16,7 @@ from app.store.store import Store
 from tests.api.calls import CODE, Api, PlayedWorker
 from tests.servers import wait_until
 
-SOON_SECONDS = 1.0  # far below every wait in here
+SOON_SECONDS = 3.0  # below every wait in here
 
 
 def wait_for_listeners(raw_redis: redis.Redis, store: Store, task_id: str) -> None:

@@ -178,7 +178,7 @@ class Cancelling:
     def call(self, client: HttpClient, request: Request) -> None:
         with pytest.raises(Cancelled):
             client.call(request, self.cancel)
-        assert time.monotonic() - self.at < 1
+        assert time.monotonic() - self.at < 5, "every call in here may take 30 seconds"
         assert self.cancel.cancelled
 
 

@@ -74,7 +74,7 @@ def test_without_a_free_connection_a_call_gives_up_soon(admin_url: str, raw_redi
         began = time.monotonic()
         with pytest.raises(Unavailable):
             client.ping()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5, "the connection is in use for 10 seconds"
         raw_redis.rpush("list", "x")
         first.result(10)
         assert client.ping() is True

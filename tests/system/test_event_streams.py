@@ -18,7 +18,7 @@ from app.launch.serving import close_unread_connections
 from tests.system import Started, needs_proc, wait_until
 
 THREADS = 8
-PROMPT_SECONDS = 2.0
+PROMPT_SECONDS = 5.0  # the stream itself may last for 15 minutes
 Open = Callable[[str], http.client.HTTPResponse]
 PRINTS = "import time\ndef main():\n    print('one')\n    time.sleep(1.5)\n    print('two')\n"
 

@@ -1,0 +1,19 @@
+"""What the command line asks of a run: how long, and which seed."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+#: The seed of short runs. Other seeds are for runs by hand: what a new one finds must not fail somebody else's change.
+SHORT_SEED = 12
+
+
+def asked(config: pytest.Config, short_seconds: float) -> tuple[float, int]:
+    """The seconds of load and faults, and the seed. CI, which leaves `--minutes` at 1, gets a short run."""
+    minutes: float = config.getoption("--minutes")
+    given: int | None = config.getoption("--seed")
+    if minutes == 1:
+        return short_seconds, SHORT_SEED if given is None else given
+    return minutes * 60, random.randrange(1_000_000) if given is None else given

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -38,6 +38,13 @@ def child_pids(pid: int) -> list[int]:
         with suppress(OSError):  # the thread has ended meanwhile
             found += map(int, (task / "children").read_text().split())
     return found
+
+
+def kill_each(pids: Iterable[int], number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to processes of one family: some may end with an earlier one."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def zygote_pid(pid: int) -> int:

@@ -18,6 +18,7 @@ from sandbox import LayersMissing, Limits, Program, Sandbox, SandboxError
 from tests.box import layer_table
 from tests.box.layer_attempts import ATTEMPTS, LAYERS, LAYERS_OF_ROOT
 from tests.box.programs import Runner
+from tests.servers import child_pids, kill_each
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 
@@ -167,6 +168,7 @@ def test_a_child_is_another_user_without_rights(bare_box: Sandbox, run_bare: Run
     assert run_bare.answer(program) == 1
     link = bare_box._link
     assert link is not None
+    assert _wait_until(lambda: len(_family_of(link)) >= 4), "the guardian, the zygote and two children"
     seen = 0
     for pid in _family_of(link):
         try:
@@ -190,8 +192,7 @@ def _family_of(link: object) -> list[int]:
     while waiting:
         pid = waiting.pop()
         found.append(pid)
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        waiting += [int(word) for word in children.read_text().split()]
+        waiting += child_pids(pid)
     return found
 
 
@@ -281,8 +282,7 @@ class TestLivesAndDeaths:
     def test_the_zygotes_death_between_two_runs_is_mended(self, fresh: Sandbox) -> None:
         link = fresh._link
         assert link is not None
-        for pid in _family_of(link):
-            os.kill(pid, signal.SIGKILL)
+        kill_each(_family_of(link))
         assert Runner(fresh).answer("1") == 1
 
     def test_a_zygote_that_was_killed_does_not_stay_as_a_zombie(self, fresh: Sandbox) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import time
@@ -13,7 +12,7 @@ import pytest
 
 from sandbox import Cancel, Limits, Program, Sandbox, SandboxError
 from tests.box.programs import Runner, source_of
-from tests.servers import child_pids, wait_until, zygote_pid
+from tests.servers import child_pids, kill_each, wait_until, zygote_pid
 
 WALL_SECONDS = 0.6
 #: For what ends by another limit, on a machine that has other things to do.
@@ -355,8 +354,7 @@ class TestKilledFromOutside:
     def _kill_all(self, box: Sandbox, number: signal.Signals) -> None:
         assert box._link is not None
         assert box._link._process is not None
-        for pid in child_pids(zygote_pid(box._link._process.pid)):
-            os.kill(pid, number)
+        kill_each(child_pids(zygote_pid(box._link._process.pid)), number)
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
     def test_a_signal_is_not_the_programs_failure(self, fresh: Sandbox, number: signal.Signals) -> None:

@@ -11,7 +11,6 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from functools import cache
 
 import brotli
 import pytest
@@ -61,9 +60,9 @@ def reference() -> None:
     zlib.decompress(zlib.compress(b"abc" * 300_000, 1))
 
 
-@cache
 def allowance() -> float:
-    return max(1.0, min(cpu_seconds(reference) for _ in range(5)) / REFERENCE_CPU_SECONDS)
+    """At this moment: what else the machine does makes all work dearer."""
+    return max(1.0, min(cpu_seconds(reference) for _ in range(3)) / REFERENCE_CPU_SECONDS)
 
 
 def assert_cheap(caller: HttpClient, answer: bytes, *following: bytes) -> None:
@@ -74,11 +73,12 @@ def assert_cheap(caller: HttpClient, answer: bytes, *following: bytes) -> None:
         with contextlib.suppress(CallError):  # an answer that is refused must be cheap too
             to_json(caller.call(get(target.url, 30)).as_result())
 
-    limit = allowance() * (BASE_CPU_SECONDS + MAX_CPU_SECONDS_PER_MB * max(size, MB) / MB)
+    limit = BASE_CPU_SECONDS + MAX_CPU_SECONDS_PER_MB * max(size, MB) / MB
     costs: list[float] = []
     while not costs or (min(costs) > limit and len(costs) < 5):
         with Target(answering(answer, *following)) as target:
-            costs.append(cpu_seconds(work))
+            cost = cpu_seconds(work)
+        costs.append(cost if cost <= limit else cost / allowance())
     assert min(costs) <= limit
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import json
-import os
 import signal
 import threading
 import time
@@ -19,7 +17,7 @@ from app.domain.status import Status
 from app.store.record import Task
 from app.store.store import Store
 from app.usecases.tasks import TaskService
-from tests.servers import HttpTarget, child_pids, wait_until
+from tests.servers import HttpTarget, child_pids, kill_each, wait_until
 from tests.system import needs_proc
 from tests.worker.conftest import Start
 
@@ -238,9 +236,7 @@ def _is_ended(service: TaskService, task: Task, worker_pid: int) -> bool:
     programs = [worker_pid]
     while children := [child for pid in programs for child in child_pids(pid)]:
         programs = children
-    for pid in programs:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+    kill_each(programs, signal.SIGTERM)
     return service.get(task.id).status is not Status.RUNNING
 
 

@@ -11,7 +11,6 @@ import json
 import marshal
 import os
 import resource
-import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -48,7 +47,7 @@ def main() -> None:
     """Print what object_graph.py prints."""
     walker = _loaded(HERE / "object_graph.py")
     resource.setrlimit(resource.RLIMIT_CPU, (walker.CPU_SECONDS, walker.CPU_SECONDS))
-    signal.signal(signal.SIGALRM, walker.too_long)
+    walker.end_long_calls()
     zygote = _loaded(Path(walker.ROOT, "sandbox", "inside", "zygote.py"))
     zygote.prepare_imports(lean=True)
     walker.remember_damageable_classes()

@@ -332,7 +332,13 @@ def in_time(function: Any, *arguments: Any) -> Any:
         going_on = 0
 
 
-def tick(*_: Any) -> None:
+def end_long_calls() -> None:
+    """Start the timer that ends calls of `in_time`."""
+    signal.signal(signal.SIGALRM, _tick)
+    signal.setitimer(signal.ITIMER_REAL, CALL_SECONDS, CALL_SECONDS)
+
+
+def _tick(*_: Any) -> None:
     """End a call that went on at the last tick, too."""
     global seen_by_tick
     if going_on and going_on == seen_by_tick:
@@ -422,7 +428,7 @@ def remember_damageable_classes() -> None:
 
 def main(arguments: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    signal.signal(signal.SIGALRM, tick)
+    end_long_calls()
     zygote = load(os.path.join(ROOT, "sandbox", "inside", "zygote.py"))
     zygote.prepare_imports()
     remember_damageable_classes()
@@ -447,9 +453,7 @@ def main(arguments: list[str]) -> None:
         exec(code, namespace)
     graph = Graph(namespace, guards, names)
     add_roots(graph, facades, getattr(mutation, "ONLY", None))
-    signal.setitimer(signal.ITIMER_REAL, CALL_SECONDS, CALL_SECONDS)
     graph.walk(getattr(mutation, "WANTED", None))
-    signal.setitimer(signal.ITIMER_REAL, 0)
     sys.stdout = real_stdout
     print(json.dumps({"objects": len(graph.kept), "calls": graph.calls, "forbidden": graph.forbidden}))
     real_stdout.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -72,16 +73,15 @@ class Chromium:
     def close(self) -> None:
         """End it."""
         self._session = None
-        try:
+        with contextlib.suppress(PageError, BrokenPipeError):  # it may end before it has answered
             self.send("Browser.close")
-        finally:
-            os.close(self._commands)
-            os.close(self._answers)
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, 9)
-                self._process.wait(5)
+        os.close(self._commands)
+        os.close(self._answers)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, 9)
+            self._process.wait(5)
 
     # --- the protocol -----------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ class Certificates:
     def sign(self, name: str, alt_names: str, days: int = 3650) -> None:
         """Make a certificate for `alt_names` (DNS:localhost,IP:127.0.0.1), with its key."""
         self._openssl(f"req {_KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr")
-        (self.folder / f"{name}.ext").write_text(f"subjectAltName={alt_names}\n")
+        extensions = f"subjectAltName={alt_names}\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
+        (self.folder / f"{name}.ext").write_text(extensions)
         signed_by = "-CA ca.pem -CAkey ca.key -CAcreateserial"
         self._openssl(f"x509 -req -in {name}.csr {signed_by} -extfile {name}.ext -out {name}.pem -days {days}")
 
@@ -45,5 +46,7 @@ def make_certificates(folder: Path) -> Certificates:
     if shutil.which("openssl") is None:
         pytest.skip("no openssl command: TLS is not tested here")
     made = Certificates(folder)
-    made._openssl(f"req -x509 {_KEY} -days 3650 -subj /CN=TestCA -keyout ca.key -out ca.pem")
+    # Python 3.13 and newer trust no authority that doesn't say what its key is for.
+    usage = "-addext keyUsage=critical,keyCertSign,cRLSign"
+    made._openssl(f"req -x509 {_KEY} -days 3650 -subj /CN=TestCA {usage} -keyout ca.key -out ca.pem")
     return made

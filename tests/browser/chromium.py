@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
 #: It reads commands from file descriptor 3 and writes answers to 4.
@@ -147,7 +147,7 @@ class Chromium:
             raise PageError(str(answer["exceptionDetails"].get("exception", answer)))
         return answer["result"].get("value")
 
-    def wait_for(self, condition: str, seconds: float = 10) -> None:
+    def wait_for(self, condition: str, seconds: float = 30) -> None:
         """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + seconds
         while not self.evaluate(f"Boolean({condition})"):

@@ -1,6 +1,6 @@
 """How the tests share the machine when they run in several processes (pytest-xdist).
 
-Most of the time is waiting, so there are more processes than cores. Each test goes to the process that is free next,
+A test waits now and then, so there are more processes than cores. Each test goes to the process that is free next,
 long ones first. The tests of a file in TOGETHER stay in one process, because they share what is slow to start.
 """
 

@@ -16,8 +16,8 @@ def test_workers_queues_running_and_waiting_tasks(browser: Chromium, system: Sta
     browser.wait_for_text("half an hour", "[aria-label='Waiting, next due first']")
     waiting = [line.split("\n")[0] for line in texts(browser, "[aria-label='Waiting, next due first'] a")]
     assert waiting.index("half an hour") < waiting.index("an hour")
-    workers = texts(browser, ".worker")
-    assert any("code@" in worker and "1 of" in worker and "Sandbox: all" in worker for worker in workers)
+    mine = "[...document.querySelectorAll('.worker')].some(({innerText: text}) => ['code@', '1 of', 'Sandbox: all']"
+    browser.wait_for(f"{mine}.every(part => text.includes(part)))")  # a worker tells it every two seconds
     browser.wait_for_text("1 worker", "[aria-label=Queues] table")
     assert system.call("POST", f"/api/tasks/{running['id']}/stop")[0] == 200
 

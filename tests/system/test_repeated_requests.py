@@ -29,6 +29,7 @@ KILLS = int(os.environ.get("CELERIAC_KILLS", "3"))
 CALLERS = 4
 HANG_SECONDS = 1.8  # longer than the API waits for Redis
 PATIENCE_SECONDS = 60
+KINDS = 3  # of requests that a caller sends in turn
 TASK = {"name": "n", "function_code": "def f():\n    return 1", "function_name": "f"}
 SCHEDULE = {**TASK, "task_type": "scheduled", "cron_expression": "0 0 1 1 *"}
 
@@ -92,7 +93,7 @@ class Caller:
             self.ids[key] = {self._create(key, count), self._create(key, count)}
 
     def _create(self, key: str, count: int) -> str:
-        path, body = [("/api/tasks", TASK), ("/api/tasks", SCHEDULE), ("/api/scheduled-tasks", SCHEDULE)][count % 3]
+        path, body = [("/api/tasks", TASK), ("/api/tasks", SCHEDULE), ("/api/scheduled-tasks", SCHEDULE)][count % KINDS]
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -143,6 +144,7 @@ def test_each_key_creates_once_whatever_is_killed(own_server: RedisServer, tmp_p
             api.kill()
             api.start()
             wait_until(lambda: api.lives, 30, "an API that serves again")
+        wait_until(lambda: all(len(caller.ids) >= KINDS for caller in callers), PATIENCE_SECONDS, "one of each kind")
         ended.set()
         for thread in threads:
             thread.join(PATIENCE_SECONDS)

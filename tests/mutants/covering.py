@@ -12,6 +12,13 @@ _STORE_SUBJECTS = """
 """
 STORE = tuple(f"tests/store/test_{subject}.py" for subject in _STORE_SUBJECTS.split())
 
+#: What runs programs in the sandbox, and what reads the replies of children.
+_RUNS = tuple(
+    f"tests/box/test_{subject}.py"
+    for subject in ("limits", "exits_and_arguments", "causes", "codes", "live_output", "threads_and_forks")
+)
+_REPLIES = ("tests/box/test_reply.py", "tests/box/test_hostile_child.py")
+
 COVERING: dict[str, tuple[str, ...]] = {
     "app/domain": ("tests/domain",),
     "app/domain/alerts": ("tests/domain/test_alerts.py", "tests/domain/test_service_troubles.py"),
@@ -68,27 +75,10 @@ COVERING: dict[str, tuple[str, ...]] = {
         "tests/worker/test_executor_defects.py",
         "tests/http",
     ),
-    "sandbox/parent.py": (
-        "tests/box/test_parent.py",
-        "tests/box/test_limits.py",
-        "tests/box/test_exits_and_arguments.py",
-        "tests/box/test_causes.py",
-        "tests/box/test_codes.py",
-        "tests/box/test_live_output.py",
-        "tests/box/test_threads_and_forks.py",
-    ),
-    "sandbox/protocol.py": ("tests/box/test_reply.py", "tests/box/test_hostile_child.py"),
-    "sandbox/reply.py": ("tests/box/test_reply.py", "tests/box/test_hostile_child.py"),
-    "sandbox": (
-        "tests/box/test_limits.py",
-        "tests/box/test_exits_and_arguments.py",
-        "tests/box/test_causes.py",
-        "tests/box/test_codes.py",
-        "tests/box/test_live_output.py",
-        "tests/box/test_hostile_child.py",
-        "tests/box/test_threads_and_forks.py",
-        "tests/box/test_lean.py",
-    ),
+    "sandbox": (*_RUNS, "tests/box/test_hostile_child.py", "tests/box/test_lean.py"),
+    "sandbox/parent.py": ("tests/box/test_parent.py", *_RUNS),
+    "sandbox/protocol.py": _REPLIES,
+    "sandbox/reply.py": _REPLIES,
 }
 
 

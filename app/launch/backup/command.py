@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -146,16 +146,21 @@ def _head(client: Client) -> Head:
 @contextmanager
 def _new_file(target: Path) -> Iterator[Any]:
     """A file that only its owner may read; it takes the place of `target` once it is complete and on the disk."""
-    fd, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    # mkstemp would tell the name only once the file is there, and SIGTERM may come in between.
+    path = target.with_name(f".{target.name}-{secrets.token_hex(8)}")
     try:
-        with os.fdopen(fd, "wb") as file:
+        with open(path, "xb", opener=_for_its_owner) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(target)
+        path.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _check(settings: Settings, options: argparse.Namespace) -> None:

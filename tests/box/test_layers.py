@@ -8,17 +8,17 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox import LayersMissing, Limits, Program, Sandbox, SandboxError
+from sandbox.link import Link
 from tests.box import layer_table
 from tests.box.layer_attempts import ATTEMPTS, LAYERS, LAYERS_OF_ROOT
 from tests.box.programs import Runner
-from tests.servers import child_pids, kill_each
+from tests.servers import family_pids, is_running, kill_each, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 
@@ -168,7 +168,7 @@ def test_a_child_is_another_user_without_rights(bare_box: Sandbox, run_bare: Run
     assert run_bare.answer(program) == 1
     link = bare_box._link
     assert link is not None
-    assert _wait_until(lambda: len(_family_of(link)) >= 4), "the guardian, the zygote and two children"
+    wait_until(lambda: len(_family_of(link)) >= 4, 10, "the guardian, the zygote and two children")
     seen = 0
     for pid in _family_of(link):
         try:
@@ -185,31 +185,10 @@ def test_a_child_is_another_user_without_rights(bare_box: Sandbox, run_bare: Run
     assert seen >= 2, "the zygote, and a child that waits"
 
 
-def _family_of(link: object) -> list[int]:
+def _family_of(link: Link) -> list[int]:
     """The zygote's processes, as the machine sees them."""
-    process = link._process  # type: ignore[attr-defined]
-    found, waiting = [], [process.pid]
-    while waiting:
-        pid = waiting.pop()
-        found.append(pid)
-        waiting += child_pids(pid)
-    return found
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return condition()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
+    assert link._process is not None
+    return family_pids(link._process.pid)
 
 
 def _is_listed(pid: int) -> bool:
@@ -217,15 +196,11 @@ def _is_listed(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def _open_descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-def _names_of_descriptors() -> list[str]:
-    """What each descriptor is, for the message of a failure."""
+def _open_descriptors() -> list[str]:
+    """What each is; the one that reads the folder is none any more."""
     names = []
     for fd in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # the one that reads the folder
+        with contextlib.suppress(FileNotFoundError):
             names.append(str(fd.readlink()))
     return sorted(names)
 
@@ -290,7 +265,7 @@ class TestLivesAndDeaths:
         assert link is not None
         guardian, *_ = _family_of(link)
         os.kill(guardian, signal.SIGKILL)
-        assert _wait_until(lambda: not _is_listed(guardian)), "nobody asks the sandbox for anything, and yet"
+        wait_until(lambda: not _is_listed(guardian), 10, "its end; nobody asks the sandbox for anything, and yet")
 
     def test_the_zygotes_death_while_a_program_runs_loses_nothing(self, fresh: Sandbox) -> None:
         import threading
@@ -302,7 +277,7 @@ class TestLivesAndDeaths:
         program = "import time\ndef main():\n    time.sleep(0.5)\n    return 7"
         thread = threading.Thread(target=lambda: found.append(Runner(fresh).answer(program)))
         thread.start()
-        assert _wait_until(lambda: len(_family_of(link)) >= len(family))
+        wait_until(lambda: len(_family_of(link)) >= len(family), 10, "a child that runs, and two that wait")
         os.kill(family[0], signal.SIGKILL)
         thread.join()
         assert found == [7]
@@ -310,10 +285,10 @@ class TestLivesAndDeaths:
     def test_closing_leaves_no_process(self, fresh: Sandbox) -> None:
         link = fresh._link
         assert link is not None
-        assert _wait_until(lambda: len(_family_of(link)) >= 3), "the zygote and two children"
+        wait_until(lambda: len(_family_of(link)) >= 3, 10, "the zygote and two children")
         family = _family_of(link)
         fresh.close()
-        assert _wait_until(lambda: not any(_is_alive(pid) for pid in family))
+        wait_until(lambda: not any(is_running(pid) for pid in family), 10, "the end of all")
 
     @pytest.mark.parametrize("without", [[], ["namespaces"]], ids=["all layers", "without namespaces"])
     def test_kill_9_of_the_worker_leaves_neither_zygote_nor_child(self, without: list[str]) -> None:
@@ -332,15 +307,12 @@ class TestLivesAndDeaths:
         assert worker.stdout is not None
         zygote = int(worker.stdout.readline())
 
-        class Link:
-            _process = type("P", (), {"pid": zygote})
-
-        assert _wait_until(lambda: len(_family_of(Link)) >= 3)
-        family = _family_of(Link)
+        wait_until(lambda: len(family_pids(zygote)) >= 3, 10, "the zygote and two children")
+        family = family_pids(zygote)
         worker.kill()
         worker.wait()
         worker.stdout.close()
-        assert _wait_until(lambda: not any(_is_alive(pid) for pid in family)), family
+        wait_until(lambda: not any(is_running(pid) for pid in family), 10, f"the end of {family}")
 
     def test_no_program_leaves_a_process_or_a_descriptor(self, fresh: Sandbox) -> None:
         runner = Runner(fresh)
@@ -348,12 +320,12 @@ class TestLivesAndDeaths:
         link = fresh._link
         assert link is not None
         # A waiting child has a socket and, once it is born, a pidfd; two of them may be on their way.
-        most = _open_descriptors() + 2 * 2
+        most = len(_open_descriptors()) + 2 * 2
         for _ in range(10):
             runner.answer("1")
             runner.failure("def main():\n    while True: pass", wall_seconds=0.05)
-        assert _wait_until(lambda: len(_family_of(link)) <= 2 + 2)
-        assert _wait_until(lambda: _open_descriptors() <= most), (most, _names_of_descriptors())
+        wait_until(lambda: len(_family_of(link)) <= 2 + 2, 10, "the end of what ran")
+        wait_until(lambda: len(_open_descriptors()) <= most, 10, f"at most {most} of {_open_descriptors()}")
 
 
 def _measurement(measure: Callable[[], layer_table.Measured]) -> layer_table.Measured:

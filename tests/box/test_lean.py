@@ -16,7 +16,7 @@ from sandbox import Failure, Limits, Program, Sandbox, Verdict, protocol
 from sandbox.codes import Kept, key_of
 from sandbox.inside import modules, names
 from tests.box.programs import Runner, plain
-from tests.servers import child_pids, kill_each, wait_until, zygote_pid
+from tests.servers import family_pids, kill_each, wait_until
 
 LIMITS = Limits(wall_seconds=10)
 
@@ -325,7 +325,7 @@ def test_the_lean_zygotes_death_is_mended() -> None:
         assert link is not None
         assert link._process is not None
         guardian = link._process.pid
-        family = [guardian, *child_pids(guardian), *child_pids(zygote_pid(guardian))]
+        family = family_pids(guardian)
         kill_each(family)
         assert [runner.answer("1") for _ in range(3)] == [1, 1, 1]
         assert box._lean.link is not link

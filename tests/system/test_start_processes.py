@@ -30,6 +30,7 @@ from app.launch.processes import (
     next_pause_seconds,
     program_command,
 )
+from tests.servers import is_running
 from tests.system import needs_proc, wait_until
 
 # --- the pause: pure -----------------------------------------------------------------------------------
@@ -218,13 +219,6 @@ child = Child(Command("test", tuple(sys.argv[1:]), dict(os.environ)))
 print(child.pid, flush=True)
 time.sleep(600)
 """
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 @pytest.fixture

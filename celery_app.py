@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from celery import Celery
@@ -17,6 +17,7 @@ from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
+from kombu.utils.objects import cached_property
 
 from app import logs
 from app.domain.kinds import KINDS, QUEUES
@@ -125,7 +126,17 @@ TRANSPORT_ALIASES.update(TRANSPORTS)
 # transports above, and the tasks, are imported later. A second entry stays.
 sys.path.append(str(Path(__file__).resolve().parent))
 
-celery = Celery("celeriac")
+
+class CeleryWithOurBeat(Celery):
+    """Celery, but for the program of beat."""
+
+    @cached_property
+    def Beat(self) -> type:  # noqa: N802  Celery's name
+        """The class that `celery beat` makes an instance of."""
+        return cast(type, self.subclass_with_self("tasks.celery_seam.beat:Beat"))
+
+
+celery = CeleryWithOurBeat("celeriac")
 celery.add_defaults(configuration)
 
 

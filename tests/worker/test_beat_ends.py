@@ -1,0 +1,39 @@
+"""A signal ends a beat at any moment."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+import redis
+
+from app.store.store import Store
+from tests.servers import wait_until
+from tests.worker.conftest import Start
+
+NUMBERS = (signal.SIGTERM, signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_beat_that_is_still_starting_ends(
+    start: Start, store: Store, raw_redis: redis.Redis, number: signal.Signals
+) -> None:
+    """It starts for as long as another process changes the data, here for ever."""
+    raw_redis.set(store.keys.form, "1")
+    raw_redis.set(f"{store.keys.form}:lease", "another")
+    beat = start("--quiet", "beat")
+    beat.wait_for("is being changed")
+    beat.signal(number)
+    assert beat.process.wait(15) == 0
+    assert "Traceback" not in beat.output
+    assert store.liveness.last_beat() is None
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_beat_that_works_signs_off(start: Start, store: Store, number: signal.Signals) -> None:
+    beat = start("--quiet", "beat")
+    wait_until(store.liveness.last_beat, 30, "a tick")
+    beat.signal(number)
+    assert beat.process.wait(15) == 0
+    assert "Traceback" not in beat.output
+    assert store.liveness.last_beat() is None

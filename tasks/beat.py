@@ -30,6 +30,8 @@ from app.usecases.firing import FiringService
 from app.usecases.form_watch import FormWatch
 from app.usecases.maintenance import Maintenance
 from app.usecases.redis_checks import check_at_start
+from tasks.deliveries.making import make_courier
+from tasks.deliveries.stand_in import StandIn
 from tasks.heartbeat_call import HeartbeatCall
 from tasks.runtime import open_store
 
@@ -55,7 +57,7 @@ class StoreScheduler(Scheduler):
     def setup_schedule(self) -> None:
         """Open the store; Celery calls this when beat starts."""
         settings = read_settings()
-        self._store = open_store(settings, max_connections=4)
+        self._store = open_store(settings, max_connections=4 + settings.callback_concurrency)
         dispatcher = Dispatcher(MessageEncoder(self._store.keys), settings.countdown_horizon)
         self._firing = FiringService(self._store, dispatcher, system_clock)
         check_at_start(self._store.liveness)
@@ -74,6 +76,9 @@ class StoreScheduler(Scheduler):
         self._has_room = True
         self._heartbeat_call = HeartbeatCall(settings, self._store, system_clock)
         self._heartbeat_call.start()
+        stand_in = StandIn(self._store.liveness, system_clock)
+        self._courier = make_courier(settings, self._store, stand_in.is_needed, system_clock)
+        self._courier.start()
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Do a round of work, then sleep until the next firing, a message from the store, or the end of the tick."""
@@ -135,6 +140,7 @@ class StoreScheduler(Scheduler):
     def close(self) -> None:
         """Sign this beat off and close the store."""
         self._heartbeat_call.stop()
+        self._courier.stop()
         self._form.stop()
         try:
             self._store.liveness.beat_gone(self._name)

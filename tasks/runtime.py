@@ -115,7 +115,7 @@ class Runtime:
         )
         # Workers for API tasks are those that may reach other hosts.
         serves_deliveries = QUEUES[Kind.API] in identity.queues
-        self._courier = make_courier(settings, store, self._is_ending, clock, tracing) if serves_deliveries else None
+        self._courier = make_courier(settings, store, self._may_claim, clock, tracing) if serves_deliveries else None
 
     def start(self) -> None:
         """Start the executors and the threads.
@@ -157,8 +157,8 @@ class Runtime:
         if self._tracing is not None:
             self._tracing.close()
 
-    def _is_ending(self) -> bool:
-        return self.drain.has_begun
+    def _may_claim(self) -> bool:
+        return not self.drain.has_begun
 
     def _last_fetched(self) -> float | None:
         """The moment of the last fetch; None once this worker is ending, since it should fetch nothing more."""

@@ -1,4 +1,6 @@
-"""The courier of a worker: claims deliveries that are due, has them sent, and reports what became of each.
+"""The courier of a worker, or of a beat that stands in for workers.
+
+It claims deliveries that are due, has them sent, and reports what became of each.
 
 One thread claims, as many as can be sent at once; up to `concurrency` threads send. The claim is a lease, which is not
 renewed: a try ends by itself before it does. What a worker does not report, because it died or can't reach Redis, is
@@ -16,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from app.clock import Clock, elapsed
 from app.domain.deliveries import DeliveryStatus, pause_ms
-from app.domain.errors import Unavailable, outage
+from app.domain.errors import Unavailable
 from app.store.deliveries import Delivery, Try
 from app.store.store import Store
 from app.store.subscriber import Watch
@@ -40,7 +42,7 @@ FindChannel = Callable[[Delivery], Channel | None]
 
 
 class Courier:
-    """Runs from `start` to `stop`. `is_ending`: whether the worker is ending, so that nothing more may be claimed."""
+    """Runs from `start` to `stop`. `may_claim`: whether it may take more deliveries; False while its worker ends."""
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class Courier:
         concurrency: int,
         timeout_seconds: float,
         lease_seconds: float,
-        is_ending: Callable[[], bool],
+        may_claim: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._deliveries = store.deliveries
@@ -60,7 +62,7 @@ class Courier:
         self._concurrency = concurrency
         self._timeout_seconds = timeout_seconds
         self._spare_seconds = lease_seconds  # by which the lease is longer than a try
-        self._is_ending = is_ending
+        self._may_claim = may_claim
         self._clock = clock
         self._watch = Watch()
         self._stopped = threading.Event()
@@ -89,16 +91,11 @@ class Courier:
     # --- the thread that claims -------------------------------------------------------------------
 
     def _run(self) -> None:
-        is_away = False
         while not self._stopped.is_set():
             try:
                 if not self._claim():
                     self._watch.wait(LOOK_SECONDS)
-                is_away = False
-            except Unavailable as error:
-                if not is_away:
-                    logger.warning(outage(error), extra={"action": "redis_away"})
-                is_away = True
+            except Unavailable:  # the worker's heartbeat, or beat, logs it
                 self._stopped.wait(LOOK_SECONDS)
             except Exception:  # a defect must not end the thread; the deliveries stay where they are
                 logger.exception("the courier failed; trying again", extra={"action": "courier_failed"})
@@ -108,7 +105,7 @@ class Courier:
         """Claim as many deliveries as can be sent now. Returns whether there may be more."""
         self._stopped.wait(max(0.0, self._claimed_at + CLAIM_INTERVAL_SECONDS - time.monotonic()))
         free = self._concurrency - len(self._sending)
-        if free <= 0 or self._stopped.is_set() or self._is_ending():
+        if free <= 0 or self._stopped.is_set() or not self._may_claim():
             return False
         self._claimed_at = time.monotonic()
         send_until = elapsed() + self._spare_seconds

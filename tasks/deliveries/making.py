@@ -25,7 +25,7 @@ MAX_ANSWER_BYTES = 65_536
 
 
 def make_courier(
-    settings: Settings, store: Store, is_ending: Callable[[], bool], clock: Clock, tracing: Tracing | None = None
+    settings: Settings, store: Store, may_claim: Callable[[], bool], clock: Clock, tracing: Tracing | None = None
 ) -> Courier:
     """A courier for callbacks and notices, not started."""
     client = make_client(settings, MAX_ANSWER_BYTES)
@@ -49,6 +49,6 @@ def make_courier(
         concurrency=settings.callback_concurrency,
         timeout_seconds=settings.callback_timeout,
         lease_seconds=settings.lease_seconds,
-        is_ending=is_ending,
+        may_claim=may_claim,
         clock=clock,
     )

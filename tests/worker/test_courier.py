@@ -58,8 +58,8 @@ def run(store: Store, now: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Ite
     started: list[Courier] = []
 
     def run(find: Callable[[Delivery], Channel | None] | None = None, **settings: Any) -> Courier:
-        is_ending = settings.pop("is_ending", lambda: False)
-        courier = make_courier(replace(SETTINGS, **settings), store, is_ending, now)
+        may_claim = settings.pop("may_claim", lambda: True)
+        courier = make_courier(replace(SETTINGS, **settings), store, may_claim, now)
         if find is not None:
             courier._find_channel = find
         courier.start()
@@ -289,9 +289,9 @@ def test_a_courier_that_ends_puts_back_what_it_is_sending(store: Store, now: Vir
 
 
 def test_a_worker_that_is_ending_claims_nothing(store: Store, now: VirtualClock, run: Run) -> None:
-    run(is_ending=lambda: True).stop()
+    run(may_claim=lambda: False).stop()
     delivery_id = notice(store, now)
-    courier = run(is_ending=lambda: True)
+    courier = run(may_claim=lambda: False)
     wait_until(lambda: courier._thread.is_alive(), 15, "the thread")
     courier.stop()
     assert [one.id for one in store.deliveries.claim(now(), now() + 1_000, 10)] == [delivery_id]

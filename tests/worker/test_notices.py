@@ -61,7 +61,7 @@ def run(store: Store, now: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Ite
     started: list[Courier] = []
 
     def run(**settings: Any) -> Courier:
-        courier = make_courier(replace(SETTINGS, **settings), store, lambda: False, now)
+        courier = make_courier(replace(SETTINGS, **settings), store, lambda: True, now)
         courier.start()
         started.append(courier)
         return courier
@@ -351,6 +351,16 @@ def test_no_spelling_of_a_refused_address_is_reached(
             error = tried(store, delivery).tries[0].error or ""
             assert error.partition(":")[0] == "BlockedAddressError", host
         assert target.connections == 0
+
+
+def test_beat_sends_notices_while_no_worker_does(store: Store, channels: ChannelService, start: Start) -> None:
+    """Otherwise nobody would be told that all workers are gone."""
+    with Target(SERVICES["slack"].serve) as target:
+        put(channels, "slack", target)
+        start("beat")
+        channels.test("ops")
+        wait_until(lambda: store.deliveries.page(DeliveryFilters(channel="ops", status=DELIVERED), 10).items, 30, "it")
+        assert len(target.received) == 1
 
 
 def test_a_schedule_that_fails_reaches_its_chat_by_real_processes(

@@ -88,15 +88,23 @@ def setups(results: Sequence[Result]) -> str:
 
 
 def _origins(results: Sequence[Result]) -> str:
-    origins = {_origin(result) for result in results}
-    return "\n\n".join(sorted(origins))
+    """When and where the results were measured: a sentence for each day and machine."""
+    commits: dict[tuple[str, str], set[str]] = {}
+    for result in results:
+        commits.setdefault(_origin(result), set()).add(result["commit"] or "unknown")
+    return "\n\n".join(f"{when} at {_commits(names)}: {where}" for (when, where), names in sorted(commits.items()))
 
 
-def _origin(result: Result) -> str:
+def _origin(result: Result) -> tuple[str, str]:
     machine = result["machine"]
     size = "A quick run" if result["size"] == "quick" else "Measured"
     return (
-        f"{size} on {result['measured_at'][:10]} at commit {result['commit'] or 'unknown'}: {machine['cores']} cores "
-        f"({machine['processor']}), {machine['system']}, Python {machine['python']}, {result['versions']['server']}. "
-        "Medians of the rounds; lowest and highest round in brackets."
+        f"{size} on {result['measured_at'][:10]}",
+        f"{machine['cores']} cores ({machine['processor']}), {machine['system']}, Python {machine['python']}, "
+        f"{result['versions']['server']}. Medians of the rounds; lowest and highest round in brackets.",
     )
+
+
+def _commits(names: set[str]) -> str:
+    *others, last = sorted(names)
+    return f"commits {', '.join(others)} and {last}" if others else f"commit {last}"

@@ -101,7 +101,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     found, minutes = result["machine"], result["seconds"] / 60
     lines = [
         f"Measured on {result['measured_at'][:10]} at commit {result['commit']}: {minutes:.0f} minutes, of which "
-        f" the first {result['warm_up_seconds'] / 60:.0f} are warm-up; {sum(result['calls'].values()):,} calls, "
+        f"the first {result['warm_up_seconds'] / 60:.0f} are warm-up; {sum(result['calls'].values()):,} calls, "
         f"{result['calls'].get('errors', 0)} errors; {found['cores']} cores ({found['processor']}), load before: "
         f"{found['load_before']:g}; {result['versions']['server']}.",
         "",

@@ -113,6 +113,16 @@ def test_a_page_quotes_the_results_between_its_marks(result: results.Result) -> 
     assert updated.endswith(f"{pages.END}\nafter\n")
 
 
+def test_results_of_one_day_and_machine_have_one_sentence(result: results.Result) -> None:
+    def part(*commits: str) -> str:
+        return pages.short([{**result, "commit": commit} for commit in commits])
+
+    assert part("b", "a", "a").count("Measured on 2026-11-28") == 1
+    assert " at commits a and b: " in part("b", "a", "a")
+    assert " at commits a, b and c: " in part("c", "b", "a")
+    assert " at commit unknown: " in part("")
+
+
 def test_the_readme_shows_only_figures_that_are_judged_or_published(result: results.Result) -> None:
     figures = [*result["figures"], {**result["figures"][1], "name": "memory", "targets": []}]
     part = pages.short([{**result, "published": [], "figures": figures}])

@@ -113,6 +113,11 @@ def caller() -> Caller:
     return found
 
 
+def is_admitted() -> bool:
+    """Whether the guard has found that the current request may be made. Pages that need no key are not looked at."""
+    return "caller" in g
+
+
 def route() -> str:
     """The current request's route (`/api/tasks/<task_id>`), or its path if it has none."""
     request = current_request()

@@ -30,6 +30,7 @@ from app.api import (
     request_metrics,
     scheduled_tasks,
     tasks,
+    unread_bodies,
     whoami,
     workers,
 )
@@ -113,6 +114,7 @@ def _install_checks(web: Flask, context: Context, tracing: Tracing | None) -> No
     web.after_request(_complete)
     web.after_request(compress)
     web.after_request(audit.record)
+    unread_bodies.install(web)
 
 
 def _check_accept() -> None:

@@ -5,6 +5,9 @@ Every way to fail, for every operation: test_every_failure.py. Bad input: test_b
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import io
 import json
 import os
 import signal
@@ -21,6 +24,7 @@ from flask import Flask
 
 from app.api.head_limits import MAX_HEADERS_BYTES, MAX_URL_BYTES
 from app.api.problems import PROBLEMS
+from app.api.unread_bodies import MAX_DROPPED_BYTES
 from app.settings import ApiKey, Settings
 from tests.api.calls import CALL, CODE, EVERY_CALL, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker
 from tests.api.conftest import MakeWeb
@@ -191,6 +195,59 @@ def test_a_body_over_the_limit_is_413_with_a_length_and_without(server: Server, 
         status, content_type, text = server.post(more, sent)
         assert status == 413
         check_problem(413, content_type, text, "/api/tasks")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content_type", "size", "status"),
+    [
+        ("POST", "/api/tasks", "application/json", LIMIT_BYTES + 1, 413),
+        ("POST", "/api/tasks", "application/json", 8 * LIMIT_BYTES, 413),
+        ("POST", "/api/tasks/batch", "application/json", 16 * LIMIT_BYTES + 1, 413),
+        ("POST", "/api/tasks", "text/plain", 8 * LIMIT_BYTES, 415),
+        ("PUT", "/api/tasks", "application/json", 8 * LIMIT_BYTES, 405),
+    ],
+)
+def test_a_client_that_sends_everything_before_it_reads_gets_the_refusal(
+    server: Server, method: str, path: str, content_type: str, size: int, status: int
+) -> None:
+    for _ in range(3):  # without care, some of them come through
+        connection = http.client.HTTPConnection("localhost", server.port, timeout=20)
+        with contextlib.closing(connection):
+            connection.request(method, path, b" " * size, {"Content-Type": content_type})
+            answer = connection.getresponse()
+            assert answer.status == status
+            check_problem(status, answer.getheader("Content-Type"), answer.read().decode(), path)
+
+
+def test_a_client_that_asks_first_need_not_send_a_body_that_is_refused(server: Server) -> None:
+    more = b"Content-Type: application/json\r\nContent-Length: 5000000\r\nExpect: 100-continue\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(b"POST /api/tasks HTTP/1.1\r\n" + server.head(more))
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 413 ")
+
+
+class Sender(io.BytesIO):
+    """A body that tells how much of it was read."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(b" " * size)
+        self.size = size
+
+    def refused(self, api: Api, path: str = "/api/tasks") -> tuple[int, int]:
+        """The status with which it is refused, and how many bytes of it were read."""
+        environ = {"wsgi.input": self, "CONTENT_LENGTH": str(self.size), "CONTENT_TYPE": "application/json"}
+        response = api.call("POST", path, environ_overrides=environ)
+        return response.status_code, self.tell()
+
+
+def test_of_a_refused_body_no_more_is_read_than_helps(make_web: MakeWeb, api: Api) -> None:
+    assert Sender(LIMIT_BYTES + 1).refused(api) == (413, LIMIT_BYTES + 1)
+    assert Sender(LIMIT_BYTES).refused(api, "/api/nothing") == (404, LIMIT_BYTES)
+    endless = Sender(LIMIT_BYTES)
+    endless.size = MAX_DROPPED_BYTES + 1
+    assert endless.refused(api) == (413, 0)
+    guarded = Api(make_web(Settings(api_keys=(ApiKey("r", "read", READ_KEY),))))
+    assert Sender(LIMIT_BYTES).refused(guarded) == (401, 0)
 
 
 @pytest.mark.parametrize(

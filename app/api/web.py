@@ -132,8 +132,12 @@ def _check_accept() -> None:
 
 @lru_cache(maxsize=64)
 def _accepts_one(accept: str, types: tuple[str, ...]) -> bool:
-    """Whether a header accepts one of the types. Cached, because most callers send one of a few headers."""
-    accepted = parse_accept_header(accept, MIMEAccept)
+    """Whether a header accepts one of the types. Cached, because most callers send one of a few headers.
+
+    Parameters of a type have no say: `application/json; charset=utf-8` accepts JSON.
+    """
+    ranges = parse_accept_header(accept, MIMEAccept)
+    accepted = MIMEAccept([(name.partition(";")[0].strip(), quality) for name, quality in ranges])
     return not accepted or accepted.best_match(types) is not None
 
 

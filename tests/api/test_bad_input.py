@@ -148,9 +148,19 @@ def test_another_method_is_405_and_says_which_are_allowed(api: Api) -> None:
     assert "POST" in response.headers["Allow"]
 
 
-def test_who_wants_no_json_is_told_so(api: Api) -> None:
-    assert api.get("/api/tasks", headers={"Accept": "text/html"}).status_code == 406
-    assert api.get("/api/tasks", headers={"Accept": "text/html, */*;q=0.1"}).status_code == 200
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("text/html", 406),
+        ("text/html, */*;q=0.1", 200),
+        ("application/json; charset=utf-8", 200),
+        ("text/html, application/json;indent=2;q=0.5", 200),
+        ("application/json; charset=utf-8; q=0", 406),
+        ("text/json; charset=utf-8", 406),
+    ],
+)
+def test_who_wants_no_json_is_told_so(api: Api, accept: str, status: int) -> None:
+    assert api.get("/api/tasks", headers={"Accept": accept}).status_code == status
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,8 @@ def parsed(model: type[Spec], raw: Any, rules: Rules = lambda _: []) -> Spec:
     """
     if not isinstance(raw, dict):
         raise InvalidSpec([Problem("", "must be a JSON object")])
-    fields = {name: value for name, value in raw.items() if value is not None or name not in model.model_fields}
+    known = _names_known(model)
+    fields = {name: value for name, value in raw.items() if value is not None or name not in known}
     problems = rules(fields)
     named = {problem.field for problem in problems}
     try:
@@ -289,6 +290,13 @@ def problems_of(error: ValidationError) -> list[Problem]:
         field = _path(detail["loc"])
         problems.setdefault(field, Problem(field, _message(detail["type"], field, detail["msg"])))
     return list(problems.values())
+
+
+@cache
+def _names_known(model: type[BaseModel]) -> frozenset[str]:
+    """The fields for which null counts as absent. A task's are a scheduled task's too: clients send whole forms."""
+    models = (TaskSpec, ScheduleSpec) if issubclass(model, TaskFields) else (model,)
+    return frozenset(name for each in models for name in each.model_fields)
 
 
 _UNION_MEMBERS = ("int", "str", "float", "bool")

@@ -68,6 +68,8 @@ def test_an_api_task_gets_the_contracts_defaults() -> None:
 
 def test_null_counts_as_left_out() -> None:
     assert task({**CODE, "api_url": None, "delay_seconds": None, "timeout": None}) == task(CODE)
+    assert task({**CODE, **dict.fromkeys(ScheduleSpec.model_fields.keys() - CODE.keys())}) == task(CODE)
+    assert schedule({**CRON, **dict.fromkeys(TaskSpec.model_fields.keys() - CRON.keys())}) == schedule(CRON)
 
 
 # (what a code task is given, the field that is named, the message)

@@ -36,11 +36,16 @@ def _problems(fields: Mapping[str, Any]) -> list[Problem]:
 
 
 def _size_problems(fields: Mapping[str, Any], given: Iterable[str]) -> list[Problem]:
-    size = sum(len(json.dumps(fields[name])) for name in given)  # ASCII only
+    size = sum(_size(fields[name]) for name in given)
     if size <= MAX_ARGS_BYTES:
         return []
     message = f"args and kwargs together must have at most {MAX_ARGS_BYTES} bytes as JSON"
     return [Problem(name, message) for name in given]
+
+
+def _size(value: Any) -> int:
+    """The bytes of a value as compact JSON in UTF-8: what a client counts, whatever the language of its texts."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
 
 
 CODE = KindSpec(

@@ -13,6 +13,7 @@ import abc
 import builtins
 import enum
 import functools
+import json
 import string
 import types
 import typing
@@ -713,6 +714,19 @@ def _guard_enums_by_call() -> None:
         return original(cls, class_name, members, *args, **kwargs)
 
     enum.EnumMeta._create_ = create  # type: ignore[attr-defined]
+
+
+# --- json -------------------------------------------------------------------------------------------
+
+
+def guard_json() -> None:
+    """The encoder in C holds what it encodes only if it watches for circles: a `default` could let go of it."""
+    original = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+
+    def make_encoder(markers: Any, *more: Any) -> Any:
+        return original({} if markers is None else markers, *more)
+
+    json.encoder.c_make_encoder = make_encoder  # type: ignore[attr-defined]
 
 
 # --- formatting -------------------------------------------------------------------------------------

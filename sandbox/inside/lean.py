@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.inside import admission, facades, guards, lockdown, methods, modules
+from sandbox.inside import admission, facades, guards, lockdown, methods, modules, static_types
 from sandbox.inside.report import Reporter
 from sandbox.inside.run import make_ready, run_code, set_memory_aside
 
@@ -42,8 +42,10 @@ def admit() -> None:
     for name in modules.LEAN:
         facades.admitted[name] = guards.make_facade(name, admission.contents_of(name, {}))
     methods.guard_methods(admission.classes_behind(name for name in modules.ADMITTED if name in sys.modules))
+    static_types.guard_static_types()
     guards.guard_enums()
     guards.guard_formatter()
+    guards.guard_json()
     admission.tell_guards()
     facades.look_elsewhere(absent.leave)
 

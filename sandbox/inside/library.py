@@ -7,7 +7,7 @@ import importlib
 import os
 from collections.abc import Iterable
 
-from sandbox.inside import admission, extras, facades, guards, methods, modules, replacements
+from sandbox.inside import admission, extras, facades, guards, methods, modules, replacements, static_types
 
 
 def admit(extra: Iterable[str] = ()) -> None:
@@ -22,6 +22,7 @@ def admit(extra: Iterable[str] = ()) -> None:
     replacements.guard_library()
     methods.guard_methods(admission.classes_behind(modules.ADMITTED))
     methods.guard_all_methods([extras.StandardStream])
+    static_types.guard_static_types()
     replacements.remember_zones(_zone_files())
     for name in modules.ADMITTED:
         contents = admission.contents_of(name, replacements.REPLACED.get(name, {}))

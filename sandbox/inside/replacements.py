@@ -446,6 +446,25 @@ def _guard_user_string() -> None:
     )
 
 
+_count_in_c = collections._count_elements  # type: ignore[attr-defined]
+_PLAIN_KEYS = frozenset({str, int, bytes, bool, type(None)})
+
+
+def count_elements(mapping: Any, iterable: Any) -> None:
+    """What Counter counts with; the library's adds to a count that the addition itself can throw away.
+
+    It still does what calls nothing of the program: count plain values, from nothing.
+    """
+    kind = type(iterable)
+    plain = kind is str or kind is bytes or (kind in (list, tuple) and _PLAIN_KEYS.issuperset(map(type, iterable)))
+    if plain and type(mapping) is collections.Counter and not dict.__len__(mapping):
+        _count_in_c(mapping, iterable)
+        return
+    count_of = mapping.get
+    for each in iterable:
+        mapping[each] = count_of(each, 0) + 1
+
+
 # --- csv ----------------------------------------------------------------------------
 
 
@@ -484,11 +503,23 @@ def remember_zones(zones: dict[str, bytes]) -> None:
 
     def load_tzdata(key: str) -> BytesIO:
         try:
-            return BytesIO(_zones[key])
+            return _ZoneFile(_zones[key])
         except KeyError:
             raise zoneinfo.ZoneInfoNotFoundError(f"No time zone found with key {key}") from None
 
+    load_data = zoneinfo._common.load_data
+
+    def load_known_data(file: Any) -> Any:
+        if type(file) is not _ZoneFile:
+            raise PermissionError("there are no zone files in the sandbox: use ZoneInfo(key)")
+        return load_data(file)
+
     zoneinfo._common.load_tzdata = load_tzdata  # type: ignore[assignment]
+    zoneinfo._common.load_data = load_known_data  # type: ignore[assignment]
+
+
+class _ZoneFile(BytesIO):
+    """A file from the database. No other is read: the library believes its numbers, and reads beyond its lists."""
 
 
 def available_timezones() -> set[str]:
@@ -535,6 +566,7 @@ def guard_library() -> None:
     functools.update_wrapper = _update_wrapper_of_the_library
     collections.OrderedDict = OrderedDict  # type: ignore[misc,assignment]
     collections._chain = ITERATORS["chain"]  # type: ignore[attr-defined]  # Counter.elements() hands one out
+    collections._count_elements = count_elements  # type: ignore[attr-defined]
     csv.reader = csv_reader
     copy.copy, copy.deepcopy = copies.copy, copies.deepcopy  # type: ignore[assignment]
     if hasattr(copy, "replace"):  # Python 3.13
@@ -549,3 +581,4 @@ def guard_library() -> None:
     _guard_user_string()
     guards.guard_enums()
     guards.guard_formatter()
+    guards.guard_json()

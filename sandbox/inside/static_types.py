@@ -1,0 +1,133 @@
+"""Builtin types whose methods call nothing of a program at a moment when it could pull something from under them.
+
+The library's hold a pointer into a bytearray or a list, ask an object of the program for its `__index__`, `__len__` or
+`__repr__`, and go on: if that has emptied what they point into, they read, or write, memory that is free.
+
+A program meets these types by literals and operators, so their own methods are exchanged. CPython permits that of none
+of its static types; it is told for a moment that these are others.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+#: Where a type keeps its flags (all 64-bit builds of CPython with the lock), and the one that forbids changes.
+_FLAGS_AT, _IMMUTABLE = 168, 1 << 8
+_TYPES = (bytearray, list, memoryview, staticmethod, super, types.GenericAlias)
+
+
+def guard_static_types() -> None:
+    """Exchange the methods. Once, in the zygote; where a type's layout is another, nothing is done."""
+    if not all(_flags_of(each).value == each.__flags__ for each in _TYPES):
+        return
+    for name in ("find", "rfind", "index", "rindex", "count", "startswith", "endswith", "hex", "__contains__"):
+        _exchange(bytearray, name, _on_a_copy(bytearray, name, lambda self: bytes(_copy_of(self))))
+    _exchange(bytearray, "__mod__", lambda self, values, /: bytearray(bytes(_copy_of(self)) % values))
+    _exchange(memoryview, "hex", _on_a_copy(memoryview, "hex", memoryview.tobytes))
+    _exchange(memoryview, "__hash__", _hash_of_view)
+    _exchange(staticmethod, "__call__", _call)
+    _exchange(super, "__get__", _bind_super)
+    if sys.version_info < (3, 12, 5):
+        _exchange(list, "__setitem__", _set_items)
+    if sys.version_info >= (3, 12):
+        _exchange(types.GenericAlias, "__repr__", _repr_of_alias)
+
+
+def _flags_of(kind: type) -> ctypes.c_ulong:
+    return ctypes.c_ulong.from_address(id(kind) + _FLAGS_AT)
+
+
+def _exchange(kind: type, name: str, function: Callable[..., Any]) -> None:
+    """The dict first: since Python 3.12 a static type's is elsewhere, and setting the attribute does the rest only."""
+    function.__name__, function.__qualname__ = name, f"{kind.__name__}.{name}"
+    function.__doc__ = getattr(kind, name).__doc__
+    flags = _flags_of(kind)
+    flags.value &= ~_IMMUTABLE
+    try:
+        (namespace,) = gc.get_referents(vars(kind))
+        namespace[name] = function
+        type.__setattr__(kind, name, function)
+    finally:
+        flags.value |= _IMMUTABLE
+
+
+# --- bytearray, memoryview --------------------------------------------------------------------------
+
+#: Arguments of these types call nothing of a program.
+_PLAIN = frozenset({int, bool, str, bytes, bytearray, memoryview, type(None)})
+
+_copy_of: Callable[[Any], bytearray] = bytearray.__dict__["copy"]
+_object_of: Callable[[Any], Any] = memoryview.__dict__["obj"].__get__
+_hash: Callable[[Any], int] = memoryview.__dict__["__hash__"]
+
+
+def _on_a_copy(kind: type, name: str, as_bytes: Callable[[Any], bytes]) -> Callable[..., Any]:
+    """The method; where an argument could call something back, of an immutable copy."""
+    original, of_bytes = vars(kind)[name], getattr(bytes, name)
+
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        for each in (*args, *kwargs.values()):
+            if type(each) not in _PLAIN:
+                return of_bytes(as_bytes(self), *args, **kwargs)
+        return original(self, *args, **kwargs)
+
+    return method
+
+
+def _hash_of_view(self: Any, /) -> int:
+    """Of the bytes, as always; the library's asks the object behind the view for its `__hash__` first."""
+    if type(_object_of(self)) in _PLAIN or not self.readonly:
+        return _hash(self)
+    return _hash(memoryview(self.tobytes()).cast(self.format))
+
+
+# --- list, staticmethod, super, aliases -------------------------------------------------------------
+
+_set: Callable[[Any, Any, Any], None] = list.__dict__["__setitem__"]
+_function_of: Callable[[Any], Any] = staticmethod.__dict__["__func__"].__get__
+_class_of_super: Callable[[Any], Any] = super.__dict__["__thisclass__"].__get__
+_bind: Callable[..., Any] = super.__dict__["__get__"]
+_repr: Callable[[Any], str] = types.GenericAlias.__dict__["__repr__"]
+_origin_of: Callable[[Any], Any] = types.GenericAlias.__dict__["__origin__"].__get__
+_args_of: Callable[[Any], tuple[Any, ...]] = types.GenericAlias.__dict__["__args__"].__get__
+
+
+def _set_items(self: Any, key: Any, value: Any, /) -> None:
+    """What a slice with a step is set to is made first: before Python 3.12.5, the list is measured before it."""
+    if type(key) is slice and key.step is not None and not issubclass(type(value), list | tuple):
+        value = [*value]
+    _set(self, key, value)
+
+
+def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """The library's calls what is not there if `__init__` was never called."""
+    function = _function_of(self)
+    if function is None:
+        raise RuntimeError("uninitialized staticmethod object")
+    return function(*args, **kwargs)
+
+
+def _bind_super(self: Any, instance: Any, owner: Any = None, /) -> Any:
+    """As in _call."""
+    if _class_of_super(self) is None:
+        raise RuntimeError("uninitialized super object")
+    return _bind(self, instance, owner)
+
+
+def _repr_of_alias(self: Any, /) -> str:
+    """A list among the arguments is copied first: one of its items may empty it while it is shown."""
+    args = _args_of(self)
+    if not any(issubclass(type(each), list) for each in args):
+        return _repr(self)
+    return f"{'*' if self.__unpacked__ else ''}{_shown(_origin_of(self))}[{', '.join(map(_shown, args))}]"
+
+
+def _shown(value: Any) -> str:
+    if not issubclass(type(value), list):
+        return _repr(types.GenericAlias(list, (value,)))[len("list[") : -len("]")]
+    return f"[{', '.join(repr(each) if issubclass(type(each), list) else _shown(each) for each in list.copy(value))}]"

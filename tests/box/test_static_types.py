@@ -1,0 +1,269 @@
+"""Code in C that reads on in what its own calls have let go of: each program would end in a crash, or read free memory.
+
+The buffers are so large that their memory is given back to the system at once, where reading it is noticed.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.box.programs import Runner, plain, same
+
+CLEARING = """
+    class Position:
+        def __index__(self):
+            held.clear()
+            return 3
+        def __bytes__(self):
+            held.clear()
+            return b"3"
+    class Text(str):
+        def __len__(self):
+            held.clear()
+            return 1
+    class Bytes(bytes):
+        __len__ = Text.__len__
+    def main():
+        global held
+        held = bytearray(b"%b") + bytearray(40_000_000)
+        try:
+            {}
+        except ValueError as error:
+            return "not found" in str(error)
+        return True
+    """
+ON_A_BYTEARRAY = (
+    *("held.find(b'a', Position())", "held.rfind(b'a', Position())", "held.count(b'a', Position())"),
+    *("held.index(b'a', Position())", "held.rindex(b'a', Position())", "bytearray.find(held, b'a', Position())"),
+    *("held.find(Position())", "held.rfind(Position())", "held.count(Position())", "held.index(Position())"),
+    *("held.startswith(b'a', Position())", "held.endswith(b'a', Position())", "Position() in held"),
+    *("held % Position()", "held.hex(Text('-'))", "held.hex(Bytes(b'-'))", "held.hex(sep=Text('-'))"),
+)
+
+
+@pytest.mark.parametrize("expression", ON_A_BYTEARRAY)
+def test_a_bytearray_may_be_emptied_while_it_is_read(run: Runner, expression: str) -> None:
+    assert run.answer(CLEARING.format(expression)) is True
+
+
+VIEWS = {
+    "hex": """
+        class Text(str):
+            def __len__(self):
+                view.release()
+                held.clear()
+                return 1
+        def main():
+            global view, held
+            held = bytearray(40_000_000)
+            view = memoryview(held)
+            try:
+                return len(view.hex(Text("-")))
+            except (ValueError, BufferError):
+                return 119_999_999
+        """,
+    "hash": """
+        class Bytes(bytes):
+            def __hash__(self):
+                global held
+                view.release()
+                held = None
+                return 1
+        def main():
+            global view, held
+            held = Bytes(40_000_000)
+            view, held = memoryview(held), None
+            return 119_999_999 if hash(view) == hash(bytes(40_000_000)) else None
+        """,
+}
+
+
+@pytest.mark.parametrize("program", VIEWS.values(), ids=list(VIEWS))
+def test_a_view_may_be_released_while_it_is_read(run: Runner, program: str) -> None:
+    assert run.answer(program) == 119_999_999
+
+
+RESULTS = {
+    "positions": "[bytearray(b'abcabc').find(*a) for a in ((b'c',), (99,), (b'c', 3), (b'c', None, -3), (b'x',))]",
+    "counts": "[bytearray(b'aXaXa').count(b'a', 1), bytearray(b'aa').rfind(97), bytearray(b'aXa').rindex(b'a')]",
+    "prefixes": "[bytearray(b'abc').startswith((b'x', b'ab')), bytearray(b'abc').endswith(b'c', 1, 2)]",
+    "in": "[98 in bytearray(b'abc'), b'bc' in bytearray(b'abc'), bytearray(b'x') in bytearray(b'abc'), b'' in bytearray()]",
+    "format": "[(bytearray(b'%d-%b') % (7, bytearray(b'x'))).decode(), type(bytearray(b'%%') % ()).__name__]",
+    "hex": "[bytearray(b'abc').hex(), bytearray(b'abc').hex(':', 2), memoryview(b'abc').hex(sep='-', bytes_per_sep=-2)]",
+    "hash": "[hash(memoryview(b'abc')) == hash(b'abc'), hash(memoryview(b'abcdef')[::2]) == hash(b'ace')]",
+    "a subclass": """
+        class Own(bytearray):
+            def find(self, *args): return super().find(*args) * 10
+        def main(): return [Own(b'abc').find(b'c'), 97 in Own(b'a'), bytearray.find(Own(b'abc'), b'c')]
+        """,
+    "errors": """
+        def main():
+            out = []
+            for call in (lambda: bytearray().index(b'x'), lambda: bytearray().find(256), lambda: bytearray().find('x'),
+                         lambda: 'x' in bytearray(), lambda: bytearray.find(b'x', b'x'), lambda: bytearray().find(),
+                         lambda: bytearray(b'%d') % 'x', lambda: 5 % bytearray(), lambda: hash(bytearray()),
+                         lambda: hash(memoryview(bytearray(1))), lambda: hash(memoryview(bytes(4)).cast('i'))):
+                try: call()
+                except Exception as error: out.append(type(error).__name__)
+            return out
+        """,
+}
+
+
+@pytest.mark.parametrize("program", RESULTS.values(), ids=list(RESULTS))
+def test_buffers_are_as_in_cpython(run: Runner, program: str) -> None:
+    same(run, program, plain(program))
+
+
+COUNTER = """
+    import collections
+    kept = []
+    class Later:
+        def __del__(self): kept.append([complex(1e300, 1e300) for _ in range(300)])
+    class Count:
+        __slots__ = ()
+        def __add__(self, other):
+            later = Later()
+            counted.clear()
+            return NotImplemented
+    counted = collections.Counter()
+    def letters():
+        for _ in range(20):
+            yield "a"
+            counted["a"] = Count()
+    def main():
+        for _ in range(20):
+            counted.clear()
+            try: counted.update(letters())
+            except TypeError as error: told = str(error)
+        return told
+    """
+
+
+def test_a_count_may_go_while_it_is_added_to(run: Runner) -> None:
+    assert run.answer(COUNTER) == "unsupported operand type(s) for +: 'Count' and 'int'"
+
+
+COUNTED = {
+    "plain": "collections.Counter('abca')",
+    "twice": "collections.Counter('ab') + collections.Counter(['a', 1, None])",
+    "objects": "{str(k): v for k, v in collections.Counter([(1, 2), (1, 2), 1.5, 'x']).items()}",
+    "subclass": "type('Own', (collections.Counter,), {'__missing__': lambda self, key: 5})('aab')",
+    "update": "[c := collections.Counter(a=2), c.update('abb'), c.update({'a': 3}), c.subtract('a')][0]",
+}
+
+
+@pytest.mark.parametrize("expression", COUNTED.values(), ids=list(COUNTED))
+def test_counts_are_those_of_cpython(run: Runner, expression: str) -> None:
+    program = f"import collections\ndef main(): return {expression}"
+    same(run, program, plain(program))
+
+
+ENCODED = """
+    import json
+    class Own: pass
+    def give(value):
+        held["value"] = 1
+        kept.append([[1.5] * 30 for _ in range(100)])
+        return 1
+    kept = []
+    held = {}
+    def main():
+        for _ in range(100):
+            held["value"] = {f"p{i}": Own() for i in range(30)}
+            text = json.dumps(held, default=give, check_circular=False)
+        return len(json.loads(text)["value"])
+    """
+
+
+def test_what_is_encoded_may_be_let_go_of(run: Runner) -> None:
+    assert run.answer(ENCODED) == 30
+
+
+def test_a_zone_is_not_read_from_a_file_of_the_program(run: Runner) -> None:
+    program = "import io, zoneinfo\ndef main(): zoneinfo.ZoneInfo.from_file(io.BytesIO(b'TZif'))"
+    assert run.failure(program).message == "there are no zone files in the sandbox: use ZoneInfo(key)"
+    program = "import zoneinfo\ndef main(): return str(zoneinfo.ZoneInfo.no_cache('Europe/Berlin'))"
+    assert run.answer(program) == "Europe/Berlin"
+
+
+LISTS = {
+    "statement": "items[::2] = values()",
+    "method": "items.__setitem__(slice(None, None, 2), values())",
+    "method of the class": "list.__setitem__(items, slice(None, None, 2), values())",
+    "operator": "operator.setitem(items, slice(None, None, 2), values())",
+    "subclass": "own[::2] = values()",
+    "loop": "for items[::2] in [values()]: pass",
+}
+
+
+@pytest.mark.parametrize("statement", LISTS.values(), ids=list(LISTS))
+def test_a_list_may_shrink_while_a_slice_of_it_is_set(run: Runner, statement: str) -> None:
+    program = f"""
+        import operator
+        class Own(list): pass
+        items, own = [None] * 400_000, Own([None] * 400_000)
+        def values():
+            del items[16:]
+            del own[16:]
+            yield from range(200_000)
+        def main():
+            try:
+                {statement}
+            except ValueError as error:
+                return str(error)
+        """
+    assert run.answer(program) == "attempt to assign sequence of size 200000 to extended slice of size 8"
+
+
+SLICES = {
+    "set": "[x := list(range(6)), x.__setitem__(slice(None, None, 2), iter('abc')), x.__setitem__(-1, 'z')][0]",
+    "delete": "[x := list(range(6)), x.__delitem__(slice(None, None, 2)), x.__delitem__(-1)][0]",
+    "itself": "[x := list(range(4)), x.__setitem__(slice(None, None, -1), x)][0]",
+    "errors": """
+        def main():
+            out, items = [], [1, 2, 3]
+            for key, value in ((slice(None, None, 2), 5), (slice(None, None, 2), [1]), (9, 1), ("a", 1), (slice(0, 1), 5)):
+                try: items[key] = value
+                except Exception as error: out.append(type(error).__name__)
+            return out
+        """,
+}
+
+
+@pytest.mark.parametrize("program", SLICES.values(), ids=list(SLICES))
+def test_lists_are_as_in_cpython(run: Runner, program: str) -> None:
+    same(run, program, plain(program))
+
+
+ALIAS = """
+    class Emptying:
+        def __repr__(self):
+            arguments.clear()
+            return "x"
+    def main():
+        global arguments
+        for _ in range(50):
+            arguments = [Emptying() for _ in range(1000)]
+            text = repr(list[arguments])
+        return text
+    """
+
+
+def test_the_arguments_of_an_alias_may_go_while_it_is_shown(run: Runner) -> None:
+    assert run.answer(ALIAS).startswith("list[[")
+
+
+ALIASES = "[repr(each) for each in (list[int], dict[[int, 'a', [str]], None], tuple[int, ...], list[[]], type[int])]"
+
+
+def test_aliases_are_shown_as_in_cpython(run: Runner) -> None:
+    same(run, ALIASES, plain(ALIASES))
+
+
+@pytest.mark.parametrize(
+    "call", ["staticmethod.__new__(staticmethod)()", "Own()()", "super.__new__(super).__get__(1).real"]
+)
+def test_what_was_never_initialised_is_not_called(run: Runner, call: str) -> None:
+    program = f"class Own(staticmethod):\n    def __init__(self): pass\ndef main(): {call}"
+    assert run.failure(program).type in ("RuntimeError", "AttributeError")

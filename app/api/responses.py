@@ -288,7 +288,11 @@ class AlertState(Model):
 class _WholeSchedule(ScheduledTaskSummary):
     alert_state: AlertState | None = Field(description="Null if there is no alert rule, or nothing has happened yet.")
     next_runs: list[Time] = Field(
-        max_length=5, description="The next five firings; empty while the schedule is paused and after it has ended."
+        max_length=5,
+        description=(
+            "The next five firings, or as many as max_runs leaves; empty while the schedule is paused and after it has "
+            "ended."
+        ),
     )
 
 

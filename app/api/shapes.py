@@ -223,12 +223,15 @@ def schedule_page_json(page: SchedulePage) -> bytes:
 
 
 def schedule_json(schedule: Schedule) -> bytes:
-    """One full scheduled task; `next_runs` is empty while it is paused and after it has ended."""
+    """One full scheduled task; `next_runs` is empty while it is paused and after it has ended.
+
+    It has no more than `max_runs` leaves.
+    """
     model = responses.SCHEDULED_TASKS[schedule.kind]
     upcoming: list[int] = []
     if schedule.next_run_ms is not None:
         rest = rule_of(schedule).upcoming(schedule.next_run_ms, UPCOMING - 1)
-        upcoming = [schedule.next_run_ms, *rest]
+        upcoming = [schedule.next_run_ms, *rest][: schedule.firings_left]
     values = {
         **_schedule_summary(schedule),
         **_shown_spec(model, schedule),

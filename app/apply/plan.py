@@ -111,7 +111,8 @@ def _firings(spec: ScheduleSpec, schedule_id: str, created_ms: int, now_ms: int)
     rule = make_rule(fields, schedule_id, created_ms)
     if schedule_id == EXAMPLE_ID and isinstance(rule.timing, Cron) and rule.timing.has_hash:
         return ("once H has its value",)
-    return [to_rfc3339(ms) for ms in rule.upcoming(now_ms, FIRINGS_SHOWN)]
+    shown_count = FIRINGS_SHOWN if spec.max_runs is None else min(FIRINGS_SHOWN, spec.max_runs)
+    return [to_rfc3339(ms) for ms in rule.upcoming(now_ms, shown_count)]
 
 
 def spec_of(existing: Mapping[str, Any]) -> ScheduleSpec:

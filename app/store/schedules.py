@@ -29,7 +29,8 @@ class Schedule:
     """A scheduled task at the time it was read. Times are ms since 1970.
 
     spec: the stored fields of the spec, both those of its tasks and those that define when it fires. `revision` counts
-    changes. alert_state: what its alert rule knows, if it was read alone and there is a rule.
+    changes. fired_count: the firings that have created a task, without runs by hand. alert_state: what its alert rule
+    knows, if it was read alone and there is a rule.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Schedule:
     next_run_ms: int | None
     spec: Mapping[str, Any]
     run_count: int = 0
+    fired_count: int = 0
     skipped_count: int = 0
     missed_count: int = 0
     last_outcome: Status | None = None
@@ -55,6 +57,12 @@ class Schedule:
     def name(self) -> str:
         """The name that its creator chose."""
         return str(self.spec["name"])
+
+    @property
+    def firings_left(self) -> int | None:
+        """How many firings may still create a task (`max_runs`); None: any number."""
+        max_runs = self.spec.get("max_runs")
+        return None if max_runs is None else max(0, int(max_runs) - self.fired_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +231,7 @@ def _read(schedule_id: str, flat: Sequence[str], *beside: str) -> Schedule:
     for name in _NOT_OF_SCHEDULES:
         values.pop(name, None)
     spec = {**read_spec(record, *beside), **values.pop("timing")}
-    run_count = values.pop("fired_count", 0) + values.pop("manual_count", 0)
+    run_count = values.get("fired_count", 0) + values.pop("manual_count", 0)
     return Schedule(id=schedule_id, spec=spec, run_count=run_count, **values)
 
 

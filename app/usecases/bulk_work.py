@@ -22,7 +22,7 @@ from app.store.tasks import NewTask
 from app.usecases.admission import Admission
 from app.usecases.changes import retried
 from app.usecases.dispatch import Dispatcher
-from app.usecases.schedules import rule_of
+from app.usecases.schedules import following_ms
 
 logger = logging.getLogger("celeriac.bulk")
 
@@ -145,4 +145,4 @@ def _characters(tasks: Sequence[NewTask]) -> int:
 def _resumed(schedule: Schedule, now_ms: int) -> SeenSchedule:
     if schedule.status is not ScheduleStatus.PAUSED:
         return SeenSchedule(schedule.id, schedule.revision)
-    return SeenSchedule(schedule.id, schedule.revision, rule_of(schedule).next_after(now_ms))
+    return SeenSchedule(schedule.id, schedule.revision, following_ms(schedule, now_ms))

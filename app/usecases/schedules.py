@@ -102,7 +102,7 @@ class ScheduleService:
     def _change(self, schedule_id: str, raw_for: Any) -> Schedule:
         for _ in range(_TRIES):
             seen, now_ms = self.get(schedule_id), self._clock()
-            spec = self._parse(raw_for(seen), seen.id, now_ms)
+            spec = self._parse(raw_for(seen), seen.id, now_ms, seen.spec)
             changed = self._changed(seen, self._made_of(spec, seen.id, now_ms, seen.created_ms))
             if is_same(seen, changed):
                 return seen
@@ -114,8 +114,11 @@ class ScheduleService:
         """Return `made` as the successor of `seen`. It keeps the next firing if the rule is unchanged."""
         if seen.status is ScheduleStatus.PAUSED:
             return replace(made, status=ScheduleStatus.PAUSED, next_run_ms=None)
+        made = replace(made, fired_count=seen.fired_count)
         if seen.next_run_ms is not None and rule_of(seen) == rule_of(made):
-            return replace(made, next_run_ms=seen.next_run_ms)
+            made = replace(made, next_run_ms=seen.next_run_ms)
+        if made.next_run_ms is None or made.firings_left == 0:
+            return replace(made, status=ScheduleStatus.ENDED, next_run_ms=None)
         return made
 
     def _made_of(self, spec: ScheduleSpec, schedule_id: str, now_ms: int, created_ms: int | None = None) -> Schedule:
@@ -133,11 +136,13 @@ class ScheduleService:
         )
         return replace(schedule, next_run_ms=rule_of(schedule).next_after(now_ms))
 
-    def _parse(self, raw: Any, schedule_id: str, now_ms: int) -> ScheduleSpec:
-        return parse_schedule(raw, lambda fields: self._problems(fields, schedule_id, now_ms))
+    def _parse(self, raw: Any, schedule_id: str, now_ms: int, before: Mapping[str, Any] | None = None) -> ScheduleSpec:
+        return parse_schedule(raw, lambda fields: self._problems(fields, schedule_id, now_ms, before))
 
-    def _problems(self, fields: dict[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
-        problems = timing_problems(self._in_zone(fields), schedule_id, now_ms)
+    def _problems(
+        self, fields: dict[str, Any], schedule_id: str, now_ms: int, before: Mapping[str, Any] | None
+    ) -> list[Problem]:
+        problems = timing_problems(self._in_zone(fields), schedule_id, now_ms, before)
         return [*problems, *code_problems(fields, self._checker), *self._alert_problems(fields)]
 
     def _in_zone(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +189,7 @@ class ScheduleService:
 
     def _move(self, schedule_id: str, before: ScheduleStatus, after: ScheduleStatus) -> Schedule:
         schedule, now_ms = self.get(schedule_id), self._clock()
-        following = rule_of(schedule).next_after(now_ms) if after is ScheduleStatus.ACTIVE else None
+        following = following_ms(schedule, now_ms) if after is ScheduleStatus.ACTIVE else None
         goal = ScheduleStatus.ENDED if after is ScheduleStatus.ACTIVE and following is None else after
         _, status = self._store.schedules.move(schedule_id, now_ms, before, goal, following)
         if status == "":
@@ -233,6 +238,11 @@ def is_same(seen: Schedule, changed: Schedule) -> bool:
 def _told(schedule: Schedule) -> tuple[Any, ...]:
     """Return everything that a caller can change."""
     return (dict(schedule.spec), schedule.kind, schedule.status, schedule.next_run_ms)
+
+
+def following_ms(schedule: Schedule, now_ms: int) -> int | None:
+    """Return its first firing after `now_ms`, or None if none is left."""
+    return None if schedule.firings_left == 0 else rule_of(schedule).next_after(now_ms)
 
 
 def rule_of(schedule: Schedule) -> Rule:

@@ -29,10 +29,29 @@ def _timing_of(fields: Mapping[str, Any], schedule_id: str, created_ms: int, sta
     return Cron(fields["cron_expression"].strip(), fields["timezone"], schedule_id)
 
 
-def timing_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
-    """Return the problems of the fields that decide when a raw spec fires. Each field may have any type."""
+#: The fields that decide when a schedule fires.
+TIMES = ("cron_expression", "every_seconds", "timezone", "start_at", "end_at")
+
+
+def timing_problems(
+    fields: Mapping[str, Any], schedule_id: str, now_ms: int, before: Mapping[str, Any] | None = None
+) -> list[Problem]:
+    """Return the problems of the fields that decide when a raw spec fires. Each field may have any type.
+
+    `before`: the fields of the schedule that is changed. If its times stay, it may have no firing left.
+    """
     problems = _cron_problems(fields, schedule_id, now_ms)
-    return problems or _range_problems(fields, schedule_id, now_ms)
+    if problems or (before is not None and _has_same_times(fields, before)):
+        return problems
+    return _range_problems(fields, schedule_id, now_ms)
+
+
+def _has_same_times(fields: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    return all(_plain(fields.get(name)) == _plain(before.get(name)) for name in TIMES)
+
+
+def _plain(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 def _cron_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:

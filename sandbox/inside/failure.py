@@ -39,7 +39,9 @@ class Source:
     def lines(self) -> list[str]:
         """Split when a failure has to be told."""
         if self._lines is None:
-            self._lines = self._text.decode("utf-8", "surrogatepass").splitlines()
+            text = self._text.decode("utf-8", "surrogatepass")
+            # As the compiler counts; splitlines() would split at form feeds, U+2028 and others, too.
+            self._lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return self._lines
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.box.programs import Runner
 
 
@@ -30,6 +32,12 @@ def test_a_cause_is_told_with_its_own_lines(run: Runner) -> None:
         '    raise RuntimeError("import failed") from e\n'
         "RuntimeError: import failed"
     )
+
+
+@pytest.mark.parametrize("ends", ["\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\x0b"])
+def test_lines_are_those_of_the_compiler(run: Runner, ends: str) -> None:
+    trace = _trace(run, f"def main():\r    text = 'a{ends}b'\r\n    raise ValueError(1)  # here\n")
+    assert "line 3, in main\n    raise ValueError(1)  # here\n" in trace
 
 
 def test_a_context_is_told_too(run: Runner) -> None:

@@ -7,7 +7,7 @@ exceptions are kept, of an exception group the first members, of a deep recursio
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any
 
 from sandbox.inside import names
@@ -147,6 +147,16 @@ def _own_frames(traceback: TracebackType | None) -> list[tuple[int, str]]:
         if code.co_filename == names.FILENAME:
             found.append((traceback.tb_lineno, code.co_name))
             del found[:-MAX_FRAMES]
+        traceback = traceback.tb_next
+    return found
+
+
+def own_codes(traceback: TracebackType | None) -> list[CodeType]:
+    """The code of each frame of the program's own source."""
+    found: list[CodeType] = []
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == names.FILENAME:
+            found.append(traceback.tb_frame.f_code)
         traceback = traceback.tb_next
     return found
 

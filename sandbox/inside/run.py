@@ -11,7 +11,8 @@ import types
 from typing import Any
 
 from sandbox import protocol
-from sandbox.inside import evaluation, facades, failure, guards, names
+from sandbox.inside import evaluation, facades, failure, guards
+from sandbox.inside.definitions import definition_of
 from sandbox.inside.report import Reporter
 
 _RESERVE_BYTES = 262_144
@@ -112,16 +113,19 @@ def _called(function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     try:
         return function(*args, **kwargs)
     except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # nothing in it has begun
-            raise CallError(failure.message_of(error), _line_of_definition(function)) from None
+        definition = definition_of(function)
+        if _has_not_begun(error, definition):
+            line = None if definition is None else definition.__code__.co_firstlineno
+            raise CallError(failure.message_of(error), line) from None
         raise
 
 
-def _line_of_definition(function: Any) -> int | None:
-    if guards.is_class(function):
-        function = next((vars(each)["__init__"] for each in type.mro(function) if "__init__" in vars(each)), None)
-    own = type(function) is types.FunctionType and function.__code__.co_filename == names.FILENAME
-    return function.__code__.co_firstlineno if own else None
+def _has_not_begun(error: TypeError, definition: types.FunctionType | None) -> bool:
+    """Whether it was the call that failed: nothing of the program ran, or nothing but what is wrapped around it."""
+    codes = failure.own_codes(error.__traceback__)
+    if not codes or definition is None:
+        return not codes
+    return definition.__code__ not in codes and failure.message_of(error).startswith(f"{definition.__qualname__}() ")
 
 
 @functools.cache

@@ -104,6 +104,16 @@ def test_what_fits_or_is_not_plain_is_admitted(
     assert _check(box, source, count, *keywords) == []
 
 
+WRAPPED = """import functools
+def logged(function):
+    @functools.wraps(function)
+    def call(*args, **kwargs): return function(*args, **kwargs)
+    return call
+@logged
+def main(a): pass
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "line"),
     [
@@ -111,6 +121,15 @@ def test_what_fits_or_is_not_plain_is_admitted(
         ("main = lambda a: 1", 1),
         ("class main:\n    def __init__(self, a): pass", 2),
         ("main = len", None),
+        ("class main:\n    def __new__(cls, a): pass", 2),
+        ("class K:\n    def __call__(self, a): pass\nmain = K()", 2),
+        ("class K:\n    def f(self, a): pass\nmain = K().f", 2),
+        ("import functools\ndef f(a, b): pass\nmain = functools.partial(f, 1)", 2),
+        ("import functools\n@functools.cache\ndef main(a): pass", 2),
+        ("import functools\n@functools.singledispatch\ndef main(a): pass", 2),
+        ("import contextlib\n@contextlib.contextmanager\ndef main(a): yield", 2),
+        (WRAPPED, 6),
+        (WRAPPED.replace("def main", "async def main"), 6),
     ],
 )
 def test_a_call_that_does_not_fit_fails_once_with_the_line_of_the_definition(
@@ -121,9 +140,21 @@ def test_a_call_that_does_not_fit_fails_once_with_the_line_of_the_definition(
     assert (failure.type, failure.line, failure.permanent) == ("TypeError", line, True)
 
 
-def test_a_type_error_of_the_function_itself_may_be_retried(run: Runner) -> None:
-    failure = run.failure("def f(a): pass\ndef main():\n    f()\n")
-    assert (failure.type, failure.line, failure.permanent) == ("TypeError", 3, False)
+OF_THE_FUNCTION_ITSELF = {
+    "of what it calls": ("def f(a): pass\ndef main():\n    f()\n", 3),
+    "of itself, called again": ("def main(*args):\n    f(1) if args else main(1)\ndef f(): pass\n", 2),
+    "in a decorator": (f"{WRAPPED}\nmain = logged(lambda: len(1))", 9),
+    "of a decorator": (
+        "def logged(function):\n    return lambda: function.x + ''\n@logged\ndef main(): pass\nmain.x=1",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize(("program", "line"), OF_THE_FUNCTION_ITSELF.values(), ids=list(OF_THE_FUNCTION_ITSELF))
+def test_a_type_error_of_the_function_itself_may_be_retried(run: Runner, program: str, line: int) -> None:
+    failure = run.failure(program)
+    assert (failure.line, failure.permanent) == (line, False)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def next_hop(
 
     `cookies` belong to this call only: cookies that one hop sets are sent to later hops of the same domain.
     """
-    location = response.headers.get("Location")
+    location = next(iter(response.raw.headers.getlist("Location")), None)  # requests would join several by commas
     if response.status_code not in REDIRECTS or not location:
         return None
     following = request.copy()

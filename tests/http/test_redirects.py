@@ -70,6 +70,13 @@ def test_a_location_is_resolved_against_the_url(client: HttpClient, location: st
     assert target.received[1].path == path
 
 
+@pytest.mark.parametrize("second", ["/b", "/other", "ftp://elsewhere/", ""])
+def test_the_first_of_several_locations_counts(client: HttpClient, second: str) -> None:
+    with Target(answering(to("/b", 302, f"Location: {second}"), OK)) as target:
+        response = client.call(get(f"{target.url}/a"))
+    assert ([request.path for request in target.received], response.url) == (["/a", "/b"], f"{target.url}/b")
+
+
 def test_the_fragment_goes_along(client: HttpClient) -> None:
     with Target(answering(to("/b"), OK)) as target:
         assert client.call(get(f"{target.url}/a#part")).url == f"{target.url}/b#part"

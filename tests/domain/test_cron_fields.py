@@ -18,6 +18,7 @@ FIVE_OR_SIX = (
 ALIASES = "@hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually"
 NO_YEAR = "is not supported; leave it out, and bound the schedule with start_at and end_at"
 ONLY_L = "is not supported (only L); write L for the last day, or the number of a day"
+ONE_DAY = "is not supported; write one day, as in 'fri#2' or 'L5'"
 NO_LAST_WEEKDAY = "is not supported (the last weekday); write L, or L5 in the day of week for the last Friday"
 NO_NEAREST_WEEKDAY = "is not supported (the nearest weekday); write the day, or mon#3 in the day of week"
 
@@ -248,16 +249,23 @@ REFUSED = [
     ("0 0 1,w15 * *", f"day of month: 'w15' {NO_NEAREST_WEEKDAY}"),
     ("0 0 L-1 * *", f"day of month: 'L-1' {ONLY_L}"),
     ("0 0 1,l-3 * *", f"day of month: 'l-3' {ONLY_L}"),
+    ("0 0 L/2 * *", f"day of month: 'L/2' {ONLY_L}"),
+    ("0 0 L-3W * *", f"day of month: 'L-3W' {ONLY_L}"),
+    ("0 0 5L * *", f"day of month: '5L' {ONLY_L}"),
+    ("0 0 W * *", f"day of month: 'W' {NO_NEAREST_WEEKDAY}"),
     ("0 0 LW * *", f"day of month: 'LW' {NO_LAST_WEEKDAY}"),
     ("0 0 0 WL * ?", f"day of month: 'WL' {NO_LAST_WEEKDAY}"),
     ("0 0 * L *", "month: 'L' is not a number from 1 to 12 or a name like 'feb'"),
     ("0 0 * * L", "day of week: 'L' needs a day beside it, as in 'L5', the month's last Friday"),
     ("0 0 * * 9L", "day of week: 9 is not between 0 and 7"),
-    ("0 0 * * 1-5L", "day of week: '1-5' is not a number from 0 to 7 or a name like 'mon'"),
+    ("0 0 * * 1-5L", f"day of week: '1-5L' {ONE_DAY}"),
+    ("0 0 * * mon-L", f"day of week: 'mon-L' {ONE_DAY}"),
+    ("0 0 * * L-5", f"day of week: 'L-5' {ONE_DAY}"),
+    ("0 0 * * L/2", f"day of week: 'L/2' {ONE_DAY}"),
     ("0 0 * * 5#6", "day of week: in '5#6' a number from 1 to 5 must follow the '#'"),
     ("0 0 * * 5#", "day of week: in '5#' a number from 1 to 5 must follow the '#'"),
-    ("0 0 * * #1", "day of week: '' is not a number from 0 to 7 or a name like 'mon'"),
-    ("0 0 * * mon-fri#1", "day of week: 'mon-fri' is not a number from 0 to 7 or a name like 'mon'"),
+    ("0 0 * * #1", f"day of week: '#1' {ONE_DAY}"),
+    ("0 0 * * mon-fri#1", f"day of week: 'mon-fri#1' {ONE_DAY}"),
     ("0 0 30 2 *", "it never matches: no month that it names has such a day"),
     ("0 0 31 4,6,9,11 *", "it never matches: no month that it names has such a day"),
     ("0 0 31 2 */2", "it never matches: no month that it names has such a day"),  # AND, by the leading star

@@ -98,6 +98,7 @@ def _split_weekdays(field: str) -> tuple[list[str], list[str]]:
 def _nth_weekday(entry: str) -> str | None:
     if "#" in entry:
         day, _, nth = entry.partition("#")
+        _check_one_day(day, entry)
         if nth not in ("1", "2", "3", "4", "5"):
             raise CronError(f"{WEEKDAY.name}: in {entry!r} a number from 1 to 5 must follow the '#'")
         return f"{WEEKDAY.fold(WEEKDAY.number(day))}#{nth}"
@@ -105,8 +106,15 @@ def _nth_weekday(entry: str) -> str | None:
         raise CronError(f"{WEEKDAY.name}: 'L' needs a day beside it, as in 'L5', the month's last Friday")
     if entry.lower().startswith("l") or entry.lower().endswith("l"):
         day = entry[1:] if entry.lower().startswith("l") else entry[:-1]
+        _check_one_day(day, entry)
         return f"l{WEEKDAY.fold(WEEKDAY.number(day))}"
     return None
+
+
+def _check_one_day(day: str, entry: str) -> None:
+    """For a message that names the entry as it was written, not a part of it."""
+    if not day.isalnum():
+        raise CronError(f"{WEEKDAY.name}: {entry!r} is not supported; write one day, as in 'fri#2' or 'L5'")
 
 
 def _nth(entries: list[str]) -> frozenset[tuple[int, int]]:

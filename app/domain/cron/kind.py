@@ -25,9 +25,9 @@ _HASHED = re.compile(r"h(?:\((?P<low>[0-9a-z]+)-(?P<high>[0-9a-z]+)\))?(?:/(?P<s
 _RANDOM = re.compile(r"r(\([^)]*\))?(/\d+)?", re.IGNORECASE)
 #: What other schedulers have in the day of month, and what to write here instead.
 _UNSUPPORTED_DAYS = {
-    re.compile(r"l-\d+", re.IGNORECASE): "(only L); write L for the last day, or the number of a day",
+    re.compile(r"l[-/].*|\d+l", re.IGNORECASE): "(only L); write L for the last day, or the number of a day",
     re.compile(r"lw|wl", re.IGNORECASE): "(the last weekday); write L, or L5 in the day of week for the last Friday",
-    re.compile(r"\d+w|w\d+", re.IGNORECASE): "(the nearest weekday); write the day, or mon#3 in the day of week",
+    re.compile(r"\d*w\d*", re.IGNORECASE): "(the nearest weekday); write the day, or mon#3 in the day of week",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 
 from tests.browser.chromium import Chromium
@@ -113,3 +115,25 @@ def test_an_address_of_nothing_says_so(browser: Chromium, system: Started) -> No
     browser.open(url_of(system, "/#/nonsense/%"))
     browser.wait_for("document.querySelectorAll('#counts a').length === 6")
     browser.complaints.clear()  # the browser itself notes answers of 404
+
+
+def test_a_filter_is_typed_at_any_pace(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.evaluate("document.querySelector('#filter-name').focus()")
+    browser.type("paged ")
+    browser.wait_for("location.hash === '#/tasks?name=paged'")  # a pause in the middle of two words
+    browser.type("and failed")
+    browser.wait_for(f"{ROWS} === 1")
+    assert shown(browser) == "paged and failed"
+
+
+def test_what_an_input_method_puts_together_is_no_filter_yet(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.evaluate("document.querySelector('#filter-name').focus()")
+    browser.send("Input.imeSetComposition", text="bao", selectionStart=3, selectionEnd=3)
+    browser.evaluate("new Promise(resolve => setTimeout(resolve, 500))")  # longer than the pause while typing
+    assert browser.evaluate("location.hash") == "#/tasks"
+    browser.type("报")
+    browser.wait_for(f"location.hash === '#/tasks?{urlencode({'name': '报'})}'")

@@ -23,7 +23,8 @@ export function filterForm(filters, fields, change, scope) {
   };
   const typed = scope.debounced(TYPING_MS, tell);
   scope.on(form, "change", () => form.isConnected && tell());
-  scope.on(form, "input", (event) => event.target.tagName === "INPUT" && typed());
+  scope.on(form, "input", (event) => event.target.tagName === "INPUT" && !event.isComposing && typed());
+  scope.on(form, "compositionend", typed); // what an input method has put together so far is no filter yet
   scope.on(form, "submit", (event) => {
     event.preventDefault();
     tell();
@@ -43,7 +44,7 @@ export function filterForm(filters, fields, change, scope) {
       if (control.tagName === "SELECT" && value && ![...control.options].some((option) => option.value === value)) {
         control.append(h("option", { value }, value)); // a choice that is not known (yet), such as a kind
       }
-      if (control.value !== value) control.value = value;
+      if (control.value.trim() !== value) control.value = value; // a space at the end is kept: somebody goes on typing
     }
     clear.hidden = !filters.some(({ name }) => values[name]);
     arrange();

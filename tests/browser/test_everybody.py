@@ -239,6 +239,17 @@ def test_it_finds_pages_tasks_and_schedules(browser: Chromium, system: Started) 
     browser.complaints.clear()  # an id is looked for among schedules as well: 404
 
 
+def test_enter_finds_what_was_typed_and_not_what_was_shown_before(browser: Chromium, system: Started) -> None:
+    task = system.post("/api/tasks", {"name": "typed in a hurry", **PROGRAM})
+    browser.open(url_of(system))
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    browser.press(["/"])
+    browser.wait_for("document.activeElement.id === 'find' && document.querySelector('.found a')")
+    browser.type("typed in a hurry")
+    browser.press(["Enter"])  # before the results are there
+    browser.wait_for(f"location.hash.includes({json.dumps(task['id'])})")
+
+
 def test_times_are_relative_and_exact_when_pointed_at(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/tasks"))
     browser.wait_for("document.querySelector('.list time')")

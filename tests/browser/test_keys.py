@@ -69,4 +69,8 @@ def test_a_key_that_may_only_read_sees_no_button_that_would_fail(
     browser.open(url_of(guarded, f"/#/schedule/{schedule['id']}"))
     browser.wait_for_text("looked at", "h1")
     assert texts(browser, ".panel-head button") == ["Copy as curl"]
+    browser.press(["/"])
+    browser.wait_for_text("Failures", ".found")
+    assert not any("New task" in text for text in texts(browser, ".found a"))
+    browser.press(["Escape"])
     assert browser.evaluate("getComputedStyle(document.querySelector('.bar [data-page=new]')).display") == "none"

@@ -5,6 +5,7 @@ import { sheet } from "./dialogs.js";
 import { h } from "./dom.js";
 import { badge, when } from "./format.js";
 import { t } from "./language.js";
+import { mayWrite } from "./permission.js";
 import { Scope } from "./scope.js";
 
 const TYPING_MS = 200;
@@ -19,6 +20,8 @@ export function openFinder() {
   const found = h("ul", { id: "found", class: "found", role: "listbox", "aria-label": t("find.results") });
   const close = sheet(t("find.button"), h("div", {}, field, found));
   let [links, at, asked] = [[], 0, 0];
+  let shownFor = "";
+  let isEntered = false; // Enter was pressed before the results were there
 
   function put(results) {
     links = results.map(({ href, content }, index) => h("a", { href, role: "option", id: `found-${index}`, tabindex: -1, onclick: close }, content));
@@ -33,22 +36,44 @@ export function openFinder() {
     if (links[at]) field.setAttribute("aria-activedescendant", links[at].id);
   }
 
-  const look = life.debounced(TYPING_MS, async () => {
+  async function look() {
     const number = ++asked;
-    const results = await resultsFor(field.value.trim(), life.signal).catch((error) => {
+    const text = wanted();
+    const results = await resultsFor(text, life.signal).catch((error) => {
       if (error.name === "AbortError") return null;
       return [{ href: "#/", content: error.message }];
     });
-    if (results && number === asked) put(results);
+    if (!results || number !== asked) return;
+    shownFor = text;
+    put(results);
+    if (isEntered) links[0]?.click();
+  }
+
+  /** Open the chosen result; if the results of what was typed are not there yet, the first of them once they are. */
+  function enter() {
+    if (wanted() === shownFor) {
+      links[at]?.click();
+      return;
+    }
+    isEntered = true;
+    soon.cancel();
+    look();
+  }
+
+  const wanted = () => field.value.trim();
+  const soon = life.debounced(TYPING_MS, look);
+  life.on(field, "input", () => {
+    isEntered = false;
+    soon();
   });
-  life.on(field, "input", look);
   life.on(field, "keydown", (event) => {
+    if (event.isComposing) return; // these keys are the input method's
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       choose(at + (event.key === "ArrowDown" ? 1 : -1));
-    } else if (event.key === "Enter" && links[at]) {
+    } else if (event.key === "Enter") {
       event.preventDefault();
-      links[at].click();
+      enter();
     }
   });
   life.on(field.closest("dialog"), "close", () => life.end());
@@ -56,7 +81,7 @@ export function openFinder() {
   field.focus();
 }
 
-const pages = (text) => PAGES.filter(([, name]) => t(name).toLowerCase().includes(text.toLowerCase())).map(([href, name]) => ({ href, content: [h("span", { class: "muted" }, t("find.page")), " ", t(name)] }));
+const pages = (text) => PAGES.filter(([href, name]) => (mayWrite() || href !== "#/new") && t(name).toLowerCase().includes(text.toLowerCase())).map(([href, name]) => ({ href, content: [h("span", { class: "muted" }, t("find.page")), " ", t(name)] }));
 
 async function resultsFor(text, signal) {
   if (!text) return pages("");

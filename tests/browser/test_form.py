@@ -121,6 +121,21 @@ def test_a_draft_survives_leaving_and_is_gone_once_it_is_sent(browser: Chromium,
     browser.wait_for("document.querySelector('#input-name')?.value === ''")
 
 
+def test_a_draft_has_what_was_typed_just_before_leaving(browser: Chromium, system: Started) -> None:
+    leave = ("document.querySelector('.brand').click()", f"location.href = {json.dumps(url_of(system, '/docs'))}")
+    for number, way in enumerate(leave):
+        browser.open(url_of(system, "/#/new"))
+        browser.wait_for("document.activeElement && document.querySelector('#input-name')")
+        field = "document.querySelector('#input-name')"
+        event = "dispatchEvent(new Event('input', {bubbles: true}))"
+        browser.evaluate(f"{field}.value = 'left in a hurry {number}'; {field}.{event}; {way}")
+        browser.wait_for("!document.querySelector('#input-name')")
+        browser.open(url_of(system, "/#/new"))
+        browser.wait_for(f"document.querySelector('#input-name')?.value === 'left in a hurry {number}'")
+        browser.click("[data-key=forget]")
+        assert browser.evaluate("sessionStorage.length") == 0
+
+
 def test_a_failed_task_says_where(browser: Chromium, system: Started) -> None:
     program = {
         "function_code": "def main():\n    return 1 / 0",

@@ -74,15 +74,29 @@ export function newView(route, scope) {
     arrange();
   }
 
-  const keep = scope.debounced(DRAFT_MS, () => {
+  let isTyped = false; // since the draft was kept last
+  const keepSoon = scope.debounced(DRAFT_MS, keep);
+
+  function typed() {
+    isTyped = true;
+    keepSoon();
+  }
+
+  function keep() {
+    if (!isTyped) return;
+    isTyped = false;
     sessionStorage.setItem(draftKey, JSON.stringify(values()));
     forget.hidden = false;
-  });
+  }
 
-  function discard() {
-    keep.cancel();
+  function forgetDraft() {
+    isTyped = false;
     sessionStorage.removeItem(draftKey);
     forget.hidden = true;
+  }
+
+  function discard() {
+    forgetDraft();
     fill(textsOf(source, mode));
   }
 
@@ -108,8 +122,7 @@ export function newView(route, scope) {
     if (name === "schedule" && !(await confirmChange(body, source, scope))) return;
     try {
       const made = await mode.send(body, id);
-      keep.cancel();
-      sessionStorage.removeItem(draftKey);
+      forgetDraft();
       say(t(mode.isChange && name !== "retry" ? "form.saved" : "form.created"));
       address.go(made.task_type === "scheduled" && made.next_runs !== undefined ? { page: "schedule", id: made.id } : { page: "tasks", fields: { open: made.id } });
     } catch (error) {
@@ -138,12 +151,14 @@ export function newView(route, scope) {
 
   scope.on(form, "change", () => {
     arrange();
-    keep();
+    typed();
   });
   scope.on(form, "input", () => {
     explain();
-    keep();
+    typed();
   });
+  scope.signal.addEventListener("abort", keep, { once: true }); // what was typed last is kept when the page is left
+  scope.on(window, "pagehide", keep);
   scope.on(form, "submit", async (event) => {
     event.preventDefault();
     if (isSending) return;

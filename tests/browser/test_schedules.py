@@ -101,6 +101,38 @@ def test_a_change_shows_what_differs_before_it_is_saved(browser: Chromium, syste
     assert (changed["cron_expression"], changed["max_runs"], changed["catch_up"]) == ("30 4 * * *", None, "none")
 
 
+def test_fields_that_nobody_touched_are_no_changes(browser: Chromium, system: Started) -> None:
+    call = {"api_url": "http://127.0.0.1:9/x", "params": {"page": 1, "deep": True}, "tags": ["a, b"], "method": "GET"}
+    body = {"name": "left alone", "every_seconds": 3600, "start_at": "2030-01-01T00:00:00.250Z", **call}
+    schedule = system.post("/api/scheduled-tasks", body)
+    browser.open(url_of(system, f"/#/new?schedule={schedule['id']}"))
+    browser.wait_for("document.querySelector('#input-params').value")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("Nothing has changed", "#toast")
+    browser.fill("#input-max_runs", "5")
+    browser.click(".create button[type=submit]")
+    browser.wait_for("document.querySelector('#confirm').open")
+    assert len(texts(browser, ".difference tbody tr")) == 1
+    browser.click("#confirm-yes")
+    browser.wait_for("location.hash.startsWith('#/schedule/')")
+    changed = system.get(f"/api/scheduled-tasks/{schedule['id']}")
+    kept = ("params", "tags", "start_at", "every_seconds")
+    assert {name: changed[name] for name in kept} == {name: schedule[name] for name in kept}
+
+
+def test_seconds_take_the_place_of_the_expression_that_a_new_form_suggests(
+    browser: Chromium, system: Started
+) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.fill("[name=name]", "by seconds")
+    browser.click("[name=task_type][value=scheduled]")
+    browser.fill("[name=every_seconds]", "3600")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("by seconds", "h1")
+    [made] = system.get("/api/scheduled-tasks?name=by+seconds")["items"]
+    assert (made["every_seconds"], made["cron_expression"]) == (3600, None)
+
+
 def test_hours_that_a_clock_change_touches_are_marked(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/new"))
     browser.click("[name=task_type][value=scheduled]")

@@ -32,6 +32,7 @@ export function newView(route, scope) {
   const id = route.fields[name] ?? "";
   const draftKey = `celeriac.draft.${name}.${id}`;
   let source = null;
+  let first = {}; // the texts that the form had before anything was typed
   let isSending = false;
 
   const summary = h("div", { class: "failure", role: "alert", tabindex: -1, hidden: true });
@@ -97,7 +98,7 @@ export function newView(route, scope) {
 
   function discard() {
     forgetDraft();
-    fill(textsOf(source, mode));
+    fill(first);
   }
 
   async function refresh() {
@@ -111,7 +112,8 @@ export function newView(route, scope) {
     form.inert = false;
     const draft = JSON.parse(sessionStorage.getItem(draftKey) ?? "null");
     forget.hidden = draft === null;
-    fill(draft ?? textsOf(source, mode));
+    first = textsOf(source, mode);
+    fill(draft ?? first);
   }
 
   async function send() {
@@ -131,6 +133,8 @@ export function newView(route, scope) {
     }
   }
 
+  const isTouched = (each) => control(each).value !== (first[each] ?? "");
+
   /** The body of the request: fields that are left empty are left out, and null in a change. */
   function bodyOf(problems) {
     const { kind, task_type } = chosen();
@@ -139,13 +143,17 @@ export function newView(route, scope) {
       if (!belongs(field, kind, task_type)) continue;
       const written = control(field.name).value;
       if (BLANK.test(written) && !field.keep) continue;
+      if (!isTouched(field.name) && !isEmpty(source[field.name])) { // as it was: a text may say less than the value
+        body[field.name] = source[field.name];
+        continue;
+      }
       try {
         body[field.name] = field.read(written);
       } catch (error) {
         problems.push({ field: field.name, message: error.message });
       }
     }
-    if (task_type === "scheduled" && body.every_seconds !== undefined && body.cron_expression === source?.cron_expression) delete body.cron_expression;
+    if (body.every_seconds !== undefined && !isTouched("cron_expression")) delete body.cron_expression;
     return body;
   }
 

@@ -102,7 +102,7 @@ def test_ticked_rows_are_deleted_by_a_bulk_that_tells_the_number_first(browser: 
         browser.click(f".list tbody tr:nth-child({row}) [data-select]")
     browser.wait_for_text("2 selected", ".selected")
     browser.click("[data-key=bulk-delete]")
-    browser.wait_for_text("Delete 2?", "#confirm-title")
+    browser.wait_for_text("Delete 2 tasks for good?", "#confirm-title")
     browser.click("#confirm-yes")
     browser.wait_for_text("2 of 2 done", "#view")
     assert len(listed(system, "ticked*")) == 2
@@ -120,6 +120,26 @@ def test_all_that_match_are_retried_across_pages(browser: Chromium, system: Star
     browser.click("#confirm-yes")
     browser.wait_for_text("55 of 55 done", "#view")
     assert len(listed(system, "across*")) == 110
+
+
+def test_another_filter_ends_a_selection_and_a_turned_page_does_not(browser: Chromium, system: Started) -> None:
+    many(system, [{"name": f"chosen {index}", "tags": ["odd"][: index % 2], **PROGRAM} for index in range(52)])
+    browser.open(url_of(system, "/#/tasks?name=chosen"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.click(".list tbody tr:nth-child(2) [data-select]")
+    browser.click("[data-key=older]")
+    browser.wait_for(f"{ROWS} === 2")
+    browser.wait_for_text("1 selected", ".selected")
+    browser.click("[data-key=newer]")
+    browser.wait_for(f"{ROWS} === 50")
+    assert browser.evaluate("document.querySelectorAll('[data-select]:checked').length") == 1
+    browser.click(".list thead [type=checkbox]")
+    browser.click("[data-key=select-whole]")
+    browser.wait_for_text("All 52 that match", ".selected")
+    browser.fill("#filter-tag", "odd")
+    browser.wait_for(f"{ROWS} === 26")
+    assert texts(browser, ".selected") == [""], "rows that are out of sight are not acted on"
+    assert browser.evaluate("document.querySelectorAll('[data-select]:checked').length") == 0
 
 
 def test_what_a_task_says_is_text_and_nothing_else(browser: Chromium, system: Started) -> None:

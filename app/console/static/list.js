@@ -32,9 +32,10 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   }
 
   function update(next) {
-    const isOther = listPart(next) !== listPart(route);
+    const [before, isOther] = [route, listPart(next) !== listPart(route)];
     route = next;
     if (!isOther) return;
+    if (filterPart(next) !== filterPart(before)) selection?.clear(); // nobody acts on rows that are out of sight
     form.put(route.fields);
     isFirst = true; // another list: show it as soon as it is there
     held = null;
@@ -104,6 +105,12 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   const element = h("section", { class: "panel list", "aria-label": title }, h("h1", { class: "hidden" }, title), form.element, selection?.bar,
     h("div", { class: "news-line", "aria-live": "polite" }, news), h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title }, table), nothing, pages.element);
   return { element, update, refresh, mark, items: () => items };
+}
+
+/** What decides which rows match. */
+function filterPart(route) {
+  const { open, pages, sort, ...fields } = route.fields;
+  return address.format({ ...route, fields });
 }
 
 /** What decides which rows are shown: all but the open item. */

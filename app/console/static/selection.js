@@ -10,7 +10,7 @@ const MOST = 1000; // ids in one bulk
 
 /**
  * actions: [{name, isDanger}]; `of` is "tasks" or "scheduled-tasks"; `filter()` is what the list is filtered by, as the
- * API's fields. Returns {all, bar, box(item), put(items), count()} for a list.
+ * API's fields. Returns {all, bar, box(item), put(items), clear(), count()} for a list.
  */
 export function selection({ of, actions, filter, scope }) {
   const chosen = new Set();
@@ -63,7 +63,7 @@ export function selection({ of, actions, filter, scope }) {
     const body = isWhole ? { of, action: name, filter: filter() } : { of, action: name, ids: [...chosen] };
     await attempt(async () => {
       const { matched } = await call("POST", "/api/bulk", { ...body, dry_run: true }, { signal: scope.signal });
-      const question = t(`bulk.${name}.ask`, { count: matched });
+      const question = t(name === "delete" ? `bulk.delete.ask.${of}` : `bulk.${name}.ask`, { count: matched });
       if (!(await confirm(question, t("bulk.ask.text"), t(`bulk.${name}`), isDanger))) return;
       const bulk = await call("POST", "/api/bulk", body);
       clear();
@@ -83,7 +83,7 @@ export function selection({ of, actions, filter, scope }) {
   }
 
   return {
-    all, bar, box,
+    all, bar, box, clear,
     put: (shown) => {
       items = shown;
       draw();

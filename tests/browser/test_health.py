@@ -108,7 +108,28 @@ def test_while_the_service_is_away_all_is_grey_and_it_comes_back_by_itself(
         events = "getComputedStyle(document.querySelector('.filters input')).pointerEvents"
         assert browser.evaluate(events) == "none"
         assert "seen before" in texts(browser, ".list tbody")[0], "what was read is still there"
+        before = browser.evaluate("location.hash")
+        browser.evaluate("document.querySelector('.list thead [type=checkbox]').click()")
+        browser.evaluate("document.querySelector('.filters').requestSubmit()")
+        assert browser.evaluate("location.hash") == before
+        browser.wait_for_text("can't be reached", "#toast")
         for _ in running(server.url, "api", "/health/live", port=system.port):
             browser.wait_for("document.querySelector('#away').hidden")
             browser.evaluate("location.href = 'about:blank'")
     browser.complaints.clear()  # the browser itself notes refused connections, and 503
+
+
+def test_a_proxy_that_does_not_reach_the_service_is_no_service(browser: Chromium, system: Started) -> None:
+    task = system.post("/api/tasks", {"name": "behind a proxy", **PROGRAM})
+    browser.open(url_of(system, f"/#/tasks/{task['id']}"))
+    browser.wait_for_text("behind a proxy", ".detail h2")
+    browser.evaluate(
+        "window.real = window.fetch; window.fetch = async () => new Response('<html>Bad Gateway</html>',"
+        " {status: 502, headers: {'Content-Type': 'text/html'}})"
+    )
+    browser.click("[data-key=duplicate]")  # a page that has to ask for something
+    browser.wait_for_text("as of", "#away")
+    assert health(browser) == "health bad"
+    browser.evaluate("window.fetch = window.real")
+    browser.wait_for("document.querySelector('#away').hidden")
+    browser.wait_for("document.querySelector('#input-name').value === 'behind a proxy'")

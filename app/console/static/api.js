@@ -4,6 +4,7 @@ import { askForKey } from "./dialogs.js";
 import { t } from "./language.js";
 
 const KEY = "celeriac.key";
+const GATEWAY = new Set([502, 503, 504]); // of a proxy in front that does not reach the service
 let asking = null;
 const contact = new EventTarget();
 
@@ -58,7 +59,9 @@ async function reached(path, options) {
     note(true);
     throw new Away();
   }
-  note(false);
+  const isAway = GATEWAY.has(response.status) && !isJson(response); // the service's own 503 is a problem document
+  note(isAway);
+  if (isAway) throw new Away();
   return response;
 }
 
@@ -81,9 +84,10 @@ function headersFor(key, body, accept) {
   return all;
 }
 
+const isJson = (response) => /^application\/(problem\+)?json/.test(response.headers.get("Content-Type") ?? "");
+
 async function parsed(response) {
-  const isJson = /^application\/(problem\+)?json/.test(response.headers.get("Content-Type") ?? "");
-  return isJson ? response.json() : null;
+  return isJson(response) ? response.json() : null;
 }
 
 /** All calls that were refused with the same key wait for one question. */

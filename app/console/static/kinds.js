@@ -1,8 +1,18 @@
 // The kinds of task that this service knows.
 
-import { get } from "./api.js";
 import { word } from "./language.js";
+import { onStatus, state } from "./status.js";
 
-export async function kinds() {
-  return Object.keys((await get("/api/tasks/stats")).by_kind).map((kind) => [kind, word("kind", kind)]);
+/** [[kind, words]], once the figures that name them are there. */
+export function kinds() {
+  const found = () => state.stats && Object.keys(state.stats.by_kind).map((kind) => [kind, word("kind", kind)]);
+  if (found()) return Promise.resolve(found());
+  const waiting = new AbortController();
+  return new Promise((resolve) => {
+    onStatus(() => {
+      if (!found()) return;
+      waiting.abort();
+      resolve(found());
+    }, waiting.signal);
+  });
 }

@@ -163,6 +163,7 @@ async function start() {
     watchStatus();
     refresh();
   });
+  for (const name of ["click", "submit"]) document.addEventListener(name, refuseWhileAway, { capture: true });
   onChange((event) => {
     view?.changed?.(event);
     changed();
@@ -172,6 +173,14 @@ async function start() {
   turn(address.current());
   watchStatus();
   follow();
+}
+
+/** Keys reach what the pointer can't while the service is away. */
+function refuseWhileAway(event) {
+  if (!reach.isAway || !event.target.closest("#view form, #view button, #view .button")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  say(t("api.away"), true);
 }
 
 /** Until it is known what the caller may do, the page shows nothing that changes anything. */

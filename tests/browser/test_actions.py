@@ -94,6 +94,22 @@ def test_a_running_task_is_stopped_and_deleted_after_a_question(browser: Chromiu
     assert system.call("GET", f"/api/tasks/{task['id']}")[0] == 404
 
 
+def test_a_question_ends_with_the_page_that_it_was_asked_on(browser: Chromium, system: Started) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "asked about", **PROGRAM}))
+    browser.open(url_of(system, "/#/tasks?name=asked+about"))
+    browser.click(".list tbody a[data-key]")
+    browser.click("[data-key=delete]")
+    browser.wait_for("document.querySelector('#confirm').open")
+    browser.back()
+    browser.wait_for("!document.querySelector('.detail') && !document.querySelector('#confirm').open")
+    assert system.call("GET", f"/api/tasks/{task['id']}")[0] == 200
+    browser.press(["?"])
+    browser.wait_for("document.querySelector('dialog.sheet')")
+    browser.forward()
+    browser.wait_for_text("asked about", ".detail h2")
+    browser.wait_for("!document.querySelector('dialog.sheet')")
+
+
 def test_ticked_rows_are_deleted_by_a_bulk_that_tells_the_number_first(browser: Chromium, system: Started) -> None:
     many(system, [{"name": f"ticked {index}", **PROGRAM} for index in range(4)])
     browser.open(url_of(system, "/#/tasks?name=ticked"))

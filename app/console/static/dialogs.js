@@ -27,8 +27,10 @@ export function sheet(title, content) {
   const opener = document.activeElement;
   const end = () => dialog.close();
   close.addEventListener("click", end);
+  addEventListener("hashchange", end, { once: true }); // it belongs to the page that it was opened on
   dialog.addEventListener("click", (event) => event.target === dialog && end());
   dialog.addEventListener("close", () => {
+    removeEventListener("hashchange", end);
     dialog.remove();
     if (opener?.isConnected) opener.focus();
   });
@@ -60,7 +62,10 @@ function answer(dialog, no, read, declined) {
       event.preventDefault();
       if (no) end(declined);
     });
-    if (no) on(no, "click", () => end(declined));
+    if (no) {
+      on(no, "click", () => end(declined));
+      on(window, "hashchange", () => end(declined)); // what it asks about is not shown any more
+    }
     dialog.showModal();
   });
 }

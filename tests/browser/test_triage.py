@@ -69,6 +69,54 @@ def test_j_and_k_go_through_the_list(browser: Chromium, system: Started) -> None
     browser.wait_for("!location.hash.includes('open')")
 
 
+def test_an_open_task_has_the_focus_and_its_actions_come_next(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    names = texts(browser, ".list tbody .c-name a")
+    browser.evaluate("document.querySelector('.list tbody a').focus()")
+    browser.press(["Enter"])
+    browser.wait_for("document.activeElement.matches('.detail h2') && location.hash.includes('open=')")
+    browser.wait_for("document.querySelector('.detail [data-key=retry]')")
+    keys = []
+    for _ in range(4):
+        browser.press(["Tab"])
+        keys.append(browser.evaluate("document.activeElement.dataset.key"))
+    assert keys == ["previous", "next", "close", "retry"]
+    browser.press(["j"])
+    browser.wait_for_text(names[1], ".detail h2")
+    browser.press(["Escape"])
+    browser.wait_for("!document.querySelector('.detail')")
+    assert browser.evaluate("document.activeElement.innerText") == names[1], "the row that was looked at last"
+
+
+def test_a_task_that_is_opened_from_another_page_has_the_focus(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system))
+    browser.wait_for("document.querySelector('.failed-row a')")
+    browser.evaluate("document.querySelector('.failed-row a').focus()")
+    browser.press(["Enter"])
+    browser.wait_for("document.activeElement.matches('.detail h2')")
+    browser.wait_for("document.querySelector('.detail [data-key=duplicate]')")
+    browser.evaluate("document.querySelector('.detail [data-key=duplicate]').focus()")
+    browser.press(["Enter"])
+    browser.wait_for("document.activeElement.id === 'view'")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_new_rows_wait_while_a_task_is_open(browser: Chromium, system: Started, width: int) -> None:
+    browser.look(width, 800)
+    browser.open(url_of(system, "/#/tasks?name=triage"))
+    browser.wait_for(f"{ROWS} > 40")
+    before = texts(browser, ".list tbody .c-name a")
+    browser.press(["j"])
+    browser.wait_for("document.activeElement.matches('.detail h2')")
+    finished(system, system.post("/api/tasks", {"name": f"triage meanwhile {width}", **PROGRAM}))
+    browser.wait_for("document.querySelector('.news').textContent.includes('1 new')")
+    browser.press(["Escape"])
+    browser.wait_for("!document.querySelector('.detail')")
+    assert texts(browser, ".list tbody .c-name a") == before
+    assert browser.evaluate("document.activeElement.innerText") == before[0]
+
+
 def test_new_rows_wait_while_somebody_reads(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, LIST))
     browser.wait_for(f"{ROWS} === 41")

@@ -91,11 +91,11 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     selection?.put(items);
   }
 
-  /** Whether somebody is busy with the rows: points at them, has selected text or rows, or has scrolled down. */
+  /** Whether somebody is busy with the rows: points at them, has one open, has selected text or rows, or has scrolled down. */
   function isRead() {
     const chosen = getSelection();
     const hasText = chosen && !chosen.isCollapsed && body.contains(chosen.anchorNode);
-    return hasText || body.matches(":hover") || body.contains(document.activeElement) || Boolean(route.fields.pages) || selection?.count() > 0 || body.getBoundingClientRect().top < 0;
+    return hasText || body.matches(":hover") || body.contains(document.activeElement) || Boolean(route.fields.pages || route.fields.open) || selection?.count() > 0 || body.getBoundingClientRect().top < 0;
   }
 
   function mark() {

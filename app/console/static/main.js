@@ -68,6 +68,7 @@ function turn(route) {
 }
 
 function open(page, route) {
+  const isFirst = view === null;
   scope.end();
   scope = new Scope();
   shownPage = page;
@@ -76,7 +77,13 @@ function open(page, route) {
   byId("view").replaceChildren(view.element);
   byId("view").setAttribute("aria-busy", "true");
   scrollTo(0, 0);
+  if (!isFirst && document.activeElement === document.body) focusView(); // the link that was followed is gone
   refresh();
+}
+
+function focusView() {
+  view.focus?.();
+  if (document.activeElement === document.body) byId("view").focus({ preventScroll: true });
 }
 
 /** Read what the view shows; while that goes on, further calls only ask for one more. */

@@ -15,9 +15,12 @@ import { bodyOf } from "./task-body.js";
 
 const FINISHED = new Set(["succeeded", "failed", "stopped"]);
 
-/** {id, element, refresh(), end()}; `close()` closes it, and `step(by)` goes to another task of the list. */
-export function taskDetail(id, scope, { close, step }) {
-  const title = h("h2", { tabindex: -1 });
+/**
+ * {id, element, refresh(), focus(), end()}; `name` is its name if that is known already, `close()` closes it, and
+ * `step(by)` goes to another task of the list.
+ */
+export function taskDetail(id, scope, { name = "", close, step }) {
+  const title = h("h2", { tabindex: -1 }, name || t("task.title"));
   const status = h("span", {});
   const button = (text, label, act, key) => h("button", { type: "button", class: "button small quiet", "aria-label": label, title: label, onclick: act, "data-key": key }, text);
   const head = h("header", { class: "detail-head" }, title, status,
@@ -68,7 +71,7 @@ export function taskDetail(id, scope, { close, step }) {
     printedBox.hidden = true;
   }
 
-  return { id, element, refresh, end: () => { scope.end(); element.remove(); } };
+  return { id, element, refresh, focus: () => title.focus({ preventScroll: true }), end: () => { scope.end(); element.remove(); } };
 }
 
 function actions(task, refresh, close) {

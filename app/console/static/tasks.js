@@ -69,11 +69,13 @@ export function tasksView(first, scope) {
     detail?.end();
     detail = null;
     if (id) {
-      detail = taskDetail(id, scope.child(), { close, step });
+      const name = tasks.items().find((task) => task.id === id)?.name;
+      detail = taskDetail(id, scope.child(), { name, close, step });
       place.append(detail.element);
     }
     place.classList.toggle("with-detail", Boolean(id));
     tasks.mark();
+    if (place.isConnected) detail?.focus(); // by keyboard, its actions come next; the page below it may be out of sight
   }
 
   function narrow() {
@@ -97,8 +99,10 @@ export function tasksView(first, scope) {
     address.go({ ...route, fields: { ...route.fields, open: "" } });
   }
 
+  /** To the row of the task that was looked at last; where that is not in the list, to what opened the first one. */
   function focusRow(id) {
-    (opener?.isConnected ? opener : place.querySelector(`[data-key="${CSS.escape(id)}"]`))?.focus({ preventScroll: true });
+    const row = place.querySelector(`[data-key="${CSS.escape(id)}"]`);
+    (row ?? (opener?.isConnected ? opener : null))?.focus({ preventScroll: true });
     opener = null;
   }
 
@@ -124,6 +128,7 @@ export function tasksView(first, scope) {
     element: place,
     update,
     refresh: () => Promise.all([tasks.refresh(), detail?.refresh()]),
+    focus: () => detail?.focus(),
     keys: { j: () => step(1), k: () => step(-1), Escape: () => route.fields.open && close() },
   };
 }

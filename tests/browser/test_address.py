@@ -137,3 +137,19 @@ def test_what_an_input_method_puts_together_is_no_filter_yet(browser: Chromium, 
     assert browser.evaluate("location.hash") == "#/tasks"
     browser.type("报")
     browser.wait_for(f"location.hash === '#/tasks?{urlencode({'name': '报'})}'")
+
+
+def test_rows_of_the_address_before_are_marked_while_an_answer_is_slow(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks?name=paged"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.evaluate(
+        "window.real = window.fetch; window.answers = [];"
+        "window.fetch = (path, options) => (path.startsWith('/api/tasks?')"
+        " ? new Promise(resolve => answers.push(() => resolve(real(path, options)))) : real(path, options))"
+    )
+    browser.fill("#filter-tag", "few")
+    browser.wait_for("document.querySelector('.list[aria-busy]') && document.querySelector('#view[aria-busy]')")
+    browser.click(".list tbody a[data-key]")
+    browser.wait_for_text("succeeded", ".detail .badge")  # which does not wait for the list
+    browser.evaluate("window.fetch = window.real; answers.forEach(answer => answer())")
+    browser.wait_for(f"{ROWS} === 3 && !document.querySelector('[aria-busy]')")

@@ -35,6 +35,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     const [before, isOther] = [route, listPart(next) !== listPart(route)];
     route = next;
     if (!isOther) return;
+    element.setAttribute("aria-busy", "true"); // the rows are still those of the address before
     if (filterPart(next) !== filterPart(before)) selection?.clear(); // nobody acts on rows that are out of sight
     form.put(route.fields);
     isFirst = true; // another list: show it as soon as it is there
@@ -48,6 +49,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     if (asked !== listPart(route)) return; // the address has changed meanwhile; its own answer follows
     accept({ ...answer, items: order(answer.items) }, isFirst);
     isFirst = false;
+    element.removeAttribute("aria-busy");
   }
 
   function accept(answer, isAsked) {

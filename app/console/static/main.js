@@ -48,7 +48,8 @@ const PARENTS = { schedule: "scheduled", channels: "notices" };
 let view = null;
 let shownPage = null;
 let scope = new Scope();
-let isRefreshing = false;
+let reading = 0; // the number of the look that goes on; 0: none
+let looks = 0;
 let isStale = false;
 
 function turn(route) {
@@ -57,7 +58,7 @@ function turn(route) {
     address.replace({ page, fields: { ...route.fields, open: route.id } });
     return;
   }
-  if (view !== null && page === shownPage && view.update?.(route)) refresh();
+  if (view !== null && page === shownPage && view.update?.(route)) readNow();
   else open(page, route);
   document.title = `${view.title} · Celeriac`;
   for (const link of document.querySelectorAll(".bar [data-page]")) {
@@ -75,10 +76,9 @@ function open(page, route) {
   view = PAGES[page][0](route, scope);
   document.body.dataset.page = page || "overview";
   byId("view").replaceChildren(view.element);
-  byId("view").setAttribute("aria-busy", "true");
   scrollTo(0, 0);
   if (!isFirst && document.activeElement === document.body) focusView(); // the link that was followed is gone
-  refresh();
+  readNow();
 }
 
 function focusView() {
@@ -86,26 +86,32 @@ function focusView() {
   if (document.activeElement === document.body) byId("view").focus({ preventScroll: true });
 }
 
-/** Read what the view shows; while that goes on, further calls only ask for one more. */
-async function refresh() {
-  if (isRefreshing) {
-    isStale = true;
-    return;
-  }
-  isRefreshing = true;
+/** Look again; while a look goes on, further calls only ask for one more. */
+function refresh() {
+  if (reading) isStale = true;
+  else read();
+}
+
+/** Read for a new address: it does not wait for the answers of the one before, and the page says that it is busy. */
+function readNow() {
+  byId("view").setAttribute("aria-busy", "true");
+  read();
+}
+
+async function read() {
+  const number = reading = ++looks;
   const [asked, life] = [view, scope];
+  isStale = false;
   try {
     await asked.refresh();
   } catch (error) {
     if (!life.isOver) complain(error);
   }
   refreshTimes(document);
-  isRefreshing = false;
-  if (asked === view) byId("view").removeAttribute("aria-busy");
-  if (isStale || asked !== view) {
-    isStale = false;
-    refresh();
-  }
+  if (number !== reading) return; // a newer look goes on
+  reading = 0;
+  byId("view").removeAttribute("aria-busy");
+  if (isStale) read();
 }
 
 function complain(error) {

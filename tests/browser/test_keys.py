@@ -66,6 +66,9 @@ def test_a_key_that_may_only_read_sees_no_button_that_would_fail(
     browser.wait_for_text("Copy as curl", ".detail")
     assert not {"Retry", "Stop", "Delete", "Duplicate"} & set(texts(browser, "#view button, #view a"))
     assert browser.evaluate("document.querySelectorAll('.list [type=checkbox]').length") == 0
+    browser.open(url_of(guarded, f"/#/new?from={task['id']}"))
+    browser.wait_for_text("may only read", "#view")
+    assert browser.evaluate("document.querySelectorAll('#view form, #view button').length") == 0
     browser.open(url_of(guarded, f"/#/schedule/{schedule['id']}"))
     browser.wait_for_text("looked at", "h1")
     assert texts(browser, ".panel-head button") == ["Copy as curl"]
@@ -74,3 +77,17 @@ def test_a_key_that_may_only_read_sees_no_button_that_would_fail(
     assert not any("New task" in text for text in texts(browser, ".found a"))
     browser.press(["Escape"])
     assert browser.evaluate("getComputedStyle(document.querySelector('.bar [data-page=new]')).display") == "none"
+
+
+def test_another_key_may_do_what_it_may_do(browser: Chromium, guarded: Started) -> None:
+    browser.open(url_of(guarded, "/#/tasks"))
+    enter(browser, READER)
+    browser.wait_for("document.querySelector('.list tbody') && !document.querySelector('#ask-key').open")
+    assert browser.evaluate("document.querySelectorAll('.list thead [type=checkbox]').length") == 0
+    browser.evaluate("sessionStorage.setItem('celeriac.key', 'revoked meanwhile')")
+    browser.evaluate("location.hash = '#/tasks?status=failed'")
+    enter(browser, WRITER)
+    browser.wait_for("document.querySelector('.list thead [type=checkbox]')")
+    assert browser.evaluate("getComputedStyle(document.querySelector('.bar [data-page=new]')).display") != "none"
+    browser.click("#menu-button")
+    browser.wait_for_text("Key “ops”: write", "dialog.sheet")

@@ -96,8 +96,14 @@ async function newKey(refused) {
   asking ??= askForKey(refused ? t("key.unknown") : "").then((key) => {
     sessionStorage.setItem(KEY, key);
     asking = null;
+    contact.dispatchEvent(new Event("key"));
   });
   await asking;
+}
+
+/** Call `listener` whenever another key was entered. */
+export function onKey(listener) {
+  contact.addEventListener("key", listener);
 }
 
 export const hasKey = () => sessionStorage.getItem(KEY) !== null;

@@ -1,6 +1,6 @@
 // Address → view. One view at a time; what it started ends with it.
 
-import { onReach, reach } from "./api.js";
+import { onKey, onReach, reach } from "./api.js";
 import * as address from "./address.js";
 import { bulksView } from "./bulks.js";
 import { channelsView } from "./channels.js";
@@ -184,6 +184,7 @@ async function start() {
   setInterval(() => document.hidden || refreshTimes(document), 1000);
   await learnCaller();
   turn(address.current());
+  onKey(learnAgain); // a key that has ended meanwhile: another one may do other things
   watchStatus();
   follow();
 }
@@ -206,10 +207,12 @@ async function learnCaller() {
     showHealth();
     complain(error);
   }
-  setTimeout(async () => {
-    await learnCaller();
-    open(shownPage, address.current());
-  }, AWAY_MS);
+  setTimeout(learnAgain, AWAY_MS);
+}
+
+async function learnAgain() {
+  await learnCaller();
+  open(shownPage, address.current());
 }
 
 start();

@@ -10,6 +10,7 @@ import { editor } from "./editor.js";
 import { belongs, FIELDS } from "./fields.js";
 import { exactIn, json } from "./format.js";
 import { t, word } from "./language.js";
+import { mayWrite } from "./permission.js";
 
 const DRAFT_MS = 400;
 const KINDS = ["code", "api"];
@@ -27,6 +28,16 @@ const MODES = {
 };
 
 export function newView(route, scope) {
+  return mayWrite() ? formView(route, scope) : refusedView();
+}
+
+/** For a link that somebody who may write has sent. */
+function refusedView() {
+  const element = h("div", { class: "columns narrow" }, h("section", { class: "panel" }, h("p", { class: "empty" }, t("form.readOnly"))));
+  return { title: t("form.new"), element, refresh: async () => {}, update: () => true };
+}
+
+function formView(route, scope) {
   const name = Object.keys(MODES).find((each) => each && route.fields[each]) ?? "";
   const mode = MODES[name];
   const id = route.fields[name] ?? "";

@@ -306,6 +306,7 @@ export const en = {
   "keys.send": "Send the form",
   "editor.help": "Tab indents; Escape, then Tab leaves the field. Ctrl-Enter sends the form.",
   "form.new": "New task",
+  "form.readOnly": "Your key may only read. Creating and changing tasks needs a key of scope write.",
   "form.duplicate": "Duplicate",
   "form.retry": "Edit and run again",
   "form.change": "Change a waiting task",

@@ -306,6 +306,7 @@ export const zh = {
   "keys.send": "提交表单",
   "editor.help": "Tab 缩进；先按 Escape 再按 Tab 离开。Ctrl-Enter 提交。",
   "form.new": "新建任务",
+  "form.readOnly": "当前密钥只有只读权限。创建和修改任务需要读写权限的密钥。",
   "form.duplicate": "复制",
   "form.retry": "编辑后重新运行",
   "form.change": "修改等待中的任务",

@@ -75,6 +75,11 @@ def test_it_is_copied_as_a_command(browser: Chromium, system: Started) -> None:
     command = browser.evaluate("window.copied")
     assert command.startswith(f"curl -X POST http://127.0.0.1:{system.port}/api/tasks ")
     assert "it'\\''s copied" in command
+    assert "Authorization" not in command
+    browser.evaluate("navigator.clipboard.writeText = async () => { throw new Error('not without TLS'); }")
+    browser.click("[data-key=curl]")
+    browser.wait_for("document.activeElement.matches('dialog textarea')")
+    assert browser.evaluate("getSelection().toString()") == command
 
 
 def test_a_running_task_is_stopped_and_deleted_after_a_question(browser: Chromium, system: Started) -> None:

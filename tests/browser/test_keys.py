@@ -64,6 +64,11 @@ def test_a_key_that_may_only_read_sees_no_button_that_would_fail(
     enter(browser, READER)
     browser.wait_for_text("looked at", ".detail h2")
     browser.wait_for_text("Copy as curl", ".detail")
+    browser.evaluate("navigator.clipboard.writeText = async text => { window.copied = text; }")
+    browser.click("[data-key=curl]")
+    browser.wait_for("window.copied")
+    assert READER not in browser.evaluate("window.copied")
+    assert 'Authorization: Bearer $CELERIAC_KEY"' in browser.evaluate("window.copied")
     assert not {"Retry", "Stop", "Delete", "Duplicate"} & set(texts(browser, "#view button, #view a"))
     assert browser.evaluate("document.querySelectorAll('.list [type=checkbox]').length") == 0
     browser.open(url_of(guarded, f"/#/new?from={task['id']}"))

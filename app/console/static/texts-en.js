@@ -26,7 +26,7 @@ export const en = {
   "do.copy": "Copy",
   "do.download": "Download",
   "copied": "Copied.",
-  "copy.refused": "The browser does not allow copying here.",
+  "copy.refused": "Press Ctrl-C to copy",
   "deleted": "Deleted.",
   "yes": "yes",
   "no": "no",

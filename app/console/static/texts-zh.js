@@ -26,7 +26,7 @@ export const zh = {
   "do.copy": "复制",
   "do.download": "下载",
   "copied": "已复制。",
-  "copy.refused": "浏览器不允许在此处复制。",
+  "copy.refused": "按 Ctrl-C 复制",
   "deleted": "已删除。",
   "yes": "是",
   "no": "否",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from tests.browser.chromium import Chromium
@@ -76,8 +77,20 @@ def test_its_page_shows_what_it_did_and_will_do(browser: Chromium, system: Start
     assert "yours:" in first, "the viewer's zone is another"
     browser.wait_for_text("ValueError", "[aria-label='Its tasks']")
     browser.wait_for("document.querySelectorAll('.mark.failed').length === 1")
-    browser.wait_for("document.querySelectorAll('.mark.expected').length > 0 || true")
     browser.wait_for_text("It has not fired yet", "[aria-label=Firings]")  # a run by hand is no firing
+    browser.click("[data-key=all-runs]")
+    browser.wait_for_text("Only the tasks of one schedule", ".note")
+    browser.wait_for("document.querySelectorAll('.list tbody tr').length === 1")
+
+
+def test_the_next_ten_of_one_that_fires_every_so_many_seconds(browser: Chromium, system: Started) -> None:
+    rule = {"name": "every hour or so", "every_seconds": 3700, "start_at": "2030-01-01T00:00:00Z", **PROGRAM}
+    schedule = system.post("/api/scheduled-tasks", rule)
+    browser.open(url_of(system, f"/#/schedule/{schedule['id']}"))
+    browser.wait_for("document.querySelectorAll('.next-runs li').length === 10")
+    script = "[...document.querySelectorAll('.next-runs time')].map(each => Date.parse(each.dateTime))"
+    times = browser.evaluate(script)
+    assert {later - earlier for earlier, later in pairwise(times)} == {3_700_000}
 
 
 def test_a_change_shows_what_differs_before_it_is_saved(browser: Chromium, system: Started) -> None:

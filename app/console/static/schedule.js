@@ -33,7 +33,7 @@ export function scheduleView(first, scope) {
   const panel = (title, ...content) => h("section", { class: "panel padded", "aria-label": title }, h("h2", {}, title), content);
   const element = h("div", { class: "columns schedule" },
     h("section", { class: "panel", "aria-label": t("nav.scheduled") }, head, h("div", { class: "padded" }, facts)),
-    dots, panel(t("schedule.next"), next), panel(t("schedule.runs"), runs), panel(t("schedule.firings"), firings, pages.element), panel(t("schedule.alert"), notices));
+    dots, panel(t("schedule.next"), next), panel(t("schedule.runs"), runs, h("p", {}, h("a", { href: address.format({ page: "tasks", fields: { scheduled_task_id: id } }), "data-key": "all-runs" }, t("overview.all")))), panel(t("schedule.firings"), firings, pages.element), panel(t("schedule.alert"), notices));
 
   async function refresh() {
     const signal = scope.signal;
@@ -73,12 +73,21 @@ export function scheduleView(first, scope) {
 
 /** The next ten firings; the service tells five of a schedule, and more of an expression, to keys that may write. */
 async function expectedRuns(schedule, signal) {
+  if (schedule.every_seconds && schedule.status === "active") return everySoOften(schedule);
   if (!mayWrite() || schedule.status !== "active" || !schedule.cron_expression || /(^|\s)H\b/.test(schedule.cron_expression)) return schedule.next_runs;
   const { next_runs } = await call("POST", "/api/cron/preview", { cron_expression: schedule.cron_expression, timezone: schedule.timezone, count: NEXT }, { signal });
   const end = schedule.end_at ? Date.parse(schedule.end_at) : Infinity;
   const start = schedule.next_runs.length ? Date.parse(schedule.next_runs[0]) : Infinity;
   const later = next_runs.filter((at) => Date.parse(at) >= start && Date.parse(at) <= end);
   return schedule.max_runs === null && later.length > schedule.next_runs.length ? later : schedule.next_runs;
+}
+
+/** The five that the service tells, and those that follow at the same distance. */
+function everySoOften({ next_runs, every_seconds, end_at, max_runs }) {
+  if (!next_runs.length || max_runs !== null) return next_runs;
+  const last = Date.parse(next_runs.at(-1));
+  const later = Array.from({ length: NEXT - next_runs.length }, (_, index) => last + (index + 1) * every_seconds * 1000);
+  return [...next_runs, ...later.filter((ms) => !end_at || ms <= Date.parse(end_at)).map((ms) => new Date(ms).toISOString())];
 }
 
 function title(schedule, refresh) {

@@ -99,6 +99,19 @@ def test_a_running_task_is_stopped_and_deleted_after_a_question(browser: Chromiu
     assert system.call("GET", f"/api/tasks/{task['id']}")[0] == 404
 
 
+def test_a_task_that_somebody_else_has_deleted_is_gone_when_it_is_acted_on(
+    browser: Chromium, system: Started
+) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "deleted elsewhere", **PROGRAM}))
+    open_task(browser, system, task)
+    browser.wait_for("document.querySelector('.detail [data-key=retry]')")
+    assert system.call("DELETE", f"/api/tasks/{task['id']}")[0] == 204
+    browser.click("[data-key=retry]")
+    browser.wait_for_text("no such task", ".detail")
+    assert texts(browser, ".detail .actions button") == []
+    browser.complaints.clear()  # the browser itself notes answers of 404
+
+
 def test_a_question_ends_with_the_page_that_it_was_asked_on(browser: Chromium, system: Started) -> None:
     task = finished(system, system.post("/api/tasks", {"name": "asked about", **PROGRAM}))
     browser.open(url_of(system, "/#/tasks?name=asked+about"))

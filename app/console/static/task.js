@@ -47,7 +47,7 @@ export function taskDetail(id, scope, { name = "", close, step }) {
     isDone = FINISHED.has(task.status);
     title.textContent = task.name;
     show(status, task.status, () => badge(task.status));
-    show(top, [task, state.report?.workers], () => [actions(task, refresh, close), waiting(task), task.error && failure(task), results(task)]);
+    show(top, [task, state.report?.workers], () => [actions(task, refresh, close, gone), waiting(task), task.error && failure(task), results(task)]);
     show(rest, task, () => [facts(task), attempts(task), changes(task), spec(task)]);
     showOutput(task);
   }
@@ -74,17 +74,25 @@ export function taskDetail(id, scope, { name = "", close, step }) {
   return { id, element, refresh, focus: () => title.focus({ preventScroll: true }), end: () => { scope.end(); element.remove(); } };
 }
 
-function actions(task, refresh, close) {
+function actions(task, refresh, close, gone) {
   const isOver = FINISHED.has(task.status);
+  const send = async (method, path, body) => {
+    try {
+      return await call(method, `/api/tasks/${task.id}${path}`, body);
+    } catch (error) {
+      if (error.status === 404) gone(); // somebody else has deleted it meanwhile
+      throw error;
+    }
+  };
   const stop = async () => {
     if (!(await confirm(t("task.stop.ask"), t("task.stop.text", { name: task.name }), t("task.stop.yes")))) return;
-    await attempt(() => call("POST", `/api/tasks/${task.id}/stop`), t("task.stopped"));
+    await attempt(() => send("POST", "/stop"), t("task.stopped"));
     await refresh();
   };
-  const retry = () => attempt(async () => open((await call("POST", `/api/tasks/${task.id}/retry`, {})).id), t("task.retried"));
+  const retry = () => attempt(async () => open((await send("POST", "/retry", {})).id), t("task.retried"));
   const remove = async () => {
     if (!(await confirm(t("task.delete.ask"), t("task.delete.text", { name: task.name }), t("task.delete.yes")))) return;
-    if (await attempt(() => call("DELETE", `/api/tasks/${task.id}`), t("deleted"))) close();
+    if (await attempt(() => send("DELETE", ""), t("deleted"))) close();
   };
   const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: act, "data-key": key }, t(`task.do.${key}`));
   const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`task.do.${key}`));

@@ -89,6 +89,40 @@ def test_an_open_task_has_the_focus_and_its_actions_come_next(browser: Chromium,
     assert browser.evaluate("document.activeElement.innerText") == names[1], "the row that was looked at last"
 
 
+def test_on_a_phone_closing_a_task_gives_the_place_back(browser: Chromium, system: Started) -> None:
+    browser.look(390, 800)
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    row = "document.querySelector('.list tbody tr:nth-child(30) a')"
+    browser.evaluate(f"scrollTo(0, 0); {row}.scrollIntoView({{block: 'center'}})")
+    before = browser.evaluate("Math.round(scrollY)")
+    assert before > 1000
+    browser.evaluate(f"{row}.click()")
+    browser.wait_for("document.querySelector('.detail .failure')")
+    assert browser.evaluate("document.querySelector('.detail h2').getBoundingClientRect().top < 200")
+    browser.press(["Escape"])
+    browser.wait_for("!document.querySelector('.detail')")
+    assert abs(browser.evaluate("scrollY") - before) <= 2
+    assert browser.evaluate(f"document.activeElement === {row}")
+
+
+def test_back_and_reload_show_the_place_in_the_list(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    browser.evaluate("scrollTo(0, 700)")
+    browser.wait_for("history.state?.top === 700")
+    browser.evaluate("location.hash = '#/new'")
+    browser.wait_for("document.querySelector('.create') && scrollY === 0")
+    browser.back()
+    browser.wait_for(f"{ROWS} === 41 && scrollY === 700")
+    browser.evaluate("location.hash = '#/tasks?status=failed&name=triage&kind=code'")
+    browser.wait_for("scrollY === 0 && !document.querySelector('[aria-busy]')")  # another list begins at its top
+    browser.back()
+    browser.wait_for(f"{ROWS} === 41 && scrollY === 700")
+    browser.evaluate("document.body.dataset.before = 'yes'; location.reload()")
+    browser.wait_for(f"!document.body.dataset.before && {ROWS} === 41 && scrollY === 700")
+
+
 def test_a_task_that_is_opened_from_another_page_has_the_focus(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system))
     browser.wait_for("document.querySelector('.failed-row a')")

@@ -6,6 +6,7 @@ import { h, showRows } from "./dom.js";
 import { filterForm } from "./filters.js";
 import { t } from "./language.js";
 import { cursorOf, pager } from "./pager.js";
+import { leave } from "./place.js";
 
 const PAGE_SIZE = 50;
 
@@ -35,6 +36,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     const [before, isOther] = [route, listPart(next) !== listPart(route)];
     route = next;
     if (!isOther) return;
+    leave();
     element.setAttribute("aria-busy", "true"); // the rows are still those of the address before
     if (filterPart(next) !== filterPart(before)) selection?.clear(); // nobody acts on rows that are out of sight
     form.put(route.fields);

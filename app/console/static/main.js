@@ -16,6 +16,7 @@ import { newView } from "./new.js";
 import { noticesView } from "./notices.js";
 import { overviewView } from "./overview.js";
 import { learn, mayWrite } from "./permission.js";
+import { leave, restore, startPlace } from "./place.js";
 import { scheduleView } from "./schedule.js";
 import { schedulesView } from "./schedules.js";
 import { Scope } from "./scope.js";
@@ -76,7 +77,7 @@ function open(page, route) {
   view = PAGES[page][0](route, scope);
   document.body.dataset.page = page || "overview";
   byId("view").replaceChildren(view.element);
-  scrollTo(0, 0);
+  leave();
   if (!isFirst && document.activeElement === document.body) focusView(); // the link that was followed is gone
   readNow();
 }
@@ -110,6 +111,7 @@ async function read() {
   refreshTimes(document);
   if (number !== reading) return; // a newer look goes on
   reading = 0;
+  restore();
   byId("view").removeAttribute("aria-busy");
   if (isStale) read();
 }
@@ -160,6 +162,7 @@ async function start() {
   apply();
   writeTexts();
   startHeader();
+  startPlace();
   startKeys(() => view);
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the address names the page

@@ -62,10 +62,13 @@ export function tasksView(first, scope) {
   tasks.element.prepend(note);
   let detail = null;
   let opener = null;
+  let listTop = 0; // how far the page was scrolled when the task took the list's place
 
   function showOpen() {
     const id = route.fields.open ?? "";
-    if (detail?.id === id) return;
+    if ((detail?.id ?? "") === id) return;
+    if (!detail) listTop = scrollY;
+    const wasHidden = isListHidden();
     detail?.end();
     detail = null;
     if (id) {
@@ -75,7 +78,14 @@ export function tasksView(first, scope) {
     }
     place.classList.toggle("with-detail", Boolean(id));
     tasks.mark();
+    if (isListHidden()) scrollTo(0, 0);
+    else if (wasHidden) scrollTo(0, listTop);
     if (place.isConnected) detail?.focus(); // by keyboard, its actions come next; the page below it may be out of sight
+  }
+
+  /** On a narrow screen, an open task takes the list's place. */
+  function isListHidden() {
+    return place.isConnected && tasks.element.offsetParent === null;
   }
 
   function narrow() {
@@ -102,7 +112,9 @@ export function tasksView(first, scope) {
   /** To the row of the task that was looked at last; where that is not in the list, to what opened the first one. */
   function focusRow(id) {
     const row = place.querySelector(`[data-key="${CSS.escape(id)}"]`);
-    (row ?? (opener?.isConnected ? opener : null))?.focus({ preventScroll: true });
+    const target = row ?? (opener?.isConnected ? opener : null);
+    target?.focus({ preventScroll: true });
+    target?.closest("tr")?.scrollIntoView({ block: "nearest" });
     opener = null;
   }
 

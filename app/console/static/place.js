@@ -1,0 +1,35 @@
+// How far down each entry of the history was scrolled, kept in the entry itself: Back, Forward and reload show the same.
+
+const SETTLED_MS = 150;
+let timer = 0;
+let isPaused = false; // what is shown is not yet what was scrolled
+
+/** From now on, note how far the page is scrolled. */
+export function startPlace() {
+  history.scrollRestoration = "manual"; // the browser tries before there is anything to scroll
+  for (const name of ["scroll", "hashchange"]) addEventListener(name, noteSoon, { passive: true });
+}
+
+function noteSoon() {
+  clearTimeout(timer);
+  if (!isPaused) timer = setTimeout(note, SETTLED_MS);
+}
+
+function note() {
+  history.replaceState({ ...history.state, top: Math.round(scrollY) }, "");
+}
+
+/** Another view, or another list: its top is shown, until `restore` is called. */
+export function leave() {
+  clearTimeout(timer);
+  isPaused = true;
+  scrollTo(0, 0);
+}
+
+/** The view is there: scroll to where it was, unless somebody has scrolled meanwhile. */
+export function restore() {
+  if (!isPaused) return;
+  isPaused = false;
+  const top = history.state?.top ?? 0;
+  if (top && scrollY === 0) scrollTo(0, top);
+}

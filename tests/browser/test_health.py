@@ -22,9 +22,9 @@ def health(browser: Chromium) -> str:
 def test_without_a_worker_the_header_is_red_and_a_queued_task_says_so(browser: Chromium, alone: Started) -> None:
     task = alone.post("/api/tasks", {"name": "nobody takes it", **PROGRAM})
     browser.open(url_of(alone, f"/#/tasks/{task['id']}"))
-    browser.wait_for_text("No worker for code", "#health-words")
+    browser.wait_for_text("No worker: code", "#health-words")
     assert health(browser) == "health bad"
-    browser.wait_for_text("nobody will take this task", ".detail [role=alert]")
+    browser.wait_for_text("this task waits until", ".detail [role=alert]")
     browser.click("#health summary")
     browser.wait_for_text("Schedules do not fire", "#health-parts")
     browser.wait_for_text("No worker serves the queue", "#health-parts")

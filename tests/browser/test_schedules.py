@@ -61,10 +61,10 @@ def test_one_that_fails_says_so_and_comes_first(browser: Chromium, system: Start
     assert "outcome broken" in rows[0]
     assert "failed" in rows[0]
     assert "2 in a row" in rows[0]
-    assert "0% succeed" in rows[0]
+    assert "0% success" in rows[0]
     assert "outcome sound" in rows[1]
     assert "succeeded" in rows[1]
-    assert "100% succeed" in rows[1]
+    assert "100% success" in rows[1]
 
 
 def test_its_page_shows_what_it_did_and_will_do(browser: Chromium, system: Started) -> None:
@@ -74,7 +74,7 @@ def test_its_page_shows_what_it_did_and_will_do(browser: Chromium, system: Start
     browser.wait_for("document.querySelectorAll('.next-runs li').length === 10")
     first = texts(browser, ".next-runs li")[0]
     assert "GMT" in first or "CET" in first or "CEST" in first, first
-    assert "yours:" in first, "the viewer's zone is another"
+    assert "your time:" in first, "the viewer's zone is another"
     browser.wait_for_text("ValueError", "[aria-label='Its tasks']")
     browser.wait_for("document.querySelectorAll('.mark.failed').length === 1")
     browser.wait_for_text("It has not fired yet", "[aria-label=Firings]")  # a run by hand is no firing

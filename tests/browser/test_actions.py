@@ -107,7 +107,7 @@ def test_a_task_that_somebody_else_has_deleted_is_gone_when_it_is_acted_on(
     browser.wait_for("document.querySelector('.detail [data-key=retry]')")
     assert system.call("DELETE", f"/api/tasks/{task['id']}")[0] == 204
     browser.click("[data-key=retry]")
-    browser.wait_for_text("no such task", ".detail")
+    browser.wait_for_text("This task does not exist", ".detail")
     assert texts(browser, ".detail .actions button") == []
     browser.complaints.clear()  # the browser itself notes answers of 404
 
@@ -172,8 +172,24 @@ def test_another_filter_ends_a_selection_and_a_turned_page_does_not(browser: Chr
     browser.wait_for_text("All 52 that match", ".selected")
     browser.fill("#filter-tag", "odd")
     browser.wait_for(f"{ROWS} === 26")
-    assert texts(browser, ".selected") == [""], "rows that are out of sight are not acted on"
+    assert browser.evaluate("document.querySelector('.selected').hidden"), "rows out of sight are not acted on"
     assert browser.evaluate("document.querySelectorAll('[data-select]:checked').length") == 0
+
+
+def test_a_name_neither_turns_what_follows_it_nor_hides(browser: Chromium, system: Started) -> None:
+    turned = "turned \u202egnp.exe"
+    many(system, [{"name": turned, "tags": ["after"], **PROGRAM}, {"name": "\u200b\u200b", "tags": ["unseen"], **PROGRAM}])
+    browser.open(url_of(system, "/#/tasks?name=turned"))
+    browser.wait_for(f"{ROWS} === 1")
+    box = "document.querySelector('.list tbody {}').getBoundingClientRect()"
+    assert browser.evaluate(f"{box.format('.tag')}.left >= {box.format('.c-name a')}.right")
+    browser.click(".list tbody a[data-key]")
+    browser.click("[data-key=delete]")
+    browser.wait_for_text(f"“\u2068{turned}\u2069” and its result", "#confirm-text")
+    browser.click("#confirm-no")
+    browser.open(url_of(system, "/#/tasks?tag=unseen"))
+    [task] = system.get("/api/tasks?tag=unseen")["items"]
+    browser.wait_for_text(task["id"], ".list tbody a")
 
 
 def test_what_a_task_says_is_text_and_nothing_else(browser: Chromium, system: Started) -> None:

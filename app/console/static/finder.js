@@ -3,7 +3,7 @@
 import { get, query } from "./api.js";
 import { sheet } from "./dialogs.js";
 import { h } from "./dom.js";
-import { badge, when } from "./format.js";
+import { badge, nameOf, when } from "./format.js";
 import { t } from "./language.js";
 import { mayWrite } from "./permission.js";
 import { Scope } from "./scope.js";
@@ -90,8 +90,8 @@ async function resultsFor(text, signal) {
   const [tasks, schedules] = await Promise.all([get(`/api/tasks${query({ name, limit: MOST })}`, { signal }), get(`/api/scheduled-tasks${query({ name, limit: MOST })}`, { signal })]);
   return [
     ...pages(text),
-    ...schedules.items.map((each) => ({ href: `#/schedule/${each.id}`, content: [badge(each.status), " ", each.name, h("span", { class: "muted" }, ` ${each.cron_expression ?? ""}`)] })),
-    ...tasks.items.map((each) => ({ href: `#/tasks/${each.id}`, content: [badge(each.status), " ", each.name, " ", h("span", { class: "muted" }, when(each.created_at))] })),
+    ...schedules.items.map((each) => ({ href: `#/schedule/${each.id}`, content: [badge(each.status), " ", nameOf(each), h("span", { class: "muted" }, ` ${each.cron_expression ?? ""}`)] })),
+    ...tasks.items.map((each) => ({ href: `#/tasks/${each.id}`, content: [badge(each.status), " ", nameOf(each), " ", h("span", { class: "muted" }, when(each.created_at))] })),
   ];
 }
 
@@ -99,7 +99,7 @@ async function byId(id, signal) {
   const found = [];
   for (const [path, page] of [["/api/tasks/", "tasks"], ["/api/scheduled-tasks/", "schedule"]]) {
     const one = await get(path + id, { signal, accepted: [404] });
-    if (one?.id === id) found.push({ href: `#/${page}/${id}`, content: [badge(one.status), " ", one.name] });
+    if (one?.id === id) found.push({ href: `#/${page}/${id}`, content: [badge(one.status), " ", nameOf(one)] });
   }
   return found;
 }

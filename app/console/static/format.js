@@ -72,6 +72,13 @@ export function share(value) {
   return percent.format(value);
 }
 
+const VISIBLE = /[^\p{C}\p{Z}\p{M}\u115f\u1160\u2800\u3164\uffa0]/u;
+
+/** The name of a task or a schedule, or its id where the name has nothing to see and to click. */
+export function nameOf({ id, name }) {
+  return VISIBLE.test(name) ? name : id;
+}
+
 export function json(value) {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }

@@ -40,7 +40,14 @@ export function t(id, values = {}) {
   const found = TABLES[language][id] ?? en[id];
   if (found === undefined) throw new Error(`there is no text ${id}`);
   const text = Array.isArray(found) ? found[plural.select(values.count) === "one" ? 0 : 1] : found;
-  return text.replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? number(values[name]) : String(values[name])));
+  return text.replace(/\{(\w+)\}/g, (_, name) => (typeof values[name] === "number" ? number(values[name]) : isolated(String(values[name]))));
+}
+
+const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A value that is written from right to left, or turns what follows it, keeps to itself. */
+function isolated(value) {
+  return TURNS.test(value) ? `\u2068${value}\u2069` : value;
 }
 
 /** A text that some value of the service has, such as a status; the value itself where there is none. */

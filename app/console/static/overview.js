@@ -4,7 +4,7 @@ import * as address from "./address.js";
 import { get } from "./api.js";
 import { chart } from "./chart.js";
 import { h, show, showRows } from "./dom.js";
-import { badge, duration, number, share, when } from "./format.js";
+import { badge, duration, nameOf, number, share, when } from "./format.js";
 import { groupItem } from "./failures.js";
 import { sentences } from "./header.js";
 import { verdict } from "./health.js";
@@ -77,12 +77,12 @@ function count(status, stats) {
 function failedRow(task) {
   if (task.id === "none") return h("li", { class: "empty small" }, t("overview.noFailures"));
   return h("li", { class: "failed-row" },
-    h("a", { href: address.format({ page: "tasks", fields: { status: "failed", open: task.id } }), "data-key": task.id }, task.name), " ",
+    h("a", { href: address.format({ page: "tasks", fields: { status: "failed", open: task.id } }), "data-key": task.id }, nameOf(task)), " ",
     h("span", { class: "muted" }, when(task.finished_at)), why(task));
 }
 
 function nextRow(schedule) {
-  return h("li", {}, h("a", { href: `#/schedule/${schedule.id}`, "data-key": schedule.id }, schedule.name), " ", h("span", { class: "muted" }, when(schedule.next_run_at)));
+  return h("li", {}, h("a", { href: `#/schedule/${schedule.id}`, "data-key": schedule.id }, nameOf(schedule)), " ", h("span", { class: "muted" }, when(schedule.next_run_at)));
 }
 
 function caption(hour) {

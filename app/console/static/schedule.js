@@ -4,7 +4,7 @@ import { call, get } from "./api.js";
 import * as address from "./address.js";
 import { copyButton, curlOf } from "./copy.js";
 import { h, show } from "./dom.js";
-import { badge, duration, exact, exactIn, json, number, ownZone, tags, when } from "./format.js";
+import { badge, duration, exact, exactIn, json, nameOf, number, ownZone, tags, when } from "./format.js";
 import { t, word } from "./language.js";
 import { row as noticeRow } from "./notices.js";
 import { cursorOf, pager } from "./pager.js";
@@ -95,7 +95,7 @@ function title(schedule, refresh) {
   const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`schedule.do.${key}`));
   const isWriter = mayWrite();
   return [
-    h("h1", {}, schedule.name), badge(schedule.status), tags(schedule.tags),
+    h("h1", {}, nameOf(schedule)), badge(schedule.status), tags(schedule.tags),
     h("div", { class: "actions" },
       isWriter && schedule.status === "active" && button("pause", () => turn(schedule, "pause", refresh)),
       isWriter && schedule.status === "paused" && button("resume", () => turn(schedule, "resume", refresh), "primary"),

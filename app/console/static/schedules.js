@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import * as address from "./address.js";
 import { attempt, confirm } from "./dialogs.js";
 import { h } from "./dom.js";
-import { badge, number, share, tags, when } from "./format.js";
+import { badge, nameOf, number, share, tags, when } from "./format.js";
 import { kinds } from "./kinds.js";
 import { t, word } from "./language.js";
 import { list } from "./list.js";
@@ -56,7 +56,7 @@ function failingFirst(items) {
 function row(schedule, refresh) {
   return h("tr", {},
     h("td", { class: "c-status" }, badge(schedule.status)),
-    h("td", { class: "c-name" }, h("a", { href: `#/schedule/${schedule.id}`, "data-key": schedule.id }, schedule.name), tags(schedule.tags)),
+    h("td", { class: "c-name" }, h("a", { href: `#/schedule/${schedule.id}`, "data-key": schedule.id }, nameOf(schedule)), tags(schedule.tags)),
     h("td", { class: "c-last" }, lastOutcome(schedule)),
     h("td", { class: "c-cron" }, h("code", {}, schedule.cron_expression ?? t("schedule.every", { seconds: schedule.every_seconds })), schedule.cron_expression && h("span", { class: "muted" }, ` ${schedule.timezone}`)),
     h("td", { class: "c-time" }, when(schedule.next_run_at)),

@@ -5,7 +5,7 @@ import * as address from "./address.js";
 import { copyButton, curlOf } from "./copy.js";
 import { attempt, confirm } from "./dialogs.js";
 import { h, show } from "./dom.js";
-import { badge, duration, elapsed, exact, json, number, tags, when } from "./format.js";
+import { badge, duration, elapsed, exact, json, nameOf, number, tags, when } from "./format.js";
 import { isServed } from "./health.js";
 import { t, word } from "./language.js";
 import { output } from "./output.js";
@@ -45,7 +45,7 @@ export function taskDetail(id, scope, { name = "", close, step }) {
 
   function put(task) {
     isDone = FINISHED.has(task.status);
-    title.textContent = task.name;
+    title.textContent = nameOf(task);
     show(status, task.status, () => badge(task.status));
     show(top, [task, state.report?.workers], () => [actions(task, refresh, close, gone), waiting(task), task.error && failure(task), results(task)]);
     show(rest, task, () => [facts(task), attempts(task), changes(task), spec(task)]);

@@ -2,7 +2,7 @@
 
 import * as address from "./address.js";
 import { h } from "./dom.js";
-import { badge, duration, tags, when } from "./format.js";
+import { badge, duration, nameOf, tags, when } from "./format.js";
 import { kinds } from "./kinds.js";
 import { t, word } from "./language.js";
 import { list } from "./list.js";
@@ -150,7 +150,7 @@ function row(task, route) {
   return h(
     "tr", {},
     h("td", { class: "c-status" }, badge(task.status)),
-    h("td", { class: "c-name" }, h("a", { href: open, "data-key": task.id }, task.name), tags(task.tags), why(task)),
+    h("td", { class: "c-name" }, h("a", { href: open, "data-key": task.id }, nameOf(task)), tags(task.tags), why(task)),
     h("td", { class: "c-kind" }, word("kind", task.kind)),
     h("td", { class: "c-type" }, word("type", task.task_type)),
     h("td", { class: "c-time" }, time(task)),

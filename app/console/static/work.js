@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h, show } from "./dom.js";
-import { elapsed, number, when } from "./format.js";
+import { elapsed, nameOf, number, when } from "./format.js";
 import { t, word } from "./language.js";
 import { state, onStatus } from "./status.js";
 
@@ -46,11 +46,11 @@ function queueRow([queue, depth, served, priorities, oldest]) {
 }
 
 function runningRow({ task_id, name, kind, started_at, worker }) {
-  return h("li", {}, h("a", { href: `#/tasks/${task_id}`, "data-key": task_id }, name), " ", h("span", { class: "muted" }, `${word("kind", kind)} · ${worker} · `), elapsed(started_at));
+  return h("li", {}, h("a", { href: `#/tasks/${task_id}`, "data-key": task_id }, nameOf({ id: task_id, name })), " ", h("span", { class: "muted" }, `${word("kind", kind)} · ${worker} · `), elapsed(started_at));
 }
 
 function waitingRow({ id, name, due_at }) {
-  return h("li", {}, h("a", { href: `#/tasks/${id}`, "data-key": id }, name), " ", h("span", { class: "muted" }, when(due_at)));
+  return h("li", {}, h("a", { href: `#/tasks/${id}`, "data-key": id }, nameOf({ id, name })), " ", h("span", { class: "muted" }, when(due_at)));
 }
 
 function workerCard(worker) {

@@ -98,6 +98,19 @@ def test_filters_narrow_the_list_and_clear_together(browser: Chromium, system: S
     browser.wait_for(f"{ROWS} === 50 && location.hash === '#/tasks'")
 
 
+def test_a_task_that_is_opened_keeps_the_filters(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks?name=paged"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.click("[data-key=older]")
+    browser.wait_for(f"{ROWS} === 11")
+    browser.fill("#filter-tag", "few")  # rows that were shown before are shown again
+    browser.wait_for(f"{ROWS} === 3")
+    browser.click(".list tbody a[data-key]")
+    browser.wait_for("document.querySelector('.detail')")
+    assert browser.evaluate("location.hash").startswith("#/tasks?name=paged&tag=few&open=")
+    assert browser.evaluate(ROWS) == 3
+
+
 def test_a_range_of_time_is_a_filter(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/tasks?name=paged&since=1h"))
     browser.wait_for(f"{ROWS} === 50")

@@ -47,14 +47,17 @@ export function show(place, data, build) {
   if (focused) place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** Make the children of `place` those of `items`, in order. Rows whose item is unchanged keep their element. */
-export function showRows(place, items, keyOf, build) {
+/**
+ * Make the children of `place` those of `items`, in order. Rows whose item is unchanged keep their element; `context` is
+ * what rows depend on besides their items.
+ */
+export function showRows(place, items, keyOf, build, context = "") {
   const before = new Map([...place.children].map((row) => [row.dataset.row, row]));
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   let previous = null;
   for (const item of items) {
     const key = keyOf(item);
-    const text = JSON.stringify(item);
+    const text = JSON.stringify([item, context]);
     let row = before.get(key);
     before.delete(key);
     if (!row || shown.get(row) !== text) {

@@ -36,6 +36,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     const [before, isOther] = [route, listPart(next) !== listPart(route)];
     route = next;
     if (!isOther) return;
+    draw();
     leave();
     element.setAttribute("aria-busy", "true"); // the rows are still those of the address before
     if (filterPart(next) !== filterPart(before)) selection?.clear(); // nobody acts on rows that are out of sight
@@ -90,7 +91,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
       const built = row(item, route);
       if (selection) built.prepend(h("td", { class: "c-select" }, selection.box(item)));
       return built;
-    });
+    }, listPart(route)); // which the links of the rows keep
     mark();
     selection?.put(items);
   }

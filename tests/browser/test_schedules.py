@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -152,6 +153,9 @@ def test_hours_that_a_clock_change_touches_are_marked(browser: Chromium, system:
     browser.fill("[name=timezone]", "Europe/Berlin")
     browser.fill("[name=cron_expression]", "30 2 28 3 *")  # in the gap of the spring of 2027
     browser.wait_for_text("skips hours", ".preview")
+    browser.fill("[name=cron_expression]", "30 2 28 6 *")
+    browser.wait_for_text("Jun 28", ".preview")
+    assert all(re.search(r"GMT\+2 · your time: .* (UTC|GMT[+-][\d:]+)$", row) for row in texts(browser, ".preview li"))
 
 
 def test_a_wrong_expression_says_what_is_wrong_while_it_is_typed(browser: Chromium, system: Started) -> None:

@@ -48,7 +48,7 @@ async function contentOf(wanted, signal) {
 function firing(at, zone) {
   const change = clockChange(Date.parse(at), zone);
   return h("li", {}, h("span", { class: "fires" }, exactIn(at, zone)), zone !== ownZone && h("span", { class: "muted" }, ` · ${t("schedule.yours")} ${exactIn(at, ownZone)}`),
-    change && h("span", { class: "note-inline" }, ` ▲ ${t(change > 0 ? "cron.skipped" : "cron.doubled")}`));
+    change !== 0 && h("span", { class: "note-inline" }, ` ▲ ${t(change > 0 ? "cron.skipped" : "cron.doubled")}`));
 }
 
 /** The clock change within three hours of a firing, in minutes: above 0 if hours are skipped, below if they come twice. */

@@ -228,6 +228,23 @@ def test_the_output_is_followed_searched_and_kept(browser: Chromium, system: Sta
     assert texts(browser, ".output")[0].count("\n") == 60
 
 
+def test_the_place_in_a_search_stays_while_more_is_printed(browser: Chromium, system: Started) -> None:
+    code = "import time\ndef main():\n    while True:\n        print('a line')\n        time.sleep(0.1)\n"
+    task = system.post("/api/tasks", {"name": "prints on", "function_code": code, "function_name": "main"})
+    open_task(browser, system, task)
+    lines = "document.querySelector('.output')?.innerText.split('\\n').length"
+    browser.wait_for(f"{lines} > 3")
+    browser.fill(".output-bar input", "line")
+    browser.press(["Enter", "Enter"])
+    browser.wait_for_text("2 of ", ".output-bar")
+    before = browser.evaluate(lines)
+    browser.wait_for(f"{lines} > {before} + 3")
+    browser.wait_for_text("2 of ", ".output-bar")
+    browser.press(["Enter"])
+    browser.wait_for_text("3 of ", ".output-bar")
+    assert system.call("POST", f"/api/tasks/{task['id']}/stop")[0] == 200
+
+
 def test_a_bulk_is_aborted(browser: Chromium, alone: Started) -> None:
     status, task = alone.call("POST", "/api/tasks", {"name": "kept", **PROGRAM})
     assert status == 201

@@ -25,13 +25,18 @@ export function output(name) {
     isFollowing = place.scrollTop + place.clientHeight >= place.scrollHeight - NEAR;
     jump.hidden = isFollowing;
   });
-  search.addEventListener("input", mark);
+  search.addEventListener("input", () => {
+    at = -1;
+    mark();
+  });
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter") nextMatch(event.shiftKey ? -1 : 1);
   });
 
   function put(all) {
+    if (all === text) return; // it was followed to its end: what is selected, found and scrolled to stays
     text = all.slice(-MOST);
+    at = -1;
     node.data = text;
     mark();
     if (isFollowing) toEnd();
@@ -57,20 +62,24 @@ export function output(name) {
   let matches = [];
   let at = -1;
 
-  /** Mark what is searched for; the text itself stays as it is. */
+  /** Mark what is searched for; the text itself stays as it is, and the match that was gone to is still that. */
   function mark() {
     matches = rangesOf(node, search.value);
-    at = -1;
-    found.textContent = search.value ? t("output.found", { count: matches.length }) : "";
+    tellFound();
     CSS.highlights?.set("found", new Highlight(...matches));
+  }
+
+  function tellFound() {
+    if (at !== -1) found.textContent = t("output.at", { at: number(at + 1), count: number(matches.length) });
+    else found.textContent = search.value ? t("output.found", { count: matches.length }) : "";
   }
 
   function nextMatch(by) {
     if (!matches.length) return;
-    at = (at + by + matches.length) % matches.length;
+    at = at === -1 && by < 0 ? matches.length - 1 : (at + by + matches.length) % matches.length;
     const box = matches[at].getBoundingClientRect();
     place.scrollTop += box.top - place.getBoundingClientRect().top - place.clientHeight / 2;
-    found.textContent = t("output.at", { at: number(at + 1), count: number(matches.length) });
+    tellFound();
   }
 
   /** Read the output as it comes, until the task has finished or `scope` ends. */

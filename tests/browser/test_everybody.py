@@ -239,6 +239,20 @@ def test_it_finds_pages_tasks_and_schedules(browser: Chromium, system: Started) 
     browser.complaints.clear()  # an id is looked for among schedules as well: 404
 
 
+def test_a_name_that_comes_again_and_again_does_not_hide_others(browser: Chromium, system: Started) -> None:
+    many(system, [{"name": "seek the rare one", **PROGRAM}])
+    many(system, [{"name": "seek each minute", **PROGRAM} for _ in range(12)])
+    browser.open(url_of(system))
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    browser.press(["/"])
+    browser.wait_for("document.activeElement.id === 'find'")
+    browser.type("seek")
+    browser.wait_for_text("rare one", ".found")
+    assert len(texts(browser, ".found a")) == 3
+    browser.press(["ArrowUp", "ArrowDown", "ArrowDown", "ArrowDown", "Enter"])
+    browser.wait_for("location.hash === '#/tasks?name=seek' && document.querySelectorAll('.list tbody tr').length === 13")
+
+
 def test_enter_finds_what_was_typed_and_not_what_was_shown_before(browser: Chromium, system: Started) -> None:
     task = system.post("/api/tasks", {"name": "typed in a hurry", **PROGRAM})
     browser.open(url_of(system))

@@ -1,5 +1,6 @@
 // Find by id, by a part of a name, or a page; by "/" or Ctrl-K.
 
+import * as address from "./address.js";
 import { get, query } from "./api.js";
 import { sheet } from "./dialogs.js";
 import { h } from "./dom.js";
@@ -10,6 +11,7 @@ import { Scope } from "./scope.js";
 
 const TYPING_MS = 200;
 const MOST = 8;
+const LOOKED_AT = 50; // tasks among which those of different names are looked for
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const PAGES = [["#/", "nav.overview"], ["#/tasks", "nav.tasks"], ["#/failures", "nav.failures"], ["#/scheduled", "nav.scheduled"], ["#/work", "nav.work"], ["#/bulks", "nav.bulks"], ["#/notices", "nav.notices"], ["#/channels", "nav.channels"], ["#/new", "nav.new"], ["/docs", "nav.docs"]];
 
@@ -87,12 +89,20 @@ async function resultsFor(text, signal) {
   if (!text) return pages("");
   if (ID.test(text)) return byId(text.toLowerCase(), signal);
   const name = `*${text.replaceAll("*", "")}*`;
-  const [tasks, schedules] = await Promise.all([get(`/api/tasks${query({ name, limit: MOST })}`, { signal }), get(`/api/scheduled-tasks${query({ name, limit: MOST })}`, { signal })]);
+  const [tasks, schedules] = await Promise.all([get(`/api/tasks${query({ name, limit: LOOKED_AT })}`, { signal }), get(`/api/scheduled-tasks${query({ name, limit: MOST })}`, { signal })]);
   return [
     ...pages(text),
     ...schedules.items.map((each) => ({ href: `#/schedule/${each.id}`, content: [badge(each.status), " ", nameOf(each), h("span", { class: "muted" }, ` ${each.cron_expression ?? ""}`)] })),
-    ...tasks.items.map((each) => ({ href: `#/tasks/${each.id}`, content: [badge(each.status), " ", nameOf(each), " ", h("span", { class: "muted" }, when(each.created_at))] })),
+    ...newestOfEachName(tasks.items).slice(0, MOST).map((each) => ({ href: `#/tasks/${each.id}`, content: [badge(each.status), " ", nameOf(each), " ", h("span", { class: "muted" }, when(each.created_at))] })),
+    ...(tasks.items.length ? [{ href: address.format({ page: "tasks", fields: { name: text } }), content: t("find.all", { text }) }] : []),
   ];
+}
+
+/** Of tasks that came newest first. One that a schedule creates each minute must not hide all others. */
+function newestOfEachName(tasks) {
+  const newest = new Map();
+  for (const task of tasks) if (!newest.has(task.name)) newest.set(task.name, task);
+  return [...newest.values()];
 }
 
 async function byId(id, signal) {

@@ -295,6 +295,7 @@ export const en = {
   "find.button": "Find",
   "find.placeholder": "Id, part of a name, or page",
   "find.results": "Results",
+  "find.all": "All tasks whose name contains “{text}”",
   "find.nothing": "Nothing found.",
   "find.page": "Page",
   "keys.help": "Keys",

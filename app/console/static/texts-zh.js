@@ -295,6 +295,7 @@ export const zh = {
   "find.button": "查找",
   "find.placeholder": "ID、名称的一部分或页面",
   "find.results": "结果",
+  "find.all": "名称包含“{text}”的全部任务",
   "find.nothing": "没有找到。",
   "find.page": "页面",
   "keys.help": "快捷键",

@@ -105,7 +105,8 @@ def test_a_task_that_somebody_else_has_deleted_is_gone_when_it_is_acted_on(
     task = finished(system, system.post("/api/tasks", {"name": "deleted elsewhere", **PROGRAM}))
     open_task(browser, system, task)
     browser.wait_for("document.querySelector('.detail [data-key=retry]')")
-    assert system.call("DELETE", f"/api/tasks/{task['id']}")[0] == 204
+    remove = f"fetch('/api/tasks/{task['id']}', {{method: 'DELETE'}}).then(response => response.status)"
+    assert browser.evaluate(remove) == 204
     browser.click("[data-key=retry]")
     browser.wait_for_text("This task does not exist", ".detail")
     assert texts(browser, ".detail .actions button") == []

@@ -123,8 +123,9 @@ function formView(route, scope) {
     form.inert = false;
     const draft = JSON.parse(sessionStorage.getItem(draftKey) ?? "null");
     forget.hidden = draft === null;
-    first = textsOf(source, mode);
-    fill(draft ?? first);
+    fill(textsOf(source, mode));
+    first = values(); // as the controls write them
+    if (draft) fill(draft);
   }
 
   async function send() {

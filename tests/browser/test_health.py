@@ -33,6 +33,13 @@ def test_without_a_worker_the_header_is_red_and_a_queued_task_says_so(browser: C
 
 def test_the_panel_closes_by_escape_and_by_a_click_elsewhere(browser: Chromium, alone: Started) -> None:
     browser.open(url_of(alone))
+    browser.wait_for("document.querySelector('#health.bad')")
+    height = "document.querySelector('.bar').getBoundingClientRect().height"
+    before = browser.evaluate(height)
+    browser.click("#health summary")
+    assert browser.evaluate(height) == before, "the page does not move"
+    colours = "[document.body, document.querySelector('#health-parts dt')].map(each => getComputedStyle(each).color)"
+    assert len(set(browser.evaluate(colours))) == 1, "a part that is well is not red because another is not"
     for close in (lambda: browser.press(["Escape"]), lambda: browser.click("#view")):
         browser.evaluate("document.querySelector('#health').open = true")
         close()

@@ -57,11 +57,16 @@ function put(element, words) {
   if (element.textContent !== words) element.textContent = words;
 }
 
+const ROUND = [[86_400_000, "unit.days"], [3_600_000, "unit.hours"], [60_000, "unit.minutes"]];
+
+/** "12.3 ms", "2 min 5 s"; a round one is short: "2 min". `whole` keeps to seconds, for what goes on. */
 export function duration(ms, whole = false) {
   if (ms === null || ms === undefined) return "–";
   if (whole && ms < 60_000) return t("unit.s", { value: number(Math.floor(ms / 1000)) });
   if (ms < 1000) return t("unit.ms", { value: number(ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)) });
   if (ms < 60_000) return t("unit.s", { value: number(Math.round(ms / (ms < 10_000 ? 10 : 100)) / (ms < 10_000 ? 100 : 10)) });
+  const [size, only] = ROUND.find(([each]) => !whole && ms % each === 0) ?? [];
+  if (only) return t(only, { value: number(ms / size) });
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 60) return t("unit.min", { minutes: number(minutes), seconds: number(Math.floor((ms % 60_000) / 1000)) });
   if (minutes < 1440) return t("unit.h", { hours: number(Math.floor(minutes / 60)), minutes: number(minutes % 60) });

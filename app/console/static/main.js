@@ -64,8 +64,10 @@ function turn(route) {
   document.title = `${view.title} · Celeriac`;
   for (const link of document.querySelectorAll(".bar [data-page]")) {
     const isHere = link.dataset.page === (PARENTS[page] ?? page);
-    if (isHere) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (isHere) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone, the bar is wider than the screen
+    } else link.removeAttribute("aria-current");
   }
 }
 

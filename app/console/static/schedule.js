@@ -9,7 +9,7 @@ import { t, word } from "./language.js";
 import { row as noticeRow } from "./notices.js";
 import { cursorOf, pager } from "./pager.js";
 import { mayWrite } from "./permission.js";
-import { lastOutcome, remove, runNow, turn } from "./schedules.js";
+import { every, lastOutcome, remove, runNow, turn } from "./schedules.js";
 import { scheduleBodyOf } from "./task-body.js";
 import { why } from "./tasks.js";
 import { timeline } from "./timeline.js";
@@ -57,7 +57,7 @@ export function scheduleView(first, scope) {
     show(dots, [tasks.items.map(({ id: each, status }) => [each, status]), expected, gaps, width], () => [
       h("figcaption", {}, h("strong", {}, t("timeline.title"))),
       timeline({ tasks: tasks.items, firings: expected.map((at) => ({ name: schedule.name, at })), gaps, nowMs: Date.now(), width })]);
-    show(runs, tasks.items.slice(0, FIRINGS), () => (tasks.items.length ? tasks.items.slice(0, FIRINGS).map((task) => runRow(task, id)) : h("li", { class: "empty small" }, t("tasks.none"))));
+    show(runs, tasks.items.slice(0, FIRINGS), () => (tasks.items.length ? tasks.items.slice(0, FIRINGS).map((task) => runRow(task, id)) : h("li", { class: "empty small" }, t("schedule.noRuns"))));
     show(firings, fired.items, () => (fired.items.length ? fired.items.map(firingRow) : h("li", { class: "empty small" }, t("schedule.noFirings"))));
     show(notices, [schedule.alert, schedule.callback_url, told.items], () => rules(schedule, told.items));
     pages.put(route.fields, fired.next_cursor);
@@ -113,7 +113,7 @@ function details(schedule) {
     schedule.key && ["key", h("code", {}, schedule.key)],
     ["kind", word("kind", schedule.kind)],
     ["last_outcome", lastOutcome(schedule)],
-    ["cron_expression", schedule.cron_expression ? h("code", {}, schedule.cron_expression) : t("schedule.every", { seconds: schedule.every_seconds })],
+    ["fires", schedule.cron_expression ? h("code", {}, schedule.cron_expression) : every(schedule)],
     ["timezone", schedule.timezone],
     ["run_count", number(schedule.run_count)],
     ["skipped_count", number(schedule.skipped_count)],

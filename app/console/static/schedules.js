@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import * as address from "./address.js";
 import { attempt, confirm } from "./dialogs.js";
 import { h } from "./dom.js";
-import { badge, nameOf, number, share, tags, when } from "./format.js";
+import { badge, duration, nameOf, number, share, tags, when } from "./format.js";
 import { kinds } from "./kinds.js";
 import { t, word } from "./language.js";
 import { list } from "./list.js";
@@ -31,7 +31,7 @@ export function schedulesView(first, scope) {
     filters: filters(),
     columns: [
       { text: t("field.status"), name: "c-status" }, { text: t("field.name"), name: "c-name" }, { text: t("schedule.last"), name: "c-last" },
-      { text: t("schedule.fires"), name: "c-cron" }, { text: t("field.next_run_at"), name: "c-time" }, { text: t("field.run_count"), name: "c-number" },
+      { text: t("field.fires"), name: "c-cron" }, { text: t("field.next_run_at"), name: "c-time" }, { text: t("field.run_count"), name: "c-number" },
       ...(mayWrite() ? [{ label: t("schedule.actions"), name: "c-actions" }] : []),
     ],
     row: (schedule) => row(schedule, () => schedules.refresh()),
@@ -58,11 +58,14 @@ function row(schedule, refresh) {
     h("td", { class: "c-status" }, badge(schedule.status)),
     h("td", { class: "c-name" }, h("a", { href: `#/schedule/${schedule.id}`, "data-key": schedule.id }, nameOf(schedule)), tags(schedule.tags)),
     h("td", { class: "c-last" }, lastOutcome(schedule)),
-    h("td", { class: "c-cron" }, h("code", {}, schedule.cron_expression ?? t("schedule.every", { seconds: schedule.every_seconds })), schedule.cron_expression && h("span", { class: "muted" }, ` ${schedule.timezone}`)),
+    h("td", { class: "c-cron" }, h("code", {}, schedule.cron_expression ?? every(schedule)), schedule.cron_expression && h("span", { class: "muted" }, ` ${schedule.timezone}`)),
     h("td", { class: "c-time" }, when(schedule.next_run_at)),
     h("td", { class: "c-number" }, number(schedule.run_count)),
     mayWrite() && h("td", { class: "c-actions" }, buttons(schedule, refresh)));
 }
+
+/** "every 15 min" */
+export const every = (schedule) => t("schedule.every", { time: duration(schedule.every_seconds * 1000) });
 
 /** How its last task ended, how often in a row it has failed, and how often it succeeds. */
 export function lastOutcome(schedule) {

@@ -19,7 +19,8 @@ export function timeline({ tasks, firings = [], gaps = [], nowMs, width }) {
   const from = Math.min(nowMs - 60_000, ...done.map((task) => Date.parse(task.started_at)), ...gaps.map(({ at }) => Date.parse(at)));
   const later = firings.filter(({ at }) => Date.parse(at) > nowMs);
   const last = Math.max(nowMs + 60_000, ...later.map(({ at }) => Date.parse(at)));
-  const until = Math.min(last, nowMs + Math.max(2 * (nowMs - from), LEAST_AHEAD_MS));
+  const nearest = Math.min(last, ...later.map(({ at }) => Date.parse(at)));
+  const until = Math.min(last, Math.max(nearest, nowMs + Math.max(2 * (nowMs - from), LEAST_AHEAD_MS)));
   const ahead = later.filter(({ at }) => Date.parse(at) <= until);
   const middle = LEFT + (width - LEFT) * (1 - FUTURE);
   const x = (ms) => (ms <= nowMs ? LEFT + ((ms - from) / (nowMs - from)) * (middle - LEFT) : middle + ((ms - nowMs) / (until - nowMs)) * (width - middle - SIZE));

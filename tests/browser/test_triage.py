@@ -164,6 +164,20 @@ def test_new_rows_wait_while_somebody_reads(browser: Chromium, system: Started) 
     browser.point_at("")
 
 
+def test_new_rows_are_shown_from_their_top(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} > 40")
+    browser.evaluate("scrollTo(0, 1200)")
+    many(system, [{"name": f"triage of a dozen {index}", **FAILING} for index in range(12)])
+    browser.wait_for_text("12 new", ".news")
+    assert browser.evaluate("scrollY") == 1200
+    browser.click(".news")
+    browser.wait_for_text("triage of a dozen", ".list tbody tr:first-child")
+    top = "document.querySelector('.list tbody tr').getBoundingClientRect().top"
+    assert browser.evaluate(f"{top} > 60 && {top} < 300")
+    assert browser.evaluate("document.activeElement.matches('.list .scroll')")
+
+
 def test_a_selected_text_holds_the_list(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/tasks?name=triage"))
     browser.wait_for(f"{ROWS} > 40")

@@ -19,7 +19,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   let [items, isFirst, held] = [[], true, null];
   const body = h("tbody");
   const nothing = h("p", { class: "empty", hidden: true });
-  const news = h("button", { type: "button", class: "button news", hidden: true, "data-key": "news", onclick: () => held && accept(held, true) });
+  const news = h("button", { type: "button", class: "button news", hidden: true, "data-key": "news", onclick: showNews });
   const pages = pager((trail) => address.go({ ...route, fields: { ...route.fields, pages: trail } }));
   const form = filterForm(filters, route.fields, change, scope);
   const heading = ({ text, name = "", label }) => h("th", { scope: "col", class: name }, label ? h("span", { class: "hidden" }, label) : text);
@@ -78,6 +78,13 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     news.hidden = false;
   }
 
+  /** What was announced, from its top; the button is gone, so the focus goes to the rows. */
+  function showNews() {
+    if (held) accept(held, true);
+    rows.focus({ preventScroll: true });
+    rows.scrollIntoView({ block: "start" });
+  }
+
   function put(answer) {
     items = answer.items;
     draw();
@@ -107,8 +114,9 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     for (const each of body.children) each.classList.toggle("chosen", each.dataset.row === route.fields.open);
   }
 
+  const rows = h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title }, table);
   const element = h("section", { class: "panel list", "aria-label": title }, h("h1", { class: "hidden" }, title), form.element, selection?.bar,
-    h("div", { class: "news-line", "aria-live": "polite" }, news), h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title }, table), nothing, pages.element);
+    h("div", { class: "news-line", "aria-live": "polite" }, news), rows, nothing, pages.element);
   return { element, update, refresh, mark, items: () => items };
 }
 

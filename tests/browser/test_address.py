@@ -152,6 +152,20 @@ def test_what_an_input_method_puts_together_is_no_filter_yet(browser: Chromium, 
     browser.wait_for(f"location.hash === '#/tasks?{urlencode({'name': '报'})}'")
 
 
+def test_a_list_that_is_not_there_yet_says_so_and_has_no_pages(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/failures"))
+    browser.wait_for("document.querySelector('.tabs a')")
+    browser.evaluate(
+        "window.real = window.fetch; window.answers = [];"
+        "window.fetch = (path, options) => new Promise(resolve => answers.push(() => resolve(real(path, options))))"
+    )
+    browser.evaluate("location.hash = '#/tasks?name=paged'")
+    browser.wait_for_text("Loading", ".list .empty")
+    assert browser.evaluate("document.querySelector('.pager').hidden")
+    browser.evaluate("window.fetch = window.real; answers.forEach(answer => answer())")
+    browser.wait_for(f"{ROWS} === 50 && document.querySelector('.list .empty').hidden")
+
+
 def test_rows_of_the_address_before_are_marked_while_an_answer_is_slow(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/tasks?name=paged"))
     browser.wait_for(f"{ROWS} === 50")

@@ -18,7 +18,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   let route = address.current();
   let [items, isFirst, held] = [[], true, null];
   const body = h("tbody");
-  const nothing = h("p", { class: "empty", hidden: true });
+  const nothing = h("p", { class: "empty reading" }, t("list.reading"));
   const news = h("button", { type: "button", class: "button news", hidden: true, "data-key": "news", onclick: showNews });
   const pages = pager((trail) => address.go({ ...route, fields: { ...route.fields, pages: trail } }));
   const form = filterForm(filters, route.fields, change, scope);
@@ -88,6 +88,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   function put(answer) {
     items = answer.items;
     draw();
+    nothing.classList.remove("reading");
     nothing.hidden = items.length > 0;
     nothing.replaceChildren(answer.next_cursor ? t("list.sparse") : empty(route.fields));
     pages.put(route.fields, answer.next_cursor);

@@ -16,7 +16,7 @@ export function pager(turn) {
   const newer = h("button", { type: "button", class: "button", "data-key": "newer", onclick: () => turn(cursors.slice(0, -1).join("-")) }, t("pager.newer"));
   const older = h("button", { type: "button", class: "button", "data-key": "older", onclick: () => turn([...cursors, next].slice(-LONGEST).join("-")) }, t("pager.older"));
   const page = h("span", { class: "muted" });
-  const element = h("nav", { class: "pager", "aria-label": t("pager.title") }, newer, page, older);
+  const element = h("nav", { class: "pager", "aria-label": t("pager.title"), hidden: true }, newer, page, older); // until there is a page
 
   function put(fields, nextCursor) {
     [cursors, next] = [trail(fields), nextCursor];

@@ -131,6 +131,7 @@ export const en = {
   "sort.default": "default",
   "sort.created": "Newest first",
   "sort.finished": "Last finished first",
+  "list.reading": "Loading…",
   "list.news": ["{count} new", "{count} new"],
   "list.moved": "The list has changed",
   "list.sparse": "Nothing on this page matches; there may be more on the next.",

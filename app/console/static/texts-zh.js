@@ -131,6 +131,7 @@ export const zh = {
   "sort.default": "默认",
   "sort.created": "最新创建",
   "sort.finished": "最近完成",
+  "list.reading": "加载中…",
   "list.news": "{count} 条新内容",
   "list.moved": "列表已变化",
   "list.sparse": "本页没有匹配项；下一页可能还有。",

@@ -57,6 +57,8 @@ def test_a_waiting_task_is_changed(browser: Chromium, system: Started) -> None:
     open_task(browser, system, task)
     browser.click("[data-key=change]")
     browser.wait_for("document.querySelector('#input-name').value === 'later on'")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("Nothing has changed", "#toast")
     browser.fill("#input-priority", "9")
     browser.fill("#input-tags", "urgent, mine")
     browser.click(".create button[type=submit]")

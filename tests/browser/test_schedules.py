@@ -105,17 +105,19 @@ def test_a_change_shows_what_differs_before_it_is_saved(browser: Chromium, syste
     assert browser.evaluate("document.querySelector('#input-catch_up').value") == "none"
     browser.fill("#input-cron_expression", "30 4 * * *")
     browser.fill("#input-max_runs", "")
+    browser.fill("#input-name", "changed by two hands")
     browser.click(".create button[type=submit]")
     browser.wait_for("document.querySelector('#confirm').open")
     rows = texts(browser, ".difference tbody tr")
     assert any("0 3 * * *" in row and "30 4 * * *" in row for row in rows)
     assert any("500" in row and "null" in row for row in rows)
-    assert len(rows) == 2
+    assert len(rows) == 3
     browser.wait_for_text("04:30", "#confirm-text")
     browser.click("#confirm-yes")
     browser.wait_for("location.hash.startsWith('#/schedule/')")
     changed = system.get(f"/api/scheduled-tasks/{schedule['id']}")
     assert (changed["cron_expression"], changed["max_runs"], changed["catch_up"]) == ("30 4 * * *", None, "none")
+    assert changed["name"] == "changed by two hands"
 
 
 def test_fields_that_nobody_touched_are_no_changes(browser: Chromium, system: Started) -> None:

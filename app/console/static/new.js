@@ -16,6 +16,7 @@ const DRAFT_MS = 400;
 const KINDS = ["code", "api"];
 const TYPES = ["immediate", "delayed", "scheduled"];
 const BLANK = /^\s*$/;
+const FIRING = ["cron_expression", "every_seconds", "timezone"]; // what decides when a schedule fires
 
 /** What the form is for, by the field of the address that names a task or a schedule. */
 const MODES = {
@@ -133,6 +134,7 @@ function formView(route, scope) {
     const problems = [];
     const body = mode.isChange ? changes(bodyOf(problems), source) : { task_type: chosen().task_type, ...bodyOf(problems) };
     if (problems.length) return showProblems(form, summary, problems, "", program);
+    if (["change", "schedule"].includes(name) && !Object.keys(body).length) return say(t("form.noChange"));
     if (name === "schedule" && !(await confirmChange(body, source, scope))) return;
     try {
       const made = await mode.send(body, id);
@@ -225,15 +227,11 @@ function changes(body, source) {
 /** Show what will change, and the next firings before and after. */
 async function confirmChange(body, source, scope) {
   const names = Object.keys(body);
-  if (!names.length) {
-    say(t("form.noChange"));
-    return false;
-  }
   const row = (each) => h("tr", {}, h("th", { scope: "row" }, t(`field.${each}`)), h("td", {}, h("del", {}, json(source[each] ?? null))), h("td", {}, h("ins", {}, json(body[each]))));
   const table = h("table", { class: "difference" }, h("thead", {}, h("tr", {}, ["form.field", "form.before", "form.after"].map((each) => h("th", { scope: "col" }, t(each))))), h("tbody", {}, names.map(row)));
   let firings = null;
-  if (names.some((each) => ["cron_expression", "every_seconds", "timezone"].includes(each))) {
-    const wanted = { cron_expression: source.cron_expression, every_seconds: source.every_seconds, timezone: source.timezone, ...body };
+  if (names.some((each) => FIRING.includes(each))) {
+    const wanted = Object.fromEntries(FIRING.map((each) => [each, body[each] === undefined ? source[each] : body[each]]));
     const asked = Object.fromEntries(Object.entries({ ...wanted, count: 5 }).filter(([, value]) => value !== null && value !== undefined));
     const isKnown = await attempt(async () => (firings = await call("POST", "/api/cron/preview", asked, { signal: scope.signal })));
     if (!isKnown) return false;

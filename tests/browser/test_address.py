@@ -125,6 +125,8 @@ def test_an_address_of_nothing_says_so(browser: Chromium, system: Started) -> No
     browser.wait_for_text("This task does not exist", ".detail")
     browser.open(url_of(system, "/#/schedule/0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
     browser.wait_for_text("This schedule does not exist")
+    browser.open(url_of(system, "/#/bulks/0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
+    browser.wait_for_text("This bulk action does not exist")
     browser.open(url_of(system, "/#/nonsense/%"))
     browser.wait_for("document.querySelectorAll('#counts a').length === 6")
     browser.complaints.clear()  # the browser itself notes answers of 404

@@ -4,7 +4,7 @@ import { Away, call, get } from "./api.js";
 import { attempt } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, number, when } from "./format.js";
-import { t, word } from "./language.js";
+import { t } from "./language.js";
 import { mayWrite } from "./permission.js";
 
 const LOOK_MS = 700;
@@ -20,9 +20,9 @@ export function bulksView(first, scope) {
     cancel();
     const signal = scope.signal;
     const { id } = route;
-    const [{ items }, one] = await Promise.all([get("/api/bulk", { signal }), id ? get(`/api/bulk/${id}`, { signal }) : null]);
+    const [{ items }, one] = await Promise.all([get("/api/bulk", { signal }), id ? get(`/api/bulk/${id}`, { signal, accepted: [404] }) : null]);
     if (id !== route.id) return;
-    show(place, one, () => one && progress(one, refresh));
+    show(place, one, () => one && (one.id ? progress(one, refresh) : h("p", { class: "empty" }, t("bulks.gone"))));
     show(list, items, () => (items.length ? items.map(row) : h("li", { class: "empty small" }, t("bulks.none"))));
     if ([one, ...items].some((bulk) => bulk?.status === "running")) cancel = scope.later(LOOK_MS, () => refresh().catch(quiet));
   }
@@ -54,5 +54,5 @@ const title = (bulk) => `${t(`bulk.${bulk.action}`)}: ${t(`bulks.of.${bulk.of}`,
 function row(bulk) {
   const took = bulk.finished_at && duration(Date.parse(bulk.finished_at) - Date.parse(bulk.created_at));
   return h("li", {}, badge(bulk.status), " ", h("a", { href: `#/bulks/${bulk.id}`, "data-key": bulk.id }, title(bulk)), " ",
-    h("span", { class: "muted" }, `${number(bulk.done)} ✓ ${number(bulk.failed)} ✕ · `, when(bulk.created_at), took && ` · ${took}`, ` · ${word("of", bulk.of)}`));
+    h("span", { class: "muted" }, `${number(bulk.done)} ✓ ${number(bulk.failed)} ✕ · `, when(bulk.created_at), took && ` · ${took}`));
 }

@@ -152,6 +152,21 @@ def test_seconds_take_the_place_of_the_expression_that_a_new_form_suggests(
     assert (made["every_seconds"], made["cron_expression"]) == (3600, None)
 
 
+def test_the_timeline_begins_where_tasks_and_firings_are_known(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/scheduled"))
+    script = """(async () => {
+        const { known } = await import('/static/schedule.js');
+        const at = minute => new Date(Date.UTC(2030, 0, 1, 0, minute)).toISOString();
+        const tasks = [50, 40, 30, 20, 10].map(minute => ({created_at: at(minute)}));
+        const firings = [[50, 'created'], [45, 'missed'], [40, 'created'], [35, 'missed']]
+            .map(([minute, outcome]) => ({at: at(minute), outcome}));
+        const shown = ({marks, gaps}) => [marks.length, gaps.length];
+        const both = (one, other) => shown(known({items: tasks, next_cursor: one}, {items: firings, next_cursor: other}));
+        return [both(null, null), both(null, 'more'), both('more', null)];
+    })()"""
+    assert browser.evaluate(script) == [[5, 2], [2, 2], [5, 2]]
+
+
 def test_hours_that_a_clock_change_touches_are_marked(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/new"))
     browser.click("[name=task_type][value=scheduled]")

@@ -16,6 +16,7 @@ import { timeline } from "./timeline.js";
 
 const RUNS = 100;
 const FIRINGS = 20;
+const MARKS = 200; // firings that the timeline looks at
 const NEXT = 10;
 const NOTICES = 5;
 
@@ -41,22 +42,22 @@ export function scheduleView(first, scope) {
     const cursor = cursorOf(route.fields);
     let answers;
     try {
-      answers = await Promise.all([get(path, { signal }), get(`${path}/tasks?limit=${RUNS}`, { signal }), get(`${path}/firings?limit=${FIRINGS}${cursor ? `&cursor=${cursor}` : ""}`, { signal }), get(`/api/deliveries?scheduled_task_id=${id}&limit=${NOTICES}`, { signal })]);
+      answers = await Promise.all([get(path, { signal }), get(`${path}/tasks?limit=${RUNS}`, { signal }), get(`${path}/firings?limit=${FIRINGS}${cursor ? `&cursor=${cursor}` : ""}`, { signal }), get(`/api/deliveries?scheduled_task_id=${id}&limit=${NOTICES}`, { signal }), get(`${path}/firings?limit=${MARKS}`, { signal })]);
     } catch (error) {
       if (error.status !== 404) throw error;
       show(head, "gone", () => h("h1", {}, t("schedule.gone")));
       return;
     }
-    const [schedule, tasks, fired, told] = answers;
+    const [schedule, tasks, fired, told, latest] = answers;
     const expected = await expectedRuns(schedule, signal);
     show(head, schedule, () => title(schedule, refresh));
     show(facts, schedule, () => details(schedule));
     show(next, [schedule.timezone, expected], () => nextRuns(schedule, expected));
     const width = Math.max(dots.clientWidth - 32, 240);
-    const gaps = fired.items.filter(({ outcome }) => outcome !== "created");
-    show(dots, [tasks.items.map(({ id: each, status }) => [each, status]), expected, gaps, width], () => [
+    const { marks, gaps } = known(tasks, latest);
+    show(dots, [marks.map(({ id: each, status }) => [each, status]), expected, gaps, width], () => [
       h("figcaption", {}, h("strong", {}, t("timeline.title"))),
-      timeline({ tasks: tasks.items, firings: expected.map((at) => ({ name: schedule.name, at })), gaps, nowMs: Date.now(), width })]);
+      timeline({ tasks: marks, firings: expected.map((at) => ({ name: schedule.name, at })), gaps, nowMs: Date.now(), width })]);
     show(runs, tasks.items.slice(0, FIRINGS), () => (tasks.items.length ? tasks.items.slice(0, FIRINGS).map((task) => runRow(task, id)) : h("li", { class: "empty small" }, t("schedule.noRuns"))));
     show(firings, fired.items, () => (fired.items.length ? fired.items.map(firingRow) : h("li", { class: "empty small" }, t("schedule.noFirings"))));
     show(notices, [schedule.alert, schedule.callback_url, told.items], () => rules(schedule, told.items));
@@ -80,6 +81,16 @@ async function expectedRuns(schedule, signal) {
   const start = schedule.next_runs.length ? Date.parse(schedule.next_runs[0]) : Infinity;
   const later = next_runs.filter((at) => Date.parse(at) >= start && Date.parse(at) <= end);
   return schedule.max_runs === null && later.length > schedule.next_runs.length ? later : schedule.next_runs;
+}
+
+/** What the timeline shows: from where both tasks and firings are known, so that nothing seems to have begun there. */
+export function known(tasks, firings) {
+  const oldest = (page, field) => (page.next_cursor ? Date.parse(page.items.at(-1)[field]) : 0);
+  const from = Math.max(oldest(tasks, "created_at"), oldest(firings, "at"));
+  return {
+    marks: tasks.items.filter((task) => Date.parse(task.created_at) >= from),
+    gaps: firings.items.filter(({ at, outcome }) => outcome !== "created" && Date.parse(at) >= from),
+  };
 }
 
 /** The five that the service tells, and those that follow at the same distance. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
@@ -268,8 +269,24 @@ def test_times_are_relative_and_exact_when_pointed_at(browser: Chromium, system:
     browser.open(url_of(system, "/#/tasks"))
     browser.wait_for("document.querySelector('.list time')")
     title, text = browser.evaluate("(({title, innerText}) => [title, innerText])(document.querySelector('.list time'))")
-    assert re.search(r"20\d\d", title)
+    assert re.search(r"20\d\d.*(UTC|GMT)\S*\n20\d\d-\d\d-\d\dT[\d:]+\.\d{3}Z$", title), title
     assert not re.search(r"20\d\d", text)
+
+
+def test_exact_times_are_in_the_zone_of_the_viewer_and_say_so(browser: Chromium, system: Started) -> None:
+    task = system.get("/api/tasks?status=failed&limit=1")["items"][0]
+    browser.send("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
+    try:
+        browser.open(url_of(system, f"/#/tasks/{task['id']}"))
+        browser.wait_for_text("times in Asia/", ".detail")
+        find = "[...document.querySelectorAll('.facts time')][0]"
+        text, title = browser.evaluate(f"[{find}.innerText, {find}.title]")
+    finally:
+        browser.send("Emulation.setTimezoneOverride", timezoneId="")
+    local = datetime.fromisoformat(task["created_at"]) + timedelta(hours=5, minutes=30)
+    assert local.strftime("%M:%S") in text
+    assert "GMT+5:30" in title
+    assert title.endswith(task["created_at"])
 
 
 def test_a_string_can_not_become_html_at_all(browser: Chromium, system: Started) -> None:

@@ -6,6 +6,7 @@ import { locale, number, t, word } from "./language.js";
 export { number };
 
 const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const zoned = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "narrow" });
 const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
@@ -36,15 +37,25 @@ export function exactIn(text, timeZone) {
 
 export const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** The exact time as the viewer's clock has it, and in UTC as logs and the API have it. */
+function hint(text) {
+  return `${zoned.format(new Date(text))}\n${text}`;
+}
+
 /** A <time> that reads relative and tells the exact time when pointed at. */
 export function when(text) {
   if (!text) return h("span", { class: "muted" }, "–");
-  return h("time", { datetime: text, title: exact(text), "data-relative": true }, ago(text));
+  return h("time", { datetime: text, title: hint(text), "data-relative": true }, ago(text));
+}
+
+/** A <time> that reads exact, and tells its zone and milliseconds when pointed at. */
+export function stamp(text) {
+  return text ? h("time", { datetime: text, title: hint(text) }, exact(text)) : "–";
 }
 
 /** A <time> that counts how long something has lasted: "3 min 12 s". */
 export function elapsed(text) {
-  return h("time", { datetime: text, title: exact(text), "data-elapsed": true }, duration(Date.now() - Date.parse(text)));
+  return h("time", { datetime: text, title: hint(text), "data-elapsed": true }, duration(Date.now() - Date.parse(text)));
 }
 
 /** Let relative times go on. */

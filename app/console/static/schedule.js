@@ -4,7 +4,7 @@ import { call, get } from "./api.js";
 import * as address from "./address.js";
 import { copyButton, curlOf } from "./copy.js";
 import { h, show } from "./dom.js";
-import { badge, duration, exact, exactIn, json, nameOf, number, ownZone, tags, when } from "./format.js";
+import { badge, duration, exactIn, json, nameOf, number, ownZone, stamp, tags, when } from "./format.js";
 import { t, word } from "./language.js";
 import { row as noticeRow } from "./notices.js";
 import { cursorOf, pager } from "./pager.js";
@@ -129,10 +129,10 @@ function details(schedule) {
     ["run_count", number(schedule.run_count)],
     ["skipped_count", number(schedule.skipped_count)],
     ["missed_count", number(schedule.missed_count)],
-    ["start_at", exact(schedule.start_at)], ["end_at", exact(schedule.end_at)], ["max_runs", schedule.max_runs === null ? "–" : number(schedule.max_runs)],
+    ["start_at", stamp(schedule.start_at)], ["end_at", stamp(schedule.end_at)], ["max_runs", schedule.max_runs === null ? "–" : number(schedule.max_runs)],
     ["catch_up", word("catch_up", schedule.catch_up)], ["overlap", word("overlap", schedule.overlap)], ["jitter_seconds", duration(schedule.jitter_seconds * 1000)],
     ["timeout", duration(schedule.timeout * 1000)], ["max_retries", number(schedule.max_retries)], ["priority", number(schedule.priority)],
-    ["created_at", exact(schedule.created_at)], ["updated_at", exact(schedule.updated_at)],
+    ["created_at", stamp(schedule.created_at)], ["updated_at", stamp(schedule.updated_at)],
   ].filter(Boolean);
   const { function_code, ...rest } = scheduleBodyOf(schedule);
   return [
@@ -163,13 +163,13 @@ function rules(schedule, told) {
 
 function runRow(task, scheduleId) {
   return h("li", {},
-    badge(task.status), " ", h("a", { href: address.format({ page: "tasks", fields: { scheduled_task_id: scheduleId, open: task.id } }), "data-key": task.id }, exact(task.started_at ?? task.created_at)),
+    badge(task.status), " ", h("a", { href: address.format({ page: "tasks", fields: { scheduled_task_id: scheduleId, open: task.id } }), "data-key": task.id }, stamp(task.started_at ?? task.created_at)),
     " ", h("span", { class: "muted" }, duration(task.duration_ms)), why(task));
 }
 
 function firingRow({ at, outcome, task_id }) {
   return h("li", {},
     h("span", { class: `shape ${outcome}`, "aria-hidden": "true" }, { created: "✓", missed: "✕", skipped_overlap: "↷" }[outcome]), " ",
-    task_id ? h("a", { href: `#/tasks/${task_id}`, "data-key": task_id + at }, exact(at)) : exact(at), " ",
+    task_id ? h("a", { href: `#/tasks/${task_id}`, "data-key": task_id + at }, stamp(at)) : stamp(at), " ",
     word("outcome", outcome), outcome !== "created" && h("span", { class: "muted" }, ` ${word("outcome.why", outcome)}`));
 }

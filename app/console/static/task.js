@@ -5,7 +5,7 @@ import * as address from "./address.js";
 import { copyButton, curlOf } from "./copy.js";
 import { attempt, confirm } from "./dialogs.js";
 import { h, show } from "./dom.js";
-import { badge, duration, elapsed, exact, json, nameOf, number, tags, when } from "./format.js";
+import { badge, duration, elapsed, exact, json, nameOf, number, ownZone, stamp, tags, when } from "./format.js";
 import { isServed } from "./health.js";
 import { t, word } from "./language.js";
 import { output } from "./output.js";
@@ -145,11 +145,11 @@ function facts(task) {
     ["kind", `${word("kind", task.kind)}, ${word("type", task.task_type)}`],
     schedule && ["scheduled_task_id", h("a", { href: `#/schedule/${schedule}` }, t("task.itsSchedule"))],
     task.retry_of && ["retry_of", h("a", { href: `#/tasks/${task.retry_of}` }, task.retry_of)],
-    ["created_at", exact(task.created_at)],
-    ["due_at", exact(task.due_at)],
-    ["queued_at", exact(task.queued_at)],
-    ["started_at", exact(task.started_at)],
-    ["finished_at", exact(task.finished_at)],
+    ["created_at", stamp(task.created_at)],
+    ["due_at", stamp(task.due_at)],
+    ["queued_at", stamp(task.queued_at)],
+    ["started_at", stamp(task.started_at)],
+    ["finished_at", stamp(task.finished_at)],
     ["duration", duration(task.duration_ms)],
     ["attempt", t("task.attemptOf", { attempt: task.attempt, most: task.max_retries + 1 })],
     ["timeout", duration(task.timeout * 1000)],
@@ -159,7 +159,7 @@ function facts(task) {
     task.memory_kb !== null && ["memory_kb", t("unit.kB", { value: task.memory_kb })],
     task.tags.length > 0 && ["tags", tags(task.tags)],
   ].filter(Boolean);
-  return [h("h3", {}, t("task.details")), h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", {}, t(`field.${name}`)), h("dd", {}, value)]))];
+  return [h("h3", {}, t("task.details"), h("span", { class: "zone" }, t("time.zone", { zone: ownZone }))), h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", {}, t(`field.${name}`)), h("dd", {}, value)]))];
 }
 
 function attempts(task) {
@@ -171,7 +171,7 @@ function attempts(task) {
 
 function changes(task) {
   if (!task.history?.length) return null;
-  const row = (each) => h("li", {}, exact(each.at), " ", badge(each.to), each.why && h("span", { class: "muted" }, ` ${each.why}`), each.who && h("span", { class: "muted" }, ` · ${each.who}`));
+  const row = (each) => h("li", {}, stamp(each.at), " ", badge(each.to), each.why && h("span", { class: "muted" }, ` ${each.why}`), each.who && h("span", { class: "muted" }, ` · ${each.who}`));
   return h("details", { "data-key": "history" }, h("summary", { "data-key": "history-summary" }, t("task.history")), h("ol", { class: "attempts" }, task.history.map(row)));
 }
 

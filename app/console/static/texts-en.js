@@ -77,6 +77,7 @@ export const en = {
   "part.layers": ["{count} layer on", "{count} layers on"],
   "part.missing": "{on}; missing: {names}",
   "time.now": "now",
+  "time.zone": "times in {zone}",
   "time.due": "due",
   "unit.ms": "{value} ms",
   "unit.s": "{value} s",

@@ -77,6 +77,7 @@ export const zh = {
   "part.layers": "{count} 层已启用",
   "part.missing": "{on}；缺少：{names}",
   "time.now": "现在",
+  "time.zone": "时间按 {zone}",
   "time.due": "预定",
   "unit.ms": "{value} 毫秒",
   "unit.s": "{value} 秒",

@@ -101,9 +101,7 @@ def test_a_running_task_is_stopped_and_deleted_after_a_question(browser: Chromiu
     assert system.call("GET", f"/api/tasks/{task['id']}")[0] == 404
 
 
-def test_a_task_that_somebody_else_has_deleted_is_gone_when_it_is_acted_on(
-    browser: Chromium, system: Started
-) -> None:
+def test_a_task_that_somebody_else_has_deleted_is_gone_when_it_is_acted_on(browser: Chromium, system: Started) -> None:
     task = finished(system, system.post("/api/tasks", {"name": "deleted elsewhere", **PROGRAM}))
     open_task(browser, system, task)
     browser.wait_for("document.querySelector('.detail [data-key=retry]')")
@@ -181,7 +179,10 @@ def test_another_filter_ends_a_selection_and_a_turned_page_does_not(browser: Chr
 
 def test_a_name_neither_turns_what_follows_it_nor_hides(browser: Chromium, system: Started) -> None:
     turned = "turned \u202egnp.exe"
-    many(system, [{"name": turned, "tags": ["after"], **PROGRAM}, {"name": "\u200b\u200b", "tags": ["unseen"], **PROGRAM}])
+    many(
+        system,
+        [{"name": turned, "tags": ["after"], **PROGRAM}, {"name": "\u200b\u200b", "tags": ["unseen"], **PROGRAM}],
+    )
     browser.open(url_of(system, "/#/tasks?name=turned"))
     browser.wait_for(f"{ROWS} === 1")
     box = "document.querySelector('.list tbody {}').getBoundingClientRect()"

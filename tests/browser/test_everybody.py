@@ -251,7 +251,9 @@ def test_a_name_that_comes_again_and_again_does_not_hide_others(browser: Chromiu
     browser.wait_for_text("rare one", ".found")
     assert len(texts(browser, ".found a")) == 3
     browser.press(["ArrowUp", "ArrowDown", "ArrowDown", "ArrowDown", "Enter"])
-    browser.wait_for("location.hash === '#/tasks?name=seek' && document.querySelectorAll('.list tbody tr').length === 13")
+    browser.wait_for(
+        "location.hash === '#/tasks?name=seek' && document.querySelectorAll('.list tbody tr').length === 13"
+    )
 
 
 def test_enter_finds_what_was_typed_and_not_what_was_shown_before(browser: Chromium, system: Started) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,22 @@ def test_a_proxy_that_does_not_reach_the_service_is_no_service(browser: Chromium
     browser.evaluate("window.fetch = window.real")
     browser.wait_for("document.querySelector('#away').hidden")
     browser.wait_for("document.querySelector('#input-name').value === 'behind a proxy'")
+
+
+def test_while_redis_is_away_what_was_read_says_as_of_when(browser: Chromium, redis_program_path: Path) -> None:
+    with throw_away_redis(redis_program_path) as server:
+        for system in running(server.url, "api", "/health/live"):
+            system.post("/api/tasks", {"name": "seen before", **PROGRAM})
+            browser.open(url_of(system, "/#/tasks"))
+            browser.wait_for_text("seen before", ".list tbody")
+            server.send_signal(signal.SIGSTOP)
+            try:
+                browser.evaluate("location.hash = '#/tasks?name=seen'")
+                browser.wait_for_text("Redis is down", "#away")
+                assert browser.evaluate("getComputedStyle(document.querySelector('#view')).filter") == "grayscale(1)"
+                assert "seen before" in texts(browser, ".list tbody")[0]
+            finally:
+                server.send_signal(signal.SIGCONT)
+            browser.wait_for("document.querySelector('#away').hidden")
+            browser.evaluate("location.href = 'about:blank'")
+    browser.complaints.clear()  # the browser itself notes answers of 503

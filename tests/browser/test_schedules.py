@@ -139,9 +139,7 @@ def test_fields_that_nobody_touched_are_no_changes(browser: Chromium, system: St
     assert {name: changed[name] for name in kept} == {name: schedule[name] for name in kept}
 
 
-def test_seconds_take_the_place_of_the_expression_that_a_new_form_suggests(
-    browser: Chromium, system: Started
-) -> None:
+def test_seconds_take_the_place_of_the_expression_that_a_new_form_suggests(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/new"))
     browser.fill("[name=name]", "by seconds")
     browser.click("[name=task_type][value=scheduled]")

@@ -8,7 +8,7 @@ import { PARTS, verdict } from "./health.js";
 import * as languages from "./language.js";
 import { number, t } from "./language.js";
 import { may, whoAmI } from "./permission.js";
-import { onStatus, state } from "./status.js";
+import { isCutOff, lastWholeAt, onStatus, state } from "./status.js";
 import * as theme from "./theme.js";
 
 /** Fill the bar, and keep it up to date. */
@@ -34,10 +34,10 @@ export function sentences(found, suffix = "") {
 }
 
 export function showHealth() {
-  document.body.toggleAttribute("data-away", reach.isAway);
+  document.body.toggleAttribute("data-away", isCutOff());
   const banner = byId("away");
-  banner.hidden = !reach.isAway;
-  if (reach.isAway) banner.textContent = t("away.asOf", { time: clockTime(reach.lastAnswerAt) });
+  banner.hidden = !isCutOff();
+  if (isCutOff()) banner.textContent = t(reach.isAway ? "away.asOf" : "away.redis", { time: clockTime(lastWholeAt()) });
   const found = reach.isAway ? { level: "bad", reasons: [] } : state.report ? verdict(state.report, state.stats, Date.now()) : null;
   if (!found) return;
   const reasons = sentences(found);

@@ -20,7 +20,7 @@ import { leave, restore, startPlace } from "./place.js";
 import { scheduleView } from "./schedule.js";
 import { schedulesView } from "./schedules.js";
 import { Scope } from "./scope.js";
-import { refreshStatus } from "./status.js";
+import { isCutOff, refreshStatus } from "./status.js";
 import { tasksView } from "./tasks.js";
 import { apply } from "./theme.js";
 import { workView } from "./work.js";
@@ -119,7 +119,7 @@ async function read() {
 }
 
 function complain(error) {
-  if (error.name === "AbortError" || reach.isAway) return; // the banner says that the service is away
+  if (error.name === "AbortError" || reach.isAway || (isCutOff() && error.status === 503)) return; // the banner says it
   if (error.status === undefined) throw error;
   say(error.message, true);
 }
@@ -196,10 +196,10 @@ async function start() {
 
 /** Keys reach what the pointer can't while the service is away. */
 function refuseWhileAway(event) {
-  if (!reach.isAway || !event.target.closest("#view form, #view button, #view .button")) return;
+  if (!isCutOff() || !event.target.closest("#view form, #view button, #view .button")) return;
   event.preventDefault();
   event.stopPropagation();
-  say(t("api.away"), true);
+  say(t(reach.isAway ? "api.away" : "health.redis.short"), true);
 }
 
 /** Until it is known what the caller may do, the page shows nothing that changes anything. */

@@ -1,9 +1,14 @@
 // What the whole page knows of the service: its health and its figures, read once for all views.
 
-import { get } from "./api.js";
+import { get, reach } from "./api.js";
 
 const listeners = new Set();
-export const state = { report: null, stats: null, readAt: 0 };
+export const state = { report: null, stats: null };
+
+/** When all was last read (ms), and whether what is shown can't be read again now: the service, or its Redis, is away. */
+let wholeAt = Date.now();
+export const lastWholeAt = () => (reach.isAway ? reach.lastAnswerAt : wholeAt);
+export const isCutOff = () => reach.isAway || state.report?.redis?.status === "down";
 
 /** Read both again; tells the listeners. */
 export async function refreshStatus(signal) {
@@ -14,7 +19,8 @@ export async function refreshStatus(signal) {
       throw error;
     }),
   ]);
-  Object.assign(state, { report, stats: stats ?? state.stats, readAt: Date.now() });
+  if (stats) wholeAt = Date.now();
+  Object.assign(state, { report, stats: stats ?? state.stats });
   for (const listener of listeners) listener();
 }
 

@@ -16,6 +16,7 @@ export const en = {
   "api.away": "The service can't be reached",
   "api.status": "The service answered {status}",
   "away.asOf": "The service can't be reached. What you see is as of {time}; actions are off until it answers again.",
+  "away.redis": "Redis is down. What you see is as of {time}; actions are off until it is back.",
   "key.title": "This service needs a key",
   "key.label": "Key",
   "key.help": "It stays in this browser session only.",

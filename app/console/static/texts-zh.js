@@ -16,6 +16,7 @@ export const zh = {
   "api.away": "无法连接服务",
   "api.status": "服务返回 {status}",
   "away.asOf": "无法连接服务。以下内容截至 {time}；恢复连接前无法操作。",
+  "away.redis": "Redis 不可用。以下内容截至 {time}；恢复之前无法操作。",
   "key.title": "此服务需要密钥",
   "key.label": "密钥",
   "key.help": "密钥只保存在本次浏览器会话中。",

@@ -179,6 +179,6 @@ def test_rows_of_the_address_before_are_marked_while_an_answer_is_slow(browser: 
     browser.fill("#filter-tag", "few")
     browser.wait_for("document.querySelector('.list[aria-busy]') && document.querySelector('#view[aria-busy]')")
     browser.click(".list tbody a[data-key]")
-    browser.wait_for_text("succeeded", ".detail .badge")  # which does not wait for the list
+    browser.wait_for("document.querySelector('.detail [data-key=retry]')")  # which does not wait for the list
     browser.evaluate("window.fetch = window.real; answers.forEach(answer => answer())")
     browser.wait_for(f"{ROWS} === 3 && !document.querySelector('[aria-busy]')")

@@ -128,7 +128,7 @@ def test_a_draft_has_what_was_typed_just_before_leaving(browser: Chromium, syste
         browser.wait_for("document.activeElement && document.querySelector('#input-name')")
         field = "document.querySelector('#input-name')"
         event = "dispatchEvent(new Event('input', {bubbles: true}))"
-        browser.evaluate(f"{field}.value = 'left in a hurry {number}'; {field}.{event}; {way}")
+        browser.evaluate(f"{field}.value = 'left in a hurry {number}'; {field}.{event}; setTimeout(() => {{ {way} }})")
         browser.wait_for("!document.querySelector('#input-name')")
         browser.open(url_of(system, "/#/new"))
         browser.wait_for(f"document.querySelector('#input-name')?.value === 'left in a hurry {number}'")

@@ -125,7 +125,7 @@ def test_fields_that_nobody_touched_are_no_changes(browser: Chromium, system: St
     body = {"name": "left alone", "every_seconds": 3600, "start_at": "2030-01-01T00:00:00.250Z", **call}
     schedule = system.post("/api/scheduled-tasks", body)
     browser.open(url_of(system, f"/#/new?schedule={schedule['id']}"))
-    browser.wait_for("document.querySelector('#input-params').value")
+    browser.wait_for("document.querySelector('#input-params')?.value")
     browser.click(".create button[type=submit]")
     browser.wait_for_text("Nothing has changed", "#toast")
     browser.fill("#input-max_runs", "5")
@@ -159,7 +159,8 @@ def test_the_timeline_begins_where_tasks_and_firings_are_known(browser: Chromium
         const firings = [[50, 'created'], [45, 'missed'], [40, 'created'], [35, 'missed']]
             .map(([minute, outcome]) => ({at: at(minute), outcome}));
         const shown = ({marks, gaps}) => [marks.length, gaps.length];
-        const both = (one, other) => shown(known({items: tasks, next_cursor: one}, {items: firings, next_cursor: other}));
+        const both = (one, other) =>
+            shown(known({items: tasks, next_cursor: one}, {items: firings, next_cursor: other}));
         return [both(null, null), both(null, 'more'), both('more', null)];
     })()"""
     assert browser.evaluate(script) == [[5, 2], [2, 2], [5, 2]]

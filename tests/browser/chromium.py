@@ -10,7 +10,7 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,12 @@ class Chromium:
         self.received_bytes = 0
         self._open_page()
 
-    def _open_page(self) -> None:
+    def _open_page(self) -> str:
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        return str(target)
 
     def close(self) -> None:
         """End it."""
@@ -122,6 +123,18 @@ class Chromium:
             self.received_bytes += details["encodedDataLength"]
         elif method == "Runtime.consoleAPICalled" and details["type"] in ("error", "warning"):
             self.complaints.append(str(details["args"]))
+
+    @contextlib.contextmanager
+    def another_tab(self) -> Iterator[None]:
+        """Work in a tab of its own, in the same browser session, and close it in the end."""
+        before, self._session = self._session, None
+        target = self._open_page()
+        try:
+            yield
+        finally:
+            self._session = None
+            self.send("Target.closeTarget", targetId=target)
+            self._session = before
 
     # --- what a person does -----------------------------------------------------------------------
 

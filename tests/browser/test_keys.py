@@ -96,3 +96,16 @@ def test_another_key_may_do_what_it_may_do(browser: Chromium, guarded: Started) 
     assert browser.evaluate("getComputedStyle(document.querySelector('.bar [data-page=new]')).display") != "none"
     browser.click("#menu-button")
     browser.wait_for_text("Key “ops”: write", "dialog.sheet")
+
+
+def test_another_tab_needs_no_key_and_signs_out_with_this_one(browser: Chromium, guarded: Started) -> None:
+    browser.open(url_of(guarded))
+    enter(browser, WRITER)
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    with browser.another_tab():
+        browser.open(url_of(guarded, "/#/tasks"))
+        browser.wait_for("document.querySelector('.list thead') && !document.querySelector('#ask-key').open")
+        browser.click("#menu-button")
+        browser.click("#sign-out")
+        browser.wait_for("document.querySelector('#ask-key')?.open")
+    browser.wait_for("document.querySelector('#ask-key')?.open")

@@ -1,9 +1,9 @@
-// Calls of the HTTP API. A key is asked for once, when the service wants one, and kept for this session of the browser.
+// Calls of the HTTP API. A key is asked for once, when the service wants one.
 
 import { askForKey } from "./dialogs.js";
+import * as keyring from "./keyring.js";
 import { t } from "./language.js";
 
-const KEY = "celeriac.key";
 const GATEWAY = new Set([502, 503, 504]); // of a proxy in front that does not reach the service
 let asking = null;
 const contact = new EventTarget();
@@ -42,7 +42,7 @@ export const get = (path, options) => call("GET", path, undefined, options);
 /** The response to a request with the key of this session. */
 export async function send(method, path, body, { signal, headers = {}, accept = "application/json" } = {}) {
   for (;;) {
-    const key = sessionStorage.getItem(KEY);
+    const key = keyring.key();
     const options = { method, signal, headers: { ...headersFor(key, body, accept), ...headers }, body: body && JSON.stringify(body) };
     const response = await reached(path, options);
     if (response.status !== 401) return response;
@@ -92,13 +92,18 @@ async function parsed(response) {
 
 /** All calls that were refused with the same key wait for one question. */
 async function newKey(refused) {
-  if (sessionStorage.getItem(KEY) !== refused) return;
-  asking ??= askForKey(refused ? t("key.unknown") : "").then((key) => {
-    sessionStorage.setItem(KEY, key);
+  if (keyring.key() !== refused) return;
+  asking ??= findKey(refused).then((key) => {
+    keyring.keep(key);
     asking = null;
     contact.dispatchEvent(new Event("key"));
   });
   await asking;
+}
+
+async function findKey(refused) {
+  const known = await keyring.keyOfOthers();
+  return known && known !== refused ? known : askForKey(refused ? t("key.unknown") : "");
 }
 
 /** Call `listener` whenever another key was entered. */
@@ -106,13 +111,7 @@ export function onKey(listener) {
   contact.addEventListener("key", listener);
 }
 
-export const hasKey = () => sessionStorage.getItem(KEY) !== null;
-
-/** Forget the key and everything that was read with it. */
-export function signOut() {
-  sessionStorage.clear();
-  location.reload();
-}
+export const hasKey = () => keyring.key() !== null;
 
 /** `query({a: 1, b: ""})` → "?a=1" */
 export function query(fields) {

@@ -1,10 +1,11 @@
 // The bar on top: how the service is and why, who is signed in, the language, the colours.
 
-import { hasKey, onReach, reach, signOut } from "./api.js";
+import { hasKey, onReach, reach } from "./api.js";
 import { sheet } from "./dialogs.js";
 import { byId, h, show } from "./dom.js";
 import { clockTime, duration } from "./format.js";
 import { PARTS, verdict } from "./health.js";
+import { signOut } from "./keyring.js";
 import * as languages from "./language.js";
 import { number, t } from "./language.js";
 import { may, whoAmI } from "./permission.js";

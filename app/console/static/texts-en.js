@@ -19,7 +19,7 @@ export const en = {
   "away.redis": "Redis is down. What you see is as of {time}; actions are off until it is back.",
   "key.title": "This service needs a key",
   "key.label": "Key",
-  "key.help": "It stays in this browser session only.",
+  "key.help": "It is kept until you sign out, or close the last tab of this console.",
   "key.go": "Continue",
   "key.unknown": "That key is not known here.",
   "do.close": "Close",

@@ -19,7 +19,7 @@ export const zh = {
   "away.redis": "Redis 不可用。以下内容截至 {time}；恢复之前无法操作。",
   "key.title": "此服务需要密钥",
   "key.label": "密钥",
-  "key.help": "密钥只保存在本次浏览器会话中。",
+  "key.help": "密钥会保留到您退出登录，或关闭本控制台的最后一个标签页。",
   "key.go": "继续",
   "key.unknown": "密钥无效。",
   "do.close": "关闭",

@@ -27,7 +27,7 @@ import { workView } from "./work.js";
 
 const CHANGED_MS = 1500; // between two looks while things change
 const STATUS_MS = 60_000; // between two looks at health and figures while nothing does
-const AWAY_MS = 2000; // between two tries while the service is away
+const AWAY_MS = 2000; // between two tries while the service, or its Redis, is away
 
 /** page → [its view, the text of its title, whether the bar links to it] */
 const PAGES = {
@@ -129,13 +129,15 @@ let statusTimer = 0;
 async function watchStatus() {
   clearTimeout(statusTimer);
   if (document.hidden) return;
+  const wasCutOff = isCutOff();
   try {
     await refreshStatus();
   } catch (error) {
     complain(error);
   }
+  if (wasCutOff && !isCutOff()) refresh();
   clearTimeout(statusTimer);
-  statusTimer = setTimeout(watchStatus, reach.isAway ? AWAY_MS : STATUS_MS);
+  statusTimer = setTimeout(watchStatus, isCutOff() ? AWAY_MS : STATUS_MS);
 }
 
 let pending = 0;

@@ -109,10 +109,14 @@ async function read() {
     await asked.refresh();
   } catch (error) {
     if (!life.isOver) complain(error);
+  } finally {
+    if (number === reading) settle(); // else a newer look goes on
   }
-  refreshTimes(document);
-  if (number !== reading) return; // a newer look goes on
+}
+
+function settle() {
   reading = 0;
+  refreshTimes(document);
   restore();
   byId("view").removeAttribute("aria-busy");
   if (isStale) read();

@@ -178,6 +178,15 @@ def test_new_rows_are_shown_from_their_top(browser: Chromium, system: Started) -
     assert browser.evaluate("document.activeElement.matches('.list .scroll')")
 
 
+def test_more_new_rows_than_a_page_has_are_not_counted_short(browser: Chromium, system: Started) -> None:
+    many(system, [{"name": f"crowd {index}", **PROGRAM} for index in range(50)])
+    browser.open(url_of(system, "/#/tasks?name=crowd"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.evaluate("scrollTo(0, 600)")
+    many(system, [{"name": f"crowd again {index}", **PROGRAM} for index in range(60)])
+    browser.wait_for_text("50 or more new", ".news")
+
+
 def test_a_selected_text_holds_the_list(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/tasks?name=triage"))
     browser.wait_for(f"{ROWS} > 40")

@@ -74,7 +74,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     const changed = new Map(answer.items.map((item) => [item.id, item]));
     items = items.map((item) => changed.get(item.id) ?? item);
     draw();
-    news.textContent = count ? t("list.news", { count }) : t("list.moved");
+    news.textContent = !count ? t("list.moved") : t(count < PAGE_SIZE ? "list.news" : "list.newsMany", { count });
     news.hidden = false;
   }
 

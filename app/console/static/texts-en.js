@@ -133,6 +133,7 @@ export const en = {
   "sort.finished": "Last finished first",
   "list.reading": "Loading…",
   "list.news": ["{count} new", "{count} new"],
+  "list.newsMany": "{count} or more new",
   "list.moved": "The list has changed",
   "list.sparse": "Nothing on this page matches; there may be more on the next.",
   "pager.title": "Pages of the list",

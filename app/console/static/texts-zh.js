@@ -133,6 +133,7 @@ export const zh = {
   "sort.finished": "最近完成",
   "list.reading": "加载中…",
   "list.news": "{count} 条新内容",
+  "list.newsMany": "至少 {count} 条新内容",
   "list.moved": "列表已变化",
   "list.sparse": "本页没有匹配项；下一页可能还有。",
   "pager.title": "列表分页",

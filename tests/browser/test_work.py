@@ -19,6 +19,9 @@ def test_workers_queues_running_and_waiting_tasks(browser: Chromium, system: Sta
     mine = "[...document.querySelectorAll('.worker')].some(({innerText: text}) => ['code@', '1 of', 'Sandbox: all']"
     browser.wait_for(f"{mine}.every(part => text.includes(part)))")  # a worker tells it every two seconds
     browser.wait_for_text("1 worker", "[aria-label=Queues] table")
+    browser.look(390, 800)
+    right = "document.querySelector('[aria-label=Queues] tbody td:nth-child(2)').getBoundingClientRect().right"
+    assert browser.evaluate(f"{right} <= innerWidth"), "who serves a queue is seen on a phone"
     assert system.call("POST", f"/api/tasks/{running['id']}/stop")[0] == 200
 
 

@@ -32,7 +32,7 @@ export function workView(_route, scope) {
     if (!stats) return;
     const rows = Object.entries(stats.queues).map(([queue, depth]) => [queue, depth, report?.workers?.queues?.[queue] ?? 0, stats.queued_by_priority?.[queue] ?? {}, stats.oldest_queued_at?.[queue] ?? null]);
     show(queues, rows, () => h("table", {},
-      h("thead", {}, h("tr", {}, ["work.queue", "work.depth", "work.priorities", "work.oldest", "work.servedBy"].map((text) => h("th", { scope: "col" }, t(text))))),
+      h("thead", {}, h("tr", {}, ["work.queue", "work.servedBy", "work.depth", "work.oldest", "work.priorities"].map((text) => h("th", { scope: "col" }, t(text))))),
       h("tbody", {}, rows.map(queueRow))));
   }
   onStatus(depths, scope.signal);
@@ -41,8 +41,8 @@ export function workView(_route, scope) {
 
 function queueRow([queue, depth, served, priorities, oldest]) {
   const counts = Object.entries(priorities).filter(([, count]) => count).map(([priority, count]) => t("work.ofPriority", { priority, count: number(count) }));
-  return h("tr", {}, h("td", {}, h("code", {}, queue.replace("celeriac.", ""))), h("td", { class: "c-number" }, number(depth)), h("td", {}, counts.join(", ") || "–"),
-    h("td", {}, when(oldest)), h("td", { class: served ? null : "bad" }, served ? t("work.workers.count", { count: served }) : t("work.nobody")));
+  return h("tr", {}, h("td", {}, h("code", {}, queue.replace("celeriac.", ""))), h("td", { class: served ? null : "bad" }, served ? t("work.workers.count", { count: served }) : t("work.nobody")),
+    h("td", { class: "c-number" }, number(depth)), h("td", {}, when(oldest)), h("td", {}, counts.join(", ") || "–"));
 }
 
 function runningRow({ task_id, name, kind, started_at, worker }) {

@@ -13,7 +13,7 @@ from app.api import responses
 from app.api.problems import fields_json
 from app.domain.alerts.watch import WatchState
 from app.domain.errors import Problem
-from app.domain.fields import secret_names
+from app.domain.fields import HIDDEN, secret_names
 from app.domain.kinds import KINDS
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import Headers
 
 UPCOMING = 5
-HIDDEN = "***"
 JSON = "application/json"
 
 

@@ -7,13 +7,16 @@ Validation, creation, PATCH, firing, the record, responses and the OpenAPI docum
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, Field
+
+#: What responses show in place of each value inside a secret field.
+HIDDEN = "***"
 
 
 class Kept(Flag):
@@ -78,6 +81,22 @@ def names_kept(model: type[BaseModel], where: Kept = Kept.RECORD | Kept.BODY | K
 def secret_names(model: type[BaseModel]) -> frozenset[str]:
     """The fields of a spec whose values no response shows."""
     return frozenset(name for name, storage in storage_of(model).items() if storage.is_secret)
+
+
+def with_hidden_values(fields: dict[str, Any], stored: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a request with the stored value in the place of each `***`, if there is one of that name.
+
+    So what a response shows can be sent back. Names of headers are the same in any case.
+    """
+    kept = {name: _with_hidden_values(fields.get(name), stored.get(name)) for name in secret_names(model)}
+    return {name: kept.get(name, value) for name, value in fields.items()}
+
+
+def _with_hidden_values(given: Any, stored: Any) -> Any:
+    if not isinstance(given, dict) or not isinstance(stored, dict):
+        return given
+    known = {name.lower(): value for name, value in stored.items()}
+    return {name: known.get(name.lower(), value) if value == HIDDEN else value for name, value in given.items()}
 
 
 def fresh(make: Callable[[], Any], description: str) -> Any:

@@ -16,7 +16,16 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from app.domain.alerts.rule import ScheduleAlert, TaskAlert
 from app.domain.checks import Fields, Pause, Tags, Time, checked
 from app.domain.errors import InvalidSpec, Problem
-from app.domain.fields import AT_CREATION, IN_BODY, IN_TIMING, IN_TIMING_AND_BODY, fresh, in_record, names_kept
+from app.domain.fields import (
+    AT_CREATION,
+    IN_BODY,
+    IN_TIMING,
+    IN_TIMING_AND_BODY,
+    fresh,
+    in_record,
+    names_kept,
+    with_hidden_values,
+)
 from app.domain.hints import hint
 from app.domain.interval import MAX_SECONDS, MIN_SECONDS
 from app.domain.kinds import KINDS, KindSpec
@@ -241,12 +250,13 @@ def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
 
 
 def merged(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
-    """Apply `changes` to a spec. Null gives a field its default.
+    """Apply `changes` to a spec. Null gives a field its default, and `***` keeps the value of a header.
 
     A change to another kind removes the fields of the old one. Raises InvalidSpec if `changes` is not an object.
     """
     if not isinstance(changes, dict):
         raise InvalidSpec([Problem("", "must be a JSON object")])
+    changes = with_hidden_values(changes, raw, TaskSpec)
     kinds = [row for row in KINDS.values() if changes.get(row.marker) is not None]
     if len(kinds) == 1:
         foreign = fields_of_others(kinds[0].kind) - changes.keys()

@@ -10,6 +10,7 @@ from typing import Any
 from app.clock import Clock
 from app.domain.cron import EXAMPLE_ID
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, problem_with
+from app.domain.fields import with_hidden_values
 from app.domain.firings import Rule
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
@@ -86,7 +87,7 @@ class ScheduleService:
             existing_id = self._store.schedules.id_of_key(key)
             if existing_id is not None:
                 with suppress(NotFound):  # deleted in the meantime: create it
-                    return self._change(existing_id, lambda _: raw), False
+                    return self._change(existing_id, lambda schedule: _with_hidden(raw, schedule)), False
                 continue
             now_ms = self._clock()
             schedule_id = new_id(now_ms)
@@ -228,6 +229,10 @@ class ScheduleService:
         if created is None:
             raise NotFound("the task that the first request with this Idempotency-Key created has been removed")
         return created, True
+
+
+def _with_hidden(raw: Any, schedule: Schedule) -> Any:
+    return with_hidden_values(raw, schedule.spec, ScheduleSpec) if isinstance(raw, dict) else raw
 
 
 def is_same(seen: Schedule, changed: Schedule) -> bool:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.checks import Fields, finite_problems
 from app.domain.errors import Problem
-from app.domain.fields import IN_BODY, SECRET_IN_BODY, fresh, in_record
+from app.domain.fields import HIDDEN, IN_BODY, SECRET_IN_BODY, fresh, in_record
 from app.domain.kinds.api_checks import ExpectedBody, ExpectedStatus, Headers, HttpMethod, Params, Patterns, Url
 from app.domain.kinds.kind import Absent, KindSpec, sometimes
 from app.domain.payload import encoded, text_of
@@ -27,7 +27,11 @@ class ApiFields(Fields):
         "GET", description="API: the method of the request, in any case."
     )
     headers: Annotated[Headers, SECRET_IN_BODY] = fresh(
-        dict, description="API: the headers of the request. Numbers and booleans are sent as their JSON text."
+        dict,
+        description=(
+            "API: the headers of the request. Numbers and booleans are sent as their JSON text. "
+            "In a change, `***` keeps the value that a header has."
+        ),
     )
     params: Annotated[Params, IN_BODY] = fresh(
         dict,
@@ -84,7 +88,15 @@ class ApiResult(BaseModel):
 
 
 def _problems(fields: Mapping[str, Any]) -> list[Problem]:
-    return finite_problems(fields, "data", "expected_body") or _body_problems(fields)
+    problems = finite_problems(fields, "data", "expected_body") or _body_problems(fields)
+    return [*problems, *_hidden_problems(fields.get("headers"))]
+
+
+def _hidden_problems(headers: Any) -> list[Problem]:
+    """Refuse what responses show in place of values: copied into a new task, it would be sent as a credential."""
+    given = headers.items() if isinstance(headers, dict) else ()
+    message = f"is {HIDDEN}, which responses show in its place: give the value itself"
+    return [Problem(f"headers.{name[:100]}", message) for name, value in given if value == HIDDEN]
 
 
 def _body_problems(fields: Mapping[str, Any]) -> list[Problem]:

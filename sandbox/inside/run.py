@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import io
 import json
@@ -217,14 +218,29 @@ _ADVICE = {
     "bytes": "return x.decode() or base64.b64encode(x).decode()",
     "UUID": "return str(x)",
     "complex": "return [x.real, x.imag]",
-    "generator": "return list(x)",
+    "bytearray": "return x.decode() or base64.b64encode(x).decode()",
+    "memoryview": "return x.tobytes().decode() or base64.b64encode(x).decode()",
+    "async_generator": "return [each async for each in x]",
+    "coroutine": "await it",
+    "SimpleNamespace": "return vars(x)",
 }
 
 
 def _refuse(value: Any) -> Any:
-    name = type(value).__name__
-    advice = _ADVICE.get(name, "return a dict, list, string, number, boolean or None")
-    raise ResultError(f"a {name} can't be returned as JSON: {advice}")
+    name = "class" if guards.is_class(value) else str.__str__(type(value).__name__)
+    article = "an" if name[0] in "AEIOUaeiou" else "a"
+    raise ResultError(f"{article} {name} can't be returned as JSON: {_ADVICE.get(name) or _advice(value)}")
+
+
+def _advice(value: Any) -> str:
+    kind = type(value)
+    if issubclass(type(kind), enum.EnumMeta):
+        return "return x.value"
+    if "__dataclass_fields__" in vars(kind):
+        return "return dataclasses.asdict(x)"
+    if any("__iter__" in vars(each) for each in type.mro(kind)) and not guards.is_class(value):
+        return "return list(x)"
+    return "return a dict, list, string, number, boolean or None"
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_refuse).encode

@@ -170,3 +170,31 @@ def test_the_functions_name_is_compared_as_python_does(box: Sandbox, defined: st
 def test_a_result_that_is_nested_too_deeply_is_told_as_that(run: Runner, depth: int) -> None:
     failure = run.failure(f"def main():\n    x = []\n    for _ in range({depth}): x = [x]\n    return x\n")
     assert (failure.type, "nested too deeply" in failure.message) == ("ResultError", True)
+
+
+NOT_JSON = {
+    "range(3)": "a range can't be returned as JSON: return list(x)",
+    "(x for x in '')": "a generator can't be returned as JSON: return list(x)",
+    "{}.items()": "a dict_items can't be returned as JSON: return list(x)",
+    "iter([])": "a list_iterator can't be returned as JSON: return list(x)",
+    "bytearray(b'x')": "a bytearray can't be returned as JSON: return x.decode() or base64.b64encode(x).decode()",
+    "Colour.RED": "a Colour can't be returned as JSON: return x.value",
+    "Point(1)": "a Point can't be returned as JSON: return dataclasses.asdict(x)",
+    "object()": "an object can't be returned as JSON: return a dict, list, string, number, boolean or None",
+    "Colour": "a class can't be returned as JSON: return a dict, list, string, number, boolean or None",
+    "type": "a class can't be returned as JSON: return a dict, list, string, number, boolean or None",
+}
+
+
+@pytest.mark.parametrize(("result", "message"), NOT_JSON.items())
+def test_what_json_can_not_carry_is_told_with_what_to_return_instead(run: Runner, result: str, message: str) -> None:
+    program = f"""
+        import dataclasses, enum
+        Colour = enum.Enum("Colour", "RED")
+        @dataclasses.dataclass
+        class Point:
+            x: int
+        def main(): return [{result}]
+        """
+    failure = run.failure(program)
+    assert (failure.type, failure.message) == ("ResultError", message)

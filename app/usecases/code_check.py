@@ -64,6 +64,7 @@ def _problem(finding: Finding) -> Problem:
     if finding.type == "NameError":
         return Problem("function_name", finding.message, finding.line, finding.column)
     if finding.type == "TypeError":
-        return Problem("args", finding.message, finding.line, finding.column)
+        is_about_name = finding.message.endswith("but kwargs has")
+        return Problem("kwargs" if is_about_name else "args", finding.message, finding.line, finding.column)
     message = f"{finding.type}: {finding.message}"
     return Problem("function_code", message, finding.line, finding.column)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.calls import CALL, CODE, EVERY_MINUTE, Api, created
+from tests.api.calls import CALL, CODE, EVERY_MINUTE, Api, created, fields_of
 from tests.conftest import NOON_MS
 
 
@@ -97,6 +97,21 @@ def test_text_of_any_script_comes_back_as_it_was(api: Api) -> None:
     )
     assert task["name"] == name
     assert task["kwargs"] == {"ключ": ["\x7f", None, 1.5, {"": False}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"args": [1, 2, 3]}, "args"),
+        ({"args": [1], "kwargs": {"a": 2}}, "args"),
+        ({"kwargs": {"c": 1}}, "kwargs"),
+        ({"function_code": "def main(a): pass"}, "args"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused_where_they_are_wrong(
+    api: Api, fields: dict[str, Any], named: str
+) -> None:
+    assert fields_of(api.post("/api/tasks", {**CODE, **fields})) == [named]
 
 
 def test_a_body_with_a_byte_order_mark_is_read(api: Api) -> None:

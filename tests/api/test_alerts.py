@@ -127,10 +127,17 @@ def test_a_channel_must_exist(api: Api) -> None:
     assert fields_of(api.post("/api/tasks/batch", {"tasks": [{**CODE, "alert": alert}]})) == ["tasks.0.alert.channels"]
 
 
+def test_null_in_a_rule_counts_as_left_out(api: Api) -> None:
+    rule = dict.fromkeys(ScheduleAlert.model_fields) | {"channels": ["ops"]}
+    assert api.schedule(alert=rule)["alert"] == {"channels": ["ops"]}
+    assert fields_of(api.post("/api/scheduled-tasks", {**EVERY_MINUTE, "alert": {**rule, "of": None}})) == ["alert.of"]
+
+
 @pytest.mark.parametrize(
     ("alert", "field"),
     [
         ({}, "alert.channels"),
+        ({"channels": None}, "alert.channels"),
         ({"channels": "ops"}, "alert.channels"),
         ({"channels": ["a b"]}, "alert.channels[0]"),
         ({"channels": ["ops", "ops"]}, "alert.channels"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import Field, PlainSerializer, model_validator
 
 from app.domain.channels.spec import check_channel_name
 from app.domain.checks import Fields, checked
@@ -40,7 +40,14 @@ _Seconds = Annotated[_Number, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
 class TaskAlert(Fields):
-    """Who is told when an immediate or delayed task has failed for good."""
+    """Who is told when an immediate or delayed task has failed for good. Null counts as left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_null(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: each for name, each in value.items() if each is not None or name not in cls.model_fields}
 
     channels: _Names = Field(description="The names of the channels that are told; none: nobody.")
 

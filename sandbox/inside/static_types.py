@@ -1,16 +1,18 @@
-"""Builtin types whose methods call nothing of a program at a moment when it could pull something from under them.
+"""Types in C whose methods call nothing of a program at a moment when it could pull something from under them.
 
-The library's hold a pointer into a bytearray or a list, ask an object of the program for its `__index__`, `__len__` or
-`__repr__`, and go on: if that has emptied what they point into, they read, or write, memory that is free.
+The library's hold a pointer into a bytearray, a list or a deque, ask an object of the program for its `__index__`,
+`__len__` or `__repr__`, and go on: if that has emptied what they point into, they read, or write, memory that is free.
 
-A program meets these types by literals and operators, so their own methods are exchanged. CPython permits that of none
-of its static types; it is told for a moment that these are others.
+A program meets most of these types by literals and operators, so their own methods are exchanged. CPython permits that
+of none of its static types; it is told for a moment that these are others.
 """
 
 from __future__ import annotations
 
+import collections
 import ctypes
 import gc
+import operator
 import sys
 import types
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from typing import Any
 
 #: Where a type keeps its flags (all 64-bit builds of CPython with the lock), and the one that forbids changes.
 _FLAGS_AT, _IMMUTABLE = 168, 1 << 8
-_TYPES = (bytearray, list, memoryview, staticmethod, super, types.GenericAlias)
+_TYPES = (bytearray, collections.deque, list, memoryview, staticmethod, super, types.GenericAlias)
 
 
 def guard_static_types() -> None:
@@ -32,6 +34,8 @@ def guard_static_types() -> None:
     _exchange(memoryview, "__hash__", _hash_of_view)
     _exchange(staticmethod, "__call__", _call)
     _exchange(super, "__get__", _bind_super)
+    if sys.version_info < (3, 13):
+        _exchange(collections.deque, "index", _index_of)
     if sys.version_info < (3, 12, 5):
         _exchange(list, "__setitem__", _set_items)
     if sys.version_info >= (3, 12):
@@ -84,6 +88,22 @@ def _hash_of_view(self: Any, /) -> int:
     if type(_object_of(self)) in _PLAIN or not self.readonly:
         return _hash(self)
     return _hash(memoryview(self.tobytes()).cast(self.format))
+
+
+# --- deque ------------------------------------------------------------------------------------------
+
+_index: Callable[..., int] = collections.deque.__dict__["index"]
+_items_of: Callable[[Any], Any] = collections.deque.__dict__["__iter__"]
+
+
+def _index_of(self: Any, value: Any, /, *bounds: Any) -> int:
+    """Every item is held: before Python 3.13, one that its own `__eq__` throws away is compared on."""
+    plain = [operator.index(each) for each in bounds]
+    held = list(_items_of(self))
+    try:
+        return _index(self, value, *plain)
+    finally:
+        del held
 
 
 # --- list, staticmethod, super, aliases -------------------------------------------------------------

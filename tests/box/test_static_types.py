@@ -267,3 +267,51 @@ def test_aliases_are_shown_as_in_cpython(run: Runner) -> None:
 def test_what_was_never_initialised_is_not_called(run: Runner, call: str) -> None:
     program = f"class Own(staticmethod):\n    def __init__(self): pass\ndef main(): {call}"
     assert run.failure(program).type in ("RuntimeError", "AttributeError")
+
+
+DEQUE = """
+    import collections
+    kept = []
+    class Later:
+        def __del__(self): kept.append([complex(1e300, 1e300) for _ in range(200)])
+    class Emptying:
+        __slots__ = ()
+        __hash__ = None
+        def __eq__(self, other):
+            later = Later()
+            held.clear()
+            return NotImplemented
+    class Position:
+        def __index__(self):
+            held.extend(Emptying() for _ in range(3))
+            return 0
+    def main():
+        global held
+        told = set()
+        for _ in range(30):
+            for other in ([1], (1,), "a", {}, object()):
+                for more in ((), (Position(),), (0, Position())):
+                    held = collections.deque(Emptying() for _ in range(5))
+                    try: held.index(other, *more)
+                    except (RuntimeError, ValueError) as error: told.add(type(error).__name__)
+        return sorted(told)
+    """
+
+
+def test_a_deque_may_be_emptied_while_it_is_searched(run: Runner) -> None:
+    assert "RuntimeError" in run.answer(DEQUE)
+
+
+INDICES = """
+    import collections
+    def main():
+        out, items = [], collections.deque("abcab")
+        for call in (("b",), ("a", 1), ("b", -3, -1), ("b", 2, 3), ("x",), ("a", "b"), ()):
+            try: out.append(items.index(*call))
+            except Exception as error: out.append(type(error).__name__)
+        return out
+    """
+
+
+def test_deques_are_searched_as_in_cpython(run: Runner) -> None:
+    same(run, INDICES, plain(INDICES))

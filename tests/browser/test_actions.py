@@ -22,6 +22,16 @@ def test_a_failed_task_runs_again(browser: Chromium, system: Started) -> None:
     assert [each["retry_of"] for each in listed(system, "retried")] == [task["id"], None]
 
 
+def test_a_double_click_is_one_action(browser: Chromium, system: Started) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "clicked twice", **FAILING}))
+    open_task(browser, system, task)
+    browser.wait_for("document.querySelector('[data-key=retry]')")
+    browser.evaluate("(button => { button.click(); button.click(); })(document.querySelector('[data-key=retry]'))")
+    browser.wait_for(f"location.hash.includes('open=') && !location.hash.includes({json.dumps(task['id'])})")
+    browser.wait_for_text("failed", ".detail .badge")
+    assert len(listed(system, "clicked%20twice")) == 2
+
+
 def test_it_is_edited_and_runs_again(browser: Chromium, system: Started) -> None:
     task = finished(system, system.post("/api/tasks", {"name": "edited", **FAILING, "tags": ["keep"], "timeout": 7}))
     open_task(browser, system, task)

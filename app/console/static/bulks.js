@@ -1,7 +1,7 @@
 // Actions on many tasks: how far each is, and a way to end it.
 
 import { Away, call, get } from "./api.js";
-import { attempt } from "./dialogs.js";
+import { attempt, once } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, number, when } from "./format.js";
 import { t } from "./language.js";
@@ -46,7 +46,7 @@ function progress(bulk, refresh) {
     h("progress", { max: Math.max(1, bulk.matched), value: bulk.done + bulk.failed, "aria-label": t("bulks.progress") }),
     h("p", { role: "status" }, t("bulks.figures", { done: bulk.done, failed: bulk.failed, matched: bulk.matched })),
     bulk.filter && h("p", { class: "muted" }, t("bulks.filter"), " ", h("code", {}, JSON.stringify(bulk.filter))),
-    bulk.status === "running" && mayWrite() && h("div", { class: "actions" }, h("button", { type: "button", class: "button", "data-key": "abort", onclick: abort }, t("bulks.abort"))));
+    bulk.status === "running" && mayWrite() && h("div", { class: "actions" }, h("button", { type: "button", class: "button", "data-key": "abort", onclick: once(abort) }, t("bulks.abort"))));
 }
 
 const title = (bulk) => `${t(`bulk.${bulk.action}`)}: ${t(`bulks.of.${bulk.of}`, { count: bulk.matched })}`;

@@ -2,7 +2,7 @@
 
 import { call, get, Refusal } from "./api.js";
 import * as address from "./address.js";
-import { attempt, confirm, say } from "./dialogs.js";
+import { attempt, confirm, once, say } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { when } from "./format.js";
 import { t, word } from "./language.js";
@@ -51,7 +51,7 @@ function row(channel, refresh) {
     await attempt(() => call("DELETE", path), t("deleted"));
     await refresh();
   };
-  const button = (key, act, kind = "quiet") => h("button", { type: "button", class: `button small ${kind}`, "aria-label": t(`channels.${key}.label`, { name: channel.name }), onclick: act, "data-key": `${channel.name} ${key}` }, t(`channels.do.${key}`));
+  const button = (key, act, kind = "quiet") => h("button", { type: "button", class: `button small ${kind}`, "aria-label": t(`channels.${key}.label`, { name: channel.name }), onclick: once(act), "data-key": `${channel.name} ${key}` }, t(`channels.do.${key}`));
   const isOwn = channel.source === "api";
   return h("li", {},
     isOwn ? h("a", { href: address.format({ page: "channels", id: channel.name }), "data-key": channel.name }, channel.name) : h("b", {}, channel.name),

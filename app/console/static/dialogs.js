@@ -82,6 +82,20 @@ export function say(sentence, isProblem = false) {
   hiding = setTimeout(() => toast.classList.remove("shown"), isProblem ? 8000 : 3500);
 }
 
+/** A listener that does nothing while what it has begun goes on: a double click is one action. */
+export function once(act) {
+  let isBusy = false;
+  return async () => {
+    if (isBusy) return;
+    isBusy = true;
+    try {
+      await act();
+    } finally {
+      isBusy = false;
+    }
+  };
+}
+
 /** Do it and say so; where it is refused, say why. True when it was done. */
 export async function attempt(act, done) {
   try {

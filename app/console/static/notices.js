@@ -2,7 +2,7 @@
 
 import { call, get, query } from "./api.js";
 import * as address from "./address.js";
-import { attempt } from "./dialogs.js";
+import { attempt, once } from "./dialogs.js";
 import { h, show, showRows } from "./dom.js";
 import { filterForm } from "./filters.js";
 import { badge, duration, exact, when } from "./format.js";
@@ -76,7 +76,7 @@ function whole(delivery, refresh) {
   ].filter(Boolean);
   return h("section", { class: "panel padded", "aria-label": t("notices.one") },
     h("header", { class: "panel-head flat" }, h("h2", {}, delivery.type), badge(delivery.status), h("div", { class: "actions" },
-      mayWrite() && delivery.status !== "pending" && h("button", { type: "button", class: "button small", onclick: replay, "data-key": "replay" }, t("notices.replay")),
+      mayWrite() && delivery.status !== "pending" && h("button", { type: "button", class: "button small", onclick: once(replay), "data-key": "replay" }, t("notices.replay")),
       h("a", { class: "button small quiet", href: "#/notices", "data-key": "close" }, t("do.close")))),
     h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, t(`field.${name}`)), h("dd", {}, value)])),
     h("h3", {}, t("notices.tries")),

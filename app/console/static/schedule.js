@@ -3,6 +3,7 @@
 import { call, get } from "./api.js";
 import * as address from "./address.js";
 import { copyButton, curlOf } from "./copy.js";
+import { once } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, exactIn, json, nameOf, number, ownZone, stamp, tags, when } from "./format.js";
 import { t, word } from "./language.js";
@@ -102,7 +103,7 @@ function everySoOften({ next_runs, every_seconds, end_at, max_runs }) {
 }
 
 function title(schedule, refresh) {
-  const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: act, "data-key": key }, t(`schedule.do.${key}`));
+  const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: once(act), "data-key": key }, t(`schedule.do.${key}`));
   const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`schedule.do.${key}`));
   const isWriter = mayWrite();
   return [

@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import * as address from "./address.js";
-import { attempt, confirm } from "./dialogs.js";
+import { attempt, confirm, once } from "./dialogs.js";
 import { h } from "./dom.js";
 import { badge, duration, nameOf, number, share, tags, when } from "./format.js";
 import { kinds } from "./kinds.js";
@@ -80,7 +80,7 @@ export function lastOutcome(schedule) {
 
 function buttons(schedule, refresh) {
   const button = (key, act, kind = "quiet") =>
-    h("button", { type: "button", class: `button small ${kind}`, "aria-label": t(`schedule.${key}.label`, { name: schedule.name }), onclick: act, "data-key": `${schedule.id} ${key}` }, t(`schedule.do.${key}`));
+    h("button", { type: "button", class: `button small ${kind}`, "aria-label": t(`schedule.${key}.label`, { name: schedule.name }), onclick: once(act), "data-key": `${schedule.id} ${key}` }, t(`schedule.do.${key}`));
   return [
     schedule.status === "active" && button("pause", () => turn(schedule, "pause", refresh)),
     schedule.status === "paused" && button("resume", () => turn(schedule, "resume", refresh)),

@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import * as address from "./address.js";
-import { attempt, confirm } from "./dialogs.js";
+import { attempt, confirm, once } from "./dialogs.js";
 import { h } from "./dom.js";
 import { t } from "./language.js";
 
@@ -20,7 +20,7 @@ export function selection({ of, actions, filter, scope }) {
   const whole = h("button", { type: "button", class: "button small quiet", "data-key": "select-whole", onclick: takeWhole }, t("select.whole"));
   const none = h("button", { type: "button", class: "button small quiet", onclick: clear }, t("select.none"));
   const buttons = actions.map(({ name, isDanger }) =>
-    h("button", { type: "button", class: `button small ${isDanger ? "danger-quiet" : ""}`, "data-key": `bulk-${name}`, onclick: () => act(name, isDanger) }, t(`bulk.${name}`)));
+    h("button", { type: "button", class: `button small ${isDanger ? "danger-quiet" : ""}`, "data-key": `bulk-${name}`, onclick: once(() => act(name, isDanger)) }, t(`bulk.${name}`)));
   const bar = h("div", { class: "selected", hidden: true, role: "toolbar", "aria-label": t("select.title") }, words, whole, buttons, none);
 
   function box(item) {

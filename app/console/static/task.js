@@ -3,7 +3,7 @@
 import { call, get } from "./api.js";
 import * as address from "./address.js";
 import { copyButton, curlOf } from "./copy.js";
-import { attempt, confirm } from "./dialogs.js";
+import { attempt, confirm, once } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, elapsed, exact, json, nameOf, number, ownZone, stamp, tags, when } from "./format.js";
 import { isServed } from "./health.js";
@@ -94,7 +94,7 @@ function actions(task, refresh, close, gone) {
     if (!(await confirm(t("task.delete.ask"), t("task.delete.text", { name: task.name }), t("task.delete.yes")))) return;
     if (await attempt(() => send("DELETE", ""), t("deleted"))) close();
   };
-  const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: act, "data-key": key }, t(`task.do.${key}`));
+  const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: once(act), "data-key": key }, t(`task.do.${key}`));
   const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`task.do.${key}`));
   const isWriter = mayWrite();
   return h("div", { class: "actions" },

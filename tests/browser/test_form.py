@@ -96,6 +96,17 @@ def test_lines_that_are_marked_are_indented_and_back(browser: Chromium, system: 
     assert browser.evaluate(f"document.querySelector('{CODE}').value") == "a = 1\nb = 2\n"
 
 
+def test_a_long_program_scrolls_with_its_numbers(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.fill(CODE, "\n".join(f"x{line} = {line}" for line in range(400)))
+    assert browser.evaluate("document.querySelector('.editor').getBoundingClientRect().height") <= 640
+    browser.evaluate(f"document.querySelector('{CODE}').scrollTop = 4000")
+    browser.wait_for(
+        f"document.querySelector('.editor-numbers').scrollTop === document.querySelector('{CODE}').scrollTop"
+    )
+    assert browser.evaluate(f"document.querySelector('{CODE}').scrollTop") == 4000
+
+
 def test_escape_then_tab_leaves_the_editor(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/new"))
     browser.wait_for(f"document.querySelector('{CODE}')")

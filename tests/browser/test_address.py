@@ -116,6 +116,7 @@ def test_a_range_of_time_is_a_filter(browser: Chromium, system: Started) -> None
     browser.wait_for(f"{ROWS} === 50")
     browser.fill("#filter-since", "range")
     browser.wait_for("!document.querySelector('#filter-to').closest('[hidden]')")
+    assert browser.evaluate("document.querySelector('#filter-to').clientWidth") > 220, "the time is seen as well"
     browser.fill("#filter-to", "2020-01-01T00:00:00")
     browser.wait_for_text("No task matches", ".list .empty")
 

@@ -36,7 +36,14 @@ def test_a_channel_is_added_tested_changed_and_deleted(browser: Chromium, system
 
 
 def test_a_wrong_channel_says_what_is_wrong(browser: Chromium, system: Started) -> None:
+    assert system.call("PUT", "/api/channels/mine", {"kind": "webhook", "url": NOBODY})[0] == 201
     browser.open(url_of(system, "/#/channels/-/new"))
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("is required", "#problem-name")
+    browser.fill("#channel-name", "mine")
+    browser.fill("#channel-url", "http://127.0.0.1:9/other")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("another channel", "#problem-name")
     browser.fill("#channel-name", "wrong")
     browser.fill("#channel-url", "no address")
     browser.click(".create button[type=submit]")

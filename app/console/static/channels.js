@@ -17,7 +17,7 @@ const KINDS = {
 const FIELDS = ["url", "secret", "chat_id", "username", "sender", "to"];
 
 export function channelsView(first, scope) {
-  let route = first;
+  let [route, names] = [first, []];
   const list = h("div", {});
   const place = h("div", {});
   const add = h("a", { class: "button primary small", href: "#/channels/-/new", "data-key": "add" }, t("channels.add"));
@@ -30,10 +30,11 @@ export function channelsView(first, scope) {
       return;
     }
     const { items } = await get("/api/channels", { signal: scope.signal });
+    names = items.map(({ name }) => name);
     show(list, items, () => (items.length ? h("ul", { class: "runs" }, items.map((channel) => row(channel, refresh))) : h("p", { class: "empty small" }, t("channels.none"))));
     const isNew = route.part === "new";
     const chosen = isNew ? null : items.find(({ name }) => name === route.id);
-    show(place, [isNew, chosen?.name], () => (isNew || chosen) && form(chosen, scope));
+    show(place, [isNew, chosen?.name], () => (isNew || chosen) && form(chosen, () => names, scope));
   }
 
   const update = (next) => {
@@ -59,7 +60,8 @@ function row(channel, refresh) {
     button("test", test), isOwn && button("delete", remove, "danger-quiet"));
 }
 
-function form(channel, scope) {
+/** `taken()` are the names that a new channel can't have: it would replace the one that has it. */
+function form(channel, taken, scope) {
   const summary = h("p", { class: "problem", role: "alert" });
   const option = (group) => (value) => h("option", { value, selected: channel?.[group] === value }, word(group === "kind" ? "channel" : "talks", value));
   const kind = h("select", { id: "channel-kind", name: "kind", disabled: Boolean(channel) }, Object.keys(KINDS).map(option("kind")));
@@ -80,7 +82,11 @@ function form(channel, scope) {
     h("div", { class: "actions" }, h("button", { type: "submit", class: "button primary" }, t("form.save")), h("a", { class: "button quiet", href: "#/channels" }, t("do.cancel"))));
   scope.on(element, "submit", (event) => {
     event.preventDefault();
-    save(element, channel?.name ?? name.value.trim(), bodyOf(kind.value, language.value, inputs), Boolean(channel));
+    const wanted = name.value.trim();
+    const problem = channel ? "" : wanted === "" ? t("channels.nameless") : taken().includes(wanted) ? t("channels.taken") : "";
+    if (!channel) element.querySelector("#problem-name").textContent = problem;
+    if (problem) name.focus();
+    else save(element, channel?.name ?? wanted, bodyOf(kind.value, language.value, inputs), Boolean(channel));
   });
   arrange();
   return element;

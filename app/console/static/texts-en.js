@@ -455,6 +455,8 @@ export const en = {
   "notices.replayed": "It is sent again.",
   "channels.add": "Add a channel",
   "channels.change": "Change a channel",
+  "channels.nameless": "is required",
+  "channels.taken": "is the name of another channel",
   "channels.none": "No channels yet.",
   "channels.admin": "Managing channels needs a key of scope admin.",
   "channels.ofFile": "from CHANNELS_FILE",

@@ -455,6 +455,8 @@ export const zh = {
   "notices.replayed": "已重新发送。",
   "channels.add": "添加渠道",
   "channels.change": "修改渠道",
+  "channels.nameless": "必填",
+  "channels.taken": "已有同名渠道",
   "channels.none": "还没有渠道。",
   "channels.admin": "管理渠道需要管理权限的密钥。",
   "channels.ofFile": "来自 CHANNELS_FILE",

@@ -5,7 +5,8 @@ import { locale, number, t, word } from "./language.js";
 
 export { number };
 
-const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const plain = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const precise = new Intl.DateTimeFormat(locale, { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 const zoned = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "narrow" });
@@ -22,7 +23,7 @@ export function ago(text, nowMs = Date.now()) {
 }
 
 export function exact(text) {
-  return text ? moment.format(new Date(text)) : "–";
+  return text ? plain.format(new Date(text)) : "–";
 }
 
 export function clockTime(ms) {
@@ -51,6 +52,11 @@ export function when(text) {
 /** A <time> that reads exact, and tells its zone and milliseconds when pointed at. */
 export function stamp(text) {
   return text ? h("time", { datetime: text, title: hint(text) }, exact(text)) : "–";
+}
+
+/** The same with milliseconds to read: for what follows on one another within a second. */
+export function moment(text) {
+  return text ? h("time", { datetime: text, title: hint(text) }, precise.format(new Date(text))) : "–";
 }
 
 /** A <time> that counts how long something has lasted: "3 min 12 s". */

@@ -5,7 +5,7 @@ import * as address from "./address.js";
 import { copyButton, curlOf } from "./copy.js";
 import { attempt, confirm, once } from "./dialogs.js";
 import { h, show } from "./dom.js";
-import { badge, duration, elapsed, exact, json, nameOf, number, ownZone, stamp, tags, when } from "./format.js";
+import { badge, duration, elapsed, json, moment, nameOf, number, ownZone, tags, when } from "./format.js";
 import { isServed } from "./health.js";
 import { t, word } from "./language.js";
 import { output } from "./output.js";
@@ -145,11 +145,11 @@ function facts(task) {
     ["kind", `${word("kind", task.kind)}, ${word("type", task.task_type)}`],
     schedule && ["scheduled_task_id", h("a", { href: `#/schedule/${schedule}` }, t("task.itsSchedule"))],
     task.retry_of && ["retry_of", h("a", { href: `#/tasks/${task.retry_of}` }, task.retry_of)],
-    ["created_at", stamp(task.created_at)],
-    ["due_at", stamp(task.due_at)],
-    ["queued_at", stamp(task.queued_at)],
-    ["started_at", stamp(task.started_at)],
-    ["finished_at", stamp(task.finished_at)],
+    ["created_at", moment(task.created_at)],
+    ["due_at", moment(task.due_at)],
+    ["queued_at", moment(task.queued_at)],
+    ["started_at", moment(task.started_at)],
+    ["finished_at", moment(task.finished_at)],
     ["duration", duration(task.duration_ms)],
     ["attempt", t("task.attemptOf", { attempt: task.attempt, most: task.max_retries + 1 })],
     ["timeout", duration(task.timeout * 1000)],
@@ -164,14 +164,14 @@ function facts(task) {
 
 function attempts(task) {
   if (task.attempts.length < 2) return null;
-  const row = (each) => h("li", {}, h("b", {}, `#${each.attempt}`), ` ${exact(each.started_at)}, ${each.finished_at ? duration(each.duration_ms) : word("status", "running")}`,
+  const row = (each) => h("li", {}, h("b", {}, `#${each.attempt}`), " ", moment(each.started_at), `, ${each.finished_at ? duration(each.duration_ms) : word("status", "running")}`,
     each.error && h("span", { class: "bad" }, ` ${each.error.type}: ${each.error.message}`));
   return [h("h3", {}, t("task.attempts")), h("ol", { class: "attempts" }, task.attempts.map(row))];
 }
 
 function changes(task) {
   if (!task.history?.length) return null;
-  const row = (each) => h("li", {}, stamp(each.at), " ", badge(each.to), each.why && h("span", { class: "muted" }, ` ${each.why}`), each.who && h("span", { class: "muted" }, ` · ${each.who}`));
+  const row = (each) => h("li", {}, moment(each.at), " ", badge(each.to), each.why && h("span", { class: "muted" }, ` ${each.why}`), each.who && h("span", { class: "muted" }, ` · ${each.who}`));
   return h("details", { "data-key": "history" }, h("summary", { "data-key": "history-summary" }, t("task.history")), h("ol", { class: "attempts" }, task.history.map(row)));
 }
 

@@ -173,6 +173,21 @@ def test_the_first_failure_is_on_the_first_screen_of_a_phone(browser: Chromium, 
     assert browser.evaluate("document.querySelector('.failed-row .bad').getBoundingClientRect().bottom <= innerHeight")
 
 
+def test_filters_are_folded_away_on_a_phone_until_they_are_used(browser: Chromium, system: Started) -> None:
+    browser.look(375, 667)
+    browser.open(url_of(system, "/#/tasks"))
+    browser.wait_for("document.querySelector('.list tbody tr')")
+    assert browser.evaluate("document.querySelector('.list tbody tr').getBoundingClientRect().top < 220")
+    visible = "document.querySelector('#filter-name').offsetParent !== null"
+    assert not browser.evaluate(visible)
+    browser.click(".filters .fold")
+    assert browser.evaluate(visible)
+    browser.fill("#filter-name", "broken")
+    browser.wait_for("location.hash === '#/tasks?name=broken'")
+    browser.open(browser.evaluate("location.href"))
+    browser.wait_for(f"document.querySelector('.list tbody tr') && {visible}")  # what narrows the list is seen
+
+
 def test_the_colours_can_be_chosen(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system))
     light = browser.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -13,7 +13,8 @@ const TYPING_MS = 300;
  */
 export function filterForm(filters, fields, change, scope) {
   const clear = h("button", { type: "reset", class: "button quiet" }, t("filter.clear"));
-  const form = h("form", { class: "filters", role: "search", "aria-label": t("filter.title") }, filters.map(field), clear);
+  const fold = h("button", { type: "button", class: "button small fold", "aria-expanded": "false", onclick: () => unfold(!form.classList.contains("open")) }, t("filter.title"));
+  const form = h("form", { class: "filters", role: "search", "aria-label": t("filter.title") }, filters.map(field), clear, fold);
   const read = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
   const tell = () => {
     typed.cancel();
@@ -36,6 +37,12 @@ export function filterForm(filters, fields, change, scope) {
     form.elements[0].focus();
   });
 
+  /** On a phone, the fields that are not used are folded away until they are wanted: people come for the rows. */
+  function unfold(isOpen) {
+    form.classList.toggle("open", isOpen);
+    fold.setAttribute("aria-expanded", String(isOpen));
+  }
+
   function put(values) {
     typed.cancel();
     for (const control of form.elements) {
@@ -50,9 +57,10 @@ export function filterForm(filters, fields, change, scope) {
     arrange();
   }
 
-  /** Fields that only mean something together with the value of another. */
+  /** Note which fields are used, and hide those that only mean something together with the value of another. */
   function arrange() {
     for (const { name, with: needed } of filters) {
+      form.elements[name].parentElement.classList.toggle("used", form.elements[name].value !== "");
       if (needed) form.elements[name].parentElement.hidden = form.elements[needed[0]].value !== needed[1];
     }
   }

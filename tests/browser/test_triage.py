@@ -119,8 +119,8 @@ def test_back_and_reload_show_the_place_in_the_list(browser: Chromium, system: S
     browser.wait_for("scrollY === 0 && !document.querySelector('[aria-busy]')")  # another list begins at its top
     browser.back()
     browser.wait_for(f"{ROWS} === 41 && scrollY === 700")
-    browser.evaluate("document.body.dataset.before = 'yes'; location.reload()")
-    browser.wait_for(f"!document.body.dataset.before && {ROWS} === 41 && scrollY === 700")
+    browser.evaluate("window.before = true; location.reload()")
+    browser.wait_for(f"!window.before && {ROWS} === 41 && scrollY === 700")
 
 
 def test_a_task_that_is_opened_from_another_page_has_the_focus(browser: Chromium, system: Started) -> None:

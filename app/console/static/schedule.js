@@ -46,7 +46,7 @@ export function scheduleView(first, scope) {
       answers = await Promise.all([get(path, { signal }), get(`${path}/tasks?limit=${RUNS}`, { signal }), get(`${path}/firings?limit=${FIRINGS}${cursor ? `&cursor=${cursor}` : ""}`, { signal }), get(`/api/deliveries?scheduled_task_id=${id}&limit=${NOTICES}`, { signal }), get(`${path}/firings?limit=${MARKS}`, { signal })]);
     } catch (error) {
       if (error.status !== 404) throw error;
-      show(head, "gone", () => h("h1", {}, t("schedule.gone")));
+      element.replaceChildren(h("section", { class: "panel" }, h("h1", { class: "empty" }, t("schedule.gone")))); // nothing of it can be acted on
       return;
     }
     const [schedule, tasks, fired, told, latest] = answers;

@@ -37,6 +37,7 @@ def test_they_are_created_paused_run_and_deleted(browser: Chromium, system: Star
     browser.click(".create button[type=submit]")
     browser.wait_for("location.hash.startsWith('#/schedule/')")
     browser.wait_for_text("every night", "h1")
+    browser.wait_for("document.title === 'every night · Celeriac'")
     browser.open(url_of(system, "/#/scheduled?name=every+night"))
     browser.click("[aria-label='Pause every night']")
     browser.wait_for_text("paused", ".list tbody .badge")

@@ -84,8 +84,9 @@ def test_an_open_task_has_the_focus_and_its_actions_come_next(browser: Chromium,
     assert keys == ["previous", "next", "close", "retry"]
     browser.press(["j"])
     browser.wait_for_text(names[1], ".detail h2")
+    browser.wait_for(f"document.title === {json.dumps(names[1] + ' · Celeriac')}")  # tabs can be told apart
     browser.press(["Escape"])
-    browser.wait_for("!document.querySelector('.detail')")
+    browser.wait_for("!document.querySelector('.detail') && document.title === 'Tasks · Celeriac'")
     assert browser.evaluate("document.activeElement.innerText") == names[1], "the row that was looked at last"
 
 

@@ -61,7 +61,7 @@ function turn(route) {
   }
   if (view !== null && page === shownPage && view.update?.(route)) readNow();
   else open(page, route);
-  document.title = `${view.title} · Celeriac`;
+  showTitle();
   for (const link of document.querySelectorAll(".bar [data-page]")) {
     const isHere = link.dataset.page === (PARENTS[page] ?? page);
     if (isHere) {
@@ -82,6 +82,10 @@ function open(page, route) {
   leave();
   if (!isFirst && document.activeElement === document.body) focusView(); // the link that was followed is gone
   readNow();
+}
+
+function showTitle() {
+  document.title = `${view.title} · Celeriac`;
 }
 
 function focusView() {
@@ -116,6 +120,7 @@ async function read() {
 
 function settle() {
   reading = 0;
+  showTitle(); // what is open has a name now
   refreshTimes(document);
   restore();
   byId("view").removeAttribute("aria-busy");

@@ -24,6 +24,7 @@ const NOTICES = 5;
 export function scheduleView(first, scope) {
   let route = first;
   const id = first.id;
+  let name = "";
   const head = h("header", { class: "panel-head" });
   const facts = h("div", {});
   const next = h("div", {});
@@ -50,6 +51,7 @@ export function scheduleView(first, scope) {
       return;
     }
     const [schedule, tasks, fired, told, latest] = answers;
+    name = nameOf(schedule);
     const expected = await expectedRuns(schedule, signal);
     show(head, schedule, () => title(schedule, refresh));
     show(facts, schedule, () => details(schedule));
@@ -70,7 +72,7 @@ export function scheduleView(first, scope) {
     route = to;
     return true;
   };
-  return { title: t("nav.scheduled"), element, update, refresh };
+  return { get title() { return name || t("nav.scheduled"); }, element, update, refresh };
 }
 
 /** The next ten firings; the service tells five of a schedule, and more of an expression, to keys that may write. */

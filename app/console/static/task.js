@@ -16,7 +16,7 @@ import { bodyOf } from "./task-body.js";
 const FINISHED = new Set(["succeeded", "failed", "stopped"]);
 
 /**
- * {id, element, refresh(), focus(), end()}; `name` is its name if that is known already, `close()` closes it, and
+ * {id, element, refresh(), title(), focus(), end()}; `name` is its name if that is known already, `close()` closes it, and
  * `step(by)` goes to another task of the list.
  */
 export function taskDetail(id, scope, { name = "", close, step }) {
@@ -71,7 +71,7 @@ export function taskDetail(id, scope, { name = "", close, step }) {
     printedBox.hidden = true;
   }
 
-  return { id, element, refresh, focus: () => title.focus({ preventScroll: true }), end: () => { scope.end(); element.remove(); } };
+  return { id, element, refresh, title: () => title.textContent, focus: () => title.focus({ preventScroll: true }), end: () => { scope.end(); element.remove(); } };
 }
 
 function actions(task, refresh, close, gone) {

@@ -136,7 +136,9 @@ export function tasksView(first, scope) {
   showOpen();
   narrow();
   return {
-    title: t("nav.tasks"),
+    get title() {
+      return detail?.title() ?? t("nav.tasks");
+    },
     element: place,
     update,
     refresh: () => Promise.all([tasks.refresh(), detail?.refresh()]),

@@ -1,6 +1,7 @@
 """An HTTP target in a process of its own: `/slow` answers after SLOW_SECONDS, everything else at once.
 
-`/count/ID` counts ID after WORK_SECONDS if its caller is still there; `/counts` tells all counts.
+`/kilobyte` answers with one. `/count/ID` counts ID after WORK_SECONDS if its caller is still there; `/counts` tells
+all counts.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent  # nothing else of ours is importe
 SLOW_SECONDS = 1.0
 WORK_SECONDS = 0.05
 ANSWER = b'{"answer": 12.5}'
+KILOBYTE = json.dumps({"rows": "x" * 1_000}).encode()
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _COUNTS: Counter[str] = Counter()
 
@@ -51,10 +53,16 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
                 await asyncio.sleep(SLOW_SECONDS)
             if path.startswith("/count/"):
                 await _count(path.removeprefix("/count/"), reader)
-            body = json.dumps(_COUNTS).encode() if path == "/counts" else ANSWER
+            body = _body(path)
             words = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
             writer.write(words % (len(body), body))
     writer.close()
+
+
+def _body(path: str) -> bytes:
+    if path == "/counts":
+        return json.dumps(_COUNTS).encode()
+    return KILOBYTE if path == "/kilobyte" else ANSWER
 
 
 async def _count(name: str, reader: asyncio.StreamReader) -> None:

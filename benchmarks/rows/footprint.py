@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http.server
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,13 +20,13 @@ from app.store.store import Store
 from benchmarks.made import NO_OP, add_tasks, count_in, store_at
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side
 from benchmarks.processes import folder, server
+from benchmarks.target import target
 from benchmarks.workers import wait_until_it_runs, worker
 
 MEMORY, FILE, RECEIVED, SENT = "memory", "append-only file", "to Redis", "from Redis"
 IDLE_SECONDS = 2.0
 END_SECONDS = 300.0
 POLL_SECONDS = 0.05
-ANSWER = b'{"rows": "' + b"x" * 1_000 + b'"}'
 RETRIED = "def main():\n    raise ValueError('no')\n"
 SETUP = "created one by one through the store, run by a worker for each kind; a server like the embedded one"
 
@@ -62,7 +60,8 @@ class _Counts:
 def of_tasks(size: Size, *, fields: Mapping[str, Any], status: Status = Status.SUCCEEDED) -> Iterator[Round]:
     """Tasks with these fields; `status` is how they end. TARGET in a field stands for the URL of a target."""
     with contextlib.ExitStack() as stack:
-        path, url = stack.enter_context(folder()), stack.enter_context(_target())
+        path = stack.enter_context(folder())
+        url = f"{stack.enter_context(target())}kilobyte"
         redis_url = stack.enter_context(server(path / "redis"))
         store = stack.enter_context(store_at(redis_url))
         settings = {"CALLBACK_SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
@@ -96,33 +95,6 @@ def _round(store: Store, client: redis.Redis, task: Mapping[str, Any], number: i
         RECEIVED: (after.received - before.received - idle_share * (before.received - idle.received)) / number,
         SENT: (after.sent - before.sent - idle_share * (before.sent - idle.sent)) / number,
     }
-
-
-@contextlib.contextmanager
-def _target() -> Iterator[str]:
-    """The URL of a target that answers with ANSWER."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(ANSWER)))
-            self.end_headers()
-            self.wfile.write(ANSWER)
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.do_GET()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as target:
-        thread = threading.Thread(target=target.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{target.server_address[1]}/"
-        target.shutdown()
-        thread.join()
 
 
 API = {"name": "call", "api_url": "TARGET"}

@@ -42,6 +42,16 @@ def test_a_cost_is_that_of_the_last_full_run(line: str, column: int, row: str, f
     assert float(written[1].replace(",", "")) == pytest.approx(median(row, figure), rel=TOLERANCE)
 
 
+@pytest.mark.parametrize(
+    ("column", "figure"), [(0, "memory"), (1, "append-only file"), (2, "to Redis"), (3, "from Redis")]
+)
+def test_the_bytes_are_those_of_the_last_full_run(column: int, figure: str) -> None:
+    cells = re.search(r"^\| no-op code task \|(.*)\|", PAGE, re.MULTILINE)
+    assert cells is not None
+    written = float(cells[1].split("|")[column].replace(",", ""))
+    assert written == pytest.approx(median("footprint", figure), rel=TOLERANCE)
+
+
 def test_each_quotient_and_sum_is_right() -> None:
     text = PAGE.replace(",", "").replace("×", "*").replace("**", "")
     found = re.findall(r"([\d.(][\d.()+*/ ]* [+*/] [\d.()+*/ ]*?) = ([\d.]+)", text)

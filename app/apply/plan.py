@@ -116,8 +116,15 @@ def _firings(spec: ScheduleSpec, schedule_id: str, created_ms: int, now_ms: int)
 
 
 def spec_of(existing: Mapping[str, Any]) -> ScheduleSpec:
-    """The spec of a scheduled task that the API returned; values of headers are hidden."""
-    return parse_schedule({name: value for name, value in existing.items() if name in _NAMES}, lambda _: [])
+    """The spec of a scheduled task that the API returned. The values of headers are hidden, so they are others here."""
+    fields = {name: value for name, value in existing.items() if name in _NAMES}
+    hidden = {name: {each: _stand_in(each) for each in fields[name]} for name in _SECRET if fields.get(name)}
+    return parse_schedule({**fields, **hidden}, lambda _: [])
+
+
+def _stand_in(name: str) -> str:
+    """A value that any header may have, whatever else the spec says: an empty Host would be refused."""
+    return "hidden" if name.lower() == "host" else ""
 
 
 def shown(spec: ScheduleSpec) -> dict[str, Any]:

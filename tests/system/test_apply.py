@@ -265,6 +265,14 @@ def test_value_of_a_header_comes_from_the_environment(run: Run, folder: Path, mo
     assert run("apply", folder)[1] == "0 new, 0 changed, 0 deleted, 2 unchanged\n"
 
 
+def test_any_header_can_be_exported(run: Run, folder: Path) -> None:
+    form = "{Host: a.example, Content-Type: application/x-www-form-urlencoded}"
+    edit(folder, "tags: [ops]", f"headers: {form}\nmethod: POST\ndata: {{a: [1]}}")
+    assert run("apply", folder)[0] == 0
+    assert found(run)["team-ping"]["headers"] == {"Content-Type": "***", "Host": "***"}
+    assert run("apply", "--diff", "--exit-code", folder)[0] == 0, "nothing has changed"
+
+
 def test_hidden_value_of_an_export_is_not_sent_back(run: Run, folder: Path, tmp_path: Path) -> None:
     edit(folder, "tags: [ops]", "headers: {X: secret}")
     run("apply", folder)

@@ -109,7 +109,8 @@ def _declared(raw: Any, folder: Path, environ: Mapping[str, str], now_ms: int) -
     problems += _with_program(body, folder)
     problems += _with_variables(body, environ)
     try:
-        spec = parse_schedule(body, lambda fields: timing_problems(fields, EXAMPLE_ID, now_ms))
+        # An end may have passed since the file was applied first. The service knows whether it is a new one.
+        spec = parse_schedule(body, lambda fields: timing_problems(fields, EXAMPLE_ID, now_ms, before=fields))
     except InvalidSpec as error:
         return None, [*problems, *map(_words, error.problems)]
     return Declared(str(key), paused, body, spec), problems

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from app.apply import command
 from app.apply.client import ServiceClient, ServiceError
 from app.apply.documents import Invalid, read_files
 from app.apply.reading import BadFile, read_json, read_yaml, write_yaml
-from tests.servers import HttpTarget, RedisServer, throw_away_redis
+from tests.servers import HttpTarget, RedisServer, throw_away_redis, wait_until
 from tests.system import Started
 
 NOW_MS = 1_795_422_600_000
@@ -263,6 +264,19 @@ def test_value_of_a_header_comes_from_the_environment(run: Run, folder: Path, mo
     assert "1 unchanged ones have headers, whose values can't be compared" in err
     assert run("apply", folder)[1].splitlines()[:2] == ["~ team-ping", "    headers: changed"]
     assert run("apply", folder)[1] == "0 new, 0 changed, 0 deleted, 2 unchanged\n"
+
+
+def test_a_file_is_applied_again_after_its_end(run: Run, folder: Path) -> None:
+    end = datetime.now(UTC) + timedelta(seconds=2.5)
+    edit(folder, "every_seconds: 60", f"every_seconds: 1\nend_at: {end.isoformat()}")
+    assert run("apply", folder)[0] == 0
+    wait_until(lambda: datetime.now(UTC) > end, 5, "the end")
+    edit(folder, "tags: [ops]", "tags: [dev]")
+    assert run("apply", folder)[0] == 0
+    assert found(run)["team-ping"]["tags"] == ["dev"]
+    edit(folder, f"end_at: {end.isoformat()}", "end_at: 2020-01-01T00:00:00Z")
+    status, _, err = run("apply", folder)
+    assert (status, "leaves no firing from now on" in err) == (1, True), err
 
 
 def test_any_header_can_be_exported(run: Run, folder: Path) -> None:

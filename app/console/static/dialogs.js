@@ -27,16 +27,23 @@ export function sheet(title, content) {
   const opener = document.activeElement;
   const end = () => dialog.close();
   close.addEventListener("click", end);
-  addEventListener("hashchange", end, { once: true }); // it belongs to the page that it was opened on
+  const ears = new AbortController();
+  onLeave(end, ears.signal);
   dialog.addEventListener("click", (event) => event.target === dialog && end());
   dialog.addEventListener("close", () => {
-    removeEventListener("hashchange", end);
+    ears.abort();
     dialog.remove();
     if (opener?.isConnected) opener.focus();
   });
   document.body.append(dialog);
   dialog.showModal();
   return end;
+}
+
+/** Call `end` when the page is left. The event of the change that led to this page may come only now: it does not count. */
+function onLeave(end, signal) {
+  const here = location.href;
+  addEventListener("hashchange", ({ newURL }) => newURL !== here && end(), { signal });
 }
 
 /** Whether a dialog is open: keys of the page below it do nothing then. */
@@ -64,7 +71,7 @@ function answer(dialog, no, read, declined) {
     });
     if (no) {
       on(no, "click", () => end(declined));
-      on(window, "hashchange", () => end(declined)); // what it asks about is not shown any more
+      onLeave(() => end(declined), ears.signal);
     }
     dialog.showModal();
   });

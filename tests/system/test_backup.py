@@ -523,3 +523,44 @@ def test_data_of_a_newer_version_is_refused(run: Run, tmp_path: Path, other: Red
 def test_file_that_is_missing_is_named(run: Run, tmp_path: Path, other: RedisServer) -> None:
     status, _, err = run("restore", tmp_path / "none", url=other.url)
     assert (status, err) == (1, f"start.py: {tmp_path}/none: No such file or directory\n")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "folder", "no folder"])
+def test_backup_replaces_files_only(kind: str, run: Run, tmp_path: Path, own_server: RedisServer) -> None:
+    """As root, a backup to /dev/stdout would otherwise take the place of that device."""
+    file = tmp_path / "it"
+    if kind == "folder":
+        file.mkdir()
+    elif kind == "no folder":
+        file = tmp_path / "away" / "it"
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        file = tmp_path / "pipe" if kind == "pipe" else file
+        if kind != "pipe":
+            file.symlink_to(tmp_path / "pipe")
+    before = sorted((path, path.lstat()) for path in tmp_path.iterdir())
+    status, _, err = run("backup", file, url=own_server.url)
+    assert status == 1
+    reason = f"no folder {file.parent}" if kind == "no folder" else "is a folder, a pipe or a device"
+    assert reason in err
+    assert sorted((path, path.lstat()) for path in tmp_path.iterdir()) == before
+
+
+def test_backup_replaces_the_file_behind_a_link(
+    run: Run, source: object, tmp_path: Path, own_server: RedisServer
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "file").write_bytes(b"old")
+    assert run("backup", tmp_path / "link", url=own_server.url)[0] == 0
+    assert (tmp_path / "link").is_symlink()
+    assert check(tmp_path / "file")[1].keys
+
+
+def test_restore_from_a_pipe_deletes_nothing(run: Run, tmp_path: Path, other: RedisServer) -> None:
+    """What has been checked could not be read again."""
+    os.mkfifo(tmp_path / "pipe")
+    with redis.Redis.from_url(other.url) as raw:
+        raw.set("celeriac:form", "1")
+        status, _, err = run("restore", "--replace", tmp_path / "pipe", url=other.url)
+        assert (status, raw.get("celeriac:form")) == (1, b"1")
+    assert "restore reads a file" in err

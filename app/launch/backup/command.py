@@ -9,6 +9,7 @@ import argparse
 import os
 import secrets
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -122,7 +123,7 @@ class _Refused(Exception):
 
 
 def _backup(settings: Settings, options: argparse.Namespace) -> None:
-    target: Path = options.file.expanduser().absolute()
+    target = _target_file(options.file.expanduser())
     began = time.monotonic()
     with _new_file(target) as file, standing_still(settings, target.parent, say, is_stopped=options.stopped) as client:
         commands = chain.from_iterable(commands for _, commands in read_all(client))
@@ -132,6 +133,17 @@ def _backup(settings: Settings, options: argparse.Namespace) -> None:
         size = file.tell()
     seconds = time.monotonic() - began
     print_result(f"wrote {target}: {counts.words}; {size / 1e6:,.1f} MB in {seconds:.1f} s")
+
+
+def _target_file(path: Path) -> Path:
+    """The file at `path`, behind all links. Raises _Refused for anything that a file must not replace."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _Refused(f"{path} is a folder, a pipe or a device: name a file, whose place the backup takes")
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise _Refused(f"{path} can't be made: there is no folder {path.parent}") from None
+    return path.resolve()
 
 
 def _head(client: Client) -> Head:
@@ -174,6 +186,8 @@ def _check(settings: Settings, options: argparse.Namespace) -> None:
 
 def _restore(settings: Settings, options: argparse.Namespace) -> None:
     began = time.monotonic()
+    if not stat.S_ISREG(options.file.stat().st_mode):  # it is read twice: the first time to check it
+        raise _Refused(f"{options.file} is a folder, a pipe or a device: restore reads a file, and checks it first")
     head, counts = backup_file.check(options.file)
     say(f"{options.file} is whole: {counts.words}, of {head.created_at}")
     if head.form is not None and Form.parse(head.form).is_newer:

@@ -33,6 +33,7 @@ from app.store.client import connect_raw
 from app.store.keys import Keys
 from app.store.snapshot.commands import BadCommand, encoded, read_commands
 from app.store.snapshot.reading import read_all
+from app.store.snapshot.stream import save_copy
 from app.store.snapshot.writing import Target
 from app.store.store import Store
 from tests.conftest import VirtualClock
@@ -564,3 +565,20 @@ def test_restore_from_a_pipe_deletes_nothing(run: Run, tmp_path: Path, other: Re
         status, _, err = run("restore", "--replace", tmp_path / "pipe", url=other.url)
         assert (status, raw.get("celeriac:form")) == (1, b"1")
     assert "restore reads a file" in err
+
+
+@pytest.mark.parametrize("words", [["backup"], ["backup", "--stopped"]])
+def test_redis_that_is_away_is_named(words: list[str], run: Run, tmp_path: Path) -> None:
+    status, _, err = run(*words, tmp_path / "b", url=f"unix://{tmp_path}/none.sock")
+    assert status == 1
+    assert "Redis can't be reached (ConnectionError)" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_disk_is_not_told_as_a_redis_that_is_away(own_server: RedisServer, source: object) -> None:
+    client = connect_raw(own_server.url)
+    try:
+        with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(OSError, match="No space left"):
+            save_copy(client, full)  # type: ignore[arg-type]
+    finally:
+        client.close()

@@ -6,17 +6,22 @@ that Redis, of all databases.
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any, BinaryIO
 
+from redis.exceptions import RedisError
+
 from app.domain.errors import Unavailable
-from app.store.client import Client
+from app.store.client import Client, as_unavailable
 
 #: Until the server has written its file, it sends an empty line at least every ten seconds.
 SILENCE_SECONDS = 60.0
 READ_BYTES = 262_144
 MARK_BYTES = 40
 _LINE_BYTES = 512
+#: Errors of a disk, which no socket has.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class CopyRefused(Exception):
@@ -24,8 +29,11 @@ class CopyRefused(Exception):
 
 
 def save_copy(client: Client, file: BinaryIO) -> int:
-    """Write the server's data to `file`, as RDB. Returns its size in bytes. Raises CopyRefused, Unavailable."""
-    connection: Any = client.connection_pool.get_connection()
+    """Write the server's data to `file`, as RDB. Returns its size in bytes.
+
+    Raises CopyRefused, Unavailable, and OSError if the disk is full.
+    """
+    connection = _connected(client)
     try:
         _say_what_we_understand(connection)
         raw: socket.socket = connection._sock
@@ -33,10 +41,21 @@ def save_copy(client: Client, file: BinaryIO) -> int:
         raw.sendall(b"*1\r\n$4\r\nSYNC\r\n")
         return _receive(raw, file)
     except OSError as error:
+        if error.errno in _OF_THE_DISK:
+            raise
         raise Unavailable(f"the copy was cut off: {error}") from error
     finally:
         connection.disconnect()  # it is a replica's now
         client.connection_pool.release(connection)
+
+
+def _connected(client: Client) -> Any:
+    try:
+        return client.connection_pool.get_connection()
+    except RedisError as error:
+        if (ours := as_unavailable(error)) is not None:
+            raise ours from error
+        raise
 
 
 def _say_what_we_understand(connection: Any) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -238,6 +239,14 @@ def test_any_text_gives_a_message_within_the_limits(kind: str, subject: str, rea
         assert all(e["length"] > 0 and e["offset"] + e["length"] <= units for e in sent["entities"])
     if kind == "slack":
         assert 0 < len(sent["blocks"][0]["text"]["text"]) <= 150
+
+
+@pytest.mark.parametrize("reason", ["错" * 4_000, "é.é" * 1_300, "\n" + "😀" * 2_000, "x\n" * 2_000])
+def test_a_message_of_wecom_keeps_its_link_however_long_the_error_is(reason: str) -> None:
+    text = body("wecom", replace(NOTICE, reason=reason))["text"]["content"]
+    assert len(text.encode()) <= 2048
+    assert text.endswith(f"https://tasks.example/#/tasks/{NOTICE.task_id}")
+    assert reason.strip()[0] in text
 
 
 # --- answers ----------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.domain.channels.notice import Message
-from app.domain.channels.plain import dump, plain_text
+from app.domain.channels.plain import DETAIL_CHARACTERS, dump, plain_text
 from app.domain.channels.sending import Answer, Codes, HttpMessage, Sending, Verdict
 from app.domain.channels.spec import WecomChannel
-from app.domain.channels.text import cut_bytes
+from app.domain.channels.text import cut_bytes, lines
 
 MAX_CONTENT_BYTES = 2048
 _CODES = Codes(
@@ -42,6 +42,7 @@ def _content(message: Message) -> str:
     text = plain_text(message)
     excess = len(text.encode()) - MAX_CONTENT_BYTES
     if excess > 0 and message.detail:
-        room = max(0, len(message.detail.encode()) - excess - 200)
-        text = plain_text(replace(message, detail=cut_bytes(message.detail, room) if room > 3 else ""))
+        shown = lines(message.detail, DETAIL_CHARACTERS)
+        room = max(0, len(shown.encode()) - excess)
+        text = plain_text(replace(message, detail=cut_bytes(shown, room) if room > 3 else ""))
     return cut_bytes(text, MAX_CONTENT_BYTES)

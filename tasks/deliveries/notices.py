@@ -19,6 +19,8 @@ from tasks.http.mail import MailClient
 
 #: Pauses before each try after the first: eight hours in all. Later a notice is no news.
 NOTICE_PAUSES_SECONDS: tuple[float, ...] = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400)
+#: The longest pause that a service may ask for: whoever is to be told must not wait for days.
+MAX_ASKED_SECONDS = 3_600.0
 _LASTING = (BlockedAddressError, InvalidURL)
 
 
@@ -87,10 +89,11 @@ class NoticeSender:
             return Verdict.delivered(answer.status_code)
         if found.is_final:
             return Verdict.failed(answer.status_code, found.error)
-        if found.retry_after_seconds is not None and self._rate is not None:  # others would be refused as well
-            until_ms = now_ms + round(found.retry_after_seconds * 1000)
-            self._store.shut(self._name, self._rate, until_ms, now_ms)
-        return Verdict.again(answer.status_code, found.error, found.retry_after_seconds)
+        asked = found.retry_after_seconds
+        asked_seconds = None if asked is None else min(asked, MAX_ASKED_SECONDS)
+        if asked_seconds is not None and self._rate is not None:  # others would be refused as well
+            self._store.shut(self._name, self._rate, now_ms + round(asked_seconds * 1000), now_ms)
+        return Verdict.again(answer.status_code, found.error, asked_seconds)
 
 
 def _request(message: HttpMessage, timeout_seconds: float) -> Request:

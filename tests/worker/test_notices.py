@@ -256,6 +256,34 @@ def test_a_channel_that_has_had_too_many_is_left_alone_for_as_long_as_it_says(
         assert len(target.received) == 3
 
 
+ABSURD = {
+    "slack": http(b"", f"Retry-After: {10**12}", status="429 Too Many Requests"),
+    "telegram": answer("429 Too Many Requests", {"ok": False, "parameters": {"retry_after": 10**30}}),
+}
+
+
+@pytest.mark.parametrize("kind", ABSURD)
+def test_a_channel_is_shut_for_an_hour_at_most_and_no_more_once_it_is_changed(
+    store: Store, channels: ChannelService, run: Callable[..., Courier], now: VirtualClock, kind: str
+) -> None:
+    def refuse(wire: Wire) -> None:
+        while wire.request() is not None:
+            wire.send(ABSURD[kind])
+
+    with Target(refuse) as target:
+        put(channels, kind, target)
+        run()
+        refused = tried(store, channels.test("ops"))
+        assert refused.next_try_ms is not None
+        assert refused.next_try_ms - now() <= 3_600_000 * 1.1
+        waiting = channels.test("ops")
+        wait_until(lambda: (_read(store, waiting).next_try_ms or 0) > now(), 10, "another notice is put off")
+        assert (_read(store, waiting).next_try_ms or 0) - now() <= 3_600_000
+    with Target(SERVICES[kind].serve) as target:
+        put(channels, kind, target)
+        assert tried(store, channels.test("ops")).status is DELIVERED
+
+
 def _read(store: Store, delivery: Delivery) -> Delivery:
     found = store.deliveries.get(delivery.id)
     assert found is not None

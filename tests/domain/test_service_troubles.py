@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,12 @@ def test_a_trouble_is_told_after_half_a_minute_and_an_absence_after_a_minute() -
     assert absence(1, 60_001) is not None
 
 
+def test_a_clock_that_is_set_back_does_not_put_off_a_trouble() -> None:
+    hour_ms = 3_600_000
+    looks = [(hour_ms, BEAT), (5_000, BEAT), (5_000 + PATIENCE_MS, BEAT), (6_000 + PATIENCE_MS, {})]
+    assert run(*looks) == [("trouble", "beat", 5_000), ("well", "beat", 5_000)]
+
+
 def test_nobody_looked_is_told_by_whoever_looks_next() -> None:
     assert absence(None, 10**9) is None
     assert absence(1, AWAY_MS) is None
@@ -63,4 +71,6 @@ def test_every_trouble_has_words(subject: str) -> None:
     for language in ("en", "zh"):
         message = message_of(notice, language, "")  # type: ignore[arg-type]
         assert message.detail == ""
+        end = message_of(replace(notice, type=NoticeType.WELL), language, "")  # type: ignore[arg-type]
+        assert end.headline.startswith({"en": "This trouble", "zh": "Celeriac 的这项异常"}[language]), "others may last"
         assert ("DETAIL" in message.headline) == ("{}" in _TROUBLES[subject]["en"])

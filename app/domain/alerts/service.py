@@ -42,7 +42,7 @@ def follow(known: Mapping[str, Trouble], found: Findings, now_ms: int) -> tuple[
     lasting, owed = dict[str, Trouble](), list[Notice]()
     for name, (subject, detail) in found.items():
         before = known.get(name)
-        since_ms = before.since_ms if before else now_ms
+        since_ms = min(before.since_ms, now_ms) if before else now_ms  # the clock may have been set back
         is_told = before is not None and before.is_told
         if not is_told and now_ms - since_ms >= PATIENCE_MS:
             is_told = True

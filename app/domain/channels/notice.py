@@ -79,7 +79,7 @@ _HEADLINES: Mapping[NoticeType, Mapping[Language, str]] = {
     NoticeType.RECOVERED: {"en": "Recovered: {}", "zh": "已恢复：{}"},
     NoticeType.SUMMARY: {"en": "And {} more in 5 min", "zh": "5 分钟内还有 {} 条通知"},
     NoticeType.TROUBLE: {"en": "Celeriac has trouble: {}", "zh": "Celeriac 服务异常：{}"},
-    NoticeType.WELL: {"en": "Celeriac is well again. It was: {}", "zh": "Celeriac 服务已恢复。此前：{}"},
+    NoticeType.WELL: {"en": "This trouble of Celeriac is over: {}", "zh": "Celeriac 的这项异常已解除：{}"},
     NoticeType.TEST: {"en": "Test: notices to the channel {} arrive here", "zh": "测试：渠道 {} 的通知会发到这里"},
 }
 #: The subjects of troubles in words; the detail takes the place of {}.

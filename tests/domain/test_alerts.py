@@ -66,6 +66,15 @@ def test_ends_of_tasks(fields: dict[str, Any], statuses: str, expected: list[str
     assert types(rule(**fields), *ended(statuses)) == expected
 
 
+def test_a_clock_that_is_set_back_puts_off_neither_silence_nor_reminders() -> None:
+    of = rule(silent_after=60, remind_every=60)
+    ahead, back = 10_000_000, 2_000_000
+    state, _ = run(of, *ended("s", ahead), *ended("s", back))
+    assert state.last_success_ms == back
+    state, _ = run(of, *ended("f", ahead), *ended("f", back), Look(back, SINCE_MS, True))
+    assert state.told_ms == back
+
+
 def test_a_notice_of_failures_has_their_number_and_the_last_of_them() -> None:
     _, owed = run(rule(after_failures=2), *ended("ffs"))
     assert owed == [
@@ -227,6 +236,13 @@ def test_a_window_begins_with_a_notice_or_with_a_clock_that_was_set_back() -> No
     flow, _ = admit(Flow(), 1_000_000, "x")
     for now_ms, began_ms, passed in ((1_299_999, 1_000_000, 2), (1_300_000, 1_300_000, 1), (999_999, 999_999, 1)):
         assert admit(flow, now_ms, "y") == (Flow(began_ms=began_ms, passed=passed), True)
+
+
+def test_a_clock_that_is_set_back_during_a_storm_does_not_put_off_its_summary() -> None:
+    flow = Flow(began_ms=10_000_000, passed=MOST, held=3, lines=("a", "b", "c"))
+    following, passes = admit(flow, 1_000_000, "d")
+    assert not passes
+    assert following == Flow(began_ms=1_000_000, passed=MOST, held=4, lines=("a", "b", "c", "d"))
 
 
 @given(pauses=st.lists(st.integers(0, 100_000), max_size=200))

@@ -41,6 +41,8 @@ def admit(flow: Flow, now_ms: int, line: str) -> tuple[Flow, bool]:
     """Whether a notice is sent by itself; otherwise it is held back for the summary, which has `line` for it."""
     if not flow.held and not 0 <= now_ms - flow.began_ms < WINDOW_MS:
         flow = Flow(began_ms=now_ms)
+    elif now_ms < flow.began_ms:  # the clock was set back: the summary must not wait for as long as that
+        flow = replace(flow, began_ms=now_ms)
     if flow.passed < MOST:
         return replace(flow, passed=flow.passed + 1), True
     lines = (*flow.lines, line) if len(flow.lines) < NAMED else flow.lines

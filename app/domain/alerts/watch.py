@@ -145,7 +145,7 @@ def _failure_owed(state: WatchState, at_ms: int) -> Owed:
 
 
 def _succeeded(rule: ScheduleAlert, state: WatchState, event: Ended) -> Step:
-    following = WatchState(last_success_ms=max(event.at_ms, state.last_success_ms), told_ms=state.told_ms)
+    following = WatchState(last_success_ms=event.at_ms, told_ms=state.told_ms)
     if _lasting(state) is None or "recovered" not in rule.on:
         return following, ()
     since_ms = state.failing_since_ms or state.told_ms
@@ -161,6 +161,7 @@ def _looked(rule: ScheduleAlert, state: WatchState, event: Look) -> Step:
     if rule.silent_after is not None and not is_told and event.at_ms >= _silent_from_ms(rule, state, event.since_ms):
         owed = Owed(NoticeType.SILENT, event.at_ms, since_ms=state.last_success_ms or event.since_ms)
         return _tell(rule, state, owed)
+    state = replace(state, told_ms=min(state.told_ms, event.at_ms))  # the clock may have been set back
     lasting = _lasting(state)
     if rule.remind_every is None or lasting is None or event.at_ms < state.told_ms + round(rule.remind_every * 1000):
         return state, ()

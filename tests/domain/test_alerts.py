@@ -150,6 +150,14 @@ def test_a_reminder_of_silence_or_lateness_says_when_the_last_success_was() -> N
     assert late[-1] == Owed(NoticeType.LATE, 220_000, "", 0, 15_000)
 
 
+def test_a_reminder_says_since_when_even_after_one_failure_or_no_success_at_all() -> None:
+    look = Look(220_000, SINCE_MS, True)
+    _, failed = run(rule(remind_every=100), *ended("f", 15_000), look)
+    assert failed[-1] == Owed(NoticeType.FAILED, 220_000, "t0", 1, 15_000)
+    _, silent = run(rule(silent_after=60, remind_every=100), Look(61_000, SINCE_MS, True), look)
+    assert silent[-1] == Owed(NoticeType.SILENT, 220_000, "", 0, SINCE_MS)
+
+
 def test_what_is_not_known_is_empty() -> None:
     assert WatchState().as_json() == {}
     assert asdict(Owed(NoticeType.STOPPED, 1)) == {

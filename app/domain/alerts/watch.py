@@ -165,13 +165,14 @@ def _looked(rule: ScheduleAlert, state: WatchState, event: Look) -> Step:
     lasting = _lasting(state)
     if rule.remind_every is None or lasting is None or event.at_ms < state.told_ms + round(rule.remind_every * 1000):
         return state, ()
-    return replace(state, told_ms=event.at_ms), (_reminder(state, lasting, event.at_ms),)
+    return replace(state, told_ms=event.at_ms), (_reminder(state, lasting, event),)
 
 
-def _reminder(state: WatchState, lasting: NoticeType, at_ms: int) -> Owed:
+def _reminder(state: WatchState, lasting: NoticeType, event: Look) -> Owed:
+    """The notice again. It always says since when, so that nobody takes it for something new."""
     if lasting is NoticeType.FAILED:
-        return _failure_owed(state, at_ms)
-    return Owed(lasting, at_ms, since_ms=state.last_success_ms)
+        return replace(_failure_owed(state, event.at_ms), since_ms=state.failing_since_ms)
+    return Owed(lasting, event.at_ms, since_ms=state.last_success_ms or event.since_ms)
 
 
 def _tell(rule: ScheduleAlert, state: WatchState, owed: Owed) -> Step:

@@ -25,16 +25,18 @@ export function sheet(title, content) {
   const close = h("button", { type: "button", class: "button quiet", "aria-label": t("do.close") }, "✕");
   const dialog = h("dialog", { class: "sheet", "aria-label": title }, h("header", { class: "sheet-head" }, h("h2", {}, title), close), content);
   const opener = document.activeElement;
-  const end = () => dialog.close();
-  close.addEventListener("click", end);
   const ears = new AbortController();
-  onLeave(end, ears.signal);
-  dialog.addEventListener("click", (event) => event.target === dialog && end());
-  dialog.addEventListener("close", () => {
+  const end = () => { // at once: a closed dialog keeps the focus until the browser draws the next picture
+    if (!dialog.isConnected) return;
     ears.abort();
+    dialog.close();
     dialog.remove();
     if (opener?.isConnected) opener.focus();
-  });
+  };
+  close.addEventListener("click", end);
+  onLeave(end, ears.signal);
+  dialog.addEventListener("click", (event) => event.target === dialog && end());
+  dialog.addEventListener("close", end); // by Esc
   document.body.append(dialog);
   dialog.showModal();
   return end;

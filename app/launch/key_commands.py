@@ -78,14 +78,14 @@ def _parser() -> _Parser:
     create = commands.add_parser("create", help="create a key and print it")
     create.add_argument("name", help="1 to 64 letters, digits, dots, dashes and underscores")
     create.add_argument("--scope", required=True, choices=SCOPES, help="what it may do")
-    create.add_argument("--expires", type=_duration, help="how long it is valid (default: for ever)")
+    create.add_argument("--expires", type=_lifetime, help="how long it is valid (default: for ever)")
     create.set_defaults(run=_create)
     listing = commands.add_parser("list", help="list all keys, with when each was last used")
     listing.set_defaults(run=_list)
     rotate = commands.add_parser("rotate", help="replace a key and print the new one")
     rotate.add_argument("name")
     rotate.add_argument("--overlap", type=_duration, default="24h", help="how long the old one stays valid (24h)")
-    rotate.add_argument("--expires", type=_duration, help="how long the new one is valid (default: as the old one)")
+    rotate.add_argument("--expires", type=_lifetime, help="how long the new one is valid (default: as the old one)")
     rotate.set_defaults(run=_rotate)
     revoke = commands.add_parser("revoke", help="make a key invalid, at once")
     revoke.add_argument("name")
@@ -98,6 +98,14 @@ def _duration(text: str) -> int:
         return parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text[:50]!r} {error}") from None
+
+
+def _lifetime(text: str) -> int:
+    """Not 0: a key that is born expired lets nobody in, yet it ends calls without a key."""
+    seconds = _duration(text)
+    if seconds == 0:
+        raise argparse.ArgumentTypeError(f"{text[:50]!r} must be at least 1s")
+    return seconds
 
 
 @contextmanager

@@ -99,6 +99,8 @@ def test_revoke_says_when_no_key_is_left(run: Run) -> None:
         ("create ci", "the following arguments are required: --scope"),
         ("create ci --scope read --expires 90", "argument --expires: '90' must be a number with a unit: "),
         ("create ci --scope read --expires 99999d", "argument --expires: '99999d' must be at most ten years (3650d)"),
+        ("create ci --scope read --expires 0d", "argument --expires: '0d' must be at least 1s"),
+        ("rotate ci --expires 0s", "argument --expires: '0s' must be at least 1s"),
         ("create ci --scope root", "argument --scope: invalid choice: 'root' (choose from "),
         ("rotate ci --overlap -1h", "argument --overlap: expected one argument"),
         ("list more", "unrecognized arguments: more"),

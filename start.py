@@ -234,7 +234,7 @@ def _child_env(settings: Settings, redis_url: str) -> dict[str, str]:
         "VAR_DIR": str(settings.var_dir),
     }
     if settings.http_ca_bundle:
-        decided["HTTP_CA_BUNDLE"] = str(Path(settings.http_ca_bundle).expanduser().resolve())
+        decided["HTTP_CA_BUNDLE"] = settings.http_ca_bundle
     return {**os.environ, **decided}
 
 

@@ -11,12 +11,13 @@ import ipaddress
 import json
 import os
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from app import redis_tls, sentinel_url
 from app.domain.alerts.rule import ScheduleAlert
@@ -230,8 +231,36 @@ def _redis_url(text: str) -> str:
     if is_sentinel(text):
         parse_sentinel_url(text)  # its error is a ValueError
     else:
+        _check_redis_address(text)
         redis_tls.tls_of(text)  # the same
     return text
+
+
+def _check_redis_address(text: str) -> None:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - it is an error if it is no port
+    except ValueError:
+        raise ValueError("must have a host, and a port from 0 to 65535: redis://host:6379/0") from None
+    is_socket = parts.scheme == "unix"
+    databases = [value for name, value in parse_qsl(parts.query, keep_blank_values=True) if name == "db"]
+    if not is_socket and parts.path.strip("/"):
+        databases.append(parts.path.strip("/"))
+    if not all(database.isdecimal() for database in databases):
+        raise ValueError(f"must have a number as the database: {'?db=0' if is_socket else 'redis://host:6379/0'}")
+
+
+def _ca_bundle(text: str) -> str:
+    if not text:
+        return text
+    path = _path(text)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        raise ValueError(f"{path} is not a PEM file with certificates") from None
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+    return str(path)
 
 
 def _path(text: str) -> Path:
@@ -450,7 +479,9 @@ class Settings:
         "Tags by whose values `/metrics` counts finished tasks: with `team`, a task with the tag `team:payments` "
         "counts for `payments`.",
     )
-    http_ca_bundle: str = _setting("", str, "PEM file of additional certificate authorities that API tasks trust.")
+    http_ca_bundle: str = _setting(
+        "", _ca_bundle, "PEM file of additional certificate authorities that API tasks trust."
+    )
     callback_secrets: tuple[WebhookSecret, ...] = _setting(
         (),
         _webhook_secrets,

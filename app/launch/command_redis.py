@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from app.launch.command_output import say
 from app.launch.embedded_redis import EmbeddedServer
 from app.launch.redis_location import find_redis_url, shown_url
-from app.settings import Settings
+from app.settings import Settings, SettingsError
+from app.store.client import Client, connect_raw
 
 
 @contextmanager
@@ -30,3 +31,11 @@ def redis_for_command(settings: Settings) -> Iterator[str]:
     finally:
         if server is not None:
             server.stop()
+
+
+def connect_to(url: str) -> Client:
+    """`connect_raw` for a URL that an operator has set. Raises SettingsError if it is unusable."""
+    try:
+        return connect_raw(url)
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL can't be used: {error}") from error

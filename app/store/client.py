@@ -227,7 +227,12 @@ def connect_raw(url: str) -> Client:
 def _connect(url: str, max_connections: int, options: Mapping[str, Any]) -> Client:
     if is_sentinel(url):
         return _connect_by_sentinel(url, max_connections, options)
-    return Client(connection_pool=Pool.from_url(url, max_connections=max_connections, **options))
+    pool = Pool.from_url(url, max_connections=max_connections, **options)
+    try:
+        pool.make_connection()
+    except TypeError as error:  # the URL's query has an option that redis-py does not know
+        raise ValueError(f"an option in its query is not known: {str(error).rpartition(' ')[2]}") from None
+    return Client(connection_pool=pool)
 
 
 def _connect_by_sentinel(url: str, max_connections: int, options: Mapping[str, Any]) -> Client:

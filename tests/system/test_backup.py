@@ -575,6 +575,12 @@ def test_redis_that_is_away_is_named(words: list[str], run: Run, tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+def test_url_with_an_unknown_option_is_refused_in_words(run: Run, tmp_path: Path) -> None:
+    status, _, err = run("backup", tmp_path / "b", url="redis://localhost:1/0?dial_timeout=5s")
+    assert status == 2
+    assert "REDIS_URL can't be used: an option in its query is not known: 'dial_timeout'" in err
+
+
 def test_full_disk_is_not_told_as_a_redis_that_is_away(own_server: RedisServer, source: object) -> None:
     client = connect_raw(own_server.url)
     try:

@@ -31,6 +31,8 @@ pytestmark = needs_proc
 Start = Callable[..., Started]
 CHILDREN = ["redis", "api", "worker for code tasks", "worker for api tasks", "beat"]
 KEY = "k" * 32
+NO_PORT = "must have a host, and a port from 0 to 65535: redis://host:6379/0"
+NO_DATABASE = "must have a number as the database"
 
 
 @pytest.fixture
@@ -330,6 +332,14 @@ def test_a_stored_key_lets_other_machines_in_and_a_revoked_one_keeps_them_out(st
             "http://:secret@x",
             "REDIS_URL must begin with redis://, rediss://, unix://, sentinel://, sentinels://",
         ),
+        ("REDIS_URL", "redis://localhost:secret/0", f"REDIS_URL {NO_PORT}"),
+        ("REDIS_URL", "redis://localhost:65536", f"REDIS_URL {NO_PORT}"),
+        ("REDIS_URL", "rediss://[::1/0", f"REDIS_URL {NO_PORT}"),
+        ("REDIS_URL", "redis://localhost/zero", f"REDIS_URL {NO_DATABASE}: redis://host:6379/0"),
+        ("REDIS_URL", "redis://localhost?db=", f"REDIS_URL {NO_DATABASE}: redis://host:6379/0"),
+        ("REDIS_URL", "unix:///run/redis.sock?db=-1", f"REDIS_URL {NO_DATABASE}: ?db=0"),
+        ("HTTP_CA_BUNDLE", "/none.pem", "HTTP_CA_BUNDLE /none.pem can't be read: No such file or directory"),
+        ("HTTP_CA_BUNDLE", __file__, f"HTTP_CA_BUNDLE {__file__} is not a PEM file with certificates"),
         ("API_KEYS", "me:admin:short", "API_KEYS entry 1 (me): the key must have at least 32 characters"),
     ],
 )
@@ -338,6 +348,13 @@ def test_bad_setting_is_one_sentence(name: str, value: str, message: str) -> Non
     assert answer.returncode == 2
     assert answer.stderr == f"start.py: {message}\n"
     assert answer.stdout == ""
+
+
+def test_unknown_option_of_redis_is_one_sentence() -> None:
+    answer = run(REDIS_URL="redis://localhost:1/0?dial_timeout=5s")
+    assert answer.returncode == 1
+    assert "start.py: REDIS_URL can't be used: an option in its query is not known: 'dial_timeout'" in answer.stderr
+    assert "Traceback" not in answer.stderr + answer.stdout
 
 
 def test_unreachable_redis_is_said_and_waited_for(start: Start, tmp_path: Path) -> None:

@@ -27,10 +27,10 @@ from app.launch.backup.quiet import ServiceRuns, require_quiet
 from app.launch.backup.source import CannotCopy, standing_still
 from app.launch.command_name import command_name
 from app.launch.command_output import fail, print_result, say
-from app.launch.command_redis import redis_for_command
+from app.launch.command_redis import connect_to, redis_for_command
 from app.launch.embedded_redis import RedisServerError
 from app.settings import Settings, SettingsError, read_settings
-from app.store.client import Client, RefusedByRedis, connect_raw
+from app.store.client import Client, RefusedByRedis
 from app.store.keys import Keys
 from app.store.snapshot.reading import read_all
 from app.store.snapshot.writing import ForeignCommand, Target
@@ -206,7 +206,7 @@ def _target(settings: Settings) -> Iterator[Target]:
     """The data of a Redis that nobody uses."""
     with redis_for_command(settings) as url:
         require_quiet(url)
-        client = connect_raw(url)
+        client = connect_to(url)
         try:
             yield Target(client, Keys())
         finally:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.launch.backup.quiet import require_quiet
+from app.launch.command_redis import connect_to
 from app.launch.embedded_redis import EmbeddedServer, RedisServerError, server_programs
 from app.launch.processes import Child, Command, Say, program_command
 from app.launch.redis_location import Answer, find_redis_url, ping, shown_url
@@ -47,7 +48,7 @@ def standing_still(settings: Settings, folder: Path, say: Say, *, is_stopped: bo
         return
     url, why = found
     say(f"Redis: {shown_url(url)} ({why})")
-    client = connect_raw(url)
+    client = connect_to(url)
     try:
         if is_stopped:
             yield from _read_itself(client, url)

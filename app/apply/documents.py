@@ -6,6 +6,7 @@ or below the file that names it. `${NAME}` in a header's value is an environment
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -45,12 +46,15 @@ class Declared:
 
 
 def read_files(paths: Iterable[Path], environ: Mapping[str, str], now_ms: int) -> list[Declared]:
-    """All declarations in files and folders, in their order. Raises Invalid with every problem, OSError."""
+    """All declarations in files and folders, in their order. Raises Invalid with every problem."""
     found: dict[str, Declared] = {}
     problems: list[str] = []
     for path in _files(paths):
         try:
             documents = SUFFIXES[path.suffix](_content(path))
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror}")
+            continue
         except BadFile as error:
             problems.append(f"{path}: {error}")
             continue
@@ -70,13 +74,23 @@ def read_files(paths: Iterable[Path], environ: Mapping[str, str], now_ms: int) -
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     number = 0
     for path in paths:
-        inside = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES) if path.is_dir() else [path]
+        inside = sorted(_inside(path)) if path.is_dir() else [path]
         for each in inside:
             number += 1
             if number > MAX_FILES:
                 raise Invalid([f"there are more than {MAX_FILES:,} files"])
+            if not os.path.lexists(each):
+                raise Invalid([f"{each}: there is no such file or folder"])
             if each.suffix not in SUFFIXES:
                 raise Invalid([f"{each}: its name must end in {', '.join(SUFFIXES)}"])
+            yield each
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """The files in it and below, except hidden ones: those of git and CI, and the copies behind a ConfigMap's links."""
+    for each in folder.rglob("*"):
+        is_hidden = any(part.startswith(".") for part in each.relative_to(folder).parts)
+        if each.suffix in SUFFIXES and not is_hidden and not each.is_dir():
             yield each
 
 

@@ -425,6 +425,30 @@ def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     assert any(problem.startswith("a.yaml: a/b: key must be a text of 1 to 200") for problem in told)
 
 
+def test_file_that_cannot_be_read_is_one_of_the_problems(tmp_path: Path) -> None:
+    (tmp_path / "0.yaml").symlink_to(tmp_path / "none")
+    told = problems(tmp_path, "key: a\ncolour: red\n")
+    assert told[0] == "0.yaml: No such file or directory"
+    assert "a.yaml: a: colour is not a field" in told
+
+
+def test_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="none: there is no such file or folder"):
+        read_files([tmp_path / "none"], {}, NOW_MS)
+
+
+def test_hidden_files_are_left_out_and_links_are_followed(tmp_path: Path) -> None:
+    """In a volume of a Kubernetes ConfigMap, files are links into a hidden folder, which is a link, too."""
+    (tmp_path / "..2026_11_28").mkdir()
+    (tmp_path / "..2026_11_28" / "ping.yaml").write_text(PING)
+    (tmp_path / "..data").symlink_to("..2026_11_28")
+    (tmp_path / "ping.yaml").symlink_to("..data/ping.yaml")
+    (tmp_path / ".github").mkdir()
+    (tmp_path / ".github" / "ci.yml").write_text("on: push\n")
+    (tmp_path / "folder.yaml").mkdir()
+    assert [one.key for one in read_files([tmp_path], {}, NOW_MS)] == ["team-ping"]
+
+
 def test_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     assert problems(tmp_path, f"{PING}---\n{PING}") == ["a.yaml: team-ping: another document has this key"]
 
@@ -509,4 +533,4 @@ def test_large_file_is_refused(tmp_path: Path) -> None:
 
 def test_file_with_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="must end in"):
-        read_files([tmp_path / "a.toml"], {}, NOW_MS)
+        read_files([Path(__file__)], {}, NOW_MS)

@@ -50,7 +50,7 @@ TABLE = {
         """
         import asyncio
         async def work(n, log):
-            await asyncio.sleep(0.001 * (3 - n)); log.append(n)
+            await asyncio.sleep(0.05 * (3 - n)); log.append(n)
             return n * 2
         class Context:
             async def __aenter__(self): return 5

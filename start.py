@@ -354,7 +354,7 @@ class _Redis:
 
 
 def _say_what_is_wrong(url: str) -> None:
-    from app.domain.errors import Unavailable
+    from app.domain.errors import Unavailable, reason_of
     from app.store.store import Store
     from app.usecases.redis_checks import too_old, warnings
 
@@ -367,7 +367,7 @@ def _say_what_is_wrong(url: str) -> None:
         for sentence in warnings(info):
             warn(f"check Redis at {shown_url(url)}: {sentence}")
     except Unavailable as error:
-        warn(f"Redis at {shown_url(url)} can't be asked yet ({error}); starting all the same")
+        warn(f"Redis at {shown_url(url)} can't be asked yet ({reason_of(error)}); starting all the same")
     except ValueError as error:
         raise RedisServerError(f"REDIS_URL can't be used: {error}") from error
 

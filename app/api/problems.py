@@ -15,7 +15,17 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from app.api import request_ids
-from app.domain.errors import Conflict, Full, InvalidSpec, KeyReused, NotFound, OtherForm, Problem, Unavailable
+from app.domain.errors import (
+    Conflict,
+    Full,
+    InvalidSpec,
+    KeyReused,
+    NotFound,
+    OtherForm,
+    Problem,
+    Unavailable,
+    reason_of,
+)
 
 logger = logging.getLogger("celeriac.api")
 
@@ -149,7 +159,7 @@ def _conflict(error: Conflict) -> Response:
 
 def _unavailable(error: Unavailable) -> Response:
     level = logging.DEBUG if str(error) == "silent" else logging.WARNING  # one caller at a time finds out and warns
-    logger.log(level, "redis can't be reached", extra={"action": "redis_away", "reason": str(error)})
+    logger.log(level, "redis can't be reached", extra={"action": "redis_away", "reason": reason_of(error)})
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return problem(503, UNAVAILABLE.get(str(error), UNAVAILABLE[""]), headers=headers)
 

@@ -69,6 +69,10 @@ class KeyRefused(ServiceError):
     """An API key can't be created, rotated or revoked. The message says why."""
 
 
+#: Characters of what Redis or the network says.
+MAX_REASON = 200
+
+
 class Unavailable(ServiceError):
     """Redis is unreachable or refuses the command. The message is a short reason (see app/api/problems.py)."""
 
@@ -79,6 +83,17 @@ class Full(Unavailable):
 
 class OtherForm(Unavailable):
     """The data in Redis has a form that this version does not work on (app/domain/form.py). The message says why."""
+
+
+def reason_of(error: Unavailable) -> str:
+    """Why Redis is unavailable, in the words of Redis or of the network: for logs and commands, not for callers.
+
+    It may name the address of Redis.
+    """
+    if isinstance(error, Full | OtherForm):
+        return str(error)
+    words = str(error.__cause__ or "").partition(" : <")[0]  # redis-py adds the whole connection to a Sentinel
+    return f"{error}: {words[:MAX_REASON]}" if words and words not in str(error) else str(error)
 
 
 def outage(error: Unavailable) -> str:

@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, reason_of
 from app.launch.announcement import api_answers
 from app.launch.redis_location import require_redis_url
 from app.settings import Settings, SettingsError, read_settings
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except Unavailable as error:
-        sys.stderr.write(f"Redis can't be reached: {error}\n")
+        sys.stderr.write(f"Redis can't be reached: {reason_of(error)}\n")
         return 0 if options else 1
     sys.stdout.writelines(f"{role} is {'alive' if is_well else 'not alive'}\n" for role, is_well in alive.items())
     return 0 if all(alive.values()) else 1

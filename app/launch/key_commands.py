@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from app.clock import Clock, system_clock
 from app.domain.durations import parse_duration
-from app.domain.errors import KeyRefused, OtherForm, Unavailable
+from app.domain.errors import KeyRefused, OtherForm, Unavailable, reason_of
 from app.domain.times import to_rfc3339
 from app.launch.command_name import command_name
 from app.launch.command_output import fail, print_result, say
@@ -63,7 +63,9 @@ def main(words: Sequence[str], clock: Clock = system_clock) -> int:
     except OtherForm as error:
         return fail(str(error), EXIT_NEWER_DATA)
     except Unavailable as error:
-        return fail(f"Redis can't be reached ({error}): `keys list` tells whether anything was changed", EXIT_REFUSED)
+        return fail(
+            f"Redis can't be reached ({reason_of(error)}): `keys list` tells whether anything was changed", EXIT_REFUSED
+        )
     return 0
 
 

@@ -18,6 +18,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,
+    InvalidResponse,
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -52,6 +53,7 @@ SENTINEL_TIMEOUT_SECONDS = 0.3
 _UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, MasterDownError, ReadOnlyError, OutOfMemoryError)
 #: The error of a script that found another form of data (scripts.py).
 _OTHER_FORM = re.compile(r"(?:^|[ :-])FORM (\S+)")
+_NO_DATABASE = "DB index is out of range"
 #: Errors without a class in redis-py, and the form in which older servers report errors from within a script.
 _UNAVAILABLE_CODE = re.compile(r"(?:^|[ :-])(OOM|READONLY|MISCONF|NOREPLICAS|BUSY) ")
 
@@ -65,6 +67,8 @@ def as_unavailable(error: RedisError) -> Unavailable | None:
         return Unavailable(_tls_reason(error) or type(error).__name__)
     if code:
         return Unavailable(code[1])
+    if isinstance(error, InvalidResponse) or str(error) == _NO_DATABASE:
+        return Unavailable("not a Redis" if isinstance(error, InvalidResponse) else "no such database")
     form = _OTHER_FORM.search(str(error))
     return other_form(form[1]) if form else None
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, reason_of
 from app.store.liveness import LivenessStore
 
 logger = logging.getLogger("celeriac.redis")
@@ -52,7 +52,7 @@ def check_at_start(liveness: LivenessStore) -> None:
     try:
         info = liveness.info()
     except Unavailable as error:
-        logger.warning("redis can't be reached yet", extra={"action": "redis_away", "reason": str(error)})
+        logger.warning("redis can't be reached yet", extra={"action": "redis_away", "reason": reason_of(error)})
         return
     if (old := too_old(info)) is not None:
         raise SystemExit(f"celeriac can't start: {old}")

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from redis import exceptions
 
-from app.domain.errors import Full, Unavailable
+from app.domain.errors import Full, Unavailable, reason_of
 from app.store.client import REPLY_LOST, Client, as_unavailable, connect
 from tests.servers import RedisServer
 
@@ -26,6 +26,8 @@ from tests.servers import RedisServer
         (exceptions.ResponseError("MISCONF Errors writing to the AOF file"), Unavailable, "MISCONF"),
         (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), Unavailable, "NOREPLICAS"),
         (exceptions.ResponseError("BUSY Redis is busy running a script."), Unavailable, "BUSY"),
+        (exceptions.ResponseError("DB index is out of range"), Unavailable, "no such database"),
+        (exceptions.InvalidResponse('Protocol error, got "H" as reply type byte'), Unavailable, "not a Redis"),
         # the format of Redis 6.2 for errors within a script
         (
             exceptions.ResponseError("Error running script (call to f_1): @user_script:5: -OOM command not allowed"),
@@ -42,6 +44,15 @@ from tests.servers import RedisServer
 def test_redis_is_unavailable(error: exceptions.RedisError, kind: type[Unavailable], reason: str) -> None:
     found = as_unavailable(error)
     assert (type(found), str(found)) == (kind, reason)
+
+
+def test_reason_has_the_words_of_redis() -> None:
+    error = Unavailable("AuthenticationError")
+    error.__cause__ = exceptions.AuthenticationError("WRONGPASS invalid username-password pair")
+    assert reason_of(error) == "AuthenticationError: WRONGPASS invalid username-password pair"
+    error.__cause__ = exceptions.ConnectionError("No master found for 'a' : <redis.client.Redis(…)>")
+    assert reason_of(error) == "AuthenticationError: No master found for 'a'"
+    assert reason_of(Unavailable("silent")) == "silent"
 
 
 @pytest.mark.parametrize("text", ["wrong number of arguments", "WRONGTYPE Operation against a key", "unknown BUSY"])

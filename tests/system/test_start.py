@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from app.store.store import Store
 from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
+from tests.servers import HttpTarget
 from tests.system import ROOT, Started, free_port, needs_no_local_redis, needs_proc, run, wait_until
 
 pytestmark = needs_proc
@@ -348,6 +350,14 @@ def test_bad_setting_is_one_sentence(name: str, value: str, message: str) -> Non
     assert answer.returncode == 2
     assert answer.stderr == f"start.py: {message}\n"
     assert answer.stdout == ""
+
+
+def test_address_that_is_no_redis_is_said_in_a_sentence() -> None:
+    with HttpTarget(http.server.BaseHTTPRequestHandler).serving() as target:
+        answer = run("keys", "list", REDIS_URL=target.url.replace("http:", "redis:"))
+    assert answer.returncode == 1
+    assert "start.py: Redis can't be reached (not a Redis: " in answer.stderr
+    assert "Traceback" not in answer.stderr
 
 
 def test_unknown_option_of_redis_is_one_sentence() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from app.domain.errors import Full, Unavailable
+from app.domain.errors import Full, Unavailable, reason_of
 from app.domain.form import Form
 from app.domain.times import to_rfc3339
 from app.launch.backup import file as backup_file
@@ -102,7 +102,7 @@ def _status_of(act: Callable[[Settings], None]) -> int:
     except Full as error:
         return fail(str(error), EXIT_FAILED)
     except Unavailable as error:
-        return fail(f"Redis can't be reached ({error})", EXIT_FAILED)
+        return fail(f"Redis can't be reached ({reason_of(error)})", EXIT_FAILED)
     except RefusedByRedis as error:
         return fail(f"Redis refuses: {error}", EXIT_FAILED)
     except KeyboardInterrupt:

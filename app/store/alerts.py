@@ -162,6 +162,12 @@ class AlertStore:
             if status is not None
         }
 
+    def firing_outcome(self, schedule_id: str, at_ms: int) -> str:
+        """What became of a firing, one of OUTCOMES in app/store/firings.py; "" if its record is gone."""
+        key = f"{self._keys.schedule(schedule_id)}:firings"
+        found: Any = self._client.zrange(key, at_ms, at_ms, byscore=True, offset=0, num=1)
+        return str(found[0]).split(":")[1] if found else ""
+
     def flows(self, names: Iterable[str]) -> dict[str, Flow]:
         """The flow of notices to each of these channels."""
         wanted = list(names)

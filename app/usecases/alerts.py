@@ -116,10 +116,15 @@ class _Round:
         for event in (*events, Look(self.now_ms, schedule.updated_ms, schedule.is_active)):
             state, owed = step(rule, state, event)
             for one in owed:
-                self._outbox.tell(rule.channels, _notice(one, schedule, tasks.get(one.task_id)))
+                self._outbox.tell(rule.channels, _notice(one, schedule, self._why(one, schedule, tasks)))
         self._plan.schedules[schedule_id] = state
         looks_ms = next_look_ms(rule, state, schedule.updated_ms) if schedule.is_active else None
         self._plan.due[f"s:{schedule_id}"] = looks_ms
+
+    def _why(self, owed: Owed, schedule: WatchedSchedule, tasks: Mapping[str, TaskBrief]) -> str:
+        if owed.type is NoticeType.MISSED:
+            return self.store.firing_outcome(schedule.id, owed.since_ms)
+        return _reason(tasks.get(owed.task_id)) if owed.type is NoticeType.FAILED else ""
 
     def _rule_of(self, schedule: WatchedSchedule) -> ScheduleAlert | None:
         return self.default if schedule.alert is None else ScheduleAlert.model_validate(schedule.alert)
@@ -130,12 +135,12 @@ class _Round:
         self._outbox.tell(channels.split(","), notice)
 
 
-def _notice(owed: Owed, schedule: WatchedSchedule, task: TaskBrief | None) -> Notice:
+def _notice(owed: Owed, schedule: WatchedSchedule, reason: str) -> Notice:
     return Notice(
         type=owed.type,
         subject=schedule.name,
         at_ms=owed.at_ms,
-        reason=_reason(task) if owed.type is NoticeType.FAILED else "",
+        reason=reason,
         task_id=owed.task_id,
         scheduled_task_id=schedule.id,
         schedule=schedule.name,

@@ -219,7 +219,8 @@ def test_firings_that_did_not_happen_are_told(api: Api, alerts: Alerts) -> None:
     api.schedule(alert=OPS, overlap="skip")
     alerts.fire()
     alerts.fire()
-    assert [(told["type"], told["count"]) for told in alerts.told()] == [("missed", 1)]
+    (told,) = alerts.told()
+    assert (told["type"], told["count"], told["reason"]) == ("missed", 1, "skipped_overlap")
     alerts.fire()
     assert alerts.types() == ["missed"]
 
@@ -229,6 +230,7 @@ def test_firings_that_nobody_took_are_told_by_the_beat_that_comes_back(api: Api,
     alerts.fire(10 * MINUTE_MS)
     (told,) = alerts.told()
     assert (told["type"], told["count"], told["since_ms"]) == ("missed", 9, NOON_MS + MINUTE_MS)
+    assert told["reason"] == "missed"
 
 
 def test_a_task_that_has_not_finished_is_late(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:

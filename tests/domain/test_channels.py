@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.channels import CHANNEL_KINDS, Notice, NoticeType, compose, judge
+from app.domain.channels.notice import _MISSED
 from app.domain.channels.parse import changed_channel, parse_channel, read_channels, shown
 from app.domain.channels.sending import Answer, HttpMessage, MailMessage, Sending
 from app.domain.channels.spec import ChannelFields
 from app.domain.errors import InvalidSpec
+from app.store.firings import OUTCOMES
 
 NOW_MS = 1_795_422_600_000
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -117,6 +119,15 @@ def test_every_type_of_notice_has_words_in_both_languages_and_a_word_that_all_sh
             text = whole_text("dingtalk", Notice(type_, "it", NOW_MS), language=language)
             assert "it" in text
             assert word in text  # docs/alerts.md names it as a keyword for DingTalk
+
+
+@pytest.mark.parametrize("outcome", sorted({*OUTCOMES} - {"created"}))
+def test_a_missed_firing_is_told_with_its_cause_in_words_and_to_programs_as_its_outcome(outcome: str) -> None:
+    notice = Notice(NoticeType.MISSED, "nightly", NOW_MS, reason=outcome)
+    texts = {language: whole_text("dingtalk", notice, language=language) for language in ("en", "zh")}
+    assert texts["en"].split("\n\n")[1] in [words["en"] for words in _MISSED.values()]
+    assert texts["zh"].split("\n\n")[1] in [words["zh"] for words in _MISSED.values()]
+    assert body("webhook", notice)["data"]["reason"] == outcome
 
 
 # --- signatures, by lines of the test's own ---------------------------------------------------------

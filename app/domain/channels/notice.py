@@ -31,8 +31,8 @@ class NoticeType(StrEnum):
 class Notice:
     """A notice before it is put into the words of a channel. Empty values are unknown or do not apply.
 
-    subject: the name of the task or scheduled task, or a key of _TROUBLES. reason: why, such as the error. count: how
-    many times in a row. since_ms: since when.
+    subject: the name of the task or scheduled task, or a key of _TROUBLES. reason: why, such as the error, or a key of
+    _MISSED. count: how many times in a row. since_ms: since when.
     """
 
     type: NoticeType
@@ -91,6 +91,14 @@ _TROUBLES: Mapping[str, Mapping[Language, str]] = {
     "queue": {"en": "the oldest task of the queue {} has waited too long", "zh": "队列 {} 中最早的任务等待过久"},
     "away": {"en": "neither a beat nor a worker was running", "zh": "此前没有 beat 和 worker 运行"},
 }
+#: Why a firing did not happen, by its outcome.
+_MISSED: Mapping[str, Mapping[Language, str]] = {
+    "skipped_overlap": {"en": "The previous task was not finished.", "zh": "上一个任务尚未结束。"},
+    "missed": {
+        "en": "No beat was running at that time, or the service was full.",
+        "zh": "当时 beat 未运行，或服务已满。",
+    },
+}
 _LABELS: Mapping[str, Mapping[Language, str]] = {
     "count": {"en": "Count", "zh": "次数"},
     "schedule": {"en": "Schedule", "zh": "计划"},
@@ -107,6 +115,8 @@ def message_of(notice: Notice, language: Language, public_url: str) -> Message:
     subject, detail = notice.subject, notice.reason
     if notice.type in (NoticeType.TROUBLE, NoticeType.WELL) and subject in _TROUBLES:
         subject, detail = _TROUBLES[subject][language].format(detail), ""
+    if notice.type is NoticeType.MISSED and detail in _MISSED:
+        detail = _MISSED[detail][language]
     return Message(
         headline=_HEADLINES[notice.type][language].format(subject),
         facts=tuple((labels[name], value) for name, value in _facts(notice)),

@@ -175,7 +175,7 @@ def _channel_names(text: str) -> tuple[str, ...]:
     for name in names:
         if not is_channel_name(name):
             raise ValueError(f"must be a list of names of channels; {name[:64]} is none")
-    return names
+    return tuple(dict.fromkeys(names))  # each is told once, however often it is named
 
 
 def _tag_names(text: str) -> tuple[str, ...]:

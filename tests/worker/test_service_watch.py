@@ -204,6 +204,10 @@ def test_a_real_beat_calls_the_url(store: Store, start: Start, start_worker: Sta
         wait_until(lambda: target.received, 30, "a call")
 
 
+def test_a_channel_that_is_named_twice_is_told_once() -> None:
+    assert read_settings({"ALERT_CHANNELS": "ops,oncall,ops"}).alert_channels == ("ops", "oncall")
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("HEARTBEAT_URL", "ftp://x"), ("ALERT_CHANNELS", "a b"), ("QUEUE_LATE_AFTER", "0")]
 )

@@ -31,7 +31,8 @@ from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 from app.store.keys import PRIORITIES, PRIORITY_SEPARATOR
 
-#: Scripts that run, end, stop or keep alive accepted tasks, or tell of them. They may write even if the memory is full.
+#: Scripts that run, end, stop or keep alive accepted tasks, tell of them, or make room. They may write even if the
+#: memory is full.
 DESPITE_FULL = frozenset(
     {
         "alive",
@@ -46,6 +47,7 @@ DESPITE_FULL = frozenset(
         "send",
         "stop",
     }
+    | {"delete", "schedule_delete", "trim", "trim_oldest"}
     | {"bulk_abort", "bulk_schedules", "bulk_tasks", "fold", "add_requests"}
     | {"delivery_claim", "delivery_report", "delivery_take_back", "delivery_trim"}
     | {"alert_commit", "alert_default", "channel_turn", "channel_shut"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 from app.settings import Settings
 from app.store.store import Store
 from app.usecases.admission import MEMORY_LOOK_MS
+from app.usecases.retention import Retention
 from tests.api.calls import CALL, CODE, EVERY_MINUTE, Api, PlayedWorker, created
 from tests.api.conftest import MakeWeb
 from tests.conftest import VirtualClock
@@ -180,3 +182,36 @@ def test_what_the_memory_does_not_permit_changes_nothing(api: Api, memory: redis
     path = f"/api/scheduled-tasks/{schedule['id']}"
     assert_full(api.post(f"{path}/pause"))
     assert api.get(path).get_json() == schedule
+
+
+#: A program so long that it is kept once for all tasks that have it: whatever removes one of them counts it down.
+LONG_PROGRAM = CODE["function_code"] + "\n#" + "-" * 2_000
+
+
+def test_deleting_makes_room_although_the_memory_is_full(
+    api: Api, worker: PlayedWorker, clock: VirtualClock, memory: redis.Redis
+) -> None:
+    waiting, ended = (api.create(function_code=LONG_PROGRAM)["id"] for _ in range(2))
+    schedule = api.schedule(function_code=LONG_PROGRAM)["id"]
+    worker.succeed(ended)
+    memory.config_set("maxmemory", "1")
+    for path in (f"/api/tasks/{waiting}", f"/api/tasks/{ended}", f"/api/scheduled-tasks/{schedule}"):
+        assert api.delete(path).status_code == 204
+        assert api.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("limits", [{"result_ttl": 60.0}, {"max_finished_tasks": 0}])
+def test_retention_makes_room_although_the_memory_is_full(
+    api: Api,
+    store: Store,
+    worker: PlayedWorker,
+    clock: VirtualClock,
+    memory: redis.Redis,
+    limits: dict[str, Any],
+) -> None:
+    ended = [api.create(function_code=LONG_PROGRAM)["id"] for _ in range(2)]
+    for each in ended:
+        worker.succeed(each)
+    memory.config_set("maxmemory", "1")
+    assert Retention(store.retention, replace(Settings(), **limits)).trim(clock.advance(60_001)) == 2
+    assert [api.get(f"/api/tasks/{each}").status_code for each in ended] == [404, 404]

@@ -47,7 +47,7 @@ def nothing_is_created_and_nothing_logged(store: Store, caplog: pytest.LogCaptur
         ({**CODE, "function_code": "import os\ndef main(): return os"}, ["function_code"]),
         ({**CODE, "function_name": "missing"}, ["function_name"]),
         ({**CODE, "function_code": "def main(a):\n    return a"}, ["args"]),
-        ({**CODE, "function_code": "async def main(*, a):\n    return a", "kwargs": {"b": 1}}, ["args"]),
+        ({**CODE, "function_code": "async def main(*, a):\n    return a", "kwargs": {"b": 1}}, ["kwargs"]),
         ({**CODE, "function_code": "def main(): pass\n" + "lambda: 1\n" * 4_000}, ["function_code"]),
         ({**CODE, "function_code": "x" * 262_145}, ["function_code"]),
         ({**CODE, "args": ["x" * 262_145]}, ["args"]),

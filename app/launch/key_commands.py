@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from app.clock import Clock, system_clock
 from app.domain.durations import parse_duration
-from app.domain.errors import KeyRefused, OtherForm, Unavailable, reason_of
+from app.domain.errors import Full, KeyRefused, OtherForm, Unavailable, reason_of
 from app.domain.times import to_rfc3339
 from app.launch.command_name import command_name
 from app.launch.command_output import fail, print_result, say
@@ -58,7 +58,7 @@ def main(words: Sequence[str], clock: Clock = system_clock) -> int:
             run(ApiKeyService(store.api_keys, store.audit, settings.api_keys, clock), options, clock())
     except (_UsageError, SettingsError) as error:
         return fail(str(error), EXIT_BAD_USE)
-    except (KeyRefused, RedisServerError) as error:
+    except (KeyRefused, RedisServerError, Full) as error:
         return fail(str(error), EXIT_REFUSED)
     except OtherForm as error:
         return fail(str(error), EXIT_NEWER_DATA)

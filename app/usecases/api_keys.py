@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.clock import Clock
-from app.domain.errors import KeyRefused
+from app.domain.errors import KeyRefused, Unavailable
 from app.settings import SCOPES, ApiKey
 from app.store.api_keys import MAX_STORED_KEYS, ApiKeyStore
 from app.store.audit import AuditLine, AuditStore
 from app.usecases.access import LOCAL, digest_of
+
+logger = logging.getLogger("celeriac.audit")
 
 #: With it, scanners of repositories and logs recognise a key.
 SECRET_PREFIX = "celeriac_"  # noqa: S105 - no secret
@@ -120,7 +123,12 @@ class ApiKeyService:
             raise KeyRefused(f"the key {name} comes from API_KEYS: change it there")
 
     def _record(self, command: str, name: str) -> None:
-        self._audit.append(AuditLine(self._clock(), COMMAND_LINE, "CLI", command, name, 0, ""))
+        """Add a line to the audit. The change has been made by then, so a line that can't be added is only logged."""
+        try:
+            self._audit.append(AuditLine(self._clock(), COMMAND_LINE, "CLI", command, name, 0, ""))
+        except Unavailable as error:
+            told = {"who": COMMAND_LINE, "method": "CLI", "route": command, "target_id": name}
+            logger.warning("audit line lost", extra={"action": "audit_lost", "reason": str(error), **told})
 
 
 def _new_secret() -> str:

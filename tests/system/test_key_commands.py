@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 
 from app.launch import key_commands
 from tests.conftest import VirtualClock
@@ -163,3 +164,17 @@ def test_it_starts_the_embedded_redis_if_none_runs_and_stops_it(tmp_path: Path) 
     assert KEY.fullmatch(created.stdout)
     assert not (tmp_path / "var" / "redis.sock").exists()
     assert run("list").stdout.splitlines()[1].startswith("ci ")
+
+
+def test_a_key_is_revoked_although_the_memory_is_full(
+    run: Run, own_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("create ci --scope write")
+    with redis.Redis.from_url(own_server.url) as raw:
+        raw.config_set("maxmemory", "1")
+    status, _, err = run("revoke ci")
+    assert (status, err.splitlines()[1]) == (0, "revoked the key ci")
+    assert [getattr(record, "action", None) for record in caplog.records] == ["audit_lost"]
+    status, out, err = run("create other --scope read")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[1] == "start.py: Redis is out of memory; nothing was changed"

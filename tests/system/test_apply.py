@@ -297,6 +297,7 @@ def test_hidden_value_of_an_export_is_not_sent_back(run: Run, folder: Path, tmp_
     status, _, err = run("import_", tmp_path / "export.yaml")
     assert status == 1
     assert "headers.X is hidden" in err
+    assert err.count("headers.X") == 1, "told once"
 
 
 def test_key_goes_nowhere_but_to_the_service(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ arrive does occupy one, so put a proxy in front where strangers may call.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
@@ -40,10 +41,17 @@ def check_port(settings: Settings) -> None:
         except OSError as error:
             if time.monotonic() >= deadline:
                 raise PortNotFree(
-                    f"the API can't use port {settings.port} on {settings.host} ({error.strerror}): "
-                    "stop the process that uses it, or choose another port with --port"
+                    f"the API can't use port {settings.port} on {settings.host} ({error.strerror}): {_advice(error)}"
                 ) from error
         time.sleep(0.1)
+
+
+def _advice(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "set HOST to an address of this machine"
+    if error.errno == errno.EACCES:
+        return "choose a port above 1023 with --port, or permit this user to use it"
+    return "stop the process that uses it, or choose another port with --port"
 
 
 def _address(settings: Settings) -> tuple[socket.AddressFamily, str]:

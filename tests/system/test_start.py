@@ -352,6 +352,13 @@ def test_bad_setting_is_one_sentence(name: str, value: str, message: str) -> Non
     assert answer.stdout == ""
 
 
+@pytest.mark.parametrize("host", ["host.invalid", "192.0.2.1"])
+def test_host_that_is_not_this_machine_is_not_told_as_a_port_in_use(host: str, tmp_path: Path) -> None:
+    answer = run("--host", host, "--port", str(free_port()), VAR_DIR=str(tmp_path), API_KEYS=f"me:admin:{KEY}")
+    assert answer.returncode == 1
+    assert answer.stderr.endswith("): set HOST to an address of this machine\n")
+
+
 def test_address_that_is_no_redis_is_said_in_a_sentence() -> None:
     with HttpTarget(http.server.BaseHTTPRequestHandler).serving() as target:
         answer = run("keys", "list", REDIS_URL=target.url.replace("http:", "redis:"))

@@ -91,7 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in COMMANDS:
         module, function = COMMANDS[words[0]]
-        return int(getattr(importlib.import_module(module), function)(words[1:]))
+        try:
+            return int(getattr(importlib.import_module(module), function)(words[1:]))
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
     options = _parser().parse_args(words)
     try:
         settings = read_settings(host=options.host, port=options.port)

@@ -116,7 +116,7 @@ def _run(act: Callable[[], int]) -> int:
     except (ServiceError, _Refused) as error:
         return fail(str(error), EXIT_FAILED)
     except OSError as error:
-        return fail(f"{error.filename}: {error.strerror}", EXIT_FAILED)
+        return fail(f"{error.filename or 'the output'}: {error.strerror}", EXIT_FAILED)
     return EXIT_FAILED
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +22,7 @@ from app.apply.client import ServiceClient, ServiceError
 from app.apply.documents import Invalid, read_files
 from app.apply.reading import BadFile, read_json, read_yaml, write_yaml
 from tests.servers import HttpTarget, RedisServer, throw_away_redis, wait_until
-from tests.system import Started
+from tests.system import ROOT, Started
 
 NOW_MS = 1_795_422_600_000
 KEY = "k" * 32
@@ -385,6 +389,27 @@ def test_service_that_is_not_there_is_named(run: Run) -> None:
     status, _, err = run("export", "--url", "http://127.0.0.1:1")
     assert status == 1
     assert err.startswith("start.py: http://127.0.0.1:1 can't be reached: ")
+
+
+def test_command_that_is_interrupted_ends_without_a_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        words = [sys.executable, str(ROOT / "start.py"), "export", "--url", url]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1)
+                process.send_signal(signal.SIGINT)
+                assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 130
+
+
+def test_output_that_nobody_takes_is_named(run: Run, folder: Path) -> None:
+    words = [sys.executable, str(ROOT / "start.py"), "apply", "--diff", str(folder)]
+    with Path("/dev/full").open("w") as full:
+        answer = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (answer.returncode, answer.stderr) == (1, "start.py: the output: No space left on device\n")
 
 
 # --- there and back ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -137,6 +138,8 @@ def test_creating_ends_before_the_memory_does(api: Api, clock: VirtualClock, mem
     assert_full(api.put("/api/scheduled-tasks/by-key/mine", EVERY_MINUTE))
     assert_full(api.post(f"/api/scheduled-tasks/{schedule['id']}/run"))
     assert total(api) == 3
+    part = api.get("/health").get_json()["redis"]
+    assert re.fullmatch(r"Redis uses 9[5-9] % of its maxmemory, so new tasks are refused", part["detail"])
     for task_id in ids:
         assert api.delete(f"/api/tasks/{task_id}").status_code == 204
     memory.config_set("maxmemory", "0")

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from app.launch.command_name import command_name
 
 
 def print_result(text: str) -> None:
-    """Write a result and a line's end to stdout."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    """Write a result and a line's end to stdout. Raises OSError if nobody takes it."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+        raise
+
+
+def _drop_output() -> None:
+    """Let what is left of the output go nowhere: else Python tries to write it again at its end, and says so."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def say(sentence: str) -> None:

@@ -142,23 +142,24 @@ def _members(members: tuple[BaseException, ...], told: set[int], depth: int) -> 
 def _own_frames(traceback: TracebackType | None) -> list[tuple[int, str]]:
     """(line, function) of the frames of the program's own source, the outermost first, the last of them."""
     found: list[tuple[int, str]] = []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if code.co_filename == names.FILENAME:
-            found.append((traceback.tb_lineno, code.co_name))
-            del found[:-MAX_FRAMES]
-        traceback = traceback.tb_next
+    for line, code in _own_places(traceback):
+        found.append((line, code.co_name))
+        del found[:-MAX_FRAMES]
     return found
 
 
 def own_codes(traceback: TracebackType | None) -> list[CodeType]:
     """The code of each frame of the program's own source."""
-    found: list[CodeType] = []
+    return [code for _, code in _own_places(traceback)]
+
+
+def _own_places(traceback: TracebackType | None) -> Iterator[tuple[int, CodeType]]:
+    """(line, code) of each frame of the program's own source, the outermost first."""
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == names.FILENAME:
-            found.append(traceback.tb_frame.f_code)
+        code = traceback.tb_frame.f_code
+        if code.co_filename == names.FILENAME:
+            yield traceback.tb_lineno, code
         traceback = traceback.tb_next
-    return found
 
 
 def _line(number: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from flask import Blueprint, Response, request
 
 from app.api import responses
@@ -17,7 +15,6 @@ from app.domain.times import to_rfc3339
 from app.store.audit import AuditLine
 
 blueprint = Blueprint("audit", __name__, url_prefix="/api/audit")
-logger = logging.getLogger("celeriac.audit")
 
 #: POST calls that change nothing.
 _HARMLESS = frozenset({"/api/cron/preview"})
@@ -57,8 +54,7 @@ def record(response: Response) -> Response:
         try:
             context().audit.send(line)
         except Unavailable as error:
-            told = {"who": line.who, "method": line.method, "route": line.route, "target_id": line.target_id}
-            logger.warning("audit line lost", extra={"action": "audit_lost", "reason": str(error), **told})
+            line.log_lost(error)
     return response
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.errors import Unavailable
 from app.store.client import Client
 from app.store.keys import Keys
 from app.store.oneway import OneWay
+
+logger = logging.getLogger("celeriac.audit")
 
 #: At least so many of the newest lines are kept. Redis trims whole nodes of 100 lines, which costs next to nothing.
 KEPT_LINES = 10_000
@@ -27,6 +31,11 @@ class AuditLine:
     target_id: str
     status: int
     address: str
+
+    def log_lost(self, error: Unavailable) -> None:
+        """Let the log have the line, since Redis could not take it."""
+        told = {"who": self.who, "method": self.method, "route": self.route, "target_id": self.target_id}
+        logger.warning("audit line lost", extra={"action": "audit_lost", "reason": str(error), **told})
 
 
 class AuditStore:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 from collections.abc import Mapping
@@ -14,8 +13,6 @@ from app.settings import SCOPES, ApiKey
 from app.store.api_keys import MAX_STORED_KEYS, ApiKeyStore
 from app.store.audit import AuditLine, AuditStore
 from app.usecases.access import LOCAL, digest_of
-
-logger = logging.getLogger("celeriac.audit")
 
 #: With it, scanners of repositories and logs recognise a key.
 SECRET_PREFIX = "celeriac_"  # noqa: S105 - no secret
@@ -124,11 +121,11 @@ class ApiKeyService:
 
     def _record(self, command: str, name: str) -> None:
         """Add a line to the audit. The change has been made by then, so a line that can't be added is only logged."""
+        line = AuditLine(self._clock(), COMMAND_LINE, "CLI", command, name, 0, "")
         try:
-            self._audit.append(AuditLine(self._clock(), COMMAND_LINE, "CLI", command, name, 0, ""))
+            self._audit.append(line)
         except Unavailable as error:
-            told = {"who": COMMAND_LINE, "method": "CLI", "route": command, "target_id": name}
-            logger.warning("audit line lost", extra={"action": "audit_lost", "reason": str(error), **told})
+            line.log_lost(error)
 
 
 def _new_secret() -> str:

@@ -135,11 +135,16 @@ def _backup(settings: Settings, options: argparse.Namespace) -> None:
     print_result(f"wrote {target}: {counts.words}; {size / 1e6:,.1f} MB in {seconds:.1f} s")
 
 
+def _require_file(path: Path, advice: str) -> None:
+    """Raise _Refused for anything but a file, OSError if there is nothing."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise _Refused(f"{path} is a folder, a pipe or a device: {advice}")
+
+
 def _target_file(path: Path) -> Path:
     """The file at `path`, behind all links. Raises _Refused for anything that a file must not replace."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise _Refused(f"{path} is a folder, a pipe or a device: name a file, whose place the backup takes")
+        _require_file(path, "name a file, whose place the backup takes")
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise _Refused(f"{path} can't be made: there is no folder {path.parent}") from None
@@ -186,8 +191,7 @@ def _check(settings: Settings, options: argparse.Namespace) -> None:
 
 def _restore(settings: Settings, options: argparse.Namespace) -> None:
     began = time.monotonic()
-    if not stat.S_ISREG(options.file.stat().st_mode):  # it is read twice: the first time to check it
-        raise _Refused(f"{options.file} is a folder, a pipe or a device: restore reads a file, and checks it first")
+    _require_file(options.file, "restore reads a file, and checks it first")  # so it is read twice
     head, counts = backup_file.check(options.file)
     say(f"{options.file} is whole: {counts.words}, of {head.created_at}")
     if head.form is not None and Form.parse(head.form).is_newer:

@@ -18,6 +18,9 @@ from typing import Self
 import pytest
 import redis
 
+from tests import warm
+from tests.warm import WarmProcess
+
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_START_SECONDS = 30
 
@@ -171,11 +174,16 @@ class LoggedProcess:
     def __init__(self, command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:
         """Start the command with this process's environment plus `env`."""
         self._log = log
+        self.process = self._start(command, log, cwd, {**os.environ, **env})
+
+    def _start(
+        self, command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | WarmProcess:
         with log.open("wb") as output:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 cwd=cwd,
-                env={**os.environ, **env},
+                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -217,7 +225,10 @@ class LoggedProcess:
 
 
 class CeleryProcess(LoggedProcess):
-    """`celery -A celery_app WORDS` as a user would start it, on the Redis at `redis_url`, logging to a file."""
+    """`celery -A celery_app WORDS` as a user would start it, on the Redis at `redis_url`, logging to a file.
+
+    Where that is possible, it does not import its packages anew (tests/warm.py).
+    """
 
     def __init__(
         self,
@@ -226,10 +237,20 @@ class CeleryProcess(LoggedProcess):
         *words: str,
         app: str = "celery_app",
         within: Sequence[str] = (),
+        is_warm: bool = True,
         **settings: str,
     ) -> None:
         """within: a script, and its options, that replaces itself by Python with the words behind it."""
         folder.mkdir(parents=True, exist_ok=True)
         env = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, **settings}
         command = [sys.executable, *within, "-m", "celery", "-A", app, *words]
+        self._is_warm = is_warm and not within and warm.is_possible()
         super().__init__(command, folder / "output.log", folder, env)
+
+    def _start(
+        self, command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | WarmProcess:
+        if not self._is_warm:
+            return super()._start(command, log, cwd, env)
+        log.write_bytes(b"")
+        return WarmProcess(command[2:], log, cwd, env)

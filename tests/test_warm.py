@@ -1,0 +1,91 @@
+"""What runs in a fork of a warm process is on its own, as a new process would be."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import warm
+from tests.servers import ROOT, CeleryProcess, wait_until
+from tests.warm import WarmProcess
+
+pytestmark = pytest.mark.skipif(not warm.is_possible(), reason="not on Linux, or beside coverage")
+
+TELL = """
+import json, os, random, signal, sys
+print(json.dumps({
+    "argv": sys.argv[1:], "name": __name__, "cwd": os.getcwd(), "path": sys.path[:3], "own": os.environ.get("OWN"),
+    "session": os.getsid(0) == os.getpid(), "files": len(os.listdir("/proc/self/fd")), "random": random.random(),
+    "stdin": os.readlink("/proc/self/fd/0"), "sigint": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
+    "ours": sorted(name for name in sys.modules if name.partition(".")[0] in ("app", "tasks", "celery_app", "tests")),
+}))
+sys.exit(7)
+"""
+SLEEP = "import time\nprint('asleep', flush=True)\ntime.sleep(60)\n"
+
+
+def run(folder: Path, source: str, *words: str, **settings: str) -> WarmProcess:
+    """Run a module of this source, with its output in `folder`/log."""
+    (folder / "told.py").write_text(source)
+    (folder / "log").write_bytes(b"")
+    env = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", **settings}
+    return WarmProcess(["told", *words], folder / "log", folder, env)
+
+
+def test_it_has_all_that_a_new_process_has(tmp_path: Path) -> None:
+    assert run(tmp_path, TELL, "one", "--two", OWN="yes").wait(30) == 7
+    told = json.loads((tmp_path / "log").read_text())
+    assert told["argv"] == ["one", "--two"]
+    assert told["name"] == "__main__"
+    assert (told["cwd"], told["path"]) == (str(tmp_path), [str(tmp_path), str(tmp_path), str(ROOT)])
+    assert (told["own"], told["session"], told["sigint"]) == ("yes", True, True)
+    assert told["stdin"] == os.devnull
+    assert told["files"] == 4  # three, and the one that lists them
+
+
+def test_none_of_our_modules_that_read_the_environment_is_there_before(tmp_path: Path) -> None:
+    run(tmp_path, TELL).wait(30)
+    ours = json.loads((tmp_path / "log").read_text())["ours"]
+    assert [name for name in ours if name != "app" and not name.startswith("app.domain")] == []
+
+
+def test_two_do_not_draw_the_same_random_numbers(tmp_path: Path) -> None:
+    drawn = []
+    for _ in range(2):
+        run(tmp_path, TELL).wait(30)
+        drawn.append(json.loads((tmp_path / "log").read_text())["random"])
+    assert drawn[0] != drawn[1]
+
+
+def test_an_exception_is_told_and_is_status_1(tmp_path: Path) -> None:
+    assert run(tmp_path, "raise ValueError('no')").wait(30) == 1
+    assert "ValueError: no" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_that_ends_it_is_its_status(tmp_path: Path, number: signal.Signals) -> None:
+    process = run(tmp_path, SLEEP)
+    wait_until(lambda: "asleep" in (tmp_path / "log").read_text(), 30, "its first line")
+    assert process.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.01)
+    process.send_signal(number)
+    assert process.wait(30) == -number
+    assert process.poll() == process.returncode == -number
+    process.send_signal(number)  # to nobody
+
+
+@pytest.mark.parametrize("is_warm", [True, False])
+@pytest.mark.parametrize(("role", "line"), [("worker", "worker ready"), ("beat", "beat: Starting")])
+def test_workers_and_beats_run_either_way(tmp_path: Path, redis_url: str, role: str, line: str, is_warm: bool) -> None:
+    process = CeleryProcess(tmp_path, redis_url, role, "--loglevel=info", is_warm=is_warm)
+    assert isinstance(process.process, WarmProcess) == is_warm
+    process.wait_for(line)
+    process.signal(signal.SIGTERM)
+    assert process.process.wait(30) == 0, process.output
+    wait_until(process.left_nothing, 10, "the end of its group")

@@ -1,0 +1,138 @@
+"""Processes that run a Python module in a fork of one that has imported its packages before.
+
+A suite starts some 300 workers and beats, and each needs most of a second of processor time to import the same
+packages. Here a process of pytest imports them once, in tests/fork_server.py, and each worker is a fork of that. It
+runs the same as by `python -m celery`: our own code is imported in the fork, which has an environment, a folder, a
+session and descriptors of its own. The tests of whole systems start theirs in the usual way.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+ANSWER_SECONDS = 60.0
+POLL_SECONDS = 0.005
+
+
+def is_possible() -> bool:
+    """Whether modules can be run so: on Linux; and coverage measures a process from its start."""
+    return sys.platform == "linux" and not any(name.startswith("COVERAGE_PROCESS_") for name in os.environ)
+
+
+class WarmProcess:
+    """A module that runs in a fork; what tests use of `subprocess.Popen`."""
+
+    def __init__(self, words: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:
+        """Run a module, the first of `words`, in a session of its own, with its output in the file `log`."""
+        self.args = list(words)
+        self.returncode: int | None = None
+        self._server = _server()
+        self.pid = self._server.start(self.args, log, cwd, env)
+
+    def poll(self) -> int | None:
+        """The exit status (negative: the signal that ended it), or None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._server.status_of(self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status. Raises TimeoutExpired after so many seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+            time.sleep(POLL_SECONDS)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+class _ForkServer:
+    """This process's end of tests/fork_server.py. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last_id = 0
+        self._heard = b""
+        self._started: dict[int, int] = {}  # id of the request -> pid
+        self._ended: dict[int, int] = {}  # pid -> status
+        self._connection, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(Path(__file__).with_name("fork_server.py")), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for pytest, whose end it follows
+            )
+
+    def close(self) -> None:
+        """End it; what it has started lives on."""
+        self._connection.close()
+        self._process.wait(ANSWER_SECONDS)
+
+    def start(self, words: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> int:
+        """Run a module; the pid."""
+        with self._lock:
+            self._last_id += 1
+            request = {"id": self._last_id, "words": words, "log": str(log), "cwd": str(cwd), "env": dict(env)}
+            self._connection.sendall(json.dumps(request).encode() + b"\n")
+            self._listen(lambda: self._last_id in self._started)
+            pid = self._started.pop(self._last_id)
+            self._ended.pop(pid, None)  # of an older process with this pid, whose status nobody has asked for
+            return pid
+
+    def status_of(self, pid: int) -> int | None:
+        """The exit status, once: then it is forgotten. None while the process runs."""
+        with self._lock:
+            self._listen(lambda: True)
+            return self._ended.pop(pid, None)
+
+    def _listen(self, is_enough: Callable[[], bool]) -> None:
+        """Take in what has been said, and wait for more until it is enough."""
+        while True:
+            wait_seconds = 0.0 if is_enough() else ANSWER_SECONDS
+            if not select.select([self._connection], [], [], wait_seconds)[0]:
+                if wait_seconds:
+                    raise TimeoutError(f"no answer of tests/fork_server.py within {ANSWER_SECONDS:g} s")
+                return
+            data = self._connection.recv(1 << 16)
+            if not data:
+                raise RuntimeError(f"tests/fork_server.py has ended: {self._process.wait(ANSWER_SECONDS)}")
+            *lines, self._heard = (self._heard + data).split(b"\n")
+            for line in lines:
+                said = json.loads(line)
+                if "id" in said:
+                    self._started[said["id"]] = said["pid"]
+                else:
+                    self._ended[said["pid"]] = said["status"]
+
+
+@functools.cache
+def _server() -> _ForkServer:
+    """The fork server of this process, from its first use to the end."""
+    server = _ForkServer()
+    atexit.register(server.close)
+    return server

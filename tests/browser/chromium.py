@@ -29,6 +29,8 @@ FLAGS = (
     "--no-default-browser-check",
     "--remote-debugging-pipe",
 )
+#: How it answers while one page takes the place of another.
+BETWEEN_PAGES = ("Inspected target navigated or closed", "Cannot find default execution context")
 
 
 class PageError(AssertionError):
@@ -67,7 +69,7 @@ class Chromium:
     def _open_page(self) -> str:
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log"):
             self.send(f"{domain}.enable")
         return str(target)
 
@@ -136,6 +138,16 @@ class Chromium:
             self.send("Target.closeTarget", targetId=target)
             self._session = before
 
+    @contextlib.contextmanager
+    def counting_bytes(self) -> Iterator[None]:
+        """Add up in `received_bytes` what the page receives from now on; always would be dear."""
+        self.received_bytes = 0
+        self.send("Network.enable")
+        try:
+            yield
+        finally:
+            self.send("Network.disable")
+
     # --- what a person does -----------------------------------------------------------------------
 
     def open(self, url: str) -> None:
@@ -163,11 +175,20 @@ class Chromium:
     def wait_for(self, condition: str, seconds: float = 30) -> None:
         """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + seconds
-        while not self.evaluate(f"Boolean({condition})"):
+        while not self._is_true(condition):
             if time.monotonic() > deadline:
                 text = self.evaluate("document.body.innerText")
                 raise PageError(f"not within {seconds:g} s: {condition}\n{self.complaints}\n{text}")
             time.sleep(POLL_SECONDS)
+
+    def _is_true(self, condition: str) -> bool:
+        """Whether it is; not while one page takes the place of another."""
+        try:
+            return bool(self.evaluate(f"Boolean({condition})"))
+        except PageError as error:
+            if any(words in str(error) for words in BETWEEN_PAGES):
+                return False
+            raise
 
     def wait_for_text(self, text: str, selector: str = "body") -> None:
         """Wait until an element shows the text."""

@@ -135,16 +135,36 @@ def _arguments(names: tuple[str, ...]) -> str:
     return f"local {', '.join(name.removesuffix(_REST) for name in names)} = {', '.join(places)}"
 
 
-class _Named:
-    """A script and the names of its arguments, in order."""
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A script as Redis gets it, and the names of its arguments, in order."""
 
-    def __init__(self, client: Client, path: Path, library: Sequence[_Statement]) -> None:
+    text: str
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, path: Path, library: Sequence[_Statement]) -> _Source:
         source = path.read_text()
         names = names_in(_ARGV, source)
         first_write = _FIRST_WRITE if path.stem in DESPITE_FULL else ""
         form_check = "" if path.stem.startswith(FOR_ANY_FORM) else _FORM_CHECK
         own = "\n".join((form_check, first_write, _arguments(names), _with_short_names(source)))
-        self.script: Script = client.register_script(_needed_by(own, library) + own)
+        return cls(_needed_by(own, library) + own, names)
+
+
+@cache
+def _sources(folder: Path, prefix: str) -> Mapping[str, _Source]:
+    """The scripts in a folder by their names; each is put together once in a process."""
+    library = _library(prefix)
+    return {path.stem: _Source.of(path, library) for path in folder.glob("*.lua") if path.stem != "_lib"}
+
+
+class _Named:
+    """A script of one client."""
+
+    def __init__(self, client: Client, source: _Source) -> None:
+        names = source.names
+        self.script: Script = client.register_script(source.text)
         self._rest = names[-1].removesuffix(_REST) if names and names[-1].endswith(_REST) else None
         self._names = names[:-1] if self._rest else names
         self._head = packed("EVALSHA", self.script.sha, 0)
@@ -168,10 +188,7 @@ class Scripts:
 
     def __init__(self, client: Client, prefix: str) -> None:
         self._client = client
-        library = _library(prefix)
-        self._scripts = {
-            path.stem: _Named(client, path, library) for path in _FOLDER.glob("*.lua") if path.stem != "_lib"
-        }
+        self._scripts = {name: _Named(client, source) for name, source in _sources(_FOLDER, prefix).items()}
 
     def __call__(self, script: str, /, **values: Any) -> Any:
         """Run a script. Its header documents its arguments and return value."""

@@ -160,6 +160,7 @@ def test_backup_holds_one_moment(run: Run, source: redis.Redis, own_server: Redi
     worker = threading.Thread(target=work)
     worker.start()
     try:
+        wait_until(lambda: int(source.get("celeriac:seq")) > 0, 15, "the first change")
         assert run("backup", tmp_path / "b", url=own_server.url)[0] == 0
     finally:
         done.set()

@@ -43,7 +43,7 @@ class Pool(ConnectionPool):
         """A connection that is open, for this thread until it releases it. Its arguments have no meaning."""
         self._checkpid()
         try:
-            connection, idle_since = self._idle.pop()
+            connection, idle_since = self._wait() if self._waiting else self._idle.pop()
         except IndexError:
             connection, idle_since = self._wait()
         try:
@@ -82,19 +82,24 @@ class Pool(ConnectionPool):
         return self.connection_class(**self.connection_kwargs)
 
     def _wait(self) -> tuple[Connection, float]:
-        """The next connection that becomes free, or a new one."""
+        """The next connection that becomes free, or a new one. Whoever waits longest gets the first."""
         deadline = time.monotonic() + WAIT_SECONDS
         with self._freed:
+            is_its_turn = not self._waiting
             self._waiting += 1  # before the look at `_idle`, so that a later release notifies
             try:
                 while True:
-                    with suppress(IndexError):
-                        return self._idle.pop()
+                    if is_its_turn:
+                        with suppress(IndexError):
+                            return self._idle.pop()
                     if self._made < self.max_connections:
                         self._made += 1
                         return self.make_connection(), 0.0
-                    if not self._freed.wait(deadline - time.monotonic()):
+                    seconds = deadline - time.monotonic()
+                    if seconds <= 0:
                         raise ConnectionError("No connection available.")
+                    self._freed.wait(seconds)
+                    is_its_turn = True  # notified; or the time is over, and this is the last look
             finally:
                 self._waiting -= 1
 

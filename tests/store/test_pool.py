@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 import redis
+from redis.connection import Connection
 
 from app.domain.errors import Unavailable
 from app.store import pool
@@ -41,7 +42,10 @@ def test_calls_one_after_the_other_share_a_connection(client: Client, raw_redis:
     assert connections(raw_redis) == before
 
 
-def test_many_threads_get_their_own_replies_over_few_connections(client: Client, raw_redis: redis.Redis) -> None:
+def test_many_threads_get_their_own_replies_over_few_connections(
+    client: Client, raw_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 30.0)  # the machine may be busy
     before = len(connections(raw_redis)) - 1
     begin = threading.Barrier(THREADS)
 
@@ -65,6 +69,27 @@ def test_a_caller_waits_for_a_connection_and_gets_the_first_that_is_free(
         raw_redis.rpush("list", "x")
         assert first.result(10) == ("list", "x")
         assert second.result(10) is True
+
+
+def test_who_waits_is_served_before_who_comes_later(admin_url: str) -> None:
+    """Else a thread that calls again and again could keep others waiting until they give up."""
+    order: list[str] = []
+    with closing(connect(admin_url, max_connections=1)) as client, ThreadPoolExecutor(1) as threads:
+        connections = client.connection_pool
+        assert isinstance(connections, pool.Pool)
+
+        def take(name: str) -> Connection:
+            connection = connections.get_connection()
+            order.append(name)
+            return connection
+
+        first = take("this thread")
+        waiting = threads.submit(lambda: connections.release(take("the waiting thread")))
+        wait_until(lambda: connections._waiting, 10, "a thread that waits")
+        connections.release(first)
+        connections.release(take("this thread"))
+        waiting.result(10)
+    assert order == ["this thread", "the waiting thread", "this thread"]
 
 
 def test_without_a_free_connection_a_call_gives_up_soon(admin_url: str, raw_redis: redis.Redis) -> None:

@@ -41,8 +41,9 @@ TOGETHER = (
     "tests/api/test_error_shape.py",
     "tests/tracing/test_tracing.py",
     "tests/test_architecture.py",
+    "tests/box/test_layers.py::TestOneLayerOff",
 )
-"""Files, or folders of files, whose tests share what takes long, such as a running system.
+"""Files, folders of files, or classes, whose tests share what takes long, such as a running system.
 
 None of these tests can be `alone`.
 """
@@ -106,8 +107,7 @@ class Scheduler(LoadScopeScheduling):
     """Sends the tests of an entry of TOGETHER at once, and single tests of the others, in the order of collection."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return next((start for start in TOGETHER if path.startswith(start)), nodeid)
+        return next((start for start in TOGETHER if nodeid.startswith(start)), nodeid)
 
     def _reschedule(self, node: Any) -> None:
         """Send more tests, two at least: a process begins one when it knows the next, or that there is none."""

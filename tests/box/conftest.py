@@ -38,3 +38,9 @@ def run(box: Sandbox) -> Runner:
 def run_bare(bare_box: Sandbox) -> Runner:
     """Runs programs with the language layer off."""
     return Runner(bare_box)
+
+
+@pytest.fixture(scope="session")
+def most_alike(pytestconfig: pytest.Config) -> int:
+    """How many objects that seem alike a walk looks at: one, or four in a long run (`--minutes 2` or more)."""
+    return 1 if pytestconfig.getoption("--minutes") == 1 else 4

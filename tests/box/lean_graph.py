@@ -1,6 +1,6 @@
 """Walks the graph of objects that a program of a lean child can reach, as object_graph.py does for the full one.
 
-A script: `python -I lean_graph.py`.
+A script: `python -I lean_graph.py ALIKE`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
     real_stdout, sys.stdout = sys.stdout, io.StringIO()
     namespace = run._namespace(guarded=True)
     exec(code, namespace)
-    graph = walker.Graph(namespace, guards, names)
+    graph = walker.Graph(namespace, guards, names, int(sys.argv[1]))
     walker.add_roots(graph, facades, None)
     graph.walk(None)
     sys.stdout = real_stdout

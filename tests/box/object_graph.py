@@ -1,7 +1,7 @@
 """Walks the graph of objects from everything that a program can name, and tells what must not be in it.
 
-A script, run in an interpreter of its own because it calls whatever it finds: `python -I object_graph.py [MUTATION.py]`. A
-mutation is a file that runs before the library is made ready; it may define `after()`, which runs once it is, `ONLY`, the
+A script, run in an interpreter of its own because it calls whatever it finds: `python -I object_graph.py ALIKE
+[MUTATION.py]`. So many objects that seem alike are looked at; more of the same tell little new. A mutation is a file that runs before the library is made ready; it may define `after()`, which runs once it is, `ONLY`, the
 one module to start from, and `WANTED`, what ends the walk when it is found.
 It prints one JSON object: how much was seen, and the forbidden objects with the paths that lead to them.
 
@@ -26,8 +26,6 @@ from collections.abc import Iterator
 from typing import Any
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-#: So many objects of one kind are looked at; more of the same tell nothing new.
-OBJECTS_ALIKE = 4
 ITEMS = 40
 CALL_SECONDS = 0.1
 CPU_SECONDS = 240
@@ -137,7 +135,8 @@ def scopes(found):
 class Graph:
     """What has been found, with the path that first led there."""
 
-    def __init__(self, namespace: dict[str, Any], guards: Any, names: Any) -> None:
+    def __init__(self, namespace: dict[str, Any], guards: Any, names: Any, most_alike: int) -> None:
+        self.most_alike = most_alike
         self.namespace, self.guards, self.names = namespace, guards, names
         self.paths: dict[int, str] = {}
         self.kept: list[Any] = []  # so that no id is used again
@@ -198,21 +197,21 @@ class Graph:
 
     # --- walking --------------------------------------------------------------------------------
 
-    def find(self, value: Any, path: str) -> None:
-        if id(value) in self.paths:
-            return
-        why = self.why_forbidden(value)
-        if why is not None:
-            self.forbidden.setdefault(why, path)
-            return
+    def find(self, value: Any, path: str, step: str = "") -> None:
+        """What the last `step` of a path has led to. Most is known, so the way there is the fast one."""
         kind = type(value)
-        if kind in PLAIN:
+        if kind in PLAIN or id(value) in self.paths:
             return
+        if not issubclass(kind, BaseException):
+            why = self.why_forbidden(value)
+            if why is not None:
+                self.forbidden.setdefault(why, path + step)
+                return
         alike = alike_to(value)
-        if self.count_alike[alike] >= OBJECTS_ALIKE:
+        if self.count_alike.get(alike, 0) >= self.most_alike:
             return
         self.count_alike[alike] += 1
-        self.paths[id(value)] = path
+        self.paths[id(value)] = path + step
         self.kept.append(value)
         self.waiting.append(value)
 
@@ -222,8 +221,8 @@ class Graph:
             value = self.waiting.popleft()
             path = self.paths[id(value)]
             if path.count("(") < 3:
-                for name, found in self._edges(value):
-                    self.find(found, path + name)
+                for step, found in self._edges(value):
+                    self.find(found, path, step)
                 self._heard(path)
 
     def _heard(self, path: str) -> None:
@@ -232,11 +231,10 @@ class Graph:
             self.find(seen.pop(), f"{path} ~> seen")
 
     def _edges(self, value: Any) -> Iterator[tuple[str, Any]]:
-        yield from self._attributes(value)
-        yield from self._items(value)
+        edges = [self._attributes(value), self._items(value)]
         if not path_is_own(value, self):
-            yield from self._operators(value)
-            yield from self._calls(value)
+            edges += [self._operators(value), self._calls(value)]
+        return itertools.chain.from_iterable(edges)
 
     def _attributes(self, value: Any) -> Iterator[tuple[str, Any]]:
         found = {
@@ -432,7 +430,7 @@ def main(arguments: list[str]) -> None:
     zygote = load(os.path.join(ROOT, "sandbox", "inside", "zygote.py"))
     zygote.prepare_imports()
     remember_damageable_classes()
-    mutation = load(arguments[0]) if arguments else None
+    mutation = load(arguments[1]) if arguments[1:] else None
     from sandbox.inside import facades, guards, library, names, policy, run  # type: ignore[attr-defined]
 
     library.admit()
@@ -451,7 +449,7 @@ def main(arguments: list[str]) -> None:
         code, problems = policy.compile_program(TYPE_PARAMETERS, guarded=True)
         assert not problems, problems
         exec(code, namespace)
-    graph = Graph(namespace, guards, names)
+    graph = Graph(namespace, guards, names, int(arguments[0]))
     add_roots(graph, facades, getattr(mutation, "ONLY", None))
     graph.walk(getattr(mutation, "WANTED", None))
     sys.stdout = real_stdout

@@ -346,11 +346,10 @@ def test_the_list_of_attributes_that_lead_to_frames_is_not_shorter_than_theirs()
     assert set(names.INSPECT_ATTRIBUTES) >= INSPECT_ATTRIBUTES
 
 
-def test_no_path_leads_out_of_a_lean_child() -> None:
+def test_no_path_leads_out_of_a_lean_child(most_alike: int) -> None:
     script = Path(__file__).with_name("lean_graph.py")
-    done = subprocess.run(
-        [sys.executable, "-I", "-W", "ignore", str(script)], capture_output=True, text=True, timeout=280
-    )
+    command = [sys.executable, "-I", "-W", "ignore", str(script), str(most_alike)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
     walked = json.loads(done.stdout)
     assert walked["forbidden"] == {}

@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-#: The seed of short runs. Other seeds are for runs by hand: what a new one finds must not fail somebody else's change.
-SHORT_SEED = 12
+#: The seed of short runs: its first half minute has 17 kinds of blows, those of most others 8 to 13. Other seeds
+#: are for runs by hand: what a new one finds must not fail somebody else's change.
+SHORT_SEED = 1452
 
 
 def asked(config: pytest.Config, short_seconds: float) -> tuple[float, int]:

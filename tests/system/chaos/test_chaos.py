@@ -1,4 +1,4 @@
-"""The run. By hand: `--minutes N`, and `--seed S` for the plan of an earlier one. CI runs a minute of one seed."""
+"""The run. By hand: `--minutes N`, and `--seed S` for the plan of an earlier one. CI runs half a minute of one seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.system.chaos.findings import told
 from tests.system.chaos.plan import make_plan
 from tests.system.chaos.run import Run
 
-SHORT_SECONDS = 60.0
+SHORT_SECONDS = 30.0
 
 
 @needs_proc

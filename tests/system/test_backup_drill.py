@@ -126,7 +126,8 @@ def drill(target: CountingTarget, tmp_path_factory: pytest.TempPathFactory) -> D
     started = Started(var, CALLBACK_SECRETS=CALLBACK_SECRET)
     try:
         started.wait_for("Try it:", seconds=120)
-        wait_until(lambda: _are_finished(started, drill.unfinished), 120, "the end of what had not finished")
+        for task_id in drill.unfinished:
+            wait_until(lambda task_id=task_id: _has_finished(started, task_id), 120, "the end of what had not finished")
         pending = "/api/deliveries?status=pending&limit=1"
         wait_until(lambda: started.get(pending)["items"] == [], 120, "the last callback")
         drill.after = _export(started)
@@ -195,9 +196,10 @@ def _export(started: Started) -> dict[str, Any]:
     return {task["id"]: task for task in tasks}
 
 
-def _are_finished(started: Started, task_ids: set[str]) -> bool:
-    tasks = _export(started)
-    return all(tasks[task_id]["status"] in FINISHED for task_id in task_ids if task_id in tasks)
+def _has_finished(started: Started, task_id: str) -> bool:
+    """Asked once, it waits for that."""
+    status, task = started.call("GET", f"/api/tasks/{task_id}?wait=10")
+    return status == 200 and task["status"] in FINISHED
 
 
 # --- what must hold ----------------------------------------------------------------------------------

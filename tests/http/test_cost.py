@@ -27,9 +27,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-MAX_CPU_SECONDS_PER_MB = 0.05
+MAX_CPU_SECONDS_PER_MB = 0.1
 BASE_CPU_SECONDS = 0.005
-"""Of a call that carries nothing, generously."""
+"""Of a call that carries nothing, generously. Both are twice what the dearest answer needs where memory is slow."""
 
 REFERENCE_CPU_SECONDS = 0.005
 """Of `reference` on the machine where the limit was set. A slower machine gets more, a faster one no less."""

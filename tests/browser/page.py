@@ -31,6 +31,17 @@ def open_page(browser: Chromium, system: Started, path: str) -> None:
     browser.wait_for("document.querySelector('#view:not([aria-busy]) > *')")
 
 
+def go_to(browser: Chromium, fragment: str) -> None:
+    """Go to another page of the console that is open, as by a link, and wait until it shows what it has read."""
+    browser.evaluate(
+        "new Promise(gone => {"
+        "  addEventListener('hashchange', () => setTimeout(gone), {once: true});"  # after the console's own listener
+        f"  location.hash = {json.dumps(fragment)};"
+        "})"
+    )
+    browser.wait_for("document.querySelector('#view:not([aria-busy]) > *')")
+
+
 def open_task(browser: Chromium, system: Started, task: dict[str, Any]) -> None:
     """Open the page of a task by its short link."""
     browser.open(url_of(system, f"/#/tasks/{task['id']}"))

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import FAILING, PROGRAM, many, open_page, texts, url_of
+from tests.browser.page import FAILING, PROGRAM, go_to, many, open_page, texts, url_of
 from tests.system import Started
 
 STATIC = Path(__file__).resolve().parent.parent.parent / "app" / "console" / "static"
-PAGES = ("#/", "#/tasks", "#/failures", "#/scheduled", "#/work", "#/bulks", "#/notices", "#/channels", "#/new")
+PAGES = ("#/tasks", "#/failures", "#/scheduled", "#/work", "#/bulks", "#/notices", "#/channels", "#/new", "#/")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,6 +75,7 @@ def test_the_form_has_every_field_of_tasks_and_schedules(browser: Chromium, syst
     assert wanted - shown == set()
 
 
+FITS = "document.documentElement.scrollWidth <= innerWidth"
 CONTRAST = """(() => {
     const luminance = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(part => part / 255)
         .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
@@ -119,8 +120,9 @@ def test_no_text_of_the_page_is_left_in_english(browser: Chromium, system: Start
     }
     own -= set(map(str, chinese.values()))
     browser.speak("zh-CN")
+    open_page(browser, system, "/")
     for page in PAGES:
-        open_page(browser, system, f"/{page}")
+        go_to(browser, page)
         lines = {line.strip() for line in browser.evaluate("document.body.innerText").splitlines()}
         assert lines & own == set(), page
 
@@ -131,10 +133,11 @@ def test_axe_finds_nothing(browser: Chromium, system: Started, scheme: str) -> N
     failed = system.get("/api/tasks?status=failed&limit=1")["items"][0]["id"]
     schedule = system.get("/api/scheduled-tasks?limit=1")["items"][0]["id"]
     browser.look(1440, 1000, scheme)
+    open_page(browser, system, "/")
+    browser.wait_for("!document.querySelector('#health-words:empty')")
+    browser.evaluate(axe)
     for page in (*PAGES, f"#/tasks?open={failed}", f"#/schedule/{schedule}"):
-        open_page(browser, system, f"/{page}")
-        browser.wait_for("!document.querySelector('#health-words:empty')")
-        browser.evaluate(axe)
+        go_to(browser, page)
         found = browser.evaluate(
             "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations.map(each =>"
             " [each.id, each.nodes.slice(0, 3).map(node => node.html.slice(0, 160) + ' ' + node.failureSummary)]))"
@@ -149,20 +152,25 @@ def test_nothing_is_wider_than_the_window(browser: Chromium, system: Started, wi
     failed = system.get("/api/tasks?status=failed&limit=1")["items"][0]["id"]
     schedule = system.get("/api/scheduled-tasks?limit=1")["items"][0]["id"]
     browser.look(width, 800, scheme)
-    for path in (*(f"/{page}" for page in PAGES), f"/#/tasks?open={failed}", f"/#/schedule/{schedule}", "/docs"):
-        if path == "/docs":
-            browser.open(url_of(system, path))
-            browser.wait_for("document.querySelector('.opblock')")
-        else:
-            open_page(browser, system, path)
-            browser.wait_for("document.querySelector('#health').classList.length !== 1")
-        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    open_page(browser, system, "/")
+    browser.wait_for("document.querySelector('#health').classList.length !== 1")
+    for page in (*PAGES, f"#/tasks?open={failed}", f"#/schedule/{schedule}"):
+        go_to(browser, page)
+        assert browser.evaluate(FITS), page
         outside = (
             "[...document.querySelectorAll('#counts a, .bar a, .bar button, .bar summary')].filter(each =>"
             " !each.closest('#pages') && each.offsetParent && each.scrollWidth > each.clientWidth + 1"
             " && getComputedStyle(each).overflow === 'visible').map(each => each.innerText)"
         )
-        assert browser.evaluate(outside) == [], path
+        assert browser.evaluate(outside) == [], page
+
+
+def test_the_docs_are_not_wider_than_the_window(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/docs"))
+    browser.wait_for("document.querySelector('.opblock')")
+    for width in (1440, 1024, 768, 375, 320):
+        browser.look(width, 800)
+        assert browser.evaluate(FITS), width
 
 
 def test_the_first_failure_is_on_the_first_screen_of_a_phone(browser: Chromium, system: Started) -> None:
@@ -201,8 +209,9 @@ def test_the_colours_can_be_chosen(browser: Chromium, system: Started) -> None:
 
 
 def test_it_can_be_used_by_keyboard_and_every_control_has_a_name(browser: Chromium, system: Started) -> None:
+    open_page(browser, system, "/")
     for page in PAGES:
-        open_page(browser, system, f"/{page}")
+        go_to(browser, page)
         nameless = (
             "[...document.querySelectorAll('input, select, textarea, button, a')].filter(each =>"
             " !(each.labels?.length || each.getAttribute('aria-label') || each.textContent.trim()"

@@ -1,8 +1,9 @@
 """Walks the graph of objects from everything that a program can name, and tells what must not be in it.
 
 A script, run in an interpreter of its own because it calls whatever it finds: `python -I object_graph.py ALIKE
-[MUTATION.py]`. So many objects that seem alike are looked at; more of the same tell little new. A mutation is a file that runs before the library is made ready; it may define `after()`, which runs once it is, `ONLY`, the
-one module to start from, and `WANTED`, what ends the walk when it is found.
+[MUTATION.py]`. ALIKE is how many objects that seem alike it looks at; more of the same tell little new. A mutation is a
+file that runs before the library is made ready; it may define `after()`, which runs once it is, `ONLY`, the one module to
+start from, and `WANTED`, what ends the walk when it is found.
 It prints one JSON object: how much was seen, and the forbidden objects with the paths that lead to them.
 
 Edges are what programs have: attributes that the guards permit, items, operators, calls with a few arguments, and what is

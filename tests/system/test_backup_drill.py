@@ -126,8 +126,11 @@ def drill(target: CountingTarget, tmp_path_factory: pytest.TempPathFactory) -> D
     started = Started(var, CALLBACK_SECRETS=CALLBACK_SECRET)
     try:
         started.wait_for("Try it:", seconds=120)
-        for task_id in drill.unfinished:
-            wait_until(lambda task_id=task_id: _has_finished(started, task_id), 120, "the end of what had not finished")
+        wait_until(
+            lambda: all(_has_finished(started, task_id) for task_id in drill.unfinished),
+            120,
+            "the end of what had not finished",
+        )
         pending = "/api/deliveries?status=pending&limit=1"
         wait_until(lambda: started.get(pending)["items"] == [], 120, "the last callback")
         drill.after = _export(started)

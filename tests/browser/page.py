@@ -11,6 +11,8 @@ from tests.system import Started, wait_until
 PROGRAM = {"function_code": "def main():\n    print('hello')\n    return {'seven': 7}", "function_name": "main"}
 ENDLESS = {"function_code": "def main():\n    while True:\n        pass", "function_name": "main", "timeout": 60}
 FAILING = {"function_code": "def main(row=1):\n    raise ValueError(f'no row {row}')", "function_name": "main"}
+#: The console shows what it has read for its address.
+SHOWN = "document.querySelector('#view:not([aria-busy]) > *')"
 ROWS = "document.querySelectorAll('.list tbody tr').length"
 
 
@@ -28,7 +30,7 @@ def texts(browser: Chromium, selector: str) -> list[str]:
 def open_page(browser: Chromium, system: Started, path: str) -> None:
     """Open a page of the console and wait until it shows what it has read."""
     browser.open(url_of(system, path))
-    browser.wait_for("document.querySelector('#view:not([aria-busy]) > *')")
+    browser.wait_for(SHOWN)
 
 
 def go_to(browser: Chromium, fragment: str) -> None:
@@ -39,7 +41,7 @@ def go_to(browser: Chromium, fragment: str) -> None:
         f"  location.hash = {json.dumps(fragment)};"
         "})"
     )
-    browser.wait_for("document.querySelector('#view:not([aria-busy]) > *')")
+    browser.wait_for(SHOWN)
 
 
 def open_task(browser: Chromium, system: Started, task: dict[str, Any]) -> None:

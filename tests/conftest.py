@@ -23,10 +23,15 @@ NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Command-line options of tests/system/chaos."""
+    """How long the long tests take, and what the chaos repeats."""
     chaos = parser.getgroup("chaos", "tests/system/chaos: processes are killed at random")
-    chaos.addoption("--minutes", type=float, default=1.0, help="duration of the load and the faults (default: 1)")
+    chaos.addoption("--minutes", type=float, default=1.0, help="duration of a long run (default: 1, a short run)")
     chaos.addoption("--seed", type=int, default=None, help="seed of the plan to repeat, as printed by a failed run")
+
+
+def is_long_run(config: pytest.Config) -> bool:
+    """Whether `--minutes` asks for more, or less, than the short run of CI."""
+    return bool(config.getoption("--minutes") != 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox import Sandbox
 from tests.box.programs import Runner
+from tests.conftest import is_long_run
+
+#: Walks all that a program can reach, by a script of this folder; what the script has printed.
+Walk = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +50,15 @@ def run_bare(bare_box: Sandbox) -> Runner:
 
 
 @pytest.fixture(scope="session")
-def most_alike(pytestconfig: pytest.Config) -> int:
-    """How many objects that seem alike a walk looks at: one, or four in a long run (`--minutes 2` or more)."""
-    return 1 if pytestconfig.getoption("--minutes") == 1 else 4
+def walk(pytestconfig: pytest.Config) -> Walk:
+    """Runs object_graph.py, or a script like it: on one of the objects that seem alike, in a long run on four."""
+    most_alike = 4 if is_long_run(pytestconfig) else 1
+
+    def walk(script: str, *arguments: str, seconds: float = 900) -> Any:
+        path = Path(__file__).with_name(script)
+        command = [sys.executable, "-I", "-W", "ignore", str(path), str(most_alike), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+        return json.loads(done.stdout)
+
+    return walk

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from RestrictedPython.transformer import INSPECT_ATTRIBUTES
 from sandbox import Failure, Limits, Program, Sandbox, Verdict, protocol
 from sandbox.codes import Kept, key_of
 from sandbox.inside import modules, names
+from tests.box.conftest import Walk
 from tests.box.programs import Runner, plain
 from tests.servers import family_pids, kill_each, wait_until
 
@@ -346,12 +345,8 @@ def test_the_list_of_attributes_that_lead_to_frames_is_not_shorter_than_theirs()
     assert set(names.INSPECT_ATTRIBUTES) >= INSPECT_ATTRIBUTES
 
 
-def test_no_path_leads_out_of_a_lean_child(most_alike: int) -> None:
-    script = Path(__file__).with_name("lean_graph.py")
-    command = [sys.executable, "-I", "-W", "ignore", str(script), str(most_alike)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
-    walked = json.loads(done.stdout)
+def test_no_path_leads_out_of_a_lean_child(walk: Walk) -> None:
+    walked = walk("lean_graph.py", seconds=280)
     assert walked["forbidden"] == {}
     assert walked["objects"] > 10_000  # it has not stopped at the door
     assert walked["calls"] > 500_000

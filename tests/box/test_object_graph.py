@@ -6,28 +6,15 @@ the walk to find that.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-WALKER = Path(__file__).with_name("object_graph.py")
-SECONDS = 900
+from tests.box.conftest import Walk
 
 
-def _walk(*arguments: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-I", "-W", "ignore", str(WALKER), *arguments], capture_output=True, text=True, timeout=SECONDS
-    )
-    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
-    return json.loads(done.stdout)
-
-
-def test_no_path_leads_out(most_alike: int) -> None:
-    walked = _walk(str(most_alike))
+def test_no_path_leads_out(walk: Walk) -> None:
+    walked = walk("object_graph.py")
     assert walked["forbidden"] == {}
     assert walked["objects"] > 20_000  # it has not stopped at the door
     assert walked["calls"] > 1_000_000
@@ -112,8 +99,8 @@ MUTATIONS = {
 
 @pytest.mark.parametrize(("module", "change", "expected"), MUTATIONS.values(), ids=list(MUTATIONS))
 def test_the_walk_finds_what_would_lead_out(
-    module: str, change: str, expected: str, most_alike: int, tmp_path: Path
+    walk: Walk, module: str, change: str, expected: str, tmp_path: Path
 ) -> None:
     mutation = tmp_path / "mutation.py"
     mutation.write_text(_FACADE.format(module=module, wanted=expected, change=change))
-    assert expected in _walk(str(most_alike), str(mutation))["forbidden"]
+    assert expected in walk("object_graph.py", str(mutation))["forbidden"]

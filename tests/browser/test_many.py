@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.chromium import Chromium
 from tests.browser.page import PROGRAM, ROWS, texts, url_of
+from tests.conftest import is_long_run
 from tests.system import Started
 
 BATCH = 1_000
@@ -17,7 +18,7 @@ CALLS = "performance.getEntriesByType('resource').filter(each => each.name.inclu
 @pytest.fixture(scope="module")
 def number(alone: Started, pytestconfig: pytest.Config) -> int:
     """How many queued tasks the service has: 2,000, or 100,000 in a long run (`--minutes 2` or more)."""
-    batches = BATCHES if pytestconfig.getoption("--minutes") == 1 else LONG_BATCHES
+    batches = LONG_BATCHES if is_long_run(pytestconfig) else BATCHES
     for batch in range(batches):
         tasks = [{"name": f"many {batch * BATCH + index}", "tags": ["many"], **PROGRAM} for index in range(BATCH)]
         status, answer = alone.call("POST", "/api/tasks/batch", {"tasks": tasks})

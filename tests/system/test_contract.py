@@ -20,6 +20,7 @@ import pytest
 
 from app.api.openapi import as_file
 from app.api.operations import OPERATIONS
+from tests.conftest import is_long_run
 from tests.system import ROOT, Started, needs_no_local_redis, needs_proc
 
 pytestmark = needs_proc
@@ -168,18 +169,18 @@ def test_the_service_does_what_the_document_says(system: Started, tmp_path: Path
 
     The examples are left to tests/api/test_openapi.py.
     """
-    minutes = pytestconfig.getoption("--minutes")
+    minutes, is_long = pytestconfig.getoption("--minutes"), is_long_run(pytestconfig)
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{system.port}/openapi.json"),
         *("--checks", "all", "--phases", "coverage,fuzzing,stateful"),
         *("--exclude-path-regex", "/events$"),  # endless; tests/system/test_event_streams.py
-        *(SHORT_RUN if minutes == 1 else ("--max-examples", "200", "--max-time", str(round(minutes * 60)))),
+        *(("--max-examples", "200", "--max-time", str(round(minutes * 60))) if is_long else SHORT_RUN),
         *("--request-timeout", "60", "--suppress-health-check", "too_slow"),  # the machine may be busy
         "--no-color",
     ]
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
     hooks = {"SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
-    env = {**os.environ, **hooks, "DELIVERY_ID": _delivery_id(system), "COVERAGE_SAMPLE": "20" if minutes == 1 else "0"}
+    env = {**os.environ, **hooks, "DELIVERY_ID": _delivery_id(system), "COVERAGE_SAMPLE": "0" if is_long else "20"}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=minutes * 180 + 900)
     told = "\n".join(line[:1_500] for line in done.stdout.splitlines()[:300])  # bodies may be huge
     assert done.returncode == 0, told + done.stderr[-2_000:]

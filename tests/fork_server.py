@@ -1,4 +1,4 @@
-"""The process behind tests/warm.py: it has imported what Celery needs, and forks for each module to run.
+"""The process behind tests/warm.py: it has imported what workers need, and forks for each module to run.
 
 It reads a request per line from the socket whose descriptor is its argument, and writes a line when a fork was
 started ({"id", "pid"}) and when one has ended ({"pid", "status"}). It ends with the other end of the socket; the
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What workers and beats import of other packages. Of ours only the rules, which read neither settings nor environment.
+#: What workers and beats import: other packages, and of our modules those that read nothing of the process they are in.
 PRELOADED = (
     "celery.apps.beat",
     "celery.apps.worker",
@@ -29,7 +29,8 @@ PRELOADED = (
     "celery.loaders.app",
     "kombu.transport.redis",
     "requests",
-    "app.domain.spec",
+    "tasks.runtime",
+    "tasks.beat",
 )
 
 

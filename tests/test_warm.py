@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,21 @@ print(json.dumps({
     "ours": sorted(name for name in sys.modules if name.partition(".")[0] in ("app", "tasks", "celery_app", "tests")),
 }))
 sys.exit(7)
+"""
+#: Prints the file of each module that reads a variable of the environment while the preloaded ones are imported.
+TELL_READERS = """
+import importlib, os, sys
+from tests.fork_server import PRELOADED
+read = os._Environ.__getitem__
+def tell(self, name):
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(("<frozen os", "<frozen _collections", os.__file__)):
+        frame = frame.f_back
+    print(frame.f_code.co_filename)
+    return read(self, name)
+os._Environ.__getitem__ = tell
+for module in PRELOADED:
+    importlib.import_module(module)
 """
 SLEEP = "import time\nprint('asleep', flush=True)\ntime.sleep(60)\n"
 
@@ -48,10 +64,18 @@ def test_it_has_all_that_a_new_process_has(tmp_path: Path) -> None:
     assert told["files"] == 4  # three, and the one that lists them
 
 
-def test_none_of_our_modules_that_read_the_environment_is_there_before(tmp_path: Path) -> None:
+def test_the_module_that_is_set_up_for_one_process_is_not_there_before(tmp_path: Path) -> None:
     run(tmp_path, TELL).wait(30)
     ours = json.loads((tmp_path / "log").read_text())["ours"]
-    assert [name for name in ours if name != "app" and not name.startswith("app.domain")] == []
+    assert "tasks.runtime" in ours
+    assert not {"celery_app", "tasks.execute"} & {*ours}
+
+
+def test_none_of_our_modules_that_are_there_before_reads_the_environment() -> None:
+    told = subprocess.run([sys.executable, "-c", TELL_READERS], cwd=ROOT, capture_output=True, text=True, check=True)
+    readers = {*told.stdout.splitlines()}
+    assert any("kombu" in reader for reader in readers)
+    assert [reader for reader in readers if reader.startswith((f"{ROOT}/app/", f"{ROOT}/tasks/"))] == []
 
 
 def test_two_do_not_draw_the_same_random_numbers(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Processes that run a Python module in a fork of one that has imported its packages before.
 
-A suite starts some 300 workers and beats, and each needs most of a second of processor time to import the same
-packages. Here a process of pytest imports them once, in tests/fork_server.py, and each worker is a fork of that. It
-runs the same as by `python -m celery`: our own code is imported in the fork, which has an environment, a folder, a
-session and descriptors of its own. The tests of whole systems start theirs in the usual way.
+A suite starts some 300 workers and beats, and each needs about a second of processor time to import the same modules.
+Here a process of pytest imports them once, in tests/fork_server.py, and each worker is a fork of that. It runs the same
+as by `python -m celery`: the fork has an environment, a folder, a session and descriptors of its own, and imports the
+modules that read those itself. The tests of whole systems start theirs in the usual way.
 """
 
 from __future__ import annotations

@@ -1,17 +1,19 @@
 """How the tests share the machine when they run in several processes (pytest-xdist).
 
 A test waits now and then, so there are more processes than cores. Each test goes to the process that is free next,
-long ones first. The tests of a file in TOGETHER stay in one process, because they share what is slow to start.
+long ones first. The tests of a file in TOGETHER stay in one process, because they share what is slow to start. In a
+new checkout, each process rewrites the assertions of some modules, and finds those of the others in the cache.
 """
 
 from __future__ import annotations
 
 import fcntl
+import importlib
 import os
 import random
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,8 @@ def configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Distribution())
     elif hasattr(config, "workerinput"):
         config.pluginmanager.register(Turns(Path(config.workerinput["turns"])))
+        place, processes = int(config.workerinput["workerid"].removeprefix("gw")), config.workerinput["workercount"]
+        config.pluginmanager.register(SharedRewriting(place / processes))
 
 
 class Distribution:
@@ -89,6 +93,7 @@ class Distribution:
         self._turns = tempfile.TemporaryDirectory(prefix="celeriac-tests-")
         # All processes must find the same tests in the same order, also where those are made of a set.
         os.environ["PYTHONHASHSEED"] = str(random.randrange(2**32))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or none would find what another has rewritten
 
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a process, before it starts, where the locks are."""
@@ -155,6 +160,30 @@ class Turns:
                 return (yield)
             finally:
                 fcntl.flock(turn, fcntl.LOCK_UN)  # not by closing it: a child of the test may have inherited it
+
+
+class SharedRewriting:
+    """In a process that runs tests: imports their modules, as the collection would, but starts elsewhere in the list.
+
+    pytest rewrites the assertions of a module that is imported for the first time, and keeps the result on disk. That
+    takes longer than all else in the collection. As each process begins at another module, it has rewritten its share
+    when it comes to the modules that another began with.
+    """
+
+    def __init__(self, start: float) -> None:
+        """start: where in the list of modules this process begins, as a fraction of its length."""
+        self._start = start
+
+    @pytest.hookimpl
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Import the modules below the folders that the command line, or the configuration, names."""
+        root = session.config.rootpath
+        paths = sorted({path for named in session.config.args for path in (root / named).rglob("test_*.py")})
+        first = int(len(paths) * self._start)
+        for path in paths[first:] + paths[:first]:
+            # The collection imports again what failed, and tells why.
+            with suppress(Exception, pytest.skip.Exception):
+                importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
 
 
 def _rank(item: pytest.Item) -> int:

@@ -1,0 +1,62 @@
+"""Several processes of pytest share the work of a new checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT
+
+CONFTEST = "from tests import parallel\n\npytest_configure = parallel.configure\n"
+#: Says who has imported it.
+MODULE = """\
+import os
+from pathlib import Path
+
+with (Path({folder!r}) / os.environ["PYTEST_XDIST_WORKER"]).open("a") as imported:
+    print(__name__, file=imported)
+
+
+def test():
+    assert True
+"""
+
+
+def run(folder: Path, modules: dict[str, str]) -> tuple[str, list[list[str]]]:
+    """The output of two processes of pytest that run these modules, and what each process imported, in order."""
+    checks = folder / "checks"
+    checks.mkdir()
+    (folder / "conftest.py").write_text(CONFTEST)
+    for name, source in modules.items():
+        (checks / f"{name}.py").write_text(source)
+    words = ["-m", "pytest", "-n", "2", "--import-mode=importlib", "--rootdir", str(folder), "-p", "no:cacheprovider"]
+    env = {"PYTHONPATH": f"{folder}:{ROOT}", "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, *words, "-p", "no:schemathesis", "checks"]
+    run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    return run.stdout, [(folder / f"gw{number}").read_text().split() for number in range(2)]
+
+
+def test_each_process_begins_at_another_module_and_keeps_what_it_has_rewritten(tmp_path: Path) -> None:
+    names = [f"test_{letter}" for letter in "abcd"]
+    output, imported = run(tmp_path, dict.fromkeys(names, MODULE.format(folder=str(tmp_path))))
+    assert "4 passed" in output
+    a, b, c, d = [f"checks.{name}" for name in names]
+    assert imported == [[a, b, c, d], [c, d, a, b]]
+    kept = {path.name.partition(".")[0] for path in (tmp_path / "checks" / "__pycache__").glob("*-pytest-*.pyc")}
+    assert kept == {*names}
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import pytest\npytest.skip('not here', allow_module_level=True)\n", "1 skipped"),
+        ("1 / 0\n", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_cannot_be_imported_is_told_and_the_rest_runs(tmp_path: Path, source: str, said: str) -> None:
+    output, imported = run(tmp_path, {"test_a": source, "test_b": MODULE.format(folder=str(tmp_path))})
+    assert said in output
+    assert imported == [["checks.test_b"]] * 2

@@ -52,7 +52,7 @@ COMMANDS = {
     "import": ("app.apply.command", "import_"),
     "apply": ("app.apply.command", "apply"),
 }
-CELERY = ("celery", "-q", "-A", "celery_app")  # -q: no banner; ours says it
+CELERY_ROLES = "tasks.celery_roles"
 EXIT_CANNOT_START = 1
 EXIT_BAD_SETTINGS = 2
 
@@ -204,7 +204,8 @@ def _commands(settings: Settings, redis_url: str) -> list[Command]:
         kind: Command(
             f"worker for {kind} tasks",
             module_command(
-                *CELERY, "worker", "-Q", row.queue, "-n", f"{kind}@%h", "--concurrency", str(row.concurrency(settings))
+                *(CELERY_ROLES, "worker", "--queue", row.queue, "--name", kind),
+                *("--concurrency", str(row.concurrency(settings))),
             ),
             env,
         )
@@ -212,7 +213,7 @@ def _commands(settings: Settings, redis_url: str) -> list[Command]:
     }
     calls = workers.pop(Kind.API)
     api = Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env)
-    return [api, *workers.values(), Command("beat", module_command(*CELERY, "beat"), env), calls]
+    return [api, *workers.values(), Command("beat", module_command(CELERY_ROLES, "beat"), env), calls]
 
 
 def _shutdown_grace(settings: Settings) -> float:
@@ -427,7 +428,7 @@ def _run_role(role: str, settings: Settings) -> int:
 
 
 def _become_celery(role: str) -> NoReturn:
-    command = module_command(*CELERY, role)
+    command = module_command(CELERY_ROLES, role)
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 

@@ -6,15 +6,15 @@ signalled as one group.
 
     start.py ── Supervisor ─┬─ valkey-server          gets SIGTERM from the kernel when start.py ends
                             ├─ start.py api ── granian's workers (API_PROCESSES)
-                            ├─ celery worker ── the sandbox's zygote (watches its own parent)
-                            └─ celery beat
+                            ├─ tasks.celery_roles worker ── the sandbox's zygote (watches its own parent)
+                            └─ tasks.celery_roles beat
 
 A parent that is killed can't clean up. So a child looks after itself: it gets its parent's pid in the
 variable CELERIAC_PARENT_PID and calls `die_with_parent()` early. A command run by hand has no such
 variable and outlives its shell as usual. Programs that don't do this themselves are started through this
 module's command line:
 
-    python -m app.launch.processes module celery -A celery_app worker    run a Python module, watching the parent
+    python -m app.launch.processes module tasks.celery_roles worker      run a Python module, watching the parent
     python -m app.launch.processes program /path/to/valkey-server …      become (or guard) another program
 """
 
@@ -92,7 +92,7 @@ def _watch_parent(parent_pid: int, kernel_signals: bool) -> None:
 
 
 def module_command(*words: str) -> tuple[str, ...]:
-    """The command that runs a Python module (`celery`, "-A", …) so that it ends with its parent."""
+    """The command that runs a Python module (`tasks.celery_roles`, "worker", …) so that it ends with its parent."""
     return (sys.executable, "-m", "app.launch.processes", "module", *words)
 
 

@@ -1,0 +1,36 @@
+"""How long a process had to wait for its turn on a busy machine, so that limits of time hold there too."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Self
+
+STEP_SECONDS = 0.01
+
+
+class Lateness:
+    """Adds up, while its block lasts, by how much a thread of this process wakes later than it asked for.
+
+    What is late by less than that was not slow: it was ready, and others ran. What waits too long is late by more.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._measure, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _measure(self) -> None:
+        asleep_since = time.monotonic()
+        while not self._ended.wait(STEP_SECONDS):
+            now = time.monotonic()
+            self.seconds += max(0.0, now - asleep_since - STEP_SECONDS)
+            asleep_since = now

@@ -34,7 +34,7 @@ SETTINGS = {
 }
 #: How long a Redis may take from its start to its first answer.
 BIRTH_MS = 2_000.0
-CELERY = ("celery", "-q", "-A", "celery_app")
+BEAT_COMMAND = module_command("tasks.celery_roles", "beat")
 
 
 def now_ms() -> float:
@@ -230,7 +230,7 @@ class LocalCluster(Cluster):
         for name in WORKERS:
             self._add(name, worker_command(name), self._proxy())
         for name in BEATS:
-            self._add(name, module_command(*CELERY, "beat"), self._proxy())
+            self._add(name, BEAT_COMMAND, self._proxy())
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -263,4 +263,4 @@ class LocalCluster(Cluster):
 
 def worker_command(name: str) -> tuple[str, ...]:
     """The command of the worker with this name."""
-    return module_command(*CELERY, "worker", "--without-mingle", "--without-gossip", "-n", f"{name}@chaos")
+    return module_command("tasks.celery_roles", "worker", "--name", name)

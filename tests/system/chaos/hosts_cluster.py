@@ -17,13 +17,13 @@ from urllib.parse import urlencode
 
 import redis
 
-from app.launch.processes import module_command, program_command
+from app.launch.processes import program_command
 from app.store.client import connect
 from tests.certificates import make_certificates
 from tests.redis_acl import PASSWORD, documented_rule
 from tests.servers import ROOT, wait_until
 from tests.system.chaos.client import Caller
-from tests.system.chaos.cluster import CELERY, SETTINGS, Cluster, Member, worker_command
+from tests.system.chaos.cluster import BEAT_COMMAND, SETTINGS, Cluster, Member, worker_command
 from tests.system.chaos.hosts import Host, Network, environment
 from tests.system.chaos.plan import Harm, Harms
 
@@ -105,7 +105,7 @@ class HostCluster(Cluster):
         for name in WORKERS:
             self._add(name, worker_command(name))
         for name in BEATS:
-            self._add(name, module_command(*CELERY, "beat"))
+            self._add(name, BEAT_COMMAND)
         return self
 
     def __exit__(self, *error: object) -> None:

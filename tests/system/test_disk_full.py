@@ -74,9 +74,9 @@ def test_nothing_is_accepted_that_cannot_be_kept(small_disk: Path, durability: s
         started.end(signal.SIGTERM)
     finally:
         started.clean_up()
-    again = Started(small_disk / "var", DURABILITY=durability)
+    again = Started(small_disk / "var", "api", DURABILITY=durability)  # and the embedded server with it
     try:
-        again.wait_until_ready()
+        again.wait_until_ready(path="/api/tasks")
         assert {task["id"] for task in again.get("/api/tasks?limit=200")["items"]} == accepted
         assert again.end(signal.SIGTERM) == 0
     finally:

@@ -27,6 +27,7 @@ FLAGS = (
     "--disable-component-update",
     "--no-first-run",
     "--no-default-browser-check",
+    "--process-per-site",  # or each page starts a process of its own
     "--remote-debugging-pipe",
 )
 #: How it answers while one page takes the place of another.

@@ -24,6 +24,8 @@ from typing import NoReturn
 
 from app import logs
 from app.domain.errors import OtherForm
+from app.domain.form import FORM
+from app.domain.status import Kind
 from app.launch import announcement
 from app.launch.command_name import command_line, command_name
 from app.launch.embedded_redis import (
@@ -33,8 +35,9 @@ from app.launch.embedded_redis import (
 )
 from app.launch.http_server import PortNotFree, check_port, serve
 from app.launch.processes import EXIT_NEWER_DATA, PARENT_PID, STOP_GRACE_SECONDS, Command, Supervisor, module_command
-from app.launch.redis_location import find_redis_url, shown_url
+from app.launch.redis_location import find_redis_url, shown_url, socket_path, socket_url, value_at
 from app.settings import Settings, SettingsError, read_settings
+from app.store.keys import PREFIX, Keys
 from app.version import VERSION
 
 ROOT = Path(__file__).resolve().parent
@@ -52,7 +55,7 @@ COMMANDS = {
     "import": ("app.apply.command", "import_"),
     "apply": ("app.apply.command", "apply"),
 }
-CELERY_ROLES = "tasks.celery_roles"
+FORM_KEY = Keys(PREFIX).form
 EXIT_CANNOT_START = 1
 EXIT_BAD_SETTINGS = 2
 
@@ -175,7 +178,7 @@ def run_all(settings: Settings) -> int:
     stopping = _stop_on_signals()
     check_port(settings)
     with _Redis(settings, stopping, alone=True) as redis:
-        _require_known_form(redis.url)
+        _require_known_form(settings, redis.url)
         _require_key(settings, redis.url)
         services = Supervisor(say, warn=warn)
         try:
@@ -196,24 +199,18 @@ def _start(services: Supervisor, command: Command) -> None:
 
 def _commands(settings: Settings, redis_url: str) -> list[Command]:
     """What to run, in this order. The last, which calls URLs, is to wait for the API: tasks may call that, too."""
-    from app.domain.kinds import KINDS  # pydantic comes with it
-    from app.domain.status import Kind
-
     env = {**_child_env(settings, redis_url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
     workers = {
-        kind: Command(
-            f"worker for {kind} tasks",
-            module_command(
-                *(CELERY_ROLES, "worker", "--queue", row.queue, "--name", kind),
-                *("--concurrency", str(row.concurrency(settings))),
-            ),
-            env,
-        )
-        for kind, row in KINDS.items()
+        kind: Command(f"worker for {kind} tasks", _celery_command("worker", "--kind", kind), env) for kind in Kind
     }
     calls = workers.pop(Kind.API)
     api = Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env)
-    return [api, *workers.values(), Command("beat", module_command(CELERY_ROLES, "beat"), env), calls]
+    return [api, *workers.values(), Command("beat", _celery_command("beat"), env), calls]
+
+
+def _celery_command(role: str, *options: str) -> tuple[str, ...]:
+    """What runs Celery's worker or beat."""
+    return module_command("tasks.celery_roles", role, *options)
 
 
 def _shutdown_grace(settings: Settings) -> float:
@@ -270,7 +267,7 @@ def _watch(settings: Settings, redis: _Redis, services: Supervisor, calls: Comma
         redis.tick()
         services.tick()
         if services.has_newer_data:
-            _require_known_form(redis.url)
+            _require_known_form(settings, redis.url)
         if is_announced:
             continue
         if not has_calls and announcement.api_answers(settings):
@@ -376,7 +373,10 @@ def _say_what_is_wrong(url: str) -> None:
         raise RedisServerError(f"REDIS_URL can't be used: {error}") from error
 
 
-def _require_known_form(redis_url: str) -> None:
+def _require_known_form(settings: Settings, redis_url: str) -> None:
+    """Raise OtherForm if a newer version wrote the data. The embedded server is asked without the store's packages."""
+    if redis_url == socket_url(settings) and value_at(str(socket_path(settings)), FORM_KEY) in ("", str(FORM)):
+        return
     from app.launch.form_check import require_known_form_at  # the store comes with it
 
     require_known_form_at(redis_url)
@@ -413,7 +413,7 @@ def _run_role(role: str, settings: Settings) -> int:
     if found is None:
         return _run_beside_embedded(role, settings)
     url, why = found
-    _require_known_form(url)
+    _require_known_form(settings, url)
     if PARENT_PID not in os.environ:  # by hand; else start.py has said so
         say(f"Celeriac {role}. Redis: {shown_url(url)} ({why})")
         if role == "api":
@@ -428,7 +428,7 @@ def _run_role(role: str, settings: Settings) -> int:
 
 
 def _become_celery(role: str) -> NoReturn:
-    command = module_command(CELERY_ROLES, role)
+    command = _celery_command(role)
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 
@@ -437,7 +437,7 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
     say(f"Celeriac {role}: no Redis found, so the embedded one is started with it. Ctrl-C stops both.")
     stopping = _stop_on_signals()
     with _Redis(settings, stopping, alone=False) as redis:
-        _require_known_form(redis.url)
+        _require_known_form(settings, redis.url)
         if role == "api":
             _require_key(settings, redis.url)
         services = Supervisor(say, warn=warn)
@@ -449,7 +449,7 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
                 redis.tick()
                 services.tick()
                 if services.has_newer_data:
-                    _require_known_form(redis.url)
+                    _require_known_form(settings, redis.url)
         finally:
             services.stop(_stop_seconds(settings))
     return 0

@@ -16,20 +16,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from app import redis_tls, sentinel_url
-from app.domain.alerts.rule import ScheduleAlert
-from app.domain.channels.parse import MAX_FILE_BYTES, NamedChannel, read_channels
-from app.domain.channels.spec import is_channel_name
 from app.domain.cron import load_zone
 from app.domain.errors import InvalidSpec
 from app.domain.quota import Action, Quota, Quotas, parse_quotas
-from app.domain.spec import parsed
 from app.domain.url import check_url
 from app.domain.webhooks import WebhookSecret
 from app.sentinel_url import is_sentinel, parse_sentinel_url
+
+if TYPE_CHECKING:  # pydantic comes with them: who sets none of these settings, and checks no spec, does without
+    from app.domain.alerts.rule import ScheduleAlert
+    from app.domain.channels.parse import NamedChannel
 
 SCOPES = ("read", "write", "admin")  # each includes the rights of those before it
 MIN_KEY_LENGTH = 32
@@ -160,6 +160,9 @@ def _webhook_secrets(text: str) -> tuple[WebhookSecret, ...]:
 
 
 def _alert_default(text: str) -> ScheduleAlert:
+    from app.domain.alerts.rule import ScheduleAlert
+    from app.domain.spec import parsed
+
     try:
         raw = json.loads(text)
     except ValueError as error:
@@ -171,6 +174,8 @@ def _alert_default(text: str) -> ScheduleAlert:
 
 
 def _channel_names(text: str) -> tuple[str, ...]:
+    from app.domain.channels.spec import is_channel_name
+
     names = _words(text)
     for name in names:
         if not is_channel_name(name):
@@ -209,6 +214,8 @@ def _public_url(text: str) -> str:
 
 
 def _channels_file(text: str) -> tuple[NamedChannel, ...]:
+    from app.domain.channels.parse import MAX_FILE_BYTES, read_channels
+
     path = _path(text)
     try:
         with path.open("rb") as file:

@@ -12,6 +12,9 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from app.domain.kinds import KINDS
+from app.domain.status import Kind
+from app.settings import SettingsError, read_settings
 from celery_app import celery
 
 
@@ -21,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.role == "beat":
             return run_beat()
-        return run_worker(options.queue, options.name, options.concurrency)
+        return run_worker(options.kind, options.name)
+    except SettingsError as error:
+        raise SystemExit(f"celeriac can't start: {error}") from None
     except KeyboardInterrupt:  # before Celery handles signals
         return 128 + signal.SIGINT
 
@@ -32,12 +37,13 @@ def run_beat() -> int:
     return 0
 
 
-def run_worker(queue: str | None, name: str, concurrency: int | None) -> int:
-    """Celery's worker for one queue, or all; the exit status. `concurrency` None: what the settings say."""
+def run_worker(kind: Kind | None, name: str | None) -> int:
+    """Celery's worker for one kind of task, or all, called `name`@host: the kind, if it is None. The exit status."""
+    row = None if kind is None else KINDS[kind]
     worker = celery.Worker(
-        hostname=f"{name}@{socket.gethostname()}",
-        queues=None if queue is None else [queue],
-        concurrency=concurrency,
+        hostname=f"{name or kind or 'celery'}@{socket.gethostname()}",
+        queues=None if row is None else [row.queue],
+        concurrency=None if row is None else row.concurrency(read_settings()),  # None: that of all kinds together
         quiet=True,  # no banner: start.py says what it has started
     )
     worker.start()
@@ -47,9 +53,8 @@ def run_worker(queue: str | None, name: str, concurrency: int | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tasks.celery_roles", description=__doc__)
     parser.add_argument("role", choices=["worker", "beat"])
-    parser.add_argument("--queue", help="the only queue to fetch from (default: all)")
-    parser.add_argument("--name", default="celery", help="the worker's name before the @")
-    parser.add_argument("--concurrency", type=int, help="number of threads (default: by the settings)")
+    parser.add_argument("--kind", type=Kind, choices=list(Kind), help="the only kind of task to run (default: all)")
+    parser.add_argument("--name", help="the worker's name before the @ (default: the kind, or celery)")
     return parser
 
 

@@ -222,3 +222,10 @@ def test_importing_anything_connects_to_nothing_and_sets_up_no_logging() -> None
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"imported {len(names)}\n"
+
+
+def test_the_process_that_starts_the_others_imports_none_of_what_they_need() -> None:
+    """It says its first line at once, and stays small for as long as it runs."""
+    told = "import sys, start; start.read_settings({}); print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"pydantic", "redis", "celery", "kombu", "flask", "requests"} & {*done.stdout.split()} == set()

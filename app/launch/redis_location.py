@@ -94,6 +94,20 @@ def ping(address: str | tuple[str, int], timeout_seconds: float = ANSWER_SECONDS
     return Answer.REFUSED if reply.startswith((b"-NOAUTH", b"-DENIED", b"-ERR")) else Answer.NONE
 
 
+def value_at(address: str | tuple[str, int], key: str, timeout_seconds: float = ANSWER_SECONDS) -> str | None:
+    """The short value of a key, "" where there is none; None without an answer of a ready server. Needs no redis-py."""
+    try:
+        with _connect(address, timeout_seconds) as connection:
+            connection.sendall(f"GET {key}\r\n".encode())
+            reply = connection.recv(128)
+    except OSError:
+        return None
+    if reply == b"$-1\r\n":
+        return ""
+    found = re.fullmatch(rb"\$\d+\r\n([^\r\n]+)\r\n", reply)
+    return None if found is None else found[1].decode(errors="replace")
+
+
 def _connect(address: str | tuple[str, int], timeout_seconds: float) -> socket.socket:
     if isinstance(address, tuple):
         return socket.create_connection(address, timeout=timeout_seconds)

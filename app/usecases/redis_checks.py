@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.domain.errors import Unavailable, reason_of
-from app.store.liveness import LivenessStore
+
+if TYPE_CHECKING:  # redis-py comes with it
+    from app.store.liveness import LivenessStore
 
 logger = logging.getLogger("celeriac.redis")
 

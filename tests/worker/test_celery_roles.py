@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from app.domain.kinds import CODE
 from app.domain.status import Status
 from app.usecases.tasks import TaskService
 from tests.servers import ROOT, LoggedProcess, wait_until
@@ -30,7 +31,7 @@ SPECS = (
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["worker", "--queue", CODE.queue, "--name", "mine", "--concurrency", "1"], "mine@"),
+        (["worker", "--kind", "code", "--name", "mine"], f"mine@{socket.gethostname()} ready"),
         (["beat"], "beat: Starting"),
     ],
     ids=["worker", "beat"],
@@ -59,3 +60,11 @@ def test_it_imports_none_of_the_other_commands(
     names = {*imported.read_text().split()}
     assert {"celery_app", "celery"} <= names
     assert {name for name in names if name.startswith(("celery.bin", "prompt_toolkit"))} == set()
+
+
+def test_bad_settings_are_one_sentence(redis_url: str) -> None:
+    env = {**os.environ, "REDIS_URL": redis_url, "CODE_CONCURRENCY": "many"}
+    command = [sys.executable, "-m", "tasks.celery_roles", "worker", "--kind", "code"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "celeriac can't start: CODE_CONCURRENCY must be a whole number\n"

@@ -38,9 +38,7 @@ def test_the_caddyfile_is_valid_and_formatted(tool: Tool) -> None:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """The whole service, as it is behind a proxy: it asks for keys and believes the proxy."""
     folder = tmp_path_factory.mktemp("service")
-    started = Started(
-        folder, API_PROCESSES="1", API_KEYS=f"me:admin:{KEY}", TRUSTED_PROXIES="127.0.0.0/8", SHUTDOWN_GRACE="1"
-    )
+    started = Started(folder, API_KEYS=f"me:admin:{KEY}", TRUSTED_PROXIES="127.0.0.0/8", SHUTDOWN_GRACE="1")
     try:
         started.wait_until_ready(seconds=60)
         yield started

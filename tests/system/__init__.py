@@ -75,12 +75,13 @@ class Started:
     ) -> None:
         """var_dir: None for the default. program: another command than `python start.py`, in the folder `root`.
 
+        Its API has one process, however many cores there are: a test that needs more says so in `settings`.
         within: the words of a command, such as nohup, that runs the one behind it in its own place.
         """
         self.marker = uuid.uuid4().hex
         self.port = port or free_port()
         env = {key: value for key, value in os.environ.items() if key not in OURS}
-        env |= {"PORT": str(self.port), MARKER: self.marker, **settings}
+        env |= {"PORT": str(self.port), MARKER: self.marker, "API_PROCESSES": "1", **settings}
         env |= {"VAR_DIR": str(var_dir)} if var_dir else {}
         self.began = time.monotonic()
         self.process = subprocess.Popen(

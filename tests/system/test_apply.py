@@ -51,7 +51,7 @@ tags: [ops]
 def service(redis_program_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """An API on a Redis of its own, with a key."""
     with throw_away_redis(redis_program_path) as server:
-        settings = {"REDIS_URL": server.url, "API_KEYS": f"ci:write:{KEY}", "API_PROCESSES": "1"}
+        settings = {"REDIS_URL": server.url, "API_KEYS": f"ci:write:{KEY}"}
         started = Started(tmp_path_factory.mktemp("apply"), "api", **settings)
         try:
             started.wait_until_ready("/health/live", seconds=120)

@@ -29,7 +29,6 @@ def started(tmp_path: Path, redis_url: str) -> Iterator[Started]:
     started = Started(
         tmp_path,
         REDIS_URL=redis_url,
-        API_PROCESSES="1",
         API_THREADS=str(THREADS),
         MAX_EVENT_STREAMS="3",
         SHUTDOWN_GRACE="1",

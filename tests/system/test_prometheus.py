@@ -270,7 +270,7 @@ def test_another_process_continues_every_counter_and_leaves_its_own(
 ) -> None:
     """Nothing is in the memory of a process, so a restart of all of them resets nothing."""
     before = counters(service.port)
-    other = Started(tmp_path, "api", REDIS_URL=redis_of_module, METRICS_TAGS="team", API_PROCESSES="1")
+    other = Started(tmp_path, "api", REDIS_URL=redis_of_module, METRICS_TAGS="team")
     try:
         other.wait_until_ready("/health/live", READY_SECONDS)
         after = counters(other.port)

@@ -1,4 +1,4 @@
-"""A worker without leases and histories: `python -m benchmarks.forgetful_worker FOLDER WORDS OF CELERY …`.
+"""A worker without leases and histories: `python -m benchmarks.forgetful_worker FOLDER worker …`.
 
 It reads the service's scripts, takes the lines out that keep them, and has this process use what is left.
 """
@@ -6,12 +6,12 @@ It reads the service's scripts, takes the lines out that keep them, and has this
 from __future__ import annotations
 
 import re
-import runpy
 import shutil
 import sys
 from pathlib import Path
 
 from app.store import scripts
+from tasks import celery_roles
 from tasks.leases.renewal import Renewal
 
 #: What keeps leases and histories: statements that stand on lines of their own, and a field of the record.
@@ -47,8 +47,7 @@ def keep_nothing(folder: Path) -> None:
 def main(folder: str, *words: str) -> None:
     """Become the worker."""
     keep_nothing(Path(folder))
-    sys.argv = ["celery", *words]
-    runpy.run_module("celery", run_name="__main__", alter_sys=True)
+    sys.exit(celery_roles.main(words))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from benchmarks.processes import running
 from benchmarks.service import NOTHING
 
 READY_SECONDS = 60
+CELERY_ROLES = ("tasks.celery_roles",)
 
 
 class OurQueue:
@@ -46,16 +47,15 @@ def worker(
     *,
     name: str = "one",
     concurrency: int | None = None,
-    module: Sequence[str] = ("celery",),
+    module: Sequence[str] = CELERY_ROLES,
     settings: Mapping[str, str] = NOTHING,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A worker for one kind, with the words of `start.py`; `module` may name another that becomes one."""
     row = KINDS[kind]
     threads = row.concurrency(read_settings({}, var_dir=path)) if concurrency is None else concurrency
-    words = ["-m", *module, "-q", "-A", "celery_app", "worker", "-Q", row.queue, "-n", f"{name}@%h"]
     env = {"REDIS_URL": redis_url, "VAR_DIR": str(path / "var"), "LOG_LEVEL": "WARNING"} | dict(settings)
-    env[row.concurrency_setting.upper()] = str(threads)  # the sandbox goes by it
-    with running([*words, "--concurrency", str(threads)], env, path / f"{name}.log") as process:
+    env[row.concurrency_setting.upper()] = str(threads)
+    with running(["-m", *module, "worker", "--kind", kind, "--name", name], env, path / f"{name}.log") as process:
         yield process
 
 
@@ -69,9 +69,8 @@ def workers(redis_url: str, path: Path, count: int) -> Iterator[list[int]]:
 @contextlib.contextmanager
 def beat(redis_url: str, path: Path, settings: Mapping[str, str] = NOTHING) -> Iterator[subprocess.Popen[bytes]]:
     """A beat with the words of `start.py`, which ticks."""
-    words = ("-m", "celery", "-q", "-A", "celery_app", "beat", "--schedule", str(path / "schedule"))
     env = {"REDIS_URL": redis_url, "LOG_LEVEL": "WARNING"} | dict(settings)
-    with running(words, env, path / "beat.log") as process:
+    with running(["-m", *CELERY_ROLES, "beat"], env, path / "beat.log") as process:
         _wait_for_beat(redis_url, path / "beat.log")
         yield process
 

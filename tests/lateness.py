@@ -12,7 +12,8 @@ STEP_SECONDS = 0.01
 class Lateness:
     """Adds up, while its block lasts, by how much a thread of this process wakes later than it asked for.
 
-    What is late by less than that was not slow: it was ready, and others ran. What waits too long is late by more.
+    A call that exceeds its limit by less than the sum of its time may only have waited for a processor, or for other
+    threads of this process. So a limit that is raised by this sum tells what waits for too long, not what computes.
     """
 
     def __init__(self) -> None:

@@ -52,7 +52,7 @@ def _end_process() -> None:
 
 
 class StoreScheduler(Scheduler):
-    """The scheduler of `celery -A celery_app beat`. Its ticks do the waiting, so that Celery's loop never sleeps."""
+    """The scheduler of our beats. Its ticks do the waiting, so that Celery's loop never sleeps."""
 
     def setup_schedule(self) -> None:
         """Open the store; Celery calls this when beat starts."""

@@ -12,33 +12,39 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from app.domain.kinds import KINDS
 from app.domain.status import Kind
 from app.settings import SettingsError, read_settings
-from celery_app import celery
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a role until a signal ends it; the exit status."""
-    options = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> int | str | None:
+    """Run a role until a signal ends it; what `sys.exit` takes: an exit status, or why it failed."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
     try:
-        if options.role == "beat":
-            return run_beat()
-        return run_worker(options.kind, options.name)
+        if options.role == "worker":
+            return run_worker(options.kind, options.name)
+        if options.kind or options.name:
+            parser.error("--kind and --name are for workers")
+        return run_beat()
     except SettingsError as error:
-        raise SystemExit(f"celeriac can't start: {error}") from None
+        return f"celeriac can't start: {error}"
     except KeyboardInterrupt:  # before Celery handles signals
         return 128 + signal.SIGINT
 
 
 def run_beat() -> int:
-    """Celery's beat; the exit status."""
+    """Celery's beat, until a signal."""
+    from celery_app import celery  # takes most of a second, in which Ctrl-C may come
+
     celery.Beat(quiet=True).run()
     return 0
 
 
-def run_worker(kind: Kind | None, name: str | None) -> int:
-    """Celery's worker for one kind of task, or all, called `name`@host: the kind, if it is None. The exit status."""
+def run_worker(kind: Kind | None, name: str | None) -> int | str | None:
+    """Celery's worker for one kind of task, or all, called `name`@host: the kind, if it is None. As `main` returns."""
+    from app.domain.kinds import KINDS
+    from celery_app import celery
+
     row = None if kind is None else KINDS[kind]
     worker = celery.Worker(
         hostname=f"{name or kind or 'celery'}@{socket.gethostname()}",
@@ -47,7 +53,8 @@ def run_worker(kind: Kind | None, name: str | None) -> int:
         quiet=True,  # no banner: start.py says what it has started
     )
     worker.start()
-    return int(worker.exitcode or 0)
+    found: int | str | None = worker.exitcode
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

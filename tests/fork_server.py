@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What workers and beats import: other packages, and of our modules those that read nothing of the process they are in.
+#: What workers and beats import: other packages, and of our modules those that read no environment.
 PRELOADED = (
     "celery.apps.beat",
     "celery.apps.worker",

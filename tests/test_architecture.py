@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import RedisServer
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("app", "tasks", "sandbox")
 SINGLES = ("celery_app", "start", "test_task_types")
@@ -224,8 +226,20 @@ def test_importing_anything_connects_to_nothing_and_sets_up_no_logging() -> None
     assert done.stdout == f"imported {len(names)}\n"
 
 
-def test_the_process_that_starts_the_others_imports_none_of_what_they_need() -> None:
+#: What start.py does with an embedded server whose socket is in VAR_DIR; then what it has imported.
+START = """
+import sys, start
+from app.launch.redis_location import socket_url
+settings = start.read_settings()
+start._commands(settings, socket_url(settings))
+start._require_known_form(settings, socket_url(settings))
+print(*{name.partition('.')[0] for name in sys.modules})
+"""
+
+
+def test_the_process_that_starts_the_others_imports_none_of_what_they_need(own_server: RedisServer) -> None:
     """It says its first line at once, and stays small for as long as it runs."""
-    told = "import sys, start; start.read_settings({}); print(*{name.partition('.')[0] for name in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    env = {**os.environ, "VAR_DIR": str(own_server.socket.parent)}
+    done = subprocess.run([sys.executable, "-c", START], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert {"pydantic", "redis", "celery", "kombu", "flask", "requests"} & {*done.stdout.split()} == set()

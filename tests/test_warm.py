@@ -64,7 +64,7 @@ def test_it_has_all_that_a_new_process_has(tmp_path: Path) -> None:
     assert told["files"] == 4  # three, and the one that lists them
 
 
-def test_the_module_that_is_set_up_for_one_process_is_not_there_before(tmp_path: Path) -> None:
+def test_modules_that_are_set_up_for_one_process_are_not_there_before(tmp_path: Path) -> None:
     run(tmp_path, TELL).wait(30)
     ours = json.loads((tmp_path / "log").read_text())["ours"]
     assert "tasks.runtime" in ours

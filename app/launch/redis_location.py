@@ -95,7 +95,10 @@ def ping(address: str | tuple[str, int], timeout_seconds: float = ANSWER_SECONDS
 
 
 def value_at(address: str | tuple[str, int], key: str, timeout_seconds: float = ANSWER_SECONDS) -> str | None:
-    """The short value of a key, "" where there is none; None without an answer of a ready server. Needs no redis-py."""
+    """The value of a key, read without redis-py; "" where there is no such key.
+
+    None without an answer of a ready server, and for a value that is empty, has several lines, or is long.
+    """
     try:
         with _connect(address, timeout_seconds) as connection:
             connection.sendall(f"GET {key}\r\n".encode())

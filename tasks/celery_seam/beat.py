@@ -10,7 +10,7 @@ from celery.platforms import signals
 
 
 class Beat(beat.Beat):
-    """What `celery -A celery_app beat` runs."""
+    """What `celery -A celery_app beat` and `tasks.celery_roles beat` run."""
 
     def install_sync_handler(self, service: Service) -> None:
         """End on SIGTERM and SIGINT. The service closes its scheduler when it ends.

@@ -11,21 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.status import Status
-from app.usecases.tasks import TaskService
+from app.clock import system_clock
+from app.store.store import Store
 from tests.servers import ROOT, LoggedProcess, wait_until
 
-#: In a module that Python imports at its start: writes down at its end what it has imported.
+ROLES = (sys.executable, "-m", "tasks.celery_roles")
+#: In a module that Python imports at its start: writes down at its end what has been imported.
 TELL_IMPORTED = """
 import atexit, os, sys
 from pathlib import Path
 atexit.register(lambda: Path(os.environ["IMPORTED"]).write_text(" ".join(sys.modules)))
 """
-#: A task of each queue.
-SPECS = (
-    {"name": "n", "function_code": "def f():\n    return 1", "function_name": "f"},
-    {"name": "n", "api_url": "http://127.0.0.1:9/"},
-)
+NEEDS_MORE = """
+from app.usecases import redis_checks
+redis_checks.MIN_VERSION = (99, 1)
+"""
+
+
+def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A role that ends by itself."""
+    env = {**os.environ, **settings}
+    return subprocess.run([*ROLES, *words], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize(
@@ -37,24 +43,22 @@ SPECS = (
     ids=["worker", "beat"],
 )
 def test_it_imports_none_of_the_other_commands(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    redis_url: str,
-    service: TaskService,
-    words: list[str],
-    line: str,
+    request: pytest.FixtureRequest, tmp_path: Path, redis_url: str, store: Store, words: list[str], line: str
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(TELL_IMPORTED)
     imported = tmp_path / "imported"
     env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, "IMPORTED": str(imported)}
-    command = [sys.executable, "-m", "tasks.celery_roles", *words]
-    process = LoggedProcess(command, tmp_path / "output.log", ROOT, env)
+    process = LoggedProcess([*ROLES, *words], tmp_path / "output.log", ROOT, {**env, "CODE_CONCURRENCY": "3"})
     request.addfinalizer(process.kill)
     process.wait_for(line)
     if words[0] == "worker":
-        code, call = (service.create(spec) for spec in SPECS)
-        wait_until(lambda: service.get(code.id).status is Status.SUCCEEDED, 30, "its own queue's task")
-        assert service.get(call.id).status is Status.QUEUED, "the other queue is not its own"
+        wait_until(lambda: store.liveness.workers(system_clock()), 30, "its first sign of life")
+        [facts] = store.liveness.workers(system_clock())
+        assert (facts["hostname"], facts["queues"], facts["concurrency"]) == (
+            f"mine@{socket.gethostname()}",
+            ["celeriac.code"],
+            3,
+        )
     process.signal(signal.SIGTERM)
     assert process.process.wait(30) == 0, process.output
     names = {*imported.read_text().split()}
@@ -62,9 +66,24 @@ def test_it_imports_none_of_the_other_commands(
     assert {name for name in names if name.startswith(("celery.bin", "prompt_toolkit"))} == set()
 
 
+@pytest.mark.parametrize("role", ["worker", "beat"])
+def test_a_worker_that_cannot_be_set_up_says_why_in_a_sentence(tmp_path: Path, redis_url: str, role: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NEEDS_MORE)
+    done = run(role, REDIS_URL=redis_url, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("celeriac can't start: Redis is version ")
+    assert last.endswith("; Celeriac needs 99.1 or newer")
+    assert "Traceback" not in done.stderr
+
+
 def test_bad_settings_are_one_sentence(redis_url: str) -> None:
-    env = {**os.environ, "REDIS_URL": redis_url, "CODE_CONCURRENCY": "many"}
-    command = [sys.executable, "-m", "tasks.celery_roles", "worker", "--kind", "code"]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = run("worker", "--kind", "code", REDIS_URL=redis_url, CODE_CONCURRENCY="many")
     assert done.returncode == 1
     assert done.stderr == "celeriac can't start: CODE_CONCURRENCY must be a whole number\n"
+
+
+def test_what_is_for_workers_is_not_for_beats(redis_url: str) -> None:
+    done = run("beat", "--kind", "code", REDIS_URL=redis_url)
+    assert done.returncode == 2
+    assert done.stderr.endswith("--kind and --name are for workers\n")

@@ -30,8 +30,8 @@ class Lateness:
         self._thread.join()
 
     def _measure(self) -> None:
-        asleep_since = time.monotonic()
-        while not self._ended.wait(STEP_SECONDS):
-            now = time.monotonic()
-            self.seconds += max(0.0, now - asleep_since - STEP_SECONDS)
-            asleep_since = now
+        has_ended = False
+        while not has_ended:
+            began = time.monotonic()
+            has_ended = self._ended.wait(STEP_SECONDS)
+            self.seconds += max(0.0, time.monotonic() - began - STEP_SECONDS)

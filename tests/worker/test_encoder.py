@@ -117,7 +117,7 @@ def test_an_unmodified_worker_keeps_a_countdown(
         send(raw_redis, encoder(task_id, "code", 5, countdown))
     wait_until(lambda: len(ran(raw_redis)) == len(sent), 20, "all messages")
     late = {task_id: at - began - sent[task_id] for task_id, at in ran(raw_redis).items()}
-    assert all(0 <= seconds < 1 for seconds in late.values()), late
+    assert all(0 <= seconds < 15 for seconds in late.values()), late
 
 
 # --- the form ------------------------------------------------------------------------------------

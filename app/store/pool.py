@@ -134,6 +134,13 @@ class SentinelPool(Pool, SentinelConnectionPool):
         kind = SentinelTlsConnection if ssl else SentinelConnection
         super().__init__(service, sentinel, connection_class=kind, **options)  # type: ignore[no-untyped-call]
 
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        """The same; and at the end, not when there is another master, close the connections to the Sentinels."""
+        super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                sentinel.close()
+
 
 def _open(connection: Connection) -> None:
     """Open a connection, again if Redis has closed it or if something is left to be read."""

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from app.store.store import Store
 from celery_app import kombu_url, transport_options
 from tests.lateness import Lateness
 from tests.servers import CeleryProcess, wait_until
+from tests.system import needs_proc
 from tests.worker.conftest import composed
 
 CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
@@ -147,6 +149,27 @@ def test_a_reply_that_came_too_late_is_not_read_by_the_next_command(cluster: Clu
         master.rpush("list", "late")
     assert client.echo("mine") == "mine"
     client.close()
+
+
+@needs_proc
+def test_closing_leaves_no_connection_to_a_sentinel_either(cluster: Cluster) -> None:
+    before = sockets()
+    client = connect(cluster.url)
+    client.ping()
+    assert len(sockets() - before) == 2, "to the Sentinel and to the master"
+    client.close()
+    assert sockets() == before
+    assert client.ping(), "it opens them again"
+    client.close()
+
+
+def sockets() -> set[str]:
+    """The sockets that this process has open."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the descriptor of the folder itself
+            found.add(str(entry.readlink()))
+    return {target for target in found if target.startswith("socket:")}
 
 
 # --- the URL -------------------------------------------------------------------------------------------

@@ -197,7 +197,6 @@ def test_redis_stops_while_connections_are_open(folder: Path, redis_program_path
     server.stop()
 
 
-@pytest.mark.alone
 def test_redis_accepts_connections_and_never_replies(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "silent.sock"))

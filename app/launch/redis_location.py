@@ -81,12 +81,7 @@ def shown_url(url: str) -> str:
 
 def ping(address: str | tuple[str, int], timeout_seconds: float = ANSWER_SECONDS) -> Answer:
     """Send a PING to a socket's path or a (host, port). Each step may take `timeout_seconds`."""
-    try:
-        with _connect(address, timeout_seconds) as connection:
-            connection.sendall(b"PING\r\n")
-            reply = connection.recv(128)
-    except OSError:  # no server, or a silent one, which is an answer too
-        return Answer.NONE
+    reply = _ask(address, "PING", timeout_seconds)
     if reply.startswith(b"+PONG"):
         return Answer.READY
     if reply.startswith(b"-LOADING"):
@@ -99,16 +94,21 @@ def value_at(address: str | tuple[str, int], key: str, timeout_seconds: float = 
 
     None without an answer of a ready server, and for a value that is empty, has several lines, or is long.
     """
-    try:
-        with _connect(address, timeout_seconds) as connection:
-            connection.sendall(f"GET {key}\r\n".encode())
-            reply = connection.recv(128)
-    except OSError:
-        return None
+    reply = _ask(address, f"GET {key}", timeout_seconds)
     if reply == b"$-1\r\n":
         return ""
     found = re.fullmatch(rb"\$\d+\r\n([^\r\n]+)\r\n", reply)
     return None if found is None else found[1].decode(errors="replace")
+
+
+def _ask(address: str | tuple[str, int], command: str, timeout_seconds: float) -> bytes:
+    """The beginning of the reply; empty from no server, or a silent one, which is an answer too."""
+    try:
+        with _connect(address, timeout_seconds) as connection:
+            connection.sendall(f"{command}\r\n".encode())
+            return connection.recv(128)
+    except OSError:
+        return b""
 
 
 def _connect(address: str | tuple[str, int], timeout_seconds: float) -> socket.socket:

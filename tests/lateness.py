@@ -18,14 +18,22 @@ class Lateness:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._began = self._end = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._measure, daemon=True)
 
+    @property
+    def taken_seconds(self) -> float:
+        """How long the block has lasted, or did, less the lateness."""
+        return (self._end or time.monotonic()) - self._began - self.seconds
+
     def __enter__(self) -> Self:
+        self._began = time.monotonic()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end = time.monotonic()
         self._ended.set()
         self._thread.join()
 

@@ -10,6 +10,7 @@ only by the role that needs them, after the first line of output.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import logging
 import os
@@ -17,7 +18,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -26,7 +28,7 @@ from app import logs
 from app.domain.errors import OtherForm
 from app.domain.form import FORM
 from app.domain.status import Kind
-from app.launch import announcement
+from app.launch import announcement, fork
 from app.launch.command_name import command_line, command_name
 from app.launch.embedded_redis import (
     EmbeddedServer,
@@ -34,11 +36,20 @@ from app.launch.embedded_redis import (
     RedisServerError,
 )
 from app.launch.http_server import PortNotFree, check_port, serve
-from app.launch.processes import EXIT_NEWER_DATA, PARENT_PID, STOP_GRACE_SECONDS, Command, Supervisor, module_command
+from app.launch.processes import (
+    EXIT_NEWER_DATA,
+    PARENT_PID,
+    STOP_GRACE_SECONDS,
+    Command,
+    Supervisor,
+    module_command,
+    run_module,
+)
 from app.launch.redis_location import find_redis_url, shown_url, socket_path, socket_url, value_at
 from app.settings import Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, Keys
 from app.version import VERSION
+from tasks.preload import preload
 
 ROOT = Path(__file__).resolve().parent
 READY_SECONDS = 30.0
@@ -55,6 +66,8 @@ COMMANDS = {
     "import": ("app.apply.command", "import_"),
     "apply": ("app.apply.command", "apply"),
 }
+CELERY_ROLES = "tasks.celery_roles"
+NEEDED_BY_API = ("app.application", "granian.server")
 FORM_KEY = Keys(PREFIX).form
 EXIT_CANNOT_START = 1
 EXIT_BAD_SETTINGS = 2
@@ -174,6 +187,7 @@ def _fail(sentence: str, status: int) -> int:
 
 def run_all(settings: Settings) -> int:
     """The whole system, until a signal."""
+    began = time.monotonic()
     say("Celeriac is starting: Redis, API, workers, beat. Ctrl-C stops it all.")
     stopping = _stop_on_signals()
     check_port(settings)
@@ -183,9 +197,11 @@ def run_all(settings: Settings) -> int:
         services = Supervisor(say, warn=warn)
         try:
             *first, calls = _commands(settings, redis.url)
+            if fork.is_possible():
+                _import_for_forks()
             for command in first:
                 _start(services, command)
-            _watch(settings, redis, services, calls, stopping)
+            _watch(settings, redis, services, calls, stopping, began)
         finally:
             say("stopping")
             services.stop(_stop_seconds(settings))
@@ -200,17 +216,24 @@ def _start(services: Supervisor, command: Command) -> None:
 def _commands(settings: Settings, redis_url: str) -> list[Command]:
     """What to run, in this order. The last, which calls URLs, is to wait for the API: tasks may call that, too."""
     env = {**_child_env(settings, redis_url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
-    workers = {
-        kind: Command(f"worker for {kind} tasks", _celery_command("worker", "--kind", kind), env) for kind in Kind
-    }
+    workers = {kind: _celery(f"worker for {kind} tasks", env, "worker", "--kind", kind) for kind in Kind}
     calls = workers.pop(Kind.API)
-    api = Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env)
-    return [api, *workers.values(), Command("beat", _celery_command("beat"), env), calls]
+    api = Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env, call=partial(main, ["api"]))
+    return [api, *workers.values(), _celery("beat", env, "beat"), calls]
 
 
-def _celery_command(role: str, *options: str) -> tuple[str, ...]:
+def _celery(name: str, env: Mapping[str, str], *words: str) -> Command:
     """What runs Celery's worker or beat."""
-    return module_command("tasks.celery_roles", role, *options)
+    return Command(name, module_command(CELERY_ROLES, *words), env, call=partial(run_module, CELERY_ROLES, *words))
+
+
+def _import_for_forks() -> None:
+    """Import what the API, workers and beat need, once for all of them and for those that replace them."""
+    preload()
+    for module in NEEDED_BY_API:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # or a collection in a fork would copy the memory that it shares with the others
 
 
 def _shutdown_grace(settings: Settings) -> float:
@@ -256,12 +279,19 @@ def _stop_on_signals() -> threading.Event:
     return stopping
 
 
-def _watch(settings: Settings, redis: _Redis, services: Supervisor, calls: Command, stopping: threading.Event) -> None:
+def _watch(
+    settings: Settings,
+    redis: _Redis,
+    services: Supervisor,
+    calls: Command,
+    stopping: threading.Event,
+    began: float,
+) -> None:
     """Keep everything running until `stopping`; say once when it is ready, or what is missing.
 
-    calls: started once the API answers.
+    calls: started once the API answers. began: when the start began, as time.monotonic() counts.
     """
-    began = time.monotonic()
+    watched_since = time.monotonic()
     has_calls = is_announced = is_late = False
     while not stopping.wait(TICK_SECONDS):
         redis.tick()
@@ -273,11 +303,11 @@ def _watch(settings: Settings, redis: _Redis, services: Supervisor, calls: Comma
         if not has_calls and announcement.api_answers(settings):
             has_calls = True
             _start(services, calls)
-        seconds = time.monotonic() - began
+        now = time.monotonic()
         if announcement.is_ready(settings):
             is_announced = True
-            say(f"ready after {seconds:.1f} s\n{announcement.banner(settings, redis.words)}")
-        elif seconds > READY_SECONDS and not is_late:
+            say(f"ready after {now - began:.1f} s\n{announcement.banner(settings, redis.words)}")
+        elif now - watched_since > READY_SECONDS and not is_late:
             is_late = True
             missing = announcement.what_is_missing(settings)
             warn(f"not ready after {READY_SECONDS:g} s: {missing}; still trying")
@@ -422,13 +452,14 @@ def _run_role(role: str, settings: Settings) -> int:
     os.chdir(ROOT)
     if role != "api":
         _become_celery(role)
-    importlib.import_module("app.application")  # once, for all processes that will serve
+    for module in NEEDED_BY_API:  # once, for all processes that will serve
+        importlib.import_module(module)
     serve(settings)
     return 0
 
 
 def _become_celery(role: str) -> NoReturn:
-    command = _celery_command(role)
+    command = module_command(CELERY_ROLES, role)
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 

@@ -19,19 +19,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What workers and beats import: other packages, and of our modules those that read no environment.
-PRELOADED = (
-    "celery.apps.beat",
-    "celery.apps.worker",
-    "celery.bin.celery",
-    "celery.concurrency.thread",
-    "celery.fixups.django",
-    "celery.loaders.app",
-    "kombu.transport.redis",
-    "requests",
-    "tasks.runtime",
-    "tasks.beat",
-)
+#: What `celery worker` and `celery beat` import beside the modules of tasks/preload.py.
+COMMANDS = ("celery.bin.celery", "celery.fixups.django")
 
 
 def serve(connection: socket.socket) -> dict[str, Any] | None:
@@ -87,8 +76,9 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     own_path = list(sys.path)
     sys.path.insert(0, str(ROOT))
-    for module in PRELOADED:
+    for module in COMMANDS:
         importlib.import_module(module)
+    importlib.import_module("tasks.preload").preload()
     sys.path[:] = own_path
     gc.freeze()
     request = serve(connection)

@@ -9,6 +9,9 @@ signalled as one group.
                             ├─ tasks.celery_roles worker ── the sandbox's zygote (watches its own parent)
                             └─ tasks.celery_roles beat
 
+On Linux, the API, the workers and beat are forks of start.py (app/launch/fork.py), which do what the command
+would; elsewhere, and valkey-server always, they are processes that run the command.
+
 A parent that is killed can't clean up. So a child looks after itself: it gets its parent's pid in the
 variable CELERIAC_PARENT_PID and calls `die_with_parent()` early. A command run by hand has no such
 variable and outlives its shell as usual. Programs that don't do this themselves are started through this
@@ -34,6 +37,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+from app.launch import fork
+from app.launch.fork import Fork, Result
 
 PARENT_PID = "CELERIAC_PARENT_PID"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -104,12 +110,15 @@ def program_command(*words: str) -> tuple[str, ...]:
 def main(arguments: Sequence[str]) -> int:
     """Run `module NAME …` or `program PATH …`; see the module's docstring."""
     kind, *words = arguments
-    if kind == "module":
-        die_with_parent()
-        sys.argv = list(words)
-        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
-        return 0
-    return _run_program(words)
+    return run_module(*words) if kind == "module" else _run_program(words)
+
+
+def run_module(*words: str) -> int:
+    """Run a Python module in this process, which ends with its parent; what `module_command` does."""
+    die_with_parent()
+    sys.argv = list(words)
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    return 0
 
 
 def _run_program(argv: list[str]) -> int:
@@ -150,26 +159,30 @@ def next_pause_seconds(last_pause_seconds: float, alive_seconds: float) -> float
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command to run in Celeriac's folder, with `env` as its whole environment; `fds` stay open in it."""
+    """A command to run in Celeriac's folder, with `env` as its whole environment; `fds` stay open in it.
+
+    call: what a fork of this process may call instead. It returns what `sys.exit` takes.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
     fds: tuple[int, ...] = ()
+    call: Callable[[], Result] | None = None
 
 
 class Child:
     """One running command, leader of a session and process group of its own."""
 
     def __init__(self, command: Command) -> None:
-        """Start the command. Raises OSError if its program can't be run.
+        """Start the command, or a fork that makes its call. Raises OSError if that can't be done.
 
         Call this from the main thread: the kernel mistakes the end of a thread for the death of the parent.
         """
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
+        self._process = _fork(command) or subprocess.Popen(  # noqa: S603 - our own command
             command.argv,
             cwd=ROOT,
-            env={**command.env, PARENT_PID: str(os.getpid())},
+            env=_env(command),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             pass_fds=command.fds,
@@ -188,7 +201,7 @@ class Child:
         """Whether the command ends within the time."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, timeout_seconds))
-        return self._process.returncode is not None
+        return self.poll() is not None
 
     def kill_group(self) -> None:
         """Kill every process left in the group, even if the leader has ended already."""
@@ -196,6 +209,16 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def _fork(command: Command) -> Fork | None:
+    if command.call is None or not fork.is_possible():
+        return None
+    return Fork(f"celeriac {command.name}", command.call, _env(command), ROOT)
+
+
+def _env(command: Command) -> dict[str, str]:
+    return {**command.env, PARENT_PID: str(os.getpid())}
 
 
 @dataclass(slots=True)

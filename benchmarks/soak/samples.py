@@ -28,9 +28,9 @@ ZYGOTES = "zygotes"
 #: The role of a process is the first whose pattern its command line has.
 ROLES = (
     (ZYGOTES, re.compile(r"sandbox/inside/zygote")),
-    ("code worker", re.compile(r"celery_roles worker --kind code")),
-    ("API worker", re.compile(r"celery_roles worker --kind api")),
-    ("beat", re.compile(r"celery_roles beat")),
+    ("code worker", re.compile(r"worker (?:--kind|for) code")),
+    ("API worker", re.compile(r"worker (?:--kind|for) api")),
+    ("beat", re.compile(r"celery_roles beat|celeriac beat")),
     ("API", re.compile(r"start\.py api|granian|celeriac api")),
     ("start.py", re.compile(r"start\.py all")),
 )

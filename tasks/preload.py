@@ -1,0 +1,25 @@
+"""Imports what workers and beats import, for a process whose forks become them.
+
+Of our modules, it imports those that read no settings: a fork has an environment of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+MODULES = (
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.concurrency.thread",
+    "celery.loaders.app",
+    "kombu.transport.redis",
+    "requests",
+    "tasks.runtime",
+    "tasks.beat",
+)
+
+
+def preload() -> None:
+    """Import them all."""
+    for module in MODULES:
+        importlib.import_module(module)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
 from functools import partial
@@ -112,10 +113,12 @@ class WatchedTLSContext(ssl.SSLContext):
         return wrapped
 
 
+@functools.lru_cache(maxsize=4)
 def tls_context(ca_bundle: str | None) -> WatchedTLSContext:
     """Return a context that trusts certifi's roots, and the CA in `ca_bundle` (a PEM file) as well.
 
-    Verification can't be turned off. Raises OSError or ssl.SSLError for a bad bundle.
+    Verification can't be turned off. Reading the roots takes 50 ms, so all clients of a process share the context:
+    sockets change nothing in it. Raises OSError or ssl.SSLError for a bad bundle.
     """
     context = WatchedTLSContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

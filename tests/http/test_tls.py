@@ -8,9 +8,10 @@ import ssl
 import warnings
 from collections.abc import Iterator
 
+import certifi
 import pytest
 
-from tasks.http import AddressPolicy, BlockedAddressError, ConnectionError_, HttpClient, InvalidURL, TLSError
+from tasks.http import AddressPolicy, BlockedAddressError, ConnectionError_, HttpClient, InvalidURL, TLSError, sockets
 from tasks.http.resolver import Endpoint
 from tests.certificates import Certificates
 from tests.http.target import OK, Target, Wire, answering, get, http, send
@@ -105,6 +106,21 @@ def test_a_redirect_down_to_http_loses_the_credentials(trusting: HttpClient, cer
 def test_a_bad_ca_bundle_fails_at_start(tmp_path: object) -> None:
     with pytest.raises(OSError, match="No such file"):
         HttpClient(AddressPolicy(), ca_bundle=f"{tmp_path}/none.pem")
+
+
+def test_clients_read_the_roots_once(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[object] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def noted(self: ssl.SSLContext, path: object) -> None:
+        read.append(path)
+        load(self, path)
+
+    sockets.tls_context.cache_clear()
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", noted)
+    for ca_bundle in (None, certificates.ca, None, certificates.ca):
+        HttpClient(AddressPolicy(), ca_bundle=ca_bundle)
+    assert read == [certifi.where(), certifi.where(), certificates.ca]
 
 
 # --- through an egress proxy

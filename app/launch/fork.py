@@ -13,9 +13,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+POLL_SECONDS = 0.01
 #: What `sys.exit` takes: an exit status, or why the function has failed.
 Result = int | str | None
 #: Signals that the parent may handle by functions of its own, which are not the fork's.
@@ -59,10 +61,12 @@ class Fork:
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit status. Raises subprocess.TimeoutExpired after so many seconds."""
-        self._process.join(timeout)
-        status = self.poll()
-        if status is None:
-            raise subprocess.TimeoutExpired(self._process.name, timeout or 0.0)
+        # Not by the pipe that `join` waits for: a fork closes its end of it with all other files.
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired(self._process.name, timeout or 0.0)
+            time.sleep(POLL_SECONDS)
         return status
 
 

@@ -19,7 +19,7 @@ pytestmark = [needs_proc, pytest.mark.skipif(not fork.is_possible(), reason="not
 
 #: Has files open, and handles and ignores signals, as start.py may; then forks, and says what became of that.
 PARENT = """
-import json, os, random, signal, sys, time
+import json, os, random, signal, subprocess, sys, time
 from pathlib import Path
 from app.launch.fork import Fork
 
@@ -43,6 +43,12 @@ def sleep():
 def fail():
     raise ValueError("no")
 
+def is_over(process):
+    try:
+        return process.wait(0.01) is not None
+    except subprocess.TimeoutExpired:
+        return False
+
 held = [open(os.devnull) for _ in range(3)]
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda *_: print("the parent's handler", flush=True))
@@ -53,9 +59,13 @@ try:
         statuses = [Fork(f"celeriac {n}", told, {"OWN": str(n)}, Path("/usr")).wait(30) for n in (1, 2)]
     elif action == "signal":  # at once: it has hardly begun
         process = Fork("celeriac", sleep, {}, Path("/"))
-        assert process.poll() is None
         process.terminate()
         statuses = [process.wait(30)]
+    elif action == "wait":
+        process = Fork("celeriac", sleep, {}, Path("/"))
+        statuses = [process.poll(), is_over(process)]
+        process.terminate()
+        process.wait(30)
     else:
         call = {"none": lambda: None, "7": lambda: 7, "sentence": lambda: "why not", "exception": fail}[action]
         statuses = [Fork("celeriac", call, {}, Path("/")).wait(30)]
@@ -119,6 +129,10 @@ def test_what_the_function_returns_or_raises_is_its_status(action: str, status: 
 def test_a_signal_that_comes_at_once_is_not_lost_and_not_the_parents() -> None:
     statuses, end = run("signal").stdout.splitlines()[-2:]
     assert (statuses, end) == (f"[{-signal.SIGTERM}]", "the end of the parent")
+
+
+def test_waiting_for_one_that_goes_on_ends_in_time() -> None:
+    assert run("wait").stdout.splitlines()[-2] == "[null, false]"
 
 
 def test_a_long_name_is_cut_where_the_command_ended() -> None:

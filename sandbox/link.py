@@ -232,10 +232,14 @@ def _blocking_pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socke
 
 
 def _start(control: socket.socket, options: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a fresh interpreter by file path, without environment. -I keeps the user's files out of its imports."""
+    """Start a fresh interpreter by file path, without environment. -I keeps the user's files out of its imports.
+
+    It keeps what it compiles of our files, unless this process keeps nothing either: half its start would be compiling.
+    """
+    flags = ["-I", "-B"] if sys.dont_write_bytecode else ["-I"]
     try:
         return subprocess.Popen(
-            [sys.executable, "-I", "-B", str(ZYGOTE), str(control.fileno()), *options],
+            [sys.executable, *flags, str(ZYGOTE), str(control.fileno()), *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[control.fileno()],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response
 
-from app.api.pages import WEEK_SECONDS, names_in, no_such_file, send_page_file
+from app.api.pages import KEEP_A_WEEK, names_in, no_such_file, send_page_file
 
 blueprint = Blueprint("docs", __name__, url_prefix="/docs")
 
@@ -41,7 +41,7 @@ def page() -> Response:
 def static_file(name: str) -> Response:
     """A file of the page. Files of Swagger UI change only with the installation; ours change with every version."""
     if name in _SWAGGER_FILES:
-        return send_page_file(_swagger_folder(), name, max_age_seconds=WEEK_SECONDS)
+        return send_page_file(_swagger_folder(), name, KEEP_A_WEEK)
     if name in _own_files():
         return send_page_file(_OWN, name)
     raise no_such_file()

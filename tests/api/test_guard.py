@@ -18,7 +18,7 @@ READS = [
     "/health",
     "/openapi.json",
 ]
-OPEN = ["/health/live", "/health/ready", "/", "/docs", "/static/main.js"]
+OPEN = ["/health/live", "/health/ready", "/", "/docs", "/static/main.js", "/static/x/main.js"]
 
 
 @pytest.mark.parametrize("path", [*READS, "/openapi.json", "/api/nothing", "/nothing"])

@@ -22,7 +22,7 @@ from tests.api.calls import CALL, CODE, Api, path_of
 from tests.servers import ROOT
 
 #: Routes that are no calls: the files that the pages load.
-FILES = {"/static/{name}", "/docs/static/{name}"}
+FILES = {"/static/{name}", "/static/{edition}/{name}", "/docs/static/{name}"}
 
 
 def test_document_is_valid_openapi_3_1_by_two_validators(api: Api) -> None:

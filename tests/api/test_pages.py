@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,29 @@ def test_own_files_are_asked_for_again_and_told_when_unchanged(api: Api) -> None
     assert (again.status_code, again.data) == (304, b"")
 
 
+def test_files_of_the_console_are_kept_under_an_address_that_changes_with_them(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(FOLDERS[0], tmp_path / "static"))
+    monkeypatch.setattr(console, "_FOLDER", folder)
+    client = api.web.test_client()
+
+    def addresses() -> list[str]:
+        found = loaded_by(client.get("/", base_url=BASE_URL).text)
+        assert len(found) >= 3
+        return found
+
+    before = addresses()
+    for url in before:
+        assert client.get(url, base_url=BASE_URL).headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    module = folder / "format.js"  # the page itself does not name it
+    module.write_text(module.read_text() + "// changed")
+    assert not set(addresses()) & set(before)
+    for url in before:  # what the page from before still asks for is there, and not kept
+        late = client.get(url, base_url=BASE_URL)
+        assert (late.status_code, late.headers["Cache-Control"]) == (200, "no-cache")
+
+
 def test_swagger_ui_may_be_kept_for_a_week(api: Api) -> None:
     response = api.web.test_client().get("/docs/static/swagger-ui-bundle.js", base_url=BASE_URL)
     assert response.headers["Cache-Control"] == "public, max-age=604800"
@@ -91,6 +115,9 @@ def test_swagger_ui_may_be_kept_for_a_week(api: Api) -> None:
         "/static/..%2f__init__.py",
         "/static/%2e%2e/__init__.py",
         "/static/../web.py",
+        "/static/x/console.html",
+        "/static/x/..%2f__init__.py",
+        "/static/x/y/main.js",
         "/static/",
         "/docs/static/swagger-editor.js",
         "/docs/static/..%2fdocs.py",

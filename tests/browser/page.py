@@ -21,6 +21,11 @@ def url_of(system: Started, path: str = "/") -> str:
     return f"http://127.0.0.1:{system.port}{path}"
 
 
+def imported(name: str) -> str:
+    """JavaScript: the promise of a module of the console, the one that the page itself uses."""
+    return f"import(new URL({json.dumps(name)}, document.querySelector('script[type=module]').src))"
+
+
 def texts(browser: Chromium, selector: str) -> list[str]:
     """What the elements show."""
     found = browser.evaluate(f"[...document.querySelectorAll({json.dumps(selector)})].map(each => each.innerText)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import PROGRAM, finished, url_of
+from tests.browser.page import PROGRAM, finished, open_page, url_of
 from tests.system import Started
 
 WATCHED_SECONDS = 10.0
@@ -28,6 +28,16 @@ def test_an_idle_page_reads_little_and_computes_little(browser: Chromium, alone:
     assert browser.received_bytes < BYTES_A_MINUTE
     computed = cpu_seconds(browser) - before
     assert 0 < computed < 0.01 * WATCHED_SECONDS
+
+
+def test_a_page_that_is_opened_again_loads_no_file_again(browser: Chromium, alone: Started) -> None:
+    open_page(browser, alone, "/#/tasks")
+    open_page(browser, alone, "/#/tasks")
+    files = "performance.getEntriesByType('resource').filter(each => each.name.includes('/static/'))"
+    assert browser.evaluate(f"{files}.length") > 40
+    # A file that the browser has, and only asks about, costs an answer without a body.
+    assert browser.evaluate(f"{files}.filter(each => each.transferSize > 0).map(each => each.name)") == []
+    browser.complaints.clear()  # the browser itself notes that /health answers 503
 
 
 def cpu_seconds(browser: Chromium) -> float:

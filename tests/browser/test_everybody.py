@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import FAILING, PROGRAM, go_to, many, open_page, texts, url_of
+from tests.browser.page import FAILING, PROGRAM, go_to, imported, many, open_page, texts, url_of
 from tests.system import Started
 
 STATIC = Path(__file__).resolve().parent.parent.parent / "app" / "console" / "static"
@@ -35,7 +35,7 @@ def english(chromium: Chromium) -> Iterator[None]:
 
 def table(browser: Chromium, system: Started, language: str) -> dict[str, object]:
     browser.open(url_of(system))
-    return dict(browser.evaluate(f"import('/static/texts-{language}.js').then(module => module.{language})"))
+    return dict(browser.evaluate(f"{imported(f'texts-{language}.js')}.then(module => module.{language})"))
 
 
 def test_no_text_is_missing_in_either_language(browser: Chromium, system: Started) -> None:

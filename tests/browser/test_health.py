@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import running
-from tests.browser.page import PROGRAM, texts, url_of
+from tests.browser.page import PROGRAM, imported, texts, url_of
 from tests.servers import throw_away_redis
 from tests.system import Started
 
@@ -49,7 +49,7 @@ def test_the_panel_closes_by_escape_and_by_a_click_elsewhere(browser: Chromium, 
 
 
 VERDICT = """(async () => {{
-    const {{ verdict }} = await import('/static/health.js');
+    const {{ verdict }} = await {module};
     return verdict({report}, {stats}, {now});
 }})()"""
 WELL: dict[str, Any] = {
@@ -97,7 +97,7 @@ def test_the_verdict_names_the_worst_reason_first(
 ) -> None:
     if browser.evaluate("location.origin") != url_of(alone, ""):
         browser.open(url_of(alone))
-    script = VERDICT.format(report=json.dumps(report), stats=json.dumps(work), now=NOW_MS)
+    script = VERDICT.format(module=imported("health.js"), report=json.dumps(report), stats=json.dumps(work), now=NOW_MS)
     found = browser.evaluate(script)
     assert (found["level"], [reason["id"] for reason in found["reasons"]]) == (level, reasons)
     browser.complaints.clear()

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import FAILING, PROGRAM, texts, url_of
+from tests.browser.page import FAILING, PROGRAM, imported, texts, url_of
 from tests.system import Started, wait_until
 
 
@@ -153,8 +153,9 @@ def test_seconds_take_the_place_of_the_expression_that_a_new_form_suggests(brows
 
 def test_the_timeline_begins_where_tasks_and_firings_are_known(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/scheduled"))
-    script = """(async () => {
-        const { known } = await import('/static/schedule.js');
+    script = (
+        imported("schedule.js")
+        + """.then(({ known }) => {
         const at = minute => new Date(Date.UTC(2030, 0, 1, 0, minute)).toISOString();
         const tasks = [50, 40, 30, 20, 10].map(minute => ({created_at: at(minute)}));
         const firings = [[50, 'created'], [45, 'missed'], [40, 'created'], [35, 'missed']]
@@ -163,7 +164,8 @@ def test_the_timeline_begins_where_tasks_and_firings_are_known(browser: Chromium
         const both = (one, other) =>
             shown(known({items: tasks, next_cursor: one}, {items: firings, next_cursor: other}));
         return [both(null, null), both(null, 'more'), both('more', null)];
-    })()"""
+    })"""
+    )
     assert browser.evaluate(script) == [[5, 2], [2, 2], [5, 2]]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import ENDLESS, PROGRAM, finished, texts, url_of
+from tests.browser.page import ENDLESS, PROGRAM, finished, imported, texts, url_of
 from tests.system import Started
 
 
@@ -42,13 +42,15 @@ def test_the_overview_shows_counts_failures_the_last_hour_and_what_is_next(brows
 def test_the_axis_of_the_chart_has_room_for_its_numbers(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system))
     browser.wait_for("document.querySelector('#chart svg')")
-    script = """(async () => {
-        const { chart } = await import('/static/chart.js');
+    script = (
+        imported("chart.js")
+        + """.then(({ chart }) => {
         const minutes = Array.from({length: 60}, (_, index) => (
             {at: new Date(index * 60000).toISOString(), succeeded: 123456, failed: 5, stopped: 0}));
         const svg = chart(minutes, 600);
         document.querySelector('#chart').replaceChildren(svg);
         const left = svg.getBoundingClientRect().left;
         return [...svg.querySelectorAll('text')].every(each => each.getBoundingClientRect().left >= left - 0.5);
-    })()"""
+    })"""
+    )
     assert browser.evaluate(script)

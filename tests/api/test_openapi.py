@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from typing import Any
 
 import pytest
@@ -38,6 +39,25 @@ def test_the_copy_in_the_repository_is_what_the_service_writes(api: Api) -> None
     copy = (ROOT / "docs" / "openapi.json").read_text()
     assert copy == as_file(), "run: python -m app.api.openapi > docs/openapi.json"
     assert json.loads(copy) == api.get("/openapi.json").get_json()
+
+
+def test_references_are_to_parts_of_the_document_that_do_not_hold_themselves(api: Api) -> None:
+    """`docs.js` follows no others."""
+
+    def references(part: Any) -> Iterator[str]:
+        if isinstance(part, dict):
+            yield from [part["$ref"]] if "$ref" in part else []
+        for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else []:
+            yield from references(each)
+
+    served = api.get("/openapi.json").get_json()
+    parts = {
+        f"#/components/{group}/{name}": set(references(part))
+        for group, found in served["components"].items()
+        for name, part in found.items()
+    }
+    assert set(references(served)) <= parts.keys()
+    TopologicalSorter(parts).prepare()  # raises CycleError
 
 
 def test_every_route_is_in_the_document_and_the_other_way_round(web: Flask) -> None:

@@ -332,6 +332,8 @@ def test_the_docs_describe_every_call_without_the_internet(browser: Chromium, sy
     browser.wait_for(f"document.querySelectorAll('.opblock').length === {calls}")
     browser.click("#operations-Tasks-createTask .opblock-summary-control")
     browser.wait_for_text("function_code", "#operations-Tasks-createTask")
+    referred_to = document["components"]["responses"]["Problem413"]["description"]
+    browser.wait_for_text(referred_to, "#operations-Tasks-createTask .responses-wrapper")
     loaded = browser.evaluate("performance.getEntriesByType('resource').map(each => new URL(each.name).origin)")
     assert set(loaded) == {url_of(system, "")}
     dark = browser.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.browser.chromium import Chromium
-from tests.system import Started, wait_until
+from tests.system import Started
 
 PROGRAM = {"function_code": "def main():\n    print('hello')\n    return {'seven': 7}", "function_name": "main"}
 ENDLESS = {"function_code": "def main():\n    while True:\n        pass", "function_name": "main", "timeout": 60}
@@ -58,11 +60,11 @@ def open_task(browser: Chromium, system: Started, task: dict[str, Any]) -> None:
 def finished(system: Started, task: dict[str, Any]) -> dict[str, Any]:
     """The task, once it has finished."""
 
-    def is_over() -> bool:
-        return system.get(f"/api/tasks/{task['id']}")["status"] in ("succeeded", "failed", "stopped")
-
-    wait_until(is_over, 20, f"the end of {task['name']}")
-    return dict(system.get(f"/api/tasks/{task['id']}"))
+    for _ in range(2):
+        found = system.get(f"/api/tasks/{task['id']}?wait=10")
+        if found["status"] in ("succeeded", "failed", "stopped"):
+            return dict(found)
+    pytest.fail(f"not within 20 s: the end of {task['name']}")
 
 
 def many(system: Started, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from typing import Any
 
 ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.05
+LOOK_SECONDS = 5.0  # how long a page is asked to look for something before it is asked again
 
 #: It reads commands from file descriptor 3 and writes answers to 4.
 FLAGS = (
@@ -31,7 +32,12 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 #: How it answers while one page takes the place of another.
-BETWEEN_PAGES = ("Inspected target navigated or closed", "Cannot find default execution context")
+BETWEEN_PAGES = (
+    "Inspected target navigated or closed",
+    "Cannot find default execution context",
+    "Execution context was destroyed",
+    "Promise was collected",
+)
 
 
 class PageError(AssertionError):
@@ -63,6 +69,7 @@ class Chromium:
         self._heard = b""
         self._last_id = 0
         self._session: str | None = None
+        self._is_blank = False
         self.complaints: list[str] = []
         self.received_bytes = 0
         self._open_page()
@@ -70,6 +77,7 @@ class Chromium:
     def _open_page(self) -> str:
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._is_blank = True
         for domain in ("Page", "Runtime", "Log"):
             self.send(f"{domain}.enable")
         return str(target)
@@ -130,14 +138,14 @@ class Chromium:
     @contextlib.contextmanager
     def another_tab(self) -> Iterator[None]:
         """Work in a tab of its own, in the same browser session, and close it in the end."""
-        before, self._session = self._session, None
+        before, self._session = (self._session, self._is_blank), None
         target = self._open_page()
         try:
             yield
         finally:
             self._session = None
             self.send("Target.closeTarget", targetId=target)
-            self._session = before
+            self._session, self._is_blank = before
 
     @contextlib.contextmanager
     def counting_bytes(self) -> Iterator[None]:
@@ -153,9 +161,16 @@ class Chromium:
 
     def open(self, url: str) -> None:
         """Go to a page of its own: nothing of the page before is left but the browser's storage."""
-        self.send("Page.navigate", url="about:blank")
+        self.leave()
+        self._is_blank = False
         self.send("Page.navigate", url=url)
         self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def leave(self) -> None:
+        """Go to a page without content."""
+        if not self._is_blank:
+            self.send("Page.navigate", url="about:blank")
+        self._is_blank = True
 
     def speak(self, language: str) -> None:
         """The language that the person prefers, such as `zh-CN`."""
@@ -174,20 +189,33 @@ class Chromium:
         return answer["result"].get("value")
 
     def wait_for(self, condition: str, seconds: float = 30) -> None:
-        """Wait until a JavaScript expression is true."""
+        """Wait until a JavaScript expression is true. The page itself looks: asking it each time takes much more."""
         deadline = time.monotonic() + seconds
-        while not self._is_true(condition):
+        while not self._becomes_true(condition, min(seconds, LOOK_SECONDS)):
             if time.monotonic() > deadline:
                 text = self.evaluate("document.body.innerText")
                 raise PageError(f"not within {seconds:g} s: {condition}\n{self.complaints}\n{text}")
-            time.sleep(POLL_SECONDS)
 
-    def _is_true(self, condition: str) -> bool:
-        """Whether it is; not while one page takes the place of another."""
+    def _becomes_true(self, condition: str, seconds: float) -> bool:
+        """Whether it does within this time; not if another page takes the place of this one."""
+        script = f"""new Promise((settle, fail) => {{
+            const end = performance.now() + {seconds * 1000};
+            const look = () => {{
+                try {{
+                    if ({condition}) settle(true);
+                    else if (performance.now() > end) settle(false);
+                    else setTimeout(look, {POLL_SECONDS * 1000});
+                }} catch (error) {{
+                    fail(error);
+                }}
+            }};
+            look();
+        }})"""
         try:
-            return bool(self.evaluate(f"Boolean({condition})"))
+            return bool(self.evaluate(script))
         except PageError as error:
             if any(words in str(error) for words in BETWEEN_PAGES):
+                time.sleep(POLL_SECONDS)
                 return False
             raise
 

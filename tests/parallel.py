@@ -26,7 +26,6 @@ MOST_PROCESSES = 8
 TOGETHER = (
     "tests/system/test_contract.py",
     "tests/browser/",
-    "tests/system/test_new_kind.py",
     "tests/system/test_prometheus.py",
     "tests/system/test_public_cases.py",
     "tests/deploy/test_compose.py",
@@ -37,6 +36,7 @@ TOGETHER = (
     "tests/system/test_wheel.py",
     "tests/system/test_apply.py",
     "tests/system/test_backup_drill.py",
+    "tests/system/test_new_kind.py",
     "tests/upgrade/test_dumps.py",
     "tests/system/test_started.py",
     "tests/worker/test_redis_tls.py",
@@ -53,8 +53,8 @@ None of these tests can be `alone`.
 LONG = (
     "tests/system/chaos/test_chaos.py",
     "tests/box/test_object_graph.py",
+    "tests/test_static.py",  # before test_new_kind.py, which uses what mypy has found
     *TOGETHER,
-    "tests/test_static.py",
     "tests/system/",
     "tests/worker/",
     "tests/domain/test_cron_",

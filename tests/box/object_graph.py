@@ -1,7 +1,8 @@
 """Walks the graph of objects from everything that a program can name, and tells what must not be in it.
 
 A script, run in an interpreter of its own because it calls whatever it finds: `python -I object_graph.py ALIKE
-[MUTATION.py]`. ALIKE is how many objects that seem alike it looks at; more of the same tell little new. A mutation is a
+[MUTATION.py]`. ALIKE is how many objects that seem alike it looks at; more of the same tell little new. If that is one, calls that the
+interpreter refuses whatever the arguments hold are left out as well. A mutation is a
 file that runs before the library is made ready; it may define `after()`, which runs once it is, `ONLY`, the one module to
 start from, and `WANTED`, what ends the walk when it is found.
 It prints one JSON object: how much was seen, and the forbidden objects with the paths that lead to them.
@@ -14,11 +15,14 @@ from __future__ import annotations
 
 import builtins
 import collections
+import functools
 import importlib.util
+import inspect
 import io
 import itertools
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -28,7 +32,9 @@ from typing import Any
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ITEMS = 40
-CALL_SECONDS = 0.1
+#: After so much processor time, or at most twice as much, a call is ended; and after so much time if it waits.
+CALL_CPU_SECONDS = 0.03
+CALL_SECONDS = 5
 CPU_SECONDS = 240
 #: Called, they wait, or take long.
 NOT_CALLED = frozenset(
@@ -203,7 +209,10 @@ class Graph:
         kind = type(value)
         if kind in PLAIN or id(value) in self.paths:
             return
-        if not issubclass(kind, BaseException):
+        if issubclass(kind, BaseException):
+            for each in value.args:  # so that errors which differ in what they were given are alike
+                self.find(each, path, f"{step}.args")
+        else:
             why = self.why_forbidden(value)
             if why is not None:
                 self.forbidden.setdefault(why, path + step)
@@ -282,21 +291,22 @@ class Graph:
         path = self.paths[id(value)]
         if not callable(value) or str(getattr(value, "__name__", "")) in NOT_CALLED or path.count("(") > 1:
             return
-        deep = path.count("(") == 0
-        for shown, arguments in self._arguments(pairs=deep):
+        for shown, arguments in self._arguments(value, pairs=path.count("(") == 0):
             self.calls += 1
             try:
                 yield f"({shown})", in_time(value, *arguments)
             except BaseException as error:
                 yield f"({shown}) !", error
 
-    def _arguments(self, *, pairs: bool) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    def _arguments(self, value: Any, *, pairs: bool) -> Iterator[tuple[str, tuple[Any, ...]]]:
         yield "", ()
         probes = self._probes()
         for name, probe in probes:
             yield name, (probe,)
-        if pairs:
-            for (first, one), (second, other) in itertools.product(probes, self._probes()[:14]):
+        if not pairs or (self.most_alike == 1 and takes_no_pair(value)):
+            return
+        for (first, one), (second, other) in itertools.product(probes, self._probes()[:14]):
+            if self.most_alike > 1 or may_be_owner(value, one):
                 yield f"{first}, {second}", (one, other)
 
     def _probes(self) -> list[tuple[str, Any]]:
@@ -316,8 +326,9 @@ class TooLong(BaseException):
     """A call that waits, or never ends."""
 
 
-#: The number of calls begun; of the one that goes on, or 0; and of the one that went on at the last tick.
-begun = going_on = seen_by_tick = 0
+#: The number of calls begun; of the one that goes on, or 0; and, by timer, of the one that went on at its last tick.
+begun = going_on = 0
+seen_by_tick = {signal.SIGVTALRM: 0, signal.SIGALRM: 0}
 
 
 def in_time(function: Any, *arguments: Any) -> Any:
@@ -332,17 +343,48 @@ def in_time(function: Any, *arguments: Any) -> Any:
 
 
 def end_long_calls() -> None:
-    """Start the timer that ends calls of `in_time`."""
-    signal.signal(signal.SIGALRM, _tick)
-    signal.setitimer(signal.ITIMER_REAL, CALL_SECONDS, CALL_SECONDS)
+    """Start the timers that end calls of `in_time`."""
+    for timer, signum, seconds in (
+        (signal.ITIMER_VIRTUAL, signal.SIGVTALRM, CALL_CPU_SECONDS),
+        (signal.ITIMER_REAL, signal.SIGALRM, CALL_SECONDS),
+    ):
+        signal.signal(signum, _tick)
+        signal.setitimer(timer, seconds, seconds)
 
 
-def _tick(*_: Any) -> None:
+def _tick(signum: int, _: Any) -> None:
     """End a call that went on at the last tick, too."""
-    global seen_by_tick
-    if going_on and going_on == seen_by_tick:
+    if going_on and going_on == seen_by_tick[signum]:
         raise TooLong
-    seen_by_tick = going_on
+    seen_by_tick[signum] = going_on
+
+
+def may_be_owner(function: Any, first: Any) -> bool:
+    """Whether a method of a built-in type takes `first` as its object. If not, no further argument is looked at."""
+    return type(function) not in OWNED or function.__objclass__ in type.mro(type(first))
+
+
+def takes_no_pair(function: Any) -> bool:
+    """Whether it fails because two arguments are too many, before it looks at them."""
+    number = 2
+    if type(function) is types.MethodType:
+        function, number = function.__func__, 3
+    kind = type(function)
+    if kind is types.FunctionType:
+        code = function.__code__
+        return code.co_argcount < number and not code.co_flags & inspect.CO_VARARGS
+    counts = kind is types.BuiltinFunctionType or (
+        kind is types.MethodWrapperType and function.__name__ not in FORWARDED
+    )
+    if number != 2 or not counts:
+        return False
+    try:
+        in_time(function, None, None)
+    except TypeError as error:
+        return COUNTED.search(str(error)) is not None
+    except BaseException:
+        pass
+    return False
 
 
 def alike_to(value: Any) -> Any:
@@ -360,7 +402,7 @@ def alike_to(value: Any) -> Any:
     if kind in CALLABLES:
         return id(value)
     if issubclass(kind, BaseException):
-        return kind, *map(type, value.args), type(getattr(value, "obj", None))
+        return kind, len(value.args), type(getattr(value, "obj", None))
     if kind in CONTAINERS:
         items = value.values() if kind is dict else value
         return kind, *sorted({type(each).__qualname__ for each in itertools.islice(items, ITEMS)})
@@ -388,6 +430,11 @@ CALLABLES = frozenset(
      types.WrapperDescriptorType, types.MethodWrapperType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
      types.MemberDescriptorType}
 )  # fmt: skip
+OWNED = frozenset({types.MethodDescriptorType, types.WrapperDescriptorType})
+#: Wrappers that pass all arguments on, uncounted.
+FORWARDED = frozenset({"__init__", "__call__"})
+#: How functions of the interpreter say so.
+COUNTED = re.compile(r"(takes|expected) .*\(2 given\)|expected .*, got 2$")
 DESCRIPTORS = frozenset({types.GetSetDescriptorType, types.MemberDescriptorType})
 PROCESS_MODULES = frozenset(
     [
@@ -450,6 +497,8 @@ def main(arguments: list[str]) -> None:
         code, problems = policy.compile_program(TYPE_PARAMETERS, guarded=True)
         assert not problems, problems
         exec(code, namespace)
+    for question in ("is_special", "may_read"):  # asked a million times for the same few hundred names
+        setattr(names, question, functools.cache(getattr(names, question)))
     graph = Graph(namespace, guards, names, int(arguments[0]))
     add_roots(graph, facades, getattr(mutation, "ONLY", None))
     graph.walk(getattr(mutation, "WANTED", None))

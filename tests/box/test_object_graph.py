@@ -16,8 +16,8 @@ from tests.box.conftest import Walk
 def test_no_path_leads_out(walk: Walk) -> None:
     walked = walk("object_graph.py")
     assert walked["forbidden"] == {}
-    assert walked["objects"] > 20_000  # it has not stopped at the door
-    assert walked["calls"] > 1_000_000
+    assert walked["objects"] > 10_000  # it has not stopped at the door
+    assert walked["calls"] > 500_000
 
 
 _FACADE = """

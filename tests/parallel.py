@@ -44,6 +44,7 @@ TOGETHER = (
     "tests/tracing/test_tracing.py",
     "tests/test_architecture.py",
     "tests/box/test_layers.py::TestOneLayerOff",
+    "tests/box/test_object_graph.py::test_the_walk_finds",
 )
 """Files, folders of files, or classes, whose tests share what takes long, such as a running system.
 

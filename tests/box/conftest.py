@@ -15,8 +15,8 @@ from sandbox import Sandbox
 from tests.box.programs import Runner
 from tests.conftest import is_long_run
 
-#: Walks all that a program can reach, by a script of this folder; what the script has printed.
-Walk = Callable[..., Any]
+#: Walks all that a program can reach, by a script of this folder; what the script has printed, by line.
+Walk = Callable[..., list[Any]]
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +54,11 @@ def walk(pytestconfig: pytest.Config) -> Walk:
     """Runs object_graph.py, or a script like it: on one of the objects that seem alike, in a long run on four."""
     most_alike = 4 if is_long_run(pytestconfig) else 1
 
-    def walk(script: str, *arguments: str, seconds: float = 900) -> Any:
+    def walk(script: str, *arguments: str, seconds: float = 900) -> list[Any]:
         path = Path(__file__).with_name(script)
         command = [sys.executable, "-I", "-W", "ignore", str(path), str(most_alike), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
         assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
-        return json.loads(done.stdout)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     return walk

@@ -1,11 +1,11 @@
 """Walks the graph of objects from everything that a program can name, and tells what must not be in it.
 
 A script, run in an interpreter of its own because it calls whatever it finds: `python -I object_graph.py ALIKE
-[MUTATION.py]`. ALIKE is how many objects that seem alike it looks at; more of the same tell little new. If that is one, calls that the
+[MUTATION.py...]`. ALIKE is how many objects that seem alike it looks at; more of the same tell little new. If that is one, calls that the
 interpreter refuses whatever the arguments hold are left out as well. A mutation is a
-file that runs before the library is made ready; it may define `after()`, which runs once it is, `ONLY`, the one module to
-start from, and `WANTED`, what ends the walk when it is found.
-It prints one JSON object: how much was seen, and the forbidden objects with the paths that lead to them.
+file that changes the library once it is ready; it may define `ONLY`, the one module to start from, and `WANTED`, what ends
+the walk when it is found. Each has a walk of its own, in a fork.
+It prints one JSON object per walk and line: how much was seen, and the forbidden objects with the paths that lead to them.
 
 Edges are what programs have: attributes that the guards permit, items, operators, calls with a few arguments, and what is
 passed to a program's own methods and functions by anything that is called with them.
@@ -474,20 +474,14 @@ def remember_damageable_classes() -> None:
 
 def main(arguments: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    end_long_calls()
     zygote = load(os.path.join(ROOT, "sandbox", "inside", "zygote.py"))
     zygote.prepare_imports()
     remember_damageable_classes()
-    mutation = load(arguments[1]) if arguments[1:] else None
     from sandbox.inside import facades, guards, library, names, policy, run  # type: ignore[attr-defined]
 
     library.admit()
     for name in list(facades.admitted):
         facades.loaded(name)
-    if mutation is not None and hasattr(mutation, "after"):
-        mutation.after()
-    # The walk calls the library, and nothing of that may reach the terminal.
-    real_stdout, sys.stdout = sys.stdout, io.StringIO()
     namespace = run._namespace(guarded=True)
     source = PROGRAM.format(methods=spy_methods(names))
     code, problems = policy.compile_program(source, guarded=True)
@@ -499,6 +493,18 @@ def main(arguments: list[str]) -> None:
         exec(code, namespace)
     for question in ("is_special", "may_read"):  # asked a million times for the same few hundred names
         setattr(names, question, functools.cache(getattr(names, question)))
+    mutation = None
+    for path in arguments[1:]:
+        pid = os.fork()
+        if not pid:
+            mutation = load(path)
+            break
+        assert os.waitpid(pid, 0)[1] == 0, path
+    if arguments[1:] and mutation is None:
+        return
+    end_long_calls()
+    # The walk calls the library, and nothing of that may reach the terminal.
+    real_stdout, sys.stdout = sys.stdout, io.StringIO()
     graph = Graph(namespace, guards, names, int(arguments[0]))
     add_roots(graph, facades, getattr(mutation, "ONLY", None))
     graph.walk(getattr(mutation, "WANTED", None))

@@ -130,7 +130,13 @@ def _number(path: str, field: str) -> int:
 
 def measure(without: Sequence[str], world: dict[str, object]) -> dict[str, object]:
     """Each attempt, and whether it was refused, in a sandbox without those layers."""
-    box = Sandbox(spare_children=SPARES, language_layer=False, without=without, extra_modules=["socket"])
+    box = Sandbox(
+        spare_children=SPARES,
+        language_layer=False,
+        without=without,
+        extra_modules=["socket"],
+        runs_programs=False,  # no lean zygote: each attempt runs once, and that in a child of the full one
+    )
     box.start()
     try:
         outcomes = {what: _try(box, statement, world) for what, statement in ATTEMPTS.items()}

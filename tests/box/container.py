@@ -85,7 +85,7 @@ def run(script: str, *arguments: str, seconds: float = 120) -> subprocess.Comple
     """Run `tests/box/SCRIPT` there, with a copy of the sandbox that any user may read as its only package."""
     with tempfile.TemporaryDirectory(prefix="cel-box-") as folder:
         root = Path(folder)
-        # A zygote writes no compiled files, so without these each would compile what it imports.
+        # Nothing that runs there writes compiled files (-B), so without these each zygote would compile what it imports.
         compileall.compile_dir(ROOT / "sandbox", quiet=2)
         shutil.copytree(ROOT / "sandbox", root / "sandbox", ignore=shutil.ignore_patterns("*.pyc.*"))
         for name in ("container.py", script):

@@ -214,7 +214,8 @@ class Child:
 def _fork(command: Command) -> Fork | None:
     if command.call is None or not fork.is_possible():
         return None
-    return Fork(f"celeriac {command.name}", command.call, _env(command), ROOT)
+    title = f"celeriac {command.name}".removesuffix(" tasks")  # there is only room for the length of the command
+    return Fork(title, command.call, _env(command), ROOT)
 
 
 def _env(command: Command) -> dict[str, str]:

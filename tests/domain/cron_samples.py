@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import functools
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -79,10 +80,16 @@ class SampleCron:
         return day.month in self.month.numbers and (by_day and by_weekday if both else by_day or by_weekday)
 
 
+_shapes = st.sampled_from(["*", "*/", "n", "n", "n/", "-", "-/"])
+
+# Hypothesis takes longer to make a strategy than to draw from it, so each of these is made once.
+
+
+@functools.cache
 @st.composite
 def plain_entries(draw: st.DrawFn, low: int, high: int, wrapping: bool = True) -> Sample:
     """`*`, a number, a range (with `wrapping`, possibly from high to low, or to itself), each perhaps with a step."""
-    shape = draw(st.sampled_from(["*", "*/", "n", "n", "n/", "-", "-/"]))
+    shape = draw(_shapes)
     everything = range(low, high + 1)
     step = draw(st.integers(1, high)) if "/" in shape else 1
     suffix = f"/{step}" if "/" in shape else ""
@@ -100,28 +107,29 @@ def plain_entries(draw: st.DrawFn, low: int, high: int, wrapping: bool = True) -
     return Sample(f"{first}-{last}{suffix}", frozenset(cycle[::step]))
 
 
-@st.composite
-def fields(draw: st.DrawFn, low: int, high: int, wrapping: bool = True) -> Sample:
-    entries = draw(st.lists(plain_entries(low, high, wrapping), min_size=1, max_size=3))
-    return _together(entries)
+@functools.cache
+def fields(low: int, high: int, wrapping: bool = True) -> st.SearchStrategy[Sample]:
+    return _lists_of(plain_entries(low, high, wrapping))
 
 
-@st.composite
-def day_fields(draw: st.DrawFn, wrapping: bool = True) -> Sample:
+@functools.cache
+def day_fields(wrapping: bool = True) -> st.SearchStrategy[Sample]:
     last = Sample("L", frozenset(), last_day=True)
-    entry = st.one_of(plain_entries(1, 31, wrapping), st.just(last))
-    return _together(draw(st.lists(entry, min_size=1, max_size=3)))
+    return _lists_of(st.one_of(plain_entries(1, 31, wrapping), st.just(last)))
 
 
-@st.composite
-def weekday_fields(draw: st.DrawFn, wrapping: bool = True, last_first: bool = True) -> Sample:
+@functools.cache
+def weekday_fields(wrapping: bool = True, last_first: bool = True) -> st.SearchStrategy[Sample]:
     weekdays = st.integers(0, 6)
     last = weekdays.map(lambda day: Sample(f"L{day}" if last_first else f"{day}L", frozenset(), frozenset([(day, 0)])))
     nth = st.tuples(weekdays, st.integers(1, 5)).map(
         lambda pair: Sample(f"{pair[0]}#{pair[1]}", frozenset(), frozenset([pair]))
     )
-    entry = st.one_of(plain_entries(0, 6, wrapping), last, nth)
-    return _together(draw(st.lists(entry, min_size=1, max_size=3)))
+    return _lists_of(st.one_of(plain_entries(0, 6, wrapping), last, nth))
+
+
+def _lists_of(entries: st.SearchStrategy[Sample]) -> st.SearchStrategy[Sample]:
+    return st.lists(entries, min_size=1, max_size=3).map(_together)
 
 
 def _together(entries: list[Sample]) -> Sample:
@@ -139,14 +147,14 @@ ANY_WEEKDAY = Sample("*", frozenset(range(7)))
 NO_SECOND = Sample("", frozenset([0]))  # five fields: second 0
 
 
-@st.composite
-def crons(draw: st.DrawFn, wrapping: bool = True, with_seconds: bool = True, last_first: bool = True) -> SampleCron:
+def crons(wrapping: bool = True, with_seconds: bool = True, last_first: bool = True) -> st.SearchStrategy[SampleCron]:
     """Any expression. Days are left open half of the time, or next to nothing would match in a short window."""
-    return SampleCron(
-        second=draw(st.one_of(st.just(NO_SECOND), fields(0, 59, wrapping))) if with_seconds else NO_SECOND,
-        minute=draw(fields(0, 59, wrapping)),
-        hour=draw(fields(0, 23, wrapping)),
-        day=draw(st.one_of(st.just(ANY_DAY), day_fields(wrapping))),
-        month=draw(st.one_of(st.just(ANY_MONTH), fields(1, 12, wrapping))),
-        weekday=draw(st.one_of(st.just(ANY_WEEKDAY), weekday_fields(wrapping, last_first))),
+    return st.builds(
+        SampleCron,
+        second=st.one_of(st.just(NO_SECOND), fields(0, 59, wrapping)) if with_seconds else st.just(NO_SECOND),
+        minute=fields(0, 59, wrapping),
+        hour=fields(0, 23, wrapping),
+        day=st.one_of(st.just(ANY_DAY), day_fields(wrapping)),
+        month=st.one_of(st.just(ANY_MONTH), fields(1, 12, wrapping)),
+        weekday=st.one_of(st.just(ANY_WEEKDAY), weekday_fields(wrapping, last_first)),
     )

@@ -49,8 +49,10 @@ def cronsim_firings(sample: SampleCron, place: tuple[str, datetime], count: int)
 @given(debian_crons, places)
 def test_cronsim_agrees(sample: SampleCron, place: tuple[str, datetime]) -> None:
     zone, moment = place
-    # Asked while a time is shown again, cronsim names the first time, which is over by then.
-    assume(sample.real_time or moment.astimezone(load_zone(zone)).fold == 0)
+    # Asked while a time is shown again, cronsim names the first time, which is over by then; in real time it does so
+    # in the Chatham Islands, where the time that is shown again begins and ends at a quarter to the hour.
+    names_first_time = not sample.real_time or zone == "Pacific/Chatham"
+    assume(not names_first_time or moment.astimezone(load_zone(zone)).fold == 0)
     assume(not (sample.real_time and zone in CRONSIM_ERRS_IN_REAL_TIME))
     ours = Cron(sample.expression, zone).upcoming(moment, 3)
     assume(ours)

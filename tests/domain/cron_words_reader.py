@@ -67,7 +67,13 @@ def _times(found: dict[str, str]) -> Times:
     minutes = _step_or(found.get("every_minute"), found.get("minutes") or found.get("in_minutes"), 60)
     hours = _step_or(found.get("every_hour"), None, 24)
     clocks = [time.fromisoformat(text) for text in re.findall(CLOCK, found.get("clocks", ""))]
-    spans = re.findall(rf"between ({CLOCK}) and ({CLOCK})", found.get("spans", ""))
+    spans = [
+        (time.fromisoformat(start), time.fromisoformat(end).replace(second=59))
+        for start, end in re.findall(rf"between ({CLOCK}) and ({CLOCK})", found.get("spans", ""))
+    ]
+    # Nothing said of a smaller unit is its beginning; of a greater one, all of it.
+    own_minutes = minutes if minutes is not None else (range(60) if seconds is not None else [0])
+    own_seconds = seconds if seconds is not None else [0]
     named_times = clocks and minutes is None
 
     def claims(moment: time) -> bool:
@@ -76,16 +82,12 @@ def _times(found: dict[str, str]) -> Times:
         hour = hours is None or moment.hour in hours
         hour = hour and (not clocks or moment.replace(minute=0, second=0) in clocks)
         hour = hour and (not spans or any(_within(moment, *span) for span in spans))
-        # Nothing said of a smaller unit is its beginning; of a greater one, all of it.
-        own_minutes = minutes if minutes is not None else (range(60) if seconds is not None else [0])
-        own_seconds = seconds if seconds is not None else [0]
         return hour and moment.minute in own_minutes and moment.second in own_seconds
 
     return claims
 
 
-def _within(moment: time, start: str, end: str) -> bool:
-    first, last = time.fromisoformat(start), time.fromisoformat(end).replace(second=59)
+def _within(moment: time, first: time, last: time) -> bool:
     return first <= moment <= last if first <= last else (moment >= first or moment <= last)
 
 
@@ -104,36 +106,40 @@ def _numbers(text: str) -> set[int]:
 
 
 def _days(found: dict[str, str]) -> Days:
+    parts = ("weekday_range", "weekday_list", "either", "only_if")
+    said = [_alternatives(found[part]) for part in parts if part in found]
+
     def claims(day: date) -> bool:
         if "month_range" in found and MONTHS[day.month - 1] not in _cycle(found["month_range"], MONTHS):
             return False
         if "month_list" in found and MONTHS[day.month - 1] not in found["month_list"]:
             return False
-        parts = ("weekday_range", "weekday_list", "either", "only_if")
-        return all(_claims_day(found[part], day) for part in parts if part in found)
+        return all(says(day) for says in said)
 
     return claims
 
 
-def _claims_day(text: str, day: date) -> bool:
-    """Whether any of the alternatives is this day."""
-    length = calendar.monthrange(day.year, day.month)[1]
-    weekday = WEEKDAYS[day.isoweekday() % 7]
-    nth = ORDINALS[(day.day - 1) // 7]
-    if f"the {nth} {weekday} of the month" in text or (
-        f"the last {weekday} of the month" in text and day.day + 7 > length
-    ):
-        return True
-    if "the last day of the month" in text and day.day == length:
-        return True
-    if ("odd days" in text and day.day % 2) or ("even days" in text and day.day % 2 == 0):
-        return True
-    if any(day.day in _numbers(listed) for listed in re.findall(rf"on days? ({NUMBERS}) of the month", text)):
-        return True
-    if any(weekday in _cycle(found, WEEKDAYS) for found in re.findall(DAY_RANGE, text)):
-        return True
-    plain = re.sub(rf"{NTH}|{DAY_RANGE}", "", text)
-    return weekday in plain
+def _alternatives(text: str) -> Days:
+    """Whether any of the alternatives is a day."""
+    nths = set(re.findall(NTH, text))
+    last_day = "the last day of the month" in text
+    numbers = set().union(*(_numbers(listed) for listed in re.findall(rf"on days? ({NUMBERS}) of the month", text)))
+    numbers |= {number for number in range(1, 32) if ("even days" if number % 2 == 0 else "odd days") in text}
+    weekdays = {weekday for found in re.findall(DAY_RANGE, text) for weekday in _cycle(found, WEEKDAYS)}
+    weekdays |= set(re.findall(WEEKDAY, re.sub(rf"{NTH}|{DAY_RANGE}", "", text)))
+
+    def claims(day: date) -> bool:
+        weekday = WEEKDAYS[day.isoweekday() % 7]
+        if day.day in numbers or weekday in weekdays:
+            return True
+        left = calendar.monthrange(day.year, day.month)[1] - day.day
+        return (
+            f"the {ORDINALS[(day.day - 1) // 7]} {weekday} of the month" in nths
+            or (f"the last {weekday} of the month" in nths and left < 7)
+            or (last_day and left == 0)
+        )
+
+    return claims
 
 
 def _cycle(text: str, names: list[str]) -> list[str]:

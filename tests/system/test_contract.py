@@ -27,7 +27,7 @@ pytestmark = needs_proc
 
 #: A short run leaves the rest of CI its time. With a limit in seconds, each machine would see other cases.
 #: Of the cases that the phase of coverage makes, it takes a sample of each operation (schemathesis_hooks.py).
-SHORT_RUN = ("--max-examples", "5", "--seed", "7")
+SHORT_RUN = ("--max-examples", "10", "--seed", "7")
 #: schemathesis does not expect that a wrong request is refused for its size.
 CONFIGURATION = """\
 [checks.negative_data_rejection]

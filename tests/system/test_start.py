@@ -35,6 +35,12 @@ CHILDREN = ["redis", "api", "worker for code tasks", "worker for api tasks", "be
 KEY = "k" * 32
 NO_PORT = "must have a host, and a port from 0 to 65535: redis://host:6379/0"
 NO_DATABASE = "must have a number as the database"
+#: The first fork of start.py is the API.
+SLOW_API = """
+import os, time
+forks = []
+os.register_at_fork(before=lambda: forks.append(1), after_in_child=lambda: time.sleep(3 if len(forks) == 1 else 0))
+"""
 
 
 @pytest.fixture
@@ -78,7 +84,7 @@ def test_first_line_comes_within_two_seconds_and_the_system_is_ready_within_ten(
 def test_no_api_task_runs_before_the_api_answers(start: Start, server: EmbeddedServer, tmp_path: Path) -> None:
     slow = tmp_path / "slow"
     slow.mkdir()
-    (slow / "sitecustomize.py").write_text("import sys, time\nif sys.orig_argv[-1] == 'api': time.sleep(3)\n")
+    (slow / "sitecustomize.py").write_text(SLOW_API)
     started = start(REDIS_URL=server.url, PYTHONPATH=str(slow))
     own = {"name": "own", "api_url": f"http://127.0.0.1:{started.port}/health/live"}
     store = Store.at(server.url)

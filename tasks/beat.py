@@ -138,7 +138,7 @@ class StoreScheduler(Scheduler):
         """Write nothing: the store is the schedule."""
 
     def close(self) -> None:
-        """Sign this beat off and close the store."""
+        """Sign this beat off and close the store. Ends the process with a status of its own if the data is newer."""
         self._heartbeat_call.stop()
         self._courier.stop()
         self._form.stop()
@@ -147,6 +147,8 @@ class StoreScheduler(Scheduler):
         except Unavailable:
             logger.debug("can't sign off: Redis can't be reached", extra={"action": "sign_off_failed"})
         self._store.close()
+        if self._form.found_newer:
+            raise SystemExit(EXIT_NEWER_DATA)
 
     @property
     def info(self) -> str:

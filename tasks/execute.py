@@ -99,6 +99,12 @@ celery.steps["consumer"].add(AwaitLastFetch)
 
 
 @worker_shutdown.connect
+def _on_end(sender: Any, **_: Any) -> None:
+    if process.found_newer_data():
+        sender.exitcode = EXIT_NEWER_DATA
+
+
+@worker_shutdown.connect
 @worker_process_shutdown.connect
 def _on_shutdown(**_: Any) -> None:
     process.close()

@@ -157,6 +157,11 @@ class Runtime:
         if self._tracing is not None:
             self._tracing.close()
 
+    @property
+    def found_newer_data(self) -> bool:
+        """Whether a newer version wrote the data, which ends this worker."""
+        return self._form.found_newer
+
     def _may_claim(self) -> bool:
         return not self.drain.has_begun
 
@@ -246,6 +251,11 @@ class _Process:
         """The runtime's drain, if there is one. This takes no lock, because signal handlers call it."""
         runtime = self.runtime
         return runtime.drain if runtime is not None and self.pid == os.getpid() else None
+
+    def found_newer_data(self) -> bool:
+        """Whether a newer version wrote the data."""
+        runtime = self.runtime
+        return runtime is not None and runtime.found_newer_data
 
     def close(self) -> None:
         with self.lock:

@@ -47,6 +47,11 @@ class FormWatch:
         if self._refusal is not None:
             raise self._refusal
 
+    @property
+    def found_newer(self) -> bool:
+        """Whether a newer version wrote the data."""
+        return self._is_ended
+
     def wait(self) -> None:
         """Return when the data has our form, or Redis can't be reached. Raises OtherForm if the data is newer."""
         while not self._is_ready() and not self._is_ended:

@@ -17,7 +17,7 @@ import redis
 
 from app.domain.form import FORM
 from app.launch.processes import EXIT_NEWER_DATA
-from tests.servers import ROOT, LoggedProcess, RedisServer, wait_until
+from tests.servers import ROOT, CeleryProcess, LoggedProcess, RedisServer, wait_until
 from tests.system import free_port
 
 KEY = "celeriac:form"
@@ -79,6 +79,7 @@ def test_what_runs_ends_when_newer_data_turns_up(own_server: RedisServer, raw: r
         assert service.process.returncode == EXIT_NEWER_DATA
         assert service.output.count("CRITICAL") >= 2  # a worker and beat
         assert WORDS in service.output.splitlines()[-1]
+        assert "restarted" not in service.output
         # An API alone goes on saying so: whoever watches it finds out.
         report = health(url)
         assert report["status"] == "degraded"
@@ -89,6 +90,22 @@ def test_what_runs_ends_when_newer_data_turns_up(own_server: RedisServer, raw: r
     finally:
         api.kill()
         service.kill()
+
+
+@pytest.mark.parametrize(("role", "line"), [("worker", "worker ready"), ("beat", "beat: Starting")])
+def test_a_process_alone_ends_with_the_status_that_says_why(
+    own_server: RedisServer, raw: redis.Redis, tmp_path: Path, role: str, line: str
+) -> None:
+    """An init system that looks at the status, as our units do, starts it no more."""
+    process = CeleryProcess(tmp_path, own_server.url, role, "--loglevel=info")
+    try:
+        process.wait_for(line)
+        raw.set(KEY, FORM + 1)
+        wait_until(lambda: process.process.poll() is not None, 30, "its end")
+        assert process.process.poll() == EXIT_NEWER_DATA, process.output
+        assert "Traceback" not in process.output
+    finally:
+        process.kill()
 
 
 def health(url: str) -> Any:

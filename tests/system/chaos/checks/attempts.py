@@ -113,11 +113,17 @@ def calls_have_records(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _late_calls(task: Task, calls: list[Call], evidence: Evidence) -> Iterator[Finding]:
-    """Calls of a finished task; only a worker that stood still between its claim and the call may make one."""
+    """Calls of a finished task; only a worker that stood still between its claim and the call may make one.
+
+    A stop has the time at which its request began, and may be written later, where Redis is slow. So a call is not late
+    if its attempt was followed by a pause: the task had not been stopped then.
+    """
     for call in calls:
         if task.finished_ms is None or call.began_ms <= task.finished_ms + TOLERANCE_MS + evidence.skew_ms:
             continue
         run = _run_of(call, evidence)
+        if run is not None and run.end == "task_retried":
+            continue
         if run is None or not any(until_ms >= run.began_ms for _, until_ms in run.life.frozen):
             yield Finding("a finished task is not called", f"{call} began after the end", task.id)
 

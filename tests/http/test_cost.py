@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
-import json
 import random
 import sys
 import time
@@ -20,6 +19,7 @@ from pydantic_core import to_json
 
 from tasks.http import AddressPolicy, CallError, Cancel, Cancelled, HttpClient, TimeoutError_
 from tasks.http.heads import MAX_LINE_BYTES, read_headers
+from tests.cpu_cost import adjusted, cpu_seconds
 from tests.http.target import OK, Target, Wire, answering, chunked, closing_after, get, http
 
 if sys.version_info >= (3, 14):
@@ -30,9 +30,6 @@ else:
 MAX_CPU_SECONDS_PER_MB = 0.05
 BASE_CPU_SECONDS = 0.005
 """Of a call that carries nothing, generously."""
-
-REFERENCE_CPU_SECONDS = 0.02
-"""Of `reference` on the machine where the limit was set. A slower machine gets more, a faster one no less."""
 
 MB = 1_000_000
 TEXT = "Content-Type: text/plain"
@@ -45,29 +42,6 @@ def caller() -> Iterator[HttpClient]:
     made = HttpClient(AddressPolicy(allow_private=True))
     yield made
     made.close()
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Of this thread alone: the target's thread has its own."""
-    started = time.thread_time()
-    work()
-    return time.thread_time() - started
-
-
-def reference() -> None:
-    """Work of the kind that answers cause, on as much memory: a smaller one stays in the processor's cache."""
-    json.loads(b"[" + b'{"a": 1},' * 120_000 + b"0]")
-    zlib.decompress(zlib.compress(b"abc" * 1_200_000, 1))
-
-
-def allowance() -> float:
-    """At this moment: what else the machine does makes all work dearer."""
-    return max(1.0, min(cpu_seconds(reference) for _ in range(3)) / REFERENCE_CPU_SECONDS)
-
-
-def adjusted(cost: float, limit: float) -> float:
-    """What a cost would be on the machine where the limit was set, if it is over the limit here."""
-    return cost if cost <= limit else cost / allowance()
 
 
 def assert_cheap(caller: HttpClient, answer: bytes, *following: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.browser.chromium import Chromium
 from tests.browser.page import ENDLESS, PROGRAM, finished, imported, texts, url_of
-from tests.system import Started
+from tests.system import Started, wait_until
 
 
 def test_workers_queues_running_and_waiting_tasks(browser: Chromium, system: Started) -> None:
@@ -23,6 +23,22 @@ def test_workers_queues_running_and_waiting_tasks(browser: Chromium, system: Sta
     right = "document.querySelector('[aria-label=Queues] tbody td:nth-child(2)').getBoundingClientRect().right"
     assert browser.evaluate(f"{right} <= innerWidth"), "who serves a queue is seen on a phone"
     assert system.call("POST", f"/api/tasks/{running['id']}/stop")[0] == 200
+
+
+def test_a_task_that_begins_or_ends_is_shown_when_its_worker_tells(browser: Chromium, system: Started) -> None:
+    """It tells up to two seconds after the change, when the page has looked already, and nothing else may change."""
+
+    def told_at() -> object:
+        return [worker["seen_at"] for worker in system.get("/api/workers")["items"] if worker["concurrency"] == 4]
+
+    browser.open(url_of(system, "/#/work"))
+    browser.wait_for_text("of 4 slots", "[aria-label='Workers']")
+    before = told_at()
+    wait_until(lambda: told_at() != before, 30, "what the worker tells next")
+    task = system.post("/api/tasks", {"name": "begins and ends", **ENDLESS})
+    browser.wait_for_text("begins and ends", "[aria-label='Running now']")
+    system.call("POST", f"/api/tasks/{task['id']}/stop")
+    browser.wait_for("!document.querySelector(\"[aria-label='Running now']\").innerText.includes('begins and ends')")
 
 
 def test_the_overview_shows_counts_failures_the_last_hour_and_what_is_next(browser: Chromium, system: Started) -> None:

@@ -29,6 +29,11 @@ export class Away extends Error {
   }
 }
 
+/** For a look that nobody has asked for: the next one at the page reports what went wrong. */
+export function quiet(error) {
+  if (error.name !== "AbortError" && error.status === undefined && !(error instanceof Away)) throw error;
+}
+
 /** The JSON of an answer (null without one). Throws Refusal, Away, or AbortError when `signal` ends first. */
 export async function call(method, path, body, { accepted = [], signal, headers = {} } = {}) {
   const response = await send(method, path, body, { signal, headers });

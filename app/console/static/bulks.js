@@ -1,6 +1,6 @@
 // Actions on many tasks: how far each is, and a way to end it.
 
-import { Away, call, get } from "./api.js";
+import { call, get, quiet } from "./api.js";
 import { attempt, once } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, number, when } from "./format.js";
@@ -32,11 +32,6 @@ export function bulksView(first, scope) {
     return true;
   };
   return { title: t("nav.bulks"), element, update, refresh };
-}
-
-/** The next look at the page reports what went wrong. */
-function quiet(error) {
-  if (error.name !== "AbortError" && error.status === undefined && !(error instanceof Away)) throw error;
 }
 
 function progress(bulk, refresh) {

@@ -1,12 +1,13 @@
 // What runs and what waits: workers, queues, the running tasks, the next ones due.
 
-import { get } from "./api.js";
+import { get, quiet } from "./api.js";
 import { h, show } from "./dom.js";
 import { elapsed, nameOf, number, when } from "./format.js";
 import { t, word } from "./language.js";
 import { state, onStatus } from "./status.js";
 
 const MOST = 50;
+const LOOK_MS = 2000; // a worker tells what it runs so often
 
 export function workView(_route, scope) {
   const workers = h("div", { class: "workers" });
@@ -16,7 +17,24 @@ export function workView(_route, scope) {
   const panel = (title, content) => h("section", { class: "panel padded", "aria-label": title }, h("h2", {}, title), content);
   const element = h("div", { class: "columns work" }, h("h1", { class: "hidden" }, t("nav.work")), panel(t("work.queues"), queues), panel(t("work.running"), running), panel(t("work.waiting"), waiting), panel(t("work.workers"), workers));
 
+  let cancel = () => {};
+  let since = new Map(); // when each worker had told something by the last refresh
+
+  /** Something has changed. What a worker runs now, it tells later: look until each has told something since. */
   async function refresh() {
+    since = await look();
+    lookAgain();
+  }
+
+  function lookAgain() {
+    cancel();
+    cancel = scope.later(LOOK_MS, () => look().then((seen) => {
+      if ([...seen].some(([hostname, at]) => at === since.get(hostname))) lookAgain();
+    }).catch(quiet));
+  }
+
+  /** Show what there is; when each worker had told something by now. */
+  async function look() {
     const signal = scope.signal;
     const [online, due] = await Promise.all([get("/api/workers", { signal }), get(`/api/tasks/upcoming?limit=${MOST}`, { signal })]);
     const now = online.items.flatMap((worker) => worker.running.map((each) => ({ ...each, worker: worker.hostname }))).sort((one, other) => Date.parse(one.started_at) - Date.parse(other.started_at));
@@ -25,6 +43,7 @@ export function workView(_route, scope) {
     const items = online.items.map(({ seen_at: _, ...worker }) => worker);
     show(workers, items, () => (items.length ? items.map(workerCard) : h("p", { class: "empty small bad" }, t("work.noWorkers"))));
     depths();
+    return new Map(online.items.map(({ hostname, seen_at }) => [hostname, seen_at]));
   }
 
   function depths() {

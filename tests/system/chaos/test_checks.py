@@ -261,14 +261,14 @@ def test_calls_and_attempts_of_no_task_are_found(evidence: Evidence) -> None:
 def test_a_call_after_the_end_is_found(evidence: Evidence) -> None:
     task = only_task(evidence)
     assert task.finished_ms is not None
-    evidence.calls.append(Call(task.id, 1, "/ok", task.finished_ms + 1_000, task.finished_ms + 1_001, "200"))
+    evidence.calls.append(Call(task.id, 1, "/ok", task.finished_ms + 1_500, task.finished_ms + 1_501, "200"))
     assert promises(evidence) == {"a finished task is not called"}
 
 
 def test_a_call_before_a_stop_that_was_slow_is_not_found(evidence: Evidence) -> None:
     task = only_task(evidence)
     assert task.finished_ms is not None
-    evidence.calls.append(Call(task.id, 1, "/ok", task.finished_ms + 1_000, task.finished_ms + 1_001, "503"))
+    evidence.calls.append(Call(task.id, 1, "/ok", task.finished_ms + 1_500, task.finished_ms + 1_501, "503"))
     for end, is_found in (("task_retried", False), ("attempt_fenced", True)):
         evidence.runs[task.id] = [run_of(task, 990, 1_010, end=end)]
         assert ("a finished task is not called" in promises(evidence)) == is_found

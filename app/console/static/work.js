@@ -17,7 +17,6 @@ export function workView(_route, scope) {
   const panel = (title, content) => h("section", { class: "panel padded", "aria-label": title }, h("h2", {}, title), content);
   const element = h("div", { class: "columns work" }, h("h1", { class: "hidden" }, t("nav.work")), panel(t("work.queues"), queues), panel(t("work.running"), running), panel(t("work.waiting"), waiting), panel(t("work.workers"), workers));
 
-  let cancel = () => {};
   let since = new Map(); // when each worker had told something by the last refresh
 
   /** Something has changed. What a worker runs now, it tells later: look until each has told something since. */
@@ -26,12 +25,9 @@ export function workView(_route, scope) {
     lookAgain();
   }
 
-  function lookAgain() {
-    cancel();
-    cancel = scope.later(LOOK_MS, () => look().then((seen) => {
-      if ([...seen].some(([hostname, at]) => at === since.get(hostname))) lookAgain();
-    }).catch(quiet));
-  }
+  const lookAgain = scope.debounced(LOOK_MS, () => look().then((seen) => {
+    if ([...seen].some(([hostname, at]) => at === since.get(hostname))) lookAgain();
+  }).catch(quiet));
 
   /** Show what there is; when each worker had told something by now. */
   async function look() {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import socket
 import ssl
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import certifi
@@ -113,7 +112,7 @@ class WatchedTLSContext(ssl.SSLContext):
         return wrapped
 
 
-@functools.lru_cache(maxsize=4)
+@lru_cache(maxsize=4)
 def tls_context(ca_bundle: str | None) -> WatchedTLSContext:
     """Return a context that trusts certifi's roots, and the CA in `ca_bundle` (a PEM file) as well.
 

@@ -49,7 +49,7 @@ from app.launch.redis_location import find_redis_url, shown_url, socket_path, so
 from app.settings import Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, Keys
 from app.version import VERSION
-from tasks.preload import preload
+from tasks import preload
 
 ROOT = Path(__file__).resolve().parent
 READY_SECONDS = 30.0
@@ -229,11 +229,14 @@ def _celery(name: str, env: Mapping[str, str], *words: str) -> Command:
 
 def _import_for_forks() -> None:
     """Import what the API, workers and beat need, once for all of them and for those that replace them."""
-    preload()
-    for module in NEEDED_BY_API:
-        importlib.import_module(module)
+    _import(*preload.MODULES, *NEEDED_BY_API)
     gc.collect()
     gc.freeze()  # or a collection in a fork would copy the memory that it shares with the others
+
+
+def _import(*modules: str) -> None:
+    for module in modules:
+        importlib.import_module(module)
 
 
 def _shutdown_grace(settings: Settings) -> float:
@@ -452,8 +455,7 @@ def _run_role(role: str, settings: Settings) -> int:
     os.chdir(ROOT)
     if role != "api":
         _become_celery(role)
-    for module in NEEDED_BY_API:  # once, for all processes that will serve
-        importlib.import_module(module)
+    _import(*NEEDED_BY_API)  # once, for all processes that will serve
     serve(settings)
     return 0
 

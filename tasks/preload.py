@@ -1,11 +1,9 @@
-"""Imports what workers and beats import, for a process whose forks become them.
+"""What workers and beats import, for a process whose forks become them.
 
-Of our modules, it imports those that read no settings: a fork has an environment of its own.
+Of our modules, only those that read no settings: a fork has an environment of its own.
 """
 
 from __future__ import annotations
-
-import importlib
 
 MODULES = (
     "celery.apps.beat",
@@ -17,9 +15,3 @@ MODULES = (
     "tasks.runtime",
     "tasks.beat",
 )
-
-
-def preload() -> None:
-    """Import them all."""
-    for module in MODULES:
-        importlib.import_module(module)

@@ -76,9 +76,8 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     own_path = list(sys.path)
     sys.path.insert(0, str(ROOT))
-    for module in COMMANDS:
+    for module in (*COMMANDS, *importlib.import_module("tasks.preload").MODULES):
         importlib.import_module(module)
-    importlib.import_module("tasks.preload").preload()
     sys.path[:] = own_path
     gc.freeze()
     request = serve(connection)

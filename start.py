@@ -230,7 +230,6 @@ def _celery(name: str, env: Mapping[str, str], *words: str) -> Command:
 def _import_for_forks() -> None:
     """Import what the API, workers and beat need, once for all of them and for those that replace them."""
     _import(*preload.MODULES, *NEEDED_BY_API)
-    gc.collect()
     gc.freeze()  # or a collection in a fork would copy the memory that it shares with the others
 
 

@@ -58,14 +58,10 @@ def _tell(connection: socket.socket, **said: int) -> None:
 
 def run(request: dict[str, Any]) -> None:
     """Become what a new process would be: a session, folder, environment and descriptors of its own; run the module."""
-    os.setsid()
-    os.chdir(request["cwd"])
-    os.environ.clear()
-    os.environ.update(request["env"])
-    for number, (path, flags) in enumerate([(os.devnull, os.O_RDONLY), *[(request["log"], os.O_WRONLY)] * 2]):
-        opened = os.open(path, flags | os.O_APPEND)
-        os.dup2(opened, number)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    log = os.open(request["log"], os.O_WRONLY | os.O_APPEND)
+    for number in (1, 2):
+        os.dup2(log, number)
+    importlib.import_module("app.launch.fork").become_new(request["env"], Path(request["cwd"]))
     sys.path[:] = [request["cwd"], *filter(None, request["env"].get("PYTHONPATH", "").split(os.pathsep)), *sys.path]
     module, *_ = sys.argv = request["words"]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

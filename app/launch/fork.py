@@ -71,19 +71,23 @@ class Fork:
 
 
 def _run(title: str, call: Callable[[], Result], env: Mapping[str, str], folder: Path) -> None:
-    """Become what a new process would be, as far as it matters; then call."""
-    os.setsid()
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    _close_files()
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(env)
+    become_new(env, folder)
     _set_title(title)
     for number in _HANDLED:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
     sys.exit(call())
+
+
+def become_new(env: Mapping[str, str], folder: Path) -> None:
+    """Give this process, a fork, its own session, input, folder and environment, and no open files but its output."""
+    os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    _close_files()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
 
 
 def _close_files() -> None:

@@ -124,6 +124,19 @@ def test_back_and_reload_show_the_place_in_the_list(browser: Chromium, system: S
     browser.wait_for(f"!window.before && {ROWS} === 41 && scrollY === 700")
 
 
+def test_a_list_that_follows_at_once_begins_at_its_top(browser: Chromium, system: Started) -> None:
+    """The page notes how far it is scrolled later: here, between the new address and the event that tells of it."""
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    browser.evaluate("""addEventListener("scroll", () => {
+        const began = performance.now();
+        setTimeout(() => { while (performance.now() < began + 300); }, 100); // then the next and the page's are due
+        setTimeout(() => { location.hash = "#/tasks?status=failed&name=triage&kind=code"; }, 150);
+    }, {capture: true, once: true}); scrollTo(0, 700)""")
+    browser.wait_for(f"location.hash.includes('kind') && {ROWS} === 40 && !document.querySelector('[aria-busy]')")
+    assert browser.evaluate("[scrollY, history.state?.top ?? 0]") == [0, 0]
+
+
 def test_a_task_that_is_opened_from_another_page_has_the_focus(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system))
     browser.wait_for("document.querySelector('.failed-row a')")

@@ -12,11 +12,12 @@ export function startPlace() {
 
 function noteSoon() {
   clearTimeout(timer);
-  if (!isPaused) timer = setTimeout(note, SETTLED_MS);
+  if (!isPaused) timer = setTimeout(note, SETTLED_MS, location.hash);
 }
 
-function note() {
-  history.replaceState({ ...history.state, top: Math.round(scrollY) }, "");
+/** The entry may be another one already, before "hashchange" says so: that one has not been scrolled. */
+function note(hash) {
+  if (location.hash === hash) history.replaceState({ ...history.state, top: Math.round(scrollY) }, "");
 }
 
 /** Another view, or another list: its top is shown, until `restore` is called. */

@@ -1,8 +1,8 @@
-"""The process behind tests/warm.py: it has imported what workers need, and forks for each module to run.
+"""The process behind tests/warm.py: it has imported what our processes need, and forks for each module to run.
 
-It reads a request per line from the socket whose descriptor is its argument, and writes a line when a fork was
-started ({"id", "pid"}) and when one has ended ({"pid", "status"}). It ends with the other end of the socket; the
-forks live on, as any process would.
+Its argument is the descriptor of a socket that keeps messages apart. A request comes with a descriptor for the output
+of the fork; the answers say when one was started ({"id", "pid"}) and when one has ended ({"pid", "status"}). It ends
+with the other end of the socket; the forks live on, as any process would.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 #: What `celery worker` and `celery beat` import beside the modules of tasks/preload.py.
 COMMANDS = ("celery.bin.celery", "celery.fixups.django")
+MAX_REQUEST_BYTES = 1 << 17
 
 
 def serve(connection: socket.socket) -> dict[str, Any] | None:
     """Fork for each request until the socket's end. Returns None here then, and the request in each fork."""
-    reader = connection.makefile("rb")
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     running: dict[int, int] = {}  # pidfd -> pid
@@ -37,15 +37,15 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
                 os.close(file)
                 _tell(connection, pid=pid, status=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
                 continue
-            line = reader.readline()
-            if not line:
+            message, files, *_ = socket.recv_fds(connection, MAX_REQUEST_BYTES, 1)
+            if not message:
                 return None
-            request = json.loads(line)
+            request = json.loads(message)
             pid = os.fork()
             if not pid:
-                reader.close()
                 connection.detach()
-                return dict(request)
+                return {**request, "output": files[0]}
+            os.close(files[0])
             pidfd = os.pidfd_open(pid)
             running[pidfd] = pid
             poll.register(pidfd, select.POLLIN)
@@ -53,16 +53,19 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
 
 
 def _tell(connection: socket.socket, **said: int) -> None:
-    connection.sendall(json.dumps(said).encode() + b"\n")
+    connection.send(json.dumps(said).encode())
 
 
 def run(request: dict[str, Any]) -> None:
     """Become what a new process would be: a session, folder, environment and descriptors of its own; run the module."""
-    log = os.open(request["log"], os.O_WRONLY | os.O_APPEND)
     for number in (1, 2):
-        os.dup2(log, number)
-    importlib.import_module("app.launch.fork").become_new(request["env"], Path(request["cwd"]))
-    sys.path[:] = [request["cwd"], *filter(None, request["env"].get("PYTHONPATH", "").split(os.pathsep)), *sys.path]
+        os.dup2(request["output"], number)
+    cwd, env = request["cwd"], request["env"]
+    parent_pid = importlib.import_module("app.launch.processes").PARENT_PID
+    if parent_pid in env:
+        env[parent_pid] = str(os.getppid())
+    importlib.import_module("app.launch.fork").become_new(env, Path(cwd))
+    sys.path[:] = [cwd, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep)), *sys.path]
     module, *_ = sys.argv = request["words"]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
@@ -72,7 +75,8 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     own_path = list(sys.path)
     sys.path.insert(0, str(ROOT))
-    for module in (*COMMANDS, *importlib.import_module("tasks.preload").MODULES):
+    preload, start = importlib.import_module("tasks.preload"), importlib.import_module("start")
+    for module in (*COMMANDS, *preload.MODULES, *start.NEEDED_BY_API):
         importlib.import_module(module)
     sys.path[:] = own_path
     gc.freeze()

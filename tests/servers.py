@@ -224,11 +224,35 @@ class LoggedProcess:
         self.process.wait(10)
 
 
-class CeleryProcess(LoggedProcess):
-    """`celery -A celery_app WORDS` as a user would start it, on the Redis at `redis_url`, logging to a file.
+class ModuleProcess(LoggedProcess):
+    """`python -m WORDS`. Where that is possible, it does not import its packages anew (tests/warm.py)."""
 
-    Where that is possible, it does not import its packages anew (tests/warm.py).
-    """
+    def __init__(
+        self,
+        words: Sequence[str],
+        log: Path,
+        cwd: Path,
+        env: Mapping[str, str],
+        *,
+        within: Sequence[str] = (),
+        is_warm: bool = True,
+    ) -> None:
+        """within: a script, and its options, that replaces itself by Python with the words behind it."""
+        self._words = words
+        self._is_warm = is_warm and not within and warm.is_possible()
+        super().__init__([sys.executable, *within, "-m", *words], log, cwd, env)
+
+    def _start(
+        self, command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | WarmProcess:
+        if not self._is_warm:
+            return super()._start(command, log, cwd, env)
+        with log.open("wb") as output:
+            return WarmProcess(self._words, output.fileno(), cwd, env)
+
+
+class CeleryProcess(ModuleProcess):
+    """`celery -A celery_app WORDS` as a user would start it, on the Redis at `redis_url`, logging to a file."""
 
     def __init__(
         self,
@@ -240,17 +264,7 @@ class CeleryProcess(LoggedProcess):
         is_warm: bool = True,
         **settings: str,
     ) -> None:
-        """within: a script, and its options, that replaces itself by Python with the words behind it."""
         folder.mkdir(parents=True, exist_ok=True)
         env = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, **settings}
-        command = [sys.executable, *within, "-m", "celery", "-A", app, *words]
-        self._is_warm = is_warm and not within and warm.is_possible()
-        super().__init__(command, folder / "output.log", folder, env)
-
-    def _start(
-        self, command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]
-    ) -> subprocess.Popen[bytes] | WarmProcess:
-        if not self._is_warm:
-            return super()._start(command, log, cwd, env)
-        log.write_bytes(b"")
-        return WarmProcess(command[2:], log, cwd, env)
+        words = ("celery", "-A", app, *words)
+        super().__init__(words, folder / "output.log", folder, env, within=within, is_warm=is_warm)

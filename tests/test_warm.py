@@ -30,9 +30,6 @@ sys.exit(7)
 #: Prints the file of each module that reads a variable of the environment while the preloaded ones are imported.
 TELL_READERS = """
 import importlib, os, sys
-from start import NEEDED_BY_API
-from tasks.preload import MODULES
-from tests.fork_server import COMMANDS
 read = os._Environ.__getitem__
 def tell(self, name):
     frame = sys._getframe(1)
@@ -41,6 +38,9 @@ def tell(self, name):
     print(frame.f_code.co_filename)
     return read(self, name)
 os._Environ.__getitem__ = tell
+from start import NEEDED_BY_API
+from tasks.preload import MODULES
+from tests.fork_server import COMMANDS
 for module in (*COMMANDS, *MODULES, *NEEDED_BY_API):
     importlib.import_module(module)
 """
@@ -50,9 +50,9 @@ SLEEP = "import time\nprint('asleep', flush=True)\ntime.sleep(60)\n"
 def run(folder: Path, source: str, *words: str, **settings: str) -> WarmProcess:
     """Run a module of this source, with its output in `folder`/log."""
     (folder / "told.py").write_text(source)
-    (folder / "log").write_bytes(b"")
     env = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", **settings}
-    return WarmProcess(["told", *words], folder / "log", folder, env)
+    with (folder / "log").open("wb") as output:
+        return WarmProcess(["told", *words], output.fileno(), folder, env)
 
 
 def test_it_has_all_that_a_new_process_has(tmp_path: Path) -> None:
@@ -78,7 +78,9 @@ def test_none_of_our_modules_that_are_there_before_reads_the_environment() -> No
     told = subprocess.run([sys.executable, "-c", TELL_READERS], cwd=ROOT, capture_output=True, text=True, check=True)
     readers = {*told.stdout.splitlines()}
     assert any("kombu" in reader for reader in readers)
-    assert [reader for reader in readers if reader.startswith((f"{ROOT}/app/", f"{ROOT}/tasks/"))] == []
+    assert [
+        reader for reader in readers if reader.startswith((f"{ROOT}/app/", f"{ROOT}/tasks/", f"{ROOT}/start"))
+    ] == []
 
 
 def test_two_do_not_draw_the_same_random_numbers(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Processes that run a Python module in a fork of one that has imported its packages before.
 
-A suite starts some 300 workers and beats, and each needs about a second of processor time to import the same modules.
-Here a process of pytest imports them once, in tests/fork_server.py, and each worker is a fork of that. It runs the same
-as by `python -m celery`: the fork has an environment, a folder, a session and descriptors of its own, and imports the
-modules that read those itself. The tests of whole systems start theirs in the usual way.
+A suite starts some 300 workers and beats and 50 whole systems, and each needs about a second of processor time to
+import the same modules. Here a process of pytest imports them once, in tests/fork_server.py, and each of them is a fork
+of that. It runs as it does by `python -m`: the fork has an environment, a folder, a session and descriptors of its own,
+and imports the modules that read those itself. tests/system/test_start.py starts its systems as users do.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ANSWER_SECONDS = 60.0
+MAX_ANSWER_BYTES = 1_000
 POLL_SECONDS = 0.005
 
 
@@ -34,12 +35,12 @@ def is_possible() -> bool:
 class WarmProcess:
     """A module that runs in a fork; what tests use of `subprocess.Popen`."""
 
-    def __init__(self, words: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> None:
-        """Run a module, the first of `words`, in a session of its own, with its output in the file `log`."""
+    def __init__(self, words: Sequence[str], output: int, cwd: Path, env: Mapping[str, str]) -> None:
+        """Run a module, the first of `words`, in a session of its own. output: the descriptor that it writes to."""
         self.args = list(words)
         self.returncode: int | None = None
         self._server = _server()
-        self.pid = self._server.start(self.args, log, cwd, env)
+        self.pid = self._server.start(self.args, output, cwd, env)
 
     def poll(self) -> int | None:
         """The exit status (negative: the signal that ended it), or None while it runs."""
@@ -76,10 +77,9 @@ class _ForkServer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last_id = 0
-        self._heard = b""
         self._started: dict[int, int] = {}  # id of the request -> pid
         self._ended: dict[int, int] = {}  # pid -> status
-        self._connection, theirs = socket.socketpair()
+        self._connection, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(Path(__file__).with_name("fork_server.py")), str(theirs.fileno())],
@@ -93,12 +93,12 @@ class _ForkServer:
         self._connection.close()
         self._process.wait(ANSWER_SECONDS)
 
-    def start(self, words: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]) -> int:
+    def start(self, words: Sequence[str], output: int, cwd: Path, env: Mapping[str, str]) -> int:
         """Run a module; the pid."""
         with self._lock:
             self._last_id += 1
-            request = {"id": self._last_id, "words": words, "log": str(log), "cwd": str(cwd), "env": dict(env)}
-            self._connection.sendall(json.dumps(request).encode() + b"\n")
+            request = {"id": self._last_id, "words": words, "cwd": str(cwd), "env": dict(env)}
+            socket.send_fds(self._connection, [json.dumps(request).encode()], [output])
             self._listen(lambda: self._last_id in self._started)
             pid = self._started.pop(self._last_id)
             self._ended.pop(pid, None)  # of an older process with this pid, whose status nobody has asked for
@@ -118,16 +118,14 @@ class _ForkServer:
                 if wait_seconds:
                     raise TimeoutError(f"no answer of tests/fork_server.py within {ANSWER_SECONDS:g} s")
                 return
-            data = self._connection.recv(1 << 16)
-            if not data:
+            message = self._connection.recv(MAX_ANSWER_BYTES)
+            if not message:
                 raise RuntimeError(f"tests/fork_server.py has ended: {self._process.wait(ANSWER_SECONDS)}")
-            *lines, self._heard = (self._heard + data).split(b"\n")
-            for line in lines:
-                said = json.loads(line)
-                if "id" in said:
-                    self._started[said["id"]] = said["pid"]
-                else:
-                    self._ended[said["pid"]] = said["status"]
+            said = json.loads(message)
+            if "id" in said:
+                self._started[said["id"]] = said["pid"]
+            else:
+                self._ended[said["pid"]] = said["status"]
 
 
 @functools.cache

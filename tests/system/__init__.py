@@ -13,13 +13,15 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from app.launch.redis_location import LOCALHOST, Answer, ping
+from tests import warm
+from tests.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKER = "CELERIAC_TEST_MARKER"
@@ -71,12 +73,14 @@ class Started:
         program: Sequence[str] = (),
         port: int | None = None,
         within: Sequence[str] = (),
+        is_warm: bool = True,
         **settings: str,
     ) -> None:
         """var_dir: None for the default. program: another command than `python start.py`, in the folder `root`.
 
         Its API has one process, however many cores there are: a test that needs more says so in `settings`.
         within: the words of a command, such as nohup, that runs the one behind it in its own place.
+        is_warm: start.py does not import its packages anew (tests/warm.py), where that is possible.
         """
         self.marker = uuid.uuid4().hex
         self.port = port or free_port()
@@ -84,24 +88,24 @@ class Started:
         env |= {"PORT": str(self.port), MARKER: self.marker, "API_PROCESSES": "1", **settings}
         env |= {"VAR_DIR": str(var_dir)} if var_dir else {}
         self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            [*within, *(program or (sys.executable, str(root / "start.py"))), *words],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        is_own = program or within or root != ROOT or "PYTHONPATH" in settings
+        command = [*within, *(program or (sys.executable, str(root / "start.py"))), *words]
+        self._read_end, write_end = os.pipe()
+        with os.fdopen(write_end, "wb") as output:
+            self.process = (
+                WarmProcess(["start", *words], output.fileno(), ROOT, env)
+                if is_warm and not is_own and warm.is_possible()
+                else _cold_process(command, output, env)
+            )
         self.lines: list[tuple[float, str]] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         self._known: set[tuple[int, str]] = set()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append((time.monotonic() - self.began, line.rstrip("\n")))
+        with os.fdopen(self._read_end) as output:
+            for line in output:
+                self.lines.append((time.monotonic() - self.began, line.rstrip("\n")))
 
     @property
     def output(self) -> str:
@@ -191,8 +195,12 @@ class Started:
                     continue
         self.process.wait(10)
         self._reader.join(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+
+
+def _cold_process(command: Sequence[str], output: IO[bytes], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
 
 
 def _pids() -> list[int]:

@@ -11,8 +11,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ import redis
 
 from app.store.listing import Filters
 from app.store.store import Store
-from tests.servers import ROOT, RedisServer, wait_until
+from tests.servers import ROOT, ModuleProcess, RedisServer, wait_until
 from tests.system import free_port
 
 KILLS = int(os.environ.get("CELERIAC_KILLS", "3"))
@@ -39,22 +37,17 @@ class ApiProcess:
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         self.port = free_port()
-        self._env = {**os.environ, "REDIS_URL": redis_url, "VAR_DIR": str(folder / "var"), "PORT": str(self.port)}
+        self._env = {"REDIS_URL": redis_url, "VAR_DIR": str(folder / "var"), "PORT": str(self.port)}
         self._log = folder / "api.log"
         self.start()
 
     def start(self) -> None:
         """Returns at once."""
-        with self._log.open("ab") as log:
-            command = [sys.executable, str(ROOT / "start.py"), "api"]
-            self.process = subprocess.Popen(
-                command, env=self._env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+        self._process = ModuleProcess(["start", "api"], self._log, ROOT, self._env)
 
     def kill(self) -> None:
         """SIGKILL to it and all that it started."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self._process.kill()
 
     @property
     def lives(self) -> bool:

@@ -45,12 +45,12 @@ os.register_at_fork(before=lambda: forks.append(1), after_in_child=lambda: time.
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts start.py in the test's own folder, and cleans up behind it."""
+    """Starts start.py as users do, in the test's own folder, and cleans up behind it."""
     needs_no_local_redis()
     running: list[Started] = []
 
     def start(*words: str, **more: Any) -> Started:
-        running.append(Started(tmp_path / "var", *words, **more))
+        running.append(Started(tmp_path / "var", *words, is_warm=False, **more))
         return running[-1]
 
     yield start

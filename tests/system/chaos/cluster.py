@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,8 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, Self
 
-from app.launch.processes import PARENT_PID, module_command, program_command
-from tests.servers import ROOT, LoggedProcess
+from app.launch.processes import PARENT_PID, program_command
+from tests.servers import ROOT, LoggedProcess, ModuleProcess
 from tests.system import command_line, descendants, free_port
 from tests.system.chaos.client import Caller
 from tests.system.chaos.plan import API, BEATS, GRACE_SECONDS, HORIZON_SECONDS, LEASE_SECONDS, REDIS, WORKERS
@@ -34,7 +33,9 @@ SETTINGS = {
 }
 #: How long a Redis may take from its start to its first answer.
 BIRTH_MS = 2_000.0
-BEAT_COMMAND = module_command("tasks.celery_roles", "beat")
+#: What `python -m` runs.
+API_WORDS = ("start", "api")
+BEAT_WORDS = ("app.launch.processes", "module", "tasks.celery_roles", "beat")
 
 
 def now_ms() -> float:
@@ -87,7 +88,7 @@ class Life:
 class Member:
     """One place in the cluster, and all who have held it: `lives`, the newest last.
 
-    ahead_ms: how far its clock is ahead of this process's.
+    command: as `process` takes it. ahead_ms: how far its clock is ahead of this process's.
     """
 
     def __init__(
@@ -98,12 +99,14 @@ class Member:
         folder: Path,
         link: Link | None,
         ahead_ms: float = 0.0,
+        process: type[LoggedProcess] = LoggedProcess,
     ) -> None:
         self.name = name
         self.link = link
         self.ahead_ms = ahead_ms
         self.lives: list[Life] = []
         self._command = command
+        self._process = process
         self._env = {PARENT_PID: str(os.getpid()), **env}
         self._folder = folder
         folder.mkdir(parents=True)
@@ -116,7 +119,7 @@ class Member:
         """A new life. From the main thread alone: the kernel takes a thread that ends for a parent that died."""
         log = self._folder / f"{len(self.lives) + 1}.log"
         began_ms = now_ms()
-        self.lives.append(Life(log, LoggedProcess(self._command, log, ROOT, self._env), began_ms))
+        self.lives.append(Life(log, self._process(self._command, log, ROOT, self._env), began_ms))
 
     def signal(self, number: signal.Signals) -> None:
         """To the main process; of the API, whose main process does nothing itself, to all."""
@@ -225,12 +228,12 @@ class LocalCluster(Cluster):
 
     def __enter__(self) -> Self:
         self._proxies.__enter__()
-        self._add(REDIS, self._redis_command(), None)
-        self._add(API, (sys.executable, str(ROOT / "start.py"), "api"), self._proxy())
+        self.members[REDIS] = Member(REDIS, self._redis_command(), SETTINGS, self._logs / REDIS, None)
+        self._add(API, API_WORDS)
         for name in WORKERS:
-            self._add(name, worker_command(name), self._proxy())
+            self._add(name, worker_words(name))
         for name in BEATS:
-            self._add(name, BEAT_COMMAND, self._proxy())
+            self._add(name, BEAT_WORDS)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -247,20 +250,17 @@ class LocalCluster(Cluster):
     def redis_silences(self) -> list[tuple[float, float]]:
         return self[REDIS].silences()
 
-    def _proxy(self) -> Proxy:
-        return Proxy(self._proxies, self.socket)
-
-    def _add(self, name: str, command: tuple[str, ...], proxy: Proxy | None) -> None:
-        env = dict(SETTINGS)
-        if proxy is not None:
-            env |= {"REDIS_URL": f"redis://127.0.0.1:{proxy.port}/0", "PORT": str(self.port)}
-        self.members[name] = Member(name, command, env, self._logs / name, proxy)
+    def _add(self, name: str, words: tuple[str, ...]) -> None:
+        """One of ours."""
+        proxy = Proxy(self._proxies, self.socket)
+        env = {**SETTINGS, "REDIS_URL": f"redis://127.0.0.1:{proxy.port}/0", "PORT": str(self.port)}
+        self.members[name] = Member(name, words, env, self._logs / name, proxy, process=ModuleProcess)
 
     def _redis_command(self) -> tuple[str, ...]:
         options = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder), "--save", "")
         return program_command(str(self._program), *options, "--appendonly", "yes", "--appendfsync", "always")
 
 
-def worker_command(name: str) -> tuple[str, ...]:
-    """The command of the worker with this name."""
-    return module_command("tasks.celery_roles", "worker", "--name", name)
+def worker_words(name: str) -> tuple[str, ...]:
+    """What `python -m` runs for the worker with this name."""
+    return ("app.launch.processes", "module", "tasks.celery_roles", "worker", "--name", name)

@@ -21,9 +21,9 @@ from app.launch.processes import program_command
 from app.store.client import connect
 from tests.certificates import make_certificates
 from tests.redis_acl import PASSWORD, documented_rule
-from tests.servers import ROOT, wait_until
+from tests.servers import wait_until
 from tests.system.chaos.client import Caller
-from tests.system.chaos.cluster import BEAT_COMMAND, SETTINGS, Cluster, Member, worker_command
+from tests.system.chaos.cluster import API_WORDS, BEAT_WORDS, SETTINGS, Cluster, Member, worker_words
 from tests.system.chaos.hosts import Host, Network, environment
 from tests.system.chaos.plan import Harm, Harms
 
@@ -101,11 +101,11 @@ class HostCluster(Cluster):
             self._add_sentinel(name)
         self._add_front()
         for name in APIS:
-            self._add(name, (sys.executable, str(ROOT / "start.py"), "api"))
+            self._add(name, API_WORDS)
         for name in WORKERS:
-            self._add(name, worker_command(name))
+            self._add(name, worker_words(name))
         for name in BEATS:
-            self._add(name, BEAT_COMMAND)
+            self._add(name, BEAT_WORDS)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -177,8 +177,9 @@ class HostCluster(Cluster):
         for host in self._network.hosts.values():
             shutil.copytree(self._tls, host.folder / "tls")
 
-    def _add(self, name: str, command: tuple[str, ...]) -> None:
+    def _add(self, name: str, words: tuple[str, ...]) -> None:
         """One of ours."""
+        command = (sys.executable, "-m", *words)
         ahead_seconds = CLOCKS.get(name, 0.0)
         env = {
             **SETTINGS,

@@ -117,6 +117,9 @@ class Scheduler(LoadScopeScheduling):
 
     def _reschedule(self, node: Any) -> None:
         """Send more tests, two at least: a process begins one when it knows the next, or that there is none."""
+        work = self.assigned_work[node]
+        for scope in [scope for scope, tests in work.items() if all(tests.values())]:
+            del work[scope]  # or thousands would be counted after each test
         super()._reschedule(node)
         if self._pending_of(self.assigned_work[node]) < 2:
             super()._reschedule(node)

@@ -20,10 +20,13 @@ def test_fails_the_second_time():
 """
 
 
-def test_failures_of_any_run_are_counted_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failures_of_any_run_are_counted_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # each of them takes a while to import
     test = tmp_path / "test_flaky.py"
     test.write_text(TEST)
-    words = ["-p", "no:cacheprovider", "--noconftest", "-n", "0", str(test)]
+    words = ["-p", "no:cacheprovider", "--noconftest", "-p", "xdist.plugin", "-n", "0", str(test)]
     assert again.main(["2", "--busy", "--logs", str(tmp_path / "logs"), "--", *words]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("run 1: status 0, ")

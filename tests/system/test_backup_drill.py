@@ -86,7 +86,7 @@ class Load:
             if self._is_over.is_set():
                 return
             self.accepted.append(self._started.post("/api/tasks", body)["id"])
-            if number % 20 == 19:
+            if number % 5 == 4:
                 self._is_over.wait(0.1)
 
     def stop(self) -> None:

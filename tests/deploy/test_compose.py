@@ -8,8 +8,10 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -225,9 +227,29 @@ def check(service: str, redis_url: str, *options: str) -> subprocess.CompletedPr
 def test_health_check_of_beat_runs(liveness: LivenessStore, server: EmbeddedServer) -> None:
     answer = check("beat", server.url)
     assert (answer.returncode, answer.stdout) == (1, "beat is not alive\n")
-    liveness.beat_ticked(f"beat@{socket.gethostname()}:1", time.time_ns() // 1_000_000)
-    answer = check("beat", server.url)
+    with ticking(liveness):
+        answer = check("beat", server.url)
     assert (answer.returncode, answer.stdout) == (0, "beat is alive\n")
+
+
+@contextmanager
+def ticking(liveness: LivenessStore) -> Iterator[None]:
+    """A beat on this host that lives during the block: the check may take longer than one tick counts."""
+    is_over, has_begun = threading.Event(), threading.Event()
+
+    def tick() -> None:
+        while not is_over.wait(0.5 if has_begun.is_set() else 0):
+            liveness.beat_ticked(f"beat@{socket.gethostname()}:1", time.time_ns() // 1_000_000)
+            has_begun.set()
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        assert has_begun.wait(15)
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def test_health_check_without_redis_is_one_sentence(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_closing_leaves_no_connection_to_a_sentinel_either(cluster: Cluster) -> 
     client.ping()
     assert len(sockets() - before) == 2, "to the Sentinel and to the master"
     client.close()
-    assert sockets() == before
+    assert sockets() <= before  # one of an earlier test may end meanwhile
     assert client.ping(), "it opens them again"
     client.close()
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler
+
 from tests.browser.chromium import Chromium
 from tests.browser.page import PROGRAM, finished, texts, url_of
+from tests.servers import HttpTarget
 from tests.system import Started
 
 NOBODY = "http://127.0.0.1:9/hook"  # port 9: nobody listens
@@ -33,6 +37,32 @@ def test_a_channel_is_added_tested_changed_and_deleted(browser: Chromium, system
     browser.click("[aria-label='Delete ops']")
     browser.click("#confirm-yes")
     browser.wait_for("!document.querySelector('[aria-label=Channels]').innerText.includes('ops')")
+
+
+def test_a_notice_that_is_on_its_way_is_shown_when_it_has_arrived(browser: Chromium, system: Started) -> None:
+    """Which is no change of a task: no event tells the page."""
+    may_answer = threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            may_answer.wait(60)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HttpTarget(Slow).serving() as target:
+        assert system.call("PUT", "/api/channels/slow", {"kind": "webhook", "url": target.url})[0] == 201
+        status, notice = system.call("POST", "/api/channels/slow/test")
+        assert status == 202, notice
+        browser.open(url_of(system, f"/#/notices/{notice['id']}"))
+        browser.wait_for_text("Not attempted yet", "[aria-label='A notice']")
+        looks = "performance.getEntriesByType('resource').filter(each => each.name.includes('/api/deliveries/')).length"
+        browser.wait_for(f"{looks} >= 2")  # again once the stream of changes is open
+        may_answer.set()
+        browser.wait_for_text("delivered", "[aria-label='A notice'] .badge")
+        browser.wait_for_text("delivered", "[aria-label='Notices'] .badge")
 
 
 def test_a_wrong_channel_says_what_is_wrong(browser: Chromium, system: Started) -> None:

@@ -1,6 +1,6 @@
 // What was told to callbacks and channels, and what became of it.
 
-import { call, get, query } from "./api.js";
+import { call, get, query, quiet } from "./api.js";
 import * as address from "./address.js";
 import { attempt, once } from "./dialogs.js";
 import { h, show, showRows } from "./dom.js";
@@ -11,6 +11,7 @@ import { cursorOf, pager } from "./pager.js";
 import { mayWrite } from "./permission.js";
 
 const PAGE_SIZE = 50;
+const LOOK_MS = { least: 1000, most: 15_000 }; // no event tells that a delivery was tried
 const STATUSES = ["pending", "delivered", "failed"];
 
 const filters = () => [
@@ -29,6 +30,8 @@ export function noticesView(first, scope) {
   const element = h("div", { class: "columns" }, one,
     h("section", { class: "panel", "aria-label": t("nav.notices") }, h("header", { class: "panel-head" }, h("h1", {}, t("nav.notices")), h("a", { href: "#/channels" }, t("nav.channels"))), form.element, h("div", { class: "padded" }, rows), pages.element));
 
+  let cancel = () => {};
+
   async function refresh() {
     const asked = route;
     const { status, channel, task_id, scheduled_task_id } = route.fields;
@@ -41,6 +44,9 @@ export function noticesView(first, scope) {
     showRows(rows, page.items.length ? page.items : [{ id: "none" }], ({ id }) => id, row);
     pages.put(route.fields, page.next_cursor);
     show(one, delivery, () => delivery && (delivery.id ? whole(delivery, refresh) : h("p", { class: "empty" }, t("notices.gone"))));
+    cancel();
+    const pending = [delivery, ...page.items].filter((each) => each?.status === "pending");
+    if (pending.length) cancel = scope.later(Math.min(...pending.map(pause)), () => document.hidden || refresh().catch(quiet));
   }
 
   const update = (next) => {
@@ -49,6 +55,12 @@ export function noticesView(first, scope) {
     return true;
   };
   return { title: t("nav.notices"), element, update, refresh, keys: { Escape: () => route.id && address.go({ page: "notices", fields: route.fields }) } };
+}
+
+/** How long until a pending delivery may have been tried; the longer a try is overdue, the less often to look. */
+function pause({ next_try_at }) {
+  const ms = Date.parse(next_try_at) - Date.now();
+  return Math.max(LOOK_MS.least, ms > 0 ? ms : Math.min(-ms, LOOK_MS.most));
 }
 
 const target = (delivery) => delivery.channel ?? delivery.url ?? "–";

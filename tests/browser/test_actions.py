@@ -246,9 +246,50 @@ def test_the_output_is_followed_searched_and_kept(browser: Chromium, system: Sta
     assert texts(browser, ".output")[0].count("\n") == 60
 
 
+def test_output_that_arrives_late_by_the_stream_is_not_shown_twice(browser: Chromium, system: Started) -> None:
+    """Here the page holds what the task has printed, until it has read the whole task."""
+    code = "def main():\n    print('only once')\n    while True:\n        pass"
+    browser.open(url_of(system, "/#/failures"))
+    browser.wait_for("document.querySelector('.tabs a')")
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        window.heard = [];
+        const isHeld = new Promise(resolve => { window.release = resolve; });
+        const hold = new TransformStream({
+            async transform(chunk, controller) {
+                const text = new TextDecoder().decode(chunk);
+                if (text.includes('event: stdout')) {
+                    heard.push('output');
+                    await isHeld;
+                }
+                controller.enqueue(chunk);
+            },
+            flush() {
+                heard.push('end');
+            },
+        });
+        window.fetch = async (path, options) => {
+            const response = await real(path, options);
+            if (!/tasks.*events$/.test(path)) return response;
+            return new Response(response.body.pipeThrough(hold), {status: response.status, headers: response.headers});
+        };
+    })()""")
+    task = system.post("/api/tasks", {"name": "prints late", **ENDLESS, "function_code": code})
+    browser.evaluate(f"location.hash = '#/tasks/{task['id']}'")
+    browser.wait_for("heard.includes('output')")
+    assert system.call("POST", f"/api/tasks/{task['id']}/stop")[0] == 200
+    browser.wait_for_text("stopped", ".detail .badge")
+    assert texts(browser, ".output") == ["only once\n"]
+    browser.evaluate("release()")
+    browser.wait_for("heard.includes('end')")
+    browser.evaluate("new Promise(resolve => setTimeout(resolve))")  # the page has read what it was given
+    assert texts(browser, ".output") == ["only once\n"]
+
+
 def test_the_place_in_a_search_stays_while_more_is_printed(browser: Chromium, system: Started) -> None:
     code = "import time\ndef main():\n    while True:\n        print('a line')\n        time.sleep(0.1)\n"
-    task = system.post("/api/tasks", {"name": "prints on", "function_code": code, "function_name": "main"})
+    body = {"name": "prints on", "function_code": code, "function_name": "main", "timeout": 120}
+    task = system.post("/api/tasks", body)
     open_task(browser, system, task)
     lines = "document.querySelector('.output')?.innerText.split('\\n').length"
     browser.wait_for(f"{lines} > 3")

@@ -9,9 +9,10 @@ const MOST = 1_000_000; // characters kept; the oldest go first
 const NEAR = 24; // pixels from the end that still count as the end
 const PAUSE_MS = 1000;
 
-/** {element, put(text), follow(taskId, scope)} */
+/** {element, end(text), follow(taskId, scope)} */
 export function output(name) {
   let text = "";
+  let isWhole = false;
   let isFollowing = true;
   const node = document.createTextNode("");
   const place = h("pre", { class: "output", tabindex: 0, "aria-label": t("task.output") }, node);
@@ -32,6 +33,12 @@ export function output(name) {
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter") nextMatch(event.shiftKey ? -1 : 1);
   });
+
+  /** All that was printed; what of it is still on its way by the stream of changes is in it already. */
+  function end(all) {
+    isWhole = true;
+    put(all);
+  }
 
   function put(all) {
     if (all === text) return; // it was followed to its end: what is selected, found and scrolled to stays
@@ -82,12 +89,13 @@ export function output(name) {
     tellFound();
   }
 
-  /** Read the output as it comes, until the task has finished or `scope` ends. */
+  /** Read the output as it comes, until all of it is there or `scope` ends. */
   async function follow(taskId, scope) {
     let lastId = "";
     while (!scope.isOver) {
       try {
         for await (const event of eventsOf(`/api/tasks/${taskId}/events`, { signal: scope.signal, lastId })) {
+          if (isWhole) return;
           if (event.type === "refused") return; // finished, or too many streams are open: the task itself has the output
           if (event.id) lastId = event.id;
           if (event.type === "stdout") add(event.data.text);
@@ -101,7 +109,7 @@ export function output(name) {
     }
   }
 
-  return { element, put, follow };
+  return { element, end, follow };
 }
 
 const MOST_MATCHES = 1000;

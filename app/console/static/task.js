@@ -55,7 +55,7 @@ export function taskDetail(id, scope, { name = "", close, step }) {
   function showOutput(task) {
     printedBox.hidden = task.kind !== "code" || (!isDone && task.status !== "running") || (isDone && !task.stdout);
     if (isDone) {
-      printed.put(task.stdout_truncated ? `${task.stdout}\n${t("task.truncated")}` : task.stdout);
+      printed.end(task.stdout_truncated ? `${task.stdout}\n${t("task.truncated")}` : task.stdout);
     } else if (task.status === "running" && task.kind === "code" && !followed) {
       followed = true;
       printed.follow(id, scope).finally(() => (followed = false));

@@ -98,6 +98,25 @@ def test_another_key_may_do_what_it_may_do(browser: Chromium, guarded: Started) 
     browser.wait_for_text("Key “ops”: write", "dialog.sheet")
 
 
+def test_a_tab_that_was_busy_tells_its_key_when_it_was_asked_for_already(browser: Chromium, guarded: Started) -> None:
+    browser.open(url_of(guarded))
+    enter(browser, WRITER)
+    browser.wait_for("document.querySelectorAll('#counts a').length === 6")
+    browser.evaluate("""(() => {
+        const real = BroadcastChannel.prototype.postMessage;
+        BroadcastChannel.prototype.postMessage = function answer(message) {
+            if (localStorage.getItem('is asked')) real.call(this, message);
+            else setTimeout(() => answer.call(this, message), 50);
+        };
+    })()""")
+    with browser.another_tab():
+        browser.open(url_of(guarded, "/#/tasks"))
+        browser.wait_for("document.querySelector('#ask-key')?.open")
+        browser.evaluate("localStorage.setItem('is asked', 'yes')")
+        browser.wait_for("document.querySelector('.list thead') && !document.querySelector('#ask-key').open")
+        assert browser.evaluate("sessionStorage.getItem('celeriac.key')") == WRITER
+
+
 def test_another_tab_needs_no_key_and_signs_out_with_this_one(browser: Chromium, guarded: Started) -> None:
     browser.open(url_of(guarded))
     enter(browser, WRITER)

@@ -5,6 +5,7 @@ import * as keyring from "./keyring.js";
 import { t } from "./language.js";
 
 const GATEWAY = new Set([502, 503, 504]); // of a proxy in front that does not reach the service
+const ANSWER_MS = 250; // how long other tabs may take to tell their key before the person is asked
 let asking = null;
 const contact = new EventTarget();
 
@@ -106,9 +107,14 @@ async function newKey(refused) {
   await asking;
 }
 
+/** The key of another tab or, unless one answers soon, what is entered. A tab that was busy may still answer then. */
 async function findKey(refused) {
-  const known = await keyring.keyOfOthers();
-  return known && known !== refused ? known : askForKey(refused ? t("key.unknown") : "");
+  const ears = new AbortController();
+  const others = keyring.keyOfOthers(refused, ears.signal);
+  const soon = new Promise((resolve) => setTimeout(resolve, ANSWER_MS, null));
+  const found = (await Promise.race([others, soon])) ?? (await askForKey(refused ? t("key.unknown") : "", others));
+  ears.abort();
+  return found;
 }
 
 /** Call `listener` whenever another key was entered. */

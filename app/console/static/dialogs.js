@@ -12,12 +12,12 @@ export function confirm(title, text, yes, isDanger = true) {
   return answer(byId("confirm"), byId("confirm-no"), () => true, false);
 }
 
-/** Ask for a key; there is no way to decline, since nothing works without one. */
-export function askForKey(problem) {
+/** Ask for a key, until `others` has one; there is no way to decline, since nothing works without one. */
+export function askForKey(problem, others) {
   const field = byId("ask-key-value");
   byId("ask-key-problem").textContent = problem;
   field.value = "";
-  return answer(byId("ask-key"), null, () => field.value.trim(), null);
+  return answer(byId("ask-key"), null, () => field.value.trim(), null, others);
 }
 
 /** Show `content` in a dialog of its own until it is closed; returns what closes it. */
@@ -53,11 +53,12 @@ export function isAsking() {
   return document.querySelector("dialog[open]") !== null;
 }
 
-function answer(dialog, no, read, declined) {
+function answer(dialog, no, read, declined, others = null) {
   const form = dialog.querySelector("form");
   const ears = new AbortController();
   return new Promise((resolve) => {
     const end = (value) => {
+      if (ears.signal.aborted) return;
       ears.abort();
       dialog.close();
       resolve(value);
@@ -75,6 +76,7 @@ function answer(dialog, no, read, declined) {
       on(no, "click", () => end(declined));
       onLeave(() => end(declined), ears.signal);
     }
+    others?.then(end);
     dialog.showModal();
   });
 }

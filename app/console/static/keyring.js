@@ -1,7 +1,6 @@
 // The key of this session of the browser. Each tab keeps it as long as it is open, and gives it to tabs that open later.
 
 const KEY = "celeriac.key";
-const ANSWER_MS = 250; // how long other tabs may take to answer
 const tabs = new BroadcastChannel(KEY); // pages of this origin, in this browser
 
 export const key = () => sessionStorage.getItem(KEY);
@@ -10,16 +9,10 @@ export function keep(value) {
   sessionStorage.setItem(KEY, value);
 }
 
-/** The key of another tab; null where there is none. */
-export function keyOfOthers() {
+/** The key of another tab, once one answers: another key than `refused`. Until `signal` ends. */
+export function keyOfOthers(refused, signal) {
   return new Promise((resolve) => {
-    const ears = new AbortController();
-    const end = (value) => {
-      ears.abort();
-      resolve(value);
-    };
-    tabs.addEventListener("message", ({ data }) => data.key && end(data.key), { signal: ears.signal });
-    setTimeout(() => end(null), ANSWER_MS);
+    tabs.addEventListener("message", ({ data }) => data.key && data.key !== refused && resolve(data.key), { signal });
     tabs.postMessage({ isWanted: true });
   });
 }

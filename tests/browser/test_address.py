@@ -77,6 +77,26 @@ def test_what_was_being_typed_does_not_follow_to_another_page(browser: Chromium,
         assert shown(browser) == "", "the form shows what the address says"
 
 
+def test_what_was_being_typed_does_not_follow_when_its_time_comes_with_the_new_address(
+    browser: Chromium, system: Started
+) -> None:
+    """Here the pause while typing ends between the new address and the event that tells of it."""
+    browser.open(url_of(system, "/#/tasks"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.evaluate("""(() => {
+        const field = document.querySelector('#filter-name');
+        field.value = 'paged and';
+        field.dispatchEvent(new Event('input', {bubbles: true}));
+        const began = performance.now();
+        setTimeout(() => { while (performance.now() < began + 500); }, 100); // then the next and the page's are due
+        setTimeout(() => { location.hash = '#/tasks?status=failed'; }, 200);
+        addEventListener('hashchange', () => { window.isTold = true; }, {once: true});
+    })()""")
+    browser.wait_for(f"window.isTold && {ROWS} > 0 && !document.querySelector('[aria-busy]')")
+    assert browser.evaluate("location.hash") == "#/tasks?status=failed"
+    assert shown(browser) == "", "the form shows what the address says"
+
+
 def test_a_filter_is_one_step_of_the_history(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/failures"))
     browser.wait_for("document.querySelector('.tabs a')")

@@ -1,6 +1,7 @@
 // The address is the state: page, what is open, filters, page of the list. Views read it and never keep their own copy.
 
 const listeners = new Set();
+let told = location.hash; // what the listeners know; "hashchange" comes after the change
 
 /** `#/tasks/<id>?status=failed` → {page: "tasks", id: "<id>", part: "", fields: {status: "failed"}} */
 export function parse(hash) {
@@ -28,10 +29,13 @@ export function go(route) {
   location.hash = hash; // "hashchange" tells the listeners
 }
 
-/** Replace the present entry of the history: for what is typed, where Back should not go through every letter. */
+/**
+ * Replace the present entry of the history: for what is typed, where Back should not go through every letter. Nothing
+ * happens where that is another entry already, of which "hashchange" is about to tell: the route is of the one before.
+ */
 export function replace(route) {
   const hash = format(route);
-  if (hash === location.hash) return;
+  if (hash === location.hash || location.hash !== told) return;
   history.replaceState(history.state, "", hash);
   tell();
 }
@@ -41,6 +45,7 @@ export function onRoute(listener) {
 }
 
 function tell() {
+  told = location.hash;
   for (const listener of listeners) listener(current());
 }
 
@@ -53,5 +58,6 @@ function decoded(text) {
 }
 
 addEventListener("hashchange", () => {
+  told = location.hash;
   if (location.hash === "" || location.hash.startsWith("#/")) tell();
 });

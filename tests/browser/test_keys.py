@@ -98,6 +98,21 @@ def test_another_key_may_do_what_it_may_do(browser: Chromium, guarded: Started) 
     browser.wait_for_text("Key “ops”: write", "dialog.sheet")
 
 
+def test_a_page_that_is_gone_to_before_the_key_is_known_lets_do_what_the_key_may_do(
+    browser: Chromium, guarded: Started
+) -> None:
+    browser.open(url_of(guarded))
+    browser.wait_for("document.querySelector('#ask-key')?.open")
+    browser.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as back from where the key was copied
+    browser.evaluate("""new Promise(gone => {
+        addEventListener('hashchange', () => setTimeout(gone), {once: true});
+        location.hash = '#/tasks';
+    })""")
+    enter(browser, WRITER)
+    browser.wait_for("document.querySelector('.list thead [type=checkbox]')")
+    assert not any("TypeError" in complaint for complaint in browser.complaints)
+
+
 def test_a_tab_that_was_busy_tells_its_key_when_it_was_asked_for_already(browser: Chromium, guarded: Started) -> None:
     browser.open(url_of(guarded))
     enter(browser, WRITER)

@@ -95,6 +95,7 @@ function focusView() {
 
 /** Look again; while a look goes on, further calls only ask for one more. */
 function refresh() {
+  if (view === null) return; // it is not known yet what it may show
   if (reading) isStale = true;
   else read();
 }
@@ -181,7 +182,6 @@ async function start() {
     event.preventDefault(); // the address names the page
     byId("view").focus();
   });
-  address.onRoute(turn);
   onReach(() => {
     showHealth();
     if (reach.isAway) setTimeout(watchStatus, AWAY_MS);
@@ -199,6 +199,7 @@ async function start() {
   });
   setInterval(() => document.hidden || refreshTimes(document), 1000);
   await learnCaller();
+  address.onRoute(turn);
   turn(address.current());
   onKey(learnAgain); // a key that has ended meanwhile: another one may do other things
   watchStatus();

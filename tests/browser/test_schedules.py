@@ -51,6 +51,32 @@ def test_they_are_created_paused_run_and_deleted(browser: Chromium, system: Star
     browser.wait_for_text("No schedule matches", ".list .empty")
 
 
+def test_an_answer_that_comes_late_does_not_undo_what_was_shown_since(browser: Chromium, system: Started) -> None:
+    scheduled(system, "overtaken")
+    browser.open(url_of(system, "/#/scheduled?name=overtaken"))
+    browser.wait_for_text("active", ".list tbody .badge")
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        const isHeld = new Promise(resolve => { window.release = resolve; });
+        window.fetch = async (path, options) => {
+            if (!path.startsWith('/api/scheduled-tasks?') || window.isBegun) return real(path, options);
+            window.isBegun = true;
+            const response = await real(path, options);
+            const text = await response.text();
+            window.isRead = true;
+            await isHeld;
+            return new Response(text, {status: response.status, headers: response.headers});
+        };
+        document.dispatchEvent(new Event('visibilitychange')); // then the page looks again
+    })()""")
+    browser.wait_for("window.isRead")
+    browser.click("[aria-label='Pause overtaken']")
+    browser.wait_for_text("paused", ".list tbody .badge")
+    browser.evaluate("release()")
+    browser.evaluate("fetch('/health').then(response => response.text())")  # which takes longer than to read the answer
+    assert "paused" in texts(browser, ".list tbody .badge")[0]
+
+
 def test_one_that_fails_says_so_and_comes_first(browser: Chromium, system: Started) -> None:
     broken = scheduled(system, "outcome broken", **FAILING)
     sound = scheduled(system, "outcome sound")

@@ -5,6 +5,7 @@ import { attempt, once } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, number, when } from "./format.js";
 import { t } from "./language.js";
+import { looks } from "./looks.js";
 import { mayWrite } from "./permission.js";
 
 const LOOK_MS = 700;
@@ -15,13 +16,15 @@ export function bulksView(first, scope) {
   const list = h("ul", { class: "runs" });
   const element = h("div", { class: "columns" }, place, h("section", { class: "panel padded", "aria-label": t("nav.bulks") }, h("h1", {}, t("nav.bulks")), list));
   let cancel = () => {};
+  const begin = looks();
 
   async function refresh() {
     cancel();
     const signal = scope.signal;
+    const isLate = begin();
     const { id } = route;
     const [{ items }, one] = await Promise.all([get("/api/bulk", { signal }), id ? get(`/api/bulk/${id}`, { signal, accepted: [404] }) : null]);
-    if (id !== route.id) return;
+    if (isLate() || id !== route.id) return;
     show(place, one, () => one && (one.id ? progress(one, refresh) : h("p", { class: "empty" }, t("bulks.gone"))));
     show(list, items, () => (items.length ? items.map(row) : h("li", { class: "empty small" }, t("bulks.none"))));
     if ([one, ...items].some((bulk) => bulk?.status === "running")) cancel = scope.later(LOOK_MS, () => refresh().catch(quiet));

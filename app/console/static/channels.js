@@ -6,6 +6,7 @@ import { attempt, confirm, once, say } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { when } from "./format.js";
 import { t, word } from "./language.js";
+import { looks } from "./looks.js";
 import { mayAdmin } from "./permission.js";
 
 const KEEP = "***";
@@ -18,6 +19,7 @@ const FIELDS = ["url", "secret", "chat_id", "username", "sender", "to"];
 
 export function channelsView(first, scope) {
   let [route, names] = [first, []];
+  const begin = looks();
   const list = h("div", {});
   const place = h("div", {});
   const add = h("a", { class: "button primary small", href: "#/channels/-/new", "data-key": "add" }, t("channels.add"));
@@ -29,7 +31,9 @@ export function channelsView(first, scope) {
       show(list, "admin", () => h("p", { class: "empty small" }, t("channels.admin")));
       return;
     }
+    const isLate = begin();
     const { items } = await get("/api/channels", { signal: scope.signal });
+    if (isLate()) return;
     names = items.map(({ name }) => name);
     show(list, items, () => (items.length ? h("ul", { class: "runs" }, items.map((channel) => row(channel, refresh))) : h("p", { class: "empty small" }, t("channels.none"))));
     const isNew = route.part === "new";

@@ -5,6 +5,7 @@ import { get, query } from "./api.js";
 import { h, showRows } from "./dom.js";
 import { filterForm } from "./filters.js";
 import { t } from "./language.js";
+import { looks } from "./looks.js";
 import { cursorOf, pager } from "./pager.js";
 import { leave } from "./place.js";
 
@@ -17,6 +18,7 @@ const PAGE_SIZE = 50;
 export function list({ path, title, filters, columns, row, empty, toQuery, scope, selection = null, order = (found) => found }) {
   let route = address.current();
   let [items, isFirst, held] = [[], true, null];
+  const begin = looks();
   const body = h("tbody");
   const nothing = h("p", { class: "empty reading" }, t("list.reading"));
   const news = h("button", { type: "button", class: "button news", hidden: true, "data-key": "news", onclick: showNews });
@@ -48,8 +50,9 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
 
   async function refresh() {
     const asked = listPart(route);
+    const isLate = begin();
     const answer = await get(path + query({ ...toQuery(route.fields), cursor: cursorOf(route.fields), limit: PAGE_SIZE }), { signal: scope.signal });
-    if (asked !== listPart(route)) return; // the address has changed meanwhile; its own answer follows
+    if (asked !== listPart(route) || isLate()) return; // the address has changed meanwhile; its own answer follows
     accept({ ...answer, items: order(answer.items) }, isFirst);
     isFirst = false;
     element.removeAttribute("aria-busy");

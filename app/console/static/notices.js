@@ -7,6 +7,7 @@ import { h, show, showRows } from "./dom.js";
 import { filterForm } from "./filters.js";
 import { badge, duration, exact, when } from "./format.js";
 import { t, word } from "./language.js";
+import { looks } from "./looks.js";
 import { cursorOf, pager } from "./pager.js";
 import { mayWrite } from "./permission.js";
 
@@ -31,16 +32,18 @@ export function noticesView(first, scope) {
     h("section", { class: "panel", "aria-label": t("nav.notices") }, h("header", { class: "panel-head" }, h("h1", {}, t("nav.notices")), h("a", { href: "#/channels" }, t("nav.channels"))), form.element, h("div", { class: "padded" }, rows), pages.element));
 
   let cancel = () => {};
+  const begin = looks();
 
   async function refresh() {
     const asked = route;
+    const isLate = begin();
     const { status, channel, task_id, scheduled_task_id } = route.fields;
     const wanted = { status, channel, task_id, scheduled_task_id, cursor: cursorOf(route.fields), limit: PAGE_SIZE };
     const [page, delivery] = await Promise.all([
       get(`/api/deliveries${query(wanted)}`, { signal: scope.signal }),
       route.id ? get(`/api/deliveries/${route.id}`, { signal: scope.signal, accepted: [404] }) : null,
     ]);
-    if (asked !== route) return;
+    if (isLate() || asked !== route) return;
     showRows(rows, page.items.length ? page.items : [{ id: "none" }], ({ id }) => id, row);
     pages.put(route.fields, page.next_cursor);
     show(one, delivery, () => delivery && (delivery.id ? whole(delivery, refresh) : h("p", { class: "empty" }, t("notices.gone"))));

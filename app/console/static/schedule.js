@@ -7,6 +7,7 @@ import { once } from "./dialogs.js";
 import { h, show } from "./dom.js";
 import { badge, duration, exactIn, json, nameOf, number, ownZone, stamp, tags, when } from "./format.js";
 import { t, word } from "./language.js";
+import { looks } from "./looks.js";
 import { row as noticeRow } from "./notices.js";
 import { cursorOf, pager } from "./pager.js";
 import { mayWrite } from "./permission.js";
@@ -25,6 +26,7 @@ export function scheduleView(first, scope) {
   let route = first;
   const id = first.id;
   let name = "";
+  const begin = looks();
   const head = h("header", { class: "panel-head" });
   const facts = h("div", {});
   const next = h("div", {});
@@ -40,6 +42,7 @@ export function scheduleView(first, scope) {
 
   async function refresh() {
     const signal = scope.signal;
+    const isLate = begin();
     const path = `/api/scheduled-tasks/${id}`;
     const cursor = cursorOf(route.fields);
     let answers;
@@ -51,8 +54,9 @@ export function scheduleView(first, scope) {
       return;
     }
     const [schedule, tasks, fired, told, latest] = answers;
-    name = nameOf(schedule);
     const expected = await expectedRuns(schedule, signal);
+    if (isLate() || cursor !== cursorOf(route.fields)) return;
+    name = nameOf(schedule);
     show(head, schedule, () => title(schedule, refresh));
     show(facts, schedule, () => details(schedule));
     show(next, [schedule.timezone, expected], () => nextRuns(schedule, expected));

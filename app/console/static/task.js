@@ -8,6 +8,7 @@ import { h, show } from "./dom.js";
 import { badge, duration, elapsed, json, moment, nameOf, number, ownZone, tags, when } from "./format.js";
 import { isServed } from "./health.js";
 import { t, word } from "./language.js";
+import { looks } from "./looks.js";
 import { output } from "./output.js";
 import { mayWrite } from "./permission.js";
 import { state } from "./status.js";
@@ -32,11 +33,14 @@ export function taskDetail(id, scope, { name = "", close, step }) {
   const element = h("aside", { class: "panel detail", "aria-label": t("task.title") }, head, top, printedBox, rest);
   let isDone = false; // finished: it stays as it is
   let followed = false;
+  const begin = looks();
 
   async function refresh() {
     if (isDone || scope.isOver) return;
+    const isLate = begin();
     try {
-      put(await get(`/api/tasks/${id}`, { signal: scope.signal }));
+      const task = await get(`/api/tasks/${id}`, { signal: scope.signal });
+      if (!isDone && !isLate()) put(task);
     } catch (error) {
       if (error.status !== 404) throw error;
       gone();

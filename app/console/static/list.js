@@ -43,6 +43,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     element.setAttribute("aria-busy", "true"); // the rows are still those of the address before
     if (filterPart(next) !== filterPart(before)) selection?.clear(); // nobody acts on rows that are out of sight
     form.put(route.fields);
+    pages.wait();
     isFirst = true; // another list: show it as soon as it is there
     held = null;
     news.hidden = true;

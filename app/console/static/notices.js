@@ -55,6 +55,7 @@ export function noticesView(first, scope) {
   const update = (next) => {
     route = next;
     form.put(route.fields);
+    pages.wait();
     return true;
   };
   return { title: t("nav.notices"), element, update, refresh, keys: { Escape: () => route.id && address.go({ page: "notices", fields: route.fields }) } };

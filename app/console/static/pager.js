@@ -10,20 +10,23 @@ export const trail = (fields) => (fields.pages ? fields.pages.split("-") : []);
 /** The cursor that a list is to be read from; "" on the first page. */
 export const cursorOf = (fields) => trail(fields).at(-1) ?? "";
 
-/** {element, put(fields, next)}; `turn(pages)` is called with the new value of the field `pages`. */
+/**
+ * {element, put(fields, next), wait()}; `turn(pages)` is called with the new value of the field `pages`. Between `wait`,
+ * which another list begins with, and `put` no page is turned: it would be one of the list before.
+ */
 export function pager(turn) {
-  let [cursors, next] = [[], null];
-  const newer = h("button", { type: "button", class: "button", "data-key": "newer", onclick: () => turn(cursors.slice(0, -1).join("-")) }, t("pager.newer"));
-  const older = h("button", { type: "button", class: "button", "data-key": "older", onclick: () => turn([...cursors, next].slice(-LONGEST).join("-")) }, t("pager.older"));
+  let [cursors, next, isWaiting] = [[], null, false];
+  const newer = h("button", { type: "button", class: "button", "data-key": "newer", onclick: () => isWaiting || turn(cursors.slice(0, -1).join("-")) }, t("pager.newer"));
+  const older = h("button", { type: "button", class: "button", "data-key": "older", onclick: () => isWaiting || turn([...cursors, next].slice(-LONGEST).join("-")) }, t("pager.older"));
   const page = h("span", { class: "muted" });
   const element = h("nav", { class: "pager", "aria-label": t("pager.title"), hidden: true }, newer, page, older); // until there is a page
 
   function put(fields, nextCursor) {
-    [cursors, next] = [trail(fields), nextCursor];
+    [cursors, next, isWaiting] = [trail(fields), nextCursor, false];
     newer.disabled = cursors.length === 0;
     older.disabled = !next;
     page.textContent = t("pager.page", { page: cursors.length + 1 });
     element.hidden = newer.disabled && older.disabled;
   }
-  return { element, put };
+  return { element, put, wait: () => (isWaiting = true) };
 }

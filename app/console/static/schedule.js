@@ -74,6 +74,7 @@ export function scheduleView(first, scope) {
   const update = (to) => {
     if (to.id !== id) return false;
     route = to;
+    pages.wait();
     return true;
   };
   return { get title() { return name || t("nav.scheduled"); }, element, update, refresh };

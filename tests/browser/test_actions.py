@@ -191,6 +191,30 @@ def test_another_filter_ends_a_selection_and_a_turned_page_does_not(browser: Chr
     assert browser.evaluate("document.querySelectorAll('[data-select]:checked').length") == 0
 
 
+def test_all_that_match_are_not_selected_any_more_where_the_filter_changed_meanwhile(
+    browser: Chromium, system: Started
+) -> None:
+    many(system, [{"name": f"picked {index}", "tags": ["odd"][: index % 2], **PROGRAM} for index in range(2)])
+    browser.open(url_of(system, "/#/tasks?name=picked"))
+    browser.wait_for(f"{ROWS} === 2")
+    browser.click(".list thead [type=checkbox]")
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        const isHeld = new Promise(resolve => { window.release = resolve; });
+        window.fetch = async (path, options) => {
+            const response = await real(path, options);
+            if (path === '/api/bulk') await isHeld;
+            return response;
+        };
+    })()""")
+    browser.click("[data-key=select-whole]")
+    browser.fill("#filter-tag", "odd")
+    browser.wait_for(f"{ROWS} === 1")
+    browser.evaluate("release()")
+    browser.evaluate("fetch('/health').then(response => response.text())")  # which takes longer than to read the answer
+    assert browser.evaluate("document.querySelector('.selected').hidden")
+
+
 def test_a_name_neither_turns_what_follows_it_nor_hides(browser: Chromium, system: Started) -> None:
     turned = "turned \u202egnp.exe"
     many(

@@ -15,6 +15,7 @@ const MOST = 1000; // ids in one bulk
 export function selection({ of, actions, filter, scope }) {
   const chosen = new Set();
   let [items, isWhole] = [[], false];
+  let choices = 0; // made so far: an answer to an earlier one comes too late
   const all = h("input", { type: "checkbox", "aria-label": t("select.page"), onchange: () => toggleAll(all.checked) });
   const words = h("span", {});
   const whole = h("button", { type: "button", class: "button small quiet", "data-key": "select-whole", onclick: takeWhole }, t("select.whole"));
@@ -31,6 +32,7 @@ export function selection({ of, actions, filter, scope }) {
         else chosen.delete(item.id);
         event.target.checked = chosen.has(item.id);
         isWhole = false;
+        choices += 1;
         draw();
       },
     });
@@ -38,6 +40,7 @@ export function selection({ of, actions, filter, scope }) {
 
   function toggleAll(isOn) {
     isWhole = false;
+    choices += 1;
     for (const { id } of items) {
       if (isOn && chosen.size < MOST) chosen.add(id);
       else if (!isOn) chosen.delete(id);
@@ -46,8 +49,10 @@ export function selection({ of, actions, filter, scope }) {
   }
 
   async function takeWhole() {
+    const mine = (choices += 1);
     await attempt(async () => {
       const { matched } = await call("POST", "/api/bulk", { of, action: actions[0].name, filter: filter(), dry_run: true }, { signal: scope.signal });
+      if (mine !== choices) return;
       isWhole = true;
       draw(matched);
     });
@@ -56,6 +61,7 @@ export function selection({ of, actions, filter, scope }) {
   function clear() {
     chosen.clear();
     isWhole = false;
+    choices += 1;
     draw();
   }
 

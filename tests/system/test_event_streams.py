@@ -18,9 +18,9 @@ from app.launch.serving import close_unread_connections
 from tests.system import Started, needs_proc, wait_until
 
 THREADS = 8
-PROMPT_SECONDS = 5.0  # the stream itself may last for 15 minutes
+PROMPT_SECONDS = 15.0  # the stream itself may last for 15 minutes
 Open = Callable[[str], http.client.HTTPResponse]
-PRINTS = "import time\ndef main():\n    print('one')\n    time.sleep(1.5)\n    print('two')\n"
+PRINTS = "import time\ndef main():\n    while True:\n        print('more')\n        time.sleep(0.2)\n"
 
 
 @pytest.fixture
@@ -52,20 +52,24 @@ def opened(started: Started) -> Iterator[Open]:
         yield opened
 
 
-def names_in(stream: http.client.HTTPResponse) -> Iterator[tuple[float, str]]:
-    """When each event arrives, and its name."""
+def names_in(stream: http.client.HTTPResponse) -> Iterator[str]:
+    """The name of each event, as it arrives."""
     for line in stream:
         if line.startswith(b"event: "):
-            yield time.monotonic(), line.removeprefix(b"event: ").decode().strip()
+            yield line.removeprefix(b"event: ").decode().strip()
 
 
 @needs_proc
 def test_events_arrive_as_they_happen_and_streams_end_on_shutdown(started: Started, opened: Open) -> None:
     all_tasks = opened("/api/events")
-    task = started.post("/api/tasks", {"name": "n", "function_code": PRINTS, "function_name": "main"})
-    arrived = list(names_in(opened(f"/api/tasks/{task['id']}/events")))
-    assert [name for _, name in arrived] == ["status", "status", "stdout", "stdout", "status"]
-    assert arrived[3][0] - arrived[2][0] > 0.5, "the first piece arrived long before the second"
+    body = {"name": "n", "function_code": PRINTS, "function_name": "main", "timeout": 120}
+    task = started.post("/api/tasks", body)
+    names = names_in(opened(f"/api/tasks/{task['id']}/events"))
+    assert [next(names) for _ in range(4)] == ["status", "status", "stdout", "stdout"]
+    assert started.get(f"/api/tasks/{task['id']}")["status"] == "running", "what it prints arrives while it runs"
+    assert started.call("POST", f"/api/tasks/{task['id']}/stop")[0] == 200
+    *more, last = names
+    assert (set(more) <= {"stdout"}, last) == (True, "status")
 
     others = [opened("/api/events") for _ in range(2)]
     assert [each.status for each in others] == [200, 200]
@@ -76,7 +80,7 @@ def test_events_arrive_as_they_happen_and_streams_end_on_shutdown(started: Start
     began = time.monotonic()
     ending = threading.Thread(target=started.end, args=(signal.SIGTERM,))
     ending.start()
-    assert [name for _, name in names_in(all_tasks)] == ["status"] * 3, "the stream ended as a whole response"
+    assert list(names_in(all_tasks)) == ["status"] * 3, "the stream ended as a whole response"
     assert time.monotonic() - began < PROMPT_SECONDS
     ending.join()
 

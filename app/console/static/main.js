@@ -125,7 +125,7 @@ function settle() {
   refreshTimes(document);
   restore();
   byId("view").removeAttribute("aria-busy");
-  if (isStale) read();
+  if (isStale && !document.hidden) read();
 }
 
 function complain(error) {

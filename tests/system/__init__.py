@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -25,6 +27,7 @@ from tests.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARKER = "CELERIAC_TEST_MARKER"
+FIRST_PORT, FEWEST_PORTS = 10_000, 5_000
 OURS = ("REDIS_URL", "VAR_DIR", "HOST", "PORT", "API_KEYS", "LOG_LEVEL", "LOG_FORMAT", "CELERIAC_PARENT_PID")
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks at processes in /proc")
@@ -39,11 +42,25 @@ def needs_no_local_redis() -> None:
 
 
 def free_port() -> int:
-    """A port that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody uses, below those that the kernel gives to whoever asks for any.
+
+    A server may come to its port many seconds later, and meanwhile other tests ask the kernel for theirs.
+    """
+    chance = random.SystemRandom()  # not the common one, to which hypothesis gives the same seed in each process
+    while True:
+        port = chance.randrange(FIRST_PORT, ports_of_kernel().start)
+        with socket.socket() as probe, contextlib.suppress(OSError):  # in use
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def ports_of_kernel() -> range:
+    """The ports from which the kernel chooses; the usual ones where that is not Linux, or leaves nearly none."""
+    with contextlib.suppress(OSError):
+        first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+        if first >= FIRST_PORT + FEWEST_PORTS:
+            return range(first, last + 1)
+    return range(49_152, 65_536)
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:

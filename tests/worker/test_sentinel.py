@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,17 +20,12 @@ from app.store.store import Store
 from celery_app import kombu_url, transport_options
 from tests.lateness import Lateness
 from tests.servers import CeleryProcess, wait_until
-from tests.system import needs_proc
+from tests.system import free_port, needs_proc
 from tests.worker.conftest import composed
 
 CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
 LIMIT_SECONDS = 2.0
 BACK_SECONDS = 5.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Cluster:

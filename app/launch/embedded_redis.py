@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.usecases.redis_checks import MIN_VERSION, version_of
 
 START_SECONDS = 15.0  # until the socket answers
+LOOK_SECONDS = 0.3  # for one look whether it is: a stop may be requested meanwhile
 LOAD_SECONDS = 600.0  # until the data is loaded: a million tasks take some seconds
 LOCK_SECONDS = 3.0  # a server whose parent was killed needs a moment to end
 STOP_SECONDS = 2.5
@@ -172,7 +173,7 @@ class EmbeddedServer:
     def _wait_until_ready(self, child: Child) -> None:
         began = said_at = time.monotonic()
         while True:
-            answer = ping(str(self._socket))
+            answer = ping(str(self._socket), LOOK_SECONDS)
             if answer is Answer.READY:
                 return
             status = child.poll()

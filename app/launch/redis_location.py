@@ -25,7 +25,9 @@ MAX_SOCKET_PATH_BYTES = 100  # systems allow 104 to 108
 #: For where TMPDIR has a long path too.
 SHORT_FOLDER = Path("/tmp")  # noqa: S108 - the folder in it is made private, and checked before it is trusted
 LOCALHOST = ("localhost", 6379)
-ANSWER_SECONDS = 0.3
+#: Where nobody listens, that is known at once. A Redis that is busy for a moment must not be taken for none: another
+#: would be started beside it, or a worker would end.
+ANSWER_SECONDS = 5.0
 # urlsplit would refuse a list of Sentinels in which an IPv6 address is not the first.
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*:[^/?#]*@")
 _IN_QUERY = re.compile(r"(password=)[^&#]*")

@@ -117,6 +117,19 @@ def test_socket_that_a_dead_server_left_is_none(settings: Settings) -> None:
     assert find_redis_url(settings) is None
 
 
+@pytest.mark.usefixtures("nobody_on_localhost")
+def test_one_that_stands_still_for_a_moment_is_found(server: EmbeddedServer, settings: Settings) -> None:
+    """A second one would be started beside it, with other data."""
+    assert server.child is not None
+    os.kill(server.child.pid, signal.SIGSTOP)
+    going_on = threading.Timer(0.7, os.kill, (server.child.pid, signal.SIGCONT))
+    going_on.start()
+    try:
+        assert find_redis_url(settings) == (server.url, f"embedded, in {settings.var_dir}")
+    finally:
+        going_on.join()
+
+
 @pytest.mark.parametrize(
     ("reply", "answer"),
     [

@@ -19,6 +19,10 @@ from tests.worker.conftest import Start
 CELERY = Path(sys.executable).with_name("celery")
 
 
+#: Of one worker, the answer is waited for; of all of them, those within a second are taken.
+OF_ONE = ("--timeout", "60", "--destination", "one@test")
+
+
 def celery(redis_url: str, *words: str) -> str:
     """What the command prints; it must end with 0."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"REDIS_URL": redis_url}
@@ -34,20 +38,20 @@ def code(source: str, **more: Any) -> dict[str, Any]:
 
 def test_status_and_inspect_answer(redis_url: str, service: TaskService, start_worker: Start) -> None:
     start_worker("one")
-    assert "one@test: OK" in celery(redis_url, "status")
-    assert "pong" in celery(redis_url, "inspect", "ping")
-    assert "celeriac.execute" in celery(redis_url, "inspect", "registered")
-    assert "'name': 'celeriac.api'" in celery(redis_url, "inspect", "active_queues")
-    assert "threads" in celery(redis_url, "inspect", "stats")
+    assert "one@test: OK" in celery(redis_url, "status", *OF_ONE)
+    assert "pong" in celery(redis_url, "inspect", *OF_ONE, "ping")
+    assert "celeriac.execute" in celery(redis_url, "inspect", *OF_ONE, "registered")
+    assert "'name': 'celeriac.api'" in celery(redis_url, "inspect", *OF_ONE, "active_queues")
+    assert "threads" in celery(redis_url, "inspect", *OF_ONE, "stats")
 
 
 def test_inspect_active_tells_what_runs(redis_url: str, service: TaskService, start_worker: Start) -> None:
     start_worker("one")
     task = service.create(code("import time\ndef f():\n    time.sleep(20)"))
     wait_until(lambda: service.get(task.id).status is Status.RUNNING, 10, "a start")
-    assert f"'id': '{task.id}'" in celery(redis_url, "inspect", "active")
+    assert f"'id': '{task.id}'" in celery(redis_url, "inspect", *OF_ONE, "active")
     service.stop(task.id)
-    wait_until(lambda: "- empty -" in celery(redis_url, "inspect", "active"), 10, "nothing runs")
+    wait_until(lambda: "- empty -" in celery(redis_url, "inspect", *OF_ONE, "active"), 10, "nothing runs")
 
 
 def test_without_a_worker_it_says_so_in_a_sentence(redis_url: str, service: TaskService) -> None:

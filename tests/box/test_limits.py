@@ -7,10 +7,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sandbox import Cancel, Limits, Program, Sandbox, SandboxError
+from sandbox import Cancel, Limits, Program, Sandbox, SandboxError, Verdict
 from tests.box.programs import Runner, source_of
 from tests.lateness import Lateness
 from tests.servers import child_pids, kill_each, wait_until, zygote_pid
@@ -166,18 +167,17 @@ def test_time_and_memory_used_are_told(run: Runner) -> None:
 class TestCancel:
     @pytest.mark.alone
     def test_a_running_program_is_stopped_within_milliseconds(self, run: Runner) -> None:
-        cancel, seen = Cancel(), []
-        timer = threading.Timer(0.3, lambda: (seen.append(time.monotonic()), cancel.cancel()))
-        timer.start()
-        verdict = run.box.run(
-            Program("def main():\n    print('on')\n    while True: pass", "main", b"[]", b"{}"),
-            Limits(wall_seconds=20),
-            cancel,
-        )
+        cancel, runs = Cancel(), threading.Event()
+        program = Program("def main():\n    print('on')\n    while True: pass", "main")
+        with ThreadPoolExecutor(1) as pool:
+            ending = pool.submit(run.box.run, program, Limits(wall_seconds=60), cancel, lambda text: runs.set())
+            assert runs.wait(60)
+            with Lateness() as late:
+                cancel.cancel()
+                verdict = ending.result(60)
         assert verdict.stopped
         assert (verdict.failure, verdict.result_json, verdict.stdout) == (None, None, "on\n")
-        assert time.monotonic() - seen[0] < 0.5
-        timer.join()
+        assert late.taken_seconds < 0.5
 
     def test_one_that_is_stopped_before_it_starts_never_runs(self, run: Runner) -> None:
         cancel = Cancel()
@@ -194,19 +194,18 @@ class TestPlaces:
         yield sandbox
         sandbox.close()
 
-    @pytest.mark.alone
     def test_waiting_for_a_place_uses_up_no_time_of_the_run(self, narrow: Sandbox) -> None:
-        program = Program("import time\ndef main():\n    time.sleep(0.4)\n    return 1", "main", b"[]", b"{}")
-        found: list[bytes | None] = []
-        threads = [
-            threading.Thread(target=lambda: found.append(narrow.run(program, Limits(wall_seconds=0.9)).result_json))
-            for _ in range(3)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert found == [b"1"] * 3
+        cancel, runs, limit_seconds = Cancel(), threading.Event(), 3.0
+        endless = Program("import time\ndef main():\n    print('on')\n    time.sleep(60)", "main")
+        with ThreadPoolExecutor(1) as pool:
+            ending = pool.submit(narrow.run, endless, Limits(wall_seconds=60), cancel, lambda text: runs.set())
+            assert runs.wait(60)
+            leaving = threading.Timer(limit_seconds + 0.5, cancel.cancel)
+            leaving.start()
+            second = narrow.run(Program("def main(): return 1", "main"), Limits(wall_seconds=limit_seconds))
+            assert ending.result(60).stopped, "it had the place until then"
+        leaving.join()
+        assert second.result_json == b"1"
 
 
 class TestChecks:
@@ -356,13 +355,21 @@ class TestKilledFromOutside:
         assert box._link._process is not None
         kill_each(child_pids(zygote_pid(box._link._process.pid)), number)
 
+    def _run_and_kill(self, box: Sandbox, program: str, number: signal.Signals, **limits: int) -> Verdict:
+        """What becomes of a program that is killed when it has printed something."""
+        killed = threading.Event()
+
+        def kill(text: str) -> None:
+            if not killed.is_set():
+                killed.set()
+                self._kill_all(box, number)
+
+        return box.run(Program(program, "main"), Limits(wall_seconds=60, **limits), on_output=kill)
+
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
     def test_a_signal_is_not_the_programs_failure(self, fresh: Sandbox, number: signal.Signals) -> None:
-        timer = threading.Timer(0.5, self._kill_all, (fresh, number))
-        timer.start()
         with pytest.raises(SandboxError, match=f"killed from outside, by {number.name}"):
-            Runner(fresh).verdict(self.RUNS)
-        timer.join()
+            self._run_and_kill(fresh, self.RUNS, number)
         assert Runner(fresh).answer("1") == 1
 
     def test_a_child_that_is_killed_while_it_waits_costs_no_run(self, fresh: Sandbox) -> None:
@@ -376,16 +383,17 @@ class TestKilledFromOutside:
         assert Runner(fresh).answer("2") == 2
 
     def test_one_that_holds_most_of_its_memory_is_killed_for_that(self, fresh: Sandbox) -> None:
-        program = "import time\ndef main():\n    x = b'x' * 60_000_000\n    time.sleep(20)"
-        timer = threading.Timer(1.0, self._kill_all, (fresh, signal.SIGKILL))
-        timer.start()
-        failure = Runner(fresh).failure(program, memory_bytes=70_000_000)
+        program = "import time\ndef main():\n    x = b'x' * 60_000_000\n    print('on')\n    time.sleep(20)"
+        failure = self._run_and_kill(fresh, program, signal.SIGKILL, memory_bytes=70_000_000).failure
+        assert failure is not None
         assert (failure.type, failure.message) == ("MemoryLimitError", "the machine ran out of memory")
-        timer.join()
 
     def test_a_stop_is_no_failure(self, fresh: Sandbox) -> None:
-        cancel = Cancel()
-        timer = threading.Timer(0.3, cancel.cancel)
-        timer.start()
-        assert fresh.run(Program(self.RUNS, "main"), Limits(wall_seconds=10), cancel).stopped
-        timer.join()
+        cancel, runs = Cancel(), threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            ending = pool.submit(
+                fresh.run, Program(self.RUNS, "main"), Limits(wall_seconds=60), cancel, lambda text: runs.set()
+            )
+            assert runs.wait(60)
+            cancel.cancel()
+            assert ending.result(60).stopped

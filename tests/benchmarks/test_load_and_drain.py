@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import http.server
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks import http_load
-from benchmarks.draining import RATE, drain_round
+from benchmarks import draining, http_load
 from benchmarks.http_load import LoadError, requests_per_second
 from benchmarks.processes import memory_server
 from tests.servers import HttpTarget
@@ -71,20 +69,40 @@ def test_an_answer_with_another_status_is_an_error(
         requests_per_second(server.server_address[1], "/503", "{}", 4, 1.0, tmp_path)
 
 
+class Clock:
+    """A clock, as the module `time` is one, that moves only by sleeping."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def perf_counter(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
 class LateQueue:
     """A queue whose worker looks for work only after a while, and then is fast."""
 
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
     def add(self, count: int) -> None:
-        self._count, self._began, self._looks = count, time.monotonic(), 0
+        self._count, self._began, self._looks = count, self._clock.perf_counter(), 0
 
     def left(self) -> int:
-        if time.monotonic() - self._began < LOOKS_FOR_WORK_AFTER_SECONDS:
+        if self._clock.perf_counter() - self._began < LOOKS_FOR_WORK_AFTER_SECONDS:
             return self._count
         self._looks += 1
         return self._count // 2 if self._looks == 1 else 0
 
 
-def test_the_rate_of_a_drain_begins_with_the_first_task_that_ends(tmp_path: Path) -> None:
+def test_the_rate_of_a_drain_begins_with_the_first_task_that_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(draining, "time", clock)
     with memory_server(tmp_path) as url:
-        found = drain_round([], url, LateQueue(), 100)
-    assert found[RATE] > 100 / LOOKS_FOR_WORK_AFTER_SECONDS
+        found = draining.drain_round([], url, LateQueue(clock), 100)
+    assert found[draining.RATE] == pytest.approx(50 / draining.POLL_SECONDS)

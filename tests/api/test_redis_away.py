@@ -98,7 +98,7 @@ def test_it_hangs_or_is_gone(
         own_server.send_signal(signal.SIGCONT)
     else:
         own_server.start()
-    wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 5, "answers after its return")
+    wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 15, "answers after its return")
     assert Api(web).post("/api/tasks", CODE, headers={"Prefer": "wait=1"}).status_code == 201
 
 
@@ -112,7 +112,7 @@ def test_of_many_callers_only_one_at_a_time_waits_for_a_redis_that_hangs(web: Fl
     assert {response.status_code for response, _ in answers} == {503}
     assert max(seconds for _, seconds in answers) - late.seconds < LIMIT_SECONDS
     own_server.send_signal(signal.SIGCONT)
-    wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 2, "answers after its return")
+    wait_until(lambda: Api(web).get("/api/tasks").status_code == 200, 15, "answers after its return")
 
 
 def writes(calls: list[tuple[str, str, Any, dict[str, str]]]) -> list[tuple[str, str, Any, dict[str, str]]]:
@@ -198,8 +198,8 @@ def test_a_call_that_was_held_ends_when_redis_hangs(web: Flask, own_server: Redi
     with redis.Redis.from_url(own_server.url) as client, ThreadPoolExecutor(2) as pool:
         look = pool.submit(Api(web).get, f"/api/tasks/{task_id}?wait=30")
         creation = pool.submit(Api(web).post, "/api/tasks", CODE, headers={"Prefer": "wait=30"})
-        wait_until(lambda: len(client.pubsub_channels()) == 2, 5, "both listen")
-        wait_until(lambda: len(api.get("/api/tasks").get_json()["items"]) == 2, 5, "the second task")
+        wait_until(lambda: len(client.pubsub_channels()) == 2, 15, "both listen")
+        wait_until(lambda: len(api.get("/api/tasks").get_json()["items"]) == 2, 15, "the second task")
         own_server.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         looked, created = look.result(15), creation.result(15)

@@ -34,6 +34,7 @@ from app.launch.embedded_redis import (
     EmbeddedServer,
     FolderInUse,
     RedisServerError,
+    StartStopped,
 )
 from app.launch.http_server import PortNotFree, check_port, serve
 from app.launch.processes import (
@@ -328,6 +329,7 @@ class _Redis:
     def __init__(self, settings: Settings, stopping: threading.Event, *, alone: bool) -> None:
         self.url = self.why = ""
         self._settings = settings
+        self._stopping = stopping
         self._alone = alone
         self._server = EmbeddedServer(settings, say, stopping.is_set)
         self._heartbeat = Supervisor(say, warn=warn)
@@ -374,7 +376,8 @@ class _Redis:
             found = find_redis_url(self._settings)
             if found is not None:
                 return found
-            time.sleep(TICK_SECONDS)
+            if self._stopping.wait(TICK_SECONDS):
+                raise StartStopped("stopped before the Redis that another process starts has answered")
         raise RedisServerError(f"another process holds {self._settings.var_dir}, but no Redis answers there")
 
     def __exit__(self, *_: object) -> None:
@@ -466,8 +469,8 @@ def _become_celery(role: str) -> NoReturn:
 
 def _run_beside_embedded(role: str, settings: Settings) -> int:
     """Start the embedded server, and the role as a child beside it."""
-    say(f"Celeriac {role}: no Redis found, so the embedded one is started with it. Ctrl-C stops both.")
     stopping = _stop_on_signals()
+    say(f"Celeriac {role}: no Redis found, so the embedded one is started with it. Ctrl-C stops both.")
     with _Redis(settings, stopping, alone=False) as redis:
         _require_known_form(settings, redis.url)
         if role == "api":

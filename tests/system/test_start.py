@@ -243,6 +243,17 @@ def test_roles_started_at_once_share_one_redis(start: Start) -> None:
     assert sum("started redis" in started.output for started in roles) == 1
 
 
+def test_a_signal_ends_a_role_that_waits_for_the_redis_of_another(start: Start, tmp_path: Path) -> None:
+    other = EmbeddedServer(read_settings({"VAR_DIR": str(tmp_path / "var")}), say=print)
+    other.lock()  # as of one that starts its server at this moment
+    try:
+        started = start("beat")
+        started.wait_for("no Redis found")
+        assert started.end(signal.SIGTERM) == 1
+    finally:
+        other.unlock()
+
+
 # --- the command line --------------------------------------------------------------------------------
 
 

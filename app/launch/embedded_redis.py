@@ -29,7 +29,7 @@ from app.usecases.redis_checks import MIN_VERSION, version_of
 START_SECONDS = 15.0  # until the socket answers
 LOOK_SECONDS = 0.3  # for one look whether it is: a stop may be requested meanwhile
 LOAD_SECONDS = 600.0  # until the data is loaded: a million tasks take some seconds
-LOCK_SECONDS = 3.0  # a server whose parent was killed needs a moment to end
+LOCK_SECONDS = 15.0  # a server whose parent was killed first has to write what it has to the disk
 STOP_SECONDS = 2.5
 SAY_EVERY_SECONDS = 5.0
 MAX_LOG_BYTES = 5_000_000
@@ -143,6 +143,8 @@ class EmbeddedServer:
                         f"the folder {self.folder} is in use by process {holder or 'unknown'}: "
                         "stop that process, or set VAR_DIR to another folder"
                     ) from None
+            if self._is_stopping():
+                raise StartStopped(f"stopped before the server that process {holder} has left behind had ended")
             time.sleep(0.05)
 
     def _rotate_log(self) -> None:

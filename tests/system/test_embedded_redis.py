@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import tempfile
 import threading
@@ -303,6 +304,32 @@ def test_folder_stays_locked_while_only_the_server_lives(
     server.unlock()  # as if the process that started it were gone
     with pytest.raises(FolderInUse):
         EmbeddedServer(settings, say=print).start()
+
+
+def leave_behind(server: EmbeddedServer) -> None:
+    """As if the process that started it had been killed."""
+    server.unlock()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (server.folder / "lock").write_text(str(gone.pid))
+
+
+def test_a_server_that_was_left_behind_may_take_its_time_to_end(server: EmbeddedServer, settings: Settings) -> None:
+    leave_behind(server)
+    ending = threading.Timer(4, server.stop)
+    ending.start()
+    other = EmbeddedServer(settings, say=print)
+    try:
+        other.start()
+    finally:
+        ending.join()
+        other.stop()
+
+
+def test_waiting_for_a_server_that_was_left_behind_can_be_stopped(server: EmbeddedServer, settings: Settings) -> None:
+    leave_behind(server)
+    with pytest.raises(StartStopped, match="stopped before the server that process"):
+        EmbeddedServer(settings, say=print, is_stopping=lambda: True).start()
 
 
 def test_folder_is_free_after_the_stop(server: EmbeddedServer, settings: Settings) -> None:

@@ -66,11 +66,23 @@ def _wait_for_end(pid: int) -> None:
 def _main(pid: int, mark: str) -> None:
     _wait_for_end(pid)
     deadline = time.monotonic() + END_SECONDS
+    killed = set[int]()
     while (left := marked(mark)) and time.monotonic() < deadline:
+        killed |= {*left}
         for each in left:
             with contextlib.suppress(OSError):
                 os.kill(each, signal.SIGKILL)
         time.sleep(0.02)
+    # One that is ending loses its environment first, and then, which takes a while, all its memory.
+    while any(_is_ending(each) for each in killed) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _is_ending(pid: int) -> bool:
+    """Whether a process that was killed is not yet a zombie, which only its parent has to hear of."""
+    with contextlib.suppress(OSError):  # it is gone
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 if __name__ == "__main__":

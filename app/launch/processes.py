@@ -133,13 +133,20 @@ def _run_program(argv: list[str]) -> int:
 
 def guard(argv: Sequence[str], parent_pid: int) -> int:
     """Run a program and end it with its parent, on a system whose kernel does not offer that."""
-    # close_fds: the embedded server inherits its folder's lock as an open file.
-    program = subprocess.Popen(argv, close_fds=False)  # noqa: S603 - our own command
+    started: list[subprocess.Popen[bytes]] = []
+    is_to_end = threading.Event()
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        program.send_signal(number)
+        is_to_end.set()
+        for one in started:
+            one.send_signal(number)
 
-    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGTERM, pass_on)  # it may come while the program is being started
+    # close_fds: the embedded server inherits its folder's lock as an open file.
+    program = subprocess.Popen(argv, close_fds=False)  # noqa: S603 - our own command
+    started.append(program)
+    if is_to_end.is_set():
+        program.terminate()
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return program.wait(PARENT_CHECK_SECONDS)

@@ -30,7 +30,7 @@ from app.launch.processes import (
     next_pause_seconds,
     program_command,
 )
-from tests.servers import is_running
+from tests.servers import is_running, kill_each
 from tests.system import needs_proc, wait_until
 
 # --- the pause: pure -----------------------------------------------------------------------------------
@@ -293,6 +293,34 @@ def test_guard_passes_sigterm_on_and_returns_the_status() -> None:
         assert process.stdout.readline() == "up\n"
         process.terminate()
         assert process.wait(5) == 7
+
+
+#: Starts the program, says its pid, and stands still for a moment.
+SLOW_GUARD = """
+import os, subprocess, sys, time
+from app.launch import processes
+class Slow(subprocess.Popen):
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        print(self.pid, flush=True)
+        time.sleep(1)
+subprocess.Popen = Slow
+sys.exit(processes.guard(sys.argv[1:], os.getppid()))
+"""
+
+
+@needs_proc
+def test_guard_that_is_told_to_end_while_it_starts_the_program_leaves_none() -> None:
+    command = (sys.executable, "-c", SLOW_GUARD, sys.executable, "-c", SLEEPER)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.terminate()
+        try:
+            process.wait(60)
+            wait_until(lambda: not is_running(pid), 15, "the program's end")
+        finally:
+            kill_each([pid])
 
 
 def test_command_by_hand_does_not_watch_anybody(monkeypatch: pytest.MonkeyPatch) -> None:

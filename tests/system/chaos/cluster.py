@@ -147,6 +147,7 @@ class Member:
         life = self.life
         if life.is_running:
             self.signal(signal.SIGKILL)
+            life.ended_ms = now_ms()
             life.process.process.wait(10)
         if life.ended_ms is None:
             life.ended_ms = now_ms()

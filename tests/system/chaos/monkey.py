@@ -30,7 +30,10 @@ Act = Callable[[], None]
 
 
 class Monkey:
-    """`run` does everything in the plan. `did` counts what was done; `findings` are ends that nobody caused."""
+    """`run` does everything in the plan. `did` counts what was done; `findings` are ends that nobody caused.
+
+    What it writes down of a harm begins before the harm and ends after it, however long this process stands still.
+    """
 
     def __init__(self, cluster: Cluster, blows: tuple[Blow, ...]) -> None:
         self.did = Counter[str]()
@@ -87,8 +90,8 @@ class Monkey:
         """The main process alone: what it has started has to notice by itself, until the new start."""
         sandboxes = member.sandboxes()
         member.signal(signal.SIGKILL)
+        member.life.ended_ms = now_ms()  # it does nothing from now on; that it has ended may be heard much later
         member.life.process.process.wait(10)
-        member.life.ended_ms = now_ms()
         self._in(seconds, partial(self._revive, member))
         limit = API_ORPHAN_SECONDS if member.name.startswith(API) else ORPHAN_SECONDS
         self._in(limit, partial(self._look_for, sandboxes, member.life, limit))
@@ -101,12 +104,13 @@ class Monkey:
             self.findings.append(Finding("programs end with their worker", sentence))
 
     def _freeze(self, member: Member, seconds: float) -> None:
+        since_ms = now_ms()
         member.signal(signal.SIGSTOP)
-        self._in(seconds, partial(self._thaw, member, now_ms()))
+        self._in(seconds, partial(self._thaw, member, since_ms))
 
     def _thaw(self, member: Member, since_ms: float) -> None:
-        member.life.frozen.append((since_ms, now_ms()))
         member.signal(signal.SIGCONT)
+        member.life.frozen.append((since_ms, now_ms()))
         self._mended(member)
 
     def _terminate(self, member: Member, seconds: float) -> None:
@@ -135,8 +139,9 @@ class Monkey:
 
     def _cut_off(self, member: Member, seconds: float) -> None:
         assert member.link is not None
+        since_ms = now_ms()
         member.link.cut_off()
-        self._in(seconds, partial(self._join, member, now_ms()))
+        self._in(seconds, partial(self._join, member, since_ms))
 
     def _join(self, member: Member, since_ms: float) -> None:
         assert member.link is not None

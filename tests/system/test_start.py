@@ -96,12 +96,11 @@ def test_no_api_task_runs_before_the_api_answers(start: Start, server: EmbeddedS
         system_clock,
     )
     waiting = [tasks.create(own).id for _ in range(5)]
-    wait_until(lambda: all(tasks.get(each).status.finished for each in waiting), 30, "the end of its calls of itself")
+    wait_until(lambda: all(tasks.get(each).status.finished for each in waiting), 90, "the end of its calls of itself")
     found = [tasks.get(each) for each in waiting]
     store.close()
     assert [(task.status, task.attempt) for task in found] == [("succeeded", 1)] * 5
-    output = started.output
-    assert output.index("started api") < output.index("started worker for api tasks")
+    started.wait_for("started api(.*\n)+.*started worker for api tasks")
 
 
 # --- what is in the way ------------------------------------------------------------------------------
@@ -180,7 +179,7 @@ def run_endless_program(started: Started) -> None:
     code = "import time\ndef main():\n    while True:\n        time.sleep(0.1)"
     spec = {"name": "endless", "function_code": code, "function_name": "main", "timeout": 600}
     task = started.post("/api/tasks", spec)
-    wait_until(lambda: started.get(f"/api/tasks/{task['id']}")["status"] == "running", 10, "the task runs")
+    wait_until(lambda: started.get(f"/api/tasks/{task['id']}")["status"] == "running", 60, "the task runs")
 
 
 def test_start_after_a_kill_finds_its_folder_free_and_no_process_of_the_first(start: Start) -> None:
@@ -192,7 +191,7 @@ def test_start_after_a_kill_finds_its_folder_free_and_no_process_of_the_first(st
     second = start("beat")
     second.wait_for("started redis")
     second.wait_for("beat: Starting")
-    wait_until(lambda: not first.left_behind(), 10, "the end of all that the first has started")
+    wait_until(lambda: not first.left_behind(), 30, "the end of all that the first has started")
     assert "Traceback" not in first.output
     assert second.end(signal.SIGTERM) == 0
 

@@ -19,6 +19,7 @@ from app.domain.outcome import Failure, Outcome
 from app.store.store import Store
 from app.store.tasks import Attempt
 from tests.conftest import VirtualClock
+from tests.servers import wait_until
 
 BASE_URL = "http://localhost:5001"
 LEASE_MS = 15_000
@@ -203,3 +204,16 @@ class PlayedWorker:
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         self._store.tasks.finish(attempt, outcome, self._clock(), 3.1)
+
+
+def audit_lines(api: Api, number: int) -> list[dict[str, Any]]:
+    """The lines of the audit, the newest first, once there are so many.
+
+    They are sent on a connection of their own, without a wait for Redis, which may carry out a later read before.
+    """
+
+    def read() -> list[dict[str, Any]]:
+        return list(api.get("/api/audit").get_json()["items"])
+
+    wait_until(lambda: len(read()) >= number, 15, f"{number} lines in the audit")
+    return read()

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from app.settings import Settings, read_settings
-from tests.api.calls import BASE_URL, CODE, Api
+from tests.api.calls import BASE_URL, CODE, Api, audit_lines
 from tests.api.conftest import MakeWeb
 
 TRUSTING = Settings(trusted_proxies=read_settings({"TRUSTED_PROXIES": "10.0.0.0/8,::1/128"}).trusted_proxies)
@@ -21,7 +21,7 @@ def seen(make_web: MakeWeb, settings: Settings, address: str, *forwarded: str) -
         "/api/tasks", json=CODE, base_url=BASE_URL, headers=headers, environ_base={"REMOTE_ADDR": address}
     )
     assert answer.status_code == 201
-    return str(Api(web).get("/api/audit").get_json()["items"][0]["address"])
+    return str(audit_lines(Api(web), 1)[0]["address"])
 
 
 @pytest.mark.parametrize(

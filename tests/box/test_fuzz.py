@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import textwrap
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -178,6 +179,6 @@ def test_arguments_arrive_as_they_were_sent(
     box: Sandbox, source: str, args: list[object], kwargs: dict[str, int]
 ) -> None:
     program = Program(source, "main", json.dumps(args).encode(), json.dumps(kwargs).encode())
-    verdict = box.run(program, LIMITS)
+    verdict = box.run(program, replace(LIMITS, wall_seconds=30.0))  # it has to end by itself
     assert verdict.result_json is not None, verdict.failure
     assert json.loads(verdict.result_json) == [args, kwargs]

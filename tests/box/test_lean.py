@@ -168,7 +168,7 @@ def test_limits_hold_in_a_lean_child(fresh: Sandbox) -> None:
     used_up = failure("time", Limits(wall_seconds=60, cpu_seconds=1))
     assert used_up is not None
     assert used_up.type == "CpuLimitError"
-    cut = fresh.run(Program(source, "main", b'["output"]'), Limits(wall_seconds=0.5, stdout_bytes=5000))
+    cut = fresh.run(Program(source, "main", b'["output"]'), Limits(wall_seconds=60, cpu_seconds=1, stdout_bytes=5000))
     assert cut.stdout_truncated
     assert len(cut.stdout) == 5000
     assert _lean_runs(fresh) > before

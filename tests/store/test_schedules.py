@@ -469,7 +469,7 @@ def test_a_paused_schedule_does_not_fire_and_a_resumed_one_does(store: Store, cl
     assert store.firings.due(now_ms, 10) == []
     assert store.firings.fire([due(schedule)], now_ms) == 0
     with store.subscriber.watch(store.keys.beat) as watch:
-        assert store.subscriber.confirm(store.keys.beat)
+        assert store.subscriber.confirm(store.keys.beat, 15)
         assert store.schedules.move(schedule.id, now_ms, paused, active, now_ms + 1_000) == (paused, active)
         assert watch.wait(5), "a sleeping beat was not woken"
     assert store.firings.next_due_ms() == now_ms + 1_000

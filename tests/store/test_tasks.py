@@ -403,7 +403,7 @@ def test_a_running_task_is_notified_and_its_retry_becomes_a_stop(store: Store, c
     task_id = created(store, clock(), max_retries=5)
     attempt = claimed(store, task_id, clock())
     with store.subscriber.watch(store.keys.stop) as watch:
-        assert store.subscriber.confirm(store.keys.stop)
+        assert store.subscriber.confirm(store.keys.stop, 15)
         assert store.tasks.stop(task_id, clock()) == ("running", "running")
         assert watch.wait(5), "the workers were not notified"
     assert store.tasks.renew([attempt], clock() + LEASE_MS) == [False]
@@ -415,7 +415,7 @@ def test_force_ends_the_record_and_refuses_later_reports(store: Store, clock: Vi
     task_id = created(store, clock())
     attempt = claimed(store, task_id, clock())
     with store.subscriber.watch(store.keys.stop) as watch:
-        assert store.subscriber.confirm(store.keys.stop)
+        assert store.subscriber.confirm(store.keys.stop, 15)
         assert store.tasks.stop(task_id, clock(), force=True) == ("running", "stopped")
         assert watch.wait(5), "the workers were not notified"
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "superseded"
@@ -471,7 +471,7 @@ def test_the_end_wakes_waiting_threads(store: Store, clock: VirtualClock) -> Non
         task_id = created(store, clock())
         channel = store.keys.done(task_id)
         with store.subscriber.watch(channel) as watch:
-            assert store.subscriber.confirm(channel)
+            assert store.subscriber.confirm(channel, 15)
             end(task_id)
             assert watch.wait(5)
 

@@ -111,7 +111,7 @@ def collector() -> Iterator[Collector]:
 
 
 def settings_for(url: str) -> dict[str, str]:
-    return {"TRACING": "on", "OTEL_EXPORTER_OTLP_ENDPOINT": url, "LEASE_SECONDS": "2"}
+    return {"TRACING": "on", "OTEL_EXPORTER_OTLP_ENDPOINT": url}
 
 
 def test_each_child_of_a_pool_of_processes_sends_its_spans(

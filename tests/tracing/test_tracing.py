@@ -64,6 +64,8 @@ def target() -> Iterator[Target]:
             self.send_header("Content-Length", "0")
             if status == 302:
                 self.send_header("Location", "/there")
+            if status == 503:  # otherwise the pause before a retry may be too short for the task to wait
+                self.send_header("Retry-After", "1")
             self.end_headers()
 
         def do_POST(self) -> None:
@@ -86,7 +88,6 @@ def system(tmp_path_factory: pytest.TempPathFactory, redis_program_path: Path, t
             "TRACING": "on",
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
-            "LEASE_SECONDS": "2",
         }
         api = Started(folder / "api", "api", REDIS_URL=server.url, API_PROCESSES="2", **settings)
         worker = CeleryProcess(folder / "worker", server.url, "worker", "-n", "traced@test", **settings)

@@ -56,12 +56,15 @@ def schedules(store: Store) -> ScheduleService:
 
 @pytest.fixture
 def start(tmp_path: Path, redis_url: str) -> Iterator[Start]:
-    """Starts `celery -A celery_app WORDS`; whatever still runs after the test is killed."""
+    """Starts `celery -A celery_app WORDS`; whatever still runs after the test is killed.
+
+    Leases are as long as usual: a worker that stands still for longer loses its attempts, which run again.
+    """
     started: list[CeleryProcess] = []
 
     def start(*words: str, **settings: str) -> CeleryProcess:
         folder = tmp_path / f"process-{len(started)}"
-        shared = {"LEASE_SECONDS": "1", "COUNTDOWN_HORIZON": str(HORIZON_SECONDS), "API_CONCURRENCY": "4"}
+        shared = {"COUNTDOWN_HORIZON": str(HORIZON_SECONDS), "API_CONCURRENCY": "4"}
         process = CeleryProcess(folder, redis_url, *words, "--loglevel=info", **{**shared, **settings})
         started.append(process)
         return process

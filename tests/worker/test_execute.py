@@ -161,7 +161,7 @@ def test_delays_are_kept_without_any_beat(service: TaskService, start_worker: St
 def test_another_worker_runs_the_tasks_of_a_killed_one(
     service: TaskService, store: Store, raw_redis: redis.Redis, start_worker: Start
 ) -> None:
-    worker = start_worker("doomed", "--concurrency", "1")
+    worker = start_worker("doomed", "--concurrency", "1", LEASE_SECONDS="2")
     running = when_running(service, service.create(code(LONG, timeout=3)))
     held = service.create(code("def f():\n    return 1"))
     gone = service.create(code("def f():\n    return 2"))

@@ -39,9 +39,8 @@ def start_bare(tmp_path: Path, redis_url: str) -> Iterator[StartBare]:
     started: list[CeleryProcess] = []
 
     def start_bare(*words: str, **settings: str) -> CeleryProcess:
-        shared = {"LEASE_SECONDS": "1", "API_CONCURRENCY": "4"}
         words = ("worker", "-n", "bare@test", "--loglevel=info", *words)
-        worker = CeleryProcess(tmp_path / "bare", redis_url, *words, within=WITHOUT_LANDLOCK, **{**shared, **settings})
+        worker = CeleryProcess(tmp_path / "bare", redis_url, *words, within=WITHOUT_LANDLOCK, **settings)
         started.append(worker)
         return worker
 

@@ -16,7 +16,9 @@ from tests.servers import wait_until
 from tests.store.making import new_task
 from tests.worker.conftest import Start
 
-WAITS = "import time\ndef f():\n    print('x' * 50_000)\n    time.sleep(3)\n    return 'done'"
+#: Renewed after a third of it; a worker that stands still for some seconds does not lose it.
+LEASE_SECONDS = 8.0
+WAITS = "import time\ndef f():\n    print('x' * 50_000)\n    time.sleep(4)\n    return 'done'"
 FAILS_ONCE = "def f():\n    return 1 / 0"
 
 
@@ -36,10 +38,16 @@ def test_fetched_tasks_go_back(store: Store, memory: redis.Redis) -> None:
     assert memory.lrange(task.message.queue_key, 0, -1) == [task.message.payload]
 
 
+def is_one_renewed(store: Store, raw: redis.Redis, seen: dict[str, float]) -> bool:
+    """Whether a lease has been renewed since this was first asked. `seen`: the first end of each lease."""
+    ends = raw.zrange(store.keys.leases, 0, -1, withscores=True)
+    return any(end > seen.setdefault(task_id, end) for task_id, end in ends)
+
+
 def test_accepted_tasks_run_once_to_their_end(
     store: Store, service: TaskService, start_worker: Start, memory: redis.Redis
 ) -> None:
-    worker = start_worker("one", "--pool=threads", "--concurrency=2", LEASE_SECONDS="1")
+    worker = start_worker("one", "--pool=threads", "--concurrency=2", LEASE_SECONDS=str(LEASE_SECONDS))
     long = [service.create({"name": "n", "function_code": WAITS, "function_name": "f"}).id for _ in range(4)]
     retried = service.create(
         {"name": "n", "function_code": FAILS_ONCE, "function_name": "f", "max_retries": 1, "retry_delay": 0.1}
@@ -48,6 +56,8 @@ def test_accepted_tasks_run_once_to_their_end(
     memory.config_set("maxmemory", "1")
     with pytest.raises(Full):
         store.tasks.create([new_task(0, message=NO_MESSAGE)], 0)
+    seen: dict[str, float] = {}
+    wait_until(lambda: is_one_renewed(store, memory, seen), 30, "the renewal of a lease")
     wait_until(lambda: all(service.get(each).status.finished for each in [*long, retried]), 30, "the end of all")
     for task in map(service.get, long):
         assert (task.status, task.attempt, task.result_json) == (Status.SUCCEEDED, 1, '"done"')

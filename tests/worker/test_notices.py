@@ -39,7 +39,7 @@ from tests.http.test_mail import Mailbox, serving
 from tests.servers import wait_until
 from tests.worker.conftest import Start
 
-SETTINGS = Settings(callback_timeout=2.0, lease_seconds=2.0, public_url="https://tasks.example")
+SETTINGS = Settings(public_url="https://tasks.example")
 DELIVERED, FAILED, PENDING = DeliveryStatus.DELIVERED, DeliveryStatus.FAILED, DeliveryStatus.PENDING
 
 

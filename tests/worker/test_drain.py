@@ -13,7 +13,7 @@ from app.store.record import Task
 from app.store.store import Store
 from app.usecases.tasks import TaskService
 from tests.servers import CeleryProcess, wait_until
-from tests.worker.conftest import Start
+from tests.worker.conftest import Start, composed
 
 SLEEPS = "import time\ndef f(seconds):\n    time.sleep(seconds)\n    return 'slept'"
 SPINS = "def f():\n    while True:\n        pass\n"
@@ -88,11 +88,10 @@ def test_a_stop_wins_over_giving_back(service: TaskService, start_worker: Start)
     assert service.get(task.id).status is Status.STOPPED
 
 
-def test_countdowns_go_back_and_others_start_them(
-    service: TaskService, store: Store, raw_redis: redis.Redis, start_worker: Start
-) -> None:
-    ending, staying = start_worker("one"), start_worker("two")
-    raw = code("def f(): return 1", task_type="delayed", delay_seconds=1.9)
+def test_countdowns_go_back_and_others_start_them(store: Store, raw_redis: redis.Redis, start_worker: Start) -> None:
+    ending, staying = (start_worker(name, COUNTDOWN_HORIZON="7") for name in ("one", "two"))
+    service = composed(store, countdown_horizon=7).tasks
+    raw = code("def f(): return 1", task_type="delayed", delay_seconds=6)  # not due before the end of the first worker
     tasks = [service.create(raw) for _ in range(20)]
     wait_until(lambda: raw_redis.llen(store.keys.queue("celeriac.code", 4)) == 0, 10, "both workers have fetched them")
     end(ending)

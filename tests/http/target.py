@@ -191,11 +191,13 @@ def chunked(body: bytes, *headers: str, size: int = 1000) -> bytes:
     return "\r\n".join(lines).encode() + framed + b"0\r\n\r\n"
 
 
-def get(url: str, timeout_seconds: float = 5.0, **headers: str) -> Request:
+def get(url: str, timeout_seconds: float = 15.0, **headers: str) -> Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Request("GET", url, named, {}, None, timeout_seconds)
 
 
-def send(method: str, url: str, data: object | None = None, timeout_seconds: float = 5.0, **headers: object) -> Request:
+def send(
+    method: str, url: str, data: object | None = None, timeout_seconds: float = 15.0, **headers: object
+) -> Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Request(method, url, named, {}, data, timeout_seconds)

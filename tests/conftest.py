@@ -19,6 +19,7 @@ from tests.servers import RedisServer, redis_program, throw_away_redis
 
 __all__ = ["pytest_xdist_auto_num_workers"]  # a hook
 
+REPLY_TIMEOUT_SECONDS = 15
 NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
 
 
@@ -112,7 +113,7 @@ def raw_redis(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def store(redis_url: str, raw_redis: redis.Redis) -> Iterator[Store]:
-    """The store on an empty database."""
-    store = Store.at(redis_url)
+    """The store on an empty database. It waits for a reply for as long as a busy machine may let Redis stand still."""
+    store = Store.at(f"{redis_url}&socket_timeout={REPLY_TIMEOUT_SECONDS}")
     yield store
     store.close()

@@ -12,19 +12,20 @@ from typing import Any
 import pytest
 
 from app.domain.status import Status
+from app.usecases import tasks
 from app.usecases.tasks import TaskService
 from tests.servers import ROOT, wait_until
 from tests.worker.conftest import Start
 
 CELERY = Path(sys.executable).with_name("celery")
-
-
-#: Of one worker, the answer is waited for; of all of them, those within a second are taken.
-OF_ONE = ("--timeout", "60", "--destination", "one@test")
+#: By itself a command waits for replies for one second, and to its end: it can't know how many workers there are.
+PATIENTLY = ("--destination", "one@test", "--timeout", "30")
 
 
 def celery(redis_url: str, *words: str) -> str:
-    """What the command prints; it must end with 0."""
+    """What the command prints once the worker has answered; it must end with 0."""
+    first, *others = words
+    words = (first, *PATIENTLY, *others)
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"REDIS_URL": redis_url}
     command = [str(CELERY), "-A", "celery_app", *words]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
@@ -38,20 +39,20 @@ def code(source: str, **more: Any) -> dict[str, Any]:
 
 def test_status_and_inspect_answer(redis_url: str, service: TaskService, start_worker: Start) -> None:
     start_worker("one")
-    assert "one@test: OK" in celery(redis_url, "status", *OF_ONE)
-    assert "pong" in celery(redis_url, "inspect", *OF_ONE, "ping")
-    assert "celeriac.execute" in celery(redis_url, "inspect", *OF_ONE, "registered")
-    assert "'name': 'celeriac.api'" in celery(redis_url, "inspect", *OF_ONE, "active_queues")
-    assert "threads" in celery(redis_url, "inspect", *OF_ONE, "stats")
+    assert "one@test: OK" in celery(redis_url, "status")
+    assert "pong" in celery(redis_url, "inspect", "ping")
+    assert "celeriac.execute" in celery(redis_url, "inspect", "registered")
+    assert "'name': 'celeriac.api'" in celery(redis_url, "inspect", "active_queues")
+    assert "threads" in celery(redis_url, "inspect", "stats")
 
 
 def test_inspect_active_tells_what_runs(redis_url: str, service: TaskService, start_worker: Start) -> None:
     start_worker("one")
-    task = service.create(code("import time\ndef f():\n    time.sleep(20)"))
+    task = service.create(code("import time\ndef f():\n    time.sleep(120)", timeout=120))
     wait_until(lambda: service.get(task.id).status is Status.RUNNING, 10, "a start")
-    assert f"'id': '{task.id}'" in celery(redis_url, "inspect", *OF_ONE, "active")
+    assert f"'id': '{task.id}'" in celery(redis_url, "inspect", "active")
     service.stop(task.id)
-    wait_until(lambda: "- empty -" in celery(redis_url, "inspect", *OF_ONE, "active"), 10, "nothing runs")
+    wait_until(lambda: "- empty -" in celery(redis_url, "inspect", "active"), 60, "nothing runs")
 
 
 def test_without_a_worker_it_says_so_in_a_sentence(redis_url: str, service: TaskService) -> None:
@@ -65,8 +66,9 @@ def test_without_a_worker_it_says_so_in_a_sentence(redis_url: str, service: Task
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_monitors_are_told_how_a_task_ended_and_nothing_of_it(
-    service: TaskService, start: Start, start_worker: Start, pool: str
+    service: TaskService, start: Start, start_worker: Start, monkeypatch: pytest.MonkeyPatch, pool: str
 ) -> None:
+    monkeypatch.setattr(tasks, "STOP_PATIENCE_SECONDS", 15.0)  # else a late worker has no attempt to tell of
     monitor = start("events", "--dump", PYTHONUNBUFFERED="1")
     monitor.wait_for("starting capture")
     start_worker("one", "-E", f"--pool={pool}", "--concurrency=2")
@@ -85,7 +87,7 @@ def test_monitors_are_told_how_a_task_ended_and_nothing_of_it(
         pattern = r"task (succeeded|failed|retried|revoked): celeriac.execute\((\S+)\)"
         return [(task_id, end) for end, task_id in re.findall(pattern, monitor.output)]
 
-    wait_until(lambda: len(ended()) == len(expected), 10, "the end of each attempt")
+    wait_until(lambda: len(ended()) == len(expected), 30, "the end of each attempt")
     assert sorted(ended()) == sorted(expected)
     assert "exception=ValueError" in monitor.output
     assert "SECRET" not in monitor.output

@@ -50,7 +50,7 @@ def test_a_backlog_runs_without_a_message_for_each_task(
     redis_url: str, service: TaskService, start_worker: Start
 ) -> None:
     quick = [service.create(code(QUICK)).id for _ in range(BACKLOG)]
-    long = service.create(code(SLEEPS.format(30), priority=0))
+    long = service.create(code(SLEEPS.format(120), priority=0, timeout=120))
     start_worker("one", "--concurrency=1")
     assert ends(service, quick) == EACH_ONCE
     wait_until(lambda: service.get(long.id).status is Status.RUNNING, 10, "a start")
@@ -60,7 +60,7 @@ def test_a_backlog_runs_without_a_message_for_each_task(
     assert f"'args': ['{long.id}']" in shown
     assert quick[0] not in shown
     service.stop(long.id)
-    wait_until(lambda: "- empty -" in celery(redis_url, "inspect", "active"), 10, "nothing runs")
+    wait_until(lambda: "- empty -" in celery(redis_url, "inspect", "active"), 60, "nothing runs")
     later = service.create(code(QUICK))
     assert ends(service, [later.id]) == EACH_ONCE
 

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from tests.servers import HttpTarget
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class System:
 
     def run(self, task: dict[str, Any], **headers: str) -> dict[str, Any]:
         """Create a task, and wait for its end."""
-        status, done = self.api.call("POST", "/api/tasks", task, Prefer="wait=4", **headers)
+        status, done = self.api.call("POST", "/api/tasks", task, Prefer="wait=10", **headers)
         assert status == 201, done
         return dict(done)
 

@@ -93,6 +93,15 @@ def _tls_reason(error: BaseException) -> str | None:
     return None if cause is None else _tls_reason(cause)
 
 
+def _close_if_interrupted(connection: Any, error: BaseException) -> None:
+    """Close a connection whose caller is interrupted: the next command would get the reply that is still to come.
+
+    redis-py does so while it sends and while it reads, but a signal may end beat between the two.
+    """
+    if not isinstance(error, Exception):
+        connection.disconnect()
+
+
 class Pipeline(redis.client.Pipeline):
     """A pipeline that raises Unavailable if Redis can't be reached."""
 
@@ -105,6 +114,20 @@ class Pipeline(redis.client.Pipeline):
         except RedisError as error:
             if (ours := as_unavailable(error)) is not None:
                 raise ours from error
+            raise
+
+    def _execute_pipeline(self, connection: Any, *args: Any) -> Any:
+        try:
+            return super()._execute_pipeline(connection, *args)  # type: ignore[no-untyped-call]
+        except BaseException as error:
+            _close_if_interrupted(connection, error)
+            raise
+
+    def _execute_transaction(self, connection: Any, *args: Any) -> Any:
+        try:
+            return super()._execute_transaction(connection, *args)
+        except BaseException as error:
+            _close_if_interrupted(connection, error)
             raise
 
 
@@ -165,6 +188,16 @@ class Client(redis.Redis):
             return self.parse_response(connection, "")
         except ConnectionError:
             connection.disconnect()
+            raise
+        except BaseException as error:
+            _close_if_interrupted(connection, error)
+            raise
+
+    def _send_command_parse_response(self, conn: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return super()._send_command_parse_response(conn, *args, **options)  # type: ignore[no-untyped-call]
+        except BaseException as error:
+            _close_if_interrupted(conn, error)
             raise
 
     def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:

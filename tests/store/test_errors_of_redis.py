@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
+import redis
 from redis import exceptions
 
 from app.domain.errors import Full, Unavailable, reason_of
+from app.store.arguments import packed
 from app.store.client import REPLY_LOST, Client, as_unavailable, connect
 from tests.servers import RedisServer
 
@@ -86,3 +89,37 @@ def test_a_lost_reply_followed_by_a_successful_retry_is_no_error(own_server: Red
     answer: list[str] | None = client.execute_command("BLPOP", "nothing", 0.5, meanwhile=lambda: next(meanwhile)())  # type: ignore[no-untyped-call]
     assert answer is None
     assert next(meanwhile, None) is None, "the command must be sent twice"
+
+
+def ask_packed(client: Client) -> object:
+    return client.execute_packed(b"*2\r\n" + packed("ECHO", "theirs"))
+
+
+def ask_in_a_pipeline(client: Client, *, transaction: bool = False) -> object:
+    with client.pipeline(transaction=transaction) as pipeline:
+        pipeline.echo("theirs")
+        return pipeline.execute()
+
+
+ASK = [
+    lambda client: client.echo("theirs"),
+    ask_packed,
+    ask_in_a_pipeline,
+    partial(ask_in_a_pipeline, transaction=True),
+]
+
+
+@pytest.mark.parametrize("ask", ASK, ids=["command", "packed", "pipeline", "transaction"])
+def test_a_command_that_is_interrupted_leaves_its_reply_to_no_other(
+    client: Client, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Client], object]
+) -> None:
+    """A signal ends beat between any two of its steps, and its other threads use its connections for a moment more."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raise SystemExit
+
+    monkeypatch.setattr(redis.Redis, "parse_response", interrupted)
+    with pytest.raises(SystemExit):
+        ask(client)
+    assert client.echo("mine") == "mine"

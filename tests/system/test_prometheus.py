@@ -128,10 +128,19 @@ class Prometheus:
         assert answer["status"] == "success", answer
         return answer["data"]
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series that an expression yields now."""
-        found: list[dict[str, Any]] = self.get("query", query=expression)["result"]
+    def query(self, expression: str, **when: str) -> list[dict[str, Any]]:
+        """The series that an expression yields: now, or at a `time`."""
+        found: list[dict[str, Any]] = self.get("query", query=expression, **when)["result"]
         return found
+
+    def stored(self, expression: str) -> list[dict[str, Any]]:
+        """The series at the last scrape that succeeded: after one that took more than its second there are none."""
+        return self.query(expression, time=str(self._last_scrape()))
+
+    def _last_scrape(self) -> float:
+        """When that was, in seconds since 1970."""
+        (found,) = self.query("max_over_time(timestamp(up == 1)[5m:1s])")
+        return float(found["value"][1])
 
     def scrapes(self) -> int:
         """How often it has scraped successfully."""
@@ -181,7 +190,7 @@ def test_promtool_has_no_complaint_about_the_names(programs: None, prometheus: P
 
 
 def test_every_metric_arrives(prometheus: Prometheus) -> None:
-    names = {one["metric"]["__name__"] for one in prometheus.query('{__name__=~"celeriac_.*"}')}
+    names = {one["metric"]["__name__"] for one in prometheus.stored('{__name__=~"celeriac_.*"}')}
     histograms = {metric.name for metric in METRICS if metric.type is MetricType.HISTOGRAM}
     expected = {metric.full_name for metric in METRICS} - histograms
     expected |= {f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")}
@@ -190,16 +199,16 @@ def test_every_metric_arrives(prometheus: Prometheus) -> None:
 
 def test_what_it_has_stored_is_what_was_done(prometheus: Prometheus) -> None:
     finished = 'sum by (outcome) (celeriac_tasks_finished_total{kind="code",task_type="immediate"})'
-    found = {one["metric"]["outcome"]: float(one["value"][1]) for one in prometheus.query(finished)}
+    found = {one["metric"]["outcome"]: float(one["value"][1]) for one in prometheus.stored(finished)}
     assert found == {"succeeded": 20, "failed": 1, "stopped": 0}
-    (tagged,) = prometheus.query('celeriac_tagged_tasks_finished_total{value="payments",outcome="succeeded"}')
+    (tagged,) = prometheus.stored('celeriac_tagged_tasks_finished_total{value="payments",outcome="succeeded"}')
     assert float(tagged["value"][1]) == 20
-    (retried,) = prometheus.query('celeriac_attempts_retried_total{kind="code"}')
+    (retried,) = prometheus.stored('celeriac_attempts_retried_total{kind="code"}')
     assert float(retried["value"][1]) == 1
 
 
 def test_the_series_are_few(prometheus: Prometheus) -> None:
-    (number,) = prometheus.query('scrape_samples_scraped{job="celeriac"}')
+    (number,) = prometheus.stored('scrape_samples_scraped{job="celeriac"}')
     assert float(number["value"][1]) < 1_500
 
 
@@ -214,7 +223,7 @@ def panels() -> list[tuple[str, str]]:
 
 def test_each_query_of_the_dashboard_finds_data(prometheus: Prometheus) -> None:
     queries = [(title, query.replace("$__rate_interval", "1m")) for title, query in panels()]
-    assert [(title, query) for title, query in queries if not prometheus.query(query)] == []
+    assert [(title, query) for title, query in queries if not prometheus.stored(query)] == []
 
 
 def test_the_dashboard_may_use_any_data_source() -> None:
@@ -234,7 +243,7 @@ def alerts() -> list[dict[str, Any]]:
 def test_each_alert_asks_for_series_that_exist(prometheus: Prometheus) -> None:
     names = {alert["alert"]: re.findall(r"\b(?:celeriac_\w+|up)(?=[{ )[])", alert["expr"]) for alert in alerts()}
     assert all(names.values()), names
-    assert [(alert, name) for alert, found in names.items() for name in found if not prometheus.query(name)] == []
+    assert [(alert, name) for alert, found in names.items() for name in found if not prometheus.stored(name)] == []
 
 
 def test_prometheus_evaluates_every_alert_and_none_of_the_critical_ones_fires(prometheus: Prometheus) -> None:

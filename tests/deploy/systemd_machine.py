@@ -60,7 +60,7 @@ Type=oneshot
 ExecStart=/opt/celeriac/.venv/bin/python /trial/inside.py
 StandardOutput=file:/trial/output
 StandardError=inherit
-TimeoutStartSec=50
+TimeoutStartSec=160
 """
 REDIS = """\
 [Service]

@@ -69,7 +69,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, redis_program_path: Path) -> 
     folder = tmp_path_factory.mktemp("machine")
     script = Path(__file__).with_name("systemd_inside.py")
     try:
-        found: dict[str, Any] = systemd_machine.trial(folder, script, redis_program_path, 60)
+        found: dict[str, Any] = systemd_machine.trial(folder, script, redis_program_path, 180)
     except systemd_machine.CannotBootError as error:
         pytest.skip(f"no machine can be booted here: {error}")
     return found

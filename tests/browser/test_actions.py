@@ -22,6 +22,26 @@ def test_a_failed_task_runs_again(browser: Chromium, system: Started) -> None:
     assert [each["retry_of"] for each in listed(system, "retried")] == [task["id"], None]
 
 
+def test_who_has_gone_elsewhere_meanwhile_is_left_there(browser: Chromium, system: Started) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "retried slowly", **FAILING}))
+    open_task(browser, system, task)
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        const isHeld = new Promise(resolve => { window.release = resolve; });
+        window.fetch = async (path, options) => {
+            const response = await real(path, options);
+            if (path.endsWith('/retry')) await isHeld;
+            return response;
+        };
+    })()""")
+    browser.click("[data-key=retry]")
+    browser.evaluate("location.hash = '#/scheduled'")
+    browser.wait_for_text("Fires", ".list thead")
+    browser.evaluate("release()")
+    browser.wait_for_text("Started again", "#toast")
+    assert browser.evaluate("location.hash") == "#/scheduled"
+
+
 def test_a_double_click_is_one_action(browser: Chromium, system: Started) -> None:
     task = finished(system, system.post("/api/tasks", {"name": "clicked twice", **FAILING}))
     open_task(browser, system, task)

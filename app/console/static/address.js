@@ -29,6 +29,14 @@ export function go(route) {
   location.hash = hash; // "hashchange" tells the listeners
 }
 
+/** `go` for later, when something has been done: nothing happens where the reader has gone elsewhere meanwhile. */
+export function goFromHere() {
+  const from = location.hash;
+  return (route) => {
+    if (location.hash === from) go(route);
+  };
+}
+
 /**
  * Replace the present entry of the history: for what is typed, where Back should not go through every letter. Nothing
  * happens where that is another entry already, of which "hashchange" is about to tell: the route is of the one before.

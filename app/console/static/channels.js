@@ -50,7 +50,10 @@ export function channelsView(first, scope) {
 
 function row(channel, refresh) {
   const path = `/api/channels/${encodeURIComponent(channel.name)}`;
-  const test = () => attempt(async () => address.go({ page: "notices", id: (await call("POST", `${path}/test`)).id }), t("channels.tested"));
+  const test = () => {
+    const go = address.goFromHere();
+    return attempt(async () => go({ page: "notices", id: (await call("POST", `${path}/test`)).id }), t("channels.tested"));
+  };
   const remove = async () => {
     if (!(await confirm(t("channels.delete.ask"), t("channels.delete.text", { name: channel.name }), t("task.delete.yes")))) return;
     await attempt(() => call("DELETE", path), t("deleted"));
@@ -108,11 +111,12 @@ function bodyOf(kind, language, inputs) {
 
 /** A change leaves out what is empty: the service keeps it. */
 async function save(element, name, body, isChange) {
+  const go = address.goFromHere();
   for (const problem of element.querySelectorAll(".problem")) problem.textContent = "";
   try {
     await call(isChange ? "PATCH" : "PUT", `/api/channels/${encodeURIComponent(name)}`, body);
     say(t("form.saved"));
-    address.go({ page: "channels" });
+    go({ page: "channels" });
   } catch (error) {
     const problems = error instanceof Refusal ? error.errors : [];
     for (const { field, message } of problems) {

@@ -130,6 +130,7 @@ function formView(route, scope) {
   }
 
   async function send() {
+    const go = address.goFromHere();
     clearProblems(form, summary, program);
     const problems = [];
     const body = mode.isChange ? changes(bodyOf(problems), source) : { task_type: chosen().task_type, ...bodyOf(problems) };
@@ -140,7 +141,7 @@ function formView(route, scope) {
       const made = await mode.send(body, id);
       forgetDraft();
       say(t(mode.isChange && name !== "retry" ? "form.saved" : "form.created"));
-      address.go(made.task_type === "scheduled" && made.next_runs !== undefined ? { page: "schedule", id: made.id } : { page: "tasks", fields: { open: made.id } });
+      go(made.task_type === "scheduled" && made.next_runs !== undefined ? { page: "schedule", id: made.id } : { page: "tasks", fields: { open: made.id } });
     } catch (error) {
       if (error instanceof Refusal) showProblems(form, summary, error.errors, error.message, program);
       else showProblems(form, summary, [], error.message, program);

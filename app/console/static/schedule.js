@@ -112,6 +112,10 @@ function everySoOften({ next_runs, every_seconds, end_at, max_runs }) {
 function title(schedule, refresh) {
   const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: once(act), "data-key": key }, t(`schedule.do.${key}`));
   const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`schedule.do.${key}`));
+  const removeIt = () => {
+    const go = address.goFromHere();
+    return remove(schedule, () => go({ page: "scheduled" }));
+  };
   const isWriter = mayWrite();
   return [
     h("h1", {}, nameOf(schedule)), badge(schedule.status), tags(schedule.tags),
@@ -122,7 +126,7 @@ function title(schedule, refresh) {
       isWriter && link("edit", { schedule: schedule.id }),
       isWriter && link("duplicate", { fromSchedule: schedule.id }),
       copyButton(t("task.do.curl"), () => curlOf(scheduleBodyOf(schedule), "/api/scheduled-tasks"), "curl"),
-      isWriter && button("delete", () => remove(schedule, () => address.go({ page: "scheduled" })), "danger-quiet")),
+      isWriter && button("delete", removeIt, "danger-quiet")),
   ];
 }
 

@@ -96,9 +96,10 @@ export async function turn(schedule, action, after) {
 }
 
 export function runNow(schedule) {
+  const go = address.goFromHere();
   return attempt(async () => {
     const task = await call("POST", `/api/scheduled-tasks/${schedule.id}/run`);
-    address.go({ page: "tasks", fields: { scheduled_task_id: schedule.id, open: task.id } });
+    go({ page: "tasks", fields: { scheduled_task_id: schedule.id, open: task.id } });
   }, t("schedule.run.done"));
 }
 

@@ -66,6 +66,7 @@ export function selection({ of, actions, filter, scope }) {
   }
 
   async function act(name, isDanger) {
+    const go = address.goFromHere();
     const body = isWhole ? { of, action: name, filter: filter() } : { of, action: name, ids: [...chosen] };
     await attempt(async () => {
       const { matched } = await call("POST", "/api/bulk", { ...body, dry_run: true }, { signal: scope.signal });
@@ -73,7 +74,7 @@ export function selection({ of, actions, filter, scope }) {
       if (!(await confirm(question, t("bulk.ask.text"), t(`bulk.${name}`), isDanger))) return;
       const bulk = await call("POST", "/api/bulk", body);
       clear();
-      address.go({ page: "bulks", id: bulk.id });
+      go({ page: "bulks", id: bulk.id });
     });
   }
 

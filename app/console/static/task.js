@@ -93,10 +93,14 @@ function actions(task, refresh, close, gone) {
     await attempt(() => send("POST", "/stop"), t("task.stopped"));
     await refresh();
   };
-  const retry = () => attempt(async () => open((await send("POST", "/retry", {})).id), t("task.retried"));
+  const retry = () => {
+    const go = address.goFromHere();
+    return attempt(async () => open((await send("POST", "/retry", {})).id, go), t("task.retried"));
+  };
   const remove = async () => {
     if (!(await confirm(t("task.delete.ask"), t("task.delete.text", { name: task.name }), t("task.delete.yes")))) return;
-    if (await attempt(() => send("DELETE", ""), t("deleted"))) close();
+    const from = location.hash;
+    if ((await attempt(() => send("DELETE", ""), t("deleted"))) && location.hash === from) close();
   };
   const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: once(act), "data-key": key }, t(`task.do.${key}`));
   const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`task.do.${key}`));
@@ -112,9 +116,9 @@ function actions(task, refresh, close, gone) {
     isWriter && button("delete", remove, "danger-quiet"));
 }
 
-function open(id) {
+function open(id, go) {
   const route = address.current();
-  address.go({ page: "tasks", fields: { ...(route.page === "tasks" ? route.fields : {}), open: id } });
+  go({ page: "tasks", fields: { ...(route.page === "tasks" ? route.fields : {}), open: id } });
 }
 
 /** Why it does not run yet. */

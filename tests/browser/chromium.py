@@ -251,14 +251,15 @@ class Chromium:
         self.evaluate("history.forward()")
 
     def press(self, keys: Iterable[str], modifiers: int = 0) -> None:
-        """Press keys in turn: `Tab`, `Enter`, `Escape`, or a letter. modifiers: 2 for Ctrl, 8 for Shift."""
+        """Press keys in quick succession: `Tab`, `Enter`, `Escape`, or a letter. modifiers: 2 for Ctrl, 8 for Shift."""
+        shared: dict[str, Any] = {"modifiers": modifiers, "timestamp": time.time()}
         codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38}
         for key in keys:
             text = "" if modifiers else {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
             code = codes.get(key, ord(key[0].upper()))
-            pressed = {"key": key, "windowsVirtualKeyCode": code, "text": text, "modifiers": modifiers}
-            self.send("Input.dispatchKeyEvent", type="keyDown", **pressed)
-            self.send("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=modifiers)
+            pressed = {"key": key, "windowsVirtualKeyCode": code, "text": text}
+            self.send("Input.dispatchKeyEvent", type="keyDown", **pressed, **shared)
+            self.send("Input.dispatchKeyEvent", type="keyUp", key=key, **shared)
 
     def point_at(self, selector: str) -> None:
         """Move the mouse over an element; "" moves it to the corner of the window."""

@@ -10,17 +10,14 @@ import { mayWrite } from "./permission.js";
 const GO = { o: "", t: "tasks", f: "failures", s: "scheduled", w: "work", b: "bulks", c: "notices" };
 const GO_MS = 1500;
 
-let isGoing = false;
-let timer = 0;
+let wentAt = -Infinity; // when "g" was pressed, by the clock of the events: the page itself may be late
 
 const PAGE_KEYS = {
   "/": openFinder,
   "?": help,
   n: () => mayWrite() && address.go({ page: "new" }),
-  g: () => {
-    isGoing = true;
-    clearTimeout(timer);
-    timer = setTimeout(() => (isGoing = false), GO_MS);
+  g: (event) => {
+    wentAt = event.timeStamp;
   },
 };
 
@@ -34,11 +31,12 @@ export function startKeys(viewNow) {
     if (event.metaKey || event.ctrlKey || event.altKey || isAsking()) return;
     if (event.target.closest?.("input, textarea, select, [contenteditable]") && event.key !== "Escape") return;
     if (event.target.closest?.("textarea")) return; // Escape leaves the editor, not the page
+    const isGoing = event.timeStamp - wentAt < GO_MS;
     const act = isGoing && event.key in GO ? () => address.go({ page: GO[event.key] }) : viewNow()?.keys?.[event.key] ?? PAGE_KEYS[event.key];
-    isGoing = false;
+    wentAt = -Infinity;
     if (!act) return;
     if (event.key !== "Escape") event.preventDefault();
-    act();
+    act(event);
   });
   byId("find-button").addEventListener("click", openFinder);
 }

@@ -123,7 +123,7 @@ def test_while_the_service_is_away_all_is_grey_and_it_comes_back_by_itself(
         browser.wait_for_text("can't be reached", "#toast")
         for _ in running(server.url, "api", "/health/live", port=system.port):
             browser.wait_for("document.querySelector('#away').hidden")
-            browser.evaluate("location.href = 'about:blank'")
+            browser.leave()
     browser.complaints.clear()  # the browser itself notes refused connections, and 503
 
 
@@ -158,5 +158,5 @@ def test_while_redis_is_away_what_was_read_says_as_of_when(browser: Chromium, re
             finally:
                 server.send_signal(signal.SIGCONT)
             browser.wait_for("document.querySelector('#away').hidden")
-            browser.evaluate("location.href = 'about:blank'")
+            browser.leave()
     browser.complaints.clear()  # the browser itself notes answers of 503

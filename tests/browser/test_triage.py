@@ -124,6 +124,16 @@ def test_back_and_reload_show_the_place_in_the_list(browser: Chromium, system: S
     browser.wait_for(f"!window.before && {ROWS} === 41 && scrollY === 700")
 
 
+def test_back_shows_the_place_of_a_list_that_was_left_right_after_a_scroll(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, LIST))
+    browser.wait_for(f"{ROWS} === 41")
+    browser.evaluate("""addEventListener("scroll", () => document.querySelector("[data-page=scheduled]").click(),
+        {once: true}); scrollTo(0, 700)""")
+    browser.wait_for("document.body.dataset.page === 'scheduled' && scrollY === 0")
+    browser.back()
+    browser.wait_for(f"{ROWS} === 41 && scrollY === 700")
+
+
 def test_a_list_that_follows_at_once_begins_at_its_top(browser: Chromium, system: Started) -> None:
     """The page notes how far it is scrolled later: here, between the new address and the event that tells of it."""
     browser.open(url_of(system, LIST))

@@ -8,21 +8,32 @@ let isPaused = false; // what is shown is not yet what was scrolled
 export function startPlace() {
   history.scrollRestoration = "manual"; // the browser tries before there is anything to scroll
   for (const name of ["scroll", "hashchange"]) addEventListener(name, noteSoon, { passive: true });
+  addEventListener("click", noteNow, { capture: true }); // it may lead elsewhere before the time has come
 }
 
 function noteSoon() {
-  clearTimeout(timer);
+  forget();
   if (!isPaused) timer = setTimeout(note, SETTLED_MS, location.hash);
+}
+
+function noteNow() {
+  if (timer) note(location.hash);
+}
+
+function forget() {
+  clearTimeout(timer);
+  timer = 0;
 }
 
 /** The entry may be another one already, before "hashchange" says so: that one has not been scrolled. */
 function note(hash) {
+  forget();
   if (location.hash === hash) history.replaceState({ ...history.state, top: Math.round(scrollY) }, "");
 }
 
 /** Another view, or another list: its top is shown, until `restore` is called. */
 export function leave() {
-  clearTimeout(timer);
+  forget();
   isPaused = true;
   scrollTo(0, 0);
 }

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-
 import pytest
 
 from sandbox.inside import policy
@@ -40,13 +37,6 @@ UNITS = {
     "problems": "a.__globals__\n",
     "forbidden imports": "import os\n",
 }
-
-
-@pytest.fixture(autouse=True)
-def _as_in_a_child() -> Iterator[None]:
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def assert_bounded(source: str) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import redis
 
+from app.launch.processes import PARENT_PID
 from app.store.listing import Filters
 from app.store.store import Store
 from tests.servers import ROOT, ModuleProcess, RedisServer, wait_until
@@ -38,6 +40,8 @@ class ApiProcess:
     def __init__(self, folder: Path, redis_url: str) -> None:
         self.port = free_port()
         self._env = {"REDIS_URL": redis_url, "VAR_DIR": str(folder / "var"), "PORT": str(self.port)}
+        # As one that start.py starts again: the port may still be held by a process that was killed.
+        self._env[PARENT_PID] = str(os.getpid())
         self._log = folder / "api.log"
         self.start()
 
@@ -46,8 +50,14 @@ class ApiProcess:
         self._process = ModuleProcess(["start", "api"], self._log, ROOT, self._env)
 
     def kill(self) -> None:
-        """SIGKILL to it and all that it started."""
+        """SIGKILL to it and all that it started, which may hold the port a moment longer."""
         self._process.kill()
+        wait_until(lambda: not self._listens, 30, "the end of all that listened")
+
+    @property
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     @property
     def lives(self) -> bool:

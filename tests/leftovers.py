@@ -54,6 +54,14 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended (as a zombie has)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def _wait_for_end(pid: int) -> None:
     """Wait until stdin is closed or the process has ended: a fork of it can hold the other end of stdin open."""
     poll = select.poll()
@@ -74,15 +82,8 @@ def _main(pid: int, mark: str) -> None:
                 os.kill(each, signal.SIGKILL)
         time.sleep(0.02)
     # One that is ending loses its environment first, and then, which takes a while, all its memory.
-    while any(_is_ending(each) for each in killed) and time.monotonic() < deadline:
+    while any(is_running(each) for each in killed) and time.monotonic() < deadline:
         time.sleep(0.02)
-
-
-def _is_ending(pid: int) -> bool:
-    """Whether a process that was killed is not yet a zombie, which only its parent has to hear of."""
-    with contextlib.suppress(OSError):  # it is gone
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    return False
 
 
 if __name__ == "__main__":

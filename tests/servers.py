@@ -52,14 +52,6 @@ def family_pids(pid: int) -> list[int]:
     return found
 
 
-def is_running(pid: int) -> bool:
-    """Whether there is such a process, and it has not ended (as a zombie has)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
 def kill_each(pids: Iterable[int], number: signal.Signals = signal.SIGKILL) -> None:
     """Send a signal to processes of one family: some may end with an earlier one."""
     for pid in pids:

@@ -18,7 +18,8 @@ from sandbox.link import Link
 from tests.box import layer_table
 from tests.box.layer_attempts import ATTEMPTS, LAYERS, LAYERS_OF_ROOT
 from tests.box.programs import Runner
-from tests.servers import family_pids, is_running, kill_each, wait_until
+from tests.leftovers import is_running
+from tests.servers import family_pids, kill_each, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 

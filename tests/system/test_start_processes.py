@@ -30,7 +30,8 @@ from app.launch.processes import (
     program_command,
 )
 from tests.lateness import Lateness
-from tests.servers import is_running, kill_each
+from tests.leftovers import is_running
+from tests.servers import kill_each
 from tests.system import needs_proc, wait_until
 
 # --- the pause: pure -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, Self
 
-from app.launch.processes import PARENT_PID, program_command
+from app.launch.processes import PARENT_PID, module_command, program_command
 from tests.servers import ROOT, LoggedProcess, ModuleProcess
 from tests.system import command_line, descendants, free_port
 from tests.system.chaos.client import Caller
@@ -35,7 +35,7 @@ SETTINGS = {
 BIRTH_MS = 2_000.0
 #: What `python -m` runs.
 API_WORDS = ("start", "api")
-BEAT_WORDS = ("app.launch.processes", "module", "tasks.celery_roles", "beat")
+BEAT_WORDS = module_command("tasks.celery_roles", "beat")[2:]
 
 
 def now_ms() -> float:
@@ -264,4 +264,4 @@ class LocalCluster(Cluster):
 
 def worker_words(name: str) -> tuple[str, ...]:
     """What `python -m` runs for the worker with this name."""
-    return ("app.launch.processes", "module", "tasks.celery_roles", "worker", "--name", name)
+    return module_command("tasks.celery_roles", "worker", "--name", name)[2:]

@@ -13,6 +13,7 @@ from tasks.http import AddressPolicy, Cancel, Cancelled, HttpClient, Request, Ti
 from tasks.http.resolver import MAX_LOOKUPS_AT_ONCE, Endpoint
 from tests.certificates import Certificates
 from tests.http.target import Script, Target, Wire, get, send
+from tests.lateness import Lateness
 
 TIMEOUT_SECONDS = 0.4
 TOLERANCE_SECONDS = 0.2
@@ -22,21 +23,16 @@ ENDLESS_BODY = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 
 @contextmanager
 def ends_on_time(seconds: float = TIMEOUT_SECONDS) -> Iterator[None]:
-    """Allow the tolerance, plus the delay of a bare timer: a busy machine delays both."""
-    late: list[float] = []
-    started = time.monotonic()
+    with Lateness() as lateness, times_out(seconds):
+        yield
+    elapsed = lateness.taken_seconds + lateness.seconds
+    assert seconds - TOLERANCE_SECONDS <= elapsed <= seconds + TOLERANCE_SECONDS + lateness.seconds
 
-    def bare_timer() -> None:
-        threading.Event().wait(seconds)
-        late.append(time.monotonic() - started - seconds)
 
-    timer = threading.Thread(target=bare_timer)
-    timer.start()
+@contextmanager
+def times_out(seconds: float = TIMEOUT_SECONDS) -> Iterator[None]:
     with pytest.raises(TimeoutError_) as caught:
         yield
-    ours = time.monotonic() - started - seconds
-    timer.join()
-    assert -TOLERANCE_SECONDS <= ours <= TOLERANCE_SECONDS + late[0]
     assert caught.value.message == f"the call did not end within {seconds:g} s"
 
 
@@ -149,15 +145,17 @@ def test_hanging_lookups_take_a_bounded_number_of_threads(dns: HangingDNS) -> No
     ended = []
 
     def call() -> None:
-        with ends_on_time():
+        with times_out():
             client.call(get("http://hangs.test/", TIMEOUT_SECONDS))
         ended.append(1)
 
     callers = [threading.Thread(target=call) for _ in range(MAX_LOOKUPS_AT_ONCE + 10)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    with Lateness() as lateness:
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+    assert lateness.taken_seconds <= TIMEOUT_SECONDS + TOLERANCE_SECONDS
     assert len(ended) == len(callers)
     assert dns.asked == MAX_LOOKUPS_AT_ONCE
     assert sum(thread.name == "http-dns" for thread in threading.enumerate()) >= MAX_LOOKUPS_AT_ONCE

@@ -14,10 +14,13 @@ class Lateness:
 
     A call that exceeds its limit by less than the sum of its time may only have waited for a processor, or for other
     threads of this process. So a limit that is raised by this sum tells what waits for too long, not what computes.
+
+    seconds, longest_seconds: the sum so far, and its largest part.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.longest_seconds = 0.0
         self._began = self._end = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._measure, daemon=True)
@@ -42,4 +45,6 @@ class Lateness:
         while not has_ended:
             began = time.monotonic()
             has_ended = self._ended.wait(STEP_SECONDS)
-            self.seconds += max(0.0, time.monotonic() - began - STEP_SECONDS)
+            late_seconds = max(0.0, time.monotonic() - began - STEP_SECONDS)
+            self.seconds += late_seconds
+            self.longest_seconds = max(self.longest_seconds, late_seconds)

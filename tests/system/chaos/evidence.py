@@ -24,6 +24,7 @@ class Evidence:
     """The plan, what was promised, and what was there at the end. Tasks and schedules by id.
 
     skew_ms: how far the clocks that wrote the times may differ.
+    standstill_ms: the longest that this process waited for its turn; every other may have waited as long.
     has_partitions: the target could not be reached at times. A callback that failed twice waits for minutes.
     silences: from when to when Redis, or a beat, answered nobody, in ms.
     """
@@ -40,6 +41,7 @@ class Evidence:
     noticed: list[str]
     lease_ms: float
     skew_ms: float = 0.0
+    standstill_ms: float = 0.0
     has_partitions: bool = False
     silences: list[tuple[float, float]] = field(default_factory=list)
     paused_ms: dict[str, int] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from app.store.firings import FiringRecord
 from app.store.keys import PRIORITIES, Keys
 from app.store.schedules import Schedule
 from app.store.store import Store
+from tests.lateness import Lateness
 from tests.servers import wait_until
 from tests.system.chaos.checks import CHECKS
 from tests.system.chaos.checks.keys import keys
@@ -47,6 +48,7 @@ class Run:
         self.evidence: Evidence | None = None
         self.settled_seconds = 0.0
         self._cluster = cluster
+        self._late = Lateness()
         self._monkey = Monkey(self._cluster, plan.blows)
         self._ledger = Ledger()
         self._paused_ms: dict[str, int] = {}
@@ -60,7 +62,7 @@ class Run:
             self.findings += [*self._monkey.findings, *self._ledger.findings]
 
     def _go(self) -> None:
-        with self._cluster, CountingTarget(self._cluster.target_address) as target:
+        with self._late, self._cluster, CountingTarget(self._cluster.target_address) as target:
             self._cluster.start()
             self._caller = self._cluster.caller()
             self._await(lambda: self._caller.call("GET", "/health/ready").status == 200, READY_SECONDS, "ready")
@@ -144,6 +146,7 @@ class Run:
     def _gather(self, raw: redis.Redis, store: Store, target: CountingTarget) -> Evidence:
         tasks = {task.id: task for task_id in _task_ids(raw) if (task := store.tasks.get(task_id)) is not None}
         schedules = {one: schedule for one in self._first_run_ms if (schedule := store.schedules.get(one)) is not None}
+        standstill_ms = self._late.longest_seconds * 1000
         return Evidence(
             plan=self.plan,
             ledger=self._ledger,
@@ -157,20 +160,24 @@ class Run:
             noticed=target.noticed,
             lease_ms=self._cluster.lease_seconds * 1000,
             skew_ms=self._cluster.skew_ms,
+            standstill_ms=standstill_ms,
             has_partitions=self._cluster.has_partitions,
-            silences=[
-                *self._cluster.redis_silences(),
-                *(silence for name in self._cluster.beats for silence in self._cluster[name].silences()),
-            ],
+            silences=[(from_ms, until_ms + standstill_ms) for from_ms, until_ms in self._silences()],
             paused_ms=self._paused_ms,
             first_run_ms=self._first_run_ms,
         )
+
+    def _silences(self) -> Iterator[tuple[float, float]]:
+        yield from self._cluster.redis_silences()
+        for name in self._cluster.beats:
+            yield from self._cluster[name].silences()
 
     # --- telling --------------------------------------------------------------------------------------
 
     def words(self) -> Iterator[str]:
         """What was done and what came of it, in lines."""
         yield f"seed {self.plan.seed}, {self.plan.seconds:g} s, settled {self.settled_seconds:.1f} s after the load"
+        yield f"the longest standstill: {self._late.longest_seconds:.1f} s"
         yield f"harm: {dict(sorted(self._monkey.did.items()))}"
         if self.evidence is not None:
             yield from self.evidence.words()

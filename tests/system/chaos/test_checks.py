@@ -263,6 +263,8 @@ def test_a_call_after_the_end_is_found(evidence: Evidence) -> None:
     assert task.finished_ms is not None
     evidence.calls.append(Call(task.id, 1, "/ok", task.finished_ms + 1_500, task.finished_ms + 1_501, "200"))
     assert promises(evidence) == {"a finished task is not called"}
+    evidence.standstill_ms = 600.0
+    assert promises(evidence) == set(), "the target may have stood still as long as this process did"
 
 
 def test_a_call_before_a_stop_that_was_slow_is_not_found(evidence: Evidence) -> None:

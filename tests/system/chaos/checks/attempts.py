@@ -26,7 +26,7 @@ def overlaps(evidence: Evidence) -> Iterator[Finding]:
         for first, second in pairwise(runs):
             if first.is_end_unknown or second.began_ms >= first.ended_ms - TOLERANCE_MS:
                 continue  # of API tasks the target knows in every case
-            if not _was_frozen(first, second.began_ms, first.ended_ms, evidence.lease_ms):
+            if not _was_frozen(first, second.began_ms, first.ended_ms, evidence):
                 sentence = (
                     f"attempt {first.attempt} on {first.worker} ended ({first.end}) "
                     f"{first.ended_ms - second.began_ms:.0f} ms after the next began on {second.worker}"
@@ -43,7 +43,7 @@ def overlapping_calls(evidence: Evidence) -> Iterator[Finding]:
             overlap_ms = _heard_end(first, run) - second.began_ms
             if overlap_ms <= TOLERANCE_MS:
                 continue
-            if run is None or not _was_frozen(run, second.began_ms, first.ended_ms, evidence.lease_ms):
+            if run is None or not _was_frozen(run, second.began_ms, first.ended_ms, evidence):
                 sentence = f"call {first} lasted {overlap_ms:.0f} ms into {second}"
                 yield Finding("calls do not overlap", sentence, task_id)
 
@@ -56,14 +56,15 @@ def _heard_end(call: Call, run: Run | None) -> float:
     return min(call.ended_ms, run.ended_ms)
 
 
-def _was_frozen(run: Run, next_ms: float, ended_ms: float, lease_ms: float) -> bool:
+def _was_frozen(run: Run, next_ms: float, ended_ms: float, evidence: Evidence) -> bool:
     """Whether its worker stood still until its lease was over, and ended the attempt soon after it went on.
 
     A lease is renewed each third of it, on a tick of a quarter. Nobody can end what stands still.
     """
-    least_ms = lease_ms * (1 - 1 / 3 - 1 / 4)
+    least_ms = evidence.lease_ms * (1 - 1 / 3 - 1 / 4)
+    notice_ms = evidence.lease_ms + NOTICE_MS + evidence.standstill_ms
     return any(
-        from_ms + least_ms - TOLERANCE_MS <= next_ms and ended_ms <= until_ms + lease_ms + NOTICE_MS
+        from_ms + least_ms - TOLERANCE_MS <= next_ms and ended_ms <= until_ms + notice_ms
         for from_ms, until_ms in run.life.frozen
     )
 
@@ -120,8 +121,9 @@ def _late_calls(task: Task, calls: list[Call], evidence: Evidence) -> Iterator[F
     A stop has the time at which its request began, and may be written later, where Redis is slow. So a call is not late
     if its attempt was followed by a pause: the task had not been stopped then.
     """
+    arrival_ms = ARRIVAL_MS + evidence.standstill_ms + evidence.skew_ms
     for call in calls:
-        if task.finished_ms is None or call.began_ms <= task.finished_ms + ARRIVAL_MS + evidence.skew_ms:
+        if task.finished_ms is None or call.began_ms <= task.finished_ms + arrival_ms:
             continue
         run = _run_of(call, evidence)
         if run is not None and run.end == "task_retried":

@@ -46,7 +46,8 @@ def _expected(evidence: Evidence, schedule: Schedule, seen: Counter[int]) -> lis
     if len(seen) >= 1_000:  # the older ones are forgotten
         first_ms = min(seen)
     rule, expected = rule_of(schedule), [first_ms]
-    last_ms = max(max(seen, default=0), evidence.paused_ms[schedule.id] - LATE_MS - evidence.skew_ms)
+    late_ms = LATE_MS + evidence.standstill_ms + evidence.skew_ms
+    last_ms = max(max(seen, default=0), evidence.paused_ms[schedule.id] - late_ms)
     while (following := rule.next_after(expected[-1])) is not None and following <= last_ms:
         expected.append(following)
     return expected
@@ -74,6 +75,7 @@ STEP_MS = 2_000
 
 def stopped_by_next(evidence: Evidence) -> Iterator[Finding]:
     """`overlap: stop_previous`: what had not ended when the next firing came never starts again, whoever dies."""
+    step_ms = STEP_MS + evidence.standstill_ms + evidence.skew_ms
     for schedule in evidence.schedules.values():
         if SCHEDULES[schedule.name].get("overlap") != Overlap.STOP_PREVIOUS:
             continue
@@ -83,9 +85,7 @@ def stopped_by_next(evidence: Evidence) -> Iterator[Finding]:
             stopped_ms = following.created_ms
             claims_ms = [change.at_ms for change in task.history if change.after == Status.RUNNING]
             again_ms = [
-                ms
-                for ms in claims_ms
-                if ms > stopped_ms + STEP_MS + evidence.skew_ms and not _was_silent(evidence, stopped_ms, ms)
+                ms for ms in claims_ms if ms > stopped_ms + step_ms and not _was_silent(evidence, stopped_ms, ms)
             ]
             if again_ms:
                 sentence = (

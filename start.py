@@ -10,8 +10,6 @@ only by the role that needs them, after the first line of output.
 from __future__ import annotations
 
 import argparse
-import gc
-import importlib
 import logging
 import os
 import signal
@@ -37,6 +35,7 @@ from app.launch.embedded_redis import (
     StartStopped,
 )
 from app.launch.http_server import PortNotFree, check_port, serve
+from app.launch.imports import import_for_good
 from app.launch.processes import (
     EXIT_NEWER_DATA,
     PARENT_PID,
@@ -109,7 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words and words[0] in COMMANDS:
         module, function = COMMANDS[words[0]]
         try:
-            return int(getattr(importlib.import_module(module), function)(words[1:]))
+            import_for_good(module)
+            return int(getattr(sys.modules[module], function)(words[1:]))
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
     options = _parser().parse_args(words)
@@ -199,7 +199,7 @@ def run_all(settings: Settings) -> int:
         try:
             *first, calls = _commands(settings, redis.url)
             if fork.is_possible():
-                _import_for_forks()
+                import_for_good(*preload.MODULES, *NEEDED_BY_API)  # once for all, and for those that replace them
             for command in first:
                 _start(services, command)
             _watch(settings, redis, services, calls, stopping, began)
@@ -226,17 +226,6 @@ def _commands(settings: Settings, redis_url: str) -> list[Command]:
 def _celery(name: str, env: Mapping[str, str], *words: str) -> Command:
     """What runs Celery's worker or beat."""
     return Command(name, module_command(CELERY_ROLES, *words), env, call=partial(run_module, CELERY_ROLES, *words))
-
-
-def _import_for_forks() -> None:
-    """Import what the API, workers and beat need, once for all of them and for those that replace them."""
-    _import(*preload.MODULES, *NEEDED_BY_API)
-    gc.freeze()  # or a collection in a fork would copy the memory that it shares with the others
-
-
-def _import(*modules: str) -> None:
-    for module in modules:
-        importlib.import_module(module)
 
 
 def _shutdown_grace(settings: Settings) -> float:
@@ -457,7 +446,7 @@ def _run_role(role: str, settings: Settings) -> int:
     os.chdir(ROOT)
     if role != "api":
         _become_celery(role)
-    _import(*NEEDED_BY_API)  # once, for all processes that will serve
+    import_for_good(*NEEDED_BY_API)  # once, for all processes that will serve
     serve(settings)
     return 0
 

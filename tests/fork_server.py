@@ -7,7 +7,6 @@ with the other end of the socket; the forks live on, as any process would.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import os
@@ -76,10 +75,8 @@ def main() -> None:
     own_path = list(sys.path)
     sys.path.insert(0, str(ROOT))
     preload, start = importlib.import_module("tasks.preload"), importlib.import_module("start")
-    for module in (*COMMANDS, *preload.MODULES, *start.NEEDED_BY_API):
-        importlib.import_module(module)
+    importlib.import_module("app.launch.imports").import_for_good(*COMMANDS, *preload.MODULES, *start.NEEDED_BY_API)
     sys.path[:] = own_path
-    gc.freeze()
     request = serve(connection)
     if request is not None:
         run(request)

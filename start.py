@@ -199,7 +199,7 @@ def run_all(settings: Settings) -> int:
         try:
             *first, calls = _commands(settings, redis.url)
             if fork.is_possible():
-                import_for_good(*preload.MODULES, *NEEDED_BY_API)  # once for all, and for those that replace them
+                prepare_for_forks()
             for command in first:
                 _start(services, command)
             _watch(settings, redis, services, calls, stopping, began)
@@ -226,6 +226,14 @@ def _commands(settings: Settings, redis_url: str) -> list[Command]:
 def _celery(name: str, env: Mapping[str, str], *words: str) -> Command:
     """What runs Celery's worker or beat."""
     return Command(name, module_command(CELERY_ROLES, *words), env, call=partial(run_module, CELERY_ROLES, *words))
+
+
+def prepare_for_forks() -> None:
+    """Load what the API, workers and beat need, once for all of them and for those that replace them."""
+    import_for_good(*preload.MODULES, *NEEDED_BY_API)
+    from app.store.scripts import put_together
+
+    put_together(PREFIX)
 
 
 def _shutdown_grace(settings: Settings) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What `celery worker` and `celery beat` import beside the modules of tasks/preload.py.
-COMMANDS = ("celery.bin.celery", "celery.fixups.django")
+COMMAND = "celery.bin.celery"
 MAX_REQUEST_BYTES = 1 << 17
 
 
@@ -74,8 +74,9 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     own_path = list(sys.path)
     sys.path.insert(0, str(ROOT))
-    preload, start = importlib.import_module("tasks.preload"), importlib.import_module("start")
-    importlib.import_module("app.launch.imports").import_for_good(*COMMANDS, *preload.MODULES, *start.NEEDED_BY_API)
+    start = importlib.import_module("start")
+    importlib.import_module(COMMAND)
+    start.prepare_for_forks()
     sys.path[:] = own_path
     request = serve(connection)
     if request is not None:

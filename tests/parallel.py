@@ -39,6 +39,7 @@ TOGETHER = (
     "tests/system/test_new_kind.py",
     "tests/upgrade/test_dumps.py",
     "tests/system/test_started.py",
+    "tests/worker/test_celery_roles.py::test_it_imports_only",
     "tests/worker/test_redis_tls.py",
     "tests/api/test_error_shape.py",
     "tests/tracing/test_tracing.py",

@@ -40,8 +40,8 @@ def tell(self, name):
 os._Environ.__getitem__ = tell
 from start import NEEDED_BY_API
 from tasks.preload import MODULES
-from tests.fork_server import COMMANDS
-for module in (*COMMANDS, *MODULES, *NEEDED_BY_API):
+from tests.fork_server import COMMAND
+for module in (COMMAND, *MODULES, *NEEDED_BY_API):
     importlib.import_module(module)
 """
 SLEEP = "import time\nprint('asleep', flush=True)\ntime.sleep(60)\n"

@@ -159,6 +159,11 @@ def _sources(folder: Path, prefix: str) -> Mapping[str, _Source]:
     return {path.stem: _Source.of(path, library) for path in folder.glob("*.lua") if path.stem != "_lib"}
 
 
+def put_together(prefix: str) -> None:
+    """Put the scripts together now, for this process and those that will be forked from it."""
+    _sources(_FOLDER, prefix)
+
+
 class _Named:
     """A script of one client."""
 

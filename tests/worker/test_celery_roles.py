@@ -34,6 +34,18 @@ def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*ROLES, *words], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
+#: What has an application or a role of its own, so that each process imports it anew.
+OWN = {"celery_app", "tasks.celery_roles", "tasks.execute"}
+
+
+@pytest.fixture(scope="module")
+def loaded_before_forks() -> set[str]:
+    """The modules that start.py has imported when it forks."""
+    code = "import sys, start; start.prepare_for_forks(); print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {*told.stdout.split()}
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -42,8 +54,14 @@ def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=["worker", "beat"],
 )
-def test_it_imports_none_of_the_other_commands(
-    request: pytest.FixtureRequest, tmp_path: Path, redis_url: str, store: Store, words: list[str], line: str
+def test_it_imports_only_what_start_py_imports_for_all(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    redis_url: str,
+    store: Store,
+    loaded_before_forks: set[str],
+    words: list[str],
+    line: str,
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(TELL_IMPORTED)
     imported = tmp_path / "imported"
@@ -64,6 +82,8 @@ def test_it_imports_none_of_the_other_commands(
     names = {*imported.read_text().split()}
     assert {"celery_app", "celery"} <= names
     assert {name for name in names if name.startswith(("celery.bin", "prompt_toolkit"))} == set()
+    packages = ("app", "billiard", "celery", "celery_app", "kombu", "sandbox", "tasks")
+    assert {name for name in names - loaded_before_forks if name.partition(".")[0] in packages} <= OWN
 
 
 @pytest.mark.parametrize("role", ["worker", "beat"])

@@ -20,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
 
 from app import logs
 from app.domain.errors import OtherForm
@@ -219,8 +218,12 @@ def _commands(settings: Settings, redis_url: str) -> list[Command]:
     env = {**_child_env(settings, redis_url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
     workers = {kind: _celery(f"worker for {kind} tasks", env, "worker", "--kind", kind) for kind in Kind}
     calls = workers.pop(Kind.API)
-    api = Command("api", (sys.executable, str(ROOT / "start.py"), "api"), env, call=partial(main, ["api"]))
-    return [api, *workers.values(), _celery("beat", env, "beat"), calls]
+    return [_role("api", env), *workers.values(), _celery("beat", env, "beat"), calls]
+
+
+def _role(role: str, env: Mapping[str, str]) -> Command:
+    """What runs one role of this command."""
+    return Command(role, (sys.executable, str(ROOT / "start.py"), role), env, call=partial(main, [role]))
 
 
 def _celery(name: str, env: Mapping[str, str], *words: str) -> Command:
@@ -431,12 +434,12 @@ def run_api(settings: Settings) -> int:
 
 
 def run_worker(settings: Settings) -> int:
-    """One worker for both queues; this process becomes it."""
+    """One worker for both queues, in this process, or beside an embedded Redis."""
     return _run_role("worker", settings)
 
 
 def run_beat(settings: Settings) -> int:
-    """The scheduler; this process becomes it."""
+    """The scheduler, in this process, or beside an embedded Redis."""
     return _run_role("beat", settings)
 
 
@@ -453,15 +456,11 @@ def _run_role(role: str, settings: Settings) -> int:
     os.environ.update(_child_env(settings, url))
     os.chdir(ROOT)
     if role != "api":
-        _become_celery(role)
+        import_for_good(*preload.MODULES)
+        return run_module(CELERY_ROLES, role)
     import_for_good(*NEEDED_BY_API)  # once, for all processes that will serve
     serve(settings)
     return 0
-
-
-def _become_celery(role: str) -> NoReturn:
-    command = module_command(CELERY_ROLES, role)
-    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 
 
 def _run_beside_embedded(role: str, settings: Settings) -> int:
@@ -474,9 +473,10 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
             _require_key(settings, redis.url)
         services = Supervisor(say, warn=warn)
         try:
-            command = (sys.executable, str(ROOT / "start.py"), role)
             env = {**_child_env(settings, redis.url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
-            services.start(Command(role, command, env))
+            if fork.is_possible():
+                import_for_good(*(NEEDED_BY_API if role == "api" else preload.MODULES))
+            services.start(_role(role, env))
             while not stopping.wait(TICK_SECONDS):
                 redis.tick()
                 services.tick()

@@ -18,10 +18,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
-from redis.commands.core import Script
 from redis.exceptions import NoScriptError
 
 from app.domain.form import FORM
@@ -135,44 +135,24 @@ def _arguments(names: tuple[str, ...]) -> str:
     return f"local {', '.join(name.removesuffix(_REST) for name in names)} = {', '.join(places)}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A script as Redis gets it, and the names of its arguments, in order."""
+class _Script:
+    """A script: the text that Redis gets, its hash, and the names of its arguments, in order."""
 
-    text: str
-    names: tuple[str, ...]
+    def __init__(self, text: str, names: tuple[str, ...]) -> None:
+        self.text = text
+        self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._rest = names[-1].removesuffix(_REST) if names and names[-1].endswith(_REST) else None
+        self._names = names[:-1] if self._rest else names
+        self._head = packed("EVALSHA", self.sha, 0)
 
     @classmethod
-    def of(cls, path: Path, library: Sequence[_Statement]) -> _Source:
+    def of(cls, path: Path, library: Sequence[_Statement]) -> _Script:
         source = path.read_text()
         names = names_in(_ARGV, source)
         first_write = _FIRST_WRITE if path.stem in DESPITE_FULL else ""
         form_check = "" if path.stem.startswith(FOR_ANY_FORM) else _FORM_CHECK
         own = "\n".join((form_check, first_write, _arguments(names), _with_short_names(source)))
         return cls(_needed_by(own, library) + own, names)
-
-
-@cache
-def _sources(folder: Path, prefix: str) -> Mapping[str, _Source]:
-    """The scripts in a folder by their names; each is put together once in a process."""
-    library = _library(prefix)
-    return {path.stem: _Source.of(path, library) for path in folder.glob("*.lua") if path.stem != "_lib"}
-
-
-def put_together(prefix: str) -> None:
-    """Put the scripts together now, for this process and those that will be forked from it."""
-    _sources(_FOLDER, prefix)
-
-
-class _Named:
-    """A script of one client."""
-
-    def __init__(self, client: Client, source: _Source) -> None:
-        names = source.names
-        self.script: Script = client.register_script(source.text)
-        self._rest = names[-1].removesuffix(_REST) if names and names[-1].endswith(_REST) else None
-        self._names = names[:-1] if self._rest else names
-        self._head = packed("EVALSHA", self.script.sha, 0)
 
     def args(self, values: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the names. Raises KeyError if one is missing."""
@@ -188,21 +168,33 @@ class _Named:
         return b"*%d\r\n%b%b" % (len(args) + 3, self._head, packed(*args))
 
 
+@cache
+def _scripts(folder: Path, prefix: str) -> Mapping[str, _Script]:
+    """The scripts in a folder by their names; each is put together once in a process."""
+    library = _library(prefix)
+    return {path.stem: _Script.of(path, library) for path in folder.glob("*.lua") if path.stem != "_lib"}
+
+
+def put_together(prefix: str) -> None:
+    """Put the scripts together now, for this process and those that will be forked from it."""
+    _scripts(_FOLDER, prefix)
+
+
 class Scripts:
     """The scripts, loaded once, for keys under one prefix."""
 
     def __init__(self, client: Client, prefix: str) -> None:
         self._client = client
-        self._scripts = {name: _Named(client, source) for name, source in _sources(_FOLDER, prefix).items()}
+        self._scripts = _scripts(_FOLDER, prefix)
 
     def __call__(self, script: str, /, **values: Any) -> Any:
         """Run a script. Its header documents its arguments and return value."""
-        named = self._scripts[script]
-        command = named.command(values)
+        found = self._scripts[script]
+        command = found.command(values)
         try:
             return self._client.execute_packed(command)
         except NoScriptError:
-            self._client.script_load(named.script.script)
+            self._client.script_load(found.text)
             return self._client.execute_packed(command)
 
     def each(self, name: str, arguments: Iterable[Any]) -> Iterator[Any]:
@@ -214,11 +206,13 @@ class Scripts:
         argument = next(waiting, None)
         while argument is not None:
             following = cache(lambda: next(waiting, None))  # cached: a command that is sent again calls it again
-            yield self._run_meanwhile(self._scripts[name].script, argument, following)
+            yield self._run_meanwhile(self._scripts[name], argument, following)
             argument = following()
 
-    def _run_meanwhile(self, script: Script, argument: Any, meanwhile: Any) -> Any:
+    def _run_meanwhile(self, script: _Script, argument: Any, meanwhile: Any) -> Any:
+        command = ("EVALSHA", script.sha, 0, argument)
         try:
-            return self._client.execute_command("EVALSHA", script.sha, 0, argument, meanwhile=meanwhile)
+            return self._client.execute_command(*command, meanwhile=meanwhile)
         except NoScriptError:
-            return script(args=[argument])
+            self._client.script_load(script.text)
+            return self._client.execute_command(*command)

@@ -43,7 +43,7 @@ def counted(self, call):
 
 store = Store.at(sys.argv[1])
 for each in store.batches._scripts._scripts.values():  # otherwise the first call of each script takes three
-    store.batches._client.script_load(each.script.script)
+    store.batches._client.script_load(each.text)
 Client._guarded = counted
 tasks = [new_task({NOW_MS}, id=task_id) for task_id in batch_ids("{FIRST_ID}", {NUMBER})]
 store.batches.create("{FIRST_ID}", tasks, {NOW_MS}, Conditions(key="k", fingerprint="f"))

@@ -67,7 +67,7 @@ def test_newer_data_is_left_alone(
 def test_every_script_refuses_data_of_another_form_before_it_does_anything(
     store: Store, raw_redis: redis.Redis, key: str, name: str
 ) -> None:
-    text = store.form._scripts._scripts[name].script.script
+    text = store.form._scripts._scripts[name].text
     for form in ("1", "1>2", *NEWER):
         raw_redis.set(key, form)
         with pytest.raises(redis.ResponseError, match=f"FORM {form}"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -115,12 +117,19 @@ def own_server(redis_program_path: Path) -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def plain_client() -> Iterator[Callable[[str], redis.Redis]]:
+    """Plain clients, one for each URL: a new one looks for the version of redis-py, longer than many a test takes."""
+    with ExitStack() as clients:
+        yield cache(lambda url: clients.enter_context(redis.Redis.from_url(url, decode_responses=True)))
+
+
 @pytest.fixture
-def raw_redis(redis_url: str) -> Iterator[redis.Redis]:
+def raw_redis(redis_url: str, plain_client: Callable[[str], redis.Redis]) -> redis.Redis:
     """A plain client of an empty database, to inspect the store's keys."""
-    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        client.flushdb()
-        yield client
+    client = plain_client(redis_url)
+    client.flushdb()
+    return client
 
 
 @pytest.fixture

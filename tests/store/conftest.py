@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,8 +29,8 @@ def redis_url(admin_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def raw_redis(redis_url: str, admin_url: str) -> Iterator[redis.Redis]:
+def raw_redis(redis_url: str, admin_url: str, plain_client: Callable[[str], redis.Redis]) -> redis.Redis:
     """A plain client of an empty database, to inspect the store's keys."""
-    with redis.Redis.from_url(admin_url, decode_responses=True) as client:
-        client.flushdb()
-        yield client
+    client = plain_client(admin_url)
+    client.flushdb()
+    return client

@@ -82,9 +82,14 @@ class Web(Flask):
 
 def create_web(context: Context, pages: Sequence[Blueprint] = (), tracing: Tracing | None = None) -> Flask:
     """The application that serves the API on `context`, plus `pages`. Opens no connection."""
+    web = routed(pages)
+    prepare(web, context, tracing)
+    return web
+
+
+def routed(pages: Sequence[Blueprint]) -> Flask:
+    """An application with all routes, but without what they need to be served: see `prepare`."""
     web = Web("celeriac", static_folder=None)
-    web.extensions[EXTENSION] = context
-    web.config["MAX_CONTENT_LENGTH"] = context.settings.max_body_bytes
     web.url_map.strict_slashes = False
     web.url_map.merge_slashes = False
     problems.register(web)
@@ -95,12 +100,13 @@ def create_web(context: Context, pages: Sequence[Blueprint] = (), tracing: Traci
     ]
     for blueprint in (*own, *pages):
         web.register_blueprint(blueprint)
-    _install_checks(web, context, tracing)
     return web
 
 
-def _install_checks(web: Flask, context: Context, tracing: Tracing | None) -> None:
-    """What happens around every view: checks in this order before it, changes of its answer after it."""
+def prepare(web: Flask, context: Context, tracing: Tracing | None = None) -> None:
+    """Have `web` serve its routes on `context`: with checks in this order before a view, and changes of its answer."""
+    web.extensions[EXTENSION] = context
+    web.config["MAX_CONTENT_LENGTH"] = context.settings.max_body_bytes
     request_metrics.install(web)
     request_ids.install(web)
     if tracing is not None:

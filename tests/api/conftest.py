@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy, deepcopy
+from functools import cache
 
 import pytest
 from flask import Flask
-from werkzeug.routing.rules import Rule
 
 from app import console
-from app.api.context import compose
-from app.api.web import create_web
+from app.api.context import Context, compose
+from app.api.web import prepare, routed
 from app.settings import Settings
 from app.store.store import Store
 from sandbox import Sandbox
@@ -30,23 +31,6 @@ def sandbox() -> Iterator[Sandbox]:
     sandbox.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _routes_compiled_once() -> Iterator[None]:
-    """Werkzeug compiles two functions for each route: most of the time of an application that serves a few calls."""
-    compiled: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
-    compile_builder = Rule._compile_builder
-
-    def kept(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        key = (rule.rule, rule.subdomain, rule.host, str(rule.defaults), append_unknown)
-        if key not in compiled:
-            compiled[key] = compile_builder(rule, append_unknown)
-        return compiled[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", kept)
-        yield
-
-
 @pytest.fixture
 def make_web(store: Store, clock: VirtualClock, sandbox: Sandbox) -> MakeWeb:
     """Applications on the test's store and clock."""
@@ -55,7 +39,25 @@ def make_web(store: Store, clock: VirtualClock, sandbox: Sandbox) -> MakeWeb:
 
 def web_of(settings: Settings, store: Store, sandbox: Sandbox, clock: VirtualClock) -> Flask:
     """The application on a store of the test's."""
-    return create_web(compose(settings, store, sandbox.check, clock), pages=(console.blueprint,))
+    return web_on(compose(settings, store, sandbox.check, clock))
+
+
+def web_on(context: Context) -> Flask:
+    """What `create_web` makes, with the routes of the first one.
+
+    To make them takes 25 ms, more than most tests. Nothing else is shared.
+    """
+    web = copy(_first_web())
+    web.config, web.extensions = copy(web.config), {}
+    for name in ("before_request_funcs", "after_request_funcs", "teardown_request_funcs"):
+        setattr(web, name, deepcopy(getattr(web, name)))
+    prepare(web, context)
+    return web
+
+
+@cache
+def _first_web() -> Flask:
+    return routed((console.blueprint,))
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def web(make_web: MakeWeb) -> Flask:
 def away(clock: VirtualClock, sandbox: Sandbox) -> Iterator[Flask]:
     """The application whose Redis does not answer."""
     store = Store.at("redis://127.0.0.1:1/0")  # port 1: nobody listens
-    yield create_web(compose(Settings(), store, sandbox.check, clock), pages=(console.blueprint,))
+    yield web_of(Settings(), store, sandbox, clock)
     store.close()
 
 

@@ -13,12 +13,12 @@ from werkzeug.test import TestResponse
 from app.api import batches
 from app.api.context import compose
 from app.api.large_bodies import LargeBodies
-from app.api.web import create_web
 from app.domain.batch import MAX_BATCH_CODE_BYTES, MAX_BATCH_TASKS, MAX_PROBLEMS_PER_TASK
 from app.domain.errors import Unavailable
 from app.settings import Settings
 from app.store.store import Store
 from tests.api.calls import CALL, CODE, EVERY_MINUTE, Api, PlayedWorker, fields_of
+from tests.api.conftest import web_on
 from tests.conftest import VirtualClock
 
 KEYED = {"Idempotency-Key": "batch-1"}
@@ -145,7 +145,7 @@ def test_a_body_may_have_16_times_as_much_as_another(api: Api) -> None:
 
 def test_few_large_bodies_are_handled_at_once(store: Store, clock: VirtualClock) -> None:
     context = replace(compose(Settings(), store, lambda *_: [], clock), large_bodies=LargeBodies(1, 0.01))
-    api = Api(create_web(context))
+    api = Api(web_on(context))
     large = [{**CODE, "args": ["x" * 200_000]} for _ in range(6)]
     with context.large_bodies(is_large=True):
         response = batch(api, large)
@@ -161,7 +161,7 @@ def test_each_program_is_checked_once_and_their_size_is_bounded(store: Store, cl
         checked.append(source)
         return []
 
-    api = Api(create_web(compose(Settings(), store, check, clock)))
+    api = Api(web_on(compose(Settings(), store, check, clock)))
     assert len(items(batch(api, MANY))) == len(MANY)
     assert checked == [CODE["function_code"]]
     different = [{**CODE, "function_code": f"{number}{'#' * 200_000}"} for number in range(6)]
@@ -207,7 +207,7 @@ def test_a_batch_that_was_interrupted_is_answered_and_a_repetition_completes_it(
 
 
 def test_a_batch_that_does_not_fit_is_refused_whole(store: Store, clock: VirtualClock) -> None:
-    api = Api(create_web(compose(Settings(max_queued_tasks=249), store, lambda *_: [], clock)))
+    api = Api(web_on(compose(Settings(max_queued_tasks=249), store, lambda *_: [], clock)))
     for is_atomic in (True, False):
         response = batch(api, MANY, atomic=is_atomic)
         assert (response.status_code, response.get_json()["type"]) == (503, "urn:celeriac:problem:full")

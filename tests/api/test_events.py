@@ -14,7 +14,6 @@ from flask import Flask
 
 from app.api import events as views
 from app.api import responses
-from app.api.web import create_web
 from app.domain.outcome import Failure
 from app.settings import ApiKey, Settings
 from app.store.messages import NO_MESSAGE
@@ -22,7 +21,7 @@ from app.store.store import Store
 from app.usecases import events as usecase
 from app.usecases.events import EventService
 from tests.api.calls import BASE_URL, CODE, UNKNOWN_ID, Api, PlayedWorker
-from tests.api.conftest import MakeWeb
+from tests.api.conftest import MakeWeb, web_on
 from tests.conftest import VirtualClock
 from tests.servers import wait_until
 
@@ -80,7 +79,7 @@ def moves(events: list[Event]) -> list[tuple[str | None, str]]:
 def with_silence(web: Flask, store: Store, seconds: float) -> Flask:
     """An application whose streams show a sign of life after a shorter time."""
     context = web.extensions["celeriac"]
-    return create_web(replace(context, events=EventService(store, silence_seconds=seconds)))
+    return web_on(replace(context, events=EventService(store, silence_seconds=seconds)))
 
 
 # --- one task ------------------------------------------------------------------------------------------

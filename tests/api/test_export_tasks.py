@@ -13,12 +13,12 @@ from werkzeug.test import TestResponse
 
 from app.api import export as export_module
 from app.api.context import compose
-from app.api.web import create_web
 from app.settings import Settings
 from app.store.store import Store
 from app.usecases.retention import Retention
 from sandbox import Sandbox
 from tests.api.calls import BASE_URL, TASK, Api, PlayedWorker, fields_of
+from tests.api.conftest import web_on
 from tests.conftest import VirtualClock
 from tests.servers import RedisServer
 from tests.store.making import SUCCEEDED, claimed, new_task
@@ -140,7 +140,7 @@ def test_an_export_that_breaks_off_says_so_in_its_last_line(
 ) -> None:
     monkeypatch.setattr(export_module, "PIECE_BYTES", 1)
     store = Store.at(own_server.url)
-    api = Api(create_web(compose(Settings(), store, sandbox.check, clock)))
+    api = Api(web_on(compose(Settings(), store, sandbox.check, clock)))
     ids = [api.create()["id"] for _ in range(3)]
     response = streamed(api)
     pieces = iter(response.response)

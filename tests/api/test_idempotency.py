@@ -15,11 +15,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.api.context import compose
-from app.api.web import create_web
 from app.settings import Settings
 from app.store.store import Store
 from sandbox import Sandbox
 from tests.api.calls import CALL, CODE, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker, created
+from tests.api.conftest import web_on
 from tests.conftest import VirtualClock
 from tests.servers import RedisServer, wait_until
 
@@ -248,7 +248,7 @@ def test_a_retry_after_an_answer_that_never_came_creates_nothing_more(
     store = Store.at(own_server.url)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REDIS_URL", redis_url)  # for Celery, which writes the messages
-        api = Api(create_web(compose(Settings(), store, sandbox.check, clock)))
+        api = Api(web_on(compose(Settings(), store, sandbox.check, clock)))
         path = f"/api/scheduled-tasks/{api.schedule()['id']}/run" if path == "run" else path
         api.post(path, body)  # all that is loaded at first use is there
     before = sum(count(api))

@@ -9,7 +9,6 @@ from flask import Flask
 
 from app.api.context import compose
 from app.api.guard import needed_scope
-from app.api.web import create_web
 from app.domain.quota import Action
 from app.settings import ApiKey, Settings
 from app.store.store import Store
@@ -17,7 +16,7 @@ from app.usecases.access import NOTICED_MS
 from app.usecases.api_keys import ApiKeyService
 from sandbox import Sandbox
 from tests.api.calls import BASE_URL, CODE, UNKNOWN_ID, Api
-from tests.api.conftest import MakeWeb
+from tests.api.conftest import MakeWeb, web_on
 from tests.conftest import VirtualClock
 from tests.lateness import Lateness
 from tests.servers import RedisServer
@@ -144,7 +143,7 @@ def away_with_a_key(clock: VirtualClock, sandbox: Sandbox) -> Flask:
     """An API for other machines whose Redis does not answer, with one key in the setting."""
     store = Store.at("redis://127.0.0.1:1/0")  # port 1: nobody listens
     settings = Settings(host="0.0.0.0", api_keys=(ApiKey("env", "read", "e" * 32),))
-    return create_web(compose(settings, store, sandbox.check, clock))
+    return web_on(compose(settings, store, sandbox.check, clock))
 
 
 def test_without_redis_no_key_is_valid_and_none_is_refused_but_none_at_all(away_with_a_key: Flask) -> None:
@@ -172,7 +171,7 @@ def test_a_redis_that_hangs_holds_nobody_up_for_longer_than_without_keys(
     own_server: RedisServer, clock: VirtualClock, sandbox: Sandbox, settings: Settings, path: str
 ) -> None:
     store = Store.at(own_server.url)
-    web = create_web(compose(settings, store, sandbox.check, clock))
+    web = web_on(compose(settings, store, sandbox.check, clock))
     own_server.send_signal(signal.SIGSTOP)
     with Lateness() as late:
         assert status(web, "e" * 32, path) == 503

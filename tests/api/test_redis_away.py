@@ -15,11 +15,11 @@ import redis
 from flask import Flask
 
 from app.api.context import compose
-from app.api.web import create_web
 from app.settings import Settings
 from app.store.store import Store
 from sandbox import Sandbox
 from tests.api.calls import CODE, EVERY_CALL, UNKNOWN_ID, Api
+from tests.api.conftest import web_on
 from tests.conftest import VirtualClock
 from tests.lateness import Lateness
 from tests.servers import RedisServer, wait_until
@@ -45,7 +45,7 @@ def web(own_server: RedisServer, clock: VirtualClock, sandbox: Sandbox) -> Itera
 
 def application(url: str, clock: VirtualClock, sandbox: Sandbox) -> Iterator[Flask]:
     store = Store.at(url, max_connections=len(CALLS) + 1)
-    yield create_web(compose(Settings(), store, sandbox.check, clock))
+    yield web_on(compose(Settings(), store, sandbox.check, clock))
     store.close()
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 from werkzeug.test import TestResponse
 
 from app.api import export as export_module
@@ -17,7 +16,7 @@ from app.settings import Settings
 from app.store.store import Store
 from app.usecases.retention import Retention
 from sandbox import Sandbox
-from tests.api.calls import BASE_URL, TASK, Api, PlayedWorker, fields_of
+from tests.api.calls import BASE_URL, Api, PlayedWorker, adapter, fields_of
 from tests.api.conftest import web_on
 from tests.conftest import VirtualClock
 from tests.servers import RedisServer
@@ -30,7 +29,7 @@ def lines_of(response: TestResponse) -> list[dict[str, Any]]:
     assert response.data == b"" or response.data.endswith(b"\n")
     lines = response.data.splitlines()
     for line in lines:
-        TypeAdapter(TASK).validate_json(line)
+        adapter("Task").validate_json(line)
     return [json.loads(line) for line in lines]
 
 

@@ -177,9 +177,14 @@ class Chromium:
         self.send("Emulation.setUserAgentOverride", userAgent="Chromium", acceptLanguage=language)
 
     def look(self, width: int, height: int, scheme: str = "light") -> None:
-        """The window's size in pixels, and the colours that the person prefers."""
+        """The window's size in pixels, and the colours that the person prefers; who also prefers that nothing moves.
+
+        A badge that breathes has all processes of the browser draw 60 pictures a second.
+        """
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        preferred = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in preferred.items()]
+        self.send("Emulation.setEmulatedMedia", features=features)
 
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression; a promise is waited for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sandbox.inside import admission, extras, facades, guards, methods, modules, replacements, static_types
 
@@ -50,15 +50,20 @@ def _zone_files() -> dict[str, bytes]:
         folder = "/usr/share/zoneinfo"
     found: dict[str, bytes] = {}
     contents: dict[bytes, bytes] = {}
-    for path in _files_below(folder):
-        name = os.path.relpath(path, folder)
-        if "." not in os.path.basename(name) and name.partition("/")[0] not in ("posix", "right"):
-            with open(path, "rb") as file:
-                content = file.read()
-            if content.startswith(b"TZif"):
-                found[name] = contents.setdefault(content, content)
+    for name, path in _files_below(folder):
+        with open(path, "rb", buffering=0) as file:  # there are 600, and a buffer is as dear as what is read
+            content = file.read()
+        if content.startswith(b"TZif"):
+            found[name] = contents.setdefault(content, content)
     return found
 
 
-def _files_below(folder: str) -> list[str]:
-    return [os.path.join(above, name) for above, _, files in os.walk(folder) for name in files]
+def _files_below(folder: str, above: str = "") -> Iterator[tuple[str, str]]:
+    """The names that may be those of zones, as `Europe/Vienna`, with their paths."""
+    for entry in os.scandir(folder):
+        name = above + entry.name
+        if entry.is_dir():
+            if name not in ("posix", "right") and not entry.is_symlink():
+                yield from _files_below(entry.path, f"{name}/")
+        elif "." not in entry.name:
+            yield name, entry.path

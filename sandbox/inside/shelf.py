@@ -24,7 +24,7 @@ class Shelf:
             spec = importlib.util.find_spec(name) if _has(name.partition(".")[0]) else None
             loader: Any = spec.loader if spec is not None else None
             if spec is not None and hasattr(loader, "get_code"):
-                code = zlib.compress(marshal.dumps(loader.get_code(name)))
+                code = zlib.compress(marshal.dumps(loader.get_code(name)), 1)  # level 6: a tenth less, twice as dear
                 self._codes[name] = (code, spec.submodule_search_locations is not None)
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)

@@ -203,11 +203,11 @@ def test_couriers_are_told_of_the_first_that_is_due_and_find_the_others_with_it(
     with raw_redis.pubsub(ignore_subscribe_messages=True) as channel:
         channel.subscribe("celeriac:deliveries")
         assert channel.get_message(timeout=5) is None  # the subscription
-        finished(store, clock(), callback_url=URL)
-        finished(store, clock(), callback_url=URL)
-        raw_redis.publish("celeriac:deliveries", "last")
-        told = [channel.get_message(timeout=5) for _ in range(2)]
-    assert [message and message["data"] for message in told] == ["due", "last"]
+        for number in ("first", "second"):
+            finished(store, clock(), callback_url=URL)
+            raw_redis.publish("celeriac:deliveries", number)
+        told = [channel.get_message(timeout=5) for _ in range(3)]
+    assert [message and message["data"] for message in told] == ["due", "first", "second"]
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "stopped"])
@@ -361,6 +361,20 @@ def test_a_pending_delivery_outlives_its_task_and_leaves_nothing(
     delivery = tried(store, clock, DELIVERED)
     assert store.deliveries.subject(delivery) is None
     assert sorted(raw_redis.keys("celeriac:d:*")) == [f"celeriac:d:{delivery.id}", f"celeriac:d:{delivery.id}:tries"]
+
+
+def test_the_callback_inherits_a_task_that_notices_are_about_as_well(store: Store, clock: VirtualClock) -> None:
+    task_id = told(store, clock)
+    notice = NewDelivery("alert.late", channel="ops", task_id=task_id, data={})
+    store.deliveries.add(notice, clock())
+    store.tasks.finish(claimed(store, task_id, clock()), SUCCEEDED, clock(), 1.0)
+    store.deliveries.add(notice, clock())
+    _, callback, _ = listed(store)
+    assert callback.url == URL
+    subject = store.deliveries.subject(callback)
+    assert subject is not None
+    store.tasks.delete(task_id)
+    assert store.deliveries.subject(callback) == subject
 
 
 def test_an_ended_delivery_inherits_nothing(store: Store, clock: VirtualClock, raw_redis: redis.Redis) -> None:

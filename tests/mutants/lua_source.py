@@ -116,7 +116,8 @@ def _changes_of_a_name(text: str, tokens: list[_Token], place: int) -> Iterator[
         return
     if len(arguments) > (2 if name in ("redis.call", "gather", "write") else 1) and name not in NAMES:
         (start, middle), (second, end) = arguments[-2:]
-        yield start, end, f"{text[second:end]}, {text[start:middle]}"
+        if text[start:middle] != text[second:end]:
+            yield start, end, f"{text[second:end]}, {text[start:middle]}"
 
 
 def _starts_a_statement(text: str, tokens: list[_Token], place: int) -> bool:

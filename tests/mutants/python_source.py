@@ -187,7 +187,8 @@ class _Finder(ast.NodeVisitor):
         elif len(node.args) > 1 and not any(isinstance(each, ast.Starred) for each in node.args[:2]):
             first, second = node.args[:2]
             start, end = self._span(first)[0], self._span(second)[1]
-            self._replace(start, end, f"{self._text(second)}, {self._text(first)}")
+            if self._text(first) != self._text(second):
+                self._replace(start, end, f"{self._text(second)}, {self._text(first)}")
         self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:

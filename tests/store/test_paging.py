@@ -208,6 +208,16 @@ def test_every_combination_of_filters_finds_exactly_the_matches(store: Store, cl
         assert walk(store, filters, 200) == [task for task in everything if matches(task, filters)]
 
 
+def test_tasks_that_finish_in_one_millisecond_are_listed_in_the_order_of_their_ends(
+    store: Store, clock: VirtualClock
+) -> None:
+    ids = [created(store, clock()) for _ in range(5)]
+    for task_id in ids[::-1]:
+        store.tasks.stop(task_id, clock())
+    for limit in (1, 2, 9):
+        assert [task.id for task in walk(store, Filters(), limit, Order.FINISHED)] == ids
+
+
 def test_tasks_of_one_millisecond_do_not_hide_each_other(store: Store, clock: VirtualClock) -> None:
     many = [new_task(clock(), kind=kind) for kind in (Kind.CODE, Kind.API) * 150]
     store.tasks.create(many, clock())

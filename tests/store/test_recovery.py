@@ -323,6 +323,15 @@ def test_a_task_that_ends_between_reading_its_lease_and_its_record_is_not_lost(
     assert store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10) == []
 
 
+def test_an_attempt_that_has_ended_has_no_lease(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    finished(store, clock())
+    task_id = created(store, clock())
+    claimed(store, task_id, clock())
+    assert raw_redis.zrange(store.keys.leases, 0, -1) == [task_id]
+    store.tasks.stop(task_id, clock(), force=True)
+    assert raw_redis.exists(store.keys.leases) == 0
+
+
 def test_a_task_that_cost_three_workers_is_not_tried_a_fourth_time(
     store: Store, clock: VirtualClock, maintenance: Maintenance
 ) -> None:

@@ -91,14 +91,14 @@ def test_defaults_of_the_body_are_read(store: Store, raw_redis: redis.Redis, clo
 def test_a_creation_is_dated_by_its_place_or_else_by_its_field(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:
-    first = created(store, clock())
+    first, second = created(store, clock()), created(store, clock())
     earlier = created(store, clock.advance(-60_000))
-    for task_id, is_stored in ((first, False), (earlier, True)):
+    for task_id, is_stored in ((first, False), (second, False), (earlier, True)):
         assert raw_redis.hexists(store.keys.task(task_id), "cr") == is_stored
     assert read(store, first).created_ms - read(store, earlier).created_ms == 60_000
     assert read(store, earlier).created_ms == clock()
     later = Filters(created_after_ms=clock() + 30_000)
-    assert [task.id for task in store.listing.page(later, 10).items] == [first]
+    assert [task.id for task in store.listing.page(later, 10).items] == [second, first]
 
 
 def queued_ms(store: Store, task_id: str) -> Any:
@@ -122,6 +122,16 @@ def test_the_task_of_a_late_firing_was_queued_when_it_fired(store: Store, clock:
     fired = firing(schedule.id, clock.advance(60_000))
     store.firings.fire([due(schedule, firings=[fired])], clock.advance(700))
     assert (queued_ms(store, fired.task_id), read(store, fired.task_id).due_ms) == (clock(), clock() - 700)
+
+
+def test_all_is_read_of_a_late_task_that_a_clock_behind_creates(store: Store, clock: VirtualClock) -> None:
+    schedule = scheduled(store, clock())
+    now_ms = clock.advance(-60_000)
+    new = new_task(now_ms, due_ms=now_ms - 700, scheduled_task_id=schedule.id, tags=["a"])
+    assert store.tasks.create([new], now_ms) == 1
+    task = read(store, new.id)
+    assert (task.created_ms, task.queued_ms, task.due_ms) == (now_ms, now_ms, now_ms - 700)
+    assert (task.scheduled_task_id, task.spec) == (schedule.id, new.spec)
 
 
 def test_a_task_that_expired_while_it_waited_was_never_queued(store: Store, clock: VirtualClock) -> None:

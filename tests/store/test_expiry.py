@@ -52,11 +52,17 @@ def recovery(store: Store) -> Recovery:
     return Recovery(store, Dispatcher(PlainMessages(), 5.0), Settings(), "beat@here")
 
 
+def places(raw: redis.Redis, task_id: str) -> list[str]:
+    """The sets that could start or end a task, and have it."""
+    names = ("due", "sent", "leases", "expiring")
+    keys = [f"celeriac:{name}" for name in names] + raw.keys("celeriac:queued:*")
+    return [key for key in keys if raw.zscore(key, task_id) is not None]
+
+
 def assert_expired(store: Store, task_id: str, raw: redis.Redis) -> None:
     found = task(store, task_id)
     assert (found.status, found.error, found.attempt, found.started_ms) == (Status.FAILED, EXPIRED, 0, None)
-    for place in ("queued", "due", "sent", "leases", "expiring"):
-        assert raw.zscore(f"celeriac:{place}", task_id) is None
+    assert places(raw, task_id) == []
 
 
 def test_a_claim_at_the_last_moment_starts_it(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
@@ -81,12 +87,28 @@ def test_a_claim_that_comes_later_fails_it(store: Store, raw_redis: redis.Redis,
     ]
 
 
-@pytest.mark.parametrize("delay_ms", [0, 2_000, 60_000])
+DELAYS = pytest.mark.parametrize("delay_ms", [0, 2_000, 60_000])
+
+
+def delayed(store: Store, clock: VirtualClock, delay_ms: int) -> str:
+    more: dict[str, Any] = {"message": NO_MESSAGE} if delay_ms > 5_000 else {}
+    return created(store, clock(), due_ms=clock() + delay_ms, expires_in=10, **more)
+
+
+@DELAYS
+def test_a_task_that_has_started_has_a_lease_and_nothing_else_could_start_or_end_it(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, delay_ms: int
+) -> None:
+    task_id = delayed(store, clock, delay_ms)
+    claimed(store, task_id, clock.advance(delay_ms))
+    assert places(raw_redis, task_id) == ["celeriac:leases"]
+
+
+@DELAYS
 def test_recovery_fails_what_no_worker_claims(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, delay_ms: int
 ) -> None:
-    more: dict[str, Any] = {"message": NO_MESSAGE} if delay_ms > 5_000 else {}
-    task_id = created(store, clock(), due_ms=clock() + delay_ms, expires_in=10, **more)
+    task_id = delayed(store, clock, delay_ms)
     clock.advance(delay_ms + 10_000)
     assert recovery(store).expire(clock()) == 0, "it counts from when the task is due"
     clock.advance(1)

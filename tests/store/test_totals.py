@@ -67,6 +67,13 @@ def test_the_end_of_a_task_is_counted_with_its_duration_and_wait(store: Store, c
     }
 
 
+@pytest.mark.parametrize("behind_ms", [0, 5])
+def test_a_task_that_starts_at_once_has_not_waited(store: Store, clock: VirtualClock, behind_ms: int) -> None:
+    """Nor has one whose worker has a clock that is behind."""
+    claimed(store, created(store, clock()), clock() - behind_ms)
+    assert counters(store) == {"wait:code:0": 1, "waited:code": 0}
+
+
 def test_a_retry_counts_its_attempt_and_no_finished_task(store: Store, clock: VirtualClock) -> None:
     attempt = claimed(store, created(store, clock()), clock())
     store.tasks.run_again(attempt, FAILED, clock(), 2.0, clock() + 5, NO_MESSAGE, Ending.COUNTED, entry=None)

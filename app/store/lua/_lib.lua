@@ -678,7 +678,7 @@ local function unname(id, folded_name)
   end
 end
 
--- Removes every trace of a task.
+-- Removes every trace of a task that is not running.
 local function erase(id)
   local k = key(id)
   local task = read(k, 'kind', 'task_type', 'status', 'tags', 'scheduled_task_id', 'name', 'folded_name', 'finished_ms',
@@ -686,7 +686,6 @@ local function erase(id)
   release_program(task.program_hash)
   unschedule(id)
   if not task.finished_ms then count_gone(task) end
-  redis.call('ZREM', P .. 'leases', id)
   redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
   if task.finished_ms then redis.call('ZREM', finished_index(task.kind, task.task_type, task.status), id) end
   if task.fingerprint then
@@ -797,7 +796,7 @@ local function start(id, task, now_ms, lease_until_ms, worker, claim)
     unschedule(id)
   end
   redis.call('ZADD', P .. 'leases', lease_until_ms, id)
-  local attempt, epoch = tonumber(task.attempt or 0) + 1, tonumber(task.epoch or 0) + 1
+  local attempt, epoch = task.attempt + 1, tonumber(task.epoch or 0) + 1
   local fields = {
     attempt = attempt, epoch = epoch, started_ms = now_ms, worker = worker, lease_until_ms = lease_until_ms, claim = claim,
   }

@@ -1,8 +1,8 @@
 """The process behind tests/warm.py: it has imported what our processes need, and forks for each module to run.
 
-Its argument is the descriptor of a socket that keeps messages apart. A request comes with a descriptor for the output
-of the fork; the answers say when one was started ({"id", "pid"}) and when one has ended ({"pid", "status"}). It ends
-with the other end of the socket; the forks live on, as any process would.
+Its argument is the descriptor of a socket that keeps messages apart. A request comes with descriptors for the output
+and the errors of the fork; the answers say when one was started ({"id", "pid"}) and when one has ended ({"pid",
+"status"}). It ends with the other end of the socket; the forks live on, as any process would.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
                 os.close(file)
                 _tell(connection, pid=pid, status=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
                 continue
-            message, files, *_ = socket.recv_fds(connection, MAX_REQUEST_BYTES, 1)
+            message, files, *_ = socket.recv_fds(connection, MAX_REQUEST_BYTES, 2)
             if not message:
                 return None
             request = json.loads(message)
             pid = os.fork()
             if not pid:
                 connection.detach()
-                return {**request, "output": files[0]}
-            os.close(files[0])
+                return {**request, "outputs": files}
+            for output in files:
+                os.close(output)
             pidfd = os.pidfd_open(pid)
             running[pidfd] = pid
             poll.register(pidfd, select.POLLIN)
@@ -57,8 +58,8 @@ def _tell(connection: socket.socket, **said: int) -> None:
 
 def run(request: dict[str, Any]) -> None:
     """Become what a new process would be: a session, folder, environment and descriptors of its own; run the module."""
-    for number in (1, 2):
-        os.dup2(request["output"], number)
+    for number, output in enumerate(request["outputs"], 1):
+        os.dup2(output, number)
     cwd, env = request["cwd"], request["env"]
     parent_pid = importlib.import_module("app.launch.processes").PARENT_PID
     if parent_pid in env:

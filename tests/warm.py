@@ -3,7 +3,7 @@
 A suite starts some 300 workers and beats and 50 whole systems, and each needs about a second of processor time to
 import the same modules. Here a process of pytest imports them once, in tests/fork_server.py, and each of them is a fork
 of that. It runs as it does by `python -m`: the fork has an environment, a folder, a session and descriptors of its own,
-and imports the modules that read those itself. tests/system/test_start.py starts its systems as users do.
+and imports the modules that read those itself. Some tests of tests/system/test_start.py start theirs as users do.
 """
 
 from __future__ import annotations
@@ -35,12 +35,17 @@ def is_possible() -> bool:
 class WarmProcess:
     """A module that runs in a fork; what tests use of `subprocess.Popen`."""
 
-    def __init__(self, words: Sequence[str], output: int, cwd: Path, env: Mapping[str, str]) -> None:
-        """Run a module, the first of `words`, in a session of its own. output: the descriptor that it writes to."""
+    def __init__(
+        self, words: Sequence[str], output: int, cwd: Path, env: Mapping[str, str], errors: int | None = None
+    ) -> None:
+        """Run a module, the first of `words`, in a session of its own.
+
+        output, errors: the descriptors that it writes to; None: its errors go where its output goes.
+        """
         self.args = list(words)
         self.returncode: int | None = None
         self._server = _server()
-        self.pid = self._server.start(self.args, output, cwd, env)
+        self.pid = self._server.start(self.args, (output, output if errors is None else errors), cwd, env)
 
     def poll(self) -> int | None:
         """The exit status (negative: the signal that ended it), or None while it runs."""
@@ -93,12 +98,12 @@ class _ForkServer:
         self._connection.close()
         self._process.wait(ANSWER_SECONDS)
 
-    def start(self, words: Sequence[str], output: int, cwd: Path, env: Mapping[str, str]) -> int:
-        """Run a module; the pid."""
+    def start(self, words: Sequence[str], outputs: Sequence[int], cwd: Path, env: Mapping[str, str]) -> int:
+        """Run a module that writes to these two descriptors; the pid."""
         with self._lock:
             self._last_id += 1
             request = {"id": self._last_id, "words": words, "cwd": str(cwd), "env": dict(env)}
-            socket.send_fds(self._connection, [json.dumps(request).encode()], [output])
+            socket.send_fds(self._connection, [json.dumps(request).encode()], outputs)
             self._listen(lambda: self._last_id in self._started)
             pid = self._started.pop(self._last_id)
             self._ended.pop(pid, None)  # of an older process with this pid, whose status nobody has asked for

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -31,6 +32,7 @@ MARKER = "CELERIAC_TEST_MARKER"
 FIRST_PORT, FEWEST_PORTS = 10_000, 5_000
 #: How long Redis may stand still on a busy machine, seen from a caller whose calls are answered by 503 meanwhile.
 STANDSTILL_SECONDS = 20.0
+RUN_SECONDS = 120.0
 OURS = ("REDIS_URL", "VAR_DIR", "HOST", "PORT", "API_KEYS", "LOG_LEVEL", "LOG_FORMAT", "CELERIAC_PARENT_PID")
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks at processes in /proc")
@@ -75,11 +77,21 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
         time.sleep(0.05)
 
 
-def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A `start.py` that is expected to end by itself."""
+def run(*words: str, is_warm: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A `start.py` that is expected to end by itself. is_warm: as of `Started`."""
     env = {**os.environ, **settings}
     command = [sys.executable, str(ROOT / "start.py"), *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    if not (is_warm and warm.is_possible()):
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = WarmProcess(["start", *words], output.fileno(), Path.cwd(), env, errors.fileno())
+        try:
+            status = process.wait(RUN_SECONDS)
+        finally:
+            process.kill()  # if it has not ended
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(command, status, output.read(), errors.read())
 
 
 class Started:

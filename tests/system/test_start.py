@@ -45,12 +45,12 @@ os.register_at_fork(before=lambda: forks.append(1), after_in_child=lambda: time.
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts start.py as users do, in the test's own folder, and cleans up behind it."""
+    """Starts start.py in the test's own folder, and cleans up behind it. With is_warm=False, as users do."""
     needs_no_local_redis()
     running: list[Started] = []
 
     def start(*words: str, **more: Any) -> Started:
-        running.append(Started(tmp_path / "var", *words, is_warm=False, **more))
+        running.append(Started(tmp_path / "var", *words, **more))
         return running[-1]
 
     yield start
@@ -74,7 +74,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 def test_first_line_comes_within_two_seconds_and_the_system_is_ready_within_ten(start: Start) -> None:
     times = []
     for _ in range(3):  # a machine that is busy with something else delays one of them, but seldom all
-        started = start(API_PROCESSES="2")
+        started = start(is_warm=False, API_PROCESSES="2")
         started.wait_for("Try it:")
         first_seconds, line = started.lines[0]
         assert re.fullmatch(r"\S+Z INFO celeriac.start Celeriac is starting: .+", line)
@@ -116,7 +116,7 @@ def test_folder_of_something_else_is_not_taken_over(tmp_path: Path) -> None:
     needs_no_local_redis()
     tmp_path.chmod(0o755)
     (tmp_path / "letter.txt").write_text("dear reader")
-    refused = run("--port", str(free_port()), VAR_DIR=str(tmp_path))
+    refused = run("--port", str(free_port()), is_warm=False, VAR_DIR=str(tmp_path))
     assert refused.returncode == 1
     assert refused.stderr == f"start.py: {tmp_path} is not a folder of Celeriac's own: set VAR_DIR to a new one\n"
     assert tmp_path.stat().st_mode & 0o777 == 0o755
@@ -175,7 +175,7 @@ def test_under_nohup_it_outlives_its_terminal(start: Start) -> None:
 
 
 def test_signal_before_it_is_ready_ends_everything(start: Start) -> None:
-    started = start()
+    started = start(is_warm=False)
     started.wait_for(r"started beat")
     assert started.end(signal.SIGINT) == 0
 
@@ -194,9 +194,9 @@ def test_start_after_a_kill_finds_its_folder_free_and_no_process_of_the_first(st
     run_endless_program(first)
     first.remember_processes()
     first.process.kill()
-    second = start("beat")
+    second = start()  # a role alone would use the first one's Redis as long as that answers
     second.wait_for("started redis")
-    second.wait_for("beat: Starting")
+    second.wait_for("started beat")
     wait_until(lambda: not first.left_behind(), 30, "the end of all that the first has started")
     assert "Traceback" not in first.output
     assert second.end(signal.SIGTERM) == 0
@@ -229,9 +229,9 @@ def test_killed_role_leaves_no_process_behind(role: str, up: str, start: Start, 
 
 
 def test_roles_started_one_by_one_find_the_redis_of_the_first(start: Start) -> None:
-    first = start("api")
+    first = start("api", is_warm=False)
     first.wait_for("started redis")
-    worker, beat = start("worker"), start("beat")
+    worker, beat = start("worker", is_warm=False), start("beat", is_warm=False)
     for other in (worker, beat):
         assert other.wait_for(r"Redis: unix://\S+ \(embedded, in ")
     first.wait_until_ready()
@@ -263,7 +263,7 @@ def test_a_signal_ends_a_role_that_waits_for_the_redis_of_another(start: Start, 
 
 
 def test_help_explains_roles_and_options() -> None:
-    answer = run("--help")
+    answer = run("--help", is_warm=False)
     assert answer.returncode == 0
     for word in ("all ", "api ", "worker ", "beat ", "keys ", "--host", "--port", "API_KEYS", "REDIS_URL"):
         assert word in answer.stdout

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,19 +15,18 @@ import redis
 
 from app.domain.form import FORM
 from app.launch.processes import EXIT_NEWER_DATA
-from tests.servers import ROOT, CeleryProcess, LoggedProcess, RedisServer, wait_until
+from tests.servers import ROOT, CeleryProcess, ModuleProcess, RedisServer, wait_until
 from tests.system import free_port
 
 KEY = "celeriac:form"
 WORDS = f"the data in Redis has form {FORM + 1}, and this version of Celeriac"
-START = (sys.executable, str(ROOT / "start.py"))
-CELERY = (sys.executable, "-m", "celery", "-q", "-A", "celery_app")
+CELERY = ("celery", "-q", "-A", "celery_app")
 COMMANDS = {
-    "all": START,
-    "api": (*START, "api"),
-    "worker": (*START, "worker"),
-    "beat": (*START, "beat"),
-    "keys": (*START, "keys", "list"),
+    "all": ("start",),
+    "api": ("start", "api"),
+    "worker": ("start", "worker"),
+    "beat": ("start", "beat"),
+    "keys": ("start", "keys", "list"),
     "celery worker": (*CELERY, "worker"),
     "celery beat": (*CELERY, "beat"),
 }
@@ -45,23 +41,19 @@ def raw(own_server: RedisServer) -> Iterator[redis.Redis]:
 
 def test_nothing_starts_on_newer_data(own_server: RedisServer, raw: redis.Redis, tmp_path: Path) -> None:
     raw.set(KEY, FORM + 1)
-    env = {**os.environ, "REDIS_URL": own_server.url, "VAR_DIR": str(tmp_path)}
+    env = {"REDIS_URL": own_server.url, "VAR_DIR": str(tmp_path)}
     running = {
-        name: subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**env, "PORT": str(free_port())},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for name, command in COMMANDS.items()
+        name: ModuleProcess(words, tmp_path / f"{name}.log", ROOT, {**env, "PORT": str(free_port())})
+        for name, words in COMMANDS.items()
     }
-    for name, process in running.items():
-        output, _ = process.communicate(timeout=120)
-        assert (name, process.returncode) == (name, EXIT_NEWER_DATA), output
-        assert WORDS in output, output
-        assert "Traceback" not in output
+    try:
+        for name, process in running.items():
+            assert (name, process.process.wait(120)) == (name, EXIT_NEWER_DATA), process.output
+            assert WORDS in process.output, process.output
+            assert "Traceback" not in process.output
+    finally:
+        for process in running.values():
+            process.kill()
     assert raw.get(KEY) == str(FORM + 1)
     assert [name for name in raw.scan_iter() if not name.startswith("celeriac:_kombu")] == [KEY]
 
@@ -70,8 +62,8 @@ def test_what_runs_ends_when_newer_data_turns_up(own_server: RedisServer, raw: r
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     env = {"REDIS_URL": own_server.url, "VAR_DIR": str(tmp_path), "PORT": str(port), "API_PROCESSES": "1"}
-    api = LoggedProcess((*START, "api"), tmp_path / "api.log", ROOT, env)
-    service = LoggedProcess(START, tmp_path / "all.log", ROOT, {**env, "PORT": str(free_port())})
+    api = ModuleProcess(COMMANDS["api"], tmp_path / "api.log", ROOT, env)
+    service = ModuleProcess(COMMANDS["all"], tmp_path / "all.log", ROOT, {**env, "PORT": str(free_port())})
     try:
         service.wait_for("Try it:")
         wait_until(lambda: health(url)["data"] == {"status": "ok", "form": FORM}, 60, "a healthy API")

@@ -198,7 +198,7 @@ def run_all(settings: Settings) -> int:
         try:
             *first, calls = _commands(settings, redis.url)
             if fork.is_possible():
-                prepare_for_forks()
+                prepare_for_forks(settings.http_ca_bundle or None)
             for command in first:
                 _start(services, command)
             _watch(settings, redis, services, calls, stopping, began)
@@ -231,12 +231,14 @@ def _celery(name: str, env: Mapping[str, str], *words: str) -> Command:
     return Command(name, module_command(CELERY_ROLES, *words), env, call=partial(run_module, CELERY_ROLES, *words))
 
 
-def prepare_for_forks() -> None:
+def prepare_for_forks(ca_bundle: str | None = None) -> None:
     """Load what the API, workers and beat need, once for all of them and for those that replace them."""
     import_for_good(*preload.MODULES, *NEEDED_BY_API)
     from app.store.scripts import put_together
+    from tasks.http.sockets import tls_context
 
     put_together(PREFIX)
+    tls_context(ca_bundle)
 
 
 def _shutdown_grace(settings: Settings) -> float:

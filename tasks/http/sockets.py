@@ -116,8 +116,8 @@ class WatchedTLSContext(ssl.SSLContext):
 def tls_context(ca_bundle: str | None) -> WatchedTLSContext:
     """Return a context that trusts certifi's roots, and the CA in `ca_bundle` (a PEM file) as well.
 
-    Verification can't be turned off. Reading the roots takes 50 ms, so all clients of a process share the context:
-    sockets change nothing in it. Raises OSError or ssl.SSLError for a bad bundle.
+    Verification can't be turned off. Reading the roots takes 50 ms, so all clients of a process share the context,
+    and forks that of start.py: sockets change nothing in it. Raises OSError or ssl.SSLError for a bad bundle.
     """
     context = WatchedTLSContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

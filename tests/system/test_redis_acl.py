@@ -8,8 +8,6 @@ from __future__ import annotations
 import ast
 import re
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +17,8 @@ import pytest
 import redis
 
 from tests.redis_acl import PASSWORD, create_user, documented_commands, refusals
-from tests.servers import ROOT, CeleryProcess, throw_away_redis
-from tests.system import Started, wait_until
+from tests.servers import ROOT, CeleryProcess, ModuleProcess, throw_away_redis
+from tests.system import Started, run, wait_until
 
 CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
 STORE = ROOT / "app" / "store"
@@ -64,7 +62,7 @@ def test_a_service_works_with_the_documented_rights_and_needs_each_of_them(admin
         service = Started(Path(folder), REDIS_URL=url)
         try:
             service.wait_until_ready(seconds=90)
-            _use(service, url)
+            _use(service, url, Path(folder))
             service.end(signal.SIGTERM, 30)
         finally:
             service.clean_up()
@@ -88,7 +86,7 @@ def test_a_worker_without_a_right_ends_and_says_which(admin: redis.Redis, url: s
         create_user(admin)
 
 
-def _use(service: Started, url: str) -> None:
+def _use(service: Started, url: str, folder: Path) -> None:
     """What makes each process do its work."""
     status, task = service.call("POST", "/api/tasks", CODE, Prefer="wait=4")
     assert status == 201
@@ -99,14 +97,15 @@ def _use(service: Started, url: str) -> None:
     wait_until(lambda: service.get(path)["run_count"], 20, "a firing")
     assert service.call("POST", "/api/bulk", {"action": "stop", "filter": {"status": "waiting"}})[0] == 202
     worker = service.get("/api/workers")["items"][0]["hostname"]
-    for words in (
-        ["start.py", "keys", "create", "ci", "--scope", "read"],
-        # Of one worker, the answer is waited for; of all of them, those within a second are taken.
-        ["-m", "celery", "-A", "celery_app", "inspect", "--timeout", "60", "--destination", worker, "ping"],
-    ):
-        environment = {"REDIS_URL": url, "PATH": "/usr/bin:/bin"}
-        done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    created = run("keys", "create", "ci", "--scope", "read", REDIS_URL=url)
+    assert created.returncode == 0, created.stderr
+    # Of one worker, the answer is waited for; of all of them, those within a second are taken.
+    words = ("celery", "-A", "celery_app", "inspect", "--timeout", "60", "--destination", worker, "ping")
+    inspected = ModuleProcess(words, folder / "inspect.log", ROOT, {"REDIS_URL": url})
+    try:
+        assert inspected.process.wait(90) == 0, inspected.output
+    finally:
+        inspected.kill()
 
 
 def _in_scripts() -> set[str]:

@@ -10,8 +10,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -27,7 +25,7 @@ from app.launch.backup.file import BackupFile
 from app.launch.embedded_redis import EmbeddedServer
 from app.settings import read_settings
 from app.store.columns import SHORT_NAMES
-from tests.system import ROOT, Started, needs_no_local_redis, needs_proc, wait_until
+from tests.system import Started, needs_no_local_redis, needs_proc, run, wait_until
 from tests.system.chaos.checks.keys import keys
 from tests.system.chaos.target import CALLBACK_PATH, CALLBACK_SECRET, CountingTarget
 
@@ -124,7 +122,7 @@ def drill(target: CountingTarget, tmp_path_factory: pytest.TempPathFactory) -> D
     drill.calls_until = len(target.calls)
     drill.finished, drill.unfinished = _statuses(file)
     shutil.rmtree(var)
-    _command("restore", str(file), VAR_DIR=str(var))
+    _command("restore", str(file), is_warm=False, VAR_DIR=str(var))
     drill.wrong_keys = _wrong_keys(var)
     started = Started(var, CALLBACK_SECRETS=CALLBACK_SECRET)
     try:
@@ -144,13 +142,9 @@ def drill(target: CountingTarget, tmp_path_factory: pytest.TempPathFactory) -> D
     return drill
 
 
-def _command(*words: str, **settings: str) -> str:
-    command = [sys.executable, str(ROOT / "start.py"), *words]
-    done = subprocess.run(
-        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=120, check=False
-    )
+def _command(*words: str, is_warm: bool = True, **settings: str) -> None:
+    done = run(*words, is_warm=is_warm, **settings)
     assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def _schedules(started: Started, target: CountingTarget) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Signature
 
 from app.domain.kinds import QUEUES
 from app.messaging.queues import EXECUTE, celery_priority
@@ -69,15 +70,20 @@ def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-class MessageEncoder:
-    """Makes the message that has a task executed. Thread-safe.
+@cache
+def _execute() -> Signature:
+    """The call that a message carries, of a Celery instance without a broker: only the form is asked of it.
 
-    Has a Celery instance of its own, without a broker: only the form of a message is asked of it.
+    One for each process, as Celery takes milliseconds to configure an instance before its first message.
     """
+    return Celery("celeriac", set_as_current=False).signature(EXECUTE)
+
+
+class MessageEncoder:
+    """Makes the message that has a task executed. Thread-safe."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._execute = Celery("celeriac", set_as_current=False).signature(EXECUTE)
         self._templates: dict[tuple[str, int], MessageTemplate] = {}
 
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
@@ -101,7 +107,7 @@ class MessageEncoder:
 
     def _encode(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> str:
         capture = _Capture()
-        self._execute.apply_async(
+        _execute().apply_async(
             (task_id,),
             task_id=task_id,
             queue=QUEUES[kind],

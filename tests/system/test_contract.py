@@ -21,6 +21,7 @@ import pytest
 from app.api.openapi import as_file
 from app.api.operations import OPERATIONS
 from tests.conftest import is_long_run
+from tests.known_types import copy_known_types
 from tests.system import ROOT, Started, needs_no_local_redis, needs_proc
 
 pytestmark = needs_proc
@@ -40,6 +41,13 @@ content_type_overrides:
   text/event-stream: text/plain
 """
 PACKAGE = "celeriac_client"
+#: Beside our own strict rules, with which mypy has read the library before. The client is more careful than its types.
+TYPES_CONFIGURATION = f"""
+[[tool.mypy.overrides]]
+module = "{PACKAGE}.*"
+warn_unreachable = false
+disable_error_code = ["redundant-cast"]
+"""
 CODE: dict[str, Any] = {"function_code": "def main(a, b):\n    return a * b", "function_name": "main", "args": [6, 7]}
 
 
@@ -103,12 +111,6 @@ def test_every_body_of_the_client_is_typed(name: str, types: str) -> None:
     assert " | ".join(sorted(named)) == types
 
 
-def test_the_client_passes_a_type_checker(client_package: Path) -> None:
-    command = [sys.executable, "-m", "mypy", "--ignore-missing-imports", "--cache-dir", str(client_package / "cache")]
-    done = subprocess.run([*command, "-p", PACKAGE], cwd=client_package, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout
-
-
 def _cells() -> list[Any]:
     soon = {"task_type": "delayed", "delay_seconds": 0.2}
     return [
@@ -152,7 +154,7 @@ def _first_task(client: Any, schedule: Any) -> Any:
     return task
 
 
-# --- schemathesis: last, because it leaves thousands of tasks behind ----------------------------------
+# --- schemathesis: after those, because it leaves thousands of tasks behind -----------------------------
 
 
 def _delivery_id(system: Started) -> str:
@@ -188,3 +190,14 @@ def test_the_service_does_what_the_document_says(system: Started, tmp_path: Path
     assert cases is not None, told
     assert int(cases[1]) == int(cases[2]) > len(OPERATIONS), told
     assert "Traceback" not in system.output
+
+
+# --- the client's types: last, when mypy has most likely ended elsewhere -------------------------------
+
+
+def test_the_client_passes_a_type_checker(client_package: Path) -> None:
+    (client_package / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + TYPES_CONFIGURATION)
+    copy_known_types(client_package)  # mypy takes 5 seconds then, not 10
+    command = [sys.executable, "-m", "mypy", "-p", PACKAGE]
+    done = subprocess.run(command, cwd=client_package, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import chromium, chromium_program  # noqa: F401 - fixtures
+from tests.known_types import copy_known_types
 from tests.system import ROOT, Started, needs_no_local_redis, needs_proc
 
 pytestmark = needs_proc
@@ -92,18 +91,6 @@ def replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1, (path, old)
     path.write_text(text.replace(old, new))
-
-
-def copy_known_types(tree: Path) -> None:
-    """What tests/test_static.py has found, if it has: mypy takes 3 seconds then, not 18. It may be at it just now."""
-    for known in (ROOT / ".mypy_cache").glob("*/*.db"):
-        copy = tree / known.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            closing(sqlite3.connect(known.as_uri() + "?mode=ro", uri=True)) as one,
-            closing(sqlite3.connect(copy)) as other,
-        ):
-            one.backup(other)
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +178,6 @@ def test_the_rest_of_the_suite_would_hold_it(tree: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", tree)
     shutil.copy(ROOT / "test_task_types.py", tree)
     shutil.copytree(ROOT / "benchmarks", tree / "benchmarks", ignore=shutil.ignore_patterns("__pycache__", "results"))
-    copy_known_types(tree)
+    copy_known_types(tree)  # mypy takes 3 seconds then, not 18
     done = subprocess.run([sys.executable, "-m", "mypy"], cwd=tree, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout

@@ -13,7 +13,7 @@ import redis
 from app.domain.bulk import Of
 from app.domain.deliveries import DeliveryStatus
 from app.domain.ids import time_of
-from app.domain.outcome import Ending
+from app.domain.outcome import Ending, Outcome
 from app.domain.status import Status
 from app.store.bulk import Bulk
 from app.store.deliveries import Delivery, DeliveryFilters, NewDelivery, Try
@@ -235,6 +235,15 @@ def test_an_unfinished_task_with_a_callback_is_not_deleted_before_it_is_stopped(
         store.tasks.stop(task_id, clock())
         assert store.tasks.delete(task_id) == Status.STOPPED
     assert [delivery.type for delivery in listed(store)] == ["task.stopped"] * 2
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"), [(SUCCEEDED, Status.SUCCEEDED), (FAILED, Status.FAILED), (STOPPED, Status.STOPPED)]
+)
+def test_a_finished_task_with_a_callback_is_deleted(
+    store: Store, clock: VirtualClock, outcome: Outcome, status: Status
+) -> None:
+    assert store.tasks.delete(finished(store, clock(), outcome, callback_url=URL)) == status
 
 
 # --- tries ---------------------------------------------------------------------------------------------

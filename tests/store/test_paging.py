@@ -279,6 +279,21 @@ def test_a_page_is_filled_wherever_its_matches_are(store: Store, clock: VirtualC
     assert [task.id for task in walk(store, Filters(name=name_pattern(pattern)), 50)] == [task.id for task in expected]
 
 
+@pytest.mark.parametrize("names_matched", [0, 2_000])
+@pytest.mark.parametrize("pattern", ["report", "re*", "*port", "*e*", "*re*", "*e.o*", "*%*"])
+def test_names_match_as_texts_whether_they_or_the_tasks_are_compared(
+    store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, pattern: str, names_matched: int
+) -> None:
+    monkeypatch.setattr(listing_module, "NAMES_MATCHED", names_matched)
+    for name in ("report", "Re", "port", "support", "my report", "re.o", "100 %"):
+        created(store, clock(), name=name)
+    filters = Filters(name=name_pattern(pattern))
+    expected = [task for task in walk(store, Filters(), 200) if matches(task, filters)]
+    assert 0 < len(expected) < 7
+    assert walk(store, filters, 2) == expected
+    assert walk(store, filters, 2, Order.OLDEST) == expected[::-1]
+
+
 def test_tasks_created_while_paging_do_not_disturb_the_pages(store: Store, clock: VirtualClock) -> None:
     old = [created(store, clock()) for _ in range(5)]
     page = store.listing.page(Filters(), 2)

@@ -274,6 +274,16 @@ def test_overlap_decides_while_the_last_task_is_not_finished(
     assert read(store, schedule.id).next_run_ms == clock() + 60_000
 
 
+@pytest.mark.parametrize("outcome", [SUCCEEDED, FAILED, STOPPED])
+def test_a_task_that_has_finished_holds_up_no_firing(store: Store, clock: VirtualClock, outcome: Outcome) -> None:
+    schedule = scheduled(store, clock())
+    for _ in range(2):
+        now_ms = clock.advance(60_000)
+        store.firings.fire([due(read(store, schedule.id), overlap="skip")], now_ms)
+        store.tasks.finish(claimed(store, tasks_of(store, schedule)[-1], now_ms), outcome, now_ms, 1.0)
+    assert [outcome for _, outcome in outcomes(store, schedule)] == ["created", "created"]
+
+
 def test_several_firings_at_once_count_one_by_one_up_to_max_runs(store: Store, clock: VirtualClock) -> None:
     schedule = scheduled(store, clock())
     now_ms = clock.advance(120_000)

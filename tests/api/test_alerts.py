@@ -301,8 +301,9 @@ def test_a_deleted_schedule_leaves_nothing_behind(
     assert raw_redis.hkeys("celeriac:alerts:schedules") == [schedule["id"]]
     worker.fail(task_id)
     api.delete(f"/api/scheduled-tasks/{schedule['id']}")
-    assert alerts.types(120_000) == []
-    assert raw_redis.hkeys("celeriac:alerts:schedules") == raw_redis.zrange("celeriac:alerts:due", 0, -1) == []
+    for _ in range(2):
+        assert raw_redis.hkeys("celeriac:alerts:schedules") == raw_redis.zrange("celeriac:alerts:due", 0, -1) == []
+        assert alerts.types(120_000) == []
 
 
 def test_run_by_hand_counts_as_well(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:

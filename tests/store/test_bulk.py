@@ -67,6 +67,16 @@ def test_a_step_that_arrives_twice_is_taken_once(store: Store, clock: VirtualClo
     assert store.bulks.next_ids(bulk.id, 9) == ids[2:]
 
 
+def test_ids_that_are_done_and_ids_that_fail_are_settled_alike(store: Store, clock: VirtualClock) -> None:
+    ids = [new_id(clock()), created(store, clock()), new_id(clock())]
+    bulk = begun(store, clock(), "stop", ids)
+    for settled in range(len(ids)):
+        assert store.bulks.next_ids(bulk.id, 9) == ids[settled:]
+        assert store.bulks.end_tasks(found(store, bulk), 1, clock.advance(1), "test") == 1
+    ended = found(store, bulk)
+    assert (ended.done, ended.failed, ended.status, ended.finished_ms) == (1, 2, BulkStatus.COMPLETED, clock())
+
+
 def test_a_step_that_creates_is_taken_once(store: Store, clock: VirtualClock) -> None:
     ids = [finished(store, clock()) for _ in range(2)]
     bulk = begun(store, clock(), "retry", ids)
@@ -101,6 +111,20 @@ def test_nothing_but_the_record_is_left_of_a_bulk_that_has_ended(
     assert found(store, bulk).status is BulkStatus.COMPLETED
     left = {key for key in raw_redis.keys("*") if not key.startswith((*COUNTERS, "celeriac:celeriac."))}
     assert left == {"celeriac:seq", store.keys.bulks, store.keys.bulk(bulk.id)}
+
+
+def test_an_aborted_bulk_is_told_and_forgets_its_ids(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
+    bulk = begun(store, clock(), "stop", [created(store, clock())])
+    with raw_redis.pubsub(ignore_subscribe_messages=True) as channel:
+        channel.subscribe(store.keys.done(bulk.id))
+        assert channel.get_message(timeout=5) is None  # the subscription
+        assert store.bulks.abort(bulk.id, clock.advance(1)) == "running"
+        told = channel.get_message(timeout=5)
+    assert told
+    assert told["data"] == "aborted"
+    assert (found(store, bulk).status, found(store, bulk).finished_ms) == (BulkStatus.ABORTED, clock())
+    assert raw_redis.keys(f"{store.keys.bulk(bulk.id)}*") == [store.keys.bulk(bulk.id)]
+    assert raw_redis.exists(f"{store.keys.bulks}:running") == 0
 
 
 def test_ids_of_a_bulk_that_never_began_expire(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:

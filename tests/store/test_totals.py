@@ -238,6 +238,12 @@ def test_finished_tasks_are_counted_by_the_tags_that_are_asked_for(store: Store,
     }
 
 
+def test_a_name_of_a_tag_is_no_pattern(store: Store, clock: VirtualClock) -> None:
+    store.totals.set_tags(["cost-center", "axb"])
+    finished(store, clock(), tags=["cost-center:7", "a.b:1", "%:1"])
+    assert tagged(store) == {"code:succeeded:cost-center:7": 1}
+
+
 def test_without_the_setting_no_tag_is_counted(store: Store, clock: VirtualClock) -> None:
     TotalsUpkeep(store.totals, ("team",)).add_up(clock())
     TotalsUpkeep(store.totals, ()).add_up(clock())

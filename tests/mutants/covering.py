@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: What uses the scripts; not the tests of connections, nor those that kill processes.
+#: What uses the scripts; not the other tests of connections, nor those that kill processes.
 _STORE_SUBJECTS = """
-    admission api_keys audit batches bulk deliveries expiry failures finish_steps histogram history liveness next_task
-    paging programs recovery retention schedule_races schedules scripts small_tasks stats tasks totals transitions
-    machine schedule_machine
+    admission api_keys audit batches bulk deliveries expiry failures finish_steps form histogram history inbox liveness
+    next_task paging programs recovery retention schedule_races schedules scripts small_tasks stats tasks totals
+    transitions machine schedule_machine
 """
 STORE = tuple(f"tests/store/test_{subject}.py" for subject in _STORE_SUBJECTS.split())
 

@@ -59,6 +59,17 @@ def test_from_creation_through_a_retry_to_the_end(store: Store, clock: VirtualCl
     ]
 
 
+def test_each_retry_has_its_start(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock())
+    for _ in range(3):
+        again(store, task_id, clock, pause_ms=1_000)
+        clock.advance(1_000)
+    retried = [(WAITING, RUNNING), (RUNNING, WAITING)]
+    assert [(change.before, change.after) for change in history(store, task_id)] == [
+        (None, QUEUED), (QUEUED, RUNNING), (RUNNING, WAITING), *retried, *retried,
+    ]  # fmt: skip
+
+
 def test_a_waiting_task_is_queued_by_a_beat(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
     assert [change.after for change in history(store, task_id)] == [WAITING]

@@ -38,7 +38,16 @@ def test_the_end_of_a_task_wakes_only_its_watch(store: Store, clock: VirtualCloc
         assert other_watch.wait(15)
 
 
-@pytest.mark.parametrize("outcome", [SUCCEEDED, STOPPED, FAILED, replace(SUCCEEDED, stdout="ü\x00\x1b\u2028/\\")])
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        SUCCEEDED,
+        STOPPED,
+        FAILED,
+        replace(SUCCEEDED, stdout="ü\x00\x1b\u2028/\\"),
+        replace(SUCCEEDED, stdout="\n" * 14_000),  # twice as long as JSON
+    ],
+)
 def test_the_end_comes_with_the_task(store: Store, clock: VirtualClock, outcome: Outcome) -> None:
     task_id = expected(store, clock)
     with store.inbox.expect(task_id) as watch:

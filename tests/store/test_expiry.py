@@ -65,8 +65,11 @@ def assert_expired(store: Store, task_id: str, raw: redis.Redis) -> None:
     assert places(raw, task_id) == []
 
 
-def test_a_claim_at_the_last_moment_starts_it(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:
-    task_id = created(store, clock(), expires_in=1.5)
+@pytest.mark.parametrize("expires_in", [1.5, 1.4995])
+def test_a_claim_at_the_last_moment_starts_it(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, expires_in: float
+) -> None:
+    task_id = created(store, clock(), expires_in=expires_in)
     clock.advance(1_500)
     assert recovery(store).expire(clock()) == 0
     assert isinstance(claim(store, task_id, clock), Attempt)

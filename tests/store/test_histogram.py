@@ -62,3 +62,12 @@ def test_durations_counted_by_lua_are_read_back_within_one_bucket(
         exact = max(kept[math.ceil(share * len(kept)) - 1], 0.1)
         assert found is not None
         assert exact * 0.99 <= found <= exact * GROWTH * 1.01
+
+
+def test_lua_counts_each_duration_in_its_bucket(store: Store, clock: VirtualClock) -> None:
+    buckets = range(31, 241)
+    middles = [(upper_bound_ms(bucket - 1) + upper_bound_ms(bucket)) / 2 for bucket in buckets]
+    exact = [bucket for bucket in range(241) if bucket % 10 == 0]
+    for duration in [*middles, *map(upper_bound_ms, exact)]:
+        store.tasks.finish(claimed(store, created(store, clock()), clock()), SUCCEEDED, clock(), duration)
+    assert store.stats.read({}, clock()).durations == Counter([*buckets, *exact])

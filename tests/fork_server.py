@@ -7,6 +7,7 @@ and the errors of the fork; the answers say when one was started ({"id", "pid"})
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import os
@@ -14,6 +15,7 @@ import runpy
 import select
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,10 @@ def _tell(connection: socket.socket, **said: int) -> None:
 
 
 def run(request: dict[str, Any]) -> None:
-    """Become what a new process would be: a session, folder, environment and descriptors of its own; run the module."""
+    """Become what a new process would be: a session, folder, environment and descriptors of its own; run the module.
+
+    Ends the process, unless an exception is to be told.
+    """
     for number, output in enumerate(request["outputs"], 1):
         os.dup2(output, number)
     cwd, env = request["cwd"], request["env"]
@@ -67,7 +72,26 @@ def run(request: dict[str, Any]) -> None:
     importlib.import_module("app.launch.fork").become_new(env, Path(cwd))
     sys.path[:] = [cwd, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep)), *sys.path]
     module, *_ = sys.argv = request["words"]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    status: int | None = None
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as stop:
+        if not isinstance(stop.code, int | None):
+            raise
+        status = stop.code
+    _end(status or 0)
+
+
+def _end(status: int) -> None:
+    """Do what an interpreter does at its end, but take nothing apart, for which all the memory would be copied first.
+
+    multiprocessing, and so start.py, ends its forks like this.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for the threads
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def main() -> None:

@@ -44,6 +44,15 @@ from tests.fork_server import COMMAND
 for module in (COMMAND, *MODULES, *NEEDED_BY_API):
     importlib.import_module(module)
 """
+END = """
+import atexit, sys, threading
+def last():
+    threading.main_thread().join()
+    print("thread")
+atexit.register(print, "at exit")
+threading.Thread(target=last).start()
+print("main")
+"""
 SLEEP = "import time\nprint('asleep', flush=True)\ntime.sleep(60)\n"
 
 
@@ -91,9 +100,16 @@ def test_two_do_not_draw_the_same_random_numbers(tmp_path: Path) -> None:
     assert drawn[0] != drawn[1]
 
 
-def test_an_exception_is_told_and_is_status_1(tmp_path: Path) -> None:
-    assert run(tmp_path, "raise ValueError('no')").wait(30) == 1
-    assert "ValueError: no" in (tmp_path / "log").read_text()
+@pytest.mark.parametrize(("end", "told"), [("raise ValueError('no')", "ValueError: no"), ("exit('no')", "no\n")])
+def test_what_has_gone_wrong_is_told_and_is_status_1(tmp_path: Path, end: str, told: str) -> None:
+    assert run(tmp_path, end).wait(30) == 1
+    assert told in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(("end", "status"), [("", 0), ("sys.exit()", 0), ("sys.exit(3)", 3)])
+def test_it_waits_for_its_threads_and_leaves_nothing_unsaid(tmp_path: Path, end: str, status: int) -> None:
+    assert run(tmp_path, END + end).wait(30) == status
+    assert (tmp_path / "log").read_text() == "main\nthread\nat exit\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -71,7 +71,7 @@ class Copies:
 
 
 def run(mutants: Sequence[Mutant], copies: Copies, asked: argparse.Namespace) -> list[dict[str, Any]]:
-    """The verdicts on the mutants of one session: {mutant, verdict, killer, tests, seconds} each."""
+    """The verdicts on the mutants of one session: {mutant, verdict, killer, tests, seconds, anew} each."""
     copy = copies.free.get()
     try:
         results = copy.parent / f"{copy.name}.results"

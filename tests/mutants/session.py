@@ -95,14 +95,16 @@ class Mutation:
         sys.dont_write_bytecode = True
         items = [item for item in session.items if not item.get_closest_marker("alone")]
         tests = self._without_a_mutant(items)
+        gc.unfreeze()  # what has been frozen since the collection (tests/conftest.py) would not be found
         loaded = {path: Loaded(Path(path)) for path in self._paths if not self._is_lua}
         gc.freeze()
         for mutant in self._mutants:
             started = time.monotonic()
             chosen = self._covering(mutant, tests)
-            verdict, killer = self._judge(mutant, chosen, loaded.get(mutant.path))
+            verdict, killer, is_anew = self._judge(mutant, chosen, loaded.get(mutant.path))
             seconds = round(time.monotonic() - started, 2)
-            self._tell(mutant, verdict=verdict, killer=killer, tests=len(chosen), seconds=seconds)
+            facts = {"verdict": verdict, "killer": killer, "tests": len(chosen), "seconds": seconds, "anew": is_anew}
+            self._tell(mutant, **facts)
             if killer:
                 self._killers[killer] = time.monotonic()
         return True
@@ -175,15 +177,16 @@ class Mutation:
             return {f"{mutant.path}:{block}"}
         return {f"{mutant.path}:{line}" for line in range(mutant.first, mutant.last + 1)}
 
-    def _judge(self, mutant: Mutant, tests: list[Test], loaded: Loaded | None) -> tuple[str, str]:
-        """How the tests judge the mutant (killed, survived, timed out), and the test that killed it."""
+    def _judge(self, mutant: Mutant, tests: list[Test], loaded: Loaded | None) -> tuple[str, str, bool]:
+        """How the tests judge the mutant (killed, survived, timed out), the test that killed it, and whether pytest
+        started anew for that."""
         source = Path(mutant.path).read_bytes()
         mutated = mutant.applied_to(source)
         if loaded is not None:
             try:
                 compile(mutated, mutant.path, "exec")
             except SyntaxError:
-                return "invalid", ""
+                return "invalid", "", False
         wanted = self._uses(mutant)
         is_seen = any(wanted & test.used for test in tests)
         limit = max(MIN_SECONDS, PATIENCE * sum(test.seconds for test in tests))
@@ -207,14 +210,17 @@ class Mutation:
         self._write(mutant, mutated)
         try:
             status = _in_a_process(run, limit)
-            if status == NOT_PATCHED:
+            is_anew = status == NOT_PATCHED
+            if is_anew:
                 status = self._started_anew(tests, limit, killer_file)
         finally:
             self._write(mutant, source)
         killer = killer_file.read_text()
         if status is None:
-            return "timed out", ""
-        return ("survived" if status == SURVIVED else "killed"), killer or ("" if status == SURVIVED else "(crash)")
+            return "timed out", "", is_anew
+        if status == SURVIVED:
+            return "survived", killer, is_anew
+        return "killed", killer or "(crash)", is_anew
 
     def _write(self, mutant: Mutant, content: bytes) -> None:
         """Write the file with a time of its own: Python tells by size and seconds whether compiled code is stale."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,20 +91,23 @@ def test_the_page_explains_mutants_by_their_line_and_change() -> None:
     assert explained_in(command.EXPLANATIONS.read_text())
 
 
-def verdicts(results: Path, *arguments: str) -> dict[str, str]:
-    """Run the command. Returns its verdict on each change."""
+def run(results: Path, *arguments: str) -> dict[str, dict[str, Any]]:
+    """Run the command. Returns what it notes on each change."""
     command.main([*arguments, "--results", str(results)])
     found = [json.loads(line) for line in results.read_text().splitlines()]
-    return {Mutant(**each["mutant"]).change: each["verdict"] for each in found}
+    return {Mutant(**each["mutant"]).change: each for each in found}
 
 
 def test_a_mutant_of_python_is_killed_or_survives(tmp_path: Path) -> None:
     """A function gets its new code in a running session; for a constant, pytest starts anew."""
     options = ["app/domain/retry.py", "--tests", "tests/domain/test_retry.py", "--line", "exponent = |^NON_.*STATUS"]
-    found = verdicts(tmp_path / "results", *options)
-    assert found["`min` → `max`"] == "killed"
-    assert found["`489` → `490`"] == "killed"
-    assert found["`60` → `61`"] == "survived"
+    found = run(tmp_path / "results", *options)
+    assert {change: found[change]["verdict"] for change in ("`min` → `max`", "`489` → `490`", "`60` → `61`")} == {
+        "`min` → `max`": "killed",
+        "`489` → `490`": "killed",
+        "`60` → `61`": "survived",
+    }
+    assert {change for change, each in found.items() if each["anew"]} == {"`489` → `488`", "`489` → `490`"}
 
 
 @pytest.mark.usefixtures("redis_program_path")
@@ -115,4 +119,4 @@ def test_a_mutant_of_lua_is_killed(tmp_path: Path) -> None:
         "--tests",
         "tests/store/test_retention.py",
     ]
-    assert verdicts(tmp_path / "results", *options)["`math.min` → `math.max`"] == "killed"
+    assert run(tmp_path / "results", *options)["`math.min` → `math.max`"]["verdict"] == "killed"

@@ -31,6 +31,7 @@ from tests.mutants.mutant import Mutant
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXPLANATIONS = ROOT / "docs" / "mutants.md"
+PACKAGES = ("app", "sandbox", "tasks", "tests")
 #: Mutants that one session takes at most.
 SESSION_MUTANTS = 200
 VERDICTS = ("killed", "timed out", "survived", "invalid")
@@ -67,6 +68,10 @@ class Copies:
                 if (ROOT / name).is_file():
                     (copy / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy2(ROOT / name, copy / name)
+            # What is compiled of them is as new, since copies keep the time of the last change.
+            for compiled in (file for top in PACKAGES for file in (ROOT / top).rglob("__pycache__/*.pyc")):
+                (copy / compiled.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(compiled, copy / compiled.relative_to(ROOT))
             self.free.put(copy)
 
 

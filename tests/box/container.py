@@ -98,6 +98,5 @@ def run(script: str, *arguments: str, seconds: float = 120) -> subprocess.Comple
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path.cwd()))
-    options = {word for word in sys.argv if word.startswith("--container-")}
-    enter(as_root="--container-root" in options, has_landlock="--container-no-landlock" not in options)
-    os.execv(sys.executable, [sys.executable, "-B", *(word for word in sys.argv[1:] if word not in options)])
+    enter()
+    os.execv(sys.executable, [sys.executable, "-B", *sys.argv[1:]])

@@ -17,13 +17,19 @@ from app.launch.processes import EXIT_USELESS_HERE
 from app.settings import SettingsError, read_settings
 from app.store.store import Store
 from app.usecases.tasks import TaskService
-from tests.box import container
 from tests.servers import CeleryProcess, wait_until
 from tests.worker.conftest import Start, composed
 
 CODE = {"name": "n", "function_code": "def f():\n    return 1", "function_name": "f"}
 CALL = {"name": "n", "api_url": "http://127.0.0.1:9/"}  # nobody answers: it ends all the same
-WITHOUT_LANDLOCK = [str(Path(container.__file__)), "--container-root", "--container-no-landlock"]
+#: The filter is there before any other code of the worker runs, and all that it starts has it too.
+BARE_APP = """
+from tests.box import container
+
+container.enter(as_root=True, has_landlock=False)
+
+from celery_app import celery
+"""
 REFUSAL = (
     "code tasks are refused here, since the sandbox lacks "
     "landlock (off: needs Linux 5.13 or newer, with Landlock switched on) or root (off: needs namespaces): "
@@ -40,7 +46,8 @@ def start_bare(tmp_path: Path, redis_url: str) -> Iterator[StartBare]:
 
     def start_bare(*words: str, **settings: str) -> CeleryProcess:
         words = ("worker", "-n", "bare@test", "--loglevel=info", *words)
-        worker = CeleryProcess(tmp_path / "bare", redis_url, *words, within=WITHOUT_LANDLOCK, **settings)
+        (tmp_path / "bare_app.py").write_text(BARE_APP)
+        worker = CeleryProcess(tmp_path, redis_url, *words, app="bare_app", **settings)
         started.append(worker)
         return worker
 

@@ -8,6 +8,7 @@ itself. Linux only, as it reads the environments in /proc.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -42,6 +43,9 @@ class Watcher:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(2 * END_SECONDS)
+        for each in gc.get_objects():
+            if issubclass(type(each), subprocess.Popen):
+                each.poll()  # else it would warn, beside what has failed, that it is still running
 
 
 def marked(mark: str) -> list[int]:

@@ -45,8 +45,10 @@ def start(folder: Path, end: str, *options: str) -> LoggedProcess:
     """A run of pytest with the test above."""
     test = folder / "test_leaving.py"
     test.write_text(TEST.format(folder=str(folder), end=end))
-    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.conftest", "-c", str(ROOT / "pyproject.toml")]
-    return LoggedProcess([sys.executable, *words, *options, str(test)], folder / "output", ROOT, {"PYTHONPATH": ""})
+    plugins = [word for name in ("no:cacheprovider", "xdist.plugin", "tests.conftest") for word in ("-p", name)]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, "-c", str(ROOT / "pyproject.toml"), *options, str(test)]
+    env = {"PYTHONPATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # each of them takes a while to import
+    return LoggedProcess(command, folder / "output", ROOT, env)
 
 
 def pids_in(folder: Path, run: LoggedProcess) -> list[tuple[int, str]]:

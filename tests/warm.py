@@ -44,7 +44,7 @@ class WarmProcess:
         """
         self.args = list(words)
         self.returncode: int | None = None
-        self._server = _server()
+        self._server = _server(_customized(env))
         self.pid = self._server.start(self.args, (output, output if errors is None else errors), cwd, env)
 
     def poll(self) -> int | None:
@@ -79,7 +79,8 @@ class WarmProcess:
 class _ForkServer:
     """This process's end of tests/fork_server.py. Any thread may call."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        """path: its PYTHONPATH, if it needs one of its own."""
         self._lock = threading.Lock()
         self._last_id = 0
         self._started: dict[int, int] = {}  # id of the request -> pid
@@ -90,6 +91,7 @@ class _ForkServer:
                 [sys.executable, "-P", str(Path(__file__).with_name("fork_server.py")), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                env=os.environ | ({"PYTHONPATH": path} if path else {}),
                 start_new_session=True,  # Ctrl-C is for pytest, whose end it follows
             )
 
@@ -133,9 +135,15 @@ class _ForkServer:
                 self._ended[said["pid"]] = said["status"]
 
 
+def _customized(env: Mapping[str, str]) -> str:
+    """Of PYTHONPATH, the folder with the module that Python imports before all others, if there is one."""
+    folders = env.get("PYTHONPATH", "").split(os.pathsep)
+    return next((folder for folder in folders if Path(folder, "sitecustomize.py").is_file()), "")
+
+
 @functools.cache
-def _server() -> _ForkServer:
-    """The fork server of this process, from its first use to the end."""
-    server = _ForkServer()
+def _server(path: str) -> _ForkServer:
+    """The fork server of this process with this path, from its first use to the end."""
+    server = _ForkServer(path)
     atexit.register(server.close)
     return server

@@ -20,16 +20,7 @@ from tests.programs import require_program
 from tests.servers import ROOT
 from tests.system.chaos.wire import Wire
 
-#: Run in a host's own mount and UTS namespaces: $1 is its name, $2 its folder, $3 the program's, the rest the command.
-_ENTER = """
-hostname "$1"
-inside="${3#/tmp/}"
-if [ "$inside" != "$3" ]; then mkdir -p "$2/$inside" && mount --bind "$3" "$2/$inside"; fi
-mount --rbind "$2" /tmp
-cd "$3"
-shift 3
-exec "$@"
-"""
+ON_HOST = ROOT / "tests" / "system" / "chaos" / "on_host"
 
 
 def require_hosts() -> None:
@@ -43,7 +34,7 @@ def require_hosts() -> None:
 
 
 def _why_not() -> str | None:
-    missing = [name for name in ("bridge", "unshare", "mount", "hostname") if shutil.which(name) is None]
+    missing = [name for name in ("bridge", "unshare") if shutil.which(name) is None]
     if missing:
         return f"there is no {', '.join(missing)}"
     if not Path("/dev/net/tun").exists():
@@ -121,10 +112,9 @@ class Host:
         for words in (f"addr add {address}/24 dev eth0", "link set eth0 up", "link set lo up"):
             run("ip", "-n", netns, *words.split())
 
-    def command(self, words: tuple[str, ...], root: Path = ROOT) -> tuple[str, ...]:
-        """The command that runs `words` here. The process keeps its pid, and so its parent."""
-        enter = ("ip", "netns", "exec", self._netns, "unshare", "--mount", "--uts", "--propagation", "private")
-        return (*enter, "sh", "-ec", _ENTER, "sh", self.name, str(self.folder), str(root), *words)
+    def words(self, words: tuple[str, ...], root: Path = ROOT) -> tuple[str, ...]:
+        """What `python -m` runs so that `python -m WORDS` runs here, with `environment`."""
+        return ("enter_host", self._netns, self.name, str(self.folder), str(root), *words)
 
     def cut_off(self) -> None:
         """Drop every packet from and to the host from now on."""
@@ -152,7 +142,6 @@ class Host:
         run("ip", "netns", "del", self._netns)
 
 
-def environment(ahead_seconds: float) -> Mapping[str, str]:
-    """What every Python process on a host gets: the clock of the host."""
-    skewed = ROOT / "tests" / "system" / "chaos" / "skewed"
-    return {"PYTHONPATH": f"{skewed}{os.pathsep}{ROOT}", "CLOCK_AHEAD_SECONDS": f"{ahead_seconds:g}", "TMPDIR": "/tmp"}
+def environment(ahead_seconds: float = 0.0) -> Mapping[str, str]:
+    """What every process on a host gets: the way to it, and its clock."""
+    return {"PYTHONPATH": f"{ON_HOST}{os.pathsep}{ROOT}", "CLOCK_AHEAD_SECONDS": f"{ahead_seconds:g}", "TMPDIR": "/tmp"}

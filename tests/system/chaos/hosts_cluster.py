@@ -8,8 +8,7 @@ target ◄─HTTP── worker-1 … 3 ─────────────�
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +20,7 @@ from app.launch.processes import program_command
 from app.store.client import connect
 from tests.certificates import make_certificates
 from tests.redis_acl import PASSWORD, documented_rule
-from tests.servers import wait_until
+from tests.servers import ModuleProcess, wait_until
 from tests.system.chaos.client import Caller
 from tests.system.chaos.cluster import API_WORDS, BEAT_WORDS, SETTINGS, Cluster, Member, worker_words
 from tests.system.chaos.hosts import Host, Network, environment
@@ -179,7 +178,6 @@ class HostCluster(Cluster):
 
     def _add(self, name: str, words: tuple[str, ...]) -> None:
         """One of ours."""
-        command = (sys.executable, "-m", *words)
         ahead_seconds = CLOCKS.get(name, 0.0)
         env = {
             **SETTINGS,
@@ -194,12 +192,15 @@ class HostCluster(Cluster):
             "RATE_LIMIT": "off",
             "HTTP_ALLOWED_NETWORKS": self._network.network,
         }
-        host = self._network.hosts[name]
-        self.members[name] = Member(name, host.command(command), env, self._logs / name, host, ahead_seconds * 1000)
+        self._add_member(name, words, env, ahead_seconds * 1000)
 
     def _add_service(self, name: str, command: tuple[str, ...]) -> None:
+        self._add_member(name, program_command(*command)[2:], environment())
+
+    def _add_member(self, name: str, words: tuple[str, ...], env: Mapping[str, str], ahead_ms: float = 0.0) -> None:
         host = self._network.hosts[name]
-        self.members[name] = Member(name, host.command(program_command(*command)), {}, self._logs / name, host)
+        folder = self._logs / name
+        self.members[name] = Member(name, host.words(words), env, folder, host, ahead_ms, ModuleProcess)
 
     def _add_redis(self, name: str, *, is_master: bool) -> None:
         host = self._network.hosts[name]

@@ -59,7 +59,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, Any]:
-    """What Helm makes of VALUES and WRONG: see render_chart.py."""
+    """What Helm makes of VALUES and WRONG: see render_chart.py. Its YAML is read once, as that takes a while."""
     if importlib.util.find_spec("helm_python") is None:
         missing("there is no helm-python-sdk: it comes with requirements-dev.txt on Linux on x86-64")
     asked = VALUES | {name: values for name, (values, _) in WRONG.items()}
@@ -73,14 +73,21 @@ def rendered() -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
+    for each in found.values():
+        files = each.pop("manifests", {})
+        each["objects"] = [read for path, text in files.items() if path.endswith(".yaml") for read in _read(text)]
     return found
+
+
+def _read(text: str) -> Iterator[Any]:
+    return filter(None, yaml.safe_load_all(text))
 
 
 def objects(rendered: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """The objects that Kubernetes is given for these values."""
     assert "error" not in rendered[name], rendered[name]
-    files = {path: text for path, text in rendered[name]["manifests"].items() if path.endswith(".yaml")}
-    return [found for text in files.values() for found in yaml.safe_load_all(text) if found]
+    found: list[dict[str, Any]] = rendered[name]["objects"]
+    return found
 
 
 def of_kind(rendered: dict[str, Any], name: str, kind: str) -> dict[str, dict[str, Any]]:

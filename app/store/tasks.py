@@ -260,18 +260,18 @@ class TaskStore:
             wanted.attempt = _attempt(*started) if started else None
         return str(ended)
 
-    def change(self, seen: Task, changed: NewTask, now_ms: int) -> str:
+    def change(self, seen: Task, changed: NewTask, now_ms: int) -> bool:
         """waiting -> waiting (or queued, if due now) with a new spec.
 
-        Returns "waiting" or "queued" if it was changed, another status if that one prevents the change, "" if the task
-        is gone, or "other" if it was changed meanwhile.
+        False, and nothing is changed, if the task no longer waits as it was seen.
         """
-        return str(
+        return bool(
             self._scripts(
                 "task_change",
                 now_ms=now_ms,
                 seen_due_ms=seen.due_ms,
                 seen_revision=seen.revision,
+                call=new_call(),
                 task=task_values(replace(changed, trace=NO_TRACE), now_ms),  # it keeps that of its creation
             )
         )

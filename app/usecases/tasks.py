@@ -205,8 +205,7 @@ class TaskService:
             spec, due_ms = self._changed(seen, changes, now_ms)
             task_type = TaskType.DELAYED if gives_time(changes) else seen.task_type
             task = self._dispatcher.from_spec(spec, task_id, task_type, due_ms, now_ms)
-            status = self._store.tasks.change(seen, task, now_ms)
-            if status in (Status.WAITING, Status.QUEUED):
+            if self._store.tasks.change(seen, task, now_ms):
                 return self.get(task_id)
         raise Conflict("the task keeps changing; try again", seen.status)
 

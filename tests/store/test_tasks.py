@@ -200,6 +200,26 @@ def send_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(part, "_scripts", twice)
 
 
+@pytest.mark.parametrize(("later_ms", "status"), [(0, "queued"), (60_000, "waiting")])
+def test_a_change_that_is_sent_again_without_a_reply_was_made(
+    store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, later_ms: int, status: str
+) -> None:
+    task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
+    seen, more = read(store, task_id), {"message": NO_MESSAGE} if later_ms else {}
+    new = new_task(clock(), id=task_id, name="new", due_ms=clock() + later_ms, **more)
+    send_twice(store, monkeypatch)
+    assert store.tasks.change(seen, new, clock())
+    assert (read(store, task_id).name, read(store, task_id).status) == ("new", status)
+
+
+def test_a_task_that_a_beat_has_queued_since_it_was_seen_is_not_changed(store: Store, clock: VirtualClock) -> None:
+    task_id = created(store, clock(), due_ms=clock() + 1_000)
+    seen = read(store, task_id)
+    store.recovery.mark_overdue(clock.advance(2_000), clock(), 10, "beat")
+    assert not store.tasks.change(seen, new_task(clock(), id=task_id, name="new"), clock())
+    assert (read(store, task_id).name, read(store, task_id).status) == (seen.name, Status.QUEUED)
+
+
 def test_a_stop_or_deletion_that_is_sent_again_gets_the_same_answer(
     store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

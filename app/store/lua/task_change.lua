@@ -1,15 +1,16 @@
 -- Changes a waiting task if it is still as the caller saw it.
--- ARGV: now_ms, seen_due_ms, seen_revision, task…
+-- ARGV: now_ms, seen_due_ms, seen_revision, call, task…
 -- seen_revision: '' for the first · task: the values of TASK; its status is waiting or queued
--- Returns 'waiting' or 'queued' if it was changed, another status if that one prevents the change, '' for no such task,
--- or 'other' if it was changed meanwhile.
+-- call: identifies this call; a call that is sent again because its reply was lost gets the same answer
+-- Returns 'waiting' or 'queued', which the change has made of it; or '' if it does not wait as the caller saw it.
+local earlier = answer_of(call)
+if earlier then return earlier end
 local changed = task_at(task)
 local id, k = changed.id, key(changed.id)
 local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq', 'tags', 'attempt', 'name',
                   'folded_name', 'program_hash')
-if not seen.status then return '' end
-if seen.status ~= 'waiting' then return seen.status end
-if seen.due_ms ~= seen_due_ms or (seen.revision or '') ~= seen_revision then return 'other' end
+local is_as_seen = seen.status == 'waiting' and seen.due_ms == seen_due_ms and (seen.revision or '') == seen_revision
+if not is_as_seen then return '' end
 redis.call('ZREM', task_index(seen.kind, seen.task_type, seen.status), id)
 if seen.kind ~= changed.kind or seen.task_type ~= changed.task_type then count_gone(seen) end
 untag(id, seen.tags)
@@ -36,4 +37,5 @@ if changed.status == 'queued' then
 end
 redis.call('ZADD', task_index(changed.kind, changed.task_type, changed.status), seen.seq, id)
 enqueue(id, changed.status, changed.due_ms, now_ms, changed.queue_key, changed.message)
+remember_answer(call, changed.status)
 return changed.status

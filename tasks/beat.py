@@ -66,7 +66,6 @@ class StoreScheduler(Scheduler):
             self._form.wait()
         except OtherForm:  # why, has been logged
             raise SystemExit(EXIT_NEWER_DATA) from None
-        self._form.start()
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
         self._maintenance = Maintenance(self._store, dispatcher, settings, self._name, ClockSteps(system_clock()))
         self._watch = Watch()
@@ -82,6 +81,8 @@ class StoreScheduler(Scheduler):
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Do a round of work, then sleep until the next firing, a message from the store, or the end of the tick."""
+        if not self._form.is_watching:  # not before: Celery takes an end before the first tick for one without a reason
+            self._form.start()
         try:
             self._work()
         except Unavailable as error:

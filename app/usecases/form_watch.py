@@ -64,6 +64,11 @@ class FormWatch:
         """Look again and again, in a thread."""
         self._thread.start()
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether `start` was called."""
+        return self._thread.ident is not None
+
     def stop(self) -> None:
         """End the thread."""
         self._stopped.set()

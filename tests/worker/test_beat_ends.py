@@ -6,8 +6,14 @@ import signal
 
 import pytest
 import redis
+from celery.beat import Service
 
+from app.domain.form import FORM
+from app.launch.processes import EXIT_NEWER_DATA
 from app.store.store import Store
+from app.usecases.form_watch import FormWatch
+from celery_app import celery
+from tasks.beat import StoreScheduler
 from tests.servers import wait_until
 from tests.worker.conftest import Start
 
@@ -37,3 +43,18 @@ def test_a_beat_that_works_signs_off(start: Start, store: Store, number: signal.
     assert beat.process.wait(15) == 0
     assert "Traceback" not in beat.output
     assert store.liveness.last_beat() is None
+
+
+def test_newer_data_that_turns_up_at_once_is_told_by_the_status(
+    redis_url: str, store: Store, raw_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_newer_data(watch: FormWatch) -> None:
+        raw_redis.set(store.keys.form, FORM + 1)
+        assert not watch.check()
+        raise SystemExit  # as the signal does, which the watch sends to its process
+
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setattr(FormWatch, "start", find_newer_data)
+    with pytest.raises(SystemExit) as ended:
+        Service(celery, scheduler_cls=StoreScheduler).start()
+    assert ended.value.code == EXIT_NEWER_DATA

@@ -5,9 +5,11 @@ Used by `make_dump.py`, with the code of any version, and by the tests, with the
 
 from __future__ import annotations
 
+import errno
 import http.server
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -18,6 +20,7 @@ from typing import Any, Self
 
 #: The address is in the dumps. A port below those that systems hand out.
 TARGET_PORT = 18713
+PORT_SECONDS = 120.0
 TARGET = f"http://127.0.0.1:{TARGET_PORT}"
 SETTINGS = {"HTTP_ALLOWED_NETWORKS": "127.0.0.0/8", "RESULT_TTL": "315000000", "API_PROCESSES": "1"}
 #: How long after a dump was made its programs still wait or fail: the tests run later.
@@ -161,7 +164,7 @@ class Target:
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", TARGET_PORT), Handler)
+        self._server = _server(Handler)
         self._server.daemon_threads = True
 
     @contextmanager
@@ -175,6 +178,18 @@ class Target:
             self._server.shutdown()
             self._server.server_close()
             thread.join(5)
+
+
+def _server(handler: type[http.server.BaseHTTPRequestHandler]) -> http.server.ThreadingHTTPServer:
+    """A server on the port that the dumps name, once the tests of another checkout have left it."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            return http.server.ThreadingHTTPServer(("127.0.0.1", TARGET_PORT), handler)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class Api:

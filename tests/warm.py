@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +75,19 @@ class WarmProcess:
     def kill(self) -> None:
         """Send SIGKILL."""
         self.send_signal(signal.SIGKILL)
+
+
+def run(words: Sequence[str], cwd: Path, env: Mapping[str, str], seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a module until it ends, as `subprocess.run` does. Raises TimeoutExpired if it takes longer than `seconds`."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = WarmProcess(words, output.fileno(), cwd, env, errors.fileno())
+        try:
+            status = process.wait(seconds)
+        finally:
+            process.kill()  # if it has not ended
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(process.args, status, output.read(), errors.read())
 
 
 class _ForkServer:

@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -83,15 +82,7 @@ def run(*words: str, is_warm: bool = True, **settings: str) -> subprocess.Comple
     command = [sys.executable, str(ROOT / "start.py"), *words]
     if not (is_warm and warm.is_possible()):
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = WarmProcess(["start", *words], output.fileno(), Path.cwd(), env, errors.fileno())
-        try:
-            status = process.wait(RUN_SECONDS)
-        finally:
-            process.kill()  # if it has not ended
-        output.seek(0)
-        errors.seek(0)
-        return subprocess.CompletedProcess(command, status, output.read(), errors.read())
+    return warm.run(["start", *words], Path.cwd(), env, RUN_SECONDS)
 
 
 class Started:

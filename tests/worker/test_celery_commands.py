@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from app.usecases import tasks
 from app.usecases.tasks import TaskService
 from tests import warm
 from tests.servers import ROOT, wait_until
-from tests.warm import WarmProcess
 from tests.worker.conftest import Start
 
 CELERY = Path(sys.executable).with_name("celery")
@@ -34,15 +32,11 @@ def celery(redis_url: str, *words: str, is_warm: bool = True) -> str:
     command = ["-A", "celery_app", first, *PATIENTLY, *others]
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"REDIS_URL": redis_url}
     if is_warm and warm.is_possible():
-        with tempfile.TemporaryFile("w+") as output:
-            status = WarmProcess(["celery", *command], output.fileno(), ROOT, env).wait(120)
-            output.seek(0)
-            said = output.read()
+        done = warm.run(["celery", *command], ROOT, env, 120)
     else:
         done = subprocess.run([str(CELERY), *command], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
-        status, said = done.returncode, done.stdout + done.stderr
-    assert status == 0, said
-    return said
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def code(source: str, **more: Any) -> dict[str, Any]:

@@ -457,12 +457,15 @@ def _run_role(role: str, settings: Settings) -> int:
             _require_key(settings, url)
     os.environ.update(_child_env(settings, url))
     os.chdir(ROOT)
+    _import_for(role)  # once, for all processes that will serve
     if role != "api":
-        import_for_good(*preload.MODULES)
         return run_module(CELERY_ROLES, role)
-    import_for_good(*NEEDED_BY_API)  # once, for all processes that will serve
     serve(settings)
     return 0
+
+
+def _import_for(role: str) -> None:
+    import_for_good(*(NEEDED_BY_API if role == "api" else preload.MODULES))
 
 
 def _run_beside_embedded(role: str, settings: Settings) -> int:
@@ -477,7 +480,7 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
         try:
             env = {**_child_env(settings, redis.url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
             if fork.is_possible():
-                import_for_good(*(NEEDED_BY_API if role == "api" else preload.MODULES))
+                _import_for(role)
             services.start(_role(role, env))
             while not stopping.wait(TICK_SECONDS):
                 redis.tick()

@@ -47,6 +47,11 @@ class Evidence:
     paused_ms: dict[str, int] = field(default_factory=dict)
     first_run_ms: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def slack_ms(self) -> float:
+        """How far two times may be apart beside what the service took: by their clocks, and by who wrote them."""
+        return self.skew_ms + self.standstill_ms
+
     @cached_property
     def by_name(self) -> dict[str, list[Task]]:
         """The tasks that orders created."""

@@ -121,7 +121,7 @@ def _late_calls(task: Task, calls: list[Call], evidence: Evidence) -> Iterator[F
     A stop has the time at which its request began, and may be written later, where Redis is slow. So a call is not late
     if its attempt was followed by a pause: the task had not been stopped then.
     """
-    arrival_ms = ARRIVAL_MS + evidence.standstill_ms + evidence.skew_ms
+    arrival_ms = ARRIVAL_MS + evidence.slack_ms
     for call in calls:
         if task.finished_ms is None or call.began_ms <= task.finished_ms + arrival_ms:
             continue

@@ -46,7 +46,7 @@ def _expected(evidence: Evidence, schedule: Schedule, seen: Counter[int]) -> lis
     if len(seen) >= 1_000:  # the older ones are forgotten
         first_ms = min(seen)
     rule, expected = rule_of(schedule), [first_ms]
-    late_ms = LATE_MS + evidence.standstill_ms + evidence.skew_ms
+    late_ms = LATE_MS + evidence.slack_ms
     last_ms = max(max(seen, default=0), evidence.paused_ms[schedule.id] - late_ms)
     while (following := rule.next_after(expected[-1])) is not None and following <= last_ms:
         expected.append(following)
@@ -75,7 +75,7 @@ STEP_MS = 2_000
 
 def stopped_by_next(evidence: Evidence) -> Iterator[Finding]:
     """`overlap: stop_previous`: what had not ended when the next firing came never starts again, whoever dies."""
-    step_ms = STEP_MS + evidence.standstill_ms + evidence.skew_ms
+    step_ms = STEP_MS + evidence.slack_ms
     for schedule in evidence.schedules.values():
         if SCHEDULES[schedule.name].get("overlap") != Overlap.STOP_PREVIOUS:
             continue

@@ -23,7 +23,6 @@ SHORT_SECONDS = 10.0
 TASKS_PER_SECOND = 4.0
 
 
-@pytest.mark.alone
 def test_nothing_is_lost_doubled_or_stuck_whichever_host_is_lost(
     request: pytest.FixtureRequest, tls_redis_program: Path, tmp_path: Path
 ) -> None:

@@ -1,8 +1,9 @@
 """How the tests share the machine when they run in several processes (pytest-xdist).
 
 A test waits now and then, so there are more processes than cores. Each test goes to the process that is free next,
-long ones first. The tests of a file in TOGETHER stay in one process, because they share what is slow to start. In a
-new checkout, each process rewrites the assertions of some modules, and finds those of the others in the cache.
+long ones first; then every second process takes tests that compute, while the others take those that mostly wait. The
+tests of a file in TOGETHER stay in one process, because they share what is slow to start. In a new checkout, each
+process rewrites the assertions of some modules, and finds those of the others in the cache.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import random
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +55,19 @@ TOGETHER = (
 None of these tests can be `alone`.
 """
 
-LONG = (
+WAITING = ("tests/system/", "tests/worker/")
+"""Starts of the paths of tests that mostly wait for processes which they have started."""
+
+FIRST = (
     "tests/system/chaos/test_chaos.py",
     "tests/box/test_object_graph.py",
     "tests/test_static.py",  # before test_new_kind.py, which uses what mypy has found
     *TOGETHER,
-    "tests/system/",
-    "tests/worker/",
-    "tests/domain/test_cron_",
-    "tests/store/",
 )
+LONG = (*FIRST, *WAITING, "tests/domain/test_cron_", "tests/store/")
 """Starts of the paths of files, or folders, with long tests: they run first, in this order."""
+
+LAST_TESTS = 50  # so many, among them those that run `alone`, are left until all others have begun
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -111,7 +116,19 @@ class Distribution:
 
 
 class Scheduler(LoadScopeScheduling):
-    """Sends the tests of an entry of TOGETHER at once, and single tests of the others, in the order of collection."""
+    """Sends the tests of an entry of TOGETHER at once, and single tests of the others, in the order of collection.
+
+    But every second process leaves those of WAITING to the others while there are enough tests that compute: while all
+    waited, the processors would be idle, and later there would be too much for them to do.
+    """
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """Send the first tests in the queue, or the first that compute."""
+        if int(node.workerinput["workerid"].removeprefix("gw")) % 2:
+            passed_over = len(list(takewhile(_is_waiting, self.workqueue)))
+            if len(self.workqueue) - passed_over > LAST_TESTS:
+                self.workqueue.move_to_end(next(islice(self.workqueue, passed_over, None)), last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         return next((start for start in TOGETHER if nodeid.startswith(start)), nodeid)
@@ -189,6 +206,11 @@ class SharedRewriting:
             # The collection imports again what failed, and tells why.
             with suppress(Exception, pytest.skip.Exception):
                 importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+
+
+@cache
+def _is_waiting(scope: str) -> bool:
+    return scope.startswith(WAITING) and not scope.startswith(FIRST)
 
 
 def _rank(item: pytest.Item) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice, product
 
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
@@ -14,8 +15,8 @@ from app.store.keys import PRIORITIES, Keys
 MINUTES = 60
 #: The end of an attempt after which its task is tried again, among the statuses in the names of counters.
 RETRIED = "retried"
-#: Names and values of counters (`count` of _lib.lua). A name may appear twice: its values add up.
-Counts = list[tuple[str, str]]
+#: Counters by their names (`count` of _lib.lua), as Redis has them.
+Counts = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class StatsStore:
         depths = {queue: {priority: next(answers) for priority in range(PRIORITIES)} for queue in queues.values()}
         oldest = {queue: _first_ms(islice(answers, PRIORITIES)) for queue in queues.values()}
         next_due_ms = _first_ms(islice(answers, 2))
-        counted = [(minute, [*next(answers).items(), *next(answers).items()]) for minute in minutes]
+        sums = _Sums()
+        counted = [sums.minute(number * 60_000, (next(answers), next(answers))) for number in minutes]
         return Stats(
             tasks=tasks,
             schedules={status: schedules[status] for status in ScheduleStatus},
@@ -90,9 +92,9 @@ class StatsStore:
             oldest_queued_ms=oldest,
             waiting=sum(number for (_, _, status), number in tasks.items() if status is Status.WAITING),
             next_due_ms=next_due_ms,
-            minutes=[_minute(number * 60_000, counts) for number, counts in counted],
-            durations=_histogram("end", counted),
-            waits=_histogram("wait", counted),
+            minutes=counted,
+            durations=sums.histogram("end"),
+            waits=sums.histogram("wait"),
         )
 
 
@@ -101,20 +103,37 @@ def _first_ms(answers: Iterable[list[tuple[str, float]]]) -> int | None:
     return min((int(score) for answer in answers for _, score in answer), default=None)
 
 
-def _minute(at_ms: int, counts: Counts) -> Minute:
-    ended = Counter[str]()
-    for name, value in counts:
-        if name.startswith("end:"):
-            ended[name.split(":")[3]] += int(value)
-    return Minute(at_ms, ended[Status.SUCCEEDED], ended[Status.FAILED], ended[Status.STOPPED])
+class _Sums:
+    """Adds up the counters of many minutes.
 
+    A busy hour has thousands of them, but few names. So each counter is added to its name, and names are read once.
+    """
 
-def _histogram(word: str, counted: list[tuple[int, Counts]]) -> Counter[int]:
-    """The counters whose names begin with `word`, by the bucket at their end; of attempts, those that ended a task."""
-    histogram = Counter[int]()
-    for _, counts in counted:
-        for name, value in counts:
+    def __init__(self) -> None:
+        self._by_name = defaultdict[str, int](int)
+
+    def minute(self, at_ms: int, parts: Iterable[Counts]) -> Minute:
+        """Add the counters of a minute. A name may appear in several parts: its values add up."""
+        by_name, ended = self._by_name, defaultdict[str, int](int)
+        for counts in parts:
+            for name, value in counts.items():
+                number = int(value)
+                by_name[name] += number
+                ended[_end(name)] += number
+        return Minute(at_ms, ended[Status.SUCCEEDED], ended[Status.FAILED], ended[Status.STOPPED])
+
+    def histogram(self, word: str) -> Counter[int]:
+        """The counters whose names begin with `word`, by the bucket at their end; of attempts, those that ended a
+        task."""
+        histogram = Counter[int]()
+        for name, number in self._by_name.items():
             parts = name.split(":")
             if parts[0] == word and parts[-1] and RETRIED not in parts:
-                histogram[int(parts[-1])] += int(value)
-    return histogram
+                histogram[int(parts[-1])] += number
+        return histogram
+
+
+@lru_cache(4096)  # four times as many as a busy hour has
+def _end(name: str) -> str:
+    """The end of an attempt that a counter counts, "" for other counters."""
+    return name.split(":")[3] if name.startswith("end:") else ""

@@ -40,3 +40,8 @@ def packed(*values: str | bytes | int | float) -> bytes:
             data = value if isinstance(value, bytes) else str(value).encode()
         parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
     return b"".join(parts)
+
+
+def packed_command(*values: str | bytes | int | float) -> bytes:
+    """A command with its arguments, as it is sent."""
+    return b"*%d\r\n%b" % (len(values), packed(*values))

@@ -10,7 +10,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import redis
@@ -32,6 +32,7 @@ from redis.sentinel import Sentinel
 from app.domain.errors import Full, OtherForm, Unavailable
 from app.domain.form import RESTORING, Form
 from app.sentinel_url import is_sentinel, parse_sentinel_url
+from app.store.arguments import packed_command
 from app.store.breaker import Breaker
 from app.store.pool import Pool, SentinelPool
 
@@ -50,6 +51,7 @@ REPLY_LOST = "ReplyLost"
 #: Short, because several Sentinels may have to be tried.
 SENTINEL_TIMEOUT_SECONDS = 0.3
 
+_MULTI, _EXEC = packed_command("MULTI"), packed_command("EXEC")
 _UNAVAILABLE = (ConnectionError, TimeoutError, BusyLoadingError, MasterDownError, ReadOnlyError, OutOfMemoryError)
 #: The error of a script that found another form of data (scripts.py).
 _OTHER_FORM = re.compile(r"(?:^|[ :-])FORM (\S+)")
@@ -100,6 +102,14 @@ def _close_if_interrupted(connection: Any, error: BaseException) -> None:
     """
     if not isinstance(error, Exception):
         connection.disconnect()
+
+
+def _without_errors(replies: list[Any]) -> list[Any]:
+    """The replies of a transaction. Raises the first error among them."""
+    for reply in replies:
+        if isinstance(reply, RedisError):
+            raise reply
+    return replies
 
 
 class Pipeline(redis.client.Pipeline):
@@ -159,6 +169,16 @@ class Client(redis.Redis):
         """
         return self._guarded(lambda: self._exchange(command))
 
+    def transaction_packed(self, commands: Sequence[bytes]) -> list[Any]:
+        """The replies to commands in the form in which they are sent, of one moment and in one round trip.
+
+        For many commands much faster than a pipeline, which packs each command and looks at each reply in Python. So
+        the form of replies is that of the connection's protocol. Raises the first error if there is one, and sends all
+        again in the same case as other methods.
+        """
+        request = b"".join((_MULTI, *commands, _EXEC))
+        return self._guarded(lambda: _without_errors(self._exchange(request, queued=1 + len(commands))))
+
     def _guarded(self, run: Callable[[], Answer]) -> Answer:
         self._replies.one_was_lost = False
         try:
@@ -171,26 +191,40 @@ class Client(redis.Redis):
                 raise ours from error
             raise
 
-    def _exchange(self, command: bytes) -> Any:
+    def _exchange(self, command: bytes, queued: int = 0) -> Any:
+        """Send a command and read its reply, after those that say that so many commands are queued."""
         connection: Any = self.connection_pool.get_connection()
         try:
             try:
-                return self._exchange_on(connection, command)
+                return self._exchange_on(connection, command, queued)
             except ConnectionError:
                 time.sleep(RETRY_PAUSE_SECONDS)
-                return self._exchange_on(connection, command)
+                return self._exchange_on(connection, command, queued)
         finally:
             self.connection_pool.release(connection)
 
-    def _exchange_on(self, connection: Any, command: bytes) -> Any:
+    def _exchange_on(self, connection: Any, command: bytes, queued: int) -> Any:
         try:
             connection.send_packed_command((command,), check_health=False)
+            self._pass_over(connection, queued)
             return self.parse_response(connection, "")
         except ConnectionError:
             connection.disconnect()
             raise
         except BaseException as error:
             _close_if_interrupted(connection, error)
+            raise
+
+    def _pass_over(self, connection: Any, queued: int) -> None:
+        """Read the replies that say that commands are queued. If one is refused, those that follow are not awaited."""
+        try:
+            for _ in range(queued):
+                connection.read_response()
+        except ConnectionError as error:
+            self._note_lost(error)
+            raise
+        except ResponseError:
+            connection.disconnect()
             raise
 
     def _send_command_parse_response(self, conn: Any, *args: Any, **options: Any) -> Any:
@@ -212,9 +246,12 @@ class Client(redis.Redis):
         try:
             return super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
         except ConnectionError as error:
-            # Only the base class means a broken connection. Its subclasses are replies.
-            self._replies.one_was_lost = self._replies.one_was_lost or type(error) is ConnectionError
+            self._note_lost(error)
             raise
+
+    def _note_lost(self, error: ConnectionError) -> None:
+        # Only the base class means a broken connection. Its subclasses are replies.
+        self._replies.one_was_lost = self._replies.one_was_lost or type(error) is ConnectionError
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:
         pipeline = Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)

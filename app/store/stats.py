@@ -7,12 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, product
+from typing import Any
 
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.arguments import packed_command
 from app.store.client import Client
 from app.store.keys import PRIORITIES, Keys
 
 MINUTES = 60
+_TASK_LEAVES = tuple(product(Kind, TaskType, Status))
+_SCHEDULE_LEAVES = tuple(product(Kind, ScheduleStatus))
 #: The end of an attempt after which its task is tried again, among the statuses in the names of counters.
 RETRIED = "retried"
 #: Counters by their names (`count` of _lib.lua), as Redis has them.
@@ -57,34 +61,21 @@ class StatsStore:
 
     def read(self, queues: Mapping[str, str], now_ms: int) -> Stats:
         """Read all counters in one round trip. `queues`: kind -> queue."""
-        indexes = list(product(Kind, TaskType, Status))
-        schedule_indexes = list(product(Kind, ScheduleStatus))
         last_minute = now_ms // 60_000
         minutes = range(last_minute - MINUTES + 1, last_minute + 1)
-        with self._client.pipeline(transaction=True) as pipeline:  # a minute may move from one key to the other
-            for index in indexes:
-                pipeline.zcard(self._keys.task_index(*index))
-            for schedule_index in schedule_indexes:
-                pipeline.zcard(self._keys.schedule_index(*schedule_index))
-            for queue, priority in product(queues.values(), range(PRIORITIES)):
-                pipeline.llen(self._keys.queue(queue, priority))
-            for kind, priority in product(queues, range(PRIORITIES)):
-                pipeline.zrange(self._keys.queued(kind, priority), 0, 0, withscores=True)
-            for waiting in (self._keys.due, self._keys.sent):
-                pipeline.zrange(waiting, 0, 0, withscores=True)
-            for minute in minutes:
-                pipeline.hgetall(self._keys.minute(minute))
-                pipeline.hgetall(f"{self._keys.minute(minute)}:past")
-            answers = iter(pipeline.execute())
-        tasks = {index: next(answers) for index in indexes}
+        commands = list(_of_this_moment(self._keys, tuple(queues.items())))
+        for minute in minutes:
+            commands += _of_minute(self._keys, minute)
+        answers = iter(self._client.transaction_packed(commands))  # a minute may move from one key to the other
+        tasks = {index: next(answers) for index in _TASK_LEAVES}
         schedules = Counter[ScheduleStatus]()
-        for _, status in schedule_indexes:
+        for _, status in _SCHEDULE_LEAVES:
             schedules[status] += next(answers)
         depths = {queue: {priority: next(answers) for priority in range(PRIORITIES)} for queue in queues.values()}
         oldest = {queue: _first_ms(islice(answers, PRIORITIES)) for queue in queues.values()}
         next_due_ms = _first_ms(islice(answers, 2))
         sums = _Sums()
-        counted = [sums.minute(number * 60_000, (next(answers), next(answers))) for number in minutes]
+        counted = [sums.minute(number * 60_000, map(_counts, islice(answers, 2))) for number in minutes]
         return Stats(
             tasks=tasks,
             schedules={status: schedules[status] for status in ScheduleStatus},
@@ -98,9 +89,36 @@ class StatsStore:
         )
 
 
-def _first_ms(answers: Iterable[list[tuple[str, float]]]) -> int | None:
-    """The lowest of the scores in these answers."""
-    return min((int(score) for answer in answers for _, score in answer), default=None)
+@lru_cache(8)  # what differs is for which queues a process asks
+def _of_this_moment(keys: Keys, queues: tuple[tuple[str, str], ...]) -> tuple[bytes, ...]:
+    """The commands that read sizes of indexes and queues, and what is first in them."""
+    sets = [keys.task_index(*leaf) for leaf in _TASK_LEAVES]
+    sets += [keys.schedule_index(*leaf) for leaf in _SCHEDULE_LEAVES]
+    lists = [keys.queue(queue, priority) for (_, queue), priority in product(queues, range(PRIORITIES))]
+    firsts = [keys.queued(kind, priority) for (kind, _), priority in product(queues, range(PRIORITIES))]
+    return (
+        *(packed_command("ZCARD", key) for key in sets),
+        *(packed_command("LLEN", key) for key in lists),
+        *(packed_command("ZRANGE", key, 0, 0, "WITHSCORES") for key in (*firsts, keys.due, keys.sent)),
+    )
+
+
+@lru_cache(4 * MINUTES)
+def _of_minute(keys: Keys, minute: int) -> tuple[bytes, bytes]:
+    """The commands that read the counters of a minute."""
+    key = keys.minute(minute)
+    return packed_command("HGETALL", key), packed_command("HGETALL", f"{key}:past")
+
+
+def _first_ms(answers: Iterable[Any]) -> int | None:
+    """The lowest of the scores in these answers: [[member, score]], or [member, score] in the protocol RESP2."""
+    scores = (answer[-1] for answer in answers if answer)
+    return min((int(float(score[-1] if isinstance(score, list) else score)) for score in scores), default=None)
+
+
+def _counts(answer: Any) -> Counts:
+    """The counters in this answer: a dictionary, or a flat list in the protocol RESP2."""
+    return answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
 
 
 class _Sums:
@@ -119,7 +137,7 @@ class _Sums:
             for name, value in counts.items():
                 number = int(value)
                 by_name[name] += number
-                ended[_end(name)] += number
+                ended[_read(name)[1]] += number
         return Minute(at_ms, ended[Status.SUCCEEDED], ended[Status.FAILED], ended[Status.STOPPED])
 
     def histogram(self, word: str) -> Counter[int]:
@@ -127,13 +145,16 @@ class _Sums:
         task."""
         histogram = Counter[int]()
         for name, number in self._by_name.items():
-            parts = name.split(":")
-            if parts[0] == word and parts[-1] and RETRIED not in parts:
-                histogram[int(parts[-1])] += number
+            first, end, bucket = _read(name)
+            if first == word and bucket is not None and end != RETRIED:
+                histogram[bucket] += number
         return histogram
 
 
 @lru_cache(4096)  # four times as many as a busy hour has
-def _end(name: str) -> str:
-    """The end of an attempt that a counter counts, "" for other counters."""
-    return name.split(":")[3] if name.startswith("end:") else ""
+def _read(name: str) -> tuple[str, str, int | None]:
+    """Of a counter: its first word; the end of an attempt that it counts, "" for none; its bucket if it has one."""
+    word, *others = name.split(":")
+    if word not in ("end", "wait"):
+        return word, "", None
+    return word, others[2] if word == "end" else "", int(others[-1]) if others[-1] else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,7 +13,7 @@ import redis
 from redis import exceptions
 
 from app.domain.errors import Full, Unavailable, reason_of
-from app.store.arguments import packed
+from app.store.arguments import packed, packed_command
 from app.store.client import REPLY_LOST, Client, as_unavailable, connect
 from tests.servers import RedisServer
 
@@ -101,15 +102,20 @@ def ask_in_a_pipeline(client: Client, *, transaction: bool = False) -> object:
         return pipeline.execute()
 
 
+def ask_in_a_packed_transaction(client: Client) -> object:
+    return client.transaction_packed([packed_command("ECHO", "theirs")])
+
+
 ASK = [
     lambda client: client.echo("theirs"),
     ask_packed,
     ask_in_a_pipeline,
     partial(ask_in_a_pipeline, transaction=True),
+    ask_in_a_packed_transaction,
 ]
 
 
-@pytest.mark.parametrize("ask", ASK, ids=["command", "packed", "pipeline", "transaction"])
+@pytest.mark.parametrize("ask", ASK, ids=["command", "packed", "pipeline", "transaction", "packed transaction"])
 def test_a_command_that_is_interrupted_leaves_its_reply_to_no_other(
     client: Client, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Client], object]
 ) -> None:
@@ -123,3 +129,49 @@ def test_a_command_that_is_interrupted_leaves_its_reply_to_no_other(
     with pytest.raises(SystemExit):
         ask(client)
     assert client.echo("mine") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (packed_command("LLEN"), "wrong number of arguments"),  # refused when it should be queued
+        (packed_command("LLEN", "text"), "WRONGTYPE"),  # fails when it is carried out
+    ],
+    ids=["refused", "failed"],
+)
+def test_a_wrong_command_fails_its_transaction_and_leaves_no_reply_to_others(
+    client: Client, wrong: bytes, error: str
+) -> None:
+    client.set("text", "x")
+    asked = packed_command("ECHO", "theirs")
+    with pytest.raises(exceptions.ResponseError, match=error):
+        client.transaction_packed([asked, wrong, asked])
+    assert client.echo("mine") == "mine"
+    assert client.transaction_packed([asked, asked]) == ["theirs", "theirs"]
+
+
+def test_a_transaction_on_a_connection_that_redis_has_closed_is_sent_again(
+    client: Client, own_server: RedisServer
+) -> None:
+    own_server.stop(signal.SIGKILL)
+    own_server.start()
+    assert client.transaction_packed([packed_command("ECHO", "mine")]) == ["mine"]
+
+
+def test_a_transaction_whose_reply_is_lost_may_have_been_executed(
+    own_server: RedisServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Client._pass_over
+
+    def killed(client: Client, connection: object, queued: int) -> None:
+        """Between the sending of the commands and the first reply."""
+        own_server.stop(signal.SIGKILL)
+        read(client, connection, queued)
+
+    monkeypatch.setattr(Client, "_pass_over", killed)
+    own_server.send_signal(signal.SIGSTOP)
+    assert own_server.process is not None
+    os.waitid(os.P_PID, own_server.process.pid, os.WSTOPPED)
+    with pytest.raises(Unavailable) as lost:
+        client.transaction_packed([packed_command("ECHO", "theirs")])
+    assert str(lost.value) == REPLY_LOST

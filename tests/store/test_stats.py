@@ -6,11 +6,14 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from itertools import product
+from typing import Any
 
 import redis
 
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.keys import PRIORITIES
 from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
@@ -154,3 +157,36 @@ def test_a_busy_hour_takes_no_call_for_each_of_its_counters(
     assert stats.durations == stats.waits == dict.fromkeys(range(50), 2 * MINUTES * len(Kind))
     assert {minute.succeeded for minute in stats.minutes} == {2 * 50 * len(Kind)}
     assert full - empty < counters / 2
+
+
+def commands(raw_redis: redis.Redis) -> Counter[str]:
+    """How many commands of each name the server has carried out, apart from our own looking."""
+    stats: dict[str, Any] = raw_redis.info("commandstats")  # type: ignore[assignment]
+    ours = Counter({name.removeprefix("cmdstat_"): int(each["calls"]) for name, each in stats.items()})
+    del ours["info"]
+    return ours
+
+
+def test_all_is_read_in_one_transaction_with_few_calls_for_each_command(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    store.stats.read(QUEUES, clock())  # packs what stays the same, and connects
+    before = commands(raw_redis)
+    calls = calls_of(lambda: store.stats.read(QUEUES, clock()))
+    sent = commands(raw_redis) - before
+    leaves = len(Kind) * len(TaskType) * len(Status) + len(Kind) * len(ScheduleStatus)
+    lists = len(QUEUES) * PRIORITIES
+    assert sent == {"multi": 1, "exec": 1, "zcard": leaves, "llen": lists, "zrange": lists + 2, "hgetall": 2 * MINUTES}
+    assert calls < 20 * sent.total()
+
+
+def test_answers_are_the_same_in_the_older_protocol(
+    store: Store, redis_url: str, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    """Which a URL may ask for, and which has other forms of replies."""
+    created(store, clock(), priority=9)
+    created(store, clock.advance(5), due_ms=clock() + 9_000, message=NO_MESSAGE)
+    counted_hour(store, raw_redis, clock())
+    finished(store, clock())
+    with closing(Store.at(f"{redis_url}&protocol=2")) as older:
+        assert older.stats.read(QUEUES, clock()) == store.stats.read(QUEUES, clock())

@@ -14,6 +14,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sandbox.inside import system
+from tests.browser.no_netlink import filter_of_netlink
+
 ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 5.0  # how long a page is asked to look for something before it is asked again
@@ -51,15 +54,19 @@ class Chromium:
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (commands, answers)]
+        no_netlink = filter_of_netlink()
 
-        def place_pipes() -> None:
+        def prepare() -> None:
             os.dup2(high[0], 3)
             os.dup2(high[1], 4)
+            if no_netlink is not None:
+                system.prctl(system.PR_SET_NO_NEW_PRIVS, 1)
+                no_netlink.install()
 
         self._process = subprocess.Popen(
             [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"],
             pass_fds=(3, 4),
-            preexec_fn=place_pipes,
+            preexec_fn=prepare,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -73,6 +80,11 @@ class Chromium:
         self.complaints: list[str] = []
         self.received_bytes = 0
         self._open_page()
+
+    @property
+    def group(self) -> int:
+        """The process group of all its processes."""
+        return self._process.pid
 
     def _open_page(self) -> str:
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
@@ -92,7 +104,7 @@ class Chromium:
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, 9)
+            os.killpg(self.group, 9)
             self._process.wait(5)
 
     # --- the protocol -----------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import FAILING, PROGRAM, ROWS, many, texts, url_of
+from tests.browser.page import FAILING, PROGRAM, ROWS, SHOWN, many, texts, url_of
 from tests.system import Started
 
 
@@ -152,6 +153,37 @@ def test_an_address_of_nothing_says_so(browser: Chromium, system: Started) -> No
     browser.open(url_of(system, "/#/nonsense/%"))
     browser.wait_for("document.querySelectorAll('#counts a').length === 6")
     browser.complaints.clear()  # the browser itself notes answers of 404
+
+
+@pytest.mark.parametrize(
+    ("list_path", "place", "shown"),
+    [
+        ("/tasks?name=paged", ".list", f"{ROWS} === 50"),
+        ("/scheduled?name=nobody", ".list", f"{ROWS} === 0"),
+        ("/notices?channel=nobody", "ul.runs", "document.querySelector('ul.runs').innerText.includes('No notices')"),
+        ("/schedule/{id}?", "ul.firings", "document.querySelector('ul.firings').innerText.includes('not fired yet')"),
+    ],
+)
+def test_a_page_that_can_not_be_read_says_so_and_leads_back(
+    browser: Chromium, system: Started, list_path: str, place: str, shown: str
+) -> None:
+    if "{id}" in list_path:
+        yearly = {"name": "never fired", "task_type": "scheduled", "cron_expression": "0 0 29 2 *", **PROGRAM}
+        list_path = list_path.format(id=system.post("/api/scheduled-tasks", yearly)["id"])
+    first = f"#{list_path}".removesuffix("?")
+    wrong = f"#{list_path}{'' if list_path.endswith('?') else '&'}pages=nonsense"
+
+    def leads_back() -> None:
+        browser.wait_for_text("cursor", place)
+        assert browser.evaluate(ROWS) == 0, "no rows of another address"
+        browser.click(".pager [data-key=newer]")
+        browser.wait_for(f"location.hash === {json.dumps(first)} && {shown} && {SHOWN}")
+
+    browser.open(url_of(system, f"/{wrong}"))  # an old bookmark, or half of a link
+    leads_back()
+    browser.evaluate(f"location.hash = {json.dumps(wrong)}")  # from a list that is there
+    leads_back()
+    browser.complaints.clear()  # the browser itself notes answers of 400
 
 
 def test_a_filter_is_typed_at_any_pace(browser: Chromium, system: Started) -> None:

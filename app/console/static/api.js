@@ -21,6 +21,11 @@ export class Refusal extends Error {
     this.errors = problem.errors ?? [];
     this.taskStatus = problem.task_status;
   }
+
+  /** The whole reason, for where no field of a form could show its part. */
+  get words() {
+    return this.errors.map(({ field, message }) => `${field}: ${message}`).join("; ") || this.message;
+  }
 }
 
 /** The service can't be reached. */
@@ -44,6 +49,15 @@ export async function call(method, path, body, { accepted = [], signal, headers 
 }
 
 export const get = (path, options) => call("GET", path, undefined, options);
+
+/**
+ * `get(…).catch(refusal)`: the Refusal as a value, for a page of a list, which shows it. Thrown is what is not about the
+ * page that was asked for: what the list is of is gone, or the service is cut off.
+ */
+export function refusal(error) {
+  if (!(error instanceof Refusal) || error.status === 404 || error.status === 503) throw error;
+  return error;
+}
 
 /** The response to a request with the key of this session. */
 export async function send(method, path, body, { signal, headers = {}, accept = "application/json" } = {}) {

@@ -1,7 +1,7 @@
 // A list whose filters, order and page are in the address, and which holds still while somebody reads it.
 
 import * as address from "./address.js";
-import { get, query } from "./api.js";
+import { get, query, Refusal, refusal } from "./api.js";
 import { h, showRows } from "./dom.js";
 import { filterForm } from "./filters.js";
 import { t } from "./language.js";
@@ -52,10 +52,13 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   async function refresh() {
     const asked = listPart(route);
     const isLate = begin();
-    const answer = await get(path + query({ ...toQuery(route.fields), cursor: cursorOf(route.fields), limit: PAGE_SIZE }), { signal: scope.signal });
+    const answer = await get(path + query({ ...toQuery(route.fields), cursor: cursorOf(route.fields), limit: PAGE_SIZE }), { signal: scope.signal }).catch(refusal);
     if (asked !== listPart(route) || isLate()) return; // the address has changed meanwhile; its own answer follows
-    accept({ ...answer, items: order(answer.items) }, isFirst);
-    isFirst = false;
+    if (answer instanceof Refusal) refused(answer);
+    else {
+      accept({ ...answer, items: order(answer.items) }, isFirst);
+      isFirst = false;
+    }
     element.removeAttribute("aria-busy");
   }
 
@@ -96,6 +99,16 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
     nothing.hidden = items.length > 0;
     nothing.replaceChildren(answer.next_cursor ? t("list.sparse") : empty(route.fields));
     pages.put(route.fields, answer.next_cursor);
+  }
+
+  /** Such as a cursor that is none: the list says so in place of rows of another address. */
+  function refused(problem) {
+    if (!pages.refuse(route.fields)) throw problem; // the rows are those of this address
+    items = [];
+    draw();
+    nothing.classList.remove("reading");
+    nothing.hidden = false;
+    nothing.replaceChildren(problem.words);
   }
 
   function draw() {

@@ -1,6 +1,6 @@
 // What was told to callbacks and channels, and what became of it.
 
-import { call, get, query, quiet } from "./api.js";
+import { call, get, query, quiet, Refusal, refusal } from "./api.js";
 import * as address from "./address.js";
 import { attempt, once } from "./dialogs.js";
 import { h, show, showRows } from "./dom.js";
@@ -40,15 +40,18 @@ export function noticesView(first, scope) {
     const { status, channel, task_id, scheduled_task_id } = route.fields;
     const wanted = { status, channel, task_id, scheduled_task_id, cursor: cursorOf(route.fields), limit: PAGE_SIZE };
     const [page, delivery] = await Promise.all([
-      get(`/api/deliveries${query(wanted)}`, { signal: scope.signal }),
+      get(`/api/deliveries${query(wanted)}`, { signal: scope.signal }).catch(refusal),
       route.id ? get(`/api/deliveries/${route.id}`, { signal: scope.signal, accepted: [404] }) : null,
     ]);
     if (isLate() || asked !== route) return;
-    showRows(rows, page.items.length ? page.items : [{ id: "none" }], ({ id }) => id, row);
-    pages.put(route.fields, page.next_cursor);
+    const isRefused = page instanceof Refusal;
+    if (isRefused && !pages.refuse(route.fields)) throw page;
+    const items = isRefused ? [{ id: "none", words: page.words }] : page.items;
+    showRows(rows, items.length ? items : [{ id: "none", words: t("notices.none") }], ({ id }) => id, row);
+    if (!isRefused) pages.put(route.fields, page.next_cursor);
     show(one, delivery, () => delivery && (delivery.id ? whole(delivery, refresh) : h("p", { class: "empty" }, t("notices.gone"))));
     cancel();
-    const pending = [delivery, ...page.items].filter((each) => each?.status === "pending");
+    const pending = [delivery, ...items].filter((each) => each?.status === "pending");
     if (pending.length) cancel = scope.later(Math.min(...pending.map(pause)), () => document.hidden || refresh().catch(quiet));
   }
 
@@ -71,7 +74,7 @@ const target = (delivery) => delivery.channel ?? delivery.url ?? "–";
 
 /** One delivery in a line: what, where to, and how it went. */
 export function row(delivery) {
-  if (delivery.id === "none") return h("li", { class: "empty small" }, t("notices.none"));
+  if (delivery.id === "none") return h("li", { class: "empty small" }, delivery.words);
   const { last_try: last } = delivery;
   return h("li", {},
     badge(delivery.status), " ", h("a", { href: `#/notices/${delivery.id}`, "data-key": delivery.id }, delivery.type), ` → ${target(delivery)} `,

@@ -11,22 +11,35 @@ export const trail = (fields) => (fields.pages ? fields.pages.split("-") : []);
 export const cursorOf = (fields) => trail(fields).at(-1) ?? "";
 
 /**
- * {element, put(fields, next), wait()}; `turn(pages)` is called with the new value of the field `pages`. Between `wait`,
- * which another list begins with, and `put` no page is turned: it would be one of the list before.
+ * {element, put(fields, next), refuse(fields), wait()}; `turn(pages)` is called with the new value of the field `pages`.
+ * Between `wait`, which another list begins with, and `put` no page is turned: it would be one of the list before.
+ * `refuse` is for a page that can't be read and offers the way back; it returns false if one has been read before, which
+ * may stay.
  */
 export function pager(turn) {
-  let [cursors, next, isWaiting] = [[], null, false];
+  let [cursors, next, isWaiting, isRead] = [[], null, false, false];
   const newer = h("button", { type: "button", class: "button", "data-key": "newer", onclick: () => isWaiting || turn(cursors.slice(0, -1).join("-")) }, t("pager.newer"));
   const older = h("button", { type: "button", class: "button", "data-key": "older", onclick: () => isWaiting || turn([...cursors, next].slice(-LONGEST).join("-")) }, t("pager.older"));
   const page = h("span", { class: "muted" });
   const element = h("nav", { class: "pager", "aria-label": t("pager.title"), hidden: true }, newer, page, older); // until there is a page
 
   function put(fields, nextCursor) {
-    [cursors, next, isWaiting] = [trail(fields), nextCursor, false];
+    [cursors, next, isWaiting, isRead] = [trail(fields), nextCursor, false, true];
     newer.disabled = cursors.length === 0;
     older.disabled = !next;
     page.textContent = t("pager.page", { page: cursors.length + 1 });
     element.hidden = newer.disabled && older.disabled;
   }
-  return { element, put, wait: () => (isWaiting = true) };
+
+  function refuse(fields) {
+    if (isRead) return false;
+    put(fields, null);
+    isRead = false;
+    return true;
+  }
+
+  function wait() {
+    [isWaiting, isRead] = [true, false];
+  }
+  return { element, put, refuse, wait };
 }

@@ -1,6 +1,6 @@
 // One schedule: how it goes, what comes next, what it did and did not do.
 
-import { call, get } from "./api.js";
+import { call, get, Refusal, refusal } from "./api.js";
 import * as address from "./address.js";
 import { copyButton, curlOf } from "./copy.js";
 import { once } from "./dialogs.js";
@@ -47,7 +47,7 @@ export function scheduleView(first, scope) {
     const cursor = cursorOf(route.fields);
     let answers;
     try {
-      answers = await Promise.all([get(path, { signal }), get(`${path}/tasks?limit=${RUNS}`, { signal }), get(`${path}/firings?limit=${FIRINGS}${cursor ? `&cursor=${cursor}` : ""}`, { signal }), get(`/api/deliveries?scheduled_task_id=${id}&limit=${NOTICES}`, { signal }), get(`${path}/firings?limit=${MARKS}`, { signal })]);
+      answers = await Promise.all([get(path, { signal }), get(`${path}/tasks?limit=${RUNS}`, { signal }), get(`${path}/firings?limit=${FIRINGS}${cursor ? `&cursor=${cursor}` : ""}`, { signal }).catch(refusal), get(`/api/deliveries?scheduled_task_id=${id}&limit=${NOTICES}`, { signal }), get(`${path}/firings?limit=${MARKS}`, { signal })]);
     } catch (error) {
       if (error.status !== 404) throw error;
       element.replaceChildren(h("section", { class: "panel" }, h("h1", { class: "empty" }, t("schedule.gone")))); // nothing of it can be acted on
@@ -66,9 +66,14 @@ export function scheduleView(first, scope) {
       h("figcaption", {}, h("strong", {}, t("timeline.title"))),
       timeline({ tasks: marks, firings: expected.map((at) => ({ name: schedule.name, at })), gaps, nowMs: Date.now(), width })]);
     show(runs, tasks.items.slice(0, FIRINGS), () => (tasks.items.length ? tasks.items.slice(0, FIRINGS).map((task) => runRow(task, id)) : h("li", { class: "empty small" }, t("schedule.noRuns"))));
-    show(firings, fired.items, () => (fired.items.length ? fired.items.map(firingRow) : h("li", { class: "empty small" }, t("schedule.noFirings"))));
+    if (fired instanceof Refusal) {
+      if (!pages.refuse(route.fields)) throw fired;
+      show(firings, fired.words, () => h("li", { class: "empty small" }, fired.words));
+    } else {
+      show(firings, fired.items, () => (fired.items.length ? fired.items.map(firingRow) : h("li", { class: "empty small" }, t("schedule.noFirings"))));
+      pages.put(route.fields, fired.next_cursor);
+    }
     show(notices, [schedule.alert, schedule.callback_url, told.items], () => rules(schedule, told.items));
-    pages.put(route.fields, fired.next_cursor);
   }
 
   const update = (to) => {

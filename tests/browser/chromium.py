@@ -191,7 +191,7 @@ class Chromium:
     def look(self, width: int, height: int, scheme: str = "light") -> None:
         """The window's size in pixels, and the colours that the person prefers; who also prefers that nothing moves.
 
-        A badge that breathes has all processes of the browser draw 60 pictures a second.
+        So a picture of a page is the same at any moment.
         """
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         preferred = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}

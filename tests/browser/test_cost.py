@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import PROGRAM, finished, open_page, url_of
+from tests.browser.page import PROGRAM, finished, imported, open_page, url_of
 from tests.system import Started
 
 WATCHED_SECONDS = 10.0
@@ -38,6 +38,32 @@ def test_a_page_that_is_opened_again_loads_no_file_again(browser: Chromium, alon
     # A file that the browser has, and only asks about, costs an answer without a body.
     assert browser.evaluate(f"{files}.filter(each => each.transferSize > 0).map(each => each.name)") == []
     browser.complaints.clear()  # the browser itself notes that /health answers 503
+
+
+def test_a_running_task_looks_alive_and_costs_no_animation(browser: Chromium, alone: Started) -> None:
+    """An animation, also one in steps, has all processes of the browser at work 60 times a second."""
+    open_page(browser, alone, "/#/tasks")
+    browser.evaluate(f"{imported('format.js')}.then(({{ badge }}) => document.body.append(badge('running')))")
+    opacity = "getComputedStyle(document.querySelector('body > .badge.running .shape')).opacity"
+    animations = "document.querySelector('body > .badge').getAnimations({subtree: true}).length"
+    preferring_motion(browser, "no-preference")
+    for seen in ("0.3", "1", "0.3"):
+        browser.wait_for(f"{opacity} === '{seen}'")
+        assert browser.evaluate(animations) == 0
+    preferring_motion(browser, "reduce")
+    two_ticks = """new Promise(resolve => {
+        let ticks = 0;
+        const seen = new Set();
+        new MutationObserver(() => { seen.add(%s); if ((ticks += 1) === 2) resolve([...seen]); })
+            .observe(document.body, {attributes: true, attributeFilter: ['class']});
+    })"""
+    assert browser.evaluate(two_ticks % opacity) == ["1"]
+    browser.complaints.clear()  # the browser itself notes that /health answers 503
+
+
+def preferring_motion(browser: Chromium, motion: str) -> None:
+    """`reduce` or `no-preference`; the next test begins with `reduce`."""
+    browser.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": motion}])
 
 
 def cpu_seconds(browser: Chromium) -> float:

@@ -197,13 +197,20 @@ async function start() {
     view?.changed?.(event);
     changed();
   });
-  setInterval(() => document.hidden || refreshTimes(document), 1000);
+  setInterval(tick, 1000);
   await learnCaller();
   address.onRoute(turn);
   turn(address.current());
   onKey(learnAgain); // a key that has ended meanwhile: another one may do other things
   watchStatus();
   follow();
+}
+
+/** Each second: times that go on, and the pulse of what is running. */
+function tick() {
+  if (document.hidden) return;
+  refreshTimes(document);
+  document.body.classList.toggle("pulse");
 }
 
 /** Keys reach what the pointer can't while the service is away. */

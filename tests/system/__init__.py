@@ -78,11 +78,22 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
 
 def run(*words: str, is_warm: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
     """A `start.py` that is expected to end by itself. is_warm: as of `Started`."""
+    if is_warm and warm.is_possible():
+        return run_module("start", *words, **settings)
+    return _run_cold(str(ROOT / "start.py"), *words, **settings)
+
+
+def run_module(module: str, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A module of ours that is expected to end by itself, warm where that is possible."""
+    if warm.is_possible():
+        return warm.run([module, *words], Path.cwd(), {**os.environ, **settings}, RUN_SECONDS)
+    return _run_cold("-m", module, *words, PYTHONPATH=str(ROOT), **settings)
+
+
+def _run_cold(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **settings}
-    command = [sys.executable, str(ROOT / "start.py"), *words]
-    if not (is_warm and warm.is_possible()):
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
-    return warm.run(["start", *words], Path.cwd(), env, RUN_SECONDS)
+    command = [sys.executable, *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
 
 
 class Started:

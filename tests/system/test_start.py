@@ -9,8 +9,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from app.usecases.admission import Admission
 from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
 from tests.servers import HttpTarget
-from tests.system import ROOT, Started, free_port, needs_no_local_redis, needs_proc, run, wait_until
+from tests.system import Started, free_port, needs_no_local_redis, needs_proc, run, run_module, wait_until
 
 pytestmark = needs_proc
 
@@ -299,9 +297,7 @@ def test_other_host_without_a_key_is_refused_with_the_embedded_redis_too(tmp_pat
 
 
 def test_other_host_without_a_key_is_refused_under_another_server_too(server: EmbeddedServer) -> None:
-    env = {**os.environ, "HOST": "0.0.0.0", "REDIS_URL": server.url}
-    command = [sys.executable, "-c", "import app.wsgi"]
-    answer = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    answer = run_module("app.wsgi", HOST="0.0.0.0", REDIS_URL=server.url)
     assert answer.returncode == 1
     assert answer.stderr.endswith(NO_KEY.replace("start.py:", "the API can't start:", 1))
 

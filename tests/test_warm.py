@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +92,22 @@ def test_none_of_our_modules_that_are_there_before_reads_the_environment() -> No
     assert [
         reader for reader in readers if reader.startswith((f"{ROOT}/app/", f"{ROOT}/tasks/", f"{ROOT}/start"))
     ] == []
+
+
+def test_the_status_is_kept_of_one_that_has_ended_before_its_start_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = socket.send_fds
+
+    def send_and_stand_still(*request: Any) -> None:
+        send(*request)
+        pid = tmp_path / "pid"
+        wait_until(lambda: pid.exists() and not Path(f"/proc/{pid.read_text()}").exists(), 30, "its end")
+
+    assert run(tmp_path, "").wait(30) == 0  # there is a server now
+    monkeypatch.setattr(socket, "send_fds", send_and_stand_still)
+    source = f"import os, pathlib\npathlib.Path({str(tmp_path)!r}, 'new').write_text(str(os.getpid()))\n"
+    assert run(tmp_path, f"{source}os.rename('new', 'pid')\nraise SystemExit(7)").wait(30) == 7
 
 
 def test_two_do_not_draw_the_same_random_numbers(tmp_path: Path) -> None:

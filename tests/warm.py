@@ -121,9 +121,7 @@ class _ForkServer:
             request = {"id": self._last_id, "words": words, "cwd": str(cwd), "env": dict(env)}
             socket.send_fds(self._connection, [json.dumps(request).encode()], outputs)
             self._listen(lambda: self._last_id in self._started)
-            pid = self._started.pop(self._last_id)
-            self._ended.pop(pid, None)  # of an older process with this pid, whose status nobody has asked for
-            return pid
+            return self._started.pop(self._last_id)
 
     def status_of(self, pid: int) -> int | None:
         """The exit status, once: then it is forgotten. None while the process runs."""
@@ -145,6 +143,7 @@ class _ForkServer:
             said = json.loads(message)
             if "id" in said:
                 self._started[said["id"]] = said["pid"]
+                self._ended.pop(said["pid"], None)  # of an older process with this pid; nobody has asked for it
             else:
                 self._ended[said["pid"]] = said["status"]
 

@@ -30,6 +30,7 @@ START_SECONDS = 15.0  # until the socket answers
 LOOK_SECONDS = 0.3  # for one look whether it is: a stop may be requested meanwhile
 LOAD_SECONDS = 600.0  # until the data is loaded: a million tasks take some seconds
 LOCK_SECONDS = 15.0  # a server whose parent was killed first has to write what it has to the disk
+HOLDER_SECONDS = 2.0  # a process that was killed needs its turn on a busy machine to end
 STOP_SECONDS = 2.5
 SAY_EVERY_SECONDS = 5.0
 MAX_LOG_BYTES = 5_000_000
@@ -130,7 +131,7 @@ class EmbeddedServer:
         self.unlock()
 
     def _take_lock(self, fd: int) -> None:
-        deadline = time.monotonic() + LOCK_SECONDS
+        began = time.monotonic()
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,7 +139,8 @@ class EmbeddedServer:
             except BlockingIOError:
                 holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
                 # If the holder is gone, the server that it left behind is ending: wait for that.
-                if _is_running(holder) or time.monotonic() > deadline:
+                limit = HOLDER_SECONDS if _is_running(holder) else LOCK_SECONDS
+                if time.monotonic() - began > limit:
                     raise FolderInUse(
                         f"the folder {self.folder} is in use by process {holder or 'unknown'}: "
                         "stop that process, or set VAR_DIR to another folder"

@@ -288,7 +288,10 @@ def test_write_cut_off_by_a_kill_does_not_prevent_the_start(server: EmbeddedServ
         assert client.get("b") is None
 
 
-def test_second_server_in_the_folder_is_refused_and_says_who_has_it(server: EmbeddedServer, settings: Settings) -> None:
+def test_second_server_in_the_folder_is_refused_and_says_who_has_it(
+    server: EmbeddedServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_redis, "HOLDER_SECONDS", 0.1)
     with pytest.raises(FolderInUse) as refused:
         EmbeddedServer(settings, say=print).start()
     assert str(refused.value) == (
@@ -317,6 +320,25 @@ def leave_behind(server: EmbeddedServer) -> None:
 def test_a_server_that_was_left_behind_may_take_its_time_to_end(server: EmbeddedServer, settings: Settings) -> None:
     leave_behind(server)
     ending = threading.Timer(4, server.stop)
+    ending.start()
+    other = EmbeddedServer(settings, say=print)
+    try:
+        other.start()
+    finally:
+        ending.join()
+        other.stop()
+
+
+def test_a_process_that_was_killed_may_take_a_moment_to_end(server: EmbeddedServer, settings: Settings) -> None:
+    leave_behind(server)
+    killed = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    (server.folder / "lock").write_text(str(killed.pid))
+
+    def end() -> None:
+        killed.communicate()
+        server.stop()
+
+    ending = threading.Timer(0.3, end)
     ending.start()
     other = EmbeddedServer(settings, say=print)
     try:

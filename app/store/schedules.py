@@ -167,8 +167,13 @@ class ScheduleStore:
         before: ScheduleStatus,
         after: ScheduleStatus,
         next_run_ms: int | None,
+        seen_revision: str = "",
     ) -> tuple[str, str]:
-        """Change the status if it is still `before`. Returns the status before and after; both "" if there is none."""
+        """Change the status if it is still `before`. Returns the status before and after; both "" if there is none.
+
+        `seen_revision` is the one from which `next_run_ms` was computed. If there is a newer one, nothing is changed,
+        and both are `before`.
+        """
         was, now = self._scripts(
             "schedule_move",
             schedule_id=schedule_id,
@@ -176,6 +181,7 @@ class ScheduleStore:
             before=before,
             after=after,
             next_run_ms=_text(next_run_ms),
+            seen_revision=seen_revision,
         )
         return was, now
 

@@ -189,15 +189,18 @@ class ScheduleService:
         return self._move(schedule_id, ScheduleStatus.PAUSED, ScheduleStatus.ACTIVE)
 
     def _move(self, schedule_id: str, before: ScheduleStatus, after: ScheduleStatus) -> Schedule:
-        schedule, now_ms = self.get(schedule_id), self._clock()
-        following = following_ms(schedule, now_ms) if after is ScheduleStatus.ACTIVE else None
-        goal = ScheduleStatus.ENDED if after is ScheduleStatus.ACTIVE and following is None else after
-        _, status = self._store.schedules.move(schedule_id, now_ms, before, goal, following)
-        if status == "":
-            raise NotFound("scheduled task not found")
-        if status not in (after, goal):
-            raise Conflict(f"the scheduled task is {status}", status)
-        return self.get(schedule_id)
+        for _ in range(_TRIES):
+            seen, now_ms = self.get(schedule_id), self._clock()
+            following = following_ms(seen, now_ms) if after is ScheduleStatus.ACTIVE else None
+            goal = ScheduleStatus.ENDED if after is ScheduleStatus.ACTIVE and following is None else after
+            _, status = self._store.schedules.move(schedule_id, now_ms, before, goal, following, seen.revision)
+            if status == "":
+                raise NotFound("scheduled task not found")
+            if status in (after, goal):
+                return self.get(schedule_id)
+            if status != before:
+                raise Conflict(f"the scheduled task is {status}", status)
+        raise Conflict("the scheduled task is being changed; try again", before)
 
     def delete(self, schedule_id: str) -> None:
         """Remove it. The tasks that it created stay."""

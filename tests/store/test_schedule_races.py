@@ -20,11 +20,11 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.status import ScheduleStatus
 from app.settings import Settings
 from app.store.listing import Filters
-from app.store.schedules import Schedule
+from app.store.schedules import Schedule, ScheduleStore
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
-from app.usecases.schedules import ScheduleService
+from app.usecases.schedules import ScheduleService, rule_of
 from tests.conftest import VirtualClock
 from tests.store.making import PlainMessages, changed, due, message_for, scheduled
 
@@ -135,6 +135,26 @@ def test_a_pause_after_the_firing_keeps_the_firing(store: Store, raw_redis: redi
     assert store.firings.fire([due(seen)], now_ms) == 1
     assert paused(store, seen, now_ms)
     assert assert_whole(store, raw_redis, seen.id, ScheduleStatus.PAUSED).run_count == 1
+
+
+def test_a_resume_that_meets_a_change_counts_by_the_new_rule(
+    store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_of(store, clock)
+    schedule = service.create(SPEC)
+    service.pause(schedule.id)
+    move = ScheduleStore.move
+
+    def move_after_a_change(self: ScheduleStore, *values: Any) -> tuple[str, str]:
+        monkeypatch.undo()
+        service.patch(schedule.id, {"cron_expression": "0 9 * * *"})
+        return move(self, *values)
+
+    monkeypatch.setattr(ScheduleStore, "move", move_after_a_change)
+    resumed = service.resume(schedule.id)
+    assert (resumed.status, resumed.spec["cron_expression"]) == (ScheduleStatus.ACTIVE, "0 9 * * *")
+    assert resumed.next_run_ms == rule_of(resumed).next_after(clock())
+    assert service.resume(schedule.id) == resumed
 
 
 def test_two_beats_with_the_same_view_create_one_task(

@@ -33,7 +33,10 @@ from app.usecases.waiting import read_until
 
 #: How long a stop waits for the worker to end the attempt before it writes the end of the task itself.
 STOP_PATIENCE_SECONDS = 0.8
-_TRIES = 3
+#: Attempts at a change that meets another change. Each failed attempt means that another one succeeded, so this bounds
+#: how many can be made at once.
+_CHANGE_TRIES = 300
+_DELETE_TRIES = 3
 
 #: Makes the task that a request asks for, of its id and the time in ms. Raises InvalidSpec, NotFound, Conflict.
 Make = Callable[[str, int], NewTask]
@@ -198,7 +201,7 @@ class TaskService:
 
         Raises Conflict once the task is queued.
         """
-        for _ in range(_TRIES):
+        for _ in range(_CHANGE_TRIES):
             seen, now_ms = self.get(task_id), self._clock()
             if seen.status is not Status.WAITING:
                 raise Conflict(f"only a waiting task can be changed; this one is {seen.status}", seen.status)
@@ -259,7 +262,7 @@ class TaskService:
 
     def delete(self, task_id: str) -> None:
         """Stop the task if it has not finished, and remove all its data."""
-        for _ in range(_TRIES):
+        for _ in range(_DELETE_TRIES):
             status = self._store.tasks.delete(task_id) if is_id(task_id) else ""
             if status == "":
                 raise NotFound("task not found")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from app.domain.outcome import Ending, Failure, Outcome
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
+from app.store.tasks import TaskStore
 from tests.api.calls import CALL, Api, PlayedWorker, fields_of
 from tests.conftest import VirtualClock
 
@@ -33,6 +38,22 @@ def test_a_waiting_task_can_be_changed(api: Api, worker: PlayedWorker) -> None:
     assert now["status"] == "queued"
     assert api.patch(f"/api/tasks/{task['id']}", {"name": "late"}).status_code == 409
     worker.succeed(task["id"])
+
+
+def test_a_change_that_meets_ten_others_is_made_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/api/tasks/{api.create(task_type='delayed', delay_seconds=3600)['id']}"
+    change, others = TaskStore.change, [{"args": [number]} for number in range(10)]
+
+    def change_after_another(*values: Any) -> bool:
+        if others:
+            with monkeypatch.context() as meanwhile:
+                meanwhile.setattr(TaskStore, "change", change)
+                assert api.patch(path, others.pop()).status_code == 200
+        return change(*values)
+
+    monkeypatch.setattr(TaskStore, "change", change_after_another)
+    changed = api.patch(path, {"name": "new"}).get_json()
+    assert (changed["status"], changed["name"], changed["args"], others) == ("waiting", "new", [0], [])
 
 
 def test_a_type_without_a_time_is_no_change_or_refused_by_its_name(api: Api) -> None:

@@ -86,6 +86,8 @@ def test_rfc_3339_is_read_even_without_the_offsets_colon(text: str, ms: int) -> 
         "2026-11-23T08:30:00.1234567890Z",
         "٢٠٢٦-11-23T08:30:00Z",  # digits, but not ASCII
         "2026-W48-1T08:30:00Z",
+        "2026-11-23T08:30:00+05:60",  # an hour has 60 minutes, which datetime does not look at
+        "2026-11-23T08:30:00-0099",
     ],
 )
 def test_another_form_is_refused_with_an_example(text: str) -> None:

@@ -331,6 +331,7 @@ _WRONG_TYPES = {
     "missing": "is required",
     "string_type": "should be a string",
     "dict_type": "should be an object",
+    "model_type": "should be an object",
     "list_type": "should be an array",
     "int_type": "should be a whole number",
     "int_from_float": "should be a whole number",

@@ -131,6 +131,7 @@ WRONG_IN_CODE = [
     ({"tags": ["t" * 65]}, "tags[0]", "string should have at most 64 characters"),
     ({"tags": [7]}, "tags[0]", "should be a string"),
     ({"tags": "t"}, "tags", "should be an array"),
+    ({"alert": ["ops"]}, "alert", "should be an object"),
     ({"method": "GET"}, "method", "is for API tasks only"),
     ({"headers": {}}, "headers", "is for API tasks only"),
     ({"params": {}}, "params", "is for API tasks only"),

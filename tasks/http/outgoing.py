@@ -11,7 +11,7 @@ from app.domain.url import is_host
 from tasks.http.errors import InvalidURL
 from tasks.http.fields import check_field
 from tasks.http.messages import Request
-from tasks.http.urls import check_url
+from tasks.http.urls import check_url, with_percents
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -47,7 +47,8 @@ def prepare(request: Request) -> requests.PreparedRequest:
     except ValueError as error:
         raise InvalidURL(f"the parameters can't be sent: {error}") from None
     try:
-        return requests.Request(method, request.url, headers=headers, params=params, data=body).prepare()
+        url = with_percents(request.url)
+        return requests.Request(method, url, headers=headers, params=params, data=body).prepare()
     except (requests.RequestException, UnicodeError):
         raise InvalidURL("the URL or its parameters can't be sent") from None
 

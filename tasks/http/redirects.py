@@ -12,7 +12,7 @@ from urllib3 import HTTPHeaderDict
 
 from tasks.http.errors import InvalidURL
 from tasks.http.fields import holds_control_characters
-from tasks.http.urls import DEFAULT_PORTS, MAX_URL_BYTES, Target, check_url, target_of
+from tasks.http.urls import DEFAULT_PORTS, MAX_URL_BYTES, Target, check_url, target_of, with_percents
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -70,7 +70,7 @@ def _followed_url(base: str, location: str) -> str:
         text = location.strip()
     if _NO_HOST.match(text):
         raise InvalidURL("the URL has no valid host")
-    url = urljoin(base, text)
+    url = with_percents(urljoin(base, text))
     check_url(url)
     fragment = urldefrag(base).fragment
     return url if not fragment or "#" in url else f"{url}#{fragment}"

@@ -20,6 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _AUTHORITY = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")  # RFC 1123 has no "_", but many internal names do
 _ZONE = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,14 @@ def target_of(url: str) -> Target:
     except LocationParseError:
         raise InvalidURL("the URL can't be parsed") from None
     return _target(parsed)
+
+
+def with_percents(url: str) -> str:
+    """Return the URL with `%25` for each percent sign that begins no escape.
+
+    Because of one such sign, requests would escape every other percent sign too: `%2F` would arrive as `%252F`.
+    """
+    return _LONE_PERCENT.sub("%25", url)
 
 
 def _check_characters(url: str) -> None:

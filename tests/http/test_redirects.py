@@ -59,6 +59,7 @@ LOCATIONS = [
     ("#part", "/a/x"),
     ("/sp ace", "/sp%20ace"),
     ("/caf\u00c3\u00a9", "/caf%C3%A9"),  # raw UTF-8 in the header
+    ("/100%/a%2Fb?q=%26", "/100%25/a%2Fb?q=%26"),
     ("  /trimmed  ", "/trimmed"),
 ]
 

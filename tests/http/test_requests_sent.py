@@ -59,6 +59,21 @@ def test_params_are_added_to_the_query(client: HttpClient) -> None:
     assert response.url == f"{target.url}/p%20q?a=1&b=2%263&%C3%A9=+#f"
 
 
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("/100%/a%2Fb?q=%E4%B8%AD", "/100%25/a%2Fb?q=%E4%B8%AD"),
+        ("/a%2Fb?q=50%&r=%2F", "/a%2Fb?q=50%25&r=%2F"),
+        ("/%zz/é%2f", "/%25zz/%C3%A9%2F"),
+        ("/%2", "/%252"),
+    ],
+)
+def test_a_lone_percent_sign_leaves_the_escapes_alone(client: HttpClient, written: str, sent: str) -> None:
+    with Target(answering(OK)) as target:
+        assert client.call(get(f"{target.url}{written}")).url == f"{target.url}{sent}"
+    assert target.received[0].path == sent
+
+
 def test_headers_of_the_task_arrive_and_have_defaults(client: HttpClient) -> None:
     with Target(answering(OK)) as target:
         client.call(get(target.url, X_Key="k", X_Name="é", user_agent="mine"))

@@ -149,19 +149,22 @@ def _check_entry(entry: Entry, action: Action) -> None:
     if entry.caller is None:
         detail = "send a key as Authorization: Bearer <key> or X-API-Key"
         raise Refused(401, detail, WWW_Authenticate='Bearer realm="celeriac"')
-    needed = needed_scope(action, route())
+    needed = needed_scope(action, route(), is_served=current_request().url_rule is not None)
     if not entry.caller.may(needed):
         raise Refused(403, f"the key {entry.caller.name} may only {entry.caller.scope}: this needs {needed}")
     g.caller = entry.caller
 
 
-def needed_scope(action: Action, path: str) -> str:
-    """The least scope for a call of this path or route."""
+def needed_scope(action: Action, path: str, *, is_served: bool = True) -> str:
+    """The least scope for a call of this path or route.
+
+    Nothing serves a call with a wrong path or method: whoever may write is told so (404, 405).
+    """
     if _is_under(path, ADMIN_PREFIXES):
         return "admin"
     if action is Action.READ:
         return "read"
-    return "write" if _is_under(path, WRITE_PREFIXES) else "admin"
+    return "write" if not is_served or _is_under(path, WRITE_PREFIXES) else "admin"
 
 
 def _is_under(path: str, prefixes: tuple[str, ...]) -> bool:

@@ -69,6 +69,14 @@ def test_each_scope_may_do_what_it_may(make_web: MakeWeb, scope: str, header: st
     assert api.delete(f"/api/tasks/{UNKNOWN_ID}").status_code == (403 if scope == "read" else 404)
 
 
+def test_a_path_or_method_that_is_not_served_needs_no_admin(make_web: MakeWeb) -> None:
+    web = make_web(GUARDED)
+    for scope, status in (("read", (403, 403, 403)), ("write", (404, 405, 403)), ("admin", (404, 405, 405))):
+        api = Api(web, {"X-API-Key": KEYS[scope]})
+        got = [api.post(path, {}).status_code for path in ("/api/task", "/api/workers", "/api/channels")]
+        assert got == list(status), scope
+
+
 @pytest.mark.parametrize("host", ["localhost:5001", "127.0.0.1:5001", "[::1]:5001", "LOCALHOST", "localhost."])
 def test_without_keys_names_of_this_machine_are_served(make_web: MakeWeb, host: str) -> None:
     client = make_web(Settings()).test_client()

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
@@ -29,6 +30,8 @@ from app.domain.errors import (
 
 logger = logging.getLogger("celeriac.api")
 
+#: Beside letters and digits, what stands in the path of a URI as it is (RFC 3986).
+_IN_PATHS = "/:@!$&'()*+,;=-._~"
 RETRY_AFTER_SECONDS = 2
 FULL_RETRY_AFTER_SECONDS = 10
 
@@ -108,7 +111,7 @@ def problem(
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": request.path[:500],
+        "instance": quote(request.path[:500], safe=_IN_PATHS),
         "errors": [],
         "request_id": request_ids.current(),
         **(members or {}),

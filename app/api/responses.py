@@ -678,7 +678,7 @@ class Problem(Model):
     title: str
     status: int = Field(ge=400, le=599)
     detail: str
-    instance: str = Field(description="Path of the request.")
+    instance: str = Field(description="Path of the request, a URI reference: what is no part of one is escaped.")
     request_id: str = Field(description="The `X-Request-Id` of the request; the log has it too.")
     errors: list[WrongField] = Field(description="All invalid fields; empty if the error does not concern a field.")
     task_status: Status | ScheduleStatus | Absent = _sometimes(

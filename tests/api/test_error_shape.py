@@ -49,6 +49,19 @@ def check_problem(status: int, content_type: str | None, text: str, path: str) -
     return problem
 
 
+@pytest.mark.parametrize(
+    ("path", "instance"),
+    [
+        ("/api/tasks/%E4%B8%AD%20<b>", "/api/tasks/%E4%B8%AD%20%3Cb%3E"),
+        ("/api/%0D%0AX:1", "/api/%0D%0AX:1"),
+        ("/api/a%25b;c=(1)@~", "/api/a%25b;c=(1)@~"),
+    ],
+)
+def test_the_instance_is_a_uri_reference(api: Api, path: str, instance: str) -> None:
+    response = api.get(path)
+    check_problem(404, response.content_type, response.text, instance)
+
+
 # --- each status of the contract's table -----------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from app.api import responses
 from app.api.context import context
 from app.api.listing import task_filters
 from app.api.parsing import Query, idempotency_key, json_body
+from app.api.preference import held
 from app.api.scheduled_tasks import schedule_filters
 from app.api.shapes import answer, bulk_json, marked, write
 from app.domain.bulk import BulkSpec, Of, parse_bulk
@@ -48,10 +49,13 @@ def list_bulks() -> Response:
 def get(bulk_id: str) -> Response:
     """One bulk; `wait` holds the response until it has ended."""
     query = Query(request.args)
-    wait_seconds = query.wait_seconds()
+    asked_seconds = query.wait_seconds()
     query.done(strict=False)
-    with context().holding(wait_seconds) as granted_seconds:
-        return answer(write(responses.Bulk, bulk_json(context().bulks.get(bulk_id, granted_seconds))))
+
+    def respond(wait_seconds: float) -> Response:
+        return answer(write(responses.Bulk, bulk_json(context().bulks.get(bulk_id, wait_seconds))))
+
+    return held(respond, asked_seconds)
 
 
 @blueprint.post("/<bulk_id>/abort")

@@ -147,10 +147,9 @@ class Query:
         limit = self._read("limit", lambda text: _checked_number(text, 1, MAX_LIMIT))
         return DEFAULT_LIMIT if limit is None else int(limit)
 
-    def wait_seconds(self) -> float:
-        """`wait`, 0..60 seconds. The default is the wait in `Prefer`."""
-        wait = self._read("wait", lambda text: _checked_number(text, 0, MAX_WAIT_SECONDS))
-        return preferred_wait_seconds() if wait is None else wait
+    def wait_seconds(self) -> float | None:
+        """`wait`, 0..60 seconds. None if it is absent or empty: then `Prefer` may ask for a wait."""
+        return self._read("wait", lambda text: _checked_number(text, 0, MAX_WAIT_SECONDS))
 
     def done(self, *, strict: bool = True) -> None:
         """Raise InvalidSpec with every problem found; with `strict`, unknown parameters are problems too."""

@@ -44,11 +44,14 @@ def stats() -> Response:
 def get(task_id: str) -> Response:
     """One full task; `wait` holds the response until the task is finished."""
     query = Query(request.args)
-    wait_seconds = query.wait_seconds()
+    asked_seconds = query.wait_seconds()
     query.done(strict=False)
-    with context().holding(wait_seconds) as granted_seconds:
-        task = context().tasks.get(task_id, granted_seconds)
-    return conditional(answer(task_json(task), 200, **{"Cache-Control": "private, no-cache"}))
+
+    def respond(wait_seconds: float) -> Response:
+        task = context().tasks.get(task_id, wait_seconds)
+        return conditional(answer(task_json(task), 200, **{"Cache-Control": "private, no-cache"}))
+
+    return held(respond, asked_seconds)
 
 
 @blueprint.patch("/<task_id>")

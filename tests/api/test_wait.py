@@ -118,6 +118,17 @@ def test_a_preference_that_says_nothing_is_no_error(api: Api, prefer: str) -> No
     assert "Preference-Applied" not in response.headers
 
 
+def test_a_get_says_whether_it_was_held_as_preferred(api: Api, worker: PlayedWorker) -> None:
+    task_id = api.create()["id"]
+    worker.succeed(task_id)
+    bulk_id = api.post("/api/bulk", {"action": "stop", "filter": {"name": "none"}}).get_json()["id"]
+    for path in (f"/api/tasks/{task_id}", f"/api/bulk/{bulk_id}"):
+        for query, applied in (("", "wait=9"), ("?wait=", "wait=9"), ("?wait=0", None), ("?wait=5", None)):
+            response = api.get(f"{path}{query}", headers={"Prefer": "wait=9"})
+            assert (response.status_code, response.headers.get("Preference-Applied")) == (200, applied), query
+        assert "Preference-Applied" not in api.get(path).headers
+
+
 def test_a_finished_task_is_not_waited_for(api: Api, worker: PlayedWorker) -> None:
     task_id = api.create()["id"]
     worker.succeed(task_id)

@@ -51,7 +51,7 @@ class Policy(RestrictingNodeTransformer):
     def __init__(self, tree: ast.Module) -> None:
         super().__init__()
         self.found: list[Found] = []
-        self._bound = _names_bound_anywhere(tree)
+        self._left_out: list[ast.Name] = []
         self._lazy_annotations = _has_lazy_annotations(tree)
         self._class_names: list[str] = []
         self._tolerant_depth = 0
@@ -82,9 +82,16 @@ class Policy(RestrictingNodeTransformer):
                 self.error(node, "__slots__ may only be assigned, by a statement of its own in a class")
         elif not names.may_load(node.id):
             self.error(node, f"the name {node.id!r} may not be used")
-        elif node.id in builtin_names.LEFT_OUT and node.id not in self._bound:
-            self.error(node, f"{node.id!r} is not available in the sandbox: {builtin_names.LEFT_OUT[node.id]}")
+        elif node.id in builtin_names.LEFT_OUT:
+            self._left_out.append(node)
         return node
+
+    def refuse_left_out(self, tree: ast.AST) -> None:
+        """Once all of the tree has been visited: builtins that are not there, unless the program binds their names."""
+        bound = _names_bound_anywhere(tree) if self._left_out else set()
+        for node in self._left_out:
+            if node.id not in bound:
+                self.error(node, f"{node.id!r} is not available in the sandbox: {builtin_names.LEFT_OUT[node.id]}")
 
     def visit_Global(self, node: ast.Global | ast.Nonlocal) -> Any:
         for name in node.names:
@@ -284,6 +291,12 @@ class Policy(RestrictingNodeTransformer):
     visit_Assert = visit_Raise = visit_Starred = visit_Yield = visit_YieldFrom = _keep
     visit_Await = visit_AsyncFor = visit_AsyncWith = _keep
 
+    def _has_nothing_to_visit(self, node: Any) -> Any:
+        """The commonest nodes. RestrictedPython's own methods would look for further nodes in them."""
+        return node
+
+    visit_Constant = visit_Load = visit_Store = visit_Del = _has_nothing_to_visit
+
     def visit_TypeVar(self, node: Any) -> Any:
         """Python 3.12: def f[T]()."""
         self.check_name(node, node.name)
@@ -348,27 +361,39 @@ def check_size(tree: ast.AST) -> None:
 
     Functions are counted by themselves because the compiler compares each with all others that look like it.
     """
-    nodes = functions = 0
-    for node in ast.walk(tree):
-        nodes += 1
-        functions += isinstance(node, _FUNCTIONS)
-        if isinstance(node, ast.Call | ast.ClassDef) and len(node.keywords) > MAX_KEYWORDS:
-            raise TooLarge(f"the code is too large: a call has more than {MAX_KEYWORDS:,} arguments with names")
-    if nodes > MAX_NODES:
-        raise TooLarge(f"the code is too large: it has more than {MAX_NODES:,} syntax elements; pass data as arguments")
-    if functions > MAX_FUNCTIONS:
-        raise TooLarge(
-            f"the code is too large: it has more than {MAX_FUNCTIONS:,} functions, classes and comprehensions"
-        )
+    functions = 0
+    nodes = [tree]
+    for node in nodes:  # which grows meanwhile: ast.walk() takes twice the time
+        kind = type(node)
+        if kind in _FUNCTIONS:
+            functions += 1
+            if functions > MAX_FUNCTIONS:
+                raise TooLarge(
+                    f"the code is too large: it has more than {MAX_FUNCTIONS:,} functions, classes and comprehensions"
+                )
+        for field in kind._fields:
+            value = getattr(node, field, None)
+            if isinstance(value, list):
+                if len(value) > MAX_KEYWORDS and field == "keywords":
+                    raise TooLarge(f"the code is too large: a call has more than {MAX_KEYWORDS:,} arguments with names")
+                nodes += [each for each in value if isinstance(each, ast.AST)]
+            elif isinstance(value, ast.AST):
+                nodes.append(value)
+        if len(nodes) > MAX_NODES:
+            raise TooLarge(
+                f"the code is too large: it has more than {MAX_NODES:,} syntax elements; pass data as arguments"
+            )
 
 
-_FUNCTIONS = (
-    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef),
-    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+_FUNCTIONS = frozenset(
+    {
+        *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef),
+        *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+    }
 )
 
 
-def _names_bound_anywhere(tree: ast.Module) -> set[str]:
+def _names_bound_anywhere(tree: ast.AST) -> set[str]:
     """Names that the program itself gives a meaning to, in whatever scope."""
     found: set[str] = set()
     for node in ast.walk(tree):
@@ -414,6 +439,7 @@ def restrict(tree: ast.Module) -> list[Found]:
     """Rewrite the tree under the policy; what it forbids, in the order of the source."""
     policy = Policy(tree)
     policy.visit(tree)
+    policy.refuse_left_out(tree)
     return sorted(policy.found, key=lambda found: (found.line or 0, found.column or 0))
 
 
@@ -422,6 +448,7 @@ def compile_expression(text: str) -> Any:
     tree: Any = builtins.compile(text, names.FILENAME, "eval", ast.PyCF_ONLY_AST, dont_inherit=True)
     policy = Policy(ast.Module([], []))
     policy.visit(tree)
+    policy.refuse_left_out(tree)
     if policy.found:
         raise SyntaxError(policy.found[0].message)
     return builtins.compile(tree, names.FILENAME, "eval", dont_inherit=True)

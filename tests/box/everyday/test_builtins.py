@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
+from tests.box.programs import Runner
 
 PROGRAMS: Table = {
     "everyday builtins": (
@@ -161,3 +164,14 @@ def main(list=[1], id=3, type="t"):
 @each(PROGRAMS)
 def test_a_program_returns_what_plain_python_does(box: Sandbox, program: str, expected: Any) -> None:
     check(box, program, expected)
+
+
+@pytest.mark.parametrize("binding", ["def input(): return 1", "from re import *", "for input in [1]: pass"])
+def test_a_builtin_that_is_left_out_may_be_bound_anywhere(run: Runner, binding: str) -> None:
+    name = "compile" if "*" in binding else "input"
+    unbound = f"def main():\n    return {name} is not None\n"
+    reason = {"input": "nobody is there to answer", "compile": "it makes code that nobody has checked"}[name]
+    assert [(each.line, each.message) for each in run.problems(unbound)] == [
+        (2, f"{name!r} is not available in the sandbox: {reason}")
+    ]
+    assert run.answer(f"{unbound}{binding}\n") is True

@@ -16,6 +16,7 @@ from __future__ import annotations
 import builtins
 import collections
 import functools
+import gc
 import importlib.util
 import inspect
 import io
@@ -33,7 +34,7 @@ from typing import Any
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ITEMS = 40
 #: After so much processor time, or at most twice as much, a call is ended; and after so much time if it waits.
-CALL_CPU_SECONDS = 0.03
+CALL_CPU_SECONDS = 0.01
 CALL_SECONDS = 5
 CPU_SECONDS = 240
 #: Called, they wait, or take long.
@@ -211,13 +212,15 @@ class Graph:
             return
         if issubclass(kind, BaseException):
             for each in value.args:  # so that errors which differ in what they were given are alike
-                self.find(each, path, f"{step}.args")
+                if type(each) is not str:
+                    self.find(each, path, f"{step}.args")
+            alike: Any = (kind, len(value.args), type(getattr(value, "obj", None)))
         else:
             why = self.why_forbidden(value)
             if why is not None:
                 self.forbidden.setdefault(why, path + step)
                 return
-        alike = alike_to(value)
+            alike = alike_to(value)
         if self.count_alike.get(alike, 0) >= self.most_alike:
             return
         self.count_alike[alike] += 1
@@ -227,6 +230,7 @@ class Graph:
 
     def walk(self, wanted: str | None) -> None:
         """To the end, or until what is wanted has been found."""
+        gc.freeze()  # calls leave much garbage behind: the library need not be searched for it
         while self.waiting and wanted not in self.forbidden:
             value = self.waiting.popleft()
             path = self.paths[id(value)]
@@ -305,9 +309,11 @@ class Graph:
             yield name, (probe,)
         if not pairs or (self.most_alike == 1 and takes_no_pair(value)):
             return
-        for (first, one), (second, other) in itertools.product(probes, self._probes()[:14]):
+        others = self._probes()[:14]
+        for first, one in probes:
             if self.most_alike > 1 or may_be_owner(value, one):
-                yield f"{first}, {second}", (one, other)
+                for second, other in others:
+                    yield f"{first}, {second}", (one, other)
 
     def _probes(self) -> list[tuple[str, Any]]:
         program = self.namespace
@@ -401,8 +407,6 @@ def alike_to(value: Any) -> Any:
         return kind, value.__name__, alike_class(value.__self__)
     if kind in CALLABLES:
         return id(value)
-    if issubclass(kind, BaseException):
-        return kind, len(value.args), type(getattr(value, "obj", None))
     if kind in CONTAINERS:
         items = value.values() if kind is dict else value
         return kind, *sorted({type(each).__qualname__ for each in itertools.islice(items, ITEMS)})

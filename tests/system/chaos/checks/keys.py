@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import redis
@@ -30,6 +32,11 @@ class World:
     tasks: dict[str, dict[str, str]]
     schedules: dict[str, dict[str, str]]
 
+    @cached_property
+    def users(self) -> Counter[str | None]:
+        """How many records have a program, by its hash."""
+        return Counter(record.get("ph") for record in (*self.tasks.values(), *self.schedules.values()))
+
 
 Judge = Callable[[World, str, re.Match[str]], Iterator[str]]
 
@@ -50,11 +57,10 @@ def keys(raw: redis.Redis) -> Iterator[Finding]:
 def _records(raw: redis.Redis, names: list[str], letter: str) -> dict[str, dict[str, str]]:
     pattern = re.compile(re.escape(f"{PREFIX}{letter}:") + r"([0-9a-f-]+)")
     ids = [match[1] for name in names if (match := pattern.fullmatch(name))]
-    found: dict[str, dict[str, str]] = {}
-    for one in ids:
-        record: Any = raw.hgetall(f"{PREFIX}{letter}:{one}")
-        found[one] = record
-    return found
+    with raw.pipeline(transaction=False) as pipeline:
+        for one in ids:
+            pipeline.hgetall(f"{PREFIX}{letter}:{one}")
+        return dict(zip(ids, pipeline.execute(), strict=True))
 
 
 def _judge(world: World, name: str) -> Iterator[str]:
@@ -87,8 +93,7 @@ def _program(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     program: Any = world.raw.hgetall(name)
     if hash_of(program.get("text", "")) != match[1]:
         yield "it is another program's"
-    records = [*world.tasks.values(), *world.schedules.values()]
-    number = sum(record.get("ph") == match[1] for record in records)
+    number = world.users[match[1]]
     if not number or str(number) != program.get("uses"):
         yield f"{number} have it, and it says {program.get('uses')}"
 

@@ -87,7 +87,7 @@ def run_module(module: str, *words: str, **settings: str) -> subprocess.Complete
     """A module of ours that is expected to end by itself, warm where that is possible."""
     if warm.is_possible():
         return warm.run([module, *words], Path.cwd(), {**os.environ, **settings}, RUN_SECONDS)
-    return _run_cold("-m", module, *words, PYTHONPATH=str(ROOT), **settings)
+    return _run_cold("-m", module, *words, **{"PYTHONPATH": str(ROOT), **settings})
 
 
 def _run_cold(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:

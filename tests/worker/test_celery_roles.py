@@ -14,6 +14,7 @@ import pytest
 from app.clock import system_clock
 from app.store.store import Store
 from tests.servers import ROOT, LoggedProcess, wait_until
+from tests.system import run_module
 
 ROLES = (sys.executable, "-m", "tasks.celery_roles")
 #: In a module that Python imports at its start: writes down at its end what has been imported.
@@ -22,16 +23,13 @@ import atexit, os, sys
 from pathlib import Path
 atexit.register(lambda: Path(os.environ["IMPORTED"]).write_text(" ".join(sys.modules)))
 """
+#: Runs a role that no Redis is new enough for.
 NEEDS_MORE = """
+import runpy
 from app.usecases import redis_checks
 redis_checks.MIN_VERSION = (99, 1)
+runpy.run_module("tasks.celery_roles", run_name="__main__", alter_sys=True)
 """
-
-
-def run(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A role that ends by itself."""
-    env = {**os.environ, **settings}
-    return subprocess.run([*ROLES, *words], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 #: What has an application or a role of its own, so that each process imports it anew.
@@ -88,8 +86,8 @@ def test_it_imports_only_what_start_py_imports_for_all(
 
 @pytest.mark.parametrize("role", ["worker", "beat"])
 def test_a_worker_that_cannot_be_set_up_says_why_in_a_sentence(tmp_path: Path, redis_url: str, role: str) -> None:
-    (tmp_path / "sitecustomize.py").write_text(NEEDS_MORE)
-    done = run(role, REDIS_URL=redis_url, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    (tmp_path / "needs_more.py").write_text(NEEDS_MORE)
+    done = run_module("needs_more", role, REDIS_URL=redis_url, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("celeriac can't start: Redis is version ")
@@ -98,12 +96,12 @@ def test_a_worker_that_cannot_be_set_up_says_why_in_a_sentence(tmp_path: Path, r
 
 
 def test_bad_settings_are_one_sentence(redis_url: str) -> None:
-    done = run("worker", "--kind", "code", REDIS_URL=redis_url, CODE_CONCURRENCY="many")
+    done = run_module("tasks.celery_roles", "worker", "--kind", "code", REDIS_URL=redis_url, CODE_CONCURRENCY="many")
     assert done.returncode == 1
     assert done.stderr == "celeriac can't start: CODE_CONCURRENCY must be a whole number\n"
 
 
 def test_what_is_for_workers_is_not_for_beats(redis_url: str) -> None:
-    done = run("beat", "--kind", "code", REDIS_URL=redis_url)
+    done = run_module("tasks.celery_roles", "beat", "--kind", "code", REDIS_URL=redis_url)
     assert done.returncode == 2
     assert done.stderr.endswith("--kind and --name are for workers\n")

@@ -17,7 +17,7 @@ import redis
 from app.store.store import Store
 from tests.lateness import Lateness
 from tests.servers import ROOT, CeleryProcess, HttpTarget, wait_until
-from tests.system import Started, needs_proc
+from tests.system import Started, needs_proc, run_module
 from tests.tracing.collector import Collector
 from tests.worker.conftest import composed
 
@@ -101,11 +101,14 @@ def test_off_nothing_of_ours_imports_the_packages_and_no_record_has_a_context(
     assert task.status == "succeeded"
 
 
-def test_without_the_packages_a_process_says_so_and_ends(redis_url: str) -> None:
+def test_without_the_packages_a_process_says_so_and_ends(tmp_path: Path, redis_url: str) -> None:
     hide = "import sys; sys.modules['opentelemetry'] = None\n"
     told = "TRACING is on, but a package that it needs is not installed (opentelemetry): install opentelemetry-sdk"
-    for program in (hide + API.format(code=CODE, trace=""), hide + WORKER.format(url=redis_url)):
-        done = run(program, redis_url, TRACING="on")
+    settings = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, "TRACING": "on"}
+    programs = {"its_api": API.format(code=CODE, trace=""), "its_worker": WORKER.format(url=redis_url)}
+    for name, program in programs.items():
+        (tmp_path / f"{name}.py").write_text(hide + program)
+        done = run_module(name, **settings)
         assert done.returncode != 0
         assert told in done.stderr
 

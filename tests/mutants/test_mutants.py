@@ -117,6 +117,6 @@ def test_a_mutant_of_lua_is_killed(tmp_path: Path) -> None:
         "--line",
         "removed = math.min",
         "--tests",
-        "tests/store/test_retention.py",
+        "tests/store/test_retention.py::test_nothing_is_left_of_a_task_beyond_the_limit",
     ]
     assert run(tmp_path / "results", *options)["`math.min` → `math.max`"]["verdict"] == "killed"

@@ -67,6 +67,20 @@ def test_it_is_edited_and_runs_again(browser: Chromium, system: Started) -> None
     assert (whole["retry_of"], whole["result"], whole["tags"], whole["timeout"]) == (task["id"], 2, ["keep"], 7)
 
 
+def test_that_no_status_is_retried_can_be_read_and_changed(browser: Chromium, system: Started) -> None:
+    body = {"name": "no status", "api_url": "http://127.0.0.1:9/x", "task_type": "delayed", "delay_seconds": 3600}
+    task = system.post("/api/tasks", {**body, "retry_on": []})
+    open_task(browser, system, task)
+    for shown, typed, kept in (("none", "", ["408", "425", "429", "5xx"]), ("408, 425, 429, 5xx", "none", [])):
+        browser.click("[data-key=change]")
+        browser.wait_for("document.querySelector('#input-name')?.value === 'no status'")
+        assert browser.evaluate("document.querySelector('#input-retry_on').value") == shown
+        browser.fill("#input-retry_on", typed)
+        browser.click(".create button[type=submit]")
+        browser.wait_for("!!document.querySelector('.detail [data-key=change]')")
+        assert system.get(f"/api/tasks/{task['id']}")["retry_on"] == kept
+
+
 def test_it_is_duplicated(browser: Chromium, system: Started) -> None:
     body = {"name": "double", "api_url": "http://127.0.0.1:9/x", "method": "PUT", "headers": {"X-A": "1"}, "data": "5"}
     task = finished(system, system.post("/api/tasks", body))

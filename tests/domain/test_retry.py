@@ -76,3 +76,7 @@ def test_a_target_can_forbid_a_retry() -> None:
 
 def test_the_default_matches_the_contract() -> None:
     assert DEFAULT_RETRY_ON == ("408", "425", "429", "5xx")
+
+
+def test_no_status_at_all_may_be_worth_a_retry() -> None:
+    assert not RetryPolicy(3, 5, 3600, retry_on=()).retries_answer(503, non_retryable=False)

@@ -273,6 +273,7 @@ WRONG_TABLE = [
         ({"expected_status": 201}, {"expected_status": [201]}),
         ({"expected_status": "3xx"}, {"expected_status": ["3xx"]}),
         ({"expected_status": [999]}, {"expected_status": [999]}),
+        ({"retry_on": []}, {"retry_on": []}),
         ({"expected_body": {"json": {"": [], "/a~1b": None}}}, {"expected_body": {"json": {"": [], "/a~1b": None}}}),
     ],
 )

@@ -15,7 +15,7 @@ const text = { read: (value) => value, write: String };
 
 /**
  * `for` names what the field belongs to: a kind, or a time. `keep` sends it even when it is empty; `initial` is what a new
- * form has; `more` puts it below the fold. Labels and helps are the texts `field.<name>` and `field.<name>.help`.
+ * form has; `more` puts it below the fold; with `none`, an empty value differs from none at all. Labels and helps are the texts `field.<name>` and `field.<name>.help`.
  */
 export const FIELDS = [
   { name: "name", ...text, required: true, maxlength: 200 },
@@ -31,7 +31,7 @@ export const FIELDS = [
   { name: "expected_status", for: ["api"], read: statuses, write: (value) => [value].flat().join(", "), placeholder: "2xx, 404", help: true },
   { name: "expected_body", for: ["api"], ...json, more: true, placeholder: '{"json": {"/code": 0}}', help: true },
   { name: "follow_redirects", for: ["api"], ...flag, more: true },
-  { name: "retry_on", for: ["api"], read: statuses, write: (value) => [value].flat().join(", "), more: true, placeholder: "408, 425, 429, 5xx", help: true },
+  { name: "retry_on", for: ["api"], read: (value) => (value.trim() === "none" ? [] : statuses(value)), write: (value) => value.join(", ") || "none", none: true, more: true, placeholder: "408, 425, 429, 5xx", help: true },
   { name: "delay_seconds", for: ["delayed"], ...number, help: true },
   { name: "run_at", for: ["delayed"], ...time },
   { name: "cron_expression", for: ["scheduled"], ...text, initial: "*/5 * * * *", placeholder: "0 3 * * *", help: true },

@@ -158,7 +158,7 @@ function formView(route, scope) {
       if (!belongs(field, kind, task_type)) continue;
       const written = control(field.name).value;
       if (BLANK.test(written) && !field.keep) continue;
-      if (!isTouched(field.name) && !isEmpty(source[field.name])) { // as it was: a text may say less than the value
+      if (!isTouched(field.name) && !isLeftOut(field, source[field.name])) { // as it was: a text may say less than the value
         body[field.name] = source[field.name];
         continue;
       }
@@ -207,19 +207,20 @@ function textsOf(source, mode) {
     const isTime = ["delay_seconds", "run_at"].includes(field.name);
     if (isNew) texts[field.name] = field.initial ?? "";
     else if (field.name === "callback_on" && !source.callback_url) continue; // it only means something together
-    else if (!isTime && !isEmpty(value)) texts[field.name] = field.write(value);
+    else if (!isTime && !isLeftOut(field, value)) texts[field.name] = field.write(value);
   }
   return texts;
 }
 
-const isEmpty = (value) => value === null || value === undefined || (typeof value === "object" && Object.keys(value).length === 0);
+const isLeftOut = (field, value) => value === null || value === undefined || (!field.none && typeof value === "object" && Object.keys(value).length === 0);
 
 /** The fields whose values differ from the source's; null for those that are empty now. */
 function changes(body, source) {
   const found = {};
-  for (const { name } of FIELDS) {
+  for (const field of FIELDS) {
+    const { name } = field;
     const [before, now] = [name === "callback_on" && !source.callback_url ? null : source[name], body[name]];
-    if (now === undefined && !isEmpty(before) && !["method", "follow_redirects"].includes(name)) found[name] = null;
+    if (now === undefined && !isLeftOut(field, before) && !["method", "follow_redirects"].includes(name)) found[name] = null;
     else if (now !== undefined && JSON.stringify(now) !== JSON.stringify(before)) found[name] = now;
   }
   return found;

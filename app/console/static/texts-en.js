@@ -399,7 +399,7 @@ export const en = {
   "field.expected_body.help": "JSON: {\"contains\": \"text\"} or {\"json\": {\"/pointer\": value}}",
   "field.follow_redirects": "Follow redirects",
   "field.retry_on": "Statuses to retry",
-  "field.retry_on.help": "Separated by commas; ranges such as 5xx",
+  "field.retry_on.help": "Separated by commas; ranges such as 5xx; “none”: only failed connections and timeouts",
   "field.delay_seconds": "Seconds from now",
   "field.delay_seconds.help": "Either this or a time",
   "field.run_at": "At (your time)",

@@ -399,7 +399,7 @@ export const zh = {
   "field.expected_body.help": "JSON：{\"contains\": \"文本\"} 或 {\"json\": {\"/指针\": 值}}",
   "field.follow_redirects": "跟随重定向",
   "field.retry_on": "值得重试的状态码",
-  "field.retry_on.help": "用逗号分隔；可用 5xx 这样的范围",
+  "field.retry_on.help": "用逗号分隔；可用 5xx 这样的范围；none：只重试连接失败和超时",
   "field.delay_seconds": "延迟秒数",
   "field.delay_seconds.help": "此项与具体时间二选一",
   "field.run_at": "在此时间（本地）",

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.domain.checks import Fields, finite_problems
 from app.domain.errors import Problem
 from app.domain.fields import HIDDEN, IN_BODY, SECRET_IN_BODY, fresh, in_record
-from app.domain.kinds.api_checks import ExpectedBody, ExpectedStatus, Headers, HttpMethod, Params, Patterns, Url
+from app.domain.kinds.api_checks import ExpectedBody, ExpectedStatus, Headers, HttpMethod, Params, RetriedStatus, Url
 from app.domain.kinds.kind import Absent, KindSpec, sometimes
 from app.domain.payload import encoded, text_of
 from app.domain.retry import DEFAULT_RETRY_ON
@@ -55,8 +55,9 @@ class ApiFields(Fields):
     expected_body: Annotated[ExpectedBody | None, IN_BODY] = Field(
         None, description="API: text that the body must contain, or the values at JSON pointers in it."
     )
-    retry_on: Annotated[Patterns, IN_BODY] = fresh(
-        lambda: list(DEFAULT_RETRY_ON), description="API: the status codes and ranges that are retried."
+    retry_on: Annotated[RetriedStatus, IN_BODY] = fresh(
+        lambda: list(DEFAULT_RETRY_ON),
+        description="API: the status codes and ranges that are retried. Failed connections and timeouts always are.",
     )
 
 

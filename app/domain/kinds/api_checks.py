@@ -153,10 +153,12 @@ _CODES_SCHEMA: dict[str, Any] = {
 }
 _Code = Annotated[int, Field(ge=100, le=999), BeforeValidator(as_whole)]
 Pattern = _Code | Annotated[str, Field(json_schema_extra=_CODES_SCHEMA)]
-Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=50), checked(_check_patterns)]
+#: None at all is possible: failed connections and timeouts are retried anyway.
+RetriedStatus = Annotated[list[Pattern], Field(max_length=50), checked(_check_patterns)]
 _PatternList = Annotated[list[Pattern], Field(min_length=1, max_length=50)]
+_ExpectedPatterns = Annotated[_PatternList, checked(_check_patterns)]
 #: A single code or range means a list of one.
-ExpectedStatus = Annotated[Patterns, BeforeValidator(_as_list, json_schema_input_type=_PatternList | Pattern)]
+ExpectedStatus = Annotated[_ExpectedPatterns, BeforeValidator(_as_list, json_schema_input_type=_PatternList | Pattern)]
 ExpectedBody = Annotated[
     dict[str, Any], checked(_check_expected_body), WithJsonSchema(_EXPECTED_BODY_SCHEMA, mode="validation")
 ]

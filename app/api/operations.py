@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.api.parsing import DEFAULT_LIMIT, MAX_FILTER_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS
+from app.domain import schedule_key
 from app.domain.channels import CHANNEL_MODELS
 from app.domain.deliveries import DeliveryStatus
 from app.domain.idempotency import MAX_KEY_LENGTH
@@ -84,7 +85,7 @@ KEY = _parameter(
     "path",
     "key",
     "Your own name for the scheduled task.",
-    {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^/]+$"},
+    {"type": "string", "minLength": 1, "maxLength": schedule_key.MAX_LENGTH, "pattern": schedule_key.PATTERN},
 )
 DELIVERY_ID = _parameter("path", "delivery_id", "The delivery's id.", _UUID)
 BULK_ID = _parameter("path", "bulk_id", "The bulk's id.", _UUID)

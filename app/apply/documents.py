@@ -16,8 +16,8 @@ from typing import Any
 from app.apply.reading import MAX_FILE_BYTES, BadFile, read_json, read_yaml
 from app.domain.cron.cron import EXAMPLE_ID
 from app.domain.errors import InvalidSpec, Problem
+from app.domain.schedule_key import RULE, is_schedule_key
 from app.domain.spec import ScheduleSpec, parse_schedule
-from app.usecases.schedules import MAX_KEY_LENGTH
 from app.usecases.timing import timing_problems
 
 SUFFIXES = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_json}
@@ -116,8 +116,8 @@ def _declared(raw: Any, folder: Path, environ: Mapping[str, str], now_ms: int) -
     body = {"timezone": "UTC", **raw}
     key, paused = body.pop("key", None), body.pop("paused", None)
     problems = []
-    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_LENGTH or "/" in key or not key.isprintable():
-        problems.append(f"key must be a text of 1 to {MAX_KEY_LENGTH} characters, without slashes")
+    if not is_schedule_key(key):
+        problems.append(f"key {RULE}")
     if not isinstance(paused, bool | None):
         problems.append("paused must be true or false")
     problems += _with_program(body, folder)

@@ -15,6 +15,7 @@ from app.domain.firings import Rule
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
 from app.domain.kinds.kind import no_problems
+from app.domain.schedule_key import RULE, is_schedule_key
 from app.domain.spec import Rules, ScheduleSpec, kept_fields, merged, parse_preview, parse_schedule
 from app.domain.status import ScheduleStatus
 from app.store.admission import EarlierRequest
@@ -28,7 +29,6 @@ from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
 from app.usecases.timing import make_rule, timing_problems
 
-MAX_KEY_LENGTH = 200
 #: Attempts at a change that meets a firing or another change. Each failed attempt means that another one succeeded, so
 #: this bounds how many can be made at once.
 _TRIES = 300
@@ -81,8 +81,8 @@ class ScheduleService:
 
     def put(self, key: str, raw: Any) -> tuple[Schedule, bool]:
         """Create the scheduled task with this key, or change it to `raw`. Returns it and whether it is new."""
-        if not 1 <= len(key) <= MAX_KEY_LENGTH:
-            raise InvalidSpec([Problem("key", f"must have 1 to {MAX_KEY_LENGTH} characters")])
+        if not is_schedule_key(key):
+            raise InvalidSpec([Problem("key", RULE)])
         for _ in range(_TRIES):
             existing_id = self._store.schedules.id_of_key(key)
             if existing_id is not None:

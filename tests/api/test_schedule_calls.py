@@ -105,6 +105,13 @@ def test_put_by_key_creates_once_and_changes_then(api: Api) -> None:
     assert api.put("/api/scheduled-tasks/by-key/nightly", EVERY_MINUTE).status_code == 201
 
 
+@pytest.mark.parametrize("key", ["a%0Ab", "%ff", "%EF%BF%BD", "a" * 201])
+def test_a_key_that_is_no_plain_text_is_refused(api: Api, key: str) -> None:
+    response = api.put(f"/api/scheduled-tasks/by-key/{key}", EVERY_MINUTE)
+    assert (response.status_code, fields_of(response)) == (422, ["key"])
+    assert api.get("/api/scheduled-tasks").get_json()["items"] == []
+
+
 def test_an_end_that_leaves_no_firing_is_refused(api: Api) -> None:
     response = api.post("/api/scheduled-tasks", {**EVERY_MINUTE, "end_at": "2026-11-23T08:30:30Z"})
     assert fields_of(response) == ["end_at"]

@@ -460,7 +460,7 @@ def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     assert "a.yaml: a: colour is not a field" in told
     assert any(problem.startswith("a.yaml: a: cron_expression ") for problem in told)
     assert "a.yaml: document 2: must be an object with the fields of a scheduled task" in told
-    assert any(problem.startswith("a.yaml: a/b: key must be a text of 1 to 200") for problem in told)
+    assert any(problem.startswith("a.yaml: a/b: key must have 1 to 200") for problem in told)
 
 
 def test_file_that_cannot_be_read_is_one_of_the_problems(tmp_path: Path) -> None:

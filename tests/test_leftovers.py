@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,14 @@ def test(own_server, tmp_path):
 def test_after_it(store):
     assert store.liveness.last_beat() is None
 """
+
+
+@pytest.fixture(autouse=True)
+def _own_tmpdir(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A killed process removes no folders; they go with this one."""
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield
 
 
 def start(folder: Path, end: str, *options: str) -> LoggedProcess:

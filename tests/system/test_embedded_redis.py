@@ -317,9 +317,9 @@ def leave_behind(server: EmbeddedServer) -> None:
     (server.folder / "lock").write_text(str(gone.pid))
 
 
-def test_a_server_that_was_left_behind_may_take_its_time_to_end(server: EmbeddedServer, settings: Settings) -> None:
-    leave_behind(server)
-    ending = threading.Timer(4, server.stop)
+def start_another(settings: Settings, end: Callable[[], object], seconds: float) -> None:
+    """Start a server in a folder, whose holder ends after so many seconds."""
+    ending = threading.Timer(seconds, end)
     ending.start()
     other = EmbeddedServer(settings, say=print)
     try:
@@ -327,6 +327,11 @@ def test_a_server_that_was_left_behind_may_take_its_time_to_end(server: Embedded
     finally:
         ending.join()
         other.stop()
+
+
+def test_a_server_that_was_left_behind_may_take_its_time_to_end(server: EmbeddedServer, settings: Settings) -> None:
+    leave_behind(server)
+    start_another(settings, server.stop, 4)
 
 
 def test_a_process_that_was_killed_may_take_a_moment_to_end(server: EmbeddedServer, settings: Settings) -> None:
@@ -338,14 +343,7 @@ def test_a_process_that_was_killed_may_take_a_moment_to_end(server: EmbeddedServ
         killed.communicate()
         server.stop()
 
-    ending = threading.Timer(0.3, end)
-    ending.start()
-    other = EmbeddedServer(settings, say=print)
-    try:
-        other.start()
-    finally:
-        ending.join()
-        other.stop()
+    start_another(settings, end, 0.3)
 
 
 def test_waiting_for_a_server_that_was_left_behind_can_be_stopped(server: EmbeddedServer, settings: Settings) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from celery.apps import beat
 from celery.beat import Service
@@ -24,4 +27,10 @@ class Beat(beat.Beat):
             service._is_shutdown.set()  # SystemExit is lost if the signal arrives in a destructor
             raise SystemExit
 
+        sys.unraisablehook = _without_exits(sys.unraisablehook)
         signals.update(SIGTERM=end, SIGINT=end)
+
+
+def _without_exits(tell: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Tell nothing of a SystemExit that was lost in a destructor: the service ends nevertheless."""
+    return lambda lost: None if lost.exc_type is SystemExit else tell(lost)

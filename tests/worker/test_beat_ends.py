@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import pytest
 import redis
@@ -14,6 +15,7 @@ from app.store.store import Store
 from app.usecases.form_watch import FormWatch
 from celery_app import celery
 from tasks.beat import StoreScheduler
+from tasks.celery_seam.beat import Beat
 from tests.servers import wait_until
 from tests.worker.conftest import Start
 
@@ -43,6 +45,37 @@ def test_a_beat_that_works_signs_off(start: Start, store: Store, number: signal.
     assert beat.process.wait(15) == 0
     assert "Traceback" not in beat.output
     assert store.liveness.last_beat() is None
+
+
+class EndsInDestructor:
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+class FailsInDestructor:
+    def __del__(self) -> None:
+        raise ValueError("told")
+
+
+def test_a_signal_in_a_destructor_ends_a_beat_without_a_traceback(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    service = Service(celery, scheduler_cls=StoreScheduler)
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    try:
+        Beat(app=celery).install_sync_handler(service)
+        lost = EndsInDestructor()
+        del lost
+        assert capsys.readouterr().err == ""
+        failed = FailsInDestructor()
+        del failed
+        assert "ValueError: told" in capsys.readouterr().err
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert service._is_shutdown.is_set()
 
 
 def test_newer_data_that_turns_up_at_once_is_told_by_the_status(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 import redis
@@ -32,6 +32,16 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
         if time.monotonic() > deadline:
             pytest.fail(f"did not happen within {seconds:g} s: {what}")
         time.sleep(0.01)
+
+
+def used_memory_bytes(client: redis.Redis) -> int:
+    """The memory that a Redis uses, once nothing is left of what has been deleted: it frees large values later."""
+
+    def memory() -> Any:
+        return client.info("memory")
+
+    wait_until(lambda: not memory()["lazyfree_pending_objects"], 30, "the end of what was deleted")
+    return int(memory()["used_memory"])
 
 
 def child_pids(pid: int) -> list[int]:

@@ -21,6 +21,7 @@ from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from tests.api.calls import CODE, EVERY_MINUTE, Api, PlayedWorker, fields_of
 from tests.conftest import NOON_MS, VirtualClock
+from tests.servers import used_memory_bytes
 from tests.store.making import PlainMessages
 
 OPS = {"channels": ["ops"]}
@@ -411,8 +412,7 @@ def test_work_goes_on_where_the_memory_is_full(
 ) -> None:
     task = api.create(alert=OPS)
     worker.fail(task["id"])
-    used: Any = raw_redis.info("memory")
-    raw_redis.config_set("maxmemory", str(used["used_memory"] // 2))
+    raw_redis.config_set("maxmemory", str(used_memory_bytes(raw_redis) // 2))
     try:
         alerts = Alerts(store, clock)
         alerts.work._is_default_stored = True

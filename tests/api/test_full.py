@@ -21,6 +21,7 @@ from app.usecases.retention import Retention
 from tests.api.calls import CALL, CODE, EVERY_MINUTE, Api, PlayedWorker, created
 from tests.api.conftest import MakeWeb
 from tests.conftest import VirtualClock
+from tests.servers import used_memory_bytes
 
 LIMIT = 3
 DELAYED = {**CODE, "task_type": "delayed", "delay_seconds": 60}
@@ -130,7 +131,7 @@ def memory(raw_redis: redis.Redis) -> Iterator[redis.Redis]:
 
 def limit_to_share(raw: redis.Redis, share: float) -> None:
     """Set the limit so that the server uses this share of it."""
-    raw.config_set("maxmemory", str(round(raw.info("memory")["used_memory"] / share)))
+    raw.config_set("maxmemory", str(round(used_memory_bytes(raw) / share)))
 
 
 def test_creating_ends_before_the_memory_does(api: Api, clock: VirtualClock, memory: redis.Redis) -> None:

@@ -15,7 +15,7 @@ from app.usecases.service_watch import LOOK_EVERY_MS, ServiceWatch
 from tasks.heartbeat_call import EVERY_SECONDS, LOOK_SECONDS, HeartbeatCall
 from tests.conftest import VirtualClock
 from tests.http.target import OK, Target, answering, http
-from tests.servers import wait_until
+from tests.servers import used_memory_bytes, wait_until
 from tests.store.making import created
 from tests.worker.conftest import Start
 
@@ -102,12 +102,12 @@ def test_a_queue_whose_oldest_task_waits_too_long_is_told(
 def test_a_memory_that_fills_is_told_and_so_are_refused_writes(
     store: Store, watch: ServiceWatch, clock: VirtualClock, keep_well: Callable[..., None], raw_redis: redis.Redis
 ) -> None:
-    info: Any = raw_redis.info("memory")
+    used_bytes = used_memory_bytes(raw_redis)
     try:
-        raw_redis.config_set("maxmemory", str(round(info["used_memory"] / 0.9)))
+        raw_redis.config_set("maxmemory", str(round(used_bytes / 0.9)))
         look_for(watch, clock, keep_well, 60)
         assert [subject for _, subject, _ in told(store)] == ["memory"]
-        raw_redis.config_set("maxmemory", str(info["used_memory"] // 2))
+        raw_redis.config_set("maxmemory", str(used_bytes // 2))
         look_for(watch, clock, keep_well, 60)
         assert [subject for _, subject, _ in told(store)] == ["memory", "writes"]
     finally:

@@ -15,7 +15,7 @@ from typing import Any
 from redis.exceptions import ConnectionError, RedisError
 
 from app.domain.errors import Unavailable
-from app.store.arguments import packed
+from app.store.arguments import packed_command
 from app.store.client import Client
 
 #: A connection that was used within this time is not looked at before it is used again. No Redis ends and is back as
@@ -36,7 +36,7 @@ class OneWay:
 
     def send(self, *command: str | int) -> None:
         """Send a command. Raises Unavailable if it could not be sent."""
-        words = b"*%d\r\n%b" % (len(command), packed(*command))
+        words = packed_command(*command)
         with self._lock:
             try:
                 try:

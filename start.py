@@ -243,7 +243,7 @@ def prepare_for_forks(ca_bundle: str | None = None) -> None:
 
 def _shutdown_grace(settings: Settings) -> float:
     """Seconds that running attempts have: whoever stops the whole system waits for its end, so few by default."""
-    return settings.shutdown_grace if os.environ.get("SHUTDOWN_GRACE") else PROMPT_GRACE_SECONDS
+    return settings.shutdown_grace if os.environ.get("SHUTDOWN_GRACE", "").strip() else PROMPT_GRACE_SECONDS
 
 
 def _stop_seconds(settings: Settings) -> float:

@@ -110,7 +110,10 @@ def _words(text: str) -> tuple[str, ...]:
 def _layers(text: str) -> tuple[str, ...]:
     if text.strip().lower() == "none":
         return ()
-    return tuple("|".join(_choice(name, among=SANDBOX_LAYERS) for name in word.split("|")) for word in _words(text))
+    words = _words(text)
+    if not words:
+        raise ValueError("must name layers, or be none")
+    return tuple("|".join(_choice(name, among=SANDBOX_LAYERS) for name in word.split("|")) for word in words)
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -560,8 +563,9 @@ def read_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     values: dict[str, Any] = {"var_dir": data_folder(ROOT, environ)}
     problems = []
     for field in dataclasses.fields(Settings):
-        text = environ.get(field.name.upper())
-        if text is None or (text == "" and field.default != ""):
+        # Files and secrets of other systems leave blanks: `PORT=5001 ` of an env file, the line end of a secret.
+        text = environ.get(field.name.upper(), "").strip()
+        if text == "":
             continue
         try:
             values[field.name] = field.metadata["read"](text)

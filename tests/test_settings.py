@@ -1,0 +1,45 @@
+"""The settings as the environment holds them: what is read, and what is refused in a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.settings import SettingsError, read_settings
+
+KEY = "k" * 32
+
+
+@pytest.mark.parametrize(
+    ("name", "blank"),
+    [
+        ("HOST", " "),
+        ("VAR_DIR", "\t"),
+        ("RATE_LIMIT", " "),  # without a limit only if it says off
+        ("SANDBOX_REQUIRE", " "),  # without requirements only if it says none
+        ("HTTP_PROXY_URL", " "),
+        ("REDIS_URL", "\n"),
+        ("PORT", ""),
+    ],
+)
+def test_a_blank_value_counts_as_none(name: str, blank: str) -> None:
+    assert read_settings({name: blank}) == read_settings({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOST", "127.0.0.1"),
+        ("REDIS_URL", "redis://:secret@redis.example:6379/0"),
+        ("TIMEZONE", "Europe/Berlin"),
+        ("HTTP_PROXY_URL", "http://proxy.example:3128"),
+        ("VAR_DIR", "/var/lib/celeriac"),
+    ],
+)
+def test_blanks_around_a_value_such_as_the_line_end_of_a_secret_are_left_out(name: str, value: str) -> None:
+    assert read_settings({name: f" {value}\n"}) == read_settings({name: value})
+
+
+def test_a_list_of_no_layers_does_not_turn_the_requirement_off() -> None:
+    with pytest.raises(SettingsError, match=r"^SANDBOX_REQUIRE must name layers, or be none$"):
+        read_settings({"SANDBOX_REQUIRE": ","})
+    assert read_settings({"SANDBOX_REQUIRE": "none"}).sandbox_require == ()

@@ -274,7 +274,10 @@ def _ca_bundle(text: str) -> str:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().resolve()
+    try:
+        return Path(text).expanduser().resolve()
+    except RuntimeError as error:  # of ~name, where there is no such user
+        raise ValueError(f"{text} can't be found: {error}") from None
 
 
 def _cores() -> int:

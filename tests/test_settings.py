@@ -39,6 +39,12 @@ def test_blanks_around_a_value_such_as_the_line_end_of_a_secret_are_left_out(nam
     assert read_settings({name: f" {value}\n"}) == read_settings({name: value})
 
 
+@pytest.mark.parametrize("name", ["VAR_DIR", "CHANNELS_FILE", "HTTP_CA_BUNDLE"])
+def test_a_home_folder_of_nobody_is_said_in_a_sentence(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name} ~nobody-has-this-name/x can't be found: "):
+        read_settings({name: "~nobody-has-this-name/x"})
+
+
 def test_a_list_of_no_layers_does_not_turn_the_requirement_off() -> None:
     with pytest.raises(SettingsError, match=r"^SANDBOX_REQUIRE must name layers, or be none$"):
         read_settings({"SANDBOX_REQUIRE": ","})

@@ -205,6 +205,18 @@ def _heartbeat_url(text: str) -> str:
     return text
 
 
+def _proxy_url(text: str) -> str:
+    """As the workers' route through it will read it. The value is not told: it may hold a password."""
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bad port, or half an IPv6 address
+        is_usable = False
+    if not is_usable:
+        raise ValueError("must be http(s)://[user:password@]host[:port]")
+    return text
+
+
 def _public_url(text: str) -> str:
     if not text:
         return text
@@ -453,7 +465,7 @@ class Settings:
     )
     http_allowed_ports: tuple[int, ...] = _setting((), _ports, "Ports that API tasks may call. If empty, all.")
     http_proxy_url: str = _setting(
-        "", str, "Proxy for all API tasks. The proxy, not Celeriac, then decides which addresses may be called."
+        "", _proxy_url, "Proxy for all API tasks. The proxy, not Celeriac, then decides which addresses may be called."
     )
     alert_default: ScheduleAlert | None = _setting(
         None,

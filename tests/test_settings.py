@@ -49,3 +49,17 @@ def test_a_list_of_no_layers_does_not_turn_the_requirement_off() -> None:
     with pytest.raises(SettingsError, match=r"^SANDBOX_REQUIRE must name layers, or be none$"):
         read_settings({"SANDBOX_REQUIRE": ","})
     assert read_settings({"SANDBOX_REQUIRE": "none"}).sandbox_require == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["proxy.example:3128", "socks5://:secret@proxy", "http://", "http://:secret@proxy:99999", "http://[::1", "none"],
+)
+def test_a_proxy_that_workers_could_not_use_is_refused_and_not_told(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"^HTTP_PROXY_URL must be http\(s\)://\[user:password@\]host\[:port\]$"):
+        read_settings({"HTTP_PROXY_URL": value})
+
+
+@pytest.mark.parametrize("value", ["http://proxy", "https://user:secret@proxy.example:3128", "http://[::1]:3128/"])
+def test_a_proxy_is_taken_as_it_is(value: str) -> None:
+    assert read_settings({"HTTP_PROXY_URL": value}).http_proxy_url == value

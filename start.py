@@ -45,7 +45,8 @@ from app.launch.processes import (
     run_module,
 )
 from app.launch.redis_location import find_redis_url, shown_url, socket_path, socket_url, value_at
-from app.settings import Settings, SettingsError, read_settings
+from app.redis_tls import with_absolute_files
+from app.settings import Settings, SettingsError, absolute_paths, read_settings
 from app.store.keys import PREFIX, Keys
 from app.version import VERSION
 from tasks import preload
@@ -256,15 +257,8 @@ def _child_env(settings: Settings, redis_url: str) -> dict[str, str]:
 
     Paths are made absolute: children run in Celeriac's folder.
     """
-    decided = {
-        "REDIS_URL": redis_url,
-        "HOST": settings.host,
-        "PORT": str(settings.port),
-        "VAR_DIR": str(settings.var_dir),
-    }
-    if settings.http_ca_bundle:
-        decided["HTTP_CA_BUNDLE"] = settings.http_ca_bundle
-    return {**os.environ, **decided}
+    decided = {"REDIS_URL": with_absolute_files(redis_url), "HOST": settings.host, "PORT": str(settings.port)}
+    return {**os.environ, **absolute_paths(os.environ, settings), **decided}
 
 
 def _stop_on_signals() -> threading.Event:

@@ -5,15 +5,17 @@ They are the same for `rediss://` and `sentinels://`, and for the store, Celery 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
 
 TLS_SCHEME = "rediss"
 OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"})
 _REQUIREMENTS = ("required", "none")
+_FILE = re.compile(r"(?<=[?&])(ssl_ca_certs|ssl_certfile|ssl_keyfile)=([^&#]+)")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -65,6 +67,11 @@ def tls_of(url: str) -> Tls | None:
     """The TLS options of a `rediss://` URL; None for every other scheme. Raises ValueError."""
     parts = urlsplit(url)
     return parse_tls(dict(parse_qsl(parts.query))) if parts.scheme == TLS_SCHEME else None
+
+
+def with_absolute_files(url: str) -> str:
+    """The URL with absolute paths of its files, for a process that runs in another folder."""
+    return _FILE.sub(lambda found: f"{found[1]}={quote(str(Path(unquote_plus(found[2])).absolute()))}", url)
 
 
 def _file(query: Mapping[str, str], name: str) -> str | None:

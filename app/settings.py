@@ -285,6 +285,15 @@ def _ca_bundle(text: str) -> str:
     return str(path)
 
 
+def absolute_paths(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The variables with paths, made absolute as `settings` has read them: for processes that run in another folder."""
+    found = {"VAR_DIR": str(settings.var_dir)}
+    for name in ("CHANNELS_FILE", "HTTP_CA_BUNDLE"):
+        if text := environ.get(name, "").strip():
+            found[name] = str(_path(text))
+    return found
+
+
 def _path(text: str) -> Path:
     try:
         return Path(text).expanduser().resolve()

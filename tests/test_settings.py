@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from app.settings import SettingsError, read_settings
-
-KEY = "k" * 32
+from app.redis_tls import with_absolute_files
+from app.settings import SettingsError, absolute_paths, read_settings
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,33 @@ def test_a_proxy_that_workers_could_not_use_is_refused_and_not_told(value: str) 
 @pytest.mark.parametrize("value", ["http://proxy", "https://user:secret@proxy.example:3128", "http://[::1]:3128/"])
 def test_a_proxy_is_taken_as_it_is(value: str) -> None:
     assert read_settings({"HTTP_PROXY_URL": value}).http_proxy_url == value
+
+
+def test_paths_lead_to_the_same_files_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ops.toml").write_text('[ops]\nkind = "webhook"\nurl = "https://example.com/"\n')
+    monkeypatch.chdir(tmp_path)
+    environ = {"CHANNELS_FILE": " ops.toml", "VAR_DIR": "data"}
+    before = read_settings(environ)
+    environ |= absolute_paths(environ, before)
+    monkeypatch.chdir("/")
+    assert read_settings(environ) == before
+    assert environ == {"CHANNELS_FILE": f"{tmp_path}/ops.toml", "VAR_DIR": f"{tmp_path}/data"}
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "sentinels"])
+def test_files_of_a_redis_url_are_the_same_from_another_folder(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "the ca+.pem").touch()
+    monkeypatch.chdir(tmp_path)
+    url = with_absolute_files(
+        f"{scheme}://user:secret@[::1]:1,b:2/0?db=3&ssl_ca_certs=the+ca%2B.pem&ssl_certfile=/c.pem"
+    )
+    assert url == (
+        f"{scheme}://user:secret@[::1]:1,b:2/0?db=3&ssl_ca_certs={tmp_path}/the%20ca%2B.pem&ssl_certfile=/c.pem"
+    )
+
+
+def test_other_urls_stay_as_they_are() -> None:
+    for url in ("", "redis://localhost:6379/0", "unix:///run/redis.sock?db=0", "rediss://h/0?ssl_cert_reqs=none"):
+        assert with_absolute_files(url) == url

@@ -360,6 +360,13 @@ def test_bad_setting_is_one_sentence(name: str, value: str, message: str) -> Non
     assert answer.stdout == ""
 
 
+def test_a_path_in_a_setting_counts_from_the_folder_of_the_caller(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "ops.toml").write_text('[ops]\nkind = "webhook"\nurl = "https://example.com/"\n')
+    started = start("api", within=("env", "-C", str(tmp_path)), CHANNELS_FILE="ops.toml")
+    started.wait_until_ready(path="/health/live")
+    assert [channel["name"] for channel in started.get("/api/channels")["items"]] == ["ops"]
+
+
 @pytest.mark.parametrize("host", ["host.invalid", "192.0.2.1"])
 def test_host_that_is_not_this_machine_is_not_told_as_a_port_in_use(host: str, tmp_path: Path) -> None:
     answer = run("--host", host, "--port", str(free_port()), VAR_DIR=str(tmp_path), API_KEYS=f"me:admin:{KEY}")

@@ -7,6 +7,7 @@ the variable (`SettingsError`). Names carry their unit. Lists are comma-separate
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import ipaddress
 import json
 import os
@@ -114,6 +115,16 @@ def _layers(text: str) -> tuple[str, ...]:
     if not words:
         raise ValueError("must name layers, or be none")
     return tuple("|".join(_choice(name, among=SANDBOX_LAYERS) for name in word.split("|")) for word in words)
+
+
+def _modules(text: str) -> tuple[str, ...]:
+    """Without importing them: that is left to the sandbox, in a process of its own."""
+    names = _words(text)
+    for name in names:
+        top, *below = name.split(".")
+        if not all(map(str.isidentifier, (top, *below))) or importlib.util.find_spec(top) is None:
+            raise ValueError(f"must be a list of modules that are installed; {name[:64]} is none")
+    return names
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -457,7 +468,7 @@ class Settings:
         f"is enough; `none` requires nothing. Layers: {', '.join(SANDBOX_LAYERS)}.",
     )
     sandbox_extra_modules: tuple[str, ...] = _setting(
-        (), _words, "Additional modules that programs may import, complete and unguarded: **at your own risk**."
+        (), _modules, "Additional modules that programs may import, complete and unguarded: **at your own risk**."
     )
     http_response_bytes: int = _setting(
         1_048_576,

@@ -94,3 +94,10 @@ def test_files_of_a_redis_url_are_the_same_from_another_folder(
 def test_other_urls_stay_as_they_are() -> None:
     for url in ("", "redis://localhost:6379/0", "unix:///run/redis.sock?db=0", "rediss://h/0?ssl_cert_reqs=none"):
         assert with_absolute_files(url) == url
+
+
+@pytest.mark.parametrize("name", ["nosuchmodule", "nosuchmodule.part", "math;os", "json.", "../x"])
+def test_a_module_for_programs_that_is_not_installed_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SANDBOX_EXTRA_MODULES must be a list of modules that are installed; "):
+        read_settings({"SANDBOX_EXTRA_MODULES": f"csv, {name}"})
+    assert read_settings({"SANDBOX_EXTRA_MODULES": "csv, xml.dom"}).sandbox_extra_modules == ("csv", "xml.dom")

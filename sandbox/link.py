@@ -132,13 +132,22 @@ class Link:
 
     def _await_ready(self) -> None:
         self._control.settimeout(START_SECONDS)
+        message = None
         try:
-            said = json.loads(self._control.recv(MAX_MESSAGE_BYTES))
+            message = self._control.recv(MAX_MESSAGE_BYTES)
+            said = json.loads(message)
             self.layers, self.version = said["ready"], said["version"]
         except (OSError, ValueError, KeyError) as error:
             self.close()
-            raise SandboxError(f"the zygote did not start: {type(error).__name__}") from error
+            why = self._how_it_ended() if message == b"" else type(error).__name__
+            raise SandboxError(f"the zygote did not start: {why}") from error
         self._control.settimeout(None)
+
+    def _how_it_ended(self) -> str:
+        status = None if self._process is None else self._process.returncode
+        if status is not None and status < 0:
+            return f"it was killed by signal {-status}"
+        return f"it ended with status {status}; its last lines on stderr say why"
 
     def spawn(self, memory_bytes: int, cpu_seconds: int | None) -> Child:
         """Request a child. Its socket accepts a job at once. Raises SandboxError if the zygote is gone."""

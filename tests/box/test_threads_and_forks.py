@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Limits, Program, Sandbox
+from sandbox import Limits, Program, Sandbox, SandboxError
 from tests.servers import child_pids
 
 ONE = Program("def main():\n    return 1\n", "main", b"[]", b"{}")
@@ -114,3 +114,10 @@ def test_a_zygote_that_is_killed_while_it_starts_is_started_again(fresh: Sandbox
     killer.join()
     assert len(killed) == 1
     assert fresh.run(ONE, LIMITS).result_json == b"1"
+
+
+def test_why_a_zygote_can_not_start_is_said() -> None:
+    sandbox = Sandbox(spare_children=1, extra_modules=["no_such_module"])
+    with pytest.raises(SandboxError, match=r"^the zygote did not start: it ended with status 1; its last lines on std"):
+        sandbox.start()
+    sandbox.close()

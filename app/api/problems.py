@@ -76,6 +76,7 @@ UNAVAILABLE: dict[str, str] = {
     "ReadOnlyError": "Redis is a read-only replica; nothing was changed",
     "READONLY": "Redis is a read-only replica; nothing was changed",
     "MISCONF": "Redis can't write to its disk and refuses writes; nothing was changed",
+    "NOREPLICAS": "Redis has fewer replicas than its min-replicas-to-write and refuses writes; nothing was changed",
 }
 
 

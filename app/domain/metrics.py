@@ -134,7 +134,10 @@ REDIS_ROUND_TRIP = _gauge("redis_round_trip_seconds", "Duration of one PING.")
 REDIS_MEMORY = _gauge("redis_memory_used_bytes", "Memory that Redis uses.")
 REDIS_MEMORY_MAX = _gauge("redis_memory_max_bytes", "Redis' maxmemory; 0 for no limit.")
 REDIS_FRAGMENTATION = _gauge("redis_memory_fragmentation_ratio", "Memory that Redis holds, divided by what it uses.")
-REDIS_WRITABLE = _gauge("redis_writable", "1 if Redis accepts writes: it is no replica, and its disk accepts them.")
+REDIS_WRITABLE = _gauge(
+    "redis_writable",
+    "1 if Redis accepts writes: it is no replica, has the replicas that it needs, and its disk accepts them.",
+)
 REDIS_AOF = _gauge("redis_aof_enabled", "1 if Redis writes an append-only file.")
 REDIS_AOF_OK = _gauge("redis_aof_last_write_ok", "1 if the last write to the append-only file succeeded.")
 REDIS_AOF_BYTES = _gauge("redis_aof_size_bytes", "Size of the append-only file.")

@@ -187,6 +187,11 @@ class Keys:
         return f"{self.prefix}worker:{hostname}"
 
     @property
+    def nothing(self) -> str:
+        """A key that never exists."""
+        return f"{self.prefix}nothing"
+
+    @property
     def workers(self) -> str:
         """ZSET worker hostname by last heartbeat, ms."""
         return f"{self.prefix}workers"

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.errors import Unavailable
 from app.store.client import Client
 from app.store.columns import dump_json
 from app.store.keys import Keys
@@ -16,6 +17,8 @@ from app.store.scripts import Scripts
 SILENCE_MS = 10_000
 FORGET_MS = 60_000
 MAX_WORKERS = 1_000
+#: Codes of a server that answers and refuses to write: a replica, one whose disk is full, one without its replicas.
+REFUSALS = ("ReadOnlyError", "READONLY", "MISCONF", "NOREPLICAS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,29 @@ class LivenessStore:
 
     def ping(self) -> None:
         """Make one round trip. Raises Unavailable."""
-        self._client.ping()
+        try:
+            self._client.ping()
+        except Unavailable as error:
+            if str(error) != "MISCONF":  # so a server answers that can't write to its disk, and reads on
+                raise
 
     def info(self) -> dict[str, Any]:
-        """The server's INFO. Raises Unavailable."""
+        """The server's INFO, and as `refuses` the code with which it refuses to write; "" if it writes.
+
+        Raises Unavailable.
+        """
         found: Any = self._client.info()
-        return dict(found)
+        return {**found, "refuses": self._refusal()}
+
+    def _refusal(self) -> str:
+        """INFO does not tell each reason, so this is what becomes of a write that changes nothing."""
+        try:
+            self._client.unlink(self._keys.nothing)
+        except Unavailable as error:
+            if str(error) not in REFUSALS:
+                raise
+            return str(error)
+        return ""
 
     def listened_channels(self) -> int:
         """How many of our channels processes listen to: a worker always, an API once it has waited for a task."""

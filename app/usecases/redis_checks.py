@@ -41,7 +41,9 @@ def refusal(info: Info) -> str | None:
     """The reason why Redis refuses writes, or None if it accepts them."""
     if info.get("role", "master") != "master":
         return "Redis is a read-only replica"
-    if info.get("aof_last_write_status", "ok") != "ok":
+    if info.get("refuses") == "NOREPLICAS":
+        return "Redis has fewer replicas than its min-replicas-to-write and refuses writes"
+    if info.get("refuses") or info.get("aof_last_write_status", "ok") != "ok":
         return "Redis can't write to its disk and refuses writes"
     return None
 

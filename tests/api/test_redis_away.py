@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +131,39 @@ def test_it_is_a_replica_that_takes_no_writes(web: Flask, own_server: RedisServe
         assert Api(web).get(f"/api/tasks/{task_id}").status_code == 200, "reading goes on"
         client.execute_command("REPLICAOF", "NO", "ONE")
     assert Api(web).create()["status"] == "queued"
+
+
+def test_it_lacks_the_replicas_that_it_needs(web: Flask, own_server: RedisServer) -> None:
+    words = "Redis has fewer replicas than its min-replicas-to-write and refuses writes"
+    with redis.Redis.from_url(own_server.url) as client:
+        client.config_set("min-replicas-to-write", 1)
+        assert_unavailable(web, writes(CALLS))
+        assert Api(web).post("/api/tasks", CODE).get_json()["detail"] == f"{words}; nothing was changed"
+        assert_told(web, words)
+        client.config_set("min-replicas-to-write", 0)
+    assert Api(web).get("/health").get_json()["redis"]["status"] == "ok"
+
+
+def test_it_can_not_write_its_snapshots(web: Flask, own_server: RedisServer) -> None:
+    with redis.Redis.from_url(own_server.url) as client:
+        in_the_way = Path(client.config_get("dir")["dir"]) / client.config_get("dbfilename")["dbfilename"]
+        in_the_way.mkdir()
+        client.config_set("save", "3600 1")
+        client.set("changed", 1)
+        client.bgsave()
+        wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", 60, "a snapshot that fails")
+        assert_unavailable(web, writes(CALLS))
+        assert_told(web, "Redis can't write to its disk and refuses writes")
+        client.config_set("save", "")  # otherwise it would not end without a snapshot
+
+
+def assert_told(web: Flask, words: str) -> None:
+    """What reads goes on, and says why nothing is written."""
+    redis_part = Api(web).get("/health").get_json()["redis"]
+    assert (redis_part["status"], redis_part["detail"]) == ("down", words)
+    assert Api(web).get("/health/ready").status_code == 503
+    samples = Api(web).get("/metrics").get_data(as_text=True).splitlines()
+    assert {"celeriac_up 1.0", "celeriac_redis_writable 0.0"} <= set(samples)
 
 
 def test_it_is_full(web: Flask, own_server: RedisServer) -> None:

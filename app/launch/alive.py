@@ -5,8 +5,8 @@ python -m app.launch.alive worker    0 if a worker on this host sent a heartbeat
 python -m app.launch.alive beat      0 if a beat on this host ticked just now; else 1
 python -m app.launch.alive all       0 if all three are alive, as under `python start.py`; else 1
 
-With --ignore-redis, the status is 0 as well while Redis can't be asked: for checks by which a process is killed. A new
-one would not reach Redis either, and the old one still holds results.
+With --ignore-redis, the status is 0 as well while Redis can't be asked, or refuses to write heartbeats: for checks by
+which a process is killed. A new one would not reach Redis either, and the old one still holds results.
 
 "This host" is what the host's name says: each container has a name of its own, so a beat that hangs is noticed even
 while another one works.
@@ -24,6 +24,7 @@ from app.launch.redis_location import require_redis_url
 from app.settings import Settings, SettingsError, read_settings
 from app.store.liveness import LivenessStore
 from app.store.store import Store
+from app.usecases.redis_checks import refusal
 
 ROLES = ("api", "worker", "beat")
 IGNORE_REDIS = "--ignore-redis"
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except Unavailable as error:
-        sys.stderr.write(f"Redis can't be reached: {reason_of(error)}\n")
+        sys.stderr.write(f"Redis can't be used: {reason_of(error)}\n")
         return 0 if options else 1
     sys.stdout.writelines(f"{role} is {'alive' if is_well else 'not alive'}\n" for role, is_well in alive.items())
     return 0 if all(alive.values()) else 1
@@ -61,7 +62,10 @@ def _asked(role: str, settings: Settings) -> bool:
     if role == "api":
         return api_answers(settings)
     store = Store.at(require_redis_url(settings), max_connections=1)
-    return is_alive(role, store.liveness, socket.gethostname(), time.time_ns() // 1_000_000)
+    alive = is_alive(role, store.liveness, socket.gethostname(), time.time_ns() // 1_000_000)
+    if not alive and (why := refusal(store.liveness.info())) is not None:  # so nobody's heartbeat can be written
+        raise Unavailable(why)
+    return alive
 
 
 if __name__ == "__main__":

@@ -256,5 +256,19 @@ def test_health_check_without_redis_is_one_sentence(tmp_path: Path) -> None:
     answer = check("worker", f"unix://{tmp_path}/none.sock")
     assert answer.returncode == 1
     assert check("worker", f"unix://{tmp_path}/none.sock", "--ignore-redis").returncode == 0
-    assert answer.stderr.startswith("Redis can't be reached: ")
+    assert answer.stderr.startswith("Redis can't be used: ")
     assert "Traceback" not in answer.stderr
+
+
+def test_nobody_is_killed_for_a_redis_that_refuses_to_write_heartbeats(
+    liveness: LivenessStore, server: EmbeddedServer
+) -> None:
+    words = "Redis can't be used: Redis has fewer replicas than its min-replicas-to-write and refuses writes\n"
+    with connect(server.url) as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            answer = check("worker", server.url)
+            assert (answer.returncode, answer.stderr) == (1, words)
+            assert check("beat", server.url, "--ignore-redis").returncode == 0
+        finally:
+            client.config_set("min-replicas-to-write", 0)

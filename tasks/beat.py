@@ -19,7 +19,7 @@ from typing import Any
 from celery.beat import Scheduler
 
 from app.clock import ClockSteps, system_clock
-from app.domain.errors import Full, OtherForm, Unavailable, outage
+from app.domain.errors import Full, OtherForm, Unavailable, outage, reason_of
 from app.launch.processes import EXIT_NEWER_DATA
 from app.messaging.encoder import MessageEncoder
 from app.settings import read_settings
@@ -87,7 +87,7 @@ class StoreScheduler(Scheduler):
             self._work()
         except Unavailable as error:
             if not self._redis_is_away:
-                logger.warning(outage(error), extra={"action": "redis_away"})
+                logger.warning(outage(error), extra={"action": "redis_away", "reason": reason_of(error)})
             self._redis_is_away = True
             self._watch.wait(TICK_SECONDS)
             return 0.0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.clock import Clock
-from app.domain.errors import Unavailable, outage
+from app.domain.errors import Unavailable, outage, reason_of
 from app.store.store import Store
 from app.usecases.maintenance import Maintenance
 from tasks.leases.in_flight import InFlight
@@ -74,7 +74,7 @@ class Heartbeat:
                 self._tick()
             except Unavailable as error:
                 if not away:
-                    logger.warning(outage(error), extra={"action": "redis_away"})
+                    logger.warning(outage(error), extra={"action": "redis_away", "reason": reason_of(error)})
                 away = True
                 self._watchdog.redis_is_away()
                 continue

@@ -56,7 +56,7 @@ def test_a_beat_outlives_its_redis(own_server: RedisServer, own_store: Store, tm
             own_server.stop()
         else:
             own_server.send_signal(signal.SIGSTOP)
-        beat.wait_for("Redis can't be reached")
+        beat.wait_for("Redis can't be reached action=redis_away reason=")
         assert not answers(own_store)
         if how == "stopped":
             own_server.start()

@@ -103,6 +103,7 @@ def test_after_a_long_time_without_redis_it_fetches_within_seconds(bench: Bench,
     assert worker.process.poll() is None
     assert "CPendingDeprecationWarning" not in worker.output
     assert worker.output.count("the consumer can't reach Redis") <= 1, "the outage is logged once, not at each attempt"
+    assert "Redis can't be reached action=redis_away reason=" in worker.output
     assert "Traceback" not in worker.output
 
 

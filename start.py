@@ -77,7 +77,7 @@ roles:
   all       everything (the default): finds a Redis or starts one in VAR_DIR, then the API, a worker
             for code tasks, a worker for API tasks, and beat; what dies is started again
   api       the HTTP API, the console (/) and the docs (/docs)
-  worker    one worker for both kinds of task; as many as you like, on any machine
+  worker    one worker for both kinds of task; one on each of as many machines as you like
   beat      fires what is due on a cron; one is enough, more do no harm
 
 commands (`{command} COMMAND --help` explains each):

@@ -589,3 +589,13 @@ def test_full_disk_is_not_told_as_a_redis_that_is_away(own_server: RedisServer, 
             save_copy(client, full)  # type: ignore[arg-type]
     finally:
         client.close()
+
+
+def test_disk_that_fills_up_is_told_with_its_folder(own_server: RedisServer, source: object, tmp_path: Path) -> None:
+    words = [sys.executable, str(ROOT / "start.py"), "backup", str(tmp_path / "tasks.backup")]
+    limited = ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", *words]  # files of a kilobyte, as if there were no room
+    env = {**os.environ, "REDIS_URL": own_server.url}
+    answer = subprocess.run(limited, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert answer.returncode == 1
+    assert answer.stderr.endswith(f"start.py: {tmp_path}: File too large\n")
+    assert list(tmp_path.iterdir()) == []

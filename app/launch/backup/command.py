@@ -171,8 +171,10 @@ def _new_file(target: Path) -> Iterator[Any]:
             file.flush()
             os.fsync(file.fileno())
         path.replace(target)
-    except BaseException:
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # of a write: to this file, or to the copy beside it
+            error.filename = str(target.parent)
         raise
 
 

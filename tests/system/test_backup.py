@@ -27,6 +27,7 @@ import redis
 from app.domain.errors import OtherForm
 from app.launch.backup import command
 from app.launch.backup.file import BackupFile, BadBackup, Head, check, write_backup
+from app.launch.backup.source import standing_still
 from app.launch.embedded_redis import EmbeddedServer
 from app.settings import read_settings
 from app.store.client import connect_raw
@@ -329,6 +330,22 @@ def test_backup_that_is_stopped_leaves_nothing_behind(own_server: RedisServer, t
     finally:
         process.kill()
         process.wait()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_backup_that_is_stopped_while_it_makes_a_folder_leaves_none_behind(
+    own_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = os.mkdir
+
+    def mkdir_and_end(path: Any, mode: int = 0o777) -> None:
+        mkdir(path, mode)
+        raise SystemExit(128 + signal.SIGTERM)
+
+    settings = read_settings({"REDIS_URL": own_server.url})
+    monkeypatch.setattr(os, "mkdir", mkdir_and_end)
+    with pytest.raises(SystemExit), standing_still(settings, tmp_path, print, is_stopped=False):
+        pass
     assert list(tmp_path.iterdir()) == []
 
 

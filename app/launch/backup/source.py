@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -83,15 +85,15 @@ def _read_itself(client: Client, url: str) -> Iterator[Client]:
 def _loaded_copy(client: Client, folder: Path, say: Say) -> Iterator[Client]:
     """A server of ours that has loaded a copy of the data behind `client`."""
     with (
-        tempfile.TemporaryDirectory(prefix=".celeriac-", dir=folder) as data,
-        tempfile.TemporaryDirectory(prefix="celeriac-") as sockets,
+        _passing_folder(folder, ".celeriac-") as data,
+        _passing_folder(Path(tempfile.gettempdir()), "celeriac-") as sockets,
     ):
-        path = Path(data) / "copy.rdb"
+        path = data / "copy.rdb"
         with path.open("wb") as file:
             size = _saved(client, file)
         say(f"Redis has sent its data: {size / 1e6:,.1f} MB")
         database = int(client.connection_pool.connection_kwargs.get("db") or 0)
-        server = _LoadingServer(path, Path(sockets) / "redis.sock")
+        server = _LoadingServer(path, sockets / "redis.sock")
         try:
             server.start()
             path.unlink()  # it is in memory now
@@ -102,6 +104,18 @@ def _loaded_copy(client: Client, folder: Path, say: Say) -> Iterator[Client]:
                 copy.close()
         finally:
             server.stop()
+
+
+@contextmanager
+def _passing_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder that only its owner may enter, until the end of the block."""
+    # mkdtemp would tell the name only once the folder is there, and SIGTERM may come in between.
+    path = parent / f"{prefix}{secrets.token_hex(8)}"
+    try:
+        path.mkdir(mode=0o700)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _saved(client: Client, file: object) -> int:

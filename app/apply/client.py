@@ -45,6 +45,8 @@ class ServiceClient:
             raise ServiceError("the URL of the service must be like https://tasks.example:5001")
         if "@" in parts.netloc:
             raise ServiceError("the URL of the service must have no user or password")
+        if not (api_key.isascii() and api_key.isprintable()):  # http.client would tell the key
+            raise ServiceError("the key has characters that no key has, such as a line end")
         self._url = url.rstrip("/")
         self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
         self._opener = urllib.request.build_opener(_NoRedirects)

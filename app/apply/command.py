@@ -86,7 +86,7 @@ def _parser(name: str, description: str) -> _Parser:
         epilog=EXIT_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    url = os.environ.get("CELERIAC_URL") or DEFAULT_URL
+    url = os.environ.get("CELERIAC_URL", "").strip() or DEFAULT_URL
     parser.add_argument("--url", default=url, help=f"the service (CELERIAC_URL; default {DEFAULT_URL})")
     return parser
 
@@ -98,7 +98,7 @@ def _add_paths(parser: argparse.ArgumentParser) -> None:
 
 
 def _client(options: argparse.Namespace) -> ServiceClient:
-    key = os.environ.get("CELERIAC_API_KEY", "")
+    key = os.environ.get("CELERIAC_API_KEY", "").strip()  # secrets of CI systems often end with a line end
     parts = urlsplit(options.url)
     if key and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         say("careful: the key is sent unencrypted; use https")

@@ -326,6 +326,22 @@ def test_key_goes_nowhere_but_to_the_service(run: Run, folder: Path, monkeypatch
     assert "wrong" not in err
 
 
+def test_url_and_key_may_end_with_the_line_end_of_a_secret(
+    service: Started, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERIAC_URL", f"http://127.0.0.1:{service.port}\n")
+    monkeypatch.setenv("CELERIAC_API_KEY", f"{KEY}\r\n")
+    assert run("export")[0] == 0
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\n{KEY}", f"{KEY}\u20ac"])
+def test_key_that_can_not_be_sent_is_not_told(run: Run, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("CELERIAC_API_KEY", key)
+    status, out, err = run("export")
+    assert (status, out) == (1, "")
+    assert err == "start.py: the key has characters that no key has, such as a line end\n"
+
+
 @pytest.mark.parametrize("url", ["ftp://x", "file:///etc/passwd", "tasks.example", "http://x/?a=b", ""])
 def test_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ServiceError, match="must be like"):

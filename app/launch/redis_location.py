@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import socket
 import stat
 import tempfile
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from urllib.parse import quote
@@ -64,11 +66,16 @@ def require_redis_url(settings: Settings) -> str:
 
 def socket_path(settings: Settings) -> Path:
     """The path of the embedded server's socket: in VAR_DIR, or in a folder with a short path if that is too long."""
-    digest = hashlib.sha256(os.fsencode(settings.var_dir) + b":%d" % os.getuid()).hexdigest()
-    short_name = f"celeriac-{digest[:16]}"
-    folders = (settings.var_dir, Path(tempfile.gettempdir()) / short_name, SHORT_FOLDER / short_name)
-    paths = [folder / "redis.sock" for folder in folders]
+    paths = [folder / "redis.sock" for folder in _socket_folders(settings)]
     return next((path for path in paths if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES), paths[-1])
+
+
+def _socket_folders(settings: Settings) -> Iterator[Path]:
+    digest = hashlib.sha256(os.fsencode(settings.var_dir) + b":%d" % os.getuid()).hexdigest()
+    yield settings.var_dir
+    with contextlib.suppress(FileNotFoundError):  # all is read-only, or full: whoever has a REDIS_URL needs none
+        yield Path(tempfile.gettempdir()) / f"celeriac-{digest[:16]}"
+    yield SHORT_FOLDER / f"celeriac-{digest[:16]}"
 
 
 def socket_url(settings: Settings) -> str:

@@ -175,6 +175,17 @@ def test_long_folder_gets_its_socket_in_a_short_one(tmp_path: Path) -> None:
     assert socket_path(long) != socket_path(settings_in(tmp_path / ("a" * 101)))
 
 
+def test_where_no_folder_takes_a_file_the_socket_has_a_path_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", refuse)  # as on a read-only system, or a full disk
+    assert socket_path(settings_in(tmp_path / "a")) == tmp_path / "a" / "redis.sock"
+    assert socket_path(settings_in(tmp_path / ("a" * 100))).parent.parent == Path("/tmp")
+
+
 @pytest.mark.usefixtures("nobody_on_localhost", "server")
 def test_socket_in_a_folder_that_others_may_write_is_not_trusted(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch

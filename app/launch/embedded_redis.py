@@ -90,21 +90,30 @@ class EmbeddedServer:
             raise
 
     def lock(self) -> None:
-        """Make the folder private and take its lock, unless this object has it already. Raises FolderInUse."""
+        """Make the folder private and take its lock, unless this object has it already.
+
+        Raises FolderInUse, RedisServerError.
+        """
         if self._lock_fd is not None:
             return
         for folder in dict.fromkeys((self.folder, self._socket.parent)):
             _make_private(folder)
-        path = self.folder / "lock"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._lock_fd = self._locked()
+        except OSError as error:  # the folder is read-only, or its disk is full
+            raise RedisServerError(f"the folder {self.folder} can't be used: {error.strerror}") from error
+
+    def _locked(self) -> int:
+        """The lock as an open file, which names this process."""
+        fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._take_lock(fd)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, str(os.getpid()).encode(), 0)
         except BaseException:
             os.close(fd)
             raise
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
-        self._lock_fd = fd
+        return fd
 
     def unlock(self) -> None:
         """Release the folder's lock if no server was started after all."""

@@ -405,6 +405,12 @@ def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
         EmbeddedServer(settings_in(tmp_path / "var"), say=print).start()
 
 
+def test_folder_whose_lock_can_not_be_written_is_said_in_a_sentence(settings: Settings) -> None:
+    (settings.var_dir / "lock").mkdir(parents=True)  # even root can't write it; nor a file on a full or read-only disk
+    with pytest.raises(RedisServerError, match=rf"^the folder {settings.var_dir} can't be used: Is a directory$"):
+        EmbeddedServer(settings, say=print).start()
+
+
 def test_server_that_can_not_start_shows_the_end_of_its_log(settings: Settings) -> None:
     settings.var_dir.mkdir(mode=0o700)
     (settings.var_dir / "lock").touch()

@@ -18,7 +18,7 @@ SILENCE_MS = 10_000
 FORGET_MS = 60_000
 MAX_WORKERS = 1_000
 #: Codes of a server that answers and refuses to write: a replica, one whose disk is full, one without its replicas.
-REFUSALS = ("ReadOnlyError", "READONLY", "MISCONF", "NOREPLICAS")
+REFUSALS = ("ReadOnlyError", "MISCONF", "NOREPLICAS")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,11 @@ from app.clock import ClockSteps, system_clock
 from app.domain.errors import Full, OtherForm, Unavailable, outage, reason_of
 from app.launch.processes import EXIT_NEWER_DATA
 from app.messaging.encoder import MessageEncoder
-from app.settings import read_settings
+from app.settings import Settings, read_settings
+from app.store.store import Store
 from app.store.subscriber import Watch
 from app.usecases.admission import Admission
+from app.usecases.channels import ChannelService
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from app.usecases.form_watch import FormWatch
@@ -45,6 +47,21 @@ _ROOM = {
     False: ("no room for more tasks; firings are put off", "firings_put_off"),
     True: ("there is room again; firings resume", "firings_go_on"),
 }
+
+
+def _warn_of_missing_channels(settings: Settings, store: Store) -> None:
+    """A notice to such a channel fails, which its operator would learn only when something else has failed."""
+    rule = settings.alert_default
+    named = {"ALERT_CHANNELS": settings.alert_channels, "ALERT_DEFAULT": () if rule is None else rule.channels}
+    channels = ChannelService(store.channels, store.deliveries, settings.channels_file, system_clock)
+    try:
+        missing = {setting: channels.unknown(names) for setting, names in named.items()}
+    except Unavailable:  # beat waits for Redis, and does without this
+        return
+    for setting, names in missing.items():
+        if names:
+            fields = {"action": "channels_missing", "channels": ", ".join(names)}
+            logger.warning("%s names channels that do not exist; create them, or nobody is told", setting, extra=fields)
 
 
 def _end_process() -> None:
@@ -73,6 +90,7 @@ class StoreScheduler(Scheduler):
         self._redis_is_away = False
         self._admission = Admission(self._store.admission, settings.max_queued_tasks)
         self._has_room = True
+        _warn_of_missing_channels(settings, self._store)
         self._heartbeat_call = HeartbeatCall(settings, self._store, system_clock)
         self._heartbeat_call.start()
         stand_in = StandIn(self._store.liveness, system_clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,6 +203,20 @@ def test_a_real_beat_calls_the_url(store: Store, start: Start, start_worker: Sta
         start_worker("one", "-Q", "celeriac.code,celeriac.api")
         start("beat", HEARTBEAT_URL=f"{target.url}/ping")
         wait_until(lambda: target.received, 30, "a call")
+
+
+def test_a_beat_tells_which_channels_of_the_settings_do_not_exist(store: Store, start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "channels.toml"
+    file.write_text('[ops]\nkind = "webhook"\nurl = "https://example.com/"\n')
+    beat = start(
+        "beat", CHANNELS_FILE=str(file), ALERT_CHANNELS="ops,oncall,night", ALERT_DEFAULT='{"channels": ["ops"]}'
+    )
+    beat.wait_for(
+        "ALERT_CHANNELS names channels that do not exist; create them, or nobody is told action=channels_missing"
+    )
+    wait_until(store.liveness.last_beat, 60, "a first tick")
+    assert 'channels="oncall, night"' in beat.output
+    assert "ALERT_DEFAULT names" not in beat.output
 
 
 def test_a_channel_that_is_named_twice_is_told_once() -> None:

@@ -80,7 +80,7 @@ def compose(
         tasks=TaskService(store, dispatcher, checker, admission, clock, alert_problems),
         schedules=ScheduleService(store, dispatcher, checker, admission, clock, settings.timezone, alert_problems),
         statistics=StatisticsService(store.stats, clock),
-        bulks=BulkService(store, checker, admission, clock),
+        bulks=BulkService(store, checker, admission, clock, alert_problems),
         health=HealthService(store, clock),
         events=EventService(store),
         clock=clock,

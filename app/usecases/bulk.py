@@ -13,7 +13,8 @@ from app.domain.errors import InvalidSpec, NotFound, Problem
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
 from app.domain.kinds import KINDS
-from app.domain.spec import parse_task
+from app.domain.kinds.kind import no_problems
+from app.domain.spec import Rules, parse_task
 from app.store.admission import EarlierRequest
 from app.store.bulk import Bulk
 from app.store.listing import Filters
@@ -31,11 +32,19 @@ PAGE = 500
 class BulkService:
     """The operations on bulks. Raises the errors of app/domain/errors.py."""
 
-    def __init__(self, store: Store, checker: CodeChecker, admission: Admission, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        checker: CodeChecker,
+        admission: Admission,
+        clock: Clock,
+        alert_problems: Rules = no_problems,
+    ) -> None:
         self._store = store
         self._checker = checker
         self._admission = admission
         self._clock = clock
+        self._alert_problems = alert_problems
 
     def count(self, spec: BulkSpec, filters: Filters | ScheduleFilters | None) -> int:
         """How many tasks, or scheduled tasks, the bulk would act on if it began now."""
@@ -101,6 +110,8 @@ class BulkService:
             return
         if changes.get("function_code") is not None and changes.get("function_name") is None:
             raise InvalidSpec([Problem("changes.function_name", "is required with function_code")])
+        if of_alert := self._alert_problems(dict(changes)):
+            raise InvalidSpec([replace(problem, field=f"changes.{problem.field}") for problem in of_alert])
         problems = [self._problems_of(dict(row.example), changes) for row in KINDS.values()]
         if all(problems):
             raise InvalidSpec(min(problems, key=len))

@@ -137,7 +137,10 @@ class TaskService:
             raise NotFound("task not found")
         if not seen.status.finished:
             raise Conflict(f"only a finished task can be retried; this one is {seen.status}", seen.status)
-        inspect = partial(code_problems, checker=self._checker)
+
+        def inspect(fields: dict[str, Any]) -> list[Problem]:  # channels that the original names may be gone
+            return [*code_problems(fields, self._checker), *self._alert_problems(changes)]
+
         return retried(self._dispatcher, seen, changes, task_id, now_ms, inspect)
 
     def _parse(self, raw: Any, now_ms: int, problems: Sequence[Problem] = ()) -> TaskSpec:

@@ -128,6 +128,25 @@ def test_a_channel_must_exist(api: Api) -> None:
     assert fields_of(api.post("/api/tasks/batch", {"tasks": [{**CODE, "alert": alert}]})) == ["tasks.0.alert.channels"]
 
 
+def test_a_channel_that_a_retry_names_must_exist(api: Api, worker: PlayedWorker) -> None:
+    task_id = api.create(alert=OPS)["id"]
+    worker.fail(task_id)
+    changes = {"alert": {"channels": ["nowhere"]}}
+    assert fields_of(api.post(f"/api/tasks/{task_id}/retry", changes)) == ["alert.channels"]
+    bulk = {"action": "retry", "ids": [task_id], "changes": changes}
+    for is_dry in (True, False):
+        assert fields_of(api.post("/api/bulk", {**bulk, "dry_run": is_dry})) == ["changes.alert.channels"]
+
+
+def test_a_task_runs_again_though_its_channel_is_gone(api: Api, worker: PlayedWorker) -> None:
+    task_id = api.create(alert=OPS)["id"]
+    worker.fail(task_id)
+    api.delete("/api/channels/ops")
+    for changes in ({}, {"timeout": 3}):
+        again = api.post(f"/api/tasks/{task_id}/retry", changes)
+        assert (again.status_code, again.get_json()["alert"]) == (201, OPS)
+
+
 def test_null_in_a_rule_counts_as_left_out(api: Api) -> None:
     rule = dict.fromkeys(ScheduleAlert.model_fields) | {"channels": ["ops"]}
     assert api.schedule(alert=rule)["alert"] == {"channels": ["ops"]}

@@ -71,15 +71,24 @@ class BatchService:
             earlier = self._write(first_id, items, key, now_ms)
             if earlier is None:
                 return _batch(items, is_atomic, now_ms)
-        items, is_atomic = self._parse(raw, earlier.created_id, earlier.now_ms)
         self._store.batches.complete(earlier.created_id)  # the process that took the first request may have died
+        items, is_atomic = self._parse(raw, earlier.created_id, earlier.now_ms, is_repeated=True)
         return _batch(items, is_atomic, earlier.now_ms, is_repeated=True)
 
-    def _parse(self, raw: Any, first_id: str, now_ms: int) -> tuple[list[_Item], bool]:
+    def _parse(self, raw: Any, first_id: str, now_ms: int, *, is_repeated: bool = False) -> tuple[list[_Item], bool]:
         specs, is_atomic = parse_batch(raw)
-        checks = _Checks(specs, self._checker, self._alert_problems)
+        checks = _Checks(specs, self._checker)
+
+        def rules_for(spec: Any, task_id: str) -> Rules:
+            if is_repeated and (is_atomic or self._is_there(spec, task_id)):
+                return checks  # a channel may be gone since the first request
+            return lambda fields: [*checks(fields), *self._alert_problems(fields)]
+
         ids = batch_ids(first_id, len(specs))
-        items = [self._item(spec, task_id, now_ms, checks) for spec, task_id in zip(specs, ids, strict=True)]
+        items = [
+            self._item(spec, task_id, now_ms, rules_for(spec, task_id))
+            for spec, task_id in zip(specs, ids, strict=True)
+        ]
         if is_atomic:
             problems = [
                 problem for at, item in enumerate(items) if isinstance(item, list) for problem in problems_at(at, item)
@@ -88,10 +97,15 @@ class BatchService:
                 raise InvalidSpec(problems)
         return items, is_atomic
 
-    def _item(self, raw: Any, task_id: str, now_ms: int, checks: _Checks) -> _Item:
+    def _is_there(self, spec: Any, task_id: str) -> bool:
+        """Whether a spec with an alert rule has its task, so that its channels were there."""
+        has_rule = isinstance(spec, dict) and spec.get("alert") is not None
+        return has_rule and self._store.tasks.status(task_id) is not None
+
+    def _item(self, raw: Any, task_id: str, now_ms: int, rules: Rules) -> _Item:
         try:
             refuse_schedule(raw)
-            spec = parse_task(raw, now_ms, checks)
+            spec = parse_task(raw, now_ms, rules)
         except InvalidSpec as error:
             return listed(error.problems)
         return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
@@ -119,9 +133,8 @@ class _Checks:
     Raises InvalidSpec if the programs are too large together.
     """
 
-    def __init__(self, specs: Sequence[Any], checker: CodeChecker, alert_problems: Rules) -> None:
+    def __init__(self, specs: Sequence[Any], checker: CodeChecker) -> None:
         self._checker = checker
-        self._alert_problems = alert_problems
         self._found: dict[tuple[str, str, str] | None, list[Problem]] = {}
         keys = {check_key(spec) for spec in specs if isinstance(spec, dict)}
         refuse_much_code(key[0] for key in keys if key is not None)
@@ -130,7 +143,7 @@ class _Checks:
         key = check_key(fields)
         if key not in self._found:
             self._found[key] = code_problems(fields, self._checker)
-        return [*self._found[key], *self._alert_problems(fields)]
+        return self._found[key]
 
 
 def _batch(items: Sequence[_Item], is_atomic: bool, now_ms: int, *, is_repeated: bool = False) -> Batch:

@@ -76,7 +76,8 @@ class ScheduleService:
             if not isinstance(created, EarlierRequest):
                 return made, False
             earlier = same_request(key, created)
-        spec = self._parse(raw, earlier.created_id, earlier.now_ms)
+        # A channel may be gone since the first request.
+        spec = self._parse(raw, earlier.created_id, earlier.now_ms, alert_problems=no_problems)
         return self._made_of(spec, earlier.created_id, earlier.now_ms), True
 
     def put(self, key: str, raw: Any) -> tuple[Schedule, bool]:
@@ -137,14 +138,20 @@ class ScheduleService:
         )
         return replace(schedule, next_run_ms=rule_of(schedule).next_after(now_ms))
 
-    def _parse(self, raw: Any, schedule_id: str, now_ms: int, before: Mapping[str, Any] | None = None) -> ScheduleSpec:
-        return parse_schedule(raw, lambda fields: self._problems(fields, schedule_id, now_ms, before))
+    def _parse(
+        self,
+        raw: Any,
+        schedule_id: str,
+        now_ms: int,
+        before: Mapping[str, Any] | None = None,
+        alert_problems: Rules | None = None,
+    ) -> ScheduleSpec:
+        def inspect(fields: dict[str, Any]) -> list[Problem]:
+            problems = timing_problems(self._in_zone(fields), schedule_id, now_ms, before)
+            of_alert = (alert_problems or self._alert_problems)(fields)
+            return [*problems, *code_problems(fields, self._checker), *of_alert]
 
-    def _problems(
-        self, fields: dict[str, Any], schedule_id: str, now_ms: int, before: Mapping[str, Any] | None
-    ) -> list[Problem]:
-        problems = timing_problems(self._in_zone(fields), schedule_id, now_ms, before)
-        return [*problems, *code_problems(fields, self._checker), *self._alert_problems(fields)]
+        return parse_schedule(raw, inspect)
 
     def _in_zone(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields with the service's time zone if they name none."""

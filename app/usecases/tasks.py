@@ -38,8 +38,9 @@ STOP_PATIENCE_SECONDS = 0.8
 _CHANGE_TRIES = 300
 _DELETE_TRIES = 3
 
-#: Makes the task that a request asks for, of its id and the time in ms. Raises InvalidSpec, NotFound, Conflict.
-Make = Callable[[str, int], NewTask]
+#: Makes the task that a request asks for, of its id, the time in ms, and the rules for its alert. A repetition has no
+#: such rules, as a channel may be gone since. Raises InvalidSpec, NotFound, Conflict.
+Make = Callable[[str, int, Rules], NewTask]
 
 
 class TaskService:
@@ -90,7 +91,7 @@ class TaskService:
         now_ms = self._clock()
         if wait_seconds > 0:
             return self._create_and_wait(make, key, now_ms, wait_seconds)
-        task = make(new_id(now_ms), now_ms)
+        task = make(new_id(now_ms), now_ms, self._alert_problems)
         earlier = self._write(task, key, now_ms)
         if earlier is not None:
             return self._created_before(make, earlier, 0), True
@@ -101,7 +102,7 @@ class TaskService:
     ) -> tuple[Task, bool]:
         task_id = new_id(now_ms)
         deadline = time.monotonic() + wait_seconds
-        task = make(task_id, now_ms)
+        task = make(task_id, now_ms, self._alert_problems)
         with self._store.inbox.expect(task_id) as watch:
             hears = self._store.inbox.is_open()
             earlier = self._write(replace(task, inbox=self._store.inbox.name), key, now_ms)
@@ -122,30 +123,30 @@ class TaskService:
             with suppress(NotFound):
                 return self.get(earlier.created_id, wait_seconds)
         try:
-            task = make(earlier.created_id, earlier.now_ms)
+            task = make(earlier.created_id, earlier.now_ms, no_problems)
         except NotFound:  # it is a retry of a task that is gone
             return self.get(earlier.created_id)
         return as_created(task, earlier.now_ms)
 
-    def _made_of(self, raw: Any, task_id: str, now_ms: int) -> NewTask:
-        return self._task_of(self._parse(raw, now_ms), task_id, now_ms)
+    def _made_of(self, raw: Any, task_id: str, now_ms: int, alert_problems: Rules) -> NewTask:
+        return self._task_of(self._parse(raw, now_ms, alert_problems), task_id, now_ms)
 
-    def _retry_of(self, original_id: str, changes: Any, task_id: str, now_ms: int) -> NewTask:
-        """The new task that runs `original_id` again."""
+    def _retry_of(self, original_id: str, changes: Any, task_id: str, now_ms: int, alert_problems: Rules) -> NewTask:
+        """The new task that runs `original_id` again. Channels that the original names may be gone."""
         seen = self._store.tasks.spec_of(original_id) if is_id(original_id) else None
         if seen is None:
             raise NotFound("task not found")
         if not seen.status.finished:
             raise Conflict(f"only a finished task can be retried; this one is {seen.status}", seen.status)
 
-        def inspect(fields: dict[str, Any]) -> list[Problem]:  # channels that the original names may be gone
-            return [*code_problems(fields, self._checker), *self._alert_problems(changes)]
+        def inspect(fields: dict[str, Any]) -> list[Problem]:
+            return [*code_problems(fields, self._checker), *alert_problems(changes)]
 
         return retried(self._dispatcher, seen, changes, task_id, now_ms, inspect)
 
-    def _parse(self, raw: Any, now_ms: int, problems: Sequence[Problem] = ()) -> TaskSpec:
+    def _parse(self, raw: Any, now_ms: int, alert_problems: Rules, problems: Sequence[Problem] = ()) -> TaskSpec:
         def inspect(fields: dict[str, Any]) -> list[Problem]:
-            return [*problems, *code_problems(fields, self._checker), *self._alert_problems(fields)]
+            return [*problems, *code_problems(fields, self._checker), *alert_problems(fields)]
 
         return parse_task(raw, now_ms, inspect)
 
@@ -219,12 +220,12 @@ class TaskService:
         """The changed spec, and the time at which the task is due: a new one if the changes give one."""
         raw = changed(raw_of(seen), changes)
         if gives_time(raw):
-            spec = self._parse(raw, now_ms)
+            spec = self._parse(raw, now_ms, self._alert_problems)
             return spec, spec.due_ms(now_ms)
         problems = _type_problems(seen, raw.get("task_type"))
         # The due time stays. The rules between the fields need one, and any will do.
         raw |= {"task_type": TaskType.DELAYED, "run_at": to_rfc3339(seen.due_ms)}
-        return self._parse(raw, now_ms, problems), seen.due_ms
+        return self._parse(raw, now_ms, self._alert_problems, problems), seen.due_ms
 
     def stop(self, task_id: str) -> Task:
         """Stop a task before it starts or while it runs; returns once it is stopped.

@@ -74,6 +74,40 @@ def test_it_does_so_whatever_has_become_of_it(api: Api, worker: PlayedWorker, pa
     assert api.get(location).status_code == 404, "nothing was created anew"
 
 
+ALERT = {"alert": {"channels": ["ops"]}}
+
+
+def put_channel(api: Api, name: str) -> None:
+    assert api.put(f"/api/channels/{name}", {"kind": "webhook", "url": "https://example.com/told"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/tasks", {**CODE, **ALERT}),
+        ("/api/scheduled-tasks", {**EVERY_MINUTE, **ALERT}),
+        ("/api/tasks/batch", {"tasks": [CODE, {**CODE, **ALERT}]}),
+    ],
+)
+def test_it_does_so_when_a_channel_is_gone_since(api: Api, path: str, body: dict[str, Any]) -> None:
+    put_channel(api, "ops")
+    first = api.post(path, body, headers=KEYED)
+    api.delete("/api/channels/ops")
+    again = api.post(path, body, headers=KEYED)
+    assert (again.status_code, again.get_json()) == (201, first.get_json())
+
+
+def test_a_batch_that_is_not_atomic_does_so_whatever_channels_come_and_go(api: Api) -> None:
+    put_channel(api, "ops")
+    unknown = {**CODE, "alert": {"channels": ["nowhere"]}}
+    batch = {"tasks": [{**CODE, **ALERT}, unknown, CODE], "atomic": False}
+    first = api.post("/api/tasks/batch", batch, headers=KEYED)
+    assert [item["status"] for item in first.get_json()["items"]] == [201, 422, 201]
+    api.delete("/api/channels/ops")
+    again = api.post("/api/tasks/batch", batch, headers=KEYED)
+    assert (again.status_code, again.get_json()) == (200, first.get_json())
+
+
 @pytest.mark.parametrize(("path", "body"), CREATING)
 def test_without_a_key_and_with_another_each_request_creates(api: Api, path: str, body: dict[str, Any]) -> None:
     for headers in ({}, {}, KEYED, {"Idempotency-Key": "ORDER-4711"}):

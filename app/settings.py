@@ -440,7 +440,7 @@ class Settings:
     )
     result_ttl: float = _setting(604_800.0, _seconds, "Seconds for which a finished task is kept (default: 7 days).")
     max_finished_tasks: int = _setting(
-        1_000_000, _positive, "Maximum number of finished tasks to keep; the oldest are removed first."
+        1_000_000, _positive, "Maximum number of finished tasks to keep; those that finished first are removed first."
     )
     max_queued_tasks: int = _setting(
         1_000_000, _positive, "Maximum number of queued and waiting tasks; more are refused with 503."

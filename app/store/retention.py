@@ -10,6 +10,8 @@ from app.store.client import Client
 from app.store.keys import Keys
 from app.store.scripts import Scripts
 
+_LEAVES = tuple(product(Kind, TaskType, sorted(FINISHED)))
+
 
 class RetentionStore:
     """Finished tasks, oldest first. Thread-safe; raises Unavailable if Redis can't be reached."""
@@ -20,8 +22,12 @@ class RetentionStore:
         self._scripts = scripts
 
     def finished_indexes(self) -> list[str]:
-        """The indexes of finished tasks."""
-        return [self._keys.task_index(*index) for index in product(Kind, TaskType, sorted(FINISHED))]
+        """The indexes of finished tasks, in the order of their creation."""
+        return [self._keys.task_index(*index) for index in _LEAVES]
+
+    def indexes_by_finish(self) -> list[str]:
+        """The indexes of finished tasks, in the order of their finish."""
+        return [self._keys.finished_index(*index) for index in _LEAVES]
 
     def count(self, indexes: Sequence[str]) -> int:
         """The number of tasks in `indexes`."""
@@ -40,5 +46,5 @@ class RetentionStore:
         return int(removed), following
 
     def trim_oldest(self, indexes: Sequence[str], limit: int) -> int:
-        """Remove the `limit` oldest tasks of all these indexes together. Returns the number removed."""
+        """Remove the first `limit` tasks of all these indexes together. Returns the number removed."""
         return int(self._scripts("trim_oldest", limit=limit, indexes=indexes))

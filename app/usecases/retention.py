@@ -39,10 +39,11 @@ class Retention:
         """Remove a bounded number of excess and expired tasks. Returns the number of removed tasks."""
         indexes = self.store.finished_indexes()
         before_ms = now_ms - round(self.settings.result_ttl * 1000)
-        return self._trim_excess(indexes) + self._trim_expired(indexes, before_ms)
+        return self._trim_excess(self.store.indexes_by_finish()) + self._trim_expired(indexes, before_ms)
 
     def _trim_excess(self, indexes: Sequence[str]) -> int:
-        """Remove the oldest tasks first, whatever their kind and type."""
+        """Remove the tasks that finished first, whatever their kind and type: who waits for one that has just finished
+        must find it, however long ago it was created."""
         excess = min(self.store.count(indexes) - self.settings.max_finished_tasks, MAX_TRIMMED)
         removed = 0
         while removed < excess:

@@ -88,6 +88,15 @@ def test_exactly_the_permitted_number_is_kept(store: Store, clock: VirtualClock,
     assert kept(store) == ids[extra:]
 
 
+def test_those_that_finished_first_are_removed_first(store: Store, clock: VirtualClock) -> None:
+    """A task that waited for long is not removed the moment that it has finished."""
+    slow = claimed(store, created(store, clock()), clock())
+    quick = [finished(store, clock.advance(1)) for _ in range(3)]
+    store.tasks.finish(slow, SUCCEEDED, clock.advance(1), 1.0)
+    assert retention_of(store, max_finished_tasks=2).trim(clock()) == 2
+    assert kept(store) == [slow.task_id, quick[2]]
+
+
 def test_a_search_for_old_tasks_goes_on_behind_the_last_one_and_ends_with_the_index(
     store: Store, clock: VirtualClock
 ) -> None:

@@ -1,5 +1,6 @@
--- Removes the tasks that were created first from all given indexes together.
+-- Removes the tasks that finished first, of all given indexes together.
 -- ARGV: limit, indexes…
+-- indexes: of finished tasks, by the seq of their finish
 -- Returns the number removed.
 limit = tonumber(limit)
 local entries = {}

@@ -104,7 +104,7 @@ class ScheduleService:
     def _change(self, schedule_id: str, raw_for: Any) -> Schedule:
         for _ in range(_TRIES):
             seen, now_ms = self.get(schedule_id), self._clock()
-            spec = self._parse(raw_for(seen), seen.id, now_ms, seen.spec)
+            spec = self._parse(raw_for(seen), seen.id, now_ms, seen)
             changed = self._changed(seen, self._made_of(spec, seen.id, now_ms, seen.created_ms))
             if is_same(seen, changed):
                 return seen
@@ -143,11 +143,13 @@ class ScheduleService:
         raw: Any,
         schedule_id: str,
         now_ms: int,
-        before: Mapping[str, Any] | None = None,
+        seen: Schedule | None = None,
         alert_problems: Rules | None = None,
     ) -> ScheduleSpec:
+        before, created_ms = (None, None) if seen is None else (seen.spec, seen.created_ms)
+
         def inspect(fields: dict[str, Any]) -> list[Problem]:
-            problems = timing_problems(self._in_zone(fields), schedule_id, now_ms, before)
+            problems = timing_problems(self._in_zone(fields), schedule_id, now_ms, before, created_ms)
             of_alert = (alert_problems or self._alert_problems)(fields)
             return [*problems, *code_problems(fields, self._checker), *of_alert]
 

@@ -34,16 +34,21 @@ TIMES = ("cron_expression", "every_seconds", "timezone", "start_at", "end_at")
 
 
 def timing_problems(
-    fields: Mapping[str, Any], schedule_id: str, now_ms: int, before: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any],
+    schedule_id: str,
+    now_ms: int,
+    before: Mapping[str, Any] | None = None,
+    created_ms: int | None = None,
 ) -> list[Problem]:
     """Return the problems of the fields that decide when a raw spec fires. Each field may have any type.
 
-    `before`: the fields of the schedule that is changed. If its times stay, it may have no firing left.
+    `before`, `created_ms`: the fields of the schedule that is changed, and its creation, from which an interval counts.
+    If its times stay, it may have no firing left.
     """
     problems = _cron_problems(fields, schedule_id, now_ms)
     if problems or (before is not None and _has_same_times(fields, before)):
         return problems
-    return _range_problems(fields, schedule_id, now_ms)
+    return _range_problems(fields, schedule_id, now_ms, now_ms if created_ms is None else created_ms)
 
 
 def _has_same_times(fields: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
@@ -75,7 +80,7 @@ def _cron_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> 
     return problems
 
 
-def _range_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:
+def _range_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int, created_ms: int) -> list[Problem]:
     """Refuse a schedule without a firing between start_at and end_at: it would end before it began."""
     try:
         start_ms, end_ms = time_of(fields, "start_at"), time_of(fields, "end_at")
@@ -83,7 +88,7 @@ def _range_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) ->
         return []  # the model reports it
     if not _says_when(fields) or (start_ms is None and end_ms is None):
         return []
-    if make_rule(fields, schedule_id, now_ms).next_after(now_ms) is None:
+    if make_rule(fields, schedule_id, created_ms).next_after(now_ms) is None:
         return [Problem("start_at" if end_ms is None else "end_at", "leaves no firing from now on")]
     return []
 

@@ -49,6 +49,17 @@ def test_an_interval_with_a_start_is_counted_from_it(api: Api) -> None:
     ) == ["end_at"]
 
 
+def test_an_end_that_is_given_later_leaves_the_firings_before_it(api: Api, clock: VirtualClock) -> None:
+    """They are counted from the creation, not from the change."""
+    made = every(api, 86_400)
+    clock.advance(23 * 3_600_000)
+    next_run_at = made["next_run_at"]
+    changed = api.patch(f"/api/scheduled-tasks/{made['id']}", {"end_at": next_run_at})
+    assert (changed.status_code, changed.get_json()["next_runs"]) == (200, [next_run_at])
+    refused = api.patch(f"/api/scheduled-tasks/{made['id']}", {"end_at": "2026-11-24T08:29:59.999Z"})
+    assert fields_of(refused) == ["end_at"]
+
+
 def test_an_interval_fires_and_goes_on(api: Api, store: Store, beat: FiringService, clock: VirtualClock) -> None:
     schedule = every(api, 90)
     for number in (1, 2, 3):

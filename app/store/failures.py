@@ -23,7 +23,7 @@ class ErrorGroup:
     """Failures with one fingerprint. `message` has blanks for numbers, ids and URLs; times are ms since 1970.
 
     count: failures since first_ms, of tasks that were removed since too. task_ids: the newest of those that are kept.
-    scheduled_task_ids: those that failed last.
+    scheduled_task_ids: those that failed last, without deleted ones.
     """
 
     fingerprint: str

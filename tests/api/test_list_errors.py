@@ -100,6 +100,15 @@ def test_a_deleted_task_stays_counted_and_is_no_longer_named(api: Api, worker: P
     assert (group["count"], group["task_ids"]) == (2, [first])
 
 
+def test_a_deleted_scheduled_task_is_no_longer_named(api: Api, worker: PlayedWorker) -> None:
+    gone, kept = api.schedule()["id"], api.schedule()["id"]
+    for schedule_id in (kept, gone):
+        worker.fail(api.post(f"/api/scheduled-tasks/{schedule_id}/run").get_json()["id"])
+    assert api.delete(f"/api/scheduled-tasks/{gone}").status_code == 204
+    (group,) = groups(api)
+    assert (group["count"], group["scheduled_task_ids"]) == (2, [kept])
+
+
 def test_groups_are_bounded_in_number(
     api: Api, store: Store, worker: PlayedWorker, clock: VirtualClock, raw_redis: redis.Redis
 ) -> None:

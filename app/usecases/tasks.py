@@ -114,7 +114,8 @@ class TaskService:
                 if watch.news:
                     return told(task_id, watch.news), False
                 return self._wait(task_id, watch, deadline - time.monotonic(), sure=hears), False
-            except Unavailable:  # the task exists: an error would make the caller create it twice
+            except (NotFound, Unavailable):
+                # It was created, if only to be deleted: an error would make the caller create it again.
                 return as_created(task, now_ms), False
 
     def _created_before(self, make: Make, earlier: EarlierRequest, wait_seconds: float) -> Task:
@@ -176,7 +177,7 @@ class TaskService:
             return task
         try:
             return self.get(task.id, wait_seconds)
-        except Unavailable:  # the task exists: an error would make the caller create it twice
+        except (NotFound, Unavailable):  # it was created, if only to be deleted: see `_create_and_wait`
             return task
 
     def _wait(self, task_id: str, watch: Watch, seconds: float, *, sure: bool) -> Task:

@@ -74,6 +74,24 @@ def test_a_create_that_waits_is_answered_at_the_finish(
     assert response.get_json()["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("path", ["/api/tasks", "run"])
+def test_a_create_that_waits_is_answered_when_its_task_is_deleted(
+    web: Flask, api: Api, store: Store, path: str
+) -> None:
+    """It was created: 404 would say that it was not."""
+    body = None if path == "run" else CODE
+    path = f"/api/scheduled-tasks/{api.schedule()['id']}/run" if path == "run" else path
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(Api(web).post, path, body, headers={"Prefer": "wait=30"})
+        wait_until(lambda: store.listing.page(Filters(), 1).items, 15, "the task")
+        task_id = store.listing.page(Filters(), 1).items[0].id
+        began = time.monotonic()
+        assert api.delete(f"/api/tasks/{task_id}").status_code == 204
+        response = answer.result(40)
+    assert time.monotonic() - began < SOON_SECONDS
+    assert (response.status_code, response.get_json()["id"]) == (201, task_id)
+
+
 def test_a_stop_and_a_failure_wake_too(
     web: Flask, api: Api, store: Store, raw_redis: redis.Redis, worker: PlayedWorker
 ) -> None:

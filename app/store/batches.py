@@ -67,9 +67,9 @@ class BatchStore:
         return refusal(answer)
 
     def _stage(self, key: str, values: list[Any]) -> None:
-        # One long text is sent in a fifth of the time of a thousand short ones. No value contains SEPARATOR: JSON
-        # escapes it.
-        text = SEPARATOR.join(map(str, values))
+        # One long text is sent in a fifth of the time of a thousand short ones. JSON escapes SEPARATOR. Only a folded
+        # name may contain it: that is left out, and batch_apply.lua finds it in the record.
+        text = SEPARATOR.join("" if SEPARATOR in value else value for value in map(str, values))
         assert text.count(SEPARATOR) == len(values) - 1
         self._client.set(key, text, ex=STAGED_SECONDS)
 

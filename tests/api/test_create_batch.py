@@ -61,6 +61,16 @@ def test_a_batch_of_several_chunks(api: Api, worker: PlayedWorker) -> None:
     assert worker.start(made[200]["id"]).spec["args"] == [200]
 
 
+@pytest.mark.parametrize("name", ["a\0b", "A\0b"])
+def test_names_of_a_batch_of_several_chunks_may_hold_any_character(api: Api, name: str) -> None:
+    """A NUL stands between the values of a chunk."""
+    made = items(batch(api, [*MANY, {**CODE, "name": name}]))
+    (found,) = api.get("/api/tasks", query_string={"name": "a\0*"}).get_json()["items"]
+    assert (found["id"], found["name"]) == (made[-1]["id"], name)
+    assert api.delete(f"/api/tasks/{found['id']}").status_code == 204
+    assert names(api) == [task["name"] for task in MANY][-200:]
+
+
 def test_one_wrong_task_creates_none_and_every_wrong_field_is_named(api: Api) -> None:
     wrong = [
         CODE,

@@ -19,10 +19,26 @@ local function values_of(text)
   end
 end
 
+-- The folded name of a task, which the chunk leaves out if it contains a NUL.
+local function folded_name_of(record)
+  local name
+  for i = 1, #record, 2 do
+    if record[i] == F.folded_name then return record[i + 1] end
+    if record[i] == F.name then name = record[i + 1] end
+  end
+  return name
+end
+
+local function task_of(values, place)
+  local task = task_in(values, place)
+  if task.folded_name == '' then task.folded_name = folded_name_of(task.record) end
+  return task
+end
+
 local staged = k .. ':' .. chunk
 local values = values_of(redis.call('GET', staged))
 local number = #values / #TASK_VALUES
-for i = 0, number - 1 do create(task_in(values, 1 + i * #TASK_VALUES), now_ms, tonumber(seq) + i) end
+for i = 0, number - 1 do create(task_of(values, 1 + i * #TASK_VALUES), now_ms, tonumber(seq) + i) end
 flush()
 redis.call('UNLINK', staged)
 if redis.call('DECRBY', P .. 'promised', number) == 0 then redis.call('DEL', P .. 'promised') end

@@ -19,6 +19,7 @@ import start
 from app import console
 from app.api import problems
 from app.api.context import Context
+from app.api.responses import TaskError
 from app.api.web import create_web
 from app.domain.metrics import METRICS
 from app.domain.spec import parse_schedule, parse_task
@@ -178,6 +179,8 @@ def test_every_error_type_of_a_task_is_documented() -> None:
     types = set(_failure_types())
     assert {"WorkerLostError", "BlockedAddressError"} <= types  # the search finds them where they are
     assert {name for name in types if f"\n| `{name}` |" not in ERRORS} == set()
+    listed = TaskError.model_fields["type"].description or ""
+    assert types <= set(re.findall(r"\w+", listed)), "the field `type` in app/api/responses.py"
 
 
 # --- commands --------------------------------------------------------------------------------------

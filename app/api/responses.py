@@ -90,8 +90,9 @@ class TaskError(Model):
 
     type: str = Field(
         description="The class name of the task's exception, or one of the service's own: TimeoutError, "
-        "MemoryLimitError, OutputLimitError, ResultError, SecurityError, SyntaxError, HTTPStatusError, "
-        "ConnectionError, TLSError, TooManyRedirects, InvalidURL, BlockedAddressError, WorkerLostError, ExpiredError.",
+        "CpuLimitError, MemoryLimitError, OutputLimitError, ResultError, SecurityError, SyntaxError, HTTPStatusError, "
+        "BodyError, ConnectionError, TLSError, TooManyRedirects, InvalidURL, BlockedAddressError, WorkerLostError, "
+        "ExpiredError.",
         examples=["ZeroDivisionError"],
     )
     message: str = Field(examples=["division by zero"])

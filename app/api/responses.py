@@ -361,7 +361,7 @@ class FiringPage(Model):
 class Preview(Model):
     """A cron expression in words, and its next firings."""
 
-    description: str = Field(examples=["At 03:00 AM"])
+    description: str = Field(examples=["At 03:00"])
     next_runs: list[Time] = Field(max_length=100)
 
 

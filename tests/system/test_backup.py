@@ -11,6 +11,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ from typing import Any
 import pytest
 import redis
 
-from app.domain.errors import OtherForm
+from app.domain.errors import OtherForm, Unavailable
 from app.launch.backup import command
 from app.launch.backup.file import BackupFile, BadBackup, Head, check, write_backup
 from app.launch.backup.source import standing_still
@@ -597,6 +598,24 @@ def test_url_with_an_unknown_option_is_refused_in_words(run: Run, tmp_path: Path
     status, _, err = run("backup", tmp_path / "b", url="redis://localhost:1/0?dial_timeout=5s")
     assert status == 2
     assert "REDIS_URL can't be used: an option in its query is not known: 'dial_timeout'" in err
+
+
+def test_redis_that_goes_away_is_not_told_as_one_that_refuses(tmp_path: Path) -> None:
+    def answer_until_a_copy_is_asked_for(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection:
+            while (received := connection.recv(4_096)) and b"REPLCONF" not in received:
+                connection.sendall(b"+OK\r\n" * received.count(b"*"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, (tmp_path / "copy").open("wb") as file:
+        server = threading.Thread(target=answer_until_a_copy_is_asked_for, args=(listener,))
+        server.start()
+        client = connect_raw(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
+        try:
+            with pytest.raises(Unavailable):
+                save_copy(client, file)
+        finally:
+            client.close()
+            server.join()
 
 
 def test_full_disk_is_not_told_as_a_redis_that_is_away(own_server: RedisServer, source: object) -> None:

@@ -61,13 +61,14 @@ def _connected(client: Client) -> Any:
 def _say_what_we_understand(connection: Any) -> None:
     """End marks instead of a length; and, from Redis 7 on, no changes after the copy."""
     for words in (("REPLCONF", "capa", "eof"), ("REPLCONF", "rdb-only", "1")):
-        connection.send_command(*words)
         try:
+            connection.send_command(*words)
             connection.read_response()
-        except Exception as error:  # redis-py's errors are the store's to know
-            text = str(error)
-            if not text.startswith(("Unrecognized REPLCONF", "ERR Unrecognized REPLCONF")):
-                raise CopyRefused(text) from error
+        except RedisError as error:
+            if (ours := as_unavailable(error)) is not None:
+                raise ours from error
+            if not str(error).startswith(("Unrecognized REPLCONF", "ERR Unrecognized REPLCONF")):
+                raise CopyRefused(str(error)) from error
 
 
 def _receive(raw: socket.socket, file: BinaryIO) -> int:

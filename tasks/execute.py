@@ -51,7 +51,7 @@ def _identity() -> Identity:
 
 @worker_init.connect
 def _on_init(sender: Any, **_: Any) -> None:
-    """Before the pool starts: get everything ready, or refuse to start in one sentence."""
+    """Before the pool starts: the form of the log, and who this worker is."""
     speak_in_our_form(read_settings().log_format)
     queues = tuple(sender.app.amqp.queues.consume_from)
     _Worker.identity = Identity(sender.hostname, queues, sender.concurrency)

@@ -1,10 +1,10 @@
 """Writes what running programs print, in batches, so that it can be seen before they end.
 
 An attempt's output waits in memory, bounded by SANDBOX_STDOUT_BYTES. One thread per process writes what has waited for
-BATCH_SECONDS; it exists only once an attempt has printed something. The end of an
-attempt writes its whole output anyway, so an attempt that is shorter than that causes no write here, and a write that
-fails or comes too late loses nothing. While attempts print, the thread wakes at intervals by itself: waking it for each
-of many short attempts would cost more than their output.
+BATCH_SECONDS; it exists only once an attempt has printed something. The end of an attempt writes its whole output
+anyway, so an attempt that is shorter than that causes no write here, and a write that fails or comes too late loses
+nothing. While attempts print, the thread wakes at intervals by itself: waking it for each of many short attempts would
+cost more than their output.
 """
 
 from __future__ import annotations

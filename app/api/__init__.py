@@ -1,1 +1,1 @@
-"""HTTP: one blueprint per noun. A view parses, calls a service, shapes the answer. Flask lives here alone."""
+"""HTTP: one blueprint per noun. A view parses, calls a service, shapes the answer. No service knows Flask."""

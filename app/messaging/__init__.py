@@ -1,1 +1,1 @@
-"""How a task reaches a worker: queues, and Celery messages as bytes. Celery and kombu are imported here alone."""
+"""How a task reaches a worker: queues, and Celery messages as bytes. The rest of `app` does not know Celery."""

@@ -14,8 +14,9 @@ Received bytes are bounded where they are read: `heads` and `chunks` run in line
 number of members and checks the deadline between steps, and `body` limits what is kept. `content` and
 `charsets` lose nothing of what is kept.
 
-Order of imports, nothing points upwards: errors · addresses, urls, fields, heads, chunks, exchange, charsets ·
-codings, content · sockets, resolver · dialer, connections, pool · adapter · outgoing, redirects, body · client.
+Order of imports, nothing points upwards: errors, messages, addresses, heads, charsets · urls, fields, chunks, exchange,
+codings, content · failures, outgoing, redirects, body, sockets, resolver · dialer · connections · pool, routes ·
+adapter · client, mail.
 
 Nothing here may import redis, flask, celery, the rest of `tasks`, or more of `app` than the pure `app.domain`. One
 `HttpClient` per process: its idle connections and DNS threads do not survive a fork.

@@ -12,11 +12,11 @@ Headers = dict[str, str | list[str]]
 class Request:
     """One HTTP request, as the task describes it.
 
-    `data`: None means no body. A str is sent as is, in the charset of the content type (UTF-8 without one). Anything
-    else is sent as JSON, or as a form if the content type says so. `headers` take strings, numbers and booleans;
-    `params` take arrays of them too. `timeout_seconds` covers the whole exchange: DNS, connect, TLS, sending, waiting,
-    every byte, every hop. Without `follow_redirects`, or if its status is one
-    of `final_statuses`, a redirect is the answer.
+    `data`: None means no body. Bytes are sent as they are, a str in the charset of the content type (UTF-8 without
+    one). Anything else is sent as JSON, or as a form if the content type says so. `headers` take strings, numbers and
+    booleans; `params` take arrays of them too. `timeout_seconds` covers the whole exchange: DNS, connect, TLS, sending,
+    waiting, every byte, every hop. Without `follow_redirects`, or if its status is one of `final_statuses`, a redirect
+    is the answer.
     """
 
     method: str

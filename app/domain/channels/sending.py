@@ -11,7 +11,7 @@ from typing import Any
 class Sending:
     """One try to send a notice.
 
-    id: of the delivery; the same for every try. attempt: from 1.
+    id: of the delivery; the same for every try. now_ms: when the try begins.
     """
 
     id: str

@@ -2,7 +2,7 @@
 
     {"celeriac_backup": 1, "created_at": …, "version": …, "form": …, "server": …}
     *3\r\n$3\r\nSET\r\n…                     the commands, in Redis' own protocol
-    {"keys": …, "commands": …, "tasks": …, "scheduled_tasks": …, "sha256": …}
+    {"keys": …, "commands": …, "tasks": …, "scheduled_tasks": …, "deliveries": …, "sha256": …}
 
 The digest covers everything before the last line. Files come from anywhere: whatever is read is bounded and checked.
 """

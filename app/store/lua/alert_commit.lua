@@ -1,6 +1,6 @@
 -- Writes what a round of alert work made of events and time, unless another process was faster.
 -- ARGV: seen_revision, now_ms, plan
--- seen_revision: what alert_read.lua said, or the round is void · plan: JSON object:
+-- seen_revision: `alerts:revision` as the round read it · plan: JSON object:
 --   events: ids of events that are done with · schedules, flows, service: field -> JSON, '' removes it
 --   due: member -> ms, '' removes it · late: ids of tasks that were looked at · deliveries: for each notice, the fields
 --   that add_delivery takes

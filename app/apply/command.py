@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from app.apply.client import ServiceClient, ServiceError
 from app.apply.documents import HIDDEN, Declared, Invalid, read_files
 from app.apply.plan import Act, Step, lines_of, make_plan, shown, spec_of
 from app.apply.reading import write_yaml
+from app.clock import system_clock
 from app.domain.errors import InvalidSpec
 from app.launch.command_name import command_name
 from app.launch.command_output import fail, print_result, say
@@ -151,7 +151,7 @@ def _by_key(listed: Iterable[Mapping[str, Any]], prefix: str) -> dict[str, Mappi
 
 
 def _apply(client: ServiceClient, options: argparse.Namespace) -> int:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = system_clock()
     declared = read_files(options.paths, os.environ, now_ms)
     _check_ownership(declared, options)
     listed = _by_key(client.schedules(), "")

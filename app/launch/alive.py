@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import socket
 import sys
-import time
 
+from app.clock import system_clock
 from app.domain.errors import Unavailable, reason_of
 from app.launch.announcement import api_answers
 from app.launch.redis_location import require_redis_url
@@ -62,7 +62,7 @@ def _asked(role: str, settings: Settings) -> bool:
     if role == "api":
         return api_answers(settings)
     store = Store.at(require_redis_url(settings), max_connections=1)
-    alive = is_alive(role, store.liveness, socket.gethostname(), time.time_ns() // 1_000_000)
+    alive = is_alive(role, store.liveness, socket.gethostname(), system_clock())
     if not alive and (why := refusal(store.liveness.info())) is not None:  # so nobody's heartbeat can be written
         raise Unavailable(why)
     return alive

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from app.clock import system_clock
 from app.domain.errors import Full, Unavailable, reason_of
 from app.domain.form import Form
 from app.domain.times import to_rfc3339
@@ -156,7 +157,7 @@ def _head(client: Client) -> Head:
     info: Any = client.execute_command("INFO", "server")
     facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
     server = f"valkey {facts['valkey_version']}" if "valkey_version" in facts else f"redis {facts['redis_version']}"
-    now = to_rfc3339(time.time_ns() // 1_000_000)
+    now = to_rfc3339(system_clock())
     return Head(created_at=now, version=VERSION, server=server, form=None if form is None else form.decode())
 
 

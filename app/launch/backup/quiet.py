@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from app.clock import system_clock
 from app.launch.key_rule import open_store
 from app.store.store import Store
 
@@ -19,7 +18,7 @@ def require_quiet(redis_url: str) -> tuple[str, ...]:
     """
     store = open_store(redis_url)
     try:
-        running = _running(store, time.time_ns() // 1_000_000)
+        running = _running(store, system_clock())
         if running:
             raise ServiceRuns(
                 f"{running} uses this Redis: stop the service first (a process that was killed is forgotten after 10 s)"

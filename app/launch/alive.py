@@ -22,7 +22,7 @@ from app.domain.errors import Unavailable, reason_of
 from app.launch.announcement import api_answers
 from app.launch.redis_location import require_redis_url
 from app.settings import Settings, SettingsError, read_settings
-from app.store.liveness import LivenessStore
+from app.store.liveness import LivenessStore, fetches
 from app.store.store import Store
 from app.usecases.redis_checks import refusal
 
@@ -35,7 +35,7 @@ def is_alive(role: str, liveness: LivenessStore, host: str, now_ms: int) -> bool
     if role == "beat":
         return any(name.startswith(f"beat@{host}:") for name in liveness.beats(now_ms))
     on_host = [worker for worker in liveness.workers(now_ms) if str(worker["hostname"]).endswith(f"@{host}")]
-    return any(worker.get("consuming", True) for worker in on_host)
+    return any(map(fetches, on_host))
 
 
 def main(arguments: list[str]) -> int:

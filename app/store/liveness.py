@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,11 @@ class Beat:
     def is_alive(self, now_ms: int) -> bool:
         """Whether the beat ticked recently. A tick far in the future is from before the clock was set back."""
         return abs(now_ms - self.tick_ms) < SILENCE_MS
+
+
+def fetches(worker: Mapping[str, Any]) -> bool:
+    """Whether a worker (one of `workers`) reports that it fetches messages; one that does not say so does."""
+    return bool(worker.get("consuming", True))
 
 
 class LivenessStore:

@@ -13,6 +13,7 @@ from app.domain.kinds import QUEUES
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.store.form import Progress
+from app.store.liveness import fetches
 from app.store.store import Store
 from app.usecases.admission import FULL_MEMORY_SHARE
 from app.usecases.redis_checks import Info, refusal, warnings
@@ -127,19 +128,14 @@ def _data(progress: Progress | None) -> Part:
     return part
 
 
-def _is_consuming(worker: Part) -> bool:
-    """Whether the worker reports that it fetches messages."""
-    return bool(worker.get("consuming", True))
-
-
 def _unserved(workers: list[Part]) -> list[str]:
-    served = {queue for worker in workers if _is_consuming(worker) for queue in worker["queues"]}
+    served = {queue for worker in workers if fetches(worker) for queue in worker["queues"]}
     return [queue for queue in QUEUES.values() if queue not in served]
 
 
 def _workers(workers: list[Part]) -> Part:
     unserved = _unserved(workers)
-    idle = sorted(worker["hostname"] for worker in workers if not _is_consuming(worker))
+    idle = sorted(worker["hostname"] for worker in workers if not fetches(worker))
     part: Part = {
         "status": "down" if unserved or idle else "ok",
         "count": len(workers),

@@ -23,6 +23,7 @@ from app.domain.times import parse_rfc3339
 from app.settings import Settings
 from app.store.histogram import cumulative
 from app.store.keys import PRIORITIES, Keys
+from app.store.liveness import fetches
 from app.store.store import Store
 from app.store.totals import Totals
 from app.usecases.redis_checks import Info, refusal
@@ -222,7 +223,7 @@ def _of_queues(now: _Now, workers: list[dict[str, Any]], now_ms: int) -> Found:
     for queue, depth in now.depths.items():
         yield metrics.QUEUE_DEPTH, (queue,), depth
         yield metrics.QUEUE_AGE, (queue,), _age_seconds(now.oldest_queued_ms[queue], now_ms)
-        serving = sum(queue in worker["queues"] and worker.get("consuming", True) for worker in workers)
+        serving = sum(queue in worker["queues"] and fetches(worker) for worker in workers)
         yield metrics.QUEUE_WORKERS, (queue,), serving
 
 
@@ -233,7 +234,7 @@ def _of_workers(workers: list[dict[str, Any]], now_ms: int) -> Found:
         yield metrics.WORKER_AGE, label, _age_seconds(worker["seen_ms"], now_ms)
         yield metrics.WORKER_RUNNING, label, running
         yield metrics.WORKER_SLOTS, label, worker["concurrency"]
-        yield metrics.WORKER_CONSUMING, label, int(worker.get("consuming", True))
+        yield metrics.WORKER_CONSUMING, label, int(fetches(worker))
         yield metrics.WORKER_START, label, parse_rfc3339(worker["started_at"]) / 1000
         for layer, state in worker["sandbox"].items():
             yield metrics.SANDBOX_LAYER, (*label, str(layer)), int(state == "on")

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from app.domain.alerts.service import Findings, Trouble, absence, follow
 from app.domain.kinds import QUEUES
 from app.store.alerts import AlertPlan
+from app.store.liveness import fetches
 from app.store.store import Store
 from app.usecases.outbox import Outbox
 from app.usecases.redis_checks import Info, refusal
@@ -55,7 +56,7 @@ class ServiceWatch:
         if beat is None or not beat.is_alive(now_ms):
             yield "beat", ("beat", "")
         workers = self._store.liveness.workers(now_ms)
-        served = {queue for worker in workers for queue in worker["queues"]}
+        served = {queue for worker in workers if fetches(worker) for queue in worker["queues"]}
         for queue in QUEUES.values():
             if queue not in served:
                 yield f"workers:{queue}", ("workers", queue)

@@ -65,6 +65,15 @@ def test_all_is_well(store: Store, watch: ServiceWatch, clock: VirtualClock, kee
     assert watch.findings(clock()) == {}
 
 
+def test_a_worker_that_lives_and_fetches_nothing_serves_no_queue(
+    store: Store, watch: ServiceWatch, clock: VirtualClock, keep_well: Callable[..., None]
+) -> None:
+    """As `/health` and the metrics count it."""
+    keep_well()
+    store.liveness.worker_alive("celeriac.api@here", {"queues": ["celeriac.api"], "consuming": False}, clock())
+    assert watch.findings(clock()) == {"workers:celeriac.api": ("workers", "celeriac.api")}
+
+
 @pytest.mark.parametrize(
     ("missing", "subject", "detail"),
     [("beat", "beat", ""), ("celeriac.code", "workers", "celeriac.code"), ("celeriac.api", "workers", "celeriac.api")],

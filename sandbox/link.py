@@ -26,7 +26,6 @@ from sandbox.verdict import SandboxError
 
 ZYGOTE = Path(__file__).parent / "inside" / "zygote.py"
 START_SECONDS = 20.0
-BIRTH_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 16_384
 _GOODBYE_SECONDS = 3.0
 

@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode
 
-Scalar = str | int | float | bool
-
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 

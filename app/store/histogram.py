@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-FIRST_BOUND_MS = 0.1
 PER_DECADE = 30
 #: A bound is at most this many times the one before it.
 GROWTH = 1.15

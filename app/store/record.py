@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from app.domain.names import folded
@@ -66,7 +66,7 @@ class Task:
     result_json: str | None = None
     stdout: str = ""
     attempts: Sequence[dict[str, Any]] = ()
-    history: Sequence[Change] = field(default=())
+    history: Sequence[Change] = ()
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from app.domain.errors import NotFound, Unavailable
@@ -343,7 +343,7 @@ class _TaskReader:
     last_event_id: str
     at_ms: int = -1
     number: int = 0
-    offset_bytes: int = field(default=0)
+    offset_bytes: int = 0
 
     def __post_init__(self) -> None:
         found = _POSITION.fullmatch(self.last_event_id)

@@ -7,8 +7,7 @@ from typing import Any
 
 from app.domain.cron import Cron, CronError, CronZoneError
 from app.domain.errors import Problem
-from app.domain.firings import Rule
-from app.domain.firings import Timing as RuleTiming
+from app.domain.firings import Rule, Timing
 from app.domain.interval import MAX_SECONDS, MIN_SECONDS, Interval
 from app.domain.times import parse_rfc3339, to_datetime
 
@@ -22,7 +21,7 @@ def make_rule(fields: Mapping[str, Any], schedule_id: str, created_ms: int) -> R
     return Rule(_timing_of(fields, schedule_id, created_ms, start_ms), start_ms, time_of(fields, "end_at"))
 
 
-def _timing_of(fields: Mapping[str, Any], schedule_id: str, created_ms: int, start_ms: int | None) -> RuleTiming:
+def _timing_of(fields: Mapping[str, Any], schedule_id: str, created_ms: int, start_ms: int | None) -> Timing:
     every_seconds = fields.get("every_seconds")
     if every_seconds is not None:
         return Interval.counted(every_seconds, start_ms=start_ms, created_ms=created_ms)

@@ -24,7 +24,6 @@ from benchmarks.processes import broker_url, program
 
 READY_SECONDS = 30
 SCRIPTS = Path(sys.executable).parent
-HUEY_MODULE = "benchmarks.peers.huey_worker.huey"
 
 
 class PeerQueue(Protocol):

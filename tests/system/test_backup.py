@@ -31,9 +31,10 @@ from app.launch.backup.file import BackupFile, BadBackup, Head, check, write_bac
 from app.launch.backup.source import standing_still
 from app.launch.embedded_redis import EmbeddedServer
 from app.settings import read_settings
+from app.store.arguments import packed_command
 from app.store.client import connect_raw
 from app.store.keys import Keys
-from app.store.snapshot.commands import BadCommand, encoded, read_commands
+from app.store.snapshot.commands import BadCommand, read_commands
 from app.store.snapshot.reading import read_all
 from app.store.snapshot.stream import save_copy
 from app.store.snapshot.writing import Target
@@ -478,7 +479,9 @@ def packed(path: Path, *lines: bytes) -> Path:
 
 
 def test_file_made_by_hand_may_write_data_of_ours(run: Run, tmp_path: Path, other: RedisServer) -> None:
-    status, _, err = run("restore", packed(tmp_path / "b", encoded((b"SET", b"celeriac:seq", b"1"))), url=other.url)
+    status, _, err = run(
+        "restore", packed(tmp_path / "b", packed_command(b"SET", b"celeriac:seq", b"1")), url=other.url
+    )
     assert status == 0, err
 
 
@@ -501,7 +504,7 @@ def test_command_that_no_backup_contains_is_refused(
 ) -> None:
     with redis.Redis.from_url(other.url) as raw:
         raw.set("somebody.else", "mine")
-        status, _, err = run("restore", packed(tmp_path / "b", encoded(words)), url=other.url)
+        status, _, err = run("restore", packed(tmp_path / "b", packed_command(*words)), url=other.url)
         assert status == 1, err
         assert "Traceback" not in err
         assert raw.get("somebody.else") == b"mine"

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
 from app.domain.form import Form
+from app.store.arguments import packed_command
 from app.store.keys import PREFIX
-from app.store.snapshot.commands import BadCommand, Command, encoded, read_commands
+from app.store.snapshot.commands import BadCommand, Command, read_commands
 
 FILE_FORM = 1
 COMPRESSION = 1  # half the time of the default for a tenth more bytes
@@ -103,7 +104,7 @@ def write_backup(file: BinaryIO, head: Head, commands: Iterable[Command]) -> Cou
         put(_line(asdict(head)))
         for command in commands:
             counting.add(command)
-            put(encoded(command))
+            put(packed_command(*command))
         packed.write(_line({**asdict(counting.counts()), "sha256": digest.hexdigest()}))
     return counting.counts()
 

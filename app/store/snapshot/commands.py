@@ -32,12 +32,6 @@ class BadCommand(ValueError):
     """The bytes are not a command that a backup may contain."""
 
 
-def encoded(command: Command) -> bytes:
-    """A command as it is sent to Redis."""
-    words = [b"$%d\r\n%b\r\n" % (len(word), word) for word in command]
-    return b"*%d\r\n%b" % (len(words), b"".join(words))
-
-
 def read_commands(file: BinaryIO) -> Iterator[Command]:
     """The commands that follow in `file`, up to its end or a byte that begins none. Raises BadCommand, OSError."""
     while (line := file.readline(_LINE_BYTES)).startswith(b"*"):

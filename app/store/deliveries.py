@@ -16,7 +16,7 @@ from app.store.arguments import checked_cursor
 from app.store.client import Client
 from app.store.columns import TASK, dump_json
 from app.store.keys import Keys
-from app.store.record import Task, read_task
+from app.store.record import Task, read_task, record_of
 from app.store.scripts import Scripts
 
 #: Records that are compared with the filters for one page.
@@ -135,7 +135,7 @@ class DeliveryStore:
             checks=dump_json([part for check in _checks(filters) for part in check]),
             indexes=list(self._indexes(filters)),
         )
-        items = [_read(one, _pairs(flat)) for one, flat in zip(rows[::2], rows[1::2], strict=True)]
+        items = [_read(one, record_of(flat)) for one, flat in zip(rows[::2], rows[1::2], strict=True)]
         return DeliveryPage(items, following or None)
 
     def _indexes(self, filters: DeliveryFilters) -> Iterable[str]:
@@ -165,7 +165,7 @@ class DeliveryStore:
         """Up to `limit` deliveries that are due, earliest first. Until the lease ends they belong to the caller."""
         found = self._scripts("delivery_claim", now_ms=now_ms, lease_until_ms=lease_until_ms, limit=limit)
         return [
-            replace(_read(one, _pairs(flat)), subject=_subject_of(flat, record))
+            replace(_read(one, record_of(flat)), subject=_subject_of(flat, record))
             for one, flat, record in zip(found[::3], found[1::3], found[2::3], strict=True)
         ]
 
@@ -228,11 +228,7 @@ def _subject_of(flat: Sequence[str], record: Sequence[str]) -> Task | None:
     """The task with this record, which a delivery with the record `flat` is about; None without a record."""
     if not record:
         return None
-    return read_task(_pairs(flat)["task_id"], record, result_json=_pairs(record).get(TASK["result"].short))
-
-
-def _pairs(flat: Sequence[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+    return read_task(record_of(flat)["task_id"], record, result_json=record_of(record).get(TASK["result"].short))
 
 
 def _read(delivery_id: str, record: Mapping[str, str], tries: Sequence[Try] = ()) -> Delivery:

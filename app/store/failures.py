@@ -9,6 +9,7 @@ from app.domain.fingerprint import group_of
 from app.domain.outcome import Failure
 from app.domain.status import Kind
 from app.store.columns import dump_json
+from app.store.record import record_of
 from app.store.scripts import Scripts
 
 
@@ -50,7 +51,7 @@ class FailureStore:
 
 
 def _group(fingerprint: str, flat: Sequence[str], task_ids: Sequence[str], schedule_ids: Sequence[str]) -> ErrorGroup:
-    values = dict(zip(flat[::2], flat[1::2], strict=True))
+    values = record_of(flat)
     return ErrorGroup(
         fingerprint,
         values["type"],

@@ -111,7 +111,7 @@ def read_task(task_id: str, flat: Sequence[str], *beside: str, **more: Any) -> T
 
 
 def record_of(flat: Sequence[str]) -> dict[str, str]:
-    """A record as Lua returns it, by short names."""
+    """A hash that Lua returned: names and values in turn. Those of a record are short."""
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 

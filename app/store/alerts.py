@@ -18,7 +18,7 @@ from app.domain.alerts.watch import WatchState
 from app.domain.status import FINISHED, ScheduleStatus
 from app.store.client import Client
 from app.store.columns import SCHEDULE, SHORT_NAMES, SPEC, dump_json
-from app.store.deliveries import NewDelivery
+from app.store.deliveries import NewDelivery, delivery_fields
 from app.store.keys import Keys
 from app.store.scripts import Scripts
 
@@ -206,7 +206,7 @@ class AlertStore:
             "service": {**_texts({name: _json(trouble) for name, trouble in plan.service.items()}), **looked},
             "due": {member: "" if ms is None else str(ms) for member, ms in plan.due.items()},
             "late": plan.late,
-            "deliveries": [_fields(delivery) for delivery in plan.deliveries],
+            "deliveries": [delivery_fields(delivery) for delivery in plan.deliveries],
         }
         return bool(self._scripts("alert_commit", seen_revision=revision, now_ms=now_ms, plan=dump_json(stored)))
 
@@ -222,8 +222,3 @@ def _json(value: WatchState | Flow | Trouble | None) -> Mapping[str, Any] | None
 
 def _texts(values: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:
     return {name: "" if value is None else dump_json(value) for name, value in values.items()}
-
-
-def _fields(new: NewDelivery) -> dict[str, str]:
-    texts = {name: getattr(new, name) for name in NewDelivery.__slots__ if name != "data"}
-    return {**{name: text for name, text in texts.items() if text}, "data": dump_json(new.data)}

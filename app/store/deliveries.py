@@ -36,6 +36,15 @@ class NewDelivery:
     data: Mapping[str, Any] | None = None
 
 
+def delivery_fields(new: NewDelivery) -> dict[str, str]:
+    """The fields that `add_delivery` of `_lib.lua` takes: those that are set, `data` as JSON."""
+    texts = {name: getattr(new, name) for name in NewDelivery.__slots__ if name != "data"}
+    fields = {name: text for name, text in texts.items() if text}
+    if new.data is not None:
+        fields["data"] = dump_json(new.data)
+    return fields
+
+
 @dataclass(frozen=True, slots=True)
 class Try:
     """One try: when it began, the status code of the answer if there was one, how long it took, and what went wrong."""
@@ -104,11 +113,7 @@ class DeliveryStore:
 
     def add(self, new: NewDelivery, now_ms: int) -> str:
         """Create a delivery that is due now. Returns its id."""
-        texts = {name: getattr(new, name) for name in NewDelivery.__slots__ if name != "data"}
-        fields = {name: text for name, text in texts.items() if text}
-        if new.data is not None:
-            fields["data"] = dump_json(new.data)
-        return str(self._scripts("delivery_add", fields=dump_json(fields), now_ms=now_ms))
+        return str(self._scripts("delivery_add", fields=dump_json(delivery_fields(new)), now_ms=now_ms))
 
     def get(self, delivery_id: str) -> Delivery | None:
         """One with its tries, or None."""

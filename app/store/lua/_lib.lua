@@ -465,9 +465,9 @@ end
 -- It needs no helper of its own outside: every script that ends tasks would define that at each call, mostly in vain.
 local function add_delivery(fields, now_ms)
   local seq = take_seqs(now_ms, 1)
-  local score, time = whole(seq), string.format('%012x', math.floor(seq / 2048))
+  local score, time = whole(seq), string.format('%012x', math.floor(seq / SEQ_PER_MS))
   local noise = redis.sha1hex(score .. (fields.task_id or fields.channel or ''))
-  local id = string.format('%s-%s-7%03x-8%s-%s', string.sub(time, 1, 8), string.sub(time, 9), seq % 2048,
+  local id = string.format('%s-%s-7%03x-8%s-%s', string.sub(time, 1, 8), string.sub(time, 9), seq % SEQ_PER_MS,
                            string.sub(noise, 1, 3), string.sub(noise, 4, 15))
   local record = {
     'seq', score, 'status', 'pending', 'created_ms', now_ms, 'next_try_ms', now_ms,

@@ -7,7 +7,7 @@ limit = tonumber(limit)
 local ENDED = {'delivered', 'failed'}
 local removed, lost = 0, 0
 for _, status in ipairs(ENDED) do
-  local before = '(' .. whole(tonumber(before_ms) * 2048)
+  local before = '(' .. whole(tonumber(before_ms) * SEQ_PER_MS)
   local old = redis.call('ZRANGEBYSCORE', delivery_index(status), '-inf', before, 'LIMIT', 0, limit)
   for _, id in ipairs(old) do erase_delivery(id) end
   removed = removed + #old

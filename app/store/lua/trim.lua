@@ -3,7 +3,7 @@
 -- after: seq (exclusive) · limit: number of tasks to examine · before_ms: remove tasks that finished before
 -- Tasks created after before_ms can't have finished before it and are not examined.
 -- Returns {number removed, seq to continue from ('' at the end)}.
-local found = redis.call('ZRANGEBYSCORE', index, '(' .. after, '(' .. whole(tonumber(before_ms) * 2048),
+local found = redis.call('ZRANGEBYSCORE', index, '(' .. after, '(' .. whole(tonumber(before_ms) * SEQ_PER_MS),
                          'WITHSCORES', 'LIMIT', 0, limit)
 local removed = 0
 for i = 1, #found, 2 do

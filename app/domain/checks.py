@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from app.domain.annotations import bare
 from app.domain.errors import Problem
+from app.domain.numbers import plain_number
 from app.domain.times import parse_rfc3339
 
 MAX_CODE_BYTES = 262_144
@@ -27,18 +28,13 @@ class Fields(BaseModel):
     def _take_whole_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         """JSON has one type of number, so `5.0` is an integer too."""
         if type(value) is float and info.field_name in _whole_fields(cls):
-            return as_whole(value)
+            return plain_number(value)
         return value
 
 
 @cache
 def _whole_fields(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(name for name, field in model.model_fields.items() if bare(field.annotation) in (int, int | None))
-
-
-def as_whole(value: Any) -> Any:
-    """An integral float as an integer; anything else as it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def checked(check: Callable[[Any], object]) -> AfterValidator:

@@ -1,4 +1,4 @@
-"""Formats numbers for display."""
+"""JSON has one type of number: 30.0 is 30."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from app.domain.checks import as_whole, checked
+from app.domain.checks import checked
+from app.domain.numbers import plain_number
 from app.domain.payload import text_of
 from app.domain.pointers import check_pointer
 from app.domain.statuscodes import StatusPattern, bounds
@@ -151,7 +152,7 @@ _CODES_SCHEMA: dict[str, Any] = {
     "format": "status-codes",
     "pattern": "^([1-9][Xx][Xx]|[1-9][0-9]{2}(-[1-9][0-9]{2})?)$",
 }
-_Code = Annotated[int, Field(ge=100, le=999), BeforeValidator(as_whole)]
+_Code = Annotated[int, Field(ge=100, le=999), BeforeValidator(plain_number)]
 Pattern = _Code | Annotated[str, Field(json_schema_extra=_CODES_SCHEMA)]
 #: None at all is possible: failed connections and timeouts are retried anyway.
 RetriedStatus = Annotated[list[Pattern], Field(max_length=50), checked(_check_patterns)]

@@ -17,11 +17,12 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from app.apply.client import ServiceClient, ServiceError
-from app.apply.documents import HIDDEN, Declared, Invalid, read_files
+from app.apply.documents import Declared, Invalid, read_files
 from app.apply.plan import Act, Step, lines_of, make_plan, shown, spec_of
 from app.apply.reading import write_yaml
 from app.clock import system_clock
 from app.domain.errors import InvalidSpec
+from app.domain.fields import HIDDEN
 from app.launch.command_name import command_name
 from app.launch.command_output import fail, print_result, say
 from app.settings import is_loopback

@@ -16,14 +16,13 @@ from typing import Any
 from app.apply.reading import MAX_FILE_BYTES, BadFile, read_json, read_yaml
 from app.domain.cron.cron import EXAMPLE_ID
 from app.domain.errors import InvalidSpec, Problem
+from app.domain.fields import HIDDEN
 from app.domain.schedule_key import RULE, is_schedule_key
 from app.domain.spec import ScheduleSpec, parse_schedule
 from app.usecases.timing import timing_problems
 
 SUFFIXES = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_json}
 MAX_FILES = 1_000
-#: What the API shows instead of a header's value.
-HIDDEN = "***"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 

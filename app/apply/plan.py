@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from app.apply.documents import HIDDEN, Declared
+from app.apply.documents import Declared
 from app.apply.printable import printable
 from app.domain.cron.cron import EXAMPLE_ID, Cron
-from app.domain.fields import secret_names
+from app.domain.fields import HIDDEN, secret_names
 from app.domain.spec import ScheduleSpec, kept_fields, parse_schedule
 from app.domain.times import parse_rfc3339, to_rfc3339
 from app.usecases.timing import make_rule

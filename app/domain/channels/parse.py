@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from app.domain.channels import CHANNEL_KINDS
 from app.domain.channels.spec import ChannelFields, check_channel_name
 from app.domain.errors import InvalidSpec, Problem
+from app.domain.fields import HIDDEN
 from app.domain.spec import parsed
 
-HIDDEN = "***"
 #: Of these kinds the URL is no secret: the secret is a field of its own.
 _OPEN_URLS = frozenset({"telegram", "email"})
 MAX_FILE_BYTES = 1_048_576

@@ -15,12 +15,10 @@ from app.domain.cron.cron import EXAMPLE_ID, Cron
 from app.domain.fields import HIDDEN, secret_names
 from app.domain.spec import ScheduleSpec, kept_fields, parse_schedule
 from app.domain.times import parse_rfc3339, to_rfc3339
-from app.usecases.timing import make_rule
+from app.usecases.timing import TIMES, make_rule
 
-TIMES = ("start_at", "end_at")
+BOUNDS = ("start_at", "end_at")
 FIRINGS_SHOWN = 3
-#: The fields that decide when it fires.
-TIMING = ("cron_expression", "every_seconds", "timezone", *TIMES)
 _NAMES = frozenset(ScheduleSpec.model_fields)
 _SECRET = secret_names(ScheduleSpec)
 
@@ -93,7 +91,7 @@ def _step(declared: Declared, existing: Mapping[str, Any] | None, now_ms: int) -
     next_before = existing["next_runs"][:FIRINGS_SHOWN]
     next_after: Sequence[str] = ()
     will_be_paused = is_paused if pause is None else pause
-    if not will_be_paused and (pause is not None or any(name in TIMING for name in names)):
+    if not will_be_paused and (pause is not None or any(name in TIMES for name in names)):
         next_after = _firings(declared.spec, existing["id"], _created_ms(existing), now_ms)
     act = Act.CHANGE if fields or pause is not None else Act.KEEP
     return Step(
@@ -133,7 +131,7 @@ def shown(spec: ScheduleSpec) -> dict[str, Any]:
     found = {}
     for name in kept:
         value = spec.model_dump(mode="json", include={name})[name]
-        if name in TIMES and value is not None:
+        if name in BOUNDS and value is not None:
             value = to_rfc3339(parse_rfc3339(value))
         if name in _SECRET and value:
             value = dict.fromkeys(sorted(value), HIDDEN)

@@ -62,6 +62,12 @@ class Verdict:
         """No further try makes sense."""
         return cls(Effect.FAILED, status, error)
 
+    @classmethod
+    def no_answer(cls, error: CallError) -> Verdict:
+        """The call failed: the next may succeed, unless the URL itself is refused."""
+        text = f"{error.type}: {error.message}"
+        return cls.failed(None, text) if isinstance(error, _LASTING) else cls.again(None, text)
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -114,6 +120,5 @@ class HttpChannel(ABC):
         try:
             answer = self._client.call(self.request(notice), cancel)
         except CallError as error:
-            text = f"{error.type}: {error.message}"
-            return Verdict.failed(None, text) if isinstance(error, _LASTING) else Verdict.again(None, text)
+            return Verdict.no_answer(error)
         return self.judge(answer)

@@ -14,14 +14,13 @@ from app.version import VERSION
 from tasks.deliveries.channel import Notice as Try
 from tasks.deliveries.channel import Verdict
 from tasks.executors.api import retry_after_seconds
-from tasks.http import BlockedAddressError, CallError, Cancel, HttpClient, InvalidURL, Request
+from tasks.http import CallError, Cancel, HttpClient, Request
 from tasks.http.mail import MailClient
 
 #: Pauses before each try after the first: eight hours in all. Later a notice is no news.
 NOTICE_PAUSES_SECONDS: tuple[float, ...] = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400)
 #: The longest pause that a service may ask for: whoever is to be told must not wait for days.
 MAX_ASKED_SECONDS = 3_600.0
-_LASTING = (BlockedAddressError, InvalidURL)
 
 
 class UnusableChannel:
@@ -69,8 +68,7 @@ class NoticeSender:
         try:
             answer = self._answer(message, notice.timeout_seconds, cancel)
         except CallError as error:
-            text = f"{error.type}: {error.message}"
-            return Verdict.failed(None, text) if isinstance(error, _LASTING) else Verdict.again(None, text)
+            return Verdict.no_answer(error)
         return self._verdict(answer, judge(fields, answer), notice.now_ms)
 
     @property

@@ -10,8 +10,7 @@ from app.domain.errors import Unavailable
 from app.settings import Settings
 from app.store.store import Store
 from app.usecases.service_watch import ServiceWatch
-from app.version import VERSION
-from tasks.executors.client import make_client
+from tasks.executors.client import USER_AGENT, make_client
 from tasks.http import CallError, Request
 
 logger = logging.getLogger("celeriac.beat")
@@ -62,7 +61,7 @@ class HeartbeatCall:
             return False
         if not self._store.alerts.take_call(now_ms, round((EVERY_SECONDS - LOOK_SECONDS) * 1000)):
             return False
-        headers = {"User-Agent": f"Celeriac/{VERSION}"}
+        headers = {"User-Agent": USER_AGENT}
         try:
             answer = self._client.call(Request("GET", self._url, headers, {}, None, TIMEOUT_SECONDS))
         except CallError as error:

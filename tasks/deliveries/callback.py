@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from app.domain.webhooks import WebhookSecret, webhook_headers
 from app.store.record import Task
 from app.usecases.deliveries import callback_body
-from app.version import VERSION
 from tasks.deliveries.channel import Effect, HttpChannel, Notice, Verdict
+from tasks.executors.client import USER_AGENT
 from tasks.executors.steps import shown_url
 from tasks.http import Cancel, HttpClient, Request
 
@@ -69,7 +69,7 @@ class Callback(HttpChannel):
             url=delivery.url,
             headers={
                 "Content-Type": "application/json",
-                "User-Agent": f"Celeriac/{VERSION}",
+                "User-Agent": USER_AGENT,
                 **({} if self._tracing is None else self._tracing.current().headers),
                 **webhook_headers(delivery.event_id, notice.now_ms // 1000, body, self._secrets),
             },

@@ -10,10 +10,10 @@ from app.domain.channels.sending import Answer, HttpMessage, MailMessage, Sendin
 from app.domain.channels.sending import Verdict as Judgement
 from app.domain.channels.spec import ChannelFields
 from app.store.channels import ChannelStore
-from app.version import VERSION
 from tasks.deliveries.channel import Notice as Try
 from tasks.deliveries.channel import Verdict
 from tasks.executors.api import retry_after_seconds
+from tasks.executors.client import USER_AGENT
 from tasks.http import CallError, Cancel, HttpClient, Request
 from tasks.http.mail import MailClient
 
@@ -97,7 +97,7 @@ class NoticeSender:
 def _request(message: HttpMessage, timeout_seconds: float) -> Request:
     headers: Mapping[str, str] = {
         "Content-Type": "application/json",
-        "User-Agent": f"Celeriac/{VERSION}",
+        "User-Agent": USER_AGENT,
         **message.headers,
     }
     return Request(

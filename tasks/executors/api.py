@@ -18,8 +18,7 @@ from app.domain.trace import PARENT_HEADER, STATE_HEADER
 from app.settings import Settings
 from app.store.tasks import Attempt
 from app.usecases.dispatch import retry_policy
-from app.version import VERSION
-from tasks.executors.client import make_client
+from tasks.executors.client import USER_AGENT, make_client
 from tasks.executors.expected_body import mismatch
 from tasks.executors.steps import DEFECT, HttpSteps
 from tasks.http import CallError, Cancel, Cancelled, HttpClient, Request, Response
@@ -92,7 +91,7 @@ def make_executor(settings: Settings) -> ApiExecutor:
 def _request(attempt: Attempt, trace_headers: Mapping[str, str]) -> Request:
     spec = attempt.spec
     own = {
-        "User-Agent": f"Celeriac/{VERSION}",
+        "User-Agent": USER_AGENT,
         "Celeriac-Task-Id": attempt.task_id,
         "Celeriac-Attempt": str(attempt.number),
         "Idempotency-Key": attempt.task_id,

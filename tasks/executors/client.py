@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from app.settings import Settings
+from app.version import VERSION
 from tasks.http import AddressPolicy, HttpClient
+
+#: Of every request, unless a task names another.
+USER_AGENT = f"Celeriac/{VERSION}"
 
 
 def make_client(settings: Settings, max_body_bytes: int) -> HttpClient:

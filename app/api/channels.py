@@ -11,8 +11,8 @@ from app.api.context import context
 from app.api.parsing import Query, json_body
 from app.api.shapes import answer, delivery_json, write
 from app.domain.channels.parse import shown
-from app.domain.times import to_rfc3339
 from app.usecases.channels import Channel
+from app.usecases.task_facts import time_or_none
 
 blueprint = Blueprint("channels", __name__, url_prefix="/api/channels")
 
@@ -66,13 +66,9 @@ def channel_json(channel: Channel) -> dict[str, Any]:
         "name": channel.name,
         **({"error": channel.error} if channel.fields is None else shown(channel.fields)),
         "source": "file" if channel.is_from_file else "api",
-        "created_at": _time(channel.created_ms),
-        "updated_at": _time(channel.updated_ms),
+        "created_at": time_or_none(channel.created_ms),
+        "updated_at": time_or_none(channel.updated_ms),
     }
-
-
-def _time(ms: int | None) -> str | None:
-    return None if ms is None else to_rfc3339(ms)
 
 
 def _whole(channel: Channel) -> Response:

@@ -12,6 +12,7 @@ from app.domain.times import to_rfc3339
 from app.messaging.queues import HIGHEST_PRIORITY
 from app.store.histogram import percentiles_ms
 from app.store.stats import Minute, Stats, StatsStore
+from app.usecases.task_facts import time_or_none
 
 SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
@@ -34,17 +35,13 @@ class StatisticsService:
             "scheduled_tasks": {str(status): number for status, number in stats.schedules.items()},
             "queues": {queue: sum(counts.values()) for queue, counts in stats.queues.items()},
             "queued_by_priority": {queue: _by_priority(counts) for queue, counts in stats.queues.items()},
-            "oldest_queued_at": {queue: _time(at_ms) for queue, at_ms in stats.oldest_queued_ms.items()},
+            "oldest_queued_at": {queue: time_or_none(at_ms) for queue, at_ms in stats.oldest_queued_ms.items()},
             "waiting": {
                 "count": stats.waiting,
-                "next_due_at": _time(stats.next_due_ms),
+                "next_due_at": time_or_none(stats.next_due_ms),
             },
             "last_hour": _last_hour(stats),
         }
-
-
-def _time(at_ms: int | None) -> str | None:
-    return None if at_ms is None else to_rfc3339(at_ms)
 
 
 def _by_priority(counts: dict[int, int]) -> dict[str, int]:

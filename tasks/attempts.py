@@ -21,6 +21,7 @@ from app.store.tasks import MAX_LOSSES, Attempt, TaskStore, Wanted
 from app.usecases.dispatch import Dispatcher, retry_policy
 from tasks.drain import Drain
 from tasks.executors import Executor
+from tasks.executors.steps import shown_url
 from tasks.leases.in_flight import InFlight, InFlightAttempt
 from tasks.traces import AttemptTraces, Untraced
 
@@ -331,9 +332,9 @@ def _log_end(attempt: Attempt, outcome: Outcome, status: str, duration_ms: float
 
 
 def _failure_facts(attempt: Attempt, failure: Failure) -> dict[str, Any]:
-    """What an operator needs to know of a failure. A URL's query may hold secrets, so it is left out."""
+    """What an operator needs to know of a failure."""
     facts = {"task_name": attempt.name, "error": failure.type, "error_message": failure.message[:MAX_LOGGED_CHARS]}
     url = attempt.spec.get("api_url")
     if url is None:
         return facts
-    return facts | {"method": attempt.spec["method"], "url": url.partition("#")[0].partition("?")[0][:MAX_LOGGED_CHARS]}
+    return facts | {"method": attempt.spec["method"], "url": shown_url(url)}

@@ -28,6 +28,7 @@ from app.domain.status import Kind
 from app.launch import announcement, fork
 from app.launch.command_name import command_line, command_name
 from app.launch.embedded_redis import (
+    STOP_SECONDS,
     EmbeddedServer,
     FolderInUse,
     RedisServerError,
@@ -328,7 +329,7 @@ class _Redis:
         self._stopping = stopping
         self._alone = alone
         self._server = EmbeddedServer(settings, say, stopping.is_set)
-        self._heartbeat = Supervisor(say, warn=warn)
+        self._supervisor = Supervisor(say, warn=warn)
 
     def __enter__(self) -> _Redis:
         if self._alone and not self._settings.redis_url:
@@ -361,7 +362,7 @@ class _Redis:
             if self._alone:
                 raise
             return self._wait_for_neighbour()
-        say(f"started redis (pid {self._server.hand_over(self._heartbeat)})")
+        say(f"started redis (pid {self._server.hand_over(self._supervisor)})")
         why = f"{self._server.words}, started by this command, data in {self._settings.var_dir}"
         return self._server.url, why
 
@@ -377,12 +378,12 @@ class _Redis:
         raise RedisServerError(f"another process holds {self._settings.var_dir}, but no Redis answers there")
 
     def __exit__(self, *_: object) -> None:
-        self._heartbeat.stop(grace_seconds=2.5)
+        self._supervisor.stop(grace_seconds=STOP_SECONDS)
         self._server.unlock()
 
     def tick(self) -> None:
         """Start the embedded server again if it has died."""
-        self._heartbeat.tick()
+        self._supervisor.tick()
 
 
 def _say_what_is_wrong(url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 from tests.browser.chromium import Chromium
@@ -130,6 +131,30 @@ def test_it_is_copied_as_a_command(browser: Chromium, system: Started) -> None:
     browser.click("[data-key=curl]")
     browser.wait_for("document.activeElement.matches('dialog textarea')")
     assert browser.evaluate("getSelection().toString()") == command
+
+
+def test_a_copy_has_an_empty_body_and_an_empty_list_of_retried_statuses(browser: Chromium, system: Started) -> None:
+    """The defaults are no body, and some statuses."""
+    empty = {"data": {}, "retry_on": []}
+    task = {
+        "name": "empty",
+        "task_type": "delayed",
+        "delay_seconds": 3600,
+        "method": "POST",
+        "api_url": "http://127.0.0.1:9/",
+    }
+    created = system.post("/api/tasks", {**task, **empty})
+    browser.open(url_of(system))
+    browser.evaluate("navigator.clipboard.writeText = async text => { window.copied = text; }")
+    browser.evaluate(f"location.hash = '#/tasks/{created['id']}'")
+    browser.click("[data-key=curl]")
+    browser.wait_for("window.copied")
+    body = json.loads(shlex.split(browser.evaluate("window.copied"))[-1])
+    assert {name: body.get(name) for name in empty} == empty
+    browser.open(url_of(system, f"/#/new?from={created['id']}"))
+    browser.wait_for("document.querySelector('#input-name')?.value === 'empty'")
+    shown = browser.evaluate("[...document.querySelectorAll('#input-data, #input-retry_on')].map(each => each.value)")
+    assert shown == ["{}", "none"]
 
 
 def test_a_running_task_is_stopped_and_deleted_after_a_question(browser: Chromium, system: Started) -> None:

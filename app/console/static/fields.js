@@ -27,7 +27,7 @@ export const FIELDS = [
   { name: "api_url", for: ["api"], ...text, type: "url", placeholder: "https://example.com/hook", keep: true },
   { name: "headers", for: ["api"], control: "lines", rows: 3, read: lines(":"), write: unlines(": "), help: true },
   { name: "params", for: ["api"], control: "lines", rows: 3, read: lines("="), write: unlines("="), help: true },
-  { name: "data", for: ["api"], control: "json", rows: 4, read: jsonOrText, write: dataText, help: true },
+  { name: "data", for: ["api"], control: "json", rows: 4, read: jsonOrText, write: dataText, none: true, help: true },
   { name: "expected_status", for: ["api"], read: statuses, write: (value) => [value].flat().join(", "), placeholder: "2xx, 404", help: true },
   { name: "expected_body", for: ["api"], ...json, more: true, placeholder: '{"json": {"/code": 0}}', help: true },
   { name: "follow_redirects", for: ["api"], ...flag, more: true },

@@ -5,8 +5,11 @@ const CODE = "function_code function_name args kwargs".split(" ");
 const API = "api_url method headers params data follow_redirects expected_status expected_body retry_on".split(" ");
 const TIMING = "cron_expression every_seconds timezone start_at end_at max_runs catch_up jitter_seconds overlap".split(" ");
 
-const given = (value) => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0) && !(value.constructor === Object && Object.keys(value).length === 0);
-const isOf = (source, name) => given(source[name]) && (name !== "callback_on" || given(source.callback_url));
+const EMPTY = ["data", "retry_on"]; // where an empty value differs from none
+
+const isThere = (value) => value !== null && value !== undefined;
+const given = (value) => isThere(value) && !(Array.isArray(value) && value.length === 0) && !(value.constructor === Object && Object.keys(value).length === 0);
+const isOf = (source, name) => (EMPTY.includes(name) ? isThere(source[name]) : given(source[name])) && (name !== "callback_on" || given(source.callback_url));
 const pick = (source, names) => Object.fromEntries(names.filter((name) => isOf(source, name)).map((name) => [name, source[name]]));
 
 /** What a task is made of, without its time: created again, it runs at once. */

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.domain.webhooks import WebhookSecret, webhook_headers
 from app.store.record import Task
 from app.usecases.deliveries import callback_body
-from tasks.deliveries.channel import Effect, HttpChannel, Notice, Verdict
+from tasks.deliveries.channel import DueDelivery, Effect, HttpChannel, Verdict
 from tasks.executors.client import USER_AGENT
 from tasks.executors.steps import shown_url
 from tasks.http import Cancel, HttpClient, Request
@@ -29,38 +29,38 @@ class Callback(HttpChannel):
         self._secrets = secrets
         self._has_warned = False
 
-    def send(self, notice: Notice, cancel: Cancel) -> Verdict:
-        if notice.task is None:
+    def send(self, due: DueDelivery, cancel: Cancel) -> Verdict:
+        if due.task is None:
             return Verdict.failed(None, "the task was removed before it could be told of")
         if not self._secrets and not self._has_warned:
             self._has_warned = True
             words = "callbacks are sent without a signature: CALLBACK_SECRETS is empty"
             logger.warning(words, extra={"action": "callbacks_unsigned"})
         if self._tracing is None:
-            return super().send(notice, cancel)
-        return self._send_traced(self._tracing, notice.task, notice, cancel)
+            return super().send(due, cancel)
+        return self._send_traced(self._tracing, due.task, due, cancel)
 
-    def _send_traced(self, tracing: Tracing, task: Task, notice: Notice, cancel: Cancel) -> Verdict:
+    def _send_traced(self, tracing: Tracing, task: Task, due: DueDelivery, cancel: Cancel) -> Verdict:
         """Send it in a span of its own, which is linked to the request that asked for the task."""
         values: dict[str, Value] = {
             "http.request.method": "POST",
-            "url.full": shown_url(notice.delivery.url or ""),
-            "messaging.message.id": notice.delivery.event_id,
+            "url.full": shown_url(due.delivery.url or ""),
+            "messaging.message.id": due.delivery.event_id,
             "celeriac.task.id": task.id,
-            "celeriac.delivery.id": notice.delivery.id,
-            "celeriac.delivery.try": notice.delivery.tried + 1,
+            "celeriac.delivery.id": due.delivery.id,
+            "celeriac.delivery.try": due.delivery.tried + 1,
         }
         span = tracing.begin_linked("callback", values, task.trace, is_call=True)
         with span.as_current():
-            verdict = super().send(notice, cancel)
+            verdict = super().send(due, cancel)
             if verdict.status is not None:
                 span.set({"http.response.status_code": verdict.status})
             if verdict.effect is not Effect.DELIVERED:
                 span.fail(verdict.effect.name.lower() if verdict.status is None else str(verdict.status))
         return verdict
 
-    def request(self, notice: Notice) -> Request:
-        delivery, task = notice.delivery, notice.task
+    def request(self, due: DueDelivery) -> Request:
+        delivery, task = due.delivery, due.task
         assert task is not None
         assert delivery.url is not None
         body = callback_body(delivery, task)
@@ -71,10 +71,10 @@ class Callback(HttpChannel):
                 "Content-Type": "application/json",
                 "User-Agent": USER_AGENT,
                 **({} if self._tracing is None else self._tracing.current().headers),
-                **webhook_headers(delivery.event_id, notice.now_ms // 1000, body, self._secrets),
+                **webhook_headers(delivery.event_id, due.now_ms // 1000, body, self._secrets),
             },
             params={},
             data=body,
-            timeout_seconds=notice.timeout_seconds,
+            timeout_seconds=due.timeout_seconds,
             follow_redirects=False,
         )

@@ -1,6 +1,6 @@
 """The interface of channels: ways to send a delivery.
 
-A channel sends one notice once and says what became of it. The courier decides when, counts tries and keeps records.
+A channel sends one delivery once and says what became of it. The courier decides when, counts tries and keeps records.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """A delivery at one try.
+class DueDelivery:
+    """A delivery that is to be tried now.
 
     task: the finished task that it is about, without its body; None if there is none, or if `delivery.data` says all.
     now_ms: the time of this try. timeout_seconds: how long it may take.
@@ -84,14 +84,14 @@ class Notice:
 
 
 class Channel(Protocol):
-    """Sends notices. Thread-safe."""
+    """Sends deliveries. Thread-safe."""
 
     @property
     def pauses_seconds(self) -> Sequence[float]:
         """The pause before each try after the first."""
 
-    def send(self, notice: Notice, cancel: Cancel) -> Verdict:
-        """Send the notice within its timeout. Raises Cancelled if `cancel` ends it."""
+    def send(self, due: DueDelivery, cancel: Cancel) -> Verdict:
+        """Try once, within the timeout. Raises Cancelled if `cancel` ends it."""
 
 
 class HttpChannel(ABC):
@@ -103,8 +103,8 @@ class HttpChannel(ABC):
         self._client = client
 
     @abstractmethod
-    def request(self, notice: Notice) -> Request:
-        """The request that sends the notice."""
+    def request(self, due: DueDelivery) -> Request:
+        """The request that sends the delivery."""
 
     def judge(self, answer: Response) -> Verdict:
         """What the answer means: 2xx is success, 3xx and 410 are final, anything else is tried again."""
@@ -116,9 +116,9 @@ class HttpChannel(ABC):
             return Verdict.failed(status, error)
         return Verdict.again(status, error, retry_after_seconds(answer.header("Retry-After"), time.time()))
 
-    def send(self, notice: Notice, cancel: Cancel) -> Verdict:
+    def send(self, due: DueDelivery, cancel: Cancel) -> Verdict:
         try:
-            answer = self._client.call(self.request(notice), cancel)
+            answer = self._client.call(self.request(due), cancel)
         except CallError as error:
             return Verdict.no_answer(error)
         return self.judge(answer)

@@ -22,7 +22,7 @@ from app.domain.errors import Unavailable
 from app.store.deliveries import Delivery, Try
 from app.store.store import Store
 from app.store.subscriber import Watch
-from tasks.deliveries.channel import Channel, Effect, Notice, Verdict
+from tasks.deliveries.channel import Channel, DueDelivery, Effect, Verdict
 from tasks.http import Cancel, Cancelled
 
 logger = logging.getLogger("celeriac.deliveries")
@@ -158,7 +158,7 @@ class Courier:
             return Verdict.failed(None, f"there is no channel {delivery.channel}")
         task = self._deliveries.subject(delivery) if delivery.data is None else None
         try:
-            return channel.send(Notice(delivery, task, now_ms, self._timeout_seconds), cancel)
+            return channel.send(DueDelivery(delivery, task, now_ms, self._timeout_seconds), cancel)
         except (Cancelled, Unavailable):
             raise
         except Exception as error:  # a defect of ours

@@ -10,8 +10,7 @@ from app.domain.channels.sending import Answer, HttpMessage, MailMessage, Sendin
 from app.domain.channels.sending import Verdict as Judgement
 from app.domain.channels.spec import ChannelFields
 from app.store.channels import ChannelStore
-from tasks.deliveries.channel import Notice as Try
-from tasks.deliveries.channel import Verdict
+from tasks.deliveries.channel import DueDelivery, Verdict
 from tasks.executors.api import retry_after_seconds
 from tasks.executors.client import USER_AGENT
 from tasks.http import CallError, Cancel, HttpClient, Request
@@ -31,7 +30,7 @@ class UnusableChannel:
     def __init__(self, error: str) -> None:
         self._error = error
 
-    def send(self, notice: Try, cancel: Cancel) -> Verdict:
+    def send(self, due: DueDelivery, cancel: Cancel) -> Verdict:
         """Say why this try failed."""
         return Verdict.again(None, self._error)
 
@@ -57,19 +56,19 @@ class NoticeSender:
         self._mail = mail
         self._public_url = public_url
 
-    def send(self, notice: Try, cancel: Cancel) -> Verdict:
+    def send(self, due: DueDelivery, cancel: Cancel) -> Verdict:
         """Send the notice, unless the channel has had too many of late: then it is put off, which is no try."""
-        wait_ms = self._store.take_turn(self._name, self._rate, notice.now_ms)
+        wait_ms = self._store.take_turn(self._name, self._rate, due.now_ms)
         if wait_ms > 0:
             return Verdict.postponed(wait_ms / 1000)
-        fields, delivery = self._fields, notice.delivery
-        sending = Sending(delivery.event_id, notice.now_ms)
+        fields, delivery = self._fields, due.delivery
+        sending = Sending(delivery.event_id, due.now_ms)
         message = compose(fields, Notice.from_json(delivery.data or {}), sending, self._public_url)
         try:
-            answer = self._answer(message, notice.timeout_seconds, cancel)
+            answer = self._answer(message, due.timeout_seconds, cancel)
         except CallError as error:
             return Verdict.no_answer(error)
-        return self._verdict(answer, judge(fields, answer), notice.now_ms)
+        return self._verdict(answer, judge(fields, answer), due.now_ms)
 
     @property
     def _rate(self) -> Rate | None:

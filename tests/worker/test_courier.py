@@ -25,7 +25,7 @@ from app.store.deliveries import Delivery, DeliveryFilters, NewDelivery
 from app.store.store import Store
 from app.usecases.tasks import TaskService
 from tasks.deliveries import courier as courier_module
-from tasks.deliveries.channel import Channel, Notice, Verdict
+from tasks.deliveries.channel import Channel, DueDelivery, Verdict
 from tasks.deliveries.courier import Courier
 from tasks.deliveries.making import make_courier
 from tasks.http import Cancel
@@ -259,13 +259,13 @@ class Played:
 
     pauses_seconds = (5.0,)
 
-    def __init__(self, play: Callable[[Notice, Cancel], Verdict]) -> None:
+    def __init__(self, play: Callable[[DueDelivery, Cancel], Verdict]) -> None:
         self._play = play
-        self.notices: list[Notice] = []
+        self.tried: list[DueDelivery] = []
 
-    def send(self, notice: Notice, cancel: Cancel) -> Verdict:
-        self.notices.append(notice)
-        return self._play(notice, cancel)
+    def send(self, due: DueDelivery, cancel: Cancel) -> Verdict:
+        self.tried.append(due)
+        return self._play(due, cancel)
 
 
 def notice(store: Store, now: VirtualClock) -> str:
@@ -315,18 +315,18 @@ def test_a_slow_receiver_holds_up_no_other(store: Store, now: VirtualClock, run:
 
 
 def test_many_are_sent_by_few(store: Store, now: VirtualClock, run: Run) -> None:
-    channel = Played(lambda notice, cancel: Verdict.delivered())
+    channel = Played(lambda due, cancel: Verdict.delivered())
     ids = [notice(store, now) for _ in range(50)]
     run(find=lambda delivery: channel, callback_concurrency=2)
     for delivery_id in ids:
         assert await_tries(store, delivery_id, 1).status is DELIVERED
-    assert sorted(one.delivery.id for one in channel.notices) == ids, "each was sent once"
-    assert {(one.task, one.delivery.data["n"]) for one in channel.notices if one.delivery.data} == {(None, 1)}
+    assert sorted(one.delivery.id for one in channel.tried) == ids, "each was sent once"
+    assert {(one.task, one.delivery.data["n"]) for one in channel.tried if one.delivery.data} == {(None, 1)}
 
 
 def test_a_postponed_notice_is_no_try(store: Store, now: VirtualClock, run: Run) -> None:
     verdicts = [Verdict.postponed(7.0), Verdict.delivered()]
-    run(find=lambda delivery: Played(lambda notice, cancel: verdicts.pop(0)))
+    run(find=lambda delivery: Played(lambda due, cancel: verdicts.pop(0)))
     delivery_id = notice(store, now)
     wait_until(lambda: read(store, delivery_id).next_try_ms == now() + 7_000, 15, "it is put off")
     now.advance(7_000)
@@ -335,7 +335,7 @@ def test_a_postponed_notice_is_no_try(store: Store, now: VirtualClock, run: Run)
 
 
 def test_a_channel_has_its_own_pauses(store: Store, now: VirtualClock, run: Run) -> None:
-    run(find=lambda delivery: Played(lambda notice, cancel: Verdict.again(None, "no")))
+    run(find=lambda delivery: Played(lambda due, cancel: Verdict.again(None, "no")))
     delivery_id = notice(store, now)
     await_tries(store, delivery_id, 1)
     now.advance(5_500)
@@ -345,7 +345,7 @@ def test_a_channel_has_its_own_pauses(store: Store, now: VirtualClock, run: Run)
 def test_a_defect_of_a_channel_is_a_failed_try(
     store: Store, now: VirtualClock, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(notice: Notice, cancel: Cancel) -> Verdict:
+    def broken(due: DueDelivery, cancel: Cancel) -> Verdict:
         raise KeyError("a secret")
 
     run(find=lambda delivery: Played(broken))

@@ -100,6 +100,21 @@ def test_it_is_duplicated(browser: Chromium, system: Started) -> None:
     assert (copy["retry_of"], list(copy["headers"])) == (None, ["X-A"])
 
 
+def test_integers_keep_all_their_digits(browser: Chromium, system: Started) -> None:
+    program = {"function_code": "def main(number):\n    return number", "function_name": "main"}
+    long, longer = 1234567890123456789, 98765432109876543210
+    task = finished(system, system.post("/api/tasks", {"name": "long-numbers", **program, "args": [long]}))
+    open_task(browser, system, task)
+    browser.wait_for_text(str(long), ".detail pre[aria-label=Result]")
+    browser.wait_for("document.querySelector('.detail [data-key=spec]').textContent.includes('1234567890123456789')")
+    browser.click("[data-key=duplicate]")
+    browser.wait_for("document.querySelector('#input-args').value.includes('1234567890123456789')")
+    browser.fill("#input-args", json.dumps([longer]))
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text(str(longer), ".detail pre[aria-label=Result]")
+    assert finished(system, listed(system, "long-numbers")[0])["result"] == longer
+
+
 def test_a_waiting_task_is_changed(browser: Chromium, system: Started) -> None:
     body = {"name": "later on", "task_type": "delayed", "delay_seconds": 3600, **PROGRAM}
     task = system.post("/api/tasks", body)

@@ -1,6 +1,7 @@
 // Calls of the HTTP API. A key is asked for once, when the service wants one.
 
 import { askForKey } from "./dialogs.js";
+import { parse } from "./json.js";
 import * as keyring from "./keyring.js";
 import { t } from "./language.js";
 
@@ -107,7 +108,7 @@ function headersFor(key, body, accept) {
 const isJson = (response) => /^application\/(problem\+)?json/.test(response.headers.get("Content-Type") ?? "");
 
 async function parsed(response) {
-  return isJson(response) ? response.json() : null;
+  return isJson(response) ? parse(await response.text()) : null;
 }
 
 /** All calls that were refused with the same key wait for one question. */

@@ -1,5 +1,6 @@
 // Every field of tasks and schedules that a form has: its control, and how text becomes a value and a value text.
 
+import { parse } from "./json.js";
 import { t } from "./language.js";
 import { toLocal, toUtc } from "./range.js";
 
@@ -61,7 +62,7 @@ export const belongs = (field, kind, type) => !field.for || field.for.includes(k
 
 function jsonValue(words) {
   try {
-    return JSON.parse(words);
+    return parse(words);
   } catch {
     throw new Error(t("form.notJson"));
   }
@@ -69,7 +70,7 @@ function jsonValue(words) {
 
 function jsonOrText(words) {
   try {
-    return JSON.parse(words);
+    return parse(words);
   } catch {
     return words;
   }
@@ -94,7 +95,7 @@ function lines(separator) {
 }
 
 function unlines(separator) {
-  return (value) => Object.entries(value).flatMap(([name, inner]) => [inner].flat().map((each) => `${name}${separator}${each}`)).join("\n");
+  return (value) => Object.entries(value).flatMap(([name, inner]) => [inner].flat().map((each) => `${name}${separator}${typeof each === "string" ? each : JSON.stringify(each)}`)).join("\n");
 }
 
 function words(value) {

@@ -37,6 +37,20 @@ def test_problems_stand_beside_their_fields_and_lines(browser: Chromium, system:
     browser.complaints.clear()  # the browser itself notes an answer of 422
 
 
+def test_a_time_or_a_number_that_is_not_whole_is_not_left_out(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.fill("[name=name]", "half a time")
+    browser.click("[name=task_type][value=scheduled]")
+    browser.click(".create summary")
+    for name, typed in (("end_at", "12242030"), ("timeout", "1e")):
+        browser.evaluate(f"document.querySelector('#input-{name}').focus()")
+        browser.press(list(typed))
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("is not a whole time", "#problem-end_at")
+    browser.wait_for_text("is not a number", "#problem-timeout")
+    assert system.get("/api/scheduled-tasks?name=half*")["items"] == []
+
+
 def test_an_api_task_for_later(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/new"))
     browser.fill("[name=name]", "call later")

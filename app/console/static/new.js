@@ -156,7 +156,11 @@ function formView(route, scope) {
     const body = {};
     for (const field of FIELDS) {
       if (!belongs(field, kind, task_type)) continue;
-      const written = control(field.name).value;
+      const { value: written, validity } = control(field.name);
+      if (validity.badInput) { // what is there has no value: left out, it would be lost without a word
+        problems.push({ field: field.name, message: t(field.type === "number" ? "form.notNumber" : "form.notTime") });
+        continue;
+      }
       if (BLANK.test(written) && !field.keep) continue;
       if (!isTouched(field.name) && !isLeftOut(field, source[field.name])) { // as it was: a text may say less than the value
         body[field.name] = source[field.name];

@@ -340,6 +340,8 @@ export const en = {
   "form.task": "The task",
   "form.lineColumn": "line {line}, column {column}",
   "form.notJson": "is not JSON",
+  "form.notNumber": "is not a number",
+  "form.notTime": "is not a whole time: give the date, hours and minutes",
   "form.noSeparator": "“{line}” has no “{separator}” after a name",
   "choose.kind.code": "Run code",
   "choose.kind.api": "Call a URL",

@@ -340,6 +340,8 @@ export const zh = {
   "form.task": "任务",
   "form.lineColumn": "第 {line} 行，第 {column} 列",
   "form.notJson": "不是有效的 JSON",
+  "form.notNumber": "不是数字",
+  "form.notTime": "时间不完整：请填写日期、小时和分钟",
   "form.noSeparator": "“{line}”的名称后缺少“{separator}”",
   "choose.kind.code": "运行代码",
   "choose.kind.api": "调用 URL",

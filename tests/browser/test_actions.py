@@ -189,6 +189,18 @@ def test_a_running_task_is_stopped_and_deleted_after_a_question(browser: Chromiu
     assert system.call("GET", f"/api/tasks/{task['id']}")[0] == 404
 
 
+def test_a_task_that_was_deleted_leaves_the_list_at_once(browser: Chromium, system: Started) -> None:
+    _, chosen = many(system, [{"name": f"leaves {number}", **PROGRAM} for number in (1, 2)])
+    browser.open(url_of(system, f"/#/tasks?name=leaves&open={chosen['id']}"))
+    browser.wait_for("document.querySelectorAll('.list tbody tr').length === 2")
+    browser.point_at(".list tbody tr")  # somebody reads the list
+    browser.click(".detail [data-key=delete]")
+    browser.click("#confirm-yes")
+    browser.wait_for("document.querySelectorAll('.list tbody tr').length === 1")
+    browser.wait_for("document.activeElement.className === 'scroll'")
+    browser.point_at("")
+
+
 def test_a_task_that_somebody_else_has_deleted_is_gone_when_it_is_acted_on(browser: Chromium, system: Started) -> None:
     task = finished(system, system.post("/api/tasks", {"name": "deleted elsewhere", **PROGRAM}))
     open_task(browser, system, task)

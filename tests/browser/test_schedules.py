@@ -51,6 +51,23 @@ def test_they_are_created_paused_run_and_deleted(browser: Chromium, system: Star
     browser.wait_for_text("No schedule matches", ".list .empty")
 
 
+def test_what_was_done_by_keyboard_is_shown_at_once(browser: Chromium, system: Started) -> None:
+    for name in ("by key one", "by key two"):
+        scheduled(system, name)
+    browser.open(url_of(system, "/#/scheduled?name=by+key&status=active"))
+    browser.wait_for("document.querySelectorAll('.list tbody tr').length === 2")
+    browser.evaluate("document.querySelector('[aria-label=\"Pause by key one\"]').focus()")
+    browser.press(["Enter"])
+    browser.wait_for("document.querySelectorAll('.list tbody tr').length === 1")
+    assert browser.evaluate("document.activeElement.className") == "scroll", "the rows, as the one in focus is gone"
+    browser.press(["Tab"] * 6)
+    browser.press(["Enter"])
+    browser.wait_for("document.querySelector('#confirm').open")
+    browser.press(["Tab", "Enter"])
+    browser.wait_for_text("No schedule matches", ".list .empty")
+    assert not browser.evaluate("!document.querySelector('.news').hidden")
+
+
 def test_an_answer_that_comes_late_does_not_undo_what_was_shown_since(browser: Chromium, system: Started) -> None:
     scheduled(system, "overtaken")
     browser.open(url_of(system, "/#/scheduled?name=overtaken"))

@@ -13,7 +13,8 @@ const PAGE_SIZE = 50;
 
 /**
  * {path, title, filters, columns: [{text, name?}], row(item), empty(fields), toQuery(fields), scope, selection?, order?}.
- * Returns {element, update(route), refresh(), mark(), items()}; `mark` shows which item is open.
+ * Returns {element, update(route), refresh(), again(), mark(), items()}; `again` is `refresh` for who has changed the rows
+ * and wants to see it at once, `mark` shows which item is open.
  */
 export function list({ path, title, filters, columns, row, empty, toQuery, scope, selection = null, order = (found) => found }) {
   let route = address.current();
@@ -50,16 +51,22 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   }
 
   async function refresh() {
-    const asked = listPart(route);
+    const [asked, isAsked] = [listPart(route), isFirst];
     const isLate = begin();
     const answer = await get(path + query({ ...toQuery(route.fields), cursor: cursorOf(route.fields), limit: PAGE_SIZE }), { signal: scope.signal }).catch(refusal);
     if (asked !== listPart(route) || isLate()) return; // the address has changed meanwhile; its own answer follows
     if (answer instanceof Refusal) refused(answer);
     else {
-      accept({ ...answer, items: order(answer.items) }, isFirst);
-      isFirst = false;
+      accept({ ...answer, items: order(answer.items) }, isAsked);
+      if (isAsked) isFirst = false;
     }
     element.removeAttribute("aria-busy");
+  }
+
+  /** Looks that began before still hold back what they find: it may be from before the change. */
+  function again() {
+    isFirst = true;
+    return refresh();
   }
 
   function accept(answer, isAsked) {
@@ -93,8 +100,10 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   }
 
   function put(answer) {
+    const hadFocus = body.contains(document.activeElement);
     items = answer.items;
     draw();
+    if (hadFocus && !body.contains(document.activeElement)) rows.focus({ preventScroll: true }); // its row is gone
     nothing.classList.remove("reading");
     nothing.hidden = items.length > 0;
     nothing.replaceChildren(answer.next_cursor ? t("list.sparse") : empty(route.fields));
@@ -135,7 +144,7 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   const rows = h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title }, table);
   const element = h("section", { class: "panel list", "aria-label": title }, h("h1", { class: "hidden" }, title), form.element, selection?.bar,
     h("div", { class: "news-line", "aria-live": "polite" }, news), rows, nothing, pages.element);
-  return { element, update, refresh, mark, items: () => items };
+  return { element, update, refresh, again, mark, items: () => items };
 }
 
 /** What decides which rows match. */

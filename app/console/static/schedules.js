@@ -34,7 +34,7 @@ export function schedulesView(first, scope) {
       { text: t("field.fires"), name: "c-cron" }, { text: t("field.next_run_at"), name: "c-time" }, { text: t("field.run_count"), name: "c-number" },
       ...(mayWrite() ? [{ label: t("schedule.actions"), name: "c-actions" }] : []),
     ],
-    row: (schedule) => row(schedule, () => schedules.refresh()),
+    row: (schedule) => row(schedule, () => schedules.again()),
     order: failingFirst,
     empty: (fields) => (Object.keys(apiFilter(fields)).length ? t("schedules.noMatch") : t("schedules.none")),
     toQuery: apiFilter, scope, selection: chosen,

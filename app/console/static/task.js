@@ -17,10 +17,10 @@ import { bodyOf } from "./task-body.js";
 const FINISHED = new Set(["succeeded", "failed", "stopped"]);
 
 /**
- * {id, element, refresh(), title(), focus(), end()}; `name` is its name if that is known already, `close()` closes it, and
- * `step(by)` goes to another task of the list.
+ * {id, element, refresh(), title(), focus(), end()}; `name` is its name if that is known already, `close()` closes it,
+ * `step(by)` goes to another task of the list, and `removed()` is called when it was deleted here.
  */
-export function taskDetail(id, scope, { name = "", close, step }) {
+export function taskDetail(id, scope, { name = "", close, step, removed }) {
   const title = h("h2", { tabindex: -1 }, name || t("task.title"));
   const status = h("span", {});
   const button = (text, label, act, key) => h("button", { type: "button", class: "button small quiet", "aria-label": label, title: label, onclick: act, "data-key": key }, text);
@@ -51,7 +51,7 @@ export function taskDetail(id, scope, { name = "", close, step }) {
     isDone = FINISHED.has(task.status);
     title.textContent = nameOf(task);
     show(status, task.status, () => badge(task.status));
-    show(top, [task, state.report?.workers], () => [actions(task, refresh, close, gone), waiting(task), task.error && failure(task), results(task)]);
+    show(top, [task, state.report?.workers], () => [actions(task, refresh, removed, gone), waiting(task), task.error && failure(task), results(task)]);
     show(rest, task, () => [facts(task), attempts(task), changes(task), spec(task)]);
     showOutput(task);
   }
@@ -78,7 +78,7 @@ export function taskDetail(id, scope, { name = "", close, step }) {
   return { id, element, refresh, title: () => title.textContent, focus: () => title.focus({ preventScroll: true }), end: () => { scope.end(); element.remove(); } };
 }
 
-function actions(task, refresh, close, gone) {
+function actions(task, refresh, removed, gone) {
   const isOver = FINISHED.has(task.status);
   const send = async (method, path, body) => {
     try {
@@ -100,7 +100,7 @@ function actions(task, refresh, close, gone) {
   const remove = async () => {
     if (!(await confirm(t("task.delete.ask"), t("task.delete.text", { name: task.name }), t("task.delete.yes")))) return;
     const from = location.hash;
-    if ((await attempt(() => send("DELETE", ""), t("deleted"))) && location.hash === from) close();
+    if ((await attempt(() => send("DELETE", ""), t("deleted"))) && location.hash === from) removed();
   };
   const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: once(act), "data-key": key }, t(`task.do.${key}`));
   const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`task.do.${key}`));

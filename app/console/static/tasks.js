@@ -1,6 +1,7 @@
 // The list of tasks and, beside it, the one that is open.
 
 import * as address from "./address.js";
+import { quiet } from "./api.js";
 import { h } from "./dom.js";
 import { badge, duration, nameOf, tags, when } from "./format.js";
 import { kinds } from "./kinds.js";
@@ -73,7 +74,7 @@ export function tasksView(first, scope) {
     detail = null;
     if (id) {
       const name = tasks.items().find((task) => task.id === id)?.name;
-      detail = taskDetail(id, scope.child(), { name, close, step });
+      detail = taskDetail(id, scope.child(), { name, close, step, removed });
       place.append(detail.element);
     }
     place.classList.toggle("with-detail", Boolean(id));
@@ -109,10 +110,16 @@ export function tasksView(first, scope) {
     address.go({ ...route, fields: { ...route.fields, open: "" } });
   }
 
-  /** To the row of the task that was looked at last; where that is not in the list, to what opened the first one. */
+  /** The open task was deleted here: nobody wants to see its row any more. */
+  function removed() {
+    tasks.again().catch(quiet);
+    close();
+  }
+
+  /** To the row of the task that was looked at last; where that is not in the list, to what opened the first one, or to the rows. */
   function focusRow(id) {
     const row = place.querySelector(`[data-key="${CSS.escape(id)}"]`);
-    const target = row ?? (opener?.isConnected ? opener : null);
+    const target = row ?? (opener?.isConnected ? opener : place.querySelector(".list .scroll"));
     target?.focus({ preventScroll: true });
     target?.closest("tr")?.scrollIntoView({ block: "nearest" });
     opener = null;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tests.browser.chromium import Chromium
 from tests.browser.conftest import running
 from tests.browser.page import PROGRAM, imported, texts, url_of
 from tests.servers import throw_away_redis
-from tests.system import Started
+from tests.system import Started, descendants
 
 
 def health(browser: Chromium) -> str:
@@ -125,6 +126,26 @@ def test_while_the_service_is_away_all_is_grey_and_it_comes_back_by_itself(
             browser.wait_for("document.querySelector('#away').hidden")
             browser.leave()
     browser.complaints.clear()  # the browser itself notes refused connections, and 503
+
+
+def test_a_service_that_hangs_is_away(browser: Chromium, alone: Started) -> None:
+    browser.open(url_of(alone, "/#/tasks?name=nobody"))
+    browser.wait_for_text("No task matches", ".list .empty")
+    browser.evaluate("AbortSignal.real = AbortSignal.timeout")
+    browser.evaluate("AbortSignal.timeout = () => AbortSignal.real(200)")  # instead of half a minute
+    processes = [alone.process.pid, *(pid for pid, _ in descendants(alone.process.pid))]
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        browser.evaluate("location.hash = '#/scheduled'")
+        browser.wait_for_text("can't be reached", "#away")
+    finally:
+        for pid in processes:
+            os.kill(pid, signal.SIGCONT)
+    browser.evaluate("AbortSignal.timeout = AbortSignal.real")
+    browser.wait_for("document.querySelector('#away').hidden")
+    browser.wait_for_text("Nothing is scheduled", ".list .empty")
+    browser.complaints.clear()  # the browser itself notes answers of 503
 
 
 def test_a_proxy_that_does_not_reach_the_service_is_no_service(browser: Chromium, system: Started) -> None:

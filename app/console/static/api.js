@@ -5,8 +5,11 @@ import { parse } from "./json.js";
 import * as keyring from "./keyring.js";
 import { t } from "./language.js";
 
+export const STREAM = "text/event-stream";
+
 const GATEWAY = new Set([502, 503, 504]); // of a proxy in front that does not reach the service
 const ANSWER_MS = 250; // how long other tabs may take to tell their key before the person is asked
+const CALL_MS = 30_000; // the service answers within seconds, also where its Redis hangs: one that takes longer hangs itself
 let asking = null;
 const contact = new EventTarget();
 
@@ -44,7 +47,7 @@ export function quiet(error) {
 /** The JSON of an answer (null without one). Throws Refusal, Away, or AbortError when `signal` ends first. */
 export async function call(method, path, body, { accepted = [], signal, headers = {} } = {}) {
   const response = await send(method, path, body, { signal, headers });
-  const answer = await parsed(response);
+  const answer = await parsed(response).catch(lost);
   if (response.ok || accepted.includes(response.status)) return answer;
   throw new Refusal(response.status, answer ?? {});
 }
@@ -60,30 +63,37 @@ export function refusal(error) {
   return error;
 }
 
-/** The response to a request with the key of this session. */
+/** The response to a request with the key of this session. Only a stream may take its time. */
 export async function send(method, path, body, { signal, headers = {}, accept = "application/json" } = {}) {
   for (;;) {
     const key = keyring.key();
-    const options = { method, signal, headers: { ...headersFor(key, body, accept), ...headers }, body: body && JSON.stringify(body) };
+    const options = { method, signal: accept === STREAM ? signal : inTime(signal), headers: { ...headersFor(key, body, accept), ...headers }, body: body && JSON.stringify(body) };
     const response = await reached(path, options);
     if (response.status !== 401) return response;
     await newKey(key);
   }
 }
 
+const inTime = (signal) => AbortSignal.any([AbortSignal.timeout(CALL_MS), ...(signal ? [signal] : [])]);
+
 async function reached(path, options) {
   let response;
   try {
     response = await fetch(path, options);
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    note(true);
-    throw new Away();
+    lost(error);
   }
   const isAway = GATEWAY.has(response.status) && !isJson(response); // the service's own 503 is a problem document
   note(isAway);
   if (isAway) throw new Away();
   return response;
+}
+
+/** There is no answer, or only a part of it. */
+function lost(error) {
+  if (error.name === "AbortError") throw error;
+  note(true);
+  throw new Away();
 }
 
 function note(isAway) {

@@ -1,6 +1,6 @@
 // Server-Sent Events by fetch, since EventSource can't send a key in a header.
 
-import { send } from "./api.js";
+import { send, STREAM } from "./api.js";
 
 /**
  * The events of a stream as {type, id, data}. Ends when the stream does; throws like `call`, and Refusal's statuses are
@@ -8,7 +8,7 @@ import { send } from "./api.js";
  */
 export async function* eventsOf(path, { signal, lastId = "" } = {}) {
   const headers = lastId ? { "Last-Event-ID": lastId } : {};
-  const response = await send("GET", path, undefined, { signal, headers, accept: "text/event-stream" });
+  const response = await send("GET", path, undefined, { signal, headers, accept: STREAM });
   if (response.status !== 200) {
     await response.body?.cancel();
     yield { type: "refused", status: response.status };

@@ -129,6 +129,31 @@ def test_escape_then_tab_leaves_the_editor(browser: Chromium, system: Started) -
     assert browser.evaluate("document.activeElement.id") == "input-function_name"
 
 
+def test_what_is_sent_again_as_no_answer_came_is_created_once(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.fill("[name=name]", "sent-twice")
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        window.fetch = async (path, options) => {
+            const response = await real(path, options);
+            if (options.method !== 'POST') return response;
+            window.fetch = real;
+            throw new TypeError('the connection was cut');
+        };
+    })()""")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("can't be reached", ".create .failure")
+    browser.wait_for("document.querySelector('#away').hidden")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("sent-twice", ".detail h2")
+    assert len(system.get("/api/tasks?name=sent-twice")["items"]) == 1
+    browser.click("[data-key=duplicate]")
+    browser.wait_for("document.querySelector('#input-name')?.value === 'sent-twice'")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("sent-twice", ".detail h2")
+    assert len(system.get("/api/tasks?name=sent-twice")["items"]) == 2, "the same again is another one"
+
+
 def test_a_draft_survives_leaving_and_is_gone_once_it_is_sent(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/new"))
     browser.fill("[name=name]", "kept for later")

@@ -10,6 +10,8 @@ export const STREAM = "text/event-stream";
 const GATEWAY = new Set([502, 503, 504]); // of a proxy in front that does not reach the service
 const ANSWER_MS = 250; // how long other tabs may take to tell their key before the person is asked
 const CALL_MS = 30_000; // the service answers within seconds, also where its Redis hangs: one that takes longer hangs itself
+const UNSURE_MS = 600_000; // after that, the same request is meant as another one
+const unsure = new Map(); // what was asked for without an answer so far: its words → {key, at}
 let asking = null;
 const contact = new EventTarget();
 
@@ -44,12 +46,26 @@ export function quiet(error) {
   if (error.name !== "AbortError" && error.status === undefined && !(error instanceof Away)) throw error;
 }
 
-/** The JSON of an answer (null without one). Throws Refusal, Away, or AbortError when `signal` ends first. */
-export async function call(method, path, body, { accepted = [], signal, headers = {} } = {}) {
+/**
+ * The JSON of an answer (null without one). Throws Refusal, Away, or AbortError when `signal` ends first. What is asked
+ * for again because no answer came is done once.
+ */
+export async function call(method, path, body, { accepted = [], signal } = {}) {
+  const words = JSON.stringify([path, body]);
+  const headers = method === "POST" ? { "Idempotency-Key": keyFor(words) } : {};
   const response = await send(method, path, body, { signal, headers });
   const answer = await parsed(response).catch(lost);
+  if (response.status < 500) unsure.delete(words);
   if (response.ok || accepted.includes(response.status)) return answer;
   throw new Refusal(response.status, answer ?? {});
+}
+
+function keyFor(words) {
+  const known = unsure.get(words);
+  if (known && Date.now() - known.at < UNSURE_MS) return known.key;
+  const key = crypto.getRandomValues(new Uint32Array(4)).join("-"); // `randomUUID` takes TLS
+  unsure.set(words, { key, at: Date.now() });
+  return key;
 }
 
 export const get = (path, options) => call("GET", path, undefined, options);

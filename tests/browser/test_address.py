@@ -142,6 +142,21 @@ def test_a_range_of_time_is_a_filter(browser: Chromium, system: Started) -> None
     browser.wait_for_text("No task matches", ".list .empty")
 
 
+def test_a_link_to_a_range_of_time_shows_the_same_in_another_zone(browser: Chromium, system: Started) -> None:
+    try:
+        browser.send("Emulation.setTimezoneOverride", timezoneId="Asia/Tokyo")
+        browser.open(url_of(system, "/#/tasks?since=range"))
+        browser.fill("#filter-from", "2030-01-01T09:00:00")
+        browser.wait_for("location.hash.includes('from=2030-01-01T00%3A00%3A00.000Z')")
+        link = browser.evaluate("location.href")
+        browser.send("Emulation.setTimezoneOverride", timezoneId="America/New_York")
+        browser.open(link)
+        browser.wait_for("document.querySelector('#filter-from')?.value.startsWith('2029-12-31T19:00')")
+        assert browser.evaluate("location.href") == link
+    finally:
+        browser.send("Emulation.setTimezoneOverride", timezoneId="")
+
+
 def test_an_address_of_nothing_says_so(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/tasks/0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
     browser.wait_for_text("This task does not exist", ".detail")

@@ -1,7 +1,9 @@
-// The form above a list. It shows what the address says, and changes nothing but the address.
+// The form above a list. It shows what the address says, and changes nothing but the address. There, times are in UTC: a
+// link shows the same in every zone.
 
 import { h } from "./dom.js";
 import { t } from "./language.js";
+import { toLocal, toUtc } from "./range.js";
 
 const TYPING_MS = 300;
 
@@ -15,7 +17,7 @@ export function filterForm(filters, fields, change, scope) {
   const clear = h("button", { type: "reset", class: "button quiet" }, t("filter.clear"));
   const fold = h("button", { type: "button", class: "button small fold", "aria-expanded": "false", onclick: () => unfold(!form.classList.contains("open")) }, t("filter.title"));
   const form = h("form", { class: "filters", role: "search", "aria-label": t("filter.title") }, filters.map(field), clear, fold);
-  const read = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
+  const read = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, isTime(form.elements[name]) ? toUtc(value) : String(value).trim()]));
   const tell = () => {
     typed.cancel();
     clear.hidden = !Object.values(read()).some(Boolean);
@@ -51,7 +53,9 @@ export function filterForm(filters, fields, change, scope) {
       if (control.tagName === "SELECT" && value && ![...control.options].some((option) => option.value === value)) {
         control.append(h("option", { value }, value)); // a choice that is not known (yet), such as a kind
       }
-      if (control.value.trim() !== value) control.value = value; // a space at the end is kept: somebody goes on typing
+      if (isTime(control)) {
+        if (toUtc(control.value) !== toUtc(value)) control.value = toLocal(toUtc(value));
+      } else if (control.value.trim() !== value) control.value = value; // a space at the end is kept: somebody goes on typing
     }
     clear.hidden = !filters.some(({ name }) => values[name]);
     arrange();
@@ -67,6 +71,8 @@ export function filterForm(filters, fields, change, scope) {
   put(fields);
   return { element: form, put };
 }
+
+const isTime = (control) => control.type === "datetime-local";
 
 function field({ name, label, choices, none, placeholder, type = "search" }) {
   const id = `filter-${name}`;

@@ -9,7 +9,7 @@ export function since(range, nowMs = Date.now()) {
   return count ? new Date(nowMs - Number(count) * SECONDS[unit] * 1000).toISOString() : "";
 }
 
-/** What a datetime-local field holds, in the viewer's zone, as UTC; "" for nothing. */
+/** What a datetime-local field holds, in the viewer's zone, as UTC; "" for nothing. A text of UTC stays as it is. */
 export function toUtc(text) {
   const at = new Date(text);
   return text && !Number.isNaN(at.getTime()) ? at.toISOString() : "";

@@ -163,6 +163,11 @@ def test_an_address_of_nothing_says_so(browser: Chromium, system: Started) -> No
     browser.open(url_of(system, "/#/schedule/0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
     browser.wait_for_text("This schedule does not exist")
     assert browser.evaluate("document.querySelectorAll('#view .panel').length") == 1, "no empty panels of it"
+    browser.open(url_of(system, "/#/new?schedule=0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
+    browser.wait_for_text("This schedule does not exist")
+    browser.open(url_of(system, "/#/new?from=0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
+    browser.wait_for_text("This task does not exist")
+    assert not browser.evaluate("document.querySelector('form.create')"), "no form that can't be filled in"
     browser.open(url_of(system, "/#/bulks/0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
     browser.wait_for_text("This bulk action does not exist")
     browser.open(url_of(system, "/#/nonsense/%"))

@@ -22,10 +22,10 @@ const FIRING = ["cron_expression", "every_seconds", "timezone"]; // what decides
 const MODES = {
   "": { title: "form.new", send: (body) => call("POST", "/api/tasks", body), types: TYPES },
   from: { title: "form.duplicate", source: "/api/tasks/", send: (body) => call("POST", "/api/tasks", body), types: TYPES },
-  fromSchedule: { title: "form.duplicate", source: "/api/scheduled-tasks/", send: (body) => call("POST", "/api/tasks", body), types: TYPES },
+  fromSchedule: { title: "form.duplicate", source: "/api/scheduled-tasks/", isSchedule: true, send: (body) => call("POST", "/api/tasks", body), types: TYPES },
   retry: { title: "form.retry", source: "/api/tasks/", send: (body, id) => call("POST", `/api/tasks/${id}/retry`, body), isChange: true, types: ["immediate"] },
   change: { title: "form.change", source: "/api/tasks/", send: (body, id) => call("PATCH", `/api/tasks/${id}`, body), isChange: true, types: ["delayed"] },
-  schedule: { title: "form.schedule", source: "/api/scheduled-tasks/", send: (body, id) => call("PATCH", `/api/scheduled-tasks/${id}`, body), isChange: true, types: ["scheduled"] },
+  schedule: { title: "form.schedule", source: "/api/scheduled-tasks/", isSchedule: true, send: (body, id) => call("PATCH", `/api/scheduled-tasks/${id}`, body), isChange: true, types: ["scheduled"] },
 };
 
 export function newView(route, scope) {
@@ -59,6 +59,7 @@ function formView(route, scope) {
     h("h1", { id: "create-title" }, t(mode.title)), summary,
     h("div", { class: "pair" }, choice("kind", t("form.what"), KINDS, "kind", mode.isChange), choice("task_type", t("form.when"), mode.types, "type", mode.types.length === 1)),
     basic, more, h("div", { class: "actions" }, submit, forget));
+  const element = h("div", { class: "columns narrow" }, form);
 
   const chosen = () => Object.fromEntries(["kind", "task_type"].map((each) => [each, form.querySelector(`[name=${each}]:checked`)?.value]));
   const control = (each) => form.querySelector(`#input-${each}`);
@@ -115,7 +116,15 @@ function formView(route, scope) {
 
   async function refresh() {
     if (source !== null || isSending) return;
-    begin(await get(mode.source + id, { signal: scope.signal }));
+    const found = await get(mode.source + id, { signal: scope.signal, accepted: [404] });
+    if (found.id) begin(found);
+    else gone();
+  }
+
+  /** A form that can't be filled in would only look as if it was still loading. */
+  function gone() {
+    source = {};
+    element.replaceChildren(h("section", { class: "panel" }, h("h1", { class: "empty" }, t(mode.isSchedule ? "schedule.gone" : "task.gone.text"))));
   }
 
   /** Show the draft, or else the source's values; nothing can be typed before, so that nothing typed is lost. */
@@ -199,7 +208,7 @@ function formView(route, scope) {
   fill(textsOf({}, mode));
   if (id) form.inert = true;
   else begin({});
-  return { title: t(mode.title), element: h("div", { class: "columns narrow" }, form), refresh, update: (next) => (next.fields[name] ?? "") === id && Object.keys(MODES).every((each) => !each || each === name || !next.fields[each]) };
+  return { title: t(mode.title), element, refresh, update: (next) => (next.fields[name] ?? "") === id && Object.keys(MODES).every((each) => !each || each === name || !next.fields[each]) };
 }
 
 /** What the form shows at first: the source's values, or the initial ones of a new task. */

@@ -104,5 +104,5 @@ def test_a_schedule_shows_who_is_told_of_what(browser: Chromium, system: Started
     browser.wait_for("document.querySelector('#input-alert').value.includes('night')")
     browser.fill("#input-alert", '{"channels": ["night"], "on": ["missed"]}')
     browser.click(".create button[type=submit]")
-    browser.click("#confirm-yes")
+    browser.click("#confirm[open] #confirm-yes")
     browser.wait_for_text("night: missed", "[aria-label='Alerts and callbacks']")

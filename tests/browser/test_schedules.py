@@ -164,6 +164,30 @@ def test_a_change_shows_what_differs_before_it_is_saved(browser: Chromium, syste
     assert changed["name"] == "changed by two hands"
 
 
+def test_what_somebody_else_changes_meanwhile_is_shown_and_stays(browser: Chromium, system: Started) -> None:
+    schedule = scheduled(system, "edited by two", priority=3)
+    path = f"/api/scheduled-tasks/{schedule['id']}"
+    form = url_of(system, f"/#/new?schedule={schedule['id']}")
+    browser.open(form)
+    browser.wait_for("document.querySelector('#input-cron_expression')?.value === '0 3 * * *'")
+    browser.fill("#input-cron_expression", "0 4 * * *")
+    browser.wait_for("sessionStorage.length === 1")
+    system.call("PATCH", path, {"cron_expression": "0 5 * * *", "priority": 7})
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("Somebody has changed this", "#confirm-text")
+    assert [row.split("\t")[1:] for row in texts(browser, ".difference tbody tr")] == [["0 5 * * *", "0 4 * * *"]]
+    browser.click("#confirm-no")
+    system.call("PATCH", path, {"priority": 8})
+    browser.open(form)  # which takes up the draft
+    browser.wait_for("document.querySelector('#input-priority')?.value === '8'")
+    assert browser.evaluate("document.querySelector('#input-cron_expression').value") == "0 4 * * *"
+    browser.click(".create button[type=submit]")
+    browser.click("#confirm[open] #confirm-yes")
+    browser.wait_for("location.hash.startsWith('#/schedule/')")
+    changed = system.get(path)
+    assert (changed["cron_expression"], changed["priority"]) == ("0 4 * * *", 8)
+
+
 def test_fields_that_nobody_touched_are_no_changes(browser: Chromium, system: Started) -> None:
     call = {"api_url": "http://127.0.0.1:9/x", "params": {"page": 1, "deep": True}, "tags": ["a, b"], "method": "GET"}
     body = {"name": "left alone", "every_seconds": 3600, "start_at": "2030-01-01T00:00:00.250Z", **call}

@@ -99,7 +99,9 @@ function formView(route, scope) {
   function keep() {
     if (!isTyped) return;
     isTyped = false;
-    sessionStorage.setItem(draftKey, JSON.stringify(values()));
+    const draft = Object.entries(values()).filter(([each, text]) => text !== first[each]); // the others may be changed elsewhere until it is taken up
+    if (!draft.length) return forgetDraft();
+    sessionStorage.setItem(draftKey, JSON.stringify(Object.fromEntries(draft)));
     forget.hidden = false;
   }
 
@@ -135,7 +137,7 @@ function formView(route, scope) {
     forget.hidden = draft === null;
     fill(textsOf(source, mode));
     first = values(); // as the controls write them
-    if (draft) fill(draft);
+    if (draft) fill({ ...first, ...draft });
   }
 
   async function send() {
@@ -145,8 +147,8 @@ function formView(route, scope) {
     const body = mode.isChange ? changes(bodyOf(problems), source) : { task_type: chosen().task_type, ...bodyOf(problems) };
     if (problems.length) return showProblems(form, summary, problems, "", program);
     if (["change", "schedule"].includes(name) && !Object.keys(body).length) return say(t("form.noChange"));
-    if (name === "schedule" && !(await confirmChange(body, source, scope))) return;
     try {
+      if (name === "schedule" && !(await confirmChange(body, source, await get(mode.source + id, { signal: scope.signal }), scope))) return;
       const made = await mode.send(body, id);
       forgetDraft();
       say(t(mode.isChange && name !== "retry" ? "form.saved" : "form.created"));
@@ -239,23 +241,24 @@ function changes(body, source) {
   return found;
 }
 
-/** Show what will change, and the next firings before and after. */
-async function confirmChange(body, source, scope) {
+/** Show what will change, and the next firings before and after; `present` is what somebody else may have made of `source`. */
+async function confirmChange(body, source, present, scope) {
   const names = Object.keys(body);
-  const row = (each) => h("tr", {}, h("th", { scope: "row" }, t(`field.${each}`)), h("td", {}, h("del", {}, json(source[each] ?? null))), h("td", {}, h("ins", {}, json(body[each]))));
+  const row = (each) => h("tr", {}, h("th", { scope: "row" }, t(`field.${each}`)), h("td", {}, h("del", {}, json(present[each] ?? null))), h("td", {}, h("ins", {}, json(body[each]))));
   const table = h("table", { class: "difference" }, h("thead", {}, h("tr", {}, ["form.field", "form.before", "form.after"].map((each) => h("th", { scope: "col" }, t(each))))), h("tbody", {}, names.map(row)));
   let firings = null;
   if (names.some((each) => FIRING.includes(each))) {
-    const wanted = Object.fromEntries(FIRING.map((each) => [each, body[each] === undefined ? source[each] : body[each]]));
+    const wanted = Object.fromEntries(FIRING.map((each) => [each, body[each] === undefined ? present[each] : body[each]]));
     const asked = Object.fromEntries(Object.entries({ ...wanted, count: 5 }).filter(([, value]) => value !== null && value !== undefined));
     const isKnown = await attempt(async () => (firings = await call("POST", "/api/cron/preview", asked, { signal: scope.signal })));
     if (!isKnown) return false;
     const zone = asked.timezone ?? "UTC";
     firings = h("div", { class: "pair" },
-      h("div", {}, h("h3", {}, t("form.nextBefore")), h("ol", {}, source.next_runs.map((at) => h("li", {}, exactIn(at, source.timezone))))),
+      h("div", {}, h("h3", {}, t("form.nextBefore")), h("ol", {}, present.next_runs.map((at) => h("li", {}, exactIn(at, present.timezone))))),
       h("div", {}, h("h3", {}, t("form.nextAfter")), h("ol", {}, firings.next_runs.map((at) => h("li", {}, exactIn(at, zone))))));
   }
-  return confirm(t("form.confirm"), h("div", {}, table, firings), t("form.save"), false);
+  const isOther = names.some((each) => json(source[each] ?? null) !== json(present[each] ?? null));
+  return confirm(t("form.confirm"), h("div", {}, isOther && h("p", { class: "bad" }, t("form.changedMeanwhile")), table, firings), t("form.save"), false);
 }
 
 // --- problems ----------------------------------------------------------------------------------------

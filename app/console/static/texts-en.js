@@ -332,6 +332,7 @@ export const en = {
   "form.refused": "Not accepted",
   "form.noChange": "Nothing has changed.",
   "form.confirm": "Save these changes?",
+  "form.changedMeanwhile": "Somebody has changed this since you opened the form.",
   "form.field": "Field",
   "form.before": "Before",
   "form.after": "After",

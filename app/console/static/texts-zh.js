@@ -332,6 +332,7 @@ export const zh = {
   "form.refused": "未被接受",
   "form.noChange": "没有变化。",
   "form.confirm": "保存这些修改？",
+  "form.changedMeanwhile": "打开表单之后，有人修改过这些内容。",
   "form.field": "字段",
   "form.before": "修改前",
   "form.after": "修改后",

@@ -175,6 +175,23 @@ def test_an_address_of_nothing_says_so(browser: Chromium, system: Started) -> No
     browser.complaints.clear()  # the browser itself notes answers of 404
 
 
+def test_a_page_that_is_refused_for_the_moment_is_read_again(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/tasks?name=paged"))
+    browser.wait_for(f"{ROWS} === 50")
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        window.fetch = async (path, options) => {
+            if (!path.startsWith('/api/tasks?')) return real(path, options);
+            window.fetch = real;
+            const problem = JSON.stringify({status: 429, detail: 'Too many calls.'});
+            return new Response(problem, {status: 429, headers: {'Content-Type': 'application/problem+json'}});
+        };
+    })()""")
+    browser.evaluate("location.hash = '#/tasks?name=paged&tag=few'")
+    browser.wait_for_text("Too many calls", "#toast")
+    browser.wait_for(f"{ROWS} === 3")
+
+
 @pytest.mark.parametrize(
     ("list_path", "place", "shown"),
     [

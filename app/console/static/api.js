@@ -72,10 +72,10 @@ export const get = (path, options) => call("GET", path, undefined, options);
 
 /**
  * `get(…).catch(refusal)`: the Refusal as a value, for a page of a list, which shows it. Thrown is what is not about the
- * page that was asked for: what the list is of is gone, or the service is cut off.
+ * page that was asked for: what the list is of is gone, or the service can't read anything now.
  */
 export function refusal(error) {
-  if (!(error instanceof Refusal) || error.status === 404 || error.status === 503) throw error;
+  if (!(error instanceof Refusal) || error.status === 404 || error.status === 429 || error.status >= 500) throw error;
   return error;
 }
 

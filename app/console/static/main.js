@@ -28,6 +28,7 @@ import { workView } from "./work.js";
 const CHANGED_MS = 1500; // between two looks while things change
 const STATUS_MS = 60_000; // between two looks at health and figures while nothing does
 const AWAY_MS = 2000; // between two tries while the service, or its Redis, is away
+const AGAIN_MS = 5000; // between two looks while they are refused for the moment
 
 /** page → [its view, the text of its title, whether the bar links to it] */
 const PAGES = {
@@ -114,6 +115,7 @@ async function read() {
     await asked.refresh();
   } catch (error) {
     if (!life.isOver) complain(error);
+    if (error.status === 429 || error.status >= 500) life.later(AGAIN_MS, refresh); // nothing else might ask for it
   } finally {
     if (number === reading) settle(); // else a newer look goes on
   }

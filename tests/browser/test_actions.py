@@ -356,6 +356,17 @@ def test_the_output_is_followed_searched_and_kept(browser: Chromium, system: Sta
     assert texts(browser, ".output")[0].count("\n") == 60
 
 
+def test_what_is_found_in_the_output_is_marked_where_it_is(browser: Chromium, system: Started) -> None:
+    program = {"function_code": "def main():\n    print('İİİ (Ziel) ziel')", "function_name": "main"}
+    open_task(browser, system, finished(system, system.post("/api/tasks", {"name": "searched", **program})))
+    browser.wait_for("document.querySelector('.output')?.textContent.includes('ziel')")
+    browser.fill(".output-bar input", "ziel")
+    marked = browser.evaluate("[...CSS.highlights.get('found')].map(String)")
+    assert marked == ["Ziel", "ziel"]
+    browser.fill(".output-bar input", "(Z")
+    browser.wait_for_text("1 match", ".output-bar")
+
+
 def test_output_that_arrives_late_by_the_stream_is_not_shown_twice(browser: Chromium, system: Started) -> None:
     """Here the page holds what the task has printed, until it has read the whole task."""
     code = "def main():\n    print('only once')\n    while True:\n        pass"

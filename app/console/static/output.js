@@ -117,11 +117,12 @@ const MOST_MATCHES = 1000;
 function rangesOf(node, wanted) {
   const found = [];
   if (!wanted) return found;
-  const [text, part] = [node.data.toLowerCase(), wanted.toLowerCase()];
-  for (let at = text.indexOf(part); at !== -1 && found.length < MOST_MATCHES; at = text.indexOf(part, at + part.length)) {
+  const part = new RegExp(wanted.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "giu"); // a text in lower case may be longer: "İ"
+  for (const { 0: match, index } of node.data.matchAll(part)) {
+    if (found.length === MOST_MATCHES) break;
     const range = new Range();
-    range.setStart(node, at);
-    range.setEnd(node, at + part.length);
+    range.setStart(node, index);
+    range.setEnd(node, index + match.length);
     found.push(range);
   }
   return found;

@@ -164,6 +164,22 @@ def test_a_change_shows_what_differs_before_it_is_saved(browser: Chromium, syste
     assert changed["name"] == "changed by two hands"
 
 
+def test_one_that_somebody_else_pauses_is_shown_paused(browser: Chromium, system: Started) -> None:
+    schedule = scheduled(system, "paused elsewhere")
+    browser.open(url_of(system, f"/#/schedule/{schedule['id']}"))
+    reads = f"performance.getEntriesByType('resource').filter(each => each.name.endsWith('{schedule['id']}')).length"
+    browser.wait_for(f"{reads} >= 2")  # once more when the stream of changes was open
+    browser.evaluate("""(() => {
+        const real = window.setTimeout;
+        window.setTimeout = (act, ms, ...words) => real(act, ms === 60000 ? 300 : ms, ...words);
+        document.dispatchEvent(new Event('visibilitychange')); // then the page looks, and waits for the next time
+    })()""")
+    browser.wait_for(f"{reads} >= 3")
+    assert texts(browser, ".panel-head .badge") == ["●\nactive"]
+    system.call("POST", f"/api/scheduled-tasks/{schedule['id']}/pause")
+    browser.wait_for_text("paused", ".panel-head .badge")
+
+
 def test_what_somebody_else_changes_meanwhile_is_shown_and_stays(browser: Chromium, system: Started) -> None:
     schedule = scheduled(system, "edited by two", priority=3)
     path = f"/api/scheduled-tasks/{schedule['id']}"

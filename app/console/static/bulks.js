@@ -34,7 +34,7 @@ export function bulksView(first, scope) {
     route = to;
     return true;
   };
-  return { title: t("nav.bulks"), element, update, refresh };
+  return { title: t("nav.bulks"), element, update, refresh, isSilent: true };
 }
 
 function progress(bulk, refresh) {

@@ -45,7 +45,7 @@ export function channelsView(first, scope) {
     route = next;
     return true;
   };
-  return { title: t("nav.channels"), element, update, refresh };
+  return { title: t("nav.channels"), element, update, refresh, isSilent: true };
 }
 
 function row(channel, refresh) {

@@ -26,7 +26,7 @@ import { apply } from "./theme.js";
 import { workView } from "./work.js";
 
 const CHANGED_MS = 1500; // between two looks while things change
-const STATUS_MS = 60_000; // between two looks at health and figures while nothing does
+const STATUS_MS = 60_000; // between two looks at health and figures while nothing does, and at what no event tells of
 const AWAY_MS = 2000; // between two tries while the service, or its Redis, is away
 const AGAIN_MS = 5000; // between two looks while they are refused for the moment
 
@@ -149,7 +149,12 @@ async function watchStatus() {
   }
   if (wasCutOff && !isCutOff()) refresh();
   clearTimeout(statusTimer);
-  statusTimer = setTimeout(watchStatus, isCutOff() ? AWAY_MS : STATUS_MS);
+  statusTimer = isCutOff() ? setTimeout(watchStatus, AWAY_MS) : setTimeout(lookAround, STATUS_MS);
+}
+
+function lookAround() {
+  watchStatus();
+  if (view?.isSilent) refresh();
 }
 
 let pending = 0;

@@ -61,7 +61,7 @@ export function noticesView(first, scope) {
     pages.wait();
     return true;
   };
-  return { title: t("nav.notices"), element, update, refresh, keys: { Escape: () => route.id && address.go({ page: "notices", fields: route.fields }) } };
+  return { title: t("nav.notices"), element, update, refresh, isSilent: true, keys: { Escape: () => route.id && address.go({ page: "notices", fields: route.fields }) } };
 }
 
 /** How long until a pending delivery may have been tried; the longer a try is overdue, the less often to look. */

@@ -82,7 +82,7 @@ export function scheduleView(first, scope) {
     pages.wait();
     return true;
   };
-  return { get title() { return name || t("nav.scheduled"); }, element, update, refresh };
+  return { get title() { return name || t("nav.scheduled"); }, element, update, refresh, isSilent: true };
 }
 
 /** The next ten firings; the service tells five of a schedule, and more of an expression, to keys that may write. */

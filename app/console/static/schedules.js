@@ -44,7 +44,7 @@ export function schedulesView(first, scope) {
     schedules.update(next);
     return true;
   };
-  return { title: t("nav.scheduled"), element: h("div", { class: "columns" }, schedules.element), update, refresh: schedules.refresh };
+  return { title: t("nav.scheduled"), element: h("div", { class: "columns" }, schedules.element), update, refresh: schedules.refresh, isSilent: true };
 }
 
 const isFailing = (schedule) => schedule.last_outcome === "failed" || schedule.failure_streak > 0;

@@ -263,6 +263,29 @@ def test_hours_that_a_clock_change_touches_are_marked(browser: Chromium, system:
     assert all(re.search(r"GMT\+2 · your time: .* (UTC|GMT[+-][\d:]+)$", row) for row in texts(browser, ".preview li"))
 
 
+def test_the_firings_before_it_is_saved_are_those_that_will_be(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.click("[name=task_type][value=scheduled]")
+    browser.fill("[name=cron_expression]", "0 3 * * *")
+    browser.fill("[name=start_at]", "2040-01-01T00:30:00")
+    browser.wait_for_text("It fires from Sun, Jan 1, 2040", ".preview")
+    browser.fill("[name=every_seconds]", "3600")
+    browser.wait_for_text("2040", ".preview li")
+    assert re.search(r"Jan 1, 2040, (12:30|00:30|24:30)", texts(browser, ".preview li")[0])
+    browser.fill("[name=every_seconds]", "")
+    browser.fill("[name=start_at]", "")
+    browser.fill("[name=cron_expression]", "H 3 * * *")
+    browser.wait_for_text("numbers of the schedule's own", ".preview")
+    schedule = scheduled(system, "paused and changed")
+    system.call("POST", f"/api/scheduled-tasks/{schedule['id']}/pause")
+    browser.open(url_of(system, f"/#/new?schedule={schedule['id']}"))
+    browser.wait_for("document.querySelector('#input-cron_expression')?.value === '0 3 * * *'")
+    browser.fill("#input-cron_expression", "0 4 * * *")
+    browser.click(".create button[type=submit]")
+    browser.wait_for("document.querySelector('#confirm').open")
+    assert "Next firings" not in texts(browser, "#confirm-text")[0], "while it is paused, there are none"
+
+
 def test_a_wrong_expression_says_what_is_wrong_while_it_is_typed(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/new"))
     browser.click("[name=task_type][value=scheduled]")

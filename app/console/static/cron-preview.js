@@ -1,8 +1,9 @@
 // A cron expression in words and its next firings, in the schedule's zone and the viewer's, while it is typed. Hours that
 // a clock change skips or repeats are marked.
 
-import { call, Refusal } from "./api.js";
+import { Refusal } from "./api.js";
 import { h } from "./dom.js";
+import { firingsBy } from "./firings.js";
 import { exactIn, ownZone } from "./format.js";
 import { t } from "./language.js";
 
@@ -10,7 +11,7 @@ const TYPING_MS = 300;
 const COUNT = 5;
 const HOUR_MS = 3_600_000;
 
-/** {element, put({cron_expression, every_seconds, timezone})} */
+/** {element, put(fields)}, with the fields of `firingsBy`; those that are empty do not count */
 export function cronPreview(scope) {
   const element = h("div", { class: "preview", role: "status" });
   let asked = "";
@@ -36,9 +37,9 @@ export function cronPreview(scope) {
 
 async function contentOf(wanted, signal) {
   try {
-    const found = await call("POST", "/api/cron/preview", { ...wanted, count: COUNT }, { signal });
+    const { description, times, note } = await firingsBy(wanted, COUNT, signal);
     const zone = wanted.timezone ?? "UTC";
-    return [h("p", {}, h("b", {}, found.description)), h("ol", { class: "next-runs" }, found.next_runs.map((at) => firing(at, zone)))];
+    return [h("p", {}, h("b", {}, description)), h("ol", { class: "next-runs" }, times.map((at) => firing(at, zone))), ...(note ? [h("p", { class: "note" }, note)] : [])];
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return (error.errors.length ? error.errors : [error]).map(({ message }) => h("p", { class: "bad" }, message));

@@ -8,15 +8,17 @@ import { attempt, confirm, say } from "./dialogs.js";
 import { h } from "./dom.js";
 import { editor } from "./editor.js";
 import { belongs, FIELDS } from "./fields.js";
+import { firingsBy } from "./firings.js";
 import { exactIn, json } from "./format.js";
 import { t, word } from "./language.js";
 import { mayWrite } from "./permission.js";
+import { toUtc } from "./range.js";
 
 const DRAFT_MS = 400;
 const KINDS = ["code", "api"];
 const TYPES = ["immediate", "delayed", "scheduled"];
 const BLANK = /^\s*$/;
-const FIRING = ["cron_expression", "every_seconds", "timezone"]; // what decides when a schedule fires
+const FIRING = ["cron_expression", "every_seconds", "timezone", "start_at", "end_at"]; // what decides when a schedule fires
 
 /** What the form is for, by the field of the address that names a task or a schedule. */
 const MODES = {
@@ -76,7 +78,9 @@ function formView(route, scope) {
   }
 
   function explain() {
-    if (chosen().task_type === "scheduled") preview.put({ cron_expression: control("cron_expression").value.trim(), every_seconds: control("every_seconds").value, timezone: control("timezone").value.trim() });
+    if (chosen().task_type !== "scheduled") return;
+    const [expression, seconds, zone, start, end] = FIRING.map((each) => control(each).value.trim());
+    preview.put({ cron_expression: expression, every_seconds: seconds, timezone: zone, start_at: toUtc(start), end_at: toUtc(end), created_at: name === "schedule" ? source?.created_at : "" });
   }
 
   function fill(texts) {
@@ -247,15 +251,15 @@ async function confirmChange(body, source, present, scope) {
   const row = (each) => h("tr", {}, h("th", { scope: "row" }, t(`field.${each}`)), h("td", {}, h("del", {}, json(present[each] ?? null))), h("td", {}, h("ins", {}, json(body[each]))));
   const table = h("table", { class: "difference" }, h("thead", {}, h("tr", {}, ["form.field", "form.before", "form.after"].map((each) => h("th", { scope: "col" }, t(each))))), h("tbody", {}, names.map(row)));
   let firings = null;
-  if (names.some((each) => FIRING.includes(each))) {
+  if (present.status === "active" && names.some((each) => FIRING.includes(each))) {
     const wanted = Object.fromEntries(FIRING.map((each) => [each, body[each] === undefined ? present[each] : body[each]]));
-    const asked = Object.fromEntries(Object.entries({ ...wanted, count: 5 }).filter(([, value]) => value !== null && value !== undefined));
-    const isKnown = await attempt(async () => (firings = await call("POST", "/api/cron/preview", asked, { signal: scope.signal })));
+    const asked = Object.fromEntries(Object.entries({ ...wanted, created_at: present.created_at }).filter(([, value]) => value !== null && value !== undefined));
+    const isKnown = await attempt(async () => (firings = await firingsBy(asked, 5, scope.signal)));
     if (!isKnown) return false;
     const zone = asked.timezone ?? "UTC";
     firings = h("div", { class: "pair" },
       h("div", {}, h("h3", {}, t("form.nextBefore")), h("ol", {}, present.next_runs.map((at) => h("li", {}, exactIn(at, present.timezone))))),
-      h("div", {}, h("h3", {}, t("form.nextAfter")), h("ol", {}, firings.next_runs.map((at) => h("li", {}, exactIn(at, zone))))));
+      h("div", {}, h("h3", {}, t("form.nextAfter")), h("ol", {}, firings.times.map((at) => h("li", {}, exactIn(at, zone)))), firings.note && h("p", { class: "note" }, firings.note)));
   }
   const isOther = names.some((each) => json(source[each] ?? null) !== json(present[each] ?? null));
   return confirm(t("form.confirm"), h("div", {}, isOther && h("p", { class: "bad" }, t("form.changedMeanwhile")), table, firings), t("form.save"), false);

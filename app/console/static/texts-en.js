@@ -276,6 +276,8 @@ export const en = {
   "schedule.delete.yes": "Delete it",
   "cron.skipped": "the clock skips hours near this time",
   "cron.doubled": "hours near this time come twice",
+  "cron.hashed": "H stands for numbers of the schedule's own: it will fire at other times than these.",
+  "cron.from": "It fires from {time} on.",
   "work.queues": "Queues",
   "work.running": "Running now",
   "work.waiting": "Waiting, next due first",

@@ -276,6 +276,8 @@ export const zh = {
   "schedule.delete.yes": "删除",
   "cron.skipped": "此时间附近时钟会跳过若干小时",
   "cron.doubled": "此时间附近的小时会重复一次",
+  "cron.hashed": "H 代表每个定时任务各自的数值：实际触发时间与此不同。",
+  "cron.from": "从 {time} 起触发。",
   "work.queues": "队列",
   "work.running": "正在运行",
   "work.waiting": "等待中（按预定时间）",

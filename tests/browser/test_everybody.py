@@ -237,6 +237,12 @@ def test_it_can_be_used_by_keyboard_and_every_control_has_a_name(browser: Chromi
             " || each.hidden || each.id === 'confirm-yes')).map(each => each.outerHTML)"
         )
         assert browser.evaluate(nameless) == []
+    browser.look(340, 800)  # where there is no room for the words of the bar
+    heard = browser.send("Accessibility.getFullAXTree")["nodes"]
+    controls = [node for node in heard if node.get("role", {}).get("value") in ("button", "link")]
+    assert len(controls) > 10
+    assert all(node["name"]["value"] for node in controls), controls
+    browser.look(1440, 900)
     browser.open(url_of(system, "/#/tasks"))
     browser.wait_for("document.querySelector('.list tbody tr')")
     browser.press(["Tab"])

@@ -55,7 +55,7 @@ let looks = 0;
 let isStale = false;
 
 function turn(route) {
-  const page = route.page in PAGES ? route.page : "";
+  const page = Object.hasOwn(PAGES, route.page) ? route.page : "";
   if (page === "tasks" && route.id) { // the short form of a link to a task
     address.replace({ page, fields: { ...route.fields, open: route.id } });
     return;

@@ -39,6 +39,25 @@ def test_a_channel_is_added_tested_changed_and_deleted(browser: Chromium, system
     browser.wait_for("!document.querySelector('[aria-label=Channels]').innerText.includes('ops')")
 
 
+def test_what_is_removed_from_a_channel_is_gone(browser: Chromium, system: Started) -> None:
+    mail = {"kind": "email", "url": "smtp://127.0.0.1:9", "username": "robot", "secret": "x", "sender": "a@example.com"}
+    assert system.call("PUT", "/api/channels/mail", {**mail, "to": ["b@example.com"]})[0] in (200, 201)
+    browser.open(url_of(system, "/#/channels/mail"))
+    browser.wait_for("document.querySelector('#channel-username')?.value === 'robot'")
+    system.call("PATCH", "/api/channels/mail", {"to": ["c@example.com"]})  # somebody else
+    browser.fill("#channel-username", "")
+    browser.fill("#channel-sender", "")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("is required", "#problem-sender")
+    browser.complaints.clear()  # the browser itself notes an answer of 422
+    browser.fill("#channel-sender", "a@example.com")
+    browser.click(".create button[type=submit]")
+    browser.wait_for("location.hash === '#/channels'")
+    channel = system.get("/api/channels/mail")
+    kept = (channel["sender"], channel["to"], channel["secret"])
+    assert (channel["username"], *kept) == (None, "a@example.com", ["c@example.com"], "***")
+
+
 def test_a_notice_that_is_on_its_way_is_shown_when_it_has_arrived(browser: Chromium, system: Started) -> None:
     """Which is no change of a task: no event tells the page."""
     may_answer = threading.Event()

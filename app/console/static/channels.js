@@ -78,7 +78,7 @@ function form(channel, taken, scope) {
   const inputs = FIELDS.map((each) => h("input", {
     id: `channel-${each}`, name: each, type: each === "secret" ? "password" : "text", autocomplete: "off", maxlength: 2000, "data-1p-ignore": true,
     placeholder: channel && ["url", "secret"].includes(each) ? t("channels.keep") : null,
-    value: channel && !["url", "secret"].includes(each) ? [channel[each] ?? ""].flat().join(", ") : "",
+    value: shownOf(channel, each),
   }));
   const fields = inputs.map((input) => field(`channels.${input.name}`, input));
   const arrange = () => fields.forEach((each, index) => (each.hidden = !KINDS[kind.value].includes(FIELDS[index])));
@@ -93,23 +93,27 @@ function form(channel, taken, scope) {
     const problem = channel ? "" : wanted === "" ? t("channels.nameless") : taken().includes(wanted) ? t("channels.taken") : "";
     if (!channel) element.querySelector("#problem-name").textContent = problem;
     if (problem) name.focus();
-    else save(element, channel?.name ?? wanted, bodyOf(kind.value, language.value, inputs), Boolean(channel));
+    else save(element, channel?.name ?? wanted, bodyOf(channel, kind.value, language.value, inputs), Boolean(channel));
   });
   arrange();
   return element;
 }
 
-function bodyOf(kind, language, inputs) {
-  const body = { kind, language };
+/** What a field shows of a channel at first: addresses and secrets are not told. */
+const shownOf = (channel, name) => (["url", "secret"].includes(name) ? "" : [channel?.[name] ?? ""].flat().join(", "));
+
+/** A change holds what differs from what was shown, and null for what was removed; the service keeps the rest. */
+function bodyOf(channel, kind, language, inputs) {
+  const body = channel?.language === language ? { kind } : { kind, language };
   for (const input of inputs) {
     const text = input.value.trim();
-    if (!KINDS[kind].includes(input.name) || text === "" || text === KEEP) continue;
-    body[input.name] = input.name === "to" ? text.split(/[,，]/).map((each) => each.trim()).filter(Boolean) : text;
+    if (!KINDS[kind].includes(input.name) || text === shownOf(channel, input.name) || text === KEEP) continue;
+    if (text === "") body[input.name] = null;
+    else body[input.name] = input.name === "to" ? text.split(/[,，]/).map((each) => each.trim()).filter(Boolean) : text;
   }
   return body;
 }
 
-/** A change leaves out what is empty: the service keeps it. */
 async function save(element, name, body, isChange) {
   const go = address.goFromHere();
   for (const problem of element.querySelectorAll(".problem")) problem.textContent = "";

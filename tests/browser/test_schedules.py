@@ -266,6 +266,9 @@ def test_hours_that_a_clock_change_touches_are_marked(browser: Chromium, system:
 def test_the_firings_before_it_is_saved_are_those_that_will_be(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/new"))
     browser.click("[name=task_type][value=scheduled]")
+    assert browser.evaluate("document.querySelector('#input-timezone').placeholder") == "", "no zone is the default"
+    zone = browser.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+    assert f"your time zone, {zone}" in browser.evaluate("document.querySelector('#help-start_at').textContent")
     browser.fill("[name=cron_expression]", "0 3 * * *")
     browser.fill("[name=start_at]", "2040-01-01T00:30:00")
     browser.wait_for_text("It fires from Sun, Jan 1, 2040", ".preview")

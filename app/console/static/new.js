@@ -9,7 +9,7 @@ import { h } from "./dom.js";
 import { editor } from "./editor.js";
 import { belongs, FIELDS } from "./fields.js";
 import { firingsBy } from "./firings.js";
-import { exactIn, json } from "./format.js";
+import { exactIn, json, ownZone } from "./format.js";
 import { t, word } from "./language.js";
 import { mayWrite } from "./permission.js";
 import { toUtc } from "./range.js";
@@ -325,6 +325,6 @@ function fieldElement(field, program) {
   }[control]?.() ?? (choices ? h("select", attributes, name === "method" ? null : h("option", { value: "" }, t("form.default")), choices.map(option)) : h("input", { ...attributes, type }));
   return h("div", { class: `field ${control ? "wide" : ""} f-${name}`, id: `field-${name}` },
     h("label", { for: attributes.id }, t(`field.${name}`)), input,
-    help && h("p", { class: "help", id: `help-${name}` }, t(`field.${name}.help`)),
+    help && h("p", { class: "help", id: `help-${name}` }, t(`field.${name}.help`, { zone: ownZone })),
     h("p", { class: "problem", id: `problem-${name}` }));
 }

@@ -201,6 +201,16 @@ def test_a_task_that_was_deleted_leaves_the_list_at_once(browser: Chromium, syst
     browser.point_at("")
 
 
+def test_the_focus_stays_with_a_task_whose_buttons_change(browser: Chromium, system: Started) -> None:
+    task = system.post("/api/tasks", {"name": "ends by itself", **ENDLESS})
+    open_task(browser, system, task)
+    browser.wait_for("!!document.querySelector('.detail [data-key=stop]')")
+    browser.evaluate("document.querySelector('.detail [data-key=stop]').focus()")
+    system.call("POST", f"/api/tasks/{task['id']}/stop")
+    browser.wait_for_text("Retry", ".detail .actions")
+    assert browser.evaluate("document.activeElement.tagName") == "H2"
+
+
 def test_a_task_that_somebody_else_has_deleted_is_gone_when_it_is_acted_on(browser: Chromium, system: Started) -> None:
     task = finished(system, system.post("/api/tasks", {"name": "deleted elsewhere", **PROGRAM}))
     open_task(browser, system, task)

@@ -68,6 +68,17 @@ def test_what_was_done_by_keyboard_is_shown_at_once(browser: Chromium, system: S
     assert not browser.evaluate("!document.querySelector('.news').hidden")
 
 
+def test_who_pauses_by_keyboard_can_resume_at_once(browser: Chromium, system: Started) -> None:
+    schedule = scheduled(system, "on and off")
+    for path, place in ((f"schedule/{schedule['id']}", ".panel-head"), ("scheduled?name=on+and+off", ".list tbody")):
+        browser.open(url_of(system, f"/#/{path}"))
+        browser.wait_for_text("active", f"{place} .badge")
+        browser.evaluate(f"document.querySelector('{place} [data-key$=turn]').focus()")
+        for status in ("paused", "active"):
+            browser.press(["Enter"])
+            browser.wait_for_text(status, f"{place} .badge")
+
+
 def test_an_answer_that_comes_late_does_not_undo_what_was_shown_since(browser: Chromium, system: Started) -> None:
     scheduled(system, "overtaken")
     browser.open(url_of(system, "/#/scheduled?name=overtaken"))

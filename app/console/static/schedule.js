@@ -11,7 +11,7 @@ import { looks } from "./looks.js";
 import { row as noticeRow } from "./notices.js";
 import { cursorOf, pager } from "./pager.js";
 import { mayWrite } from "./permission.js";
-import { every, lastOutcome, remove, runNow, turn } from "./schedules.js";
+import { every, lastOutcome, placeOf, remove, runNow, turn } from "./schedules.js";
 import { scheduleBodyOf } from "./task-body.js";
 import { why } from "./tasks.js";
 import { timeline } from "./timeline.js";
@@ -115,7 +115,7 @@ function everySoOften({ next_runs, every_seconds, end_at, max_runs }) {
 }
 
 function title(schedule, refresh) {
-  const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: once(act), "data-key": key }, t(`schedule.do.${key}`));
+  const button = (key, act, kind = "") => h("button", { type: "button", class: `button small ${kind}`, onclick: once(act), "data-key": placeOf(key) }, t(`schedule.do.${key}`));
   const link = (key, fields) => h("a", { class: "button small", href: address.format({ page: "new", fields }), "data-key": key }, t(`schedule.do.${key}`));
   const removeIt = () => {
     const go = address.goFromHere();

@@ -80,7 +80,7 @@ export function lastOutcome(schedule) {
 
 function buttons(schedule, refresh) {
   const button = (key, act, kind = "quiet") =>
-    h("button", { type: "button", class: `button small ${kind}`, "aria-label": t(`schedule.${key}.label`, { name: schedule.name }), onclick: once(act), "data-key": `${schedule.id} ${key}` }, t(`schedule.do.${key}`));
+    h("button", { type: "button", class: `button small ${kind}`, "aria-label": t(`schedule.${key}.label`, { name: schedule.name }), onclick: once(act), "data-key": `${schedule.id} ${placeOf(key)}` }, t(`schedule.do.${key}`));
   return [
     schedule.status === "active" && button("pause", () => turn(schedule, "pause", refresh)),
     schedule.status === "paused" && button("resume", () => turn(schedule, "resume", refresh)),
@@ -88,6 +88,9 @@ function buttons(schedule, refresh) {
     button("delete", () => remove(schedule, refresh), "danger-quiet"),
   ];
 }
+
+/** One button takes the place of the other, and keeps the focus. */
+export const placeOf = (key) => (["pause", "resume"].includes(key) ? "turn" : key);
 
 /** Pause or resume a schedule; `after` follows in any case. */
 export async function turn(schedule, action, after) {

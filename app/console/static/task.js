@@ -51,7 +51,9 @@ export function taskDetail(id, scope, { name = "", close, step, removed }) {
     isDone = FINISHED.has(task.status);
     title.textContent = nameOf(task);
     show(status, task.status, () => badge(task.status));
+    const hadFocus = top.contains(document.activeElement);
     show(top, [task, state.report?.workers], () => [actions(task, refresh, removed, gone), waiting(task), task.error && failure(task), results(task)]);
+    if (hadFocus && !top.contains(document.activeElement)) title.focus({ preventScroll: true }); // such as the button that stops it, when it has ended
     show(rest, task, () => [facts(task), attempts(task), changes(task), spec(task)]);
     showOutput(task);
   }

@@ -58,7 +58,7 @@ def test_an_api_task_for_later(browser: Chromium, system: Started) -> None:
     browser.click("[name=task_type][value=delayed]")
     browser.fill("[name=api_url]", "http://127.0.0.1:9/hook")
     browser.fill("[name=headers]", "X-Answer: 42\nAuthorization: Bearer secret")
-    browser.fill("[name=params]", "a=1\na=2")
+    browser.fill("[name=params]", "a=1\na=2\nconstructor=3\n__proto__=4")
     browser.fill("[name=expected_body]", '{"contains": "ok"}')
     browser.fill("[name=follow_redirects]", "false")
     browser.fill("[name=retry_on]", "503, 5xx")
@@ -69,7 +69,7 @@ def test_an_api_task_for_later(browser: Chromium, system: Started) -> None:
     task = system.get(f"/api/tasks/{found['id']}")
     assert (task["kind"], task["task_type"], list(task["headers"])) == ("api", "delayed", ["X-Answer", "Authorization"])
     assert (task["params"], task["expected_body"], task["follow_redirects"]) == (
-        {"a": ["1", "2"]},
+        {"a": ["1", "2"], "constructor": "3", "__proto__": "4"},
         {"contains": "ok"},
         False,
     )

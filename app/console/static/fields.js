@@ -83,7 +83,7 @@ function dataText(value) {
 
 function lines(separator) {
   return (words) => {
-    const found = {};
+    const found = Object.create(null); // a name may be that of something that every object has
     for (const line of words.split("\n").filter((each) => each.trim())) {
       const at = line.indexOf(separator);
       if (at < 1) throw new Error(t("form.noSeparator", { line: line.trim().slice(0, 40), separator }));

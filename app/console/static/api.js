@@ -61,11 +61,10 @@ export async function call(method, path, body, { accepted = [], signal } = {}) {
 }
 
 function keyFor(words) {
-  const known = unsure.get(words);
-  if (known && Date.now() - known.at < UNSURE_MS) return known.key;
-  const key = crypto.getRandomValues(new Uint32Array(4)).join("-"); // `randomUUID` takes TLS
-  unsure.set(words, { key, at: Date.now() });
-  return key;
+  const now = Date.now();
+  for (const [each, { at }] of unsure) if (now - at >= UNSURE_MS) unsure.delete(each);
+  if (!unsure.has(words)) unsure.set(words, { key: crypto.getRandomValues(new Uint32Array(4)).join("-"), at: now }); // `randomUUID` takes TLS
+  return unsure.get(words).key;
 }
 
 export const get = (path, options) => call("GET", path, undefined, options);

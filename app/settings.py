@@ -270,6 +270,10 @@ def _redis_url(text: str) -> str:
 
 
 def _check_redis_address(text: str) -> None:
+    before_query = text.partition("://")[2].partition("?")[0]
+    is_cut = not text.startswith("unix:") and "@" in before_query and "@" not in before_query.partition("/")[0]
+    if "#" in text or is_cut:  # the host would be the beginning of the password
+        raise ValueError("must have %23 for a #, %2F for a / and %3F for a ? in its password")
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018 - it is an error if it is no port

@@ -52,6 +52,21 @@ def test_a_list_of_no_layers_does_not_turn_the_requirement_off() -> None:
     assert read_settings({"SANDBOX_REQUIRE": "none"}).sandbox_require == ()
 
 
+@pytest.mark.parametrize("password", ["12#secret", "12/secret", "secret#", "a/b#c"])
+def test_a_password_that_would_end_the_host_of_a_redis_url_is_not_told(password: str) -> None:
+    words = "^REDIS_URL must have %23 for a #, %2F for a / and %3F for a [?] in its password$"
+    with pytest.raises(SettingsError, match=words):
+        read_settings({"REDIS_URL": f"redis://:{password}@redis.example:6379/0"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://u:a%23b%2Fc@h:6379/0", "unix://:pw@/run/a@b.sock?db=0", "redis://h/0?client_name=a@b", "unix:///a@b"],
+)
+def test_other_addresses_of_redis_are_taken(url: str) -> None:
+    assert read_settings({"REDIS_URL": url}).redis_url == url
+
+
 @pytest.mark.parametrize(
     "value",
     ["proxy.example:3128", "socks5://:secret@proxy", "http://", "http://:secret@proxy:99999", "http://[::1", "none"],

@@ -124,9 +124,17 @@ def _letter(mail: MailMessage) -> EmailMessage:
     letter = EmailMessage(policy=SMTP_POLICY)
     letter["From"] = mail.sender
     letter["To"] = ", ".join(mail.recipients)
-    letter["Subject"] = mail.subject
+    letter["Subject"] = _literal(mail.subject)
     letter["Date"] = formatdate(usegmt=True)
     letter["Message-ID"] = mail.message_id
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(mail.text, cte="quoted-printable" if mail.text.isascii() else "base64")
     return letter
+
+
+def _literal(subject: str) -> str:
+    """`subject`, with an invisible gap in what is an encoded word (RFC 2047).
+
+    EmailMessage decodes those: the line breaks in `=?utf-8?q?=0A?=` would then begin further headers, or the text.
+    """
+    return subject.replace("=?", "=\u200b?")

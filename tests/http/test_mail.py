@@ -128,6 +128,19 @@ def test_a_mail_arrives_as_it_was_written(client: MailClient, certificates: Cert
     assert letter["Auto-Submitted"] == "auto-generated"
 
 
+@pytest.mark.parametrize("hidden", ["=0ABcc:_x", "=0D=0A=0D=0Aforged", "=E2=80=AEtxt.exe", "=00"])
+@pytest.mark.parametrize("before", ["Failed: ", "任务失败：", "Failed: " + 90 * "a" + " "])
+def test_an_encoded_word_in_a_subject_is_shown_as_it_is(
+    client: MailClient, certificates: Certificates, before: str, hidden: str
+) -> None:
+    box, subject = Mailbox(), f"{before}=?utf-8?q?{hidden}?="
+    with serving(box, certificates.server(), is_tls=True) as address:
+        assert client.send(mail(address), 15) == client.send(mail(address, subject=subject), 15) == 250
+    (_, _, usual), (_, _, letter) = box.mails
+    assert letter["Subject"].replace("\u200b", "") == subject
+    assert (letter.keys(), letter.get_content()) == (usual.keys(), usual.get_content())
+
+
 @pytest.mark.parametrize(("password", "code"), [(PASSWORD, 250), ("wrong", 535)])
 def test_it_logs_in_with_name_and_password(
     client: MailClient, certificates: Certificates, password: str, code: int

@@ -252,6 +252,13 @@ def test_any_text_gives_a_message_within_the_limits(kind: str, subject: str, rea
         assert 0 < len(sent["blocks"][0]["text"]["text"]) <= 150
 
 
+@pytest.mark.parametrize("subject", ["a.b" * 50, "com.example.jobs." * 9, "@" * 200])
+def test_a_headline_is_within_the_limit_of_slack_with_its_gaps(subject: str) -> None:
+    headline = body("slack", replace(NOTICE, subject=subject))["blocks"][0]["text"]["text"]
+    assert len(headline) == 150
+    assert headline.endswith("…")
+
+
 @pytest.mark.parametrize("reason", ["错" * 4_000, "é.é" * 1_300, "\n" + "😀" * 2_000, "x\n" * 2_000])
 def test_a_message_of_wecom_keeps_its_link_however_long_the_error_is(reason: str) -> None:
     text = body("wecom", replace(NOTICE, reason=reason))["text"]["content"]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from app.domain.channels.notice import Message
-from app.domain.channels.text import defused, lines, one_line
+from app.domain.channels.text import cut, defused, lines, one_line
 
 HEADLINE_CHARACTERS = 150
 FACT_CHARACTERS = 200
@@ -14,8 +14,8 @@ DETAIL_CHARACTERS = 1_000
 
 
 def headline_of(message: Message) -> str:
-    """The headline in one line, harmless."""
-    return defused(one_line(message.headline, HEADLINE_CHARACTERS))
+    """The headline in one line, harmless. It is within the limit with the gaps: Slack takes no longer ones."""
+    return cut(defused(one_line(message.headline, HEADLINE_CHARACTERS)), HEADLINE_CHARACTERS)
 
 
 def facts_of(message: Message) -> list[tuple[str, str]]:

@@ -158,6 +158,17 @@ def test_a_reminder_says_since_when_even_after_one_failure_or_no_success_at_all(
     assert silent[-1] == Owed(NoticeType.SILENT, 220_000, "", 0, SINCE_MS)
 
 
+def test_a_recovery_says_since_when_it_lasted_however_many_reminders_there_were() -> None:
+    looks = [Look(ms, SINCE_MS, True) for ms in (120_000, 220_000, 320_000)]
+    _, silent = run(rule(silent_after=60, remind_every=100), *ended("s", 15_000), *looks, *ended("s", 330_000))
+    assert [owed.type for owed in silent] == ["silent", "silent", "silent", "recovered"]
+    assert {owed.since_ms for owed in silent} == {15_000}
+    _, late = run(rule(late_after=1, remind_every=100), Late("t9", 5_000, 6_000), *looks, *ended("s", 330_000))
+    assert (late[-1].type, late[-1].since_ms) == ("recovered", 5_000)
+    _, failed = run(rule(remind_every=100), *ended("ff", 7_000), *looks, *ended("s", 330_000))
+    assert (failed[-1].type, failed[-1].since_ms) == ("recovered", 7_000)
+
+
 def test_what_is_not_known_is_empty() -> None:
     assert WatchState().as_json() == {}
     assert asdict(Owed(NoticeType.STOPPED, 1)) == {

@@ -78,7 +78,8 @@ class WatchState:
     """What is known of one schedule.
 
     failures, failing_since_ms, last_failed_id: of the current row of failures. told: what its channels were told of and
-    is not over. told_ms: when they were told something last.
+    is not over. told_ms: when they were told something last. lasting_since_ms: when what was told first began, of what
+    lasts.
     """
 
     failures: int = 0
@@ -87,6 +88,7 @@ class WatchState:
     last_success_ms: int = 0
     told: tuple[str, ...] = ()
     told_ms: int = 0
+    lasting_since_ms: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The stored form. Empty values are left out."""
@@ -148,7 +150,7 @@ def _succeeded(rule: ScheduleAlert, state: WatchState, event: Ended) -> Step:
     following = WatchState(last_success_ms=event.at_ms, told_ms=state.told_ms)
     if _lasting(state) is None or "recovered" not in rule.on:
         return following, ()
-    since_ms = state.failing_since_ms or state.told_ms
+    since_ms = state.failing_since_ms or state.lasting_since_ms or state.told_ms
     return replace(following, told_ms=event.at_ms), (
         Owed(NoticeType.RECOVERED, event.at_ms, event.task_id, state.failures, since_ms),
     )
@@ -180,6 +182,8 @@ def _tell(rule: ScheduleAlert, state: WatchState, owed: Owed) -> Step:
     is_wanted = owed.type is NoticeType.SILENT or str(owed.type) in rule.on
     if not is_wanted or owed.type in state.told:
         return state, ()
+    if owed.type in _LASTING and _lasting(state) is None:
+        state = replace(state, lasting_since_ms=owed.since_ms or owed.at_ms)
     return replace(state, told=(*state.told, str(owed.type)), told_ms=owed.at_ms), (owed,)
 
 

@@ -91,7 +91,8 @@ def test_missed_firings_are_told_once_until_a_success() -> None:
 
 def test_a_late_task_is_told_once_and_recovers_with_a_success() -> None:
     late = Late("t9", 5_000, 9_000)
-    assert types(rule(), late, late, *ended("s")) == ["late", "recovered"]
+    assert types(rule(late_after=4), late, late, *ended("s")) == ["late", "recovered"]
+    assert types(rule(), late, *ended("s")) == []  # it was late by a rule that has been changed
 
 
 def test_silence_is_told_once_however_late_it_is_noticed() -> None:
@@ -145,7 +146,7 @@ def test_a_single_failure_has_no_row_that_began_earlier() -> None:
 def test_a_reminder_of_silence_or_lateness_says_when_the_last_success_was() -> None:
     succeeded, look = ended("s", 15_000), Look(220_000, SINCE_MS, True)
     _, silent = run(rule(silent_after=60, remind_every=100), *succeeded, Look(120_000, SINCE_MS, True), look)
-    _, late = run(rule(remind_every=100), *succeeded, Late("t9", 5_000, 20_000), look)
+    _, late = run(rule(late_after=5, remind_every=100), *succeeded, Late("t9", 5_000, 20_000), look)
     assert silent[-1] == Owed(NoticeType.SILENT, 220_000, "", 0, 15_000)
     assert late[-1] == Owed(NoticeType.LATE, 220_000, "", 0, 15_000)
 
@@ -178,7 +179,9 @@ def test_what_is_not_known_is_empty() -> None:
 
 
 RULES = st.builds(
-    lambda on, failures, silent, remind: rule(on=on, after_failures=failures, silent_after=silent, remind_every=remind),
+    lambda on, failures, silent, remind: rule(
+        on=on, after_failures=failures, late_after=9, silent_after=silent, remind_every=remind
+    ),
     st.lists(st.sampled_from(ALL_ON), min_size=1, unique=True),
     st.integers(1, 4),
     st.none() | st.integers(1, 100),

@@ -178,13 +178,19 @@ def _reminder(state: WatchState, lasting: NoticeType, event: Look) -> Owed:
 
 
 def _tell(rule: ScheduleAlert, state: WatchState, owed: Owed) -> Step:
-    """Owe a notice, unless the rule does not want it or its channels know already. Silence needs no `on`."""
-    is_wanted = owed.type is NoticeType.SILENT or str(owed.type) in rule.on
-    if not is_wanted or owed.type in state.told:
+    """Owe a notice, unless the rule does not want it or its channels know already."""
+    if not _is_wanted(rule, owed.type) or owed.type in state.told:
         return state, ()
     if owed.type in _LASTING and _lasting(state) is None:
         state = replace(state, lasting_since_ms=owed.since_ms or owed.at_ms)
     return replace(state, told=(*state.told, str(owed.type)), told_ms=owed.at_ms), (owed,)
+
+
+def _is_wanted(rule: ScheduleAlert, type_: NoticeType) -> bool:
+    """Whether the rule, which may have changed since the task was created, wants a notice. Silence needs no `on`."""
+    if type_ is NoticeType.LATE and rule.late_after is None:
+        return False
+    return type_ is NoticeType.SILENT or str(type_) in rule.on
 
 
 def _without(state: WatchState, type_: NoticeType) -> WatchState:

@@ -71,7 +71,7 @@ class WatchedSchedule:
 
 @dataclass(frozen=True, slots=True)
 class TaskBrief:
-    """What a notice says of a task."""
+    """What a notice says of a task. `alert`: the rule of its schedule when it was created, or None."""
 
     id: str
     name: str
@@ -79,6 +79,7 @@ class TaskBrief:
     is_finished: bool
     scheduled_task_id: str | None
     error: Mapping[str, Any] | None
+    alert: Mapping[str, Any] | None
 
 
 @dataclass(slots=True)
@@ -149,16 +150,22 @@ class AlertStore:
     def tasks(self, ids: Iterable[str]) -> dict[str, TaskBrief]:
         """These tasks, without those that are gone."""
         wanted = list(ids)
-        names = ("status", "name", "due_ms", "scheduled_task_id", "error")
+        names = ("status", "name", "due_ms", "scheduled_task_id", "error", "alert")
         with self._client.pipeline(transaction=False) as pipeline:
             for task_id in wanted:
                 pipeline.hmget(self._keys.task(task_id), [SHORT_NAMES[name] for name in names])
             records = pipeline.execute()
         return {
             task_id: TaskBrief(
-                task_id, name, int(due_ms), status in FINISHED, schedule_id, json.loads(error) if error else None
+                task_id,
+                name,
+                int(due_ms),
+                status in FINISHED,
+                schedule_id,
+                json.loads(error) if error else None,
+                json.loads(alert) if alert else None,
             )
-            for task_id, (status, name, due_ms, schedule_id, error) in zip(wanted, records, strict=True)
+            for task_id, (status, name, due_ms, schedule_id, error, alert) in zip(wanted, records, strict=True)
             if status is not None
         }
 

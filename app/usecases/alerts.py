@@ -93,13 +93,21 @@ class _Round:
             elif word == "missed":
                 count, first_ms, at_ms = map(int, values)
                 found[schedule_id].append(Missed(count, first_ms, at_ms))
-        for task_id, _ in self.seen.late:
+        for task_id, late_ms in self.seen.late:
             task = tasks.get(task_id)
             if task is not None and not task.is_finished and task.scheduled_task_id is not None:
-                found[task.scheduled_task_id].append(Late(task_id, task.due_ms, self.now_ms))
+                due_ms = self._first_due_ms(task, late_ms)
+                found[task.scheduled_task_id].append(Late(task_id, due_ms, self.now_ms))
         for schedule_id in self.seen.schedule_ids:
             found.setdefault(schedule_id, [])
         return found
+
+    def _first_due_ms(self, task: TaskBrief, late_ms: int) -> int:
+        """When a task that is late from `late_ms` on was due. `due_ms` is that of its next attempt."""
+        rule = self.default if task.alert is None else ScheduleAlert.model_validate(task.alert)
+        if rule is None or rule.late_after is None:
+            return task.due_ms
+        return min(task.due_ms, late_ms - round(rule.late_after * 1000))
 
     def _watch(
         self,

@@ -11,10 +11,11 @@ import redis
 
 from app.domain.alerts.rule import ScheduleAlert
 from app.domain.alerts.storm import MOST, WINDOW_MS
-from app.domain.outcome import Failure
+from app.domain.outcome import Ending, Failure, Outcome
 from app.settings import SettingsError, read_settings
 from app.store.deliveries import Delivery, DeliveryFilters
 from app.store.listing import Filters
+from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from app.usecases.alerts import AlertWork, _Round
 from app.usecases.dispatch import Dispatcher
@@ -264,6 +265,30 @@ def test_a_task_that_has_not_finished_is_late(api: Api, worker: PlayedWorker, al
     (on_time,) = alerts.fire(60 * MINUTE_MS)
     worker.succeed(on_time)
     assert alerts.types(90_000) == ["late", "recovered"]
+
+
+@pytest.mark.parametrize("is_default", [False, True])
+def test_a_task_that_waits_for_its_next_attempt_is_late_since_its_time(
+    api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock, is_default: bool
+) -> None:
+    rule = {**OPS, "late_after": 90, "on": ["late"]}
+    alerts = Alerts(store, clock, ScheduleAlert.model_validate(rule) if is_default else None)
+    assert alerts.types() == []
+    api.schedule(cron_expression="0 * * * *", **({} if is_default else {"alert": rule}))
+    (task_id,) = alerts.fire(30 * MINUTE_MS)
+    failed = Outcome(failure=Failure("ValueError", "no"))
+    due_ms = clock() + 60 * MINUTE_MS
+    attempt = worker.start(task_id)
+    store.tasks.run_again(attempt, failed, clock(), 3.1, due_ms, NO_MESSAGE, Ending.COUNTED, entry=None)
+    (told,) = alerts.told(90_000)
+    assert (told["task_id"], told["since_ms"]) == (task_id, NOON_MS + 30 * MINUTE_MS)
+
+
+def test_nobody_is_told_of_a_late_task_by_a_rule_that_is_no_more(api: Api, alerts: Alerts) -> None:
+    schedule = api.schedule(alert={**OPS, "late_after": 90}, cron_expression="0 * * * *")
+    alerts.fire(30 * MINUTE_MS)
+    api.patch(f"/api/scheduled-tasks/{schedule['id']}", {"alert": OPS})
+    assert alerts.types(90_000) == []
 
 
 def test_silence_is_told_once_even_if_nobody_was_there_to_notice(

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from app.domain.alerts.storm import Flow, admit, summed_up
 from app.domain.channels.notice import Notice, NoticeType
+from app.domain.channels.plain import HEADLINE_CHARACTERS
+from app.domain.channels.text import one_line
 from app.store.alerts import AlertPlan, AlertStore
 from app.store.deliveries import NewDelivery
 
@@ -25,7 +27,8 @@ class Outbox:
         """Send a notice to each channel, or count it there if there were many of late."""
         self._notices += 1
         for name in channels:
-            flow, passes = admit(self._flow(name), self._now_ms, f"{notice.type}: {notice.subject}")
+            line = f"{notice.type}: {one_line(notice.subject, HEADLINE_CHARACTERS)}"
+            flow, passes = admit(self._flow(name), self._now_ms, line)
             self._flows[name] = flow
             if passes:
                 self._send(name, notice)

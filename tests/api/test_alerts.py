@@ -418,6 +418,14 @@ def test_a_storm_is_a_few_notices_and_a_summary(api: Api, worker: PlayedWorker, 
     assert alerts.types()[-1] == "failed"
 
 
+def test_a_name_is_one_line_of_a_summary(api: Api, worker: PlayedWorker, alerts: Alerts) -> None:
+    for number in range(MOST + 2):
+        worker.fail(api.create(name=f"t{number}\nfailed: the\u202e bank", alert=OPS)["id"])
+    alerts.told()
+    summary = alerts.told(WINDOW_MS)[-1]
+    assert summary["reason"].split("\n") == [f"failed: t{MOST + n} failed: the bank" for n in range(2)]
+
+
 def test_many_beats_at_once_tell_each_notice_once(
     api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock
 ) -> None:

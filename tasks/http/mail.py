@@ -60,7 +60,7 @@ class MailClient:
         except smtplib.SMTPServerDisconnected:
             raise ConnectionError_(f"{target} closed the connection") from None
         except smtplib.SMTPRecipientsRefused as error:
-            return max(code for code, _ in error.recipients.values())
+            return min(code for code, _ in error.recipients.values())  # one that passes, if there is one
         except smtplib.SMTPResponseException as error:
             if 400 <= error.smtp_code < 600:
                 return error.smtp_code

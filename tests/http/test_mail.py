@@ -36,7 +36,7 @@ HANDED_OVER = b"220 here\r\n"
 
 
 class Mailbox:
-    """An SMTP handler that keeps what it takes, and refuses the address refused@example.com."""
+    """An SMTP handler that keeps what it takes. It refuses refused@example.com, and later@example.com for now."""
 
     def __init__(self) -> None:
         self.mails: list[Any] = []
@@ -44,6 +44,8 @@ class Mailbox:
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if address == "refused@example.com":
             return "550 no such mailbox"
+        if address == "later@example.com":
+            return "450 try again in five minutes"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -157,6 +159,8 @@ def test_refused_recipients_decide_only_if_there_are_no_others(client: MailClien
     with serving(box, certificates.server(), is_tls=True) as address:
         assert client.send(mail(address, recipients=("refused@example.com",)), 15) == 550
         assert client.send(mail(address, recipients=("refused@example.com", "a@example.com")), 15) == 250
+        # Another try may reach one of them.
+        assert client.send(mail(address, recipients=("refused@example.com", "later@example.com")), 15) == 450
     assert [recipients for _, recipients, _ in box.mails] == [["a@example.com"]]
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.domain.alerts.storm import Flow, admit, summed_up
-from app.domain.channels.notice import Notice, NoticeType
-from app.domain.channels.plain import HEADLINE_CHARACTERS
-from app.domain.channels.text import one_line
+from app.domain.channels.notice import Notice, NoticeType, summary_line
 from app.store.alerts import AlertPlan, AlertStore
 from app.store.deliveries import NewDelivery
 
@@ -27,8 +25,7 @@ class Outbox:
         """Send a notice to each channel, or count it there if there were many of late."""
         self._notices += 1
         for name in channels:
-            line = f"{notice.type}: {one_line(notice.subject, HEADLINE_CHARACTERS)}"
-            flow, passes = admit(self._flow(name), self._now_ms, line)
+            flow, passes = admit(self._flow(name), self._now_ms, summary_line(notice))
             self._flows[name] = flow
             if passes:
                 self._send(name, notice)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.channels import CHANNEL_KINDS, Notice, NoticeType, compose, judge
-from app.domain.channels.notice import _MISSED
+from app.domain.channels.notice import _MISSED, summary_line
 from app.domain.channels.parse import changed_channel, parse_channel, read_channels, shown
 from app.domain.channels.sending import Answer, HttpMessage, MailMessage, Sending
 from app.domain.channels.spec import ChannelFields
@@ -128,6 +128,26 @@ def test_a_missed_firing_is_told_with_its_cause_in_words_and_to_programs_as_its_
     assert texts["en"].split("\n\n")[1] in [words["en"] for words in _MISSED.values()]
     assert texts["zh"].split("\n\n")[1] in [words["zh"] for words in _MISSED.values()]
     assert body("webhook", notice)["data"]["reason"] == outcome
+
+
+def test_a_summary_says_what_it_holds_in_the_language_of_its_channel() -> None:
+    held = [
+        Notice(NoticeType.FAILED, "trouble: it", NOW_MS, reason="ValueError: no"),
+        Notice(NoticeType.TROUBLE, "workers", NOW_MS, reason="celeriac.api"),
+        Notice(NoticeType.WELL, "beat", NOW_MS),
+        Notice(NoticeType.TROUBLE, "writes", NOW_MS, reason="Redis is out of memory"),
+    ]
+    summary = Notice(NoticeType.SUMMARY, "9", NOW_MS, reason="\n".join([*map(summary_line, held), "an: old one", "…"]))
+    assert whole_text("dingtalk", summary).split("\n\n")[1].split("\n") == [
+        "Failed: trouble: it",
+        "Celeriac has trouble: no worker serves the queue celeriac.\u200bapi",
+        "This trouble of Celeriac is over: no beat is running, so scheduled tasks do not fire",
+        "Celeriac has trouble: writes are refused: Redis is out of memory",
+        "an: old one",
+        "…",
+    ]
+    assert "任务失败：trouble: it\nCeleriac 服务异常：没有 worker" in whole_text("dingtalk", summary, language="zh")
+    assert body("webhook", summary)["data"]["reason"].startswith("failed: trouble: it\ntrouble: workers celeriac.api\n")
 
 
 # --- signatures, by lines of the test's own ---------------------------------------------------------

@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
+from app.domain.channels.text import one_line
 from app.domain.times import to_rfc3339
 
 Language = Literal["en", "zh"]
+#: Of a name in a summary, so that there is room for all its lines.
+SUMMARY_CHARACTERS = 150
 
 
 class NoticeType(StrEnum):
@@ -32,7 +35,7 @@ class Notice:
     """A notice before it is put into the words of a channel. Empty values are unknown or do not apply.
 
     subject: the name of the task or scheduled task, or a key of _TROUBLES. reason: why, such as the error, or a key of
-    _MISSED. count: how many times in a row. since_ms: since when.
+    _MISSED; of a summary, a `summary_line` for each notice. count: how many times in a row. since_ms: since when.
     """
 
     type: NoticeType
@@ -112,19 +115,45 @@ _LABELS: Mapping[str, Mapping[Language, str]] = {
 def message_of(notice: Notice, language: Language, public_url: str) -> Message:
     """Put a notice into words. `public_url`: where people reach the console, "" if that is unknown."""
     labels = {name: words[language] for name, words in _LABELS.items()}
-    subject, detail = notice.subject, notice.reason
-    if notice.type in (NoticeType.TROUBLE, NoticeType.WELL) and subject in _TROUBLES:
-        subject, detail = _TROUBLES[subject][language].format(detail), ""
+    detail = "" if _is_trouble(notice) else notice.reason
     if notice.type is NoticeType.MISSED and detail in _MISSED:
         detail = _MISSED[detail][language]
+    if notice.type is NoticeType.SUMMARY:
+        detail = "\n".join(_summed_up(line, language) for line in detail.split("\n"))
     return Message(
-        headline=_HEADLINES[notice.type][language].format(subject),
+        headline=_headline(notice, language),
         facts=tuple((labels[name], value) for name, value in _facts(notice)),
         detail=detail,
         link=_link(notice, public_url),
         link_label=labels["link"],
         notice=notice,
     )
+
+
+def summary_line(notice: Notice) -> str:
+    """What a summary holds of a notice, not yet in words: its type, subject and, of a trouble, its detail."""
+    detail = f" {notice.reason}" if _is_trouble(notice) and notice.reason else ""
+    return f"{notice.type}: {one_line(notice.subject, SUMMARY_CHARACTERS)}{detail}"
+
+
+def _summed_up(line: str, language: Language) -> str:
+    """A `summary_line` in words."""
+    type_, _, subject = line.partition(": ")
+    if type_ not in _HEADLINES:  # "…", or a part of a name that an earlier version has stored
+        return line
+    detail = ""
+    if type_ in (NoticeType.TROUBLE, NoticeType.WELL):
+        subject, _, detail = subject.partition(" ")
+    return _headline(Notice(NoticeType(type_), subject, 0, reason=detail), language)
+
+
+def _is_trouble(notice: Notice) -> bool:
+    return notice.type in (NoticeType.TROUBLE, NoticeType.WELL) and notice.subject in _TROUBLES
+
+
+def _headline(notice: Notice, language: Language) -> str:
+    subject = _TROUBLES[notice.subject][language].format(notice.reason) if _is_trouble(notice) else notice.subject
+    return _HEADLINES[notice.type][language].format(subject)
 
 
 def _facts(notice: Notice) -> Iterator[tuple[str, str]]:

@@ -260,6 +260,34 @@ def test_a_delivery_is_claimed_once_and_delivered(store: Store, clock: VirtualCl
     assert raw_redis.exists("celeriac:deliveries:due", "celeriac:deliveries:leases") == 0
 
 
+def test_notices_are_claimed_before_callbacks_that_have_waited_longer(
+    store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    for _ in range(3):
+        succeed(store, clock)
+    notice = store.deliveries.add(NewDelivery(type="alert.failed", channel="ops", data={}), clock.advance(1_000))
+
+    def channels(limit: int) -> list[str | None]:
+        return [one.channel for one in store.deliveries.claim(clock(), clock() + LEASE_MS, limit)]
+
+    assert channels(2) == ["ops", None]
+    assert channels(1) == [None]
+    store.deliveries.take_back(clock.advance(LEASE_MS + 1), 100)  # its worker died
+    assert channels(1) == ["ops"]
+    store.deliveries.take_back(clock.advance(LEASE_MS + 1), 100)
+    (again,) = store.deliveries.claim(clock(), clock() + LEASE_MS, 1)
+    store.deliveries.end_try(again, clock(), PENDING, next_try_ms=clock() + 1_000, made=None)
+    assert channels(3) == [None, None, None]
+    assert channels(1) == []
+    clock.advance(1_000)
+    assert channels(3) == ["ops"]
+    assert raw_redis.exists("celeriac:deliveries:due", "celeriac:deliveries:due:notices") == 0
+    store.deliveries.take_back(clock.advance(LEASE_MS + 1), 100)
+    store.deliveries.trim(clock() + 1, 0, 100)
+    assert store.deliveries.get(notice) is None
+    assert raw_redis.exists("celeriac:deliveries:due", "celeriac:deliveries:due:notices") == 0
+
+
 def test_a_failed_try_is_repeated_when_it_is_due(store: Store, clock: VirtualClock) -> None:
     succeed(store, clock)
     tried(store, clock, PENDING, next_try_ms=clock() + 5_000)

@@ -49,7 +49,8 @@
 --   d:ID HASH delivery, its fields by their whole names · d:ID:tries LIST its last tries
 --   d:ID:task HASH, d:ID:result, d:ID:stdout STRING what a pending delivery needs of its task, which was removed
 --   deliveries, deliveries:STATUS, deliveries:task:ID, deliveries:schedule:ID, deliveries:channel:NAME ZSET delivery id by seq
---   deliveries:due ZSET delivery id by ms of its next try · deliveries:leases ZSET delivery id by ms at which its try is lost
+--   deliveries:due ZSET delivery id by ms of its next try · deliveries:due:notices ZSET those of them that go to a channel
+--   deliveries:leases ZSET delivery id by ms at which its try is lost
 --   events STREAM of status changes while an event stream is open · events:since STRING ms since when it is complete
 local P = '$PREFIX'
 
@@ -487,6 +488,7 @@ local function add_delivery(fields, now_ms)
   if fields.scheduled_task_id then list(':schedule:' .. fields.scheduled_task_id) end
   if fields.channel then list(':channel:' .. fields.channel) end
   redis.call('ZADD', P .. 'deliveries:due', now_ms, id)
+  if fields.channel then redis.call('ZADD', P .. 'deliveries:due:notices', now_ms, id) end
   -- If others were due already, couriers know, and will find this one with them.
   if redis.call('ZCOUNT', P .. 'deliveries:due', '-inf', now_ms) == 1 then
     redis.call('PUBLISH', P .. 'deliveries', 'due')
@@ -510,6 +512,9 @@ end
 local function put_back(id, next_try_ms)
   redis.call('HSET', delivery_key(id), 'next_try_ms', next_try_ms)
   redis.call('ZADD', P .. 'deliveries:due', next_try_ms, id)
+  if redis.call('HEXISTS', delivery_key(id), 'channel') == 1 then
+    redis.call('ZADD', P .. 'deliveries:due:notices', next_try_ms, id)
+  end
 end
 
 -- Moves a delivery to the index of another status.
@@ -533,6 +538,7 @@ local function erase_delivery(id)
   if schedule_id then unlist(':schedule:' .. schedule_id) end
   if channel then unlist(':channel:' .. channel) end
   unlist(':due')
+  unlist(':due:notices')
   unlist(':leases')
   redis.call('DEL', k, k .. ':tries', k .. ':task', k .. ':result', k .. ':stdout')
 end

@@ -1,4 +1,4 @@
--- Starts tries of deliveries that are due.
+-- Starts tries of deliveries that are due: notices before callbacks, of which thousands may wait for a receiver that hangs.
 -- ARGV: now_ms, lease_until_ms, limit
 -- Returns {id, record as a flat list, subject, id, …}. subject: the record of the task that the delivery is about, as a flat
 -- list; empty if there is none, if the delivery says all by itself, or if the task is large (`delivery_subject` reads it).
@@ -15,13 +15,17 @@ local function small_subject(id, record)
 end
 
 local claimed = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'deliveries:due', '-inf', now_ms, 'LIMIT', 0, limit)) do
-  redis.call('ZREM', P .. 'deliveries:due', id)
-  redis.call('ZADD', P .. 'deliveries:leases', lease_until_ms, id)
-  redis.call('HINCRBY', delivery_key(id), 'epoch', 1)
-  local record = redis.call('HGETALL', delivery_key(id))
-  claimed[#claimed + 1] = id
-  claimed[#claimed + 1] = record
-  claimed[#claimed + 1] = small_subject(id, record)
+for _, index in ipairs({'deliveries:due:notices', 'deliveries:due'}) do
+  local room = limit - #claimed / 3
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. index, '-inf', now_ms, 'LIMIT', 0, room)) do
+    redis.call('ZREM', P .. 'deliveries:due', id)
+    redis.call('ZREM', P .. 'deliveries:due:notices', id)
+    redis.call('ZADD', P .. 'deliveries:leases', lease_until_ms, id)
+    redis.call('HINCRBY', delivery_key(id), 'epoch', 1)
+    local record = redis.call('HGETALL', delivery_key(id))
+    claimed[#claimed + 1] = id
+    claimed[#claimed + 1] = record
+    claimed[#claimed + 1] = small_subject(id, record)
+  end
 end
 return claimed

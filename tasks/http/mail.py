@@ -12,6 +12,7 @@ import time
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate
+from typing import Any
 
 from app.domain.channels.sending import MailMessage
 from tasks.http.addresses import AddressPolicy
@@ -85,11 +86,20 @@ class MailClient:
             if not mail.is_tls:
                 session.starttls(context=self._tls)
             if mail.username:
-                session.login(mail.username, mail.password)
+                session.login(_Utf8(mail.username), _Utf8(mail.password))
             session.send_message(_letter(mail), mail.sender, list(mail.recipients))
             return ACCEPTED
         finally:
             session.close()
+
+
+class _Utf8(str):
+    """A text that smtplib sends in UTF-8, as RFC 4616 has it, although it asks for ASCII."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return super().encode("utf-8", errors)
 
 
 class _Session(smtplib.SMTP):
@@ -108,6 +118,13 @@ class _Session(smtplib.SMTP):
         code, text = self.connect(self._mail.host, self._mail.port)
         if code != 220:
             raise smtplib.SMTPConnectError(code, text)
+
+    def auth(self, mechanism: str, authobject: Any, *, initial_response_ok: bool = True) -> tuple[int, bytes]:
+        def answer(*challenge: bytes) -> _Utf8 | None:
+            text = authobject(*challenge)
+            return None if text is None else _Utf8(text)
+
+        return super().auth(mechanism, answer, initial_response_ok=initial_response_ok)  # type: ignore[arg-type]
 
     def _get_socket(self, host: str, port: int, timeout: object) -> socket.socket:
         sock = self._dialer.dial(host, port, self._exchange)

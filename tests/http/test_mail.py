@@ -154,6 +154,23 @@ def test_it_logs_in_with_name_and_password(
     assert (found, len(box.mails)) == (code, code == 250)
 
 
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_name_and_password_may_have_any_characters(
+    client: MailClient, certificates: Certificates, mechanism: str
+) -> None:
+    seen = list[tuple[bytes, bytes]]()
+
+    def keep(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        seen.append((data.login, data.password))
+        return AuthResult(success=True)
+
+    others = [name for name in ("PLAIN", "LOGIN") if name != mechanism]
+    options = {"authenticator": keep, "auth_required": True, "auth_exclude_mechanism": others}
+    with serving(Mailbox(), certificates.server(), is_tls=False, **options) as address:
+        assert client.send(mail(address, is_tls=False, username="jörg", password="pässwört 密码"), 15) == 250
+    assert seen == [("jörg".encode(), "pässwört 密码".encode())]
+
+
 def test_refused_recipients_decide_only_if_there_are_no_others(client: MailClient, certificates: Certificates) -> None:
     box = Mailbox()
     with serving(box, certificates.server(), is_tls=True) as address:

@@ -59,7 +59,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class WatchedSchedule:
-    """A scheduled task as its alert rule needs it. `alert`: its own rule, or None."""
+    """A scheduled task as its alert rule needs it.
+
+    updated_ms: when it was created, changed or resumed, or the rule that holds for it was set. alert: its own, or None.
+    """
 
     id: str
     name: str
@@ -133,13 +136,14 @@ class AlertStore:
             for schedule_id in wanted:
                 pipeline.hmget(self._keys.schedule(schedule_id), shorts)
             pipeline.hmget(self._keys.alert("schedules"), wanted)
-            *records, states = pipeline.execute()
+            pipeline.get(self._keys.alert("default_since"))
+            *records, states, default_ms = pipeline.execute()
         return {
             schedule_id: WatchedSchedule(
                 schedule_id,
                 name,
                 status == ScheduleStatus.ACTIVE,
-                int(updated),
+                int(updated) if alert else max(int(updated), int(default_ms or 0)),
                 json.loads(alert) if alert else None,
                 WatchState.from_json(json.loads(state or "{}")),
             )

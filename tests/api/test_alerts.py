@@ -382,6 +382,23 @@ def test_the_default_holds_for_schedules_without_a_rule(
     assert told == {("own", "recovered"), ("own", "missed")}
 
 
+def test_silence_by_a_new_default_counts_from_then_on(
+    api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock
+) -> None:
+    api.schedule()
+    before = Alerts(store, clock)
+    for _ in range(2):
+        for task_id in before.fire():
+            worker.succeed(task_id)
+    assert before.told(20 * MINUTE_MS) == []
+    default = ScheduleAlert(channels=["ops"], silent_after=600)
+    assert Alerts(store, clock, default).types() == []  # nobody has noted its successes until now
+    again = Alerts(store, clock, default)  # another process, with the same rule
+    assert again.types(599_000) == []
+    (silent,) = again.told(1_000)
+    assert (silent["type"], silent["since_ms"]) == ("silent", clock() - 600_000)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

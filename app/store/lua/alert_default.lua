@@ -3,7 +3,12 @@
 -- ARGV: rule, now_ms
 -- rule: JSON, '' for none. Returns 1 if it is another one, else 0.
 if (redis.call('GET', P .. 'alerts:default') or '') == rule then return 0 end
-if rule == '' then redis.call('DEL', P .. 'alerts:default') else redis.call('SET', P .. 'alerts:default', rule) end
+if rule == '' then
+  redis.call('DEL', P .. 'alerts:default', P .. 'alerts:default_since')
+else
+  redis.call('SET', P .. 'alerts:default', rule)
+  redis.call('SET', P .. 'alerts:default_since', now_ms)
+end
 for _, kind in ipairs(KINDS) do
   for _, status in ipairs({'active', 'paused'}) do
     for _, id in ipairs(redis.call('ZRANGE', schedule_index(kind, status), 0, -1)) do

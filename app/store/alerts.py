@@ -199,6 +199,10 @@ class AlertStore:
         troubles = {name: Trouble.from_json(json.loads(text)) for name, text in found.items()}
         return (None if looked is None else int(looked)), troubles
 
+    def forget_service(self) -> None:
+        """Forget the troubles of the service, and when somebody looked last."""
+        self._client.delete(self._keys.alert("service"))
+
     def is_call_due(self) -> bool:
         """Whether no process has taken the call of HEARTBEAT_URL lately."""
         return not self._client.exists(self._keys.alert("called"))

@@ -22,17 +22,21 @@ QUEUE_END = 0.5
 
 
 class ServiceWatch:
-    """The watch of one process. Not thread-safe. Without channels, nothing is stored and nobody told."""
+    """The watch of one process. Not thread-safe. Without channels, nothing is kept and nobody told."""
 
     def __init__(self, store: Store, channels: Collection[str], queue_late_seconds: float) -> None:
         self._store = store
         self._channels = channels
         self._queue_late_ms = round(queue_late_seconds * 1000)
         self._looked_ms = 0
+        self._has_forgotten = False
 
     def run(self, now_ms: int) -> None:
         """Look, if it is time to, and tell what has to be told. If another process was faster, the next look does."""
-        if not self._channels or 0 <= now_ms - self._looked_ms < LOOK_EVERY_MS:
+        if not self._channels:
+            self._forget()
+            return
+        if 0 <= now_ms - self._looked_ms < LOOK_EVERY_MS:
             return
         self._looked_ms = now_ms
         revision = self._store.alerts.revision()
@@ -45,6 +49,12 @@ class ServiceWatch:
             outbox.tell(self._channels, notice)
         outbox.close()
         self._store.alerts.commit(revision, plan, now_ms)
+
+    def _forget(self) -> None:
+        """Forget what a watch with channels knew: it would be taken for an absence once there are channels again."""
+        if not self._has_forgotten:
+            self._store.alerts.forget_service()
+            self._has_forgotten = True
 
     def findings(self, now_ms: int, known: Mapping[str, Trouble] | None = None) -> Findings:
         """What is wrong now. A trouble that is `known` is over only when it is well below its limit."""

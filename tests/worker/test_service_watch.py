@@ -143,6 +143,15 @@ def test_without_channels_nothing_is_stored(
     assert raw_redis.keys("celeriac:alerts:*") == []
 
 
+def test_a_while_without_channels_is_no_absence(
+    store: Store, watch: ServiceWatch, clock: VirtualClock, keep_well: Callable[..., None]
+) -> None:
+    look_for(watch, clock, keep_well, 60)
+    look_for(ServiceWatch(store, [], LATE_SECONDS), clock, keep_well, 120)
+    look_for(ServiceWatch(store, ["ops"], LATE_SECONDS), clock, keep_well, 60)
+    assert told(store) == []
+
+
 # --- HEARTBEAT_URL ----------------------------------------------------------------------------------
 
 

@@ -288,6 +288,16 @@ def test_notices_are_claimed_before_callbacks_that_have_waited_longer(
     assert raw_redis.exists("celeriac:deliveries:due", "celeriac:deliveries:due:notices") == 0
 
 
+def test_a_notice_that_a_version_without_its_index_took_is_not_claimed_again(
+    store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    """It takes it out of the index of all alone: versions of one form work side by side (docs/upgrade.md)."""
+    notice = store.deliveries.add(NewDelivery(type="alert.failed", channel="ops", data={}), clock())
+    assert raw_redis.zrem("celeriac:deliveries:due", notice) == 1
+    assert store.deliveries.claim(clock(), clock() + LEASE_MS, 1) == []
+    assert raw_redis.exists("celeriac:deliveries:due:notices") == 0
+
+
 def test_a_failed_try_is_repeated_when_it_is_due(store: Store, clock: VirtualClock) -> None:
     succeed(store, clock)
     tried(store, clock, PENDING, next_try_ms=clock() + 5_000)

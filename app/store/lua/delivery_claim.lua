@@ -18,14 +18,16 @@ local claimed = {}
 for _, index in ipairs({'deliveries:due:notices', 'deliveries:due'}) do
   local room = limit - #claimed / 3
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. index, '-inf', now_ms, 'LIMIT', 0, room)) do
-    redis.call('ZREM', P .. 'deliveries:due', id)
     redis.call('ZREM', P .. 'deliveries:due:notices', id)
-    redis.call('ZADD', P .. 'deliveries:leases', lease_until_ms, id)
-    redis.call('HINCRBY', delivery_key(id), 'epoch', 1)
-    local record = redis.call('HGETALL', delivery_key(id))
-    claimed[#claimed + 1] = id
-    claimed[#claimed + 1] = record
-    claimed[#claimed + 1] = small_subject(id, record)
+    -- A process of a version before that index takes a notice out of the other one alone.
+    if redis.call('ZREM', P .. 'deliveries:due', id) == 1 then
+      redis.call('ZADD', P .. 'deliveries:leases', lease_until_ms, id)
+      redis.call('HINCRBY', delivery_key(id), 'epoch', 1)
+      local record = redis.call('HGETALL', delivery_key(id))
+      claimed[#claimed + 1] = id
+      claimed[#claimed + 1] = record
+      claimed[#claimed + 1] = small_subject(id, record)
+    end
   end
 end
 return claimed

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.alerts.rule import ALL_ON, ScheduleAlert
+from app.domain.alerts.service import Trouble
 from app.domain.alerts.storm import MOST, NAMED, WINDOW_MS, Flow, admit, summed_up
 from app.domain.alerts.watch import Ended, Event, Late, Look, Missed, Owed, WatchState, next_look_ms, step
 from app.domain.channels.notice import NoticeType
@@ -176,6 +177,19 @@ def test_what_is_not_known_is_empty() -> None:
         "type": NoticeType.STOPPED, "at_ms": 1, "task_id": "", "count": 0, "since_ms": 0,
     }  # fmt: skip
     assert Flow().as_json() == {"began_ms": 0, "passed": 0, "held": 0, "lines": ()}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        WatchState(failures=2, told=("failed",)),
+        Flow(began_ms=5, lines=("a",)),
+        Trouble("queue", "late", 7, is_told=True),
+    ],
+)
+def test_what_a_newer_version_has_added_to_the_stored_form_is_left_out(state: WatchState | Flow | Trouble) -> None:
+    """Versions of one form work side by side (docs/upgrade.md)."""
+    assert type(state).from_json({**state.as_json(), "newer": 1}) == state
 
 
 RULES = st.builds(

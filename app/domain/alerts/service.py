@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from app.domain.alerts.stored import known_fields
 from app.domain.channels.notice import Notice, NoticeType
 
 #: How long a trouble must last before it is told: restarts take their time, and full queues come and go.
@@ -30,7 +31,7 @@ class Trouble:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Trouble:
         """The trouble with this stored form."""
-        return cls(**stored)
+        return cls(**known_fields(cls, stored))
 
 
 #: What is wrong now: the name of each trouble, with its subject and detail.

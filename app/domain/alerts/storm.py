@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from app.domain.alerts.stored import known_fields
+
 WINDOW_MS = 300_000
 #: Notices that pass one by one within a window.
 MOST = 10
@@ -29,7 +31,7 @@ class Flow:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Flow:
         """The flow with this stored form."""
-        return cls(**{**stored, "lines": tuple(stored["lines"])})
+        return cls(**{**known_fields(cls, stored), "lines": tuple(stored["lines"])})
 
     @property
     def ends_ms(self) -> int:

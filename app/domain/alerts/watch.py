@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 from app.domain.alerts.rule import ScheduleAlert
+from app.domain.alerts.stored import known_fields
 from app.domain.channels.notice import NoticeType
 
 #: Conditions whose end is worth a notice, the most important first.
@@ -97,7 +98,7 @@ class WatchState:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> WatchState:
         """The state with this stored form."""
-        return cls(**{**stored, "told": tuple(stored.get("told", ()))})
+        return cls(**{**known_fields(cls, stored), "told": tuple(stored.get("told", ()))})
 
 
 Step: TypeAlias = tuple[WatchState, tuple[Owed, ...]]

@@ -96,7 +96,7 @@ class LivenessStore:
 
     def workers(self, now_ms: int) -> list[dict[str, Any]]:
         """The facts of each live worker, plus `hostname` and `seen_ms`."""
-        alive = self._client.by_score(self._keys.workers, now_ms - SILENCE_MS, now_ms + SILENCE_MS, MAX_WORKERS)
+        alive = self._heard(self._keys.workers, now_ms)
         if not alive:
             return []
         facts = self._client.mget([self._keys.worker(hostname) for hostname, _ in alive])
@@ -130,8 +130,11 @@ class LivenessStore:
 
     def beats(self, now_ms: int) -> list[str]:
         """The names of the live beats."""
-        alive = self._client.by_score(self._keys.beats, now_ms - SILENCE_MS + 1, now_ms + SILENCE_MS - 1, MAX_WORKERS)
-        return [name for name, _ in alive]
+        return [name for name, _ in self._heard(self._keys.beats, now_ms)]
+
+    def _heard(self, key: str, now_ms: int) -> list[tuple[str, int]]:
+        """Those that count as alive, with the times of their last heartbeats: as `Beat.is_alive`."""
+        return self._client.by_score(key, now_ms - SILENCE_MS + 1, now_ms + SILENCE_MS - 1, MAX_WORKERS)
 
     def last_beat(self) -> Beat | None:
         """The beat that ticked last, alive or not; None if none ticked within the last minute."""

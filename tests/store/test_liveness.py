@@ -11,8 +11,19 @@ def test_a_worker_is_listed_with_its_facts_until_its_heartbeat_is_too_old(store:
     store.liveness.worker_alive("celery@ü", {"queues": ["celeriac.code"], "pid": 7}, clock())
     expected = [{"hostname": "celery@ü", "seen_ms": clock(), "queues": ["celeriac.code"], "pid": 7}]
     assert store.liveness.workers(clock()) == expected
-    assert store.liveness.workers(clock.advance(SILENCE_MS)) == expected
+    assert store.liveness.workers(clock.advance(SILENCE_MS - 1)) == expected
     assert store.liveness.workers(clock.advance(1)) == []
+
+
+def test_a_worker_and_a_beat_count_as_gone_after_the_same_silence(store: Store, clock: VirtualClock) -> None:
+    store.liveness.worker_alive("w", {}, clock())
+    store.liveness.beat_ticked("b", clock())
+    beat = store.liveness.last_beat()
+    assert beat is not None
+    for ms, is_alive in ((SILENCE_MS - 1, True), (SILENCE_MS, False), (1 - SILENCE_MS, True), (-SILENCE_MS, False)):
+        now_ms = clock() + ms
+        found = [bool(store.liveness.workers(now_ms)), bool(store.liveness.beats(now_ms)), beat.is_alive(now_ms)]
+        assert found == [is_alive] * 3, ms
 
 
 def test_a_worker_that_shuts_down_is_removed(store: Store, clock: VirtualClock) -> None:

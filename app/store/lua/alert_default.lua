@@ -2,6 +2,8 @@
 -- is looked at.
 -- ARGV: rule, now_ms
 -- rule: JSON, '' for none. Returns 1 if it is another one, else 0.
+-- Not in parts: it happens when somebody changes ALERT_DEFAULT, and with 100,000 scheduled tasks takes 0.2 to 0.4 s. In
+-- parts, a beat that dies between them would leave scheduled tasks that nobody looks at.
 if (redis.call('GET', P .. 'alerts:default') or '') == rule then return 0 end
 if rule == '' then
   redis.call('DEL', P .. 'alerts:default', P .. 'alerts:default_since')

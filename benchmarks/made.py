@@ -75,7 +75,7 @@ def add_schedules(store: Store, count: int, next_run_ms: int, **changes: Any) ->
 
 def count_in(store: Store, status: Status) -> int:
     """How many tasks have a status that is final."""
-    indexes = [index for index in store.retention.finished_indexes() if index.endswith(f":{status}")]
+    indexes = [index for index in store.retention.indexes_by_creation() if index.endswith(f":{status}")]
     return store.retention.count(indexes)
 
 

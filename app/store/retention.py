@@ -21,7 +21,7 @@ class RetentionStore:
         self._keys = keys
         self._scripts = scripts
 
-    def finished_indexes(self) -> list[str]:
+    def indexes_by_creation(self) -> list[str]:
         """The indexes of finished tasks, in the order of their creation."""
         return [self._keys.task_index(*index) for index in _LEAVES]
 

@@ -37,7 +37,7 @@ class Retention:
 
     def trim(self, now_ms: int) -> int:
         """Remove a bounded number of excess and expired tasks. Returns the number of removed tasks."""
-        indexes = self.store.finished_indexes()
+        indexes = self.store.indexes_by_creation()
         before_ms = now_ms - round(self.settings.result_ttl * 1000)
         return self._trim_excess(self.store.indexes_by_finish()) + self._trim_expired(indexes, before_ms)
 

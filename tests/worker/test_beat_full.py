@@ -68,7 +68,7 @@ def test_retention_makes_room_where_the_memory_is_full(
     beat = start("beat", MAX_FINISHED_TASKS="1")
     beat.wait_for("firings are put off")
     retention = store.retention
-    wait_until(lambda: retention.count(retention.finished_indexes()) == 1, 10, "the deletion of surplus tasks")
+    wait_until(lambda: retention.count(retention.indexes_by_creation()) == 1, 10, "the deletion of surplus tasks")
     last = store.liveness.last_beat()
     assert last is not None, "its heartbeat goes on"
     wait_until(lambda: ticked_after(store, last.tick_ms), 15, "a further tick")

@@ -133,10 +133,13 @@ _SORT = _query(
     "The order: `created`, newest first; or `finished`, newest finish first, of tasks that have finished.",
     {"type": "string", "enum": ["created", "finished"], "default": "created"},
 )
-TASK_FILTERS = (
+EVENT_FILTERS = (
     _query("status", "Only this status.", _choice(Status)),
     _query("task_type", "Only this type.", _choice(TaskType)),
     *COMMON_FILTERS,
+)
+TASK_FILTERS = (
+    *EVENT_FILTERS,
     _query("error_type", "Only tasks that failed with this `error.type`."),
     _query("fingerprint", "Only tasks that failed with this `fingerprint` of GET /api/tasks/errors."),
     _query("created_after", "Created at this time or later.", _TIME),
@@ -364,7 +367,7 @@ EVENTS = (
         "An event `status` for each change, with the data of `StatusEvent`; an event `reset` where changes may have "
         "been missed, after which a client lists the tasks again; a comment after 15 s without an event. The status "
         "filter selects by the new status.",
-        (*TASK_FILTERS[:5], _CREATED_BY, LAST_EVENT_ID),
+        (*EVENT_FILTERS, _CREATED_BY, LAST_EVENT_ID),
     ),
     Operation(
         "GET",

@@ -24,6 +24,7 @@ from app import redis_tls, sentinel_url
 from app.domain.cron import load_zone
 from app.domain.errors import InvalidSpec
 from app.domain.quota import Action, Quota, Quotas, parse_quotas
+from app.domain.short_names import is_short_name
 from app.domain.url import check_url
 from app.domain.webhooks import WebhookSecret
 from app.sentinel_url import is_sentinel, parse_sentinel_url
@@ -188,11 +189,9 @@ def _alert_default(text: str) -> ScheduleAlert:
 
 
 def _channel_names(text: str) -> tuple[str, ...]:
-    from app.domain.channels.spec import is_channel_name
-
     names = _words(text)
     for name in names:
-        if not is_channel_name(name):
+        if not is_short_name(name):
             raise ValueError(f"must be a list of names of channels; {name[:64]} is none")
     return tuple(dict.fromkeys(names))  # each is told once, however often it is named
 

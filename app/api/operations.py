@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.api.parsing import DEFAULT_LIMIT, MAX_FILTER_LENGTH, MAX_LIMIT, MAX_WAIT_SECONDS
-from app.domain import schedule_key
+from app.domain import schedule_key, short_names
 from app.domain.channels import CHANNEL_MODELS
 from app.domain.deliveries import DeliveryStatus
 from app.domain.idempotency import MAX_KEY_LENGTH
@@ -526,7 +526,7 @@ CHANNEL_NAME = _parameter(
     "path",
     "name",
     "The channel's name.",
-    {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+    {"type": "string", "minLength": 1, "maxLength": short_names.MAX_CHARACTERS, "pattern": short_names.PATTERN},
 )
 CHANNEL_EXAMPLES: dict[str, Any] = {
     "Slack": {"kind": "slack", "url": "https://hooks.slack.com/services/T000/B000/XXXX"},

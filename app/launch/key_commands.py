@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from app.clock import Clock, system_clock
+from app.domain import short_names
 from app.domain.durations import parse_duration
 from app.domain.errors import Full, KeyRefused, OtherForm, Unavailable, reason_of
 from app.domain.times import to_rfc3339
@@ -78,7 +79,7 @@ def _parser() -> _Parser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="create|list|rotate|revoke")
     create = commands.add_parser("create", help="create a key and print it")
-    create.add_argument("name", help="1 to 64 letters, digits, dots, dashes and underscores")
+    create.add_argument("name", help=short_names.RULE)
     create.add_argument("--scope", required=True, choices=SCOPES, help="what it may do")
     create.add_argument("--expires", type=_lifetime, help="how long it is valid (default: for ever)")
     create.set_defaults(run=_create)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.clock import Clock
+from app.domain import short_names
 from app.domain.errors import KeyRefused, Unavailable
 from app.settings import SCOPES, ApiKey
 from app.store.api_keys import MAX_STORED_KEYS, ApiKeyStore
@@ -19,7 +19,6 @@ SECRET_PREFIX = "celeriac_"  # noqa: S105 - no secret
 #: Who changed a key, in the audit: the command line of this machine.
 COMMAND_LINE = "start.py"
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _RESERVED = frozenset({LOCAL, COMMAND_LINE})
 
 
@@ -106,8 +105,8 @@ class ApiKeyService:
         return ListedKey(key.name, key.scope, False, None, None, None, used_ms)
 
     def _check(self, name: str, scope: str) -> None:
-        if not _NAME.fullmatch(name):
-            raise KeyRefused("the name must have 1 to 64 letters, digits, dots, dashes and underscores")
+        if not short_names.is_short_name(name):
+            raise KeyRefused(f"the name must have {short_names.RULE}")
         if name in _RESERVED:
             raise KeyRefused(f"the name {name} has a meaning of its own in the audit: choose another")
         if name in self._known:

@@ -10,8 +10,9 @@ from app.clock import Clock
 from app.domain.alerts.rule import MAX_CHANNELS_OF_RULE
 from app.domain.channels import Notice, NoticeType
 from app.domain.channels.parse import NamedChannel, changed_channel, parse_channel
-from app.domain.channels.spec import ChannelFields, check_channel_name, is_channel_name
+from app.domain.channels.spec import ChannelFields
 from app.domain.errors import Conflict, Full, InvalidSpec, NotFound, Problem, problem_with
+from app.domain.short_names import check_short_name, is_short_name
 from app.store.channels import MAX_CHANNELS, ChannelStore, StoredChannel
 from app.store.deliveries import Delivery, DeliveryStore, NewDelivery
 
@@ -75,13 +76,13 @@ class ChannelService:
         names = alert.get("channels") if isinstance(alert, dict) else None
         if not isinstance(names, list) or len(names) > MAX_CHANNELS_OF_RULE:
             return []  # the model of the field says what is wrong
-        unknown = self.unknown([name for name in names if isinstance(name, str) and is_channel_name(name)])
+        unknown = self.unknown([name for name in names if isinstance(name, str) and is_short_name(name)])
         return [Problem("alert.channels", f"there is no channel {unknown[0][:64]}")] if unknown else []
 
     def put(self, name: str, raw: Any) -> tuple[Channel, bool]:
         """Create the channel, or replace it. Returns it, and whether it is new."""
         with problem_with("name"):
-            check_channel_name(name)
+            check_short_name(name)
         return self._write(name, lambda seen: parse_channel(raw, None if seen is None else seen.fields))
 
     def patch(self, name: str, changes: Any) -> Channel:

@@ -18,6 +18,7 @@ from tests.servers import RedisServer
 from tests.system import ROOT, needs_no_local_redis
 
 Run = Callable[..., "tuple[int, str, str]"]
+NAME_REFUSED = "the name must have 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
 KEY = re.compile(r"celeriac_[A-Za-z0-9_-]{43}\n")
 HOUR_MS = 3_600_000
 
@@ -118,7 +119,8 @@ def test_a_wrong_command_is_one_sentence_and_status_2(run: Run, line: str, sente
     ("line", "sentence"),
     [
         ("create ci --scope read", "there is a key named ci already: rotate or revoke it, or choose another name"),
-        ("create a:b --scope read", "the name must have 1 to 64 letters, digits, dots, dashes and underscores"),
+        ("create a:b --scope read", NAME_REFUSED),
+        ("create .b --scope read", NAME_REFUSED),
         ("create local --scope read", "the name local has a meaning of its own in the audit: choose another"),
         ("create env --scope read", "API_KEYS has a key named env: choose another name"),
         ("rotate none", "there is no key named none"),

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer, model_validator
 
-from app.domain.channels.spec import check_channel_name
 from app.domain.checks import Fields, checked
 from app.domain.numbers import plain_number
+from app.domain.short_names import MAX_CHARACTERS, PATTERN, check_short_name
 
 MAX_CHANNELS_OF_RULE = 10
 MAX_SECONDS = 31_536_000
@@ -25,8 +25,8 @@ def _check_distinct(values: Sequence[str]) -> None:
 
 _Name = Annotated[
     str,
-    Field(min_length=1, max_length=64, json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"}),
-    checked(check_channel_name),
+    Field(min_length=1, max_length=MAX_CHARACTERS, json_schema_extra={"pattern": PATTERN}),
+    checked(check_short_name),
 ]
 _Names = Annotated[
     list[_Name],

@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.domain.channels import CHANNEL_KINDS
-from app.domain.channels.spec import ChannelFields, check_channel_name
+from app.domain.channels.spec import ChannelFields
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.fields import HIDDEN
+from app.domain.short_names import check_short_name
 from app.domain.spec import parsed
 
 #: Of these kinds the URL is no secret: the secret is a field of its own.
@@ -71,7 +72,7 @@ def read_channels(text: str) -> tuple[NamedChannel, ...]:
     channels, problems = [], []
     for name, table in tables.items():
         try:
-            check_channel_name(name)
+            check_short_name(name)
             channels.append(NamedChannel(name, parse_channel(table)))
         except InvalidSpec as error:
             problems += [f"channel {name[:64]}: {_sentence(problem)}" for problem in error.problems]

@@ -14,22 +14,10 @@ from app.domain.url import check_url
 from app.domain.webhooks import SECRET_PATTERN, WebhookSecret
 
 MAX_RECIPIENTS = 20
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,190}", re.ASCII)
 _TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{10,200}", re.ASCII)
 _CHAT_ID = re.compile(r"-?[0-9]{1,20}|@[A-Za-z0-9_]{1,64}", re.ASCII)
 MAIL_PORTS = {"smtp": 587, "smtps": 465}
-
-
-def is_channel_name(name: str) -> bool:
-    """Whether `name` can be a channel's."""
-    return _NAME.fullmatch(name) is not None
-
-
-def check_channel_name(name: str) -> None:
-    """Raise ValueError unless `name` can be a channel's."""
-    if not is_channel_name(name):
-        raise ValueError("must have 1 to 64 letters, digits, dots, dashes and underscores")
 
 
 def _check_mail_url(url: str) -> None:

@@ -5,13 +5,13 @@ A channel sends one delivery once and says what became of it. The courier decide
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from app.clock import system_clock
 from app.domain.deliveries import PAUSES_SECONDS
 from app.store.deliveries import Delivery
 from app.store.record import Task
@@ -114,7 +114,7 @@ class HttpChannel(ABC):
             return Verdict.delivered(status)
         if 300 <= status < 400 or status == 410:
             return Verdict.failed(status, error)
-        return Verdict.again(status, error, retry_after_seconds(answer.header("Retry-After"), time.time()))
+        return Verdict.again(status, error, retry_after_seconds(answer.header("Retry-After"), system_clock()))
 
     def send(self, due: DueDelivery, cancel: Cancel) -> Verdict:
         try:

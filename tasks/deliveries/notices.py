@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
+from app.clock import system_clock
 from app.domain.channels import CHANNEL_KINDS, Notice, Rate, compose, judge
 from app.domain.channels.sending import Answer, HttpMessage, MailMessage, Sending
 from app.domain.channels.sending import Verdict as Judgement
@@ -78,7 +78,7 @@ class NoticeSender:
         if isinstance(message, MailMessage):
             return Answer(self._mail.send(message, timeout_seconds, cancel))
         response = self._client.call(_request(message, timeout_seconds), cancel)
-        pause_seconds = retry_after_seconds(response.header("Retry-After"), time.time())
+        pause_seconds = retry_after_seconds(response.header("Retry-After"), system_clock())
         return Answer(response.status_code, response.body, pause_seconds)
 
     def _verdict(self, answer: Answer, found: Judgement, now_ms: int) -> Verdict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from app.clock import system_clock
 from app.domain.outcome import Failure, Outcome
 from app.domain.retry import NON_RETRYABLE_HEADER
 from app.domain.statuscodes import matches
@@ -127,7 +127,7 @@ def _outcome(attempt: Attempt, response: Response) -> Outcome:
         result_json=result_json,
         failure=failure,
         retryable=_is_retryable(attempt, response, failure),
-        retry_after_seconds=retry_after_seconds(response.header("Retry-After"), time.time()),
+        retry_after_seconds=retry_after_seconds(response.header("Retry-After"), system_clock()),
     )
 
 
@@ -148,7 +148,7 @@ def _is_retryable(attempt: Attempt, response: Response, failure: Failure) -> boo
     return retry_policy(attempt.spec).retries_answer(response.status_code, asks_for_none)
 
 
-def retry_after_seconds(value: str | None, now_seconds: float) -> float | None:
+def retry_after_seconds(value: str | None, now_ms: int) -> float | None:
     """Return the seconds that `Retry-After` (RFC 9110: seconds or a date) asks for, at most ten years.
 
     Returns None without a valid value.
@@ -162,7 +162,7 @@ def retry_after_seconds(value: str | None, now_seconds: float) -> float | None:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        seconds = moment.timestamp() - now_seconds
+        seconds = moment.timestamp() - now_ms / 1000
     except (ValueError, OverflowError):
         return None
     return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)

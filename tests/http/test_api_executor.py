@@ -129,7 +129,7 @@ def test_several_retry_after_headers_are_read_by_the_first(executor: ApiExecutor
     assert (outcome.retry_after_seconds, outcome.retryable) == (7.0, True)
 
 
-NOW_SECONDS = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
+NOW_MS = 1_700_000_000_000  # Tue, 14 Nov 2023 22:13:20 GMT
 
 RETRY_AFTER = [
     (None, None),
@@ -161,7 +161,7 @@ RETRY_AFTER = [
 
 @pytest.mark.parametrize(("value", "seconds"), RETRY_AFTER)
 def test_retry_after_is_seconds_or_a_date_within_bounds(value: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(value, NOW_SECONDS) == seconds
+    assert retry_after_seconds(value, NOW_MS) == seconds
 
 
 def test_a_firings_call_says_when_it_was_scheduled(executor: ApiExecutor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -82,5 +83,10 @@ class AdmissionStore:
     def memory_share(self) -> float:
         """The share of `maxmemory` that the server uses; 0 if it has no such limit."""
         memory: Any = self._client.info("memory")
-        limit = int(memory.get("maxmemory", 0))
-        return int(memory["used_memory"]) / limit if limit else 0.0
+        return memory_share(memory)
+
+
+def memory_share(info: Mapping[str, Any]) -> float:
+    """The share of `maxmemory` that a server uses, by its INFO; 0 if it has no such limit."""
+    limit = int(info.get("maxmemory", 0))
+    return int(info["used_memory"]) / limit if limit else 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from app.clock import Clock
@@ -12,6 +11,7 @@ from app.domain.form import FORM
 from app.domain.kinds import QUEUES
 from app.domain.status import Kind
 from app.domain.times import to_rfc3339
+from app.store.admission import memory_share
 from app.store.form import Progress
 from app.store.liveness import fetches
 from app.store.store import Store
@@ -109,16 +109,15 @@ def _redis(info: Info, round_trip_ms: float) -> Part:
         "warnings": warnings(info),
         "memory": memory,
     }
-    refused = refusal(info) or _lack_of_memory(memory)
+    refused = refusal(info) or _lack_of_memory(memory_share(info))
     return part if refused is None else part | {"status": "down", "detail": refused}
 
 
-def _lack_of_memory(memory: Mapping[str, int | None]) -> str | None:
+def _lack_of_memory(share: float) -> str | None:
     """The sentence for a server that has no room for new tasks; those that were accepted go on."""
-    used, most = memory["used_bytes"] or 0, memory["max_bytes"]
-    if most is None or used < most * FULL_MEMORY_SHARE:
+    if share < FULL_MEMORY_SHARE:
         return None
-    return f"Redis uses {100 * used / most:.0f} % of its maxmemory, so new tasks are refused"
+    return f"Redis uses {100 * share:.0f} % of its maxmemory, so new tasks are refused"
 
 
 def _data(progress: Progress | None) -> Part:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from app.domain.alerts.service import Findings, Trouble, absence, follow
 from app.domain.kinds import QUEUES
+from app.store.admission import memory_share
 from app.store.alerts import AlertPlan
 from app.store.liveness import fetches
 from app.store.store import Store
@@ -88,10 +89,7 @@ class ServiceWatch:
 
 def _of_memory(info: Info, *, is_known: bool) -> Iterator[tuple[str, tuple[str, str]]]:
     """Troubles with the memory, if it is limited."""
-    most = int(info.get("maxmemory", 0))
-    if not most:
-        return
-    share = int(info["used_memory"]) / most
+    share = memory_share(info)
     if share >= (MEMORY_END if is_known else MEMORY_LIMIT):
         yield "memory", ("memory", f"{share:.0%}")
     if share >= 1:

@@ -6,6 +6,7 @@ The scripts compose the same names (`_lib.lua`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 
@@ -13,6 +14,9 @@ PREFIX = "celeriac:"
 #: kombu's Redis transport has one list per priority of a queue: NAME, NAME<sep>1 … NAME<sep>9; 0 is served first.
 PRIORITY_SEPARATOR = "\x06\x16"
 PRIORITIES = 10
+#: What `task_index` and `schedule_index` take, for each index that there is.
+TASK_INDEXES = tuple(product(Kind, TaskType, Status))
+SCHEDULE_INDEXES = tuple(product(Kind, ScheduleStatus))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,9 @@ from typing import Any
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store.arguments import packed_command
 from app.store.client import Client
-from app.store.keys import PRIORITIES, Keys
+from app.store.keys import PRIORITIES, SCHEDULE_INDEXES, TASK_INDEXES, Keys
 
 MINUTES = 60
-_TASK_LEAVES = tuple(product(Kind, TaskType, Status))
-_SCHEDULE_LEAVES = tuple(product(Kind, ScheduleStatus))
 #: The end of an attempt after which its task is tried again, among the statuses in the names of counters.
 RETRIED = "retried"
 #: Counters by their names (`count` of _lib.lua), as Redis has them.
@@ -67,9 +65,9 @@ class StatsStore:
         for minute in minutes:
             commands += _of_minute(self._keys, minute)
         answers = iter(self._client.transaction_packed(commands))  # a minute may move from one key to the other
-        tasks = {index: next(answers) for index in _TASK_LEAVES}
+        tasks = {index: next(answers) for index in TASK_INDEXES}
         schedules = Counter[ScheduleStatus]()
-        for _, status in _SCHEDULE_LEAVES:
+        for _, status in SCHEDULE_INDEXES:
             schedules[status] += next(answers)
         depths = {queue: {priority: next(answers) for priority in range(PRIORITIES)} for queue in queues.values()}
         oldest = {queue: _first_ms(islice(answers, PRIORITIES)) for queue in queues.values()}
@@ -92,8 +90,8 @@ class StatsStore:
 @lru_cache(8)  # what differs is for which queues a process asks
 def _of_this_moment(keys: Keys, queues: tuple[tuple[str, str], ...]) -> tuple[bytes, ...]:
     """The commands that read sizes of indexes and queues, and what is first in them."""
-    sets = [keys.task_index(*leaf) for leaf in _TASK_LEAVES]
-    sets += [keys.schedule_index(*leaf) for leaf in _SCHEDULE_LEAVES]
+    sets = [keys.task_index(*leaf) for leaf in TASK_INDEXES]
+    sets += [keys.schedule_index(*leaf) for leaf in SCHEDULE_INDEXES]
     lists = [keys.queue(queue, priority) for (_, queue), priority in product(queues, range(PRIORITIES))]
     firsts = [keys.queued(kind, priority) for (kind, _), priority in product(queues, range(PRIORITIES))]
     return (

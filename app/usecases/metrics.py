@@ -22,7 +22,7 @@ from app.domain.status import FINISHED, Kind, ScheduleStatus, Status, TaskType
 from app.domain.times import parse_rfc3339
 from app.settings import Settings
 from app.store.histogram import cumulative
-from app.store.keys import PRIORITIES, Keys
+from app.store.keys import PRIORITIES, SCHEDULE_INDEXES, TASK_INDEXES, Keys
 from app.store.liveness import fetches
 from app.store.store import Store
 from app.store.totals import Totals
@@ -134,8 +134,8 @@ class _Wanted:
 
     @classmethod
     def of(cls, keys: Keys) -> _Wanted:
-        sets = [keys.task_index(*leaf) for leaf in _TASK_LEAVES]
-        sets += [keys.schedule_index(*leaf) for leaf in _SCHEDULE_LEAVES]
+        sets = [keys.task_index(*leaf) for leaf in TASK_INDEXES]
+        sets += [keys.schedule_index(*leaf) for leaf in SCHEDULE_INDEXES]
         sets += [keys.delivery_index(status) for status in DeliveryStatus]
         lists = [keys.queue(queue, priority) for queue, priority in product(QUEUES.values(), range(PRIORITIES))]
         firsts = [keys.queued(kind, priority) for kind, priority in product(QUEUES, range(PRIORITIES))]
@@ -146,8 +146,8 @@ class _Wanted:
         """The answers, in the order of the keys."""
         sizes, lengths, firsts = iter(totals.sizes), iter(totals.lengths), iter(totals.firsts)
         return _Now(
-            tasks={leaf: next(sizes) for leaf in _TASK_LEAVES},
-            schedules={leaf: next(sizes) for leaf in _SCHEDULE_LEAVES},
+            tasks={leaf: next(sizes) for leaf in TASK_INDEXES},
+            schedules={leaf: next(sizes) for leaf in SCHEDULE_INDEXES},
             deliveries={status: next(sizes) for status in DeliveryStatus},
             bulks=next(sizes),
             depths={queue: sum(next(lengths) for _ in range(PRIORITIES)) for queue in QUEUES.values()},
@@ -155,10 +155,6 @@ class _Wanted:
             next_due_ms=_least((next(firsts), next(firsts))),
             next_delivery_ms=next(firsts),
         )
-
-
-_TASK_LEAVES = tuple(product(Kind, TaskType, Status))
-_SCHEDULE_LEAVES = tuple(product(Kind, ScheduleStatus))
 
 
 def _least(times: Any) -> int | None:

@@ -36,14 +36,6 @@ class CatchUp(StrEnum):
     ALL = "all"  # oldest first, at most 1,000
 
 
-class Overlap(StrEnum):
-    """What a firing does while the schedule's previous task is not finished."""
-
-    ALLOW = "allow"
-    SKIP = "skip"
-    STOP_PREVIOUS = "stop_previous"
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """When a schedule fires. Times are ms since 1970; start and end are inclusive; None means unbounded."""

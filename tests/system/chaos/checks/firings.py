@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from app.domain.firings import Overlap
 from app.domain.ids import firing_id
 from app.domain.status import Status
 from app.store.schedules import Schedule
@@ -77,7 +76,7 @@ def stopped_by_next(evidence: Evidence) -> Iterator[Finding]:
     """`overlap: stop_previous`: what had not ended when the next firing came never starts again, whoever dies."""
     step_ms = STEP_MS + evidence.slack_ms
     for schedule in evidence.schedules.values():
-        if SCHEDULES[schedule.name].get("overlap") != Overlap.STOP_PREVIOUS:
+        if SCHEDULES[schedule.name].get("overlap") != "stop_previous":
             continue
         own = [task for task in evidence.tasks.values() if task.scheduled_task_id == schedule.id]
         # By the firing, whose time an id begins with: `due_ms` moves with a retry.

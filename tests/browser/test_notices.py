@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from http.server import BaseHTTPRequestHandler
 
+import pytest
+
 from tests.browser.chromium import Chromium
 from tests.browser.page import PROGRAM, finished, texts, url_of
 from tests.servers import HttpTarget
@@ -112,7 +114,7 @@ def test_a_callback_and_its_tries_are_shown(browser: Chromium, system: Started) 
 
 def test_a_schedule_shows_who_is_told_of_what(browser: Chromium, system: Started) -> None:
     channel = {"kind": "webhook", "url": NOBODY}
-    assert system.call("PUT", "/api/channels/night", channel)[0] == 201
+    assert system.call("PUT", "/api/channels/night", channel)[0] in (200, 201)
     alert = {"channels": ["night"], "on": ["failed", "recovered"], "after_failures": 3}
     body = {"name": "watched", "cron_expression": "0 3 * * *", "alert": alert, **PROGRAM}
     schedule = system.post("/api/scheduled-tasks", body)
@@ -125,3 +127,18 @@ def test_a_schedule_shows_who_is_told_of_what(browser: Chromium, system: Started
     browser.click(".create button[type=submit]")
     browser.click("#confirm[open] #confirm-yes")
     browser.wait_for_text("night: missed", "[aria-label='Alerts and callbacks']")
+
+
+@pytest.mark.parametrize(
+    ("alert", "words"),
+    [
+        ({"channels": ["night"]}, "night: failed, missed, late, stopped, recovered"),
+    ],
+)
+def test_a_rule_is_shown_as_it_is_meant(
+    browser: Chromium, system: Started, alert: dict[str, object], words: str
+) -> None:
+    assert system.call("PUT", "/api/channels/night", {"kind": "webhook", "url": NOBODY})[0] in (200, 201)
+    body = {"name": "watched by default", "cron_expression": "0 3 * * *", "alert": alert, **PROGRAM}
+    browser.open(url_of(system, f"/#/schedule/{system.post('/api/scheduled-tasks', body)['id']}"))
+    browser.wait_for_text(words, "[aria-label='Alerts and callbacks']")

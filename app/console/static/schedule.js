@@ -21,6 +21,7 @@ const FIRINGS = 20;
 const MARKS = 200; // firings that the timeline looks at
 const NEXT = 10;
 const NOTICES = 5;
+const ALL_ON = ["failed", "missed", "late", "stopped", "recovered"]; // what a rule without `on` tells of
 
 export function scheduleView(first, scope) {
   let route = first;
@@ -170,7 +171,7 @@ function rules(schedule, told) {
   const { alert, callback_url } = schedule;
   const limits = alert && ["after_failures", "late_after", "silent_after", "remind_every"].filter((name) => alert[name] !== null && alert[name] !== undefined);
   return [
-    alert ? h("p", {}, t("schedule.alert.rule", { channels: alert.channels.join(", "), on: (alert.on ?? ["failed"]).map((each) => word("alert", each)).join(", ") })) : h("p", { class: "muted" }, t("schedule.alert.none")),
+    alert ? h("p", {}, t("schedule.alert.rule", { channels: alert.channels.join(", "), on: (alert.on ?? ALL_ON).map((each) => word("alert", each)).join(", ") })) : h("p", { class: "muted" }, t("schedule.alert.none")),
     limits?.length > 0 && h("p", { class: "muted" }, limits.map((name) => `${t(`alert.${name}`)} ${name === "after_failures" ? number(alert[name]) : duration(alert[name] * 1000)}`).join(" · ")),
     callback_url && h("p", {}, t("field.callback_url"), " ", h("code", {}, callback_url)),
     told.length > 0 && h("ul", { class: "runs" }, told.map(noticeRow)),

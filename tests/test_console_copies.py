@@ -1,0 +1,103 @@
+"""What the console's JavaScript repeats of the service: kinds, fields, choices, defaults. No copy may lag behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from app.domain.alerts.rule import ALL_ON
+from app.domain.channels import CHANNEL_KINDS
+from app.domain.channels.notice import Language
+from app.domain.channels.spec import ChannelFields
+from app.domain.deliveries import DeliveryStatus
+from app.domain.kinds.api_checks import METHODS
+from app.domain.spec import ScheduleSpec, TaskSpec
+from app.domain.status import FINISHED, Kind, ScheduleStatus, Status, TaskType
+from app.settings import SCOPES
+
+STATIC = Path(__file__).resolve().parent.parent / "app" / "console" / "static"
+FIELD = re.compile(r'^  \{ name: "(\w+)",(.*) \},$', re.MULTILINE)
+#: name -> what the form says of it, as it is written. The form has each field once, for tasks and for schedules.
+FORM = dict(FIELD.findall((STATIC / "fields.js").read_text()))
+FIELDS = {**TaskSpec.model_fields, **ScheduleSpec.model_fields}
+#: Placeholders that show a default.
+DEFAULTS = ("timeout", "max_retries", "retry_delay", "retry_max_delay", "priority", "callback_on", "retry_on")
+
+
+def strings(file: str, before: str) -> list[str]:
+    """The strings of the list that follows `before`, which must be in the file once."""
+    found = re.findall(re.escape(before) + r"\[([^\]]*)\]", (STATIC / file).read_text())
+    assert len(found) == 1, (file, before)
+    return re.findall(r'"([^"]*)"', found[0])
+
+
+LISTS = [
+    ("new.js", "const KINDS = ", Kind),
+    ("new.js", "const TYPES = ", TaskType),
+    ("tasks.js", "const TYPES = ", TaskType),
+    ("tasks.js", "const STATUSES = ", Status),
+    ("overview.js", "const STATUSES = ", Status),
+    ("schedules.js", 't("field.status"), choices: ', ScheduleStatus),
+    ("notices.js", "const STATUSES = ", DeliveryStatus),
+    ("task.js", "const FINISHED = new Set(", FINISHED),
+    ("schedule.js", "const ALL_ON = ", ALL_ON),
+    ("permission.js", "const RANKS = ", SCOPES),
+    ("fields.js", "const METHODS = ", METHODS),
+    ("channels.js", 'name: "language" }, ', get_args(Language)),
+]
+
+
+@pytest.mark.parametrize(("file", "before", "values"), LISTS, ids=[f"{file} {before}" for file, before, _ in LISTS])
+def test_a_list_has_all_values(file: str, before: str, values: Any) -> None:
+    assert sorted(strings(file, before)) == sorted(values)
+
+
+def test_the_form_has_each_field_of_tasks_and_schedules_and_no_other() -> None:
+    assert FORM.keys() == FIELDS.keys() - {"task_type"}
+
+
+@pytest.mark.parametrize("name", [name for name, words in FORM.items() if "choices: [" in words])
+def test_a_field_offers_every_choice(name: str) -> None:
+    choices = re.findall(r'"([^"]*)"', FORM[name].partition("choices: [")[2].partition("]")[0])
+    assert sorted(choices) == sorted(get_args(FIELDS[name].annotation))
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_placeholder_is_the_default(name: str) -> None:
+    default = FIELDS[name].get_default(call_default_factory=True, validated_data={})
+    text = ", ".join(map(str, default)) if isinstance(default, list) else str(default)
+    assert f'placeholder: "{text}"' in FORM[name]
+
+
+def test_the_form_of_channels_has_each_kind_with_its_fields() -> None:
+    table = re.search(r"const KINDS = \{(.*?)\};", (STATIC / "channels.js").read_text(), re.DOTALL)
+    assert table
+    listed = {kind: set(re.findall(r'"(\w+)"', names)) for kind, names in re.findall(r"(\w+): \[(.*?)\]", table[1])}
+    common = ChannelFields.model_fields.keys()
+    expected = {kind: row.fields.model_fields.keys() - common for kind, row in CHANNEL_KINDS.items()}
+    expected["telegram"] -= {"url"}  # its default, the server of the Bot API, is what nearly everybody needs
+    assert listed == expected
+
+
+WORDS: dict[str, Collection[str]] = {
+    "kind": {*Kind},
+    "type": {*TaskType},
+    "status": {*Status, *ScheduleStatus, *DeliveryStatus},
+    "channel": CHANNEL_KINDS,
+    "talks": get_args(Language),
+    "alert": ALL_ON,
+    "catch_up": get_args(FIELDS["catch_up"].annotation),
+    "overlap": get_args(FIELDS["overlap"].annotation),
+    "on_worker_lost": get_args(FIELDS["on_worker_lost"].annotation),
+    "scope": SCOPES,
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_value_has_a_word(language: str) -> None:
+    known = re.findall(r'^  "([\w.-]+)": ', (STATIC / f"texts-{language}.js").read_text(), re.MULTILINE)
+    assert {f"{group}.{value}" for group, values in WORDS.items() for value in values} - {*known} == set()

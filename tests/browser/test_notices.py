@@ -133,6 +133,7 @@ def test_a_schedule_shows_who_is_told_of_what(browser: Chromium, system: Started
     ("alert", "words"),
     [
         ({"channels": ["night"]}, "night: failed, missed, late, stopped, recovered"),
+        ({"channels": []}, "names no channel, so nobody is told"),
     ],
 )
 def test_a_rule_is_shown_as_it_is_meant(

@@ -171,7 +171,8 @@ function rules(schedule, told) {
   const { alert, callback_url } = schedule;
   const limits = alert && ["after_failures", "late_after", "silent_after", "remind_every"].filter((name) => alert[name] !== null && alert[name] !== undefined);
   return [
-    alert ? h("p", {}, t("schedule.alert.rule", { channels: alert.channels.join(", "), on: (alert.on ?? ALL_ON).map((each) => word("alert", each)).join(", ") })) : h("p", { class: "muted" }, t("schedule.alert.none")),
+    alert?.channels.length === 0 ? h("p", { class: "muted" }, t("schedule.alert.nobody"))
+    : alert ? h("p", {}, t("schedule.alert.rule", { channels: alert.channels.join(", "), on: (alert.on ?? ALL_ON).map((each) => word("alert", each)).join(", ") })) : h("p", { class: "muted" }, t("schedule.alert.none")),
     limits?.length > 0 && h("p", { class: "muted" }, limits.map((name) => `${t(`alert.${name}`)} ${name === "after_failures" ? number(alert[name]) : duration(alert[name] * 1000)}`).join(" · ")),
     callback_url && h("p", {}, t("field.callback_url"), " ", h("code", {}, callback_url)),
     told.length > 0 && h("ul", { class: "runs" }, told.map(noticeRow)),

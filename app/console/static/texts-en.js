@@ -496,6 +496,7 @@ export const en = {
   "talks.zh": "Chinese",
   "schedule.alert": "Alerts and callbacks",
   "schedule.alert.none": "Nobody is told, unless ALERT_DEFAULT is set.",
+  "schedule.alert.nobody": "Its rule names no channel, so nobody is told.",
   "schedule.alert.rule": "{channels}: {on}",
   "alert.failed": "failed",
   "alert.missed": "missed",

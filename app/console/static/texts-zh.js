@@ -496,6 +496,7 @@ export const zh = {
   "talks.zh": "中文",
   "schedule.alert": "告警与回调",
   "schedule.alert.none": "除非设置了 ALERT_DEFAULT，否则不通知任何人。",
+  "schedule.alert.nobody": "它的规则没有指定渠道，因此不通知任何人。",
   "schedule.alert.rule": "{channels}：{on}",
   "alert.failed": "失败",
   "alert.missed": "错过",

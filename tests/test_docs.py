@@ -148,6 +148,16 @@ def test_the_glossary_has_every_status_and_type(word: str) -> None:
     assert f"`{word}`" in _section("how-it-works.md", "Words")
 
 
+def test_fields_that_a_page_names_are_in_the_answers() -> None:
+    """`beat.lag_seconds` in `GET /health`: each part is a field of a response."""
+    pages = [*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+    named = {name for page in pages for name in re.findall(r"`([a-z_.]+)` (?:in|of) `(?:GET|POST) /", page.read_text())}
+    schemas = json.loads((DOCS / "openapi.json").read_text())["components"]["schemas"].values()
+    known = {field for schema in schemas for field in schema.get("properties", {})}
+    assert "beat.lag_seconds" in named  # the search finds them where they are
+    assert {part for name in named for part in name.split(".")} - known == set()
+
+
 @pytest.mark.parametrize("layer", SANDBOX_LAYERS)
 def test_the_docs_tell_what_each_layer_of_the_sandbox_stops(layer: str) -> None:
     assert f"\n| `{layer}` |" in (DOCS / "sandbox.md").read_text()

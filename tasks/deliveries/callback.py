@@ -6,13 +6,16 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from app.clock import system_clock
+from app.domain.deliveries import PAUSES_SECONDS
 from app.domain.webhooks import WebhookSecret, webhook_headers
 from app.store.record import Task
 from app.usecases.deliveries import callback_body
-from tasks.deliveries.channel import DueDelivery, Effect, HttpChannel, Verdict
+from tasks.deliveries.channel import DueDelivery, Effect, Verdict
+from tasks.executors.api import retry_after_seconds
 from tasks.executors.client import USER_AGENT
 from tasks.executors.steps import shown_url
-from tasks.http import Cancel, HttpClient, Request
+from tasks.http import CallError, Cancel, HttpClient, Request, Response
 
 if TYPE_CHECKING:
     from app.tracing.spans import Tracing, Value
@@ -20,11 +23,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("celeriac.deliveries")
 
 
-class Callback(HttpChannel):
-    """Posts finished tasks. Each try is signed anew, with all current secrets."""
+class Callback:
+    """A channel (channel.py) that posts finished tasks. Each try is signed anew, with all current secrets."""
+
+    pauses_seconds: Sequence[float] = PAUSES_SECONDS
 
     def __init__(self, client: HttpClient, secrets: Sequence[WebhookSecret], tracing: Tracing | None = None) -> None:
-        super().__init__(client)
+        self._client = client
         self._tracing = tracing
         self._secrets = secrets
         self._has_warned = False
@@ -37,7 +42,7 @@ class Callback(HttpChannel):
             words = "callbacks are sent without a signature: CALLBACK_SECRETS is empty"
             logger.warning(words, extra={"action": "callbacks_unsigned"})
         if self._tracing is None:
-            return super().send(due, cancel)
+            return self._post(due, cancel)
         return self._send_traced(self._tracing, due.task, due, cancel)
 
     def _send_traced(self, tracing: Tracing, task: Task, due: DueDelivery, cancel: Cancel) -> Verdict:
@@ -52,14 +57,21 @@ class Callback(HttpChannel):
         }
         span = tracing.begin_linked("callback", values, task.trace, is_call=True)
         with span.as_current():
-            verdict = super().send(due, cancel)
+            verdict = self._post(due, cancel)
             if verdict.status is not None:
                 span.set({"http.response.status_code": verdict.status})
             if verdict.effect is not Effect.DELIVERED:
                 span.fail(verdict.effect.name.lower() if verdict.status is None else str(verdict.status))
         return verdict
 
-    def request(self, due: DueDelivery) -> Request:
+    def _post(self, due: DueDelivery, cancel: Cancel) -> Verdict:
+        try:
+            answer = self._client.call(self._request(due), cancel)
+        except CallError as error:
+            return Verdict.no_answer(error)
+        return _judge(answer)
+
+    def _request(self, due: DueDelivery) -> Request:
         delivery, task = due.delivery, due.task
         assert task is not None
         assert delivery.url is not None
@@ -78,3 +90,14 @@ class Callback(HttpChannel):
             timeout_seconds=due.timeout_seconds,
             follow_redirects=False,
         )
+
+
+def _judge(answer: Response) -> Verdict:
+    """What the answer means: 2xx is success, 3xx and 410 are final, anything else is tried again."""
+    status = answer.status_code
+    error = f"the receiver answered {status}"
+    if 200 <= status < 300:
+        return Verdict.delivered(status)
+    if 300 <= status < 400 or status == 410:
+        return Verdict.failed(status, error)
+    return Verdict.again(status, error, retry_after_seconds(answer.header("Retry-After"), system_clock()))

@@ -5,18 +5,14 @@ A channel sends one delivery once and says what became of it. The courier decide
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from app.clock import system_clock
-from app.domain.deliveries import PAUSES_SECONDS
 from app.store.deliveries import Delivery
 from app.store.record import Task
-from tasks.executors.api import retry_after_seconds
-from tasks.http import BlockedAddressError, CallError, Cancel, HttpClient, InvalidURL, Request, Response
+from tasks.http import BlockedAddressError, CallError, Cancel, InvalidURL
 
 #: Failures that another try would have as well.
 _LASTING = (BlockedAddressError, InvalidURL)
@@ -92,33 +88,3 @@ class Channel(Protocol):
 
     def send(self, due: DueDelivery, cancel: Cancel) -> Verdict:
         """Try once, within the timeout. Raises Cancelled if `cancel` ends it."""
-
-
-class HttpChannel(ABC):
-    """A channel that makes one HTTP request, through the client that checks addresses."""
-
-    pauses_seconds: Sequence[float] = PAUSES_SECONDS
-
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
-
-    @abstractmethod
-    def request(self, due: DueDelivery) -> Request:
-        """The request that sends the delivery."""
-
-    def judge(self, answer: Response) -> Verdict:
-        """What the answer means: 2xx is success, 3xx and 410 are final, anything else is tried again."""
-        status = answer.status_code
-        error = f"the receiver answered {status}"
-        if 200 <= status < 300:
-            return Verdict.delivered(status)
-        if 300 <= status < 400 or status == 410:
-            return Verdict.failed(status, error)
-        return Verdict.again(status, error, retry_after_seconds(answer.header("Retry-After"), system_clock()))
-
-    def send(self, due: DueDelivery, cancel: Cancel) -> Verdict:
-        try:
-            answer = self._client.call(self.request(due), cancel)
-        except CallError as error:
-            return Verdict.no_answer(error)
-        return self.judge(answer)

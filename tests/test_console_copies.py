@@ -18,6 +18,8 @@ from app.domain.kinds.api_checks import METHODS
 from app.domain.spec import ScheduleSpec, TaskSpec
 from app.domain.status import FINISHED, Kind, ScheduleStatus, Status, TaskType
 from app.settings import SCOPES
+from app.usecases.admission import FULL_MEMORY_SHARE
+from app.usecases.service_watch import MEMORY_LIMIT
 
 STATIC = Path(__file__).resolve().parent.parent / "app" / "console" / "static"
 FIELD = re.compile(r'^  \{ name: "(\w+)",(.*) \},$', re.MULTILINE)
@@ -81,6 +83,11 @@ def test_the_form_of_channels_has_each_kind_with_its_fields() -> None:
     expected = {kind: row.fields.model_fields.keys() - common for kind, row in CHANNEL_KINDS.items()}
     expected["telegram"] -= {"url"}  # its default, the server of the Bot API, is what nearly everybody needs
     assert listed == expected
+
+
+def test_the_header_and_the_service_speak_of_the_same_memory() -> None:
+    (limits,) = re.findall(r"^const MEMORY = \{ (.*?) \};", (STATIC / "health.js").read_text(), re.MULTILINE)
+    assert limits == f"warn: {MEMORY_LIMIT:g}, bad: {FULL_MEMORY_SHARE:g}"
 
 
 WORDS: dict[str, Collection[str]] = {

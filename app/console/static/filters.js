@@ -72,6 +72,9 @@ export function filterForm(filters, fields, change, scope) {
   return { element: form, put };
 }
 
+/** The API's filter for a name that somebody typed: without a `*`, it may stand anywhere in the name. */
+export const namePattern = (name) => (name && !name.includes("*") ? `*${name}*` : name);
+
 const isTime = (control) => control.type === "datetime-local";
 
 function field({ name, label, choices, none, placeholder, type = "search" }) {

@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import * as address from "./address.js";
 import { attempt, confirm, once } from "./dialogs.js";
 import { h } from "./dom.js";
+import { namePattern } from "./filters.js";
 import { badge, duration, nameOf, number, share, tags, when } from "./format.js";
 import { kinds } from "./kinds.js";
 import { t, word } from "./language.js";
@@ -19,7 +20,7 @@ const filters = () => [
 ];
 
 const apiFilter = ({ status, kind, name, tag }) =>
-  Object.fromEntries(Object.entries({ status, kind, tag, name: name && !name.includes("*") ? `*${name}*` : name }).filter(([, value]) => value));
+  Object.fromEntries(Object.entries({ status, kind, tag, name: namePattern(name) }).filter(([, value]) => value));
 
 export function schedulesView(first, scope) {
   let route = first;

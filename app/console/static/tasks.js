@@ -3,6 +3,7 @@
 import * as address from "./address.js";
 import { quiet } from "./api.js";
 import { h } from "./dom.js";
+import { namePattern } from "./filters.js";
 import { badge, duration, nameOf, tags, when } from "./format.js";
 import { kinds } from "./kinds.js";
 import { t, word } from "./language.js";
@@ -32,7 +33,7 @@ const filters = () => [
 export function apiFilter({ status, kind, task_type, name, tag, error_type, fingerprint, scheduled_task_id, since: range, from, to }) {
   const wanted = {
     status, kind, task_type, tag, error_type, fingerprint, scheduled_task_id,
-    name: name && !name.includes("*") ? `*${name}*` : name,
+    name: namePattern(name),
     created_after: range === "range" ? toUtc(from) : since(range),
     created_before: range === "range" ? toUtc(to) : "",
   };

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from app.domain.alerts.rule import ALL_ON
+from app.domain.bulk import MAX_IDS, BulkStatus
 from app.domain.channels import CHANNEL_KINDS
 from app.domain.channels.notice import Language
 from app.domain.channels.spec import ChannelFields
@@ -18,6 +19,7 @@ from app.domain.kinds.api_checks import METHODS
 from app.domain.spec import ScheduleSpec, TaskSpec
 from app.domain.status import FINISHED, Kind, ScheduleStatus, Status, TaskType
 from app.settings import SCOPES
+from app.store.firings import OUTCOMES
 from app.usecases.admission import FULL_MEMORY_SHARE
 from app.usecases.service_watch import MEMORY_LIMIT
 
@@ -90,10 +92,15 @@ def test_the_header_and_the_service_speak_of_the_same_memory() -> None:
     assert limits == f"warn: {MEMORY_LIMIT:g}, bad: {FULL_MEMORY_SHARE:g}"
 
 
+def test_as_many_rows_can_be_ticked_as_a_bulk_takes_ids() -> None:
+    assert f"\nconst MOST = {MAX_IDS}; " in (STATIC / "selection.js").read_text()
+
+
 WORDS: dict[str, Collection[str]] = {
     "kind": {*Kind},
     "type": {*TaskType},
-    "status": {*Status, *ScheduleStatus, *DeliveryStatus},
+    "status": {*Status, *ScheduleStatus, *DeliveryStatus, *BulkStatus},
+    "outcome": OUTCOMES,
     "channel": CHANNEL_KINDS,
     "talks": get_args(Language),
     "alert": ALL_ON,

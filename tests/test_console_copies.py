@@ -87,6 +87,12 @@ def test_the_form_of_channels_has_each_kind_with_its_fields() -> None:
     assert listed == expected
 
 
+def test_a_copy_of_a_task_or_schedule_has_all_its_fields() -> None:
+    tables = re.findall(r'^const [A-Z]+ = "(.*)"\.split\(" "\);', (STATIC / "task-body.js").read_text(), re.MULTILINE)
+    listed = " ".join(tables).split()
+    assert sorted(listed) == sorted(FIELDS.keys() - {"task_type", "delay_seconds", "run_at"})
+
+
 def test_the_header_and_the_service_speak_of_the_same_memory() -> None:
     (limits,) = re.findall(r"^const MEMORY = \{ (.*?) \};", (STATIC / "health.js").read_text(), re.MULTILINE)
     assert limits == f"warn: {MEMORY_LIMIT:g}, bad: {FULL_MEMORY_SHARE:g}"

@@ -173,6 +173,7 @@ class Task(Future):
         self._name = name or f"Task-{next(_numbers)}"
         self._waits_for: Future | None = None
         self._must_cancel: BaseException | None = None
+        self._cancels = 0
         _loop.tasks.append(self)
         _loop.soon(self._step)
 
@@ -188,6 +189,20 @@ class Task(Future):
         """Raise CancelledError in it, where it waits."""
         if self.done():
             return False
+        self._cancels += 1
+        self._interrupt(msg)
+        return True
+
+    def cancelling(self) -> int:
+        """How often it was cancelled, less how often that was taken back."""
+        return self._cancels
+
+    def uncancel(self) -> int:
+        """Take a cancellation back."""
+        self._cancels = max(self._cancels - 1, 0)
+        return self._cancels
+
+    def _interrupt(self, msg: Any = None) -> None:
         self._must_cancel = CancelledError() if msg is None else CancelledError(msg)
         if self._waits_for is not None and not self._waits_for.done():
             waited, self._waits_for = self._waits_for, None
@@ -197,7 +212,6 @@ class Task(Future):
                 waited.remove_done_callback(self._wake)
                 waited.cancel(msg)
                 _loop.soon(self._step)
-        return True
 
     def _wake(self, _: Any) -> None:
         self._waits_for = None
@@ -230,7 +244,7 @@ class Task(Future):
             self._waits_for = waited
             waited.add_done_callback(self._wake)
             if self._must_cancel is not None:
-                self.cancel()
+                self._interrupt()
         else:
             self._must_cancel = None
             _loop.soon(lambda: self._throw(RuntimeError(f"a task can't wait for {waited!r}")))
@@ -313,6 +327,7 @@ async def _gather(tasks: list[Any], return_exceptions: bool) -> list[Any]:
     except CancelledError:
         for each in unique:
             each.cancel()
+        await _all_of(unique)
         raise
     if return_exceptions:
         return [each._error if each._error is not None else each.result() for each in tasks]
@@ -351,6 +366,11 @@ async def _first_of(futures: Iterable[Any], seconds: float | None = None) -> Non
             each.remove_done_callback(ring)
 
 
+async def _all_of(futures: list[Any]) -> None:
+    while pending := [each for each in futures if not each.done()]:
+        await _first_of(pending)
+
+
 async def wait_for(fut: Any, timeout: float | None) -> Any:
     """asyncio.wait_for."""
     task = _task_of(fut)
@@ -359,6 +379,7 @@ async def wait_for(fut: Any, timeout: float | None) -> Any:
             await _first_of([task], timeout)
     except CancelledError:
         task.cancel()
+        await _all_of([task])
         raise
     if not task.done():
         task.cancel()
@@ -427,6 +448,7 @@ class timeout:  # noqa: N801  (the library's name)
 
     def __init__(self, delay: float | None) -> None:
         self._delay = delay
+        self._task: Task | None = None
         self._expired = False
         self._over = False
 
@@ -435,7 +457,7 @@ class timeout:  # noqa: N801  (the library's name)
         return self._expired
 
     async def __aenter__(self) -> Any:
-        task = current_task()
+        task = self._task = current_task()
         if self._delay is not None and task is not None:
             _loop.later(max(self._delay, 0), lambda: self._expire(task))
         return self
@@ -447,6 +469,8 @@ class timeout:  # noqa: N801  (the library's name)
 
     async def __aexit__(self, kind: Any, error: Any, _: Any) -> None:
         self._over = True
+        if self._expired and self._task is not None:
+            self._task.uncancel()
         if self._expired and kind is not None and issubclass(kind, CancelledError):
             raise TimeoutError from error
 
@@ -520,29 +544,76 @@ class TaskGroup:
     """asyncio.TaskGroup."""
 
     def __init__(self) -> None:
+        self._parent: Task | None = None
         self._tasks: list[Task] = []
+        self._errors: list[BaseException] = []
+        self._is_ending = False  # one has failed, or the group is cancelled: the others are, too
+        self._body_is_over = False
+        self._has_cancelled_body = False
+        self._all_done: Future | None = None
 
     async def __aenter__(self) -> Any:
+        self._parent = current_task()
         return self
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> Task:
         """A task that the group waits for."""
+        refusal = self._why_no_more()
+        if refusal is not None:
+            if type(coro) is types.CoroutineType:
+                coro.close()
+            raise RuntimeError(refusal)
         made = create_task(coro, name=name)
         self._tasks.append(made)
+        made.add_done_callback(self._has_ended)
         return made
 
+    def _why_no_more(self) -> str | None:
+        if self._parent is None:
+            return "the TaskGroup has not been entered"
+        if self._body_is_over and not self._tasks:
+            return "the TaskGroup is finished"
+        return "the TaskGroup is shutting down" if self._is_ending else None
+
+    def _has_ended(self, task: Task) -> None:
+        self._tasks.remove(task)
+        if self._all_done is not None and not self._tasks and not self._all_done.done():
+            self._all_done.set_result(None)
+        if task._error is None or task.cancelled():
+            return
+        self._errors.append(task._error)
+        if not self._is_ending:
+            self._end()
+            if not self._body_is_over and self._parent is not None:
+                self._has_cancelled_body = True
+                self._parent.cancel()
+
+    def _end(self) -> None:
+        self._is_ending = True
+        for each in self._tasks:
+            each.cancel()
+
     async def __aexit__(self, kind: Any, error: Any, _: Any) -> None:
-        failed = kind is not None
-        while pending := [each for each in self._tasks if not each.done()]:
-            if failed or any(_has_failed(each) and not each.cancelled() for each in self._tasks):
-                for each in pending:
-                    each.cancel()
-            await _first_of(pending)
-        errors = [each._error for each in self._tasks if each._error is not None and not each.cancelled()]
-        if failed and not issubclass(kind, CancelledError):
-            errors.insert(0, error)
-        if errors:
-            raise BaseExceptionGroup("unhandled errors in a TaskGroup", errors)
+        self._body_is_over = True
+        cancelled = error if kind is not None and issubclass(kind, CancelledError) else None
+        if self._has_cancelled_body and self._parent is not None and self._parent.uncancel() == 0:
+            cancelled = None  # by the group itself, and by nobody else
+        if kind is not None and not self._is_ending:
+            self._end()
+        while self._tasks:
+            self._all_done = Future()
+            try:
+                await self._all_done
+            except CancelledError as from_outside:
+                if not self._is_ending:
+                    cancelled = from_outside
+                    self._end()
+        if cancelled is not None and not self._errors:
+            raise cancelled
+        if kind is not None and not issubclass(kind, CancelledError):
+            self._errors.append(error)
+        if self._errors:
+            raise BaseExceptionGroup("unhandled errors in a TaskGroup", self._errors) from None
 
 
 class Event:

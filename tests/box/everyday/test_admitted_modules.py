@@ -94,6 +94,66 @@ TABLE = {
         [[0, 2, 4], [2, 1, 0], 5, [0, 1, 2, "late", "cancelled", "timeout"], ["no", "1"], [0, 1, 2], [1, 1, 2, 2], [0, 2], [4, 0],
          1, 0, 2],
     ),
+    "a task group ends its body and its tasks when one fails": (
+        """
+        import asyncio
+        log = []
+        async def fail(): raise ValueError("no")
+        async def slow(name):
+            try: await asyncio.sleep(1000)
+            finally:
+                await asyncio.sleep(0)
+                log.append(name)
+        async def group(*coroutines, body=None):
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for each in coroutines: tasks.create_task(each)
+                    if body is not None: await body
+                    log.append("body")
+            except ExceptionGroup as errors: log.append([str(each) for each in errors.exceptions])
+        async def late():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail())
+                try: await asyncio.sleep(1000)
+                except asyncio.CancelledError: pass
+                coroutine = slow("never")
+                try: tasks.create_task(coroutine)
+                finally: coroutine.close()
+        async def run():
+            await group(fail(), slow("ended with the body"), body=asyncio.sleep(1000))
+            await group(fail(), slow("ended after the body"))
+            try: await late()
+            except ExceptionGroup as errors: log.append([type(each).__name__ for each in errors.exceptions])
+        def main(): asyncio.run(run()); return log
+        """,
+        ["ended with the body", ["no"], "body", "ended after the body", ["no"], ["ValueError", "RuntimeError"]],
+    ),
+    "what is cancelled has ended before who waits goes on": (
+        """
+        import asyncio
+        log = []
+        async def slow(name):
+            try: await asyncio.sleep(1000)
+            finally:
+                await asyncio.sleep(0)
+                log.append(name)
+        async def group(name):
+            async with asyncio.TaskGroup() as tasks: tasks.create_task(slow(name))
+        async def run():
+            try: await asyncio.wait_for(group("group"), 0.01)
+            except TimeoutError: log.append("late")
+            try: await asyncio.wait_for(asyncio.gather(slow("first"), slow("second")), 0.01)
+            except TimeoutError: log.append("late")
+            try:
+                async with asyncio.timeout(0.01): await group("group")
+            except TimeoutError: log.append(asyncio.current_task().cancelling())
+            task = asyncio.create_task(asyncio.wait_for(slow("waited for"), 1000)); await asyncio.sleep(0.01); task.cancel()
+            try: await task
+            except asyncio.CancelledError: log.append([task.cancelling(), task.uncancel(), task.uncancel()])
+        def main(): asyncio.run(run()); return log
+        """,
+        ["group", "late", "first", "second", "late", "group", 0, "waited for", [1, 0, 0]],
+    ),
 }  # fmt: skip
 
 

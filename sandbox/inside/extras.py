@@ -38,6 +38,9 @@ class StandardStream:
     def flush(self) -> None:
         """Nothing waits."""
 
+    def reconfigure(self, **_: Any) -> None:
+        """What programs do to get UTF-8, which this is."""
+
     def isatty(self) -> bool:
         """No."""
         return False

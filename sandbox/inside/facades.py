@@ -60,15 +60,10 @@ def public_names(module: str) -> list[str]:
     return [name for name in vars(admitted[module]) if not name.startswith("_")]
 
 
-#: Modules of which only a part is there: what to say of the rest.
-_LIMITED: dict[str, str] = {name: modules.LEFT_OUT[name] for name in ("sys", "asyncio", "traceback")}
-
-
 def why_not(module: str, name: str | None = None) -> str:
     """The sentence for a program that wants what there is not."""
     if name is not None:
-        reason = modules.LEFT_OUT.get(f"{module}.{name}") or _LIMITED.get(module)
-        return f"{name!r} can't be imported from {module!r} in the sandbox" + (f": {reason}" if reason else "")
+        return f"{name!r} can't be imported from {module!r} in the sandbox{modules.why_missing(module, name)}"
     reason = modules.LEFT_OUT.get(module) or modules.LEFT_OUT.get(module.partition(".")[0]) or _ASK_THE_OPERATOR
     return f"the module {module!r} can't be imported in the sandbox: {reason}"
 

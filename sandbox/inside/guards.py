@@ -20,7 +20,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sandbox.inside import builtin_names, names
+from sandbox.inside import builtin_names, modules, names
 from sandbox.inside.words import words
 
 #: `__name__` of the program, and `__module__` of what it defines.
@@ -799,6 +799,14 @@ class Facade:
 
     def __repr__(self) -> str:
         return f"<module {_facade_names[id(self)]!r}>"
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not there: with what to do instead, if there is something."""
+        module = _facade_names.get(id(self), "")
+        raise AttributeError(f"module {module!r} has no attribute {name!r} here{modules.why_missing(module, name)}")
+
+
+Facade.__name__ = "module"  # in messages
 
 
 #: Not an attribute, because `from a import b` would look up the real module `a.b` by it.

@@ -136,6 +136,10 @@ LEFT_OUT = {
     "zoneinfo.reset_tzpath": "changes the process",
     "os": "there are no files, processes or environment: pass what the program needs as arguments",
     "sys": "only stdout, stderr, exit, exc_info, getsizeof and some constants are there",
+    "sys.argv": "there is no command line: use the arguments of the function, which are the task's args and kwargs",
+    "sys.path": "there are no files to import from",
+    "sys.setrecursionlimit": "the depth of calls is fixed: use a loop, with a list for what is still to do",
+    "sys.stdin": "nobody is there to answer: use the arguments of the function, which are the task's args and kwargs",
     "builtins": "the builtins need no import; the unguarded ones are not there",
     "ctypes": "it leads past Python",
     "gc": "it leads to every object of the process",
@@ -182,10 +186,23 @@ LEFT_OUT = {
     "loguru": "use logging",
     "structlog": "use logging",
     "asyncio": "coroutines only compute and sleep here",
+    "asyncio.Runner": "use asyncio.run",
+    "asyncio.new_event_loop": "use asyncio.run",
+    "asyncio.set_event_loop": "use asyncio.run",
     "logging.handlers": "logging goes to standard output",
     "logging.config": "use logging.basicConfig",
     "traceback": "only texts of the program's own lines are there",
 }
+
+
+def why_missing(module: str, name: str) -> str:
+    """What to add to the sentence that says that a module does not have the name; nothing if there is no reason."""
+    reason = LEFT_OUT.get(f"{module}.{name}") or (LEFT_OUT[module] if module in _LIMITED else None)
+    return f": {reason}" if reason else ""
+
+
+#: Modules of which only a part is there: what LEFT_OUT says of them is true of the rest.
+_LIMITED = words("sys asyncio traceback")
 
 #: Classes of the library that may be bases of a program's class. Exceptions may all.
 SUBCLASSABLE = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import enum
 import functools
 import io
@@ -182,7 +183,7 @@ def _as_json(result: Any, max_bytes: int) -> bytes:
     except ValueError as error:
         raise ResultError(_value_error(str(error))) from None
     except TypeError as error:
-        raise ResultError(str(error)) from None
+        raise ResultError(_type_error(str(error))) from None
     if len(data) > max_bytes:
         raise OutputLimitError(f"the result has {len(data)} bytes as JSON; at most {max_bytes} are kept")
     if len(data) > protocol.MAX_RESULT_DEPTH and _is_too_deep(data):
@@ -206,6 +207,10 @@ def _value_error(message: str) -> str:
     return failure.followable(message)
 
 
+def _type_error(message: str) -> str:
+    return f"{message}: return a dict with str(key) for each key" if message.startswith("keys must be ") else message
+
+
 _ADVICE = {
     "set": "return sorted(x) or list(x)",
     "frozenset": "return sorted(x) or list(x)",
@@ -223,12 +228,16 @@ _ADVICE = {
     "async_generator": "return [each async for each in x]",
     "coroutine": "await it",
     "SimpleNamespace": "return vars(x)",
+    "UserString": "return str(x)",
+    "StringIO": "return x.getvalue()",
+    "BytesIO": "return base64.b64encode(x.getvalue()).decode()",
+    "mappingproxy": "return dict(x)",
 }
 
 
 def _refuse(value: Any) -> Any:
     name = "class" if guards.is_class(value) else str.__str__(type(value).__name__)
-    article = "an" if name[0] in "AEIOUaeiou" else "a"
+    article = "an" if name[0] in "AEIOaeio" else "a"
     raise ResultError(f"{article} {name} can't be returned as JSON: {_ADVICE.get(name) or _advice(value)}")
 
 
@@ -238,6 +247,8 @@ def _advice(value: Any) -> str:
         return "return x.value"
     if "__dataclass_fields__" in vars(kind):
         return "return dataclasses.asdict(x)"
+    if collections.abc.Mapping in type.mro(kind):
+        return "return dict(x)"
     if any("__iter__" in vars(each) for each in type.mro(kind)) and not guards.is_class(value):
         return "return list(x)"
     return "return a dict, list, string, number, boolean or None"

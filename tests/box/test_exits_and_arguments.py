@@ -180,6 +180,15 @@ NOT_JSON = {
     "bytearray(b'x')": "a bytearray can't be returned as JSON: return x.decode() or base64.b64encode(x).decode()",
     "Colour.RED": "a Colour can't be returned as JSON: return x.value",
     "Point(1)": "a Point can't be returned as JSON: return dataclasses.asdict(x)",
+    "UserDict(a=1)": "a UserDict can't be returned as JSON: return dict(x)",
+    "ChainMap({1: 2})": "a ChainMap can't be returned as JSON: return dict(x)",
+    "types.MappingProxyType({1: 2})": "a mappingproxy can't be returned as JSON: return dict(x)",
+    "UserList([1])": "a UserList can't be returned as JSON: return list(x)",
+    "UserString('a')": "a UserString can't be returned as JSON: return str(x)",
+    "io.StringIO('a')": "a StringIO can't be returned as JSON: return x.getvalue()",
+    "{(1, 2): 3}": "keys must be str, int, float, bool or None, not tuple: return a dict with str(key) for each key",
+    "{Colour.RED: 3}": "keys must be str, int, float, bool or None, not Colour: return a dict with str(key) for each key",
+    "enum": "a module can't be returned as JSON: return a dict, list, string, number, boolean or None",
     "object()": "an object can't be returned as JSON: return a dict, list, string, number, boolean or None",
     "Colour": "a class can't be returned as JSON: return a dict, list, string, number, boolean or None",
     "type": "a class can't be returned as JSON: return a dict, list, string, number, boolean or None",
@@ -189,7 +198,8 @@ NOT_JSON = {
 @pytest.mark.parametrize(("result", "message"), NOT_JSON.items())
 def test_what_json_can_not_carry_is_told_with_what_to_return_instead(run: Runner, result: str, message: str) -> None:
     program = f"""
-        import dataclasses, enum
+        import dataclasses, enum, io, types
+        from collections import ChainMap, UserDict, UserList, UserString
         Colour = enum.Enum("Colour", "RED")
         @dataclasses.dataclass
         class Point:

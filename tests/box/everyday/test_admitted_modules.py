@@ -368,3 +368,38 @@ REFUSED = {
 def test_a_refused_import_says_what_helps(run: Runner, line: str, reason: str) -> None:
     [problem] = run.problems(f"{line}\ndef main(): pass\n")
     assert problem.message.endswith(f"in the sandbox: {reason}")
+
+
+MISSING = {
+    "sys.argv": "there is no command line: use the arguments of the function, which are the task's args and kwargs",
+    "sys.stdin.read()": "nobody is there to answer: use the arguments of the function, which are the task's args and kwargs",
+    "sys.setrecursionlimit(9)": "the depth of calls is fixed: use a loop, with a list for what is still to do",
+    "sys.getrefcount(1)": "only stdout, stderr, exit, exc_info, getsizeof and some constants are there",
+    "asyncio.new_event_loop()": "use asyncio.run",
+    "urllib.request.urlopen('http://a')": "there is no network: use an API task",
+}
+
+
+@pytest.mark.parametrize(("use", "reason"), MISSING.items(), ids=list(MISSING))
+def test_what_a_module_does_not_have_is_told_with_what_helps(run: Runner, use: str, reason: str) -> None:
+    module, name = use.split(".")[:2]
+    failure = run.failure(f"import {module}\ndef main():\n    return {use}\n")
+    message = f"module {module!r} has no attribute {name.partition('(')[0]!r} here: {reason}"
+    assert (failure.type, failure.message, failure.line) == ("AttributeError", message, 3)
+
+
+def test_what_no_module_has_can_be_asked_for(run: Runner) -> None:
+    program = """
+        import math, sys
+        def main():
+            try: math.nothing
+            except AttributeError as error: said = str(error)
+            return [said, hasattr(math, "nothing"), getattr(sys, "argv", 5), repr(math), type(math).__name__]
+        """
+    message = "module 'math' has no attribute 'nothing' here"
+    assert run.answer(program) == [message, False, 5, "<module 'math'>", "module"]
+
+
+def test_output_may_be_asked_to_be_utf_8(run: Runner) -> None:
+    program = "import sys\nsys.stdout.reconfigure(encoding='utf-8')\ndef main(): print('é')\n"
+    assert run.verdict(program).stdout == "é\n"

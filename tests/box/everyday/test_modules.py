@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox import Sandbox
-from tests.box.everyday.programs import Table, check, each
+from tests.box.everyday.programs import Table, check, each, in_plain_python, in_the_sandbox
 
 PROGRAMS: Table = {
     "mathematics": (
@@ -353,3 +353,25 @@ def main(): return 1
 @each(PROGRAMS)
 def test_a_program_returns_what_plain_python_does(box: Sandbox, program: str, expected: Any) -> None:
     check(box, program, expected)
+
+
+ENCODINGS = (
+    "utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be ascii latin-1 gb2312 gbk gb18030 big5 cp950 "
+    "shift_jis cp932 euc_jp euc_kr cp949 koi8-r koi8-u cp437 cp850 cp866 cp874 tis-620 mac-roman mac-cyrillic "
+    "windows-1250 windows-1251 windows-1252 windows-1253 windows-1254 windows-1255 windows-1256 windows-1257 windows-1258 "
+    "iso-8859-1 iso-8859-2 iso-8859-3 iso-8859-4 iso-8859-5 iso-8859-6 iso-8859-7 iso-8859-8 iso-8859-9 iso-8859-10 "
+    "iso-8859-11 iso-8859-13 iso-8859-14 iso-8859-15 iso-8859-16"
+)
+
+
+def test_texts_are_encoded_as_in_plain_python(box: Sandbox) -> None:
+    program = f"""
+def main():
+    return {{
+        name: [bytes(range(32, 256)).decode(name, "replace"), "Aéж中".encode(name, "xmlcharrefreplace").hex()]
+        for name in {ENCODINGS!r}.split()
+    }}
+"""
+    expected = in_plain_python(program)
+    for _ in range(2):  # the second run begins in a child without the library
+        assert in_the_sandbox(box, program) == expected

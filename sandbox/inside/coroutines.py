@@ -12,10 +12,15 @@ import collections
 import contextlib
 import heapq
 import itertools
+import sys
 import time
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from typing import Any
+
+from sandbox.inside import failure
+
+MAX_TOLD = 10
 
 
 class CancelledError(BaseException):
@@ -42,7 +47,8 @@ class _Loop:
         self.current: Task | None = None
         self.ready: collections.deque[Callable[[], None]] = collections.deque()
         self.timers: list[tuple[float, int, Callable[[], None]]] = []
-        self.tasks: list[Task] = []
+        self.tasks: dict[Task, None] = {}  # those that are not done
+        self.unheard: dict[Task, BaseException] = {}  # those that failed, and nobody has asked
         self._numbers = itertools.count()
 
     def soon(self, call: Callable[[], None]) -> None:
@@ -61,7 +67,9 @@ class _Loop:
             self._cancel_the_rest()
             return main.result()
         finally:
+            unheard = list(self.unheard.items())
             self.__init__()  # type: ignore[misc]
+            _tell_unheard(unheard)
 
     def _turn_until(self, wanted: Task) -> None:
         while not wanted.done():
@@ -75,11 +83,18 @@ class _Loop:
                 self.ready.popleft()()
 
     def _cancel_the_rest(self) -> None:
-        self.tasks = [each for each in self.tasks if not each.done()]
-        for each in self.tasks:
+        rest = list(self.tasks)
+        for each in rest:
             each.cancel()
-        for each in list(self.tasks):
+        for each in rest:
             self._turn_until(each)
+
+
+def _tell_unheard(failed: list[tuple[Task, BaseException]]) -> None:
+    for task, error in failed[:MAX_TOLD]:
+        sys.stdout.write(f"Task exception was never retrieved: {task.get_name()}\n{failure.text_of(error)}\n")
+    if len(failed) > MAX_TOLD:
+        sys.stdout.write(f"and of {len(failed) - MAX_TOLD} more tasks\n")
 
 
 _loop = _Loop()
@@ -93,6 +108,7 @@ class Future:
         self._result: Any = None
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[Any], Any]] = []
+        self._is_heard = False
 
     def done(self) -> bool:
         """Whether there is a result, an exception, or a cancellation."""
@@ -105,6 +121,7 @@ class Future:
     def result(self) -> Any:
         """The result; raises the exception."""
         self._must_be_done()
+        self._hear()
         if self._error is not None:
             raise self._error
         return self._result
@@ -114,7 +131,14 @@ class Future:
         self._must_be_done()
         if self.cancelled():
             raise CancelledError
+        self._hear()
         return self._error
+
+    def _hear(self) -> None:
+        """What it fails with is somebody's business."""
+        if not self._is_heard:
+            self._is_heard = True
+            _loop.unheard.pop(self, None)  # type: ignore[call-overload]
 
     def set_result(self, result: Any) -> None:
         """Finish it."""
@@ -174,8 +198,14 @@ class Task(Future):
         self._waits_for: Future | None = None
         self._must_cancel: BaseException | None = None
         self._cancels = 0
-        _loop.tasks.append(self)
+        _loop.tasks[self] = None
         _loop.soon(self._step)
+
+    def _finish(self, state: str, result: Any, error: BaseException | None) -> None:
+        super()._finish(state, result, error)
+        _loop.tasks.pop(self, None)
+        if error is not None and state != "CANCELLED" and not self._is_heard:
+            _loop.unheard[self] = error
 
     def get_name(self) -> str:
         """Its name."""
@@ -275,7 +305,7 @@ def _task_of(awaitable: Any) -> Any:
 
 def _must_run() -> None:
     if not _loop.running:
-        raise RuntimeError("no running event loop")
+        raise RuntimeError("no running event loop: use asyncio.run()")
 
 
 def create_task(coro: Any, *, name: str | None = None, context: Any = None) -> Task:
@@ -297,7 +327,7 @@ def current_task() -> Task | None:
 
 def all_tasks() -> set[Task]:
     """asyncio.all_tasks."""
-    return {each for each in _loop.tasks if not each.done()}
+    return set(_loop.tasks)
 
 
 @types.coroutine
@@ -319,6 +349,8 @@ async def sleep(delay: float, result: Any = None) -> Any:
 
 async def _gather(tasks: list[Any], return_exceptions: bool) -> list[Any]:
     unique = list({id(each): each for each in tasks}.values())
+    for each in unique:
+        each._hear()
     try:
         while pending := [each for each in unique if not each.done()]:
             if not return_exceptions and any(_has_failed(each) for each in unique):
@@ -432,6 +464,7 @@ def as_completed(fs: Iterable[Any], *, timeout: float | None = None) -> Any:
 async def shield(arg: Any) -> Any:
     """asyncio.shield: what waits may be cancelled, what it waits for not."""
     task = _task_of(arg)
+    task._hear()
     if not task.done():
         await _first_of([task])
     return task.result()
@@ -564,6 +597,7 @@ class TaskGroup:
                 coro.close()
             raise RuntimeError(refusal)
         made = create_task(coro, name=name)
+        made._hear()
         self._tasks.append(made)
         made.add_done_callback(self._has_ended)
         return made

@@ -403,3 +403,62 @@ def test_what_no_module_has_can_be_asked_for(run: Runner) -> None:
 def test_output_may_be_asked_to_be_utf_8(run: Runner) -> None:
     program = "import sys\nsys.stdout.reconfigure(encoding='utf-8')\ndef main(): print('é')\n"
     assert run.verdict(program).stdout == "é\n"
+
+
+def test_tasks_that_are_done_are_forgotten(run: Runner) -> None:
+    program = """
+        import asyncio
+        async def work(): return bytearray(1_000_000)
+        async def main():
+            return sum([len(await asyncio.create_task(work())) for _ in range(400)])
+        """
+    assert run.answer(program) == 400_000_000  # more than a program may have at once
+
+
+def test_what_a_task_failed_with_is_told_if_nobody_asked(run: Runner) -> None:
+    program = """
+        import asyncio
+        async def fail(text, seconds=0):
+            await asyncio.sleep(seconds)
+            raise ValueError(text)
+        async def caught(awaitable):
+            try: await awaitable
+            except (ValueError, ExceptionGroup): pass
+        async def group():
+            async with asyncio.TaskGroup() as tasks: tasks.create_task(fail("in a group"))
+        async def main():
+            await asyncio.gather(fail("returned"), return_exceptions=True)
+            await caught(asyncio.gather(fail("first"), fail("second", 0.001)))
+            await asyncio.sleep(0.002)
+            await caught(group())
+            await caught(asyncio.shield(fail("shielded")))
+            await caught(asyncio.wait_for(fail("waited for"), 1000))
+            await caught(asyncio.create_task(fail("awaited")))
+            asked = asyncio.create_task(fail("asked"))
+            lost = asyncio.create_task(fail("lost"), name="a lost one")
+            await asyncio.wait([asked, lost])
+            print(asked.exception())
+        """
+    lines = (run.verdict(program).stdout or "").splitlines()
+    assert lines[:2] == ["asked", "Task exception was never retrieved: a lost one"]
+    assert [line for line in lines[2:] if "ValueError: " in line] == ["ValueError: lost"]
+    assert sum("never retrieved" in line for line in lines) == 1
+
+
+def test_of_many_lost_failures_ten_are_told(run: Runner) -> None:
+    program = """
+        import asyncio
+        async def fail(): raise ValueError
+        async def main():
+            for _ in range(12): asyncio.create_task(fail())
+            await asyncio.sleep(0)
+        """
+    stdout = run.verdict(program).stdout
+    assert (stdout.count("never retrieved"), stdout.splitlines()[-1]) == (10, "and of 2 more tasks")
+
+
+def test_a_loop_that_does_not_run_is_told_with_what_starts_one(run: Runner) -> None:
+    failure = run.failure(
+        "import asyncio\ndef main():\n    asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))\n"
+    )
+    assert (failure.message, failure.line) == ("no running event loop: use asyncio.run()", 3)

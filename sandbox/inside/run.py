@@ -13,7 +13,7 @@ import types
 from typing import Any
 
 from sandbox import protocol
-from sandbox.inside import evaluation, facades, failure, guards
+from sandbox.inside import evaluation, facades, failure, guards, names
 from sandbox.inside.definitions import definition_of
 from sandbox.inside.report import Reporter
 
@@ -42,7 +42,10 @@ def make_ready(reporter: Reporter, *, guarded: bool) -> dict[str, Any]:
 
     Each child serves one program and has copies of its own.
     """
-    sys.stdout = Output(reporter)
+    output = sys.stdout = Output(reporter)
+    sys.unraisablehook = functools.partial(_tell_ignored, output)
+    if "warnings" in sys.modules:  # where there are coroutines, it is
+        sys.modules["warnings"].showwarning = functools.partial(_tell_warning, output)  # type: ignore[attr-defined]
     return _namespace(guarded=guarded)
 
 
@@ -157,6 +160,19 @@ class Output(io.TextIOBase):
         """At once: it must be there even if the program never ends."""
         self._send(str.__str__(text))
         return len(text)
+
+
+def _tell_ignored(output: Output, ignored: Any) -> None:
+    """What nobody can catch, as an exception in `__del__`: Python writes it to standard error."""
+    if ignored.exc_value is not None:
+        output.write(f"Exception ignored:\n{failure.text_of(ignored.exc_value)}\n")
+
+
+def _tell_warning(output: Output, message: Any, category: Any, filename: str, lineno: int, *_: Any, **__: Any) -> None:
+    """Of what Python warns of by itself, that a coroutine was never awaited: nothing else says so."""
+    if category is RuntimeWarning:
+        place = f"{filename}:{lineno}: " if filename == names.FILENAME else ""
+        output.write(f"{place}RuntimeWarning: {message}\n")
 
 
 def _print(*values: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each
+from tests.box.programs import Runner
 
 PROGRAMS: Table = {
     "containers": (
@@ -91,3 +92,52 @@ def main():
 @each(PROGRAMS)
 def test_a_program_returns_what_plain_python_does(box: Sandbox, program: str, expected: Any) -> None:
     check(box, program, expected)
+
+
+def test_what_nobody_can_catch_is_printed(run: Runner) -> None:
+    program = """
+        class Resource:
+            def __del__(self): raise ValueError("not closed")
+        def main():
+            Resource()
+            return 1
+        """
+    verdict = run.verdict(program)
+    assert (verdict.result_json, verdict.stdout) == (
+        b"1",
+        'Exception ignored:\nTraceback (most recent call last):\n  File "<task>", line 3, in __del__\n'
+        '    def __del__(self): raise ValueError("not closed")\nValueError: not closed\n',
+    )
+
+
+def test_what_fails_while_that_is_told_ends_nothing(run: Runner) -> None:
+    program = """
+        class Bad(Exception):
+            def __str__(self):
+                Resource()
+                raise ValueError
+        class Resource:
+            depth = 0
+            def __del__(self):
+                Resource.depth += 1
+                if Resource.depth < 3: raise Bad
+        def main():
+            Resource()
+            return Resource.depth
+        """
+    verdict = run.verdict(program)
+    assert (verdict.result_json, verdict.stdout.count("Exception ignored:")) == (b"3", 2)
+
+
+def test_a_coroutine_that_was_never_awaited_is_told(run: Runner) -> None:
+    program = """
+        import asyncio
+        async def work(): print("never")
+        async def main():
+            work()
+            forgotten = asyncio.sleep(0)
+        """
+    assert run.verdict(program).stdout.splitlines() == [
+        "<task>:5: RuntimeWarning: coroutine 'work' was never awaited",
+        "RuntimeWarning: coroutine 'sleep' was never awaited",
+    ]

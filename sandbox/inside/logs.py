@@ -193,9 +193,25 @@ class Handler(_Filtered):
 
     def emit(self, record: Any) -> None:
         """Print the record, as a subclass likes."""
-        text = self.format(record)
-        write: Callable[[str], Any] = (sys.stdout if self.stream is None else self.stream).write
-        write(f"{text}\n")
+        try:
+            text = self.format(record)
+            write: Callable[[str], Any] = (sys.stdout if self.stream is None else self.stream).write
+            write(f"{text}\n")
+        except (RecursionError, MemoryError, guards.SecurityError):
+            raise
+        except Exception:
+            self.handleError(record)
+
+    def handleError(self, record: Any) -> None:  # noqa: N802
+        """Tell of the exception at hand: a message that does not fit its arguments should not end the program."""
+        error = sys.exc_info()[1]
+        if error is None:
+            return
+        try:
+            of = f"Line {record.lineno}, message: {record.msg!r}, arguments: {record.args!r}"
+        except Exception:
+            of = "The message and its arguments can't be shown."
+        sys.stdout.write(f"--- Logging error ---\n{failure.text_of(error)}\n{of}\n")
 
     def flush(self) -> None:
         """Nothing waits."""

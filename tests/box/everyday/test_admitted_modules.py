@@ -462,3 +462,36 @@ def test_a_loop_that_does_not_run_is_told_with_what_starts_one(run: Runner) -> N
         "import asyncio\ndef main():\n    asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))\n"
     )
     assert (failure.message, failure.line) == ("no running event loop: use asyncio.run()", 3)
+
+
+def test_a_message_that_does_not_fit_its_arguments_ends_nothing(run: Runner) -> None:
+    program = """
+        import logging
+        logging.basicConfig(format="%(message)s")
+        class Strict(logging.Handler):
+            def emit(self, record):
+                try: raise OSError("away")
+                except OSError: self.handleError(record)
+        class Bad:
+            def __repr__(self): raise ValueError
+        def main():
+            logging.warning("%s and %s", 1)
+            logging.warning("%d", Bad())
+            logger = logging.getLogger("own")
+            logger.propagate = False
+            logger.addHandler(Strict())
+            logger.warning("sent")
+            logging.warning("on")
+        """
+    verdict = run.verdict(program)
+    assert verdict.failure is None
+    said = [line for line in verdict.stdout.splitlines() if not line.startswith(("Traceback", "  "))]
+    assert said == [
+        *("--- Logging error ---", "TypeError: not enough arguments for format string"),
+        "Line 11, message: '%s and %s', arguments: (1,)",
+        *("--- Logging error ---", "TypeError: %d format: a real number is required, not Bad"),
+        "The message and its arguments can't be shown.",
+        *("--- Logging error ---", "OSError: away"),
+        "Line 16, message: 'sent', arguments: ()",
+        "on",
+    ]

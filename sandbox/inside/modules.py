@@ -166,7 +166,8 @@ LEFT_OUT = {
     **dict.fromkeys(words("zipfile tarfile"), "there are no files: gzip, bz2, lzma and zlib work on bytes"),
     **dict.fromkeys(
         words(
-            "requests httpx aiohttp urllib3 http urllib.request socket ssl ftplib smtplib websocket websockets boto3"
+            "requests httpx aiohttp urllib3 http urllib.request urllib.error socket ssl ftplib smtplib websocket "
+            "websockets boto3"
         ),
         "there is no network: use an API task",
     ),
@@ -181,6 +182,16 @@ LEFT_OUT = {
     "xml.etree": "use xml.etree.ElementTree",
     "xml.etree.cElementTree": "use xml.etree.ElementTree",
     "regex": "use re",
+    "argparse": "there is no command line: use the arguments of the function, which are the task's args and kwargs",
+    "codecs": "use the methods encode and decode of texts and bytes",
+    "contextvars": "pass the values as arguments",
+    "fnmatch": "use re",
+    "getpass": "nobody is there to answer: pass what the program needs as arguments",
+    "html.parser": "use xml.etree.ElementTree for what is well-formed, and re",
+    "locale": "it changes the process: format numbers with f-strings, as in f'{x:,.2f}'",
+    "warnings": "use logging, or print",
+    **dict.fromkeys(words("apscheduler celery schedule croniter"), "use a scheduled task"),
+    **dict.fromkeys(words("dotenv decouple"), "there is no environment: pass what the program needs as arguments"),
     "six": "this is Python 3: write it without",
     "typing_extensions": "use typing",
     "loguru": "use logging",

@@ -359,6 +359,13 @@ REFUSED = {
     "import pandas": "whoever runs the service can admit it with the setting SANDBOX_EXTRA_MODULES",
     "import numpy.linalg": "whoever runs the service can admit it with the setting SANDBOX_EXTRA_MODULES",
     "from sys import modules": "only stdout, stderr, exit, exc_info, getsizeof and some constants are there",
+    "import argparse": "there is no command line: use the arguments of the function, which are the task's args and kwargs",
+    "import warnings": "use logging, or print",
+    "from html.parser import HTMLParser": "use xml.etree.ElementTree for what is well-formed, and re",
+    "from urllib.error import URLError": "there is no network: use an API task",
+    "from dotenv import load_dotenv": "there is no environment: pass what the program needs as arguments",
+    "import schedule": "use a scheduled task",
+    "import locale": "it changes the process: format numbers with f-strings, as in f'{x:,.2f}'",
     "import xml.dom.minidom": "use xml.etree.ElementTree",
     "import logging.handlers": "logging goes to standard output",
 }

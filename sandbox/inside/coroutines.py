@@ -9,7 +9,6 @@ A task waits by yielding a Future; whoever finishes that wakes the task. What el
 from __future__ import annotations
 
 import collections
-import contextlib
 import heapq
 import itertools
 import sys
@@ -305,7 +304,7 @@ def _task_of(awaitable: Any) -> Any:
 
 def _must_run() -> None:
     if not _loop.running:
-        raise RuntimeError("no running event loop: use asyncio.run()")
+        raise RuntimeError("no running event loop: call this in a coroutine that asyncio.run() runs")
 
 
 def create_task(coro: Any, *, name: str | None = None, context: Any = None) -> Task:
@@ -415,9 +414,9 @@ async def wait_for(fut: Any, timeout: float | None) -> Any:
         raise
     if not task.done():
         task.cancel()
-        with contextlib.suppress(CancelledError):
-            await task
-        raise TimeoutError
+        await _all_of([task])
+        if task.cancelled():
+            raise TimeoutError
     return task.result()
 
 

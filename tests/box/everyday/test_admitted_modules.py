@@ -128,6 +128,16 @@ TABLE = {
         """,
         ["ended with the body", ["no"], "body", "ended after the body", ["no"], ["ValueError", "RuntimeError"]],
     ),
+    "what is returned in spite of a time limit counts": (
+        """
+        import asyncio
+        async def stubborn():
+            try: await asyncio.sleep(1000)
+            except asyncio.CancelledError: return "kept"
+        def main(): return asyncio.run(asyncio.wait_for(stubborn(), 0.01))
+        """,
+        "kept",
+    ),
     "what is cancelled has ended before who waits goes on": (
         """
         import asyncio
@@ -468,7 +478,10 @@ def test_a_loop_that_does_not_run_is_told_with_what_starts_one(run: Runner) -> N
     failure = run.failure(
         "import asyncio\ndef main():\n    asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))\n"
     )
-    assert (failure.message, failure.line) == ("no running event loop: use asyncio.run()", 3)
+    assert (failure.message, failure.line) == (
+        "no running event loop: call this in a coroutine that asyncio.run() runs",
+        3,
+    )
 
 
 def test_a_message_that_does_not_fit_its_arguments_ends_nothing(run: Runner) -> None:

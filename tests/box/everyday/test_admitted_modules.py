@@ -393,6 +393,7 @@ MISSING = {
     "sys.setrecursionlimit(9)": "the depth of calls is fixed: use a loop, with a list for what is still to do",
     "sys.getrefcount(1)": "only stdout, stderr, exit, exc_info, getsizeof and some constants are there",
     "asyncio.new_event_loop()": "use asyncio.run",
+    "logging.FileHandler('a')": "there are no files, and logging goes to standard output",
     "urllib.request.urlopen('http://a')": "there is no network: use an API task",
 }
 

@@ -16,6 +16,7 @@ from app.domain.deliveries import DeliveryStatus
 from app.domain.idempotency import MAX_KEY_LENGTH
 from app.domain.kinds import KINDS
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.schedules import ScheduleOrder
 
 Schema = dict[str, Any]
 
@@ -146,6 +147,19 @@ TASK_FILTERS = (
     _query("created_before", "Created before this time.", _TIME),
 )
 SCHEDULE_FILTERS = (_query("status", "Only this status.", _choice(ScheduleStatus)), *COMMON_FILTERS)
+SCHEDULE_SORT = _query(
+    "sort",
+    "The order: `created`, newest first; or `next_run`, earliest next firing first, of those that fire again.",
+    {**_choice(ScheduleOrder), "default": "created"},
+)
+SCHEDULE_PAGING = (
+    PAGING[0],
+    _query(
+        "cursor",
+        "`next_cursor` of the previous page, which was read in the same order.",
+        {"type": "string", "pattern": r"^[0-9]{1,16}(\.[0-9a-f]{32})?$"},
+    ),
+)
 
 # --- examples --------------------------------------------------------------------------------------
 
@@ -406,10 +420,11 @@ SCHEDULED_TASKS = (
         "/api/scheduled-tasks",
         "listScheduledTasks",
         "Scheduled tasks",
-        "List scheduled tasks, newest first",
+        "List scheduled tasks, newest first or by their next firing",
         {200: Answer("A page.", "ScheduledTaskPage", ("Link",))},
         (*READING, 422),
-        parameters=(*SCHEDULE_FILTERS, *PAGING),
+        "By their next firing, one that fires while pages are read may be listed again: its next firing is later.",
+        parameters=(*SCHEDULE_FILTERS, SCHEDULE_SORT, *SCHEDULE_PAGING),
     ),
     Operation(
         "GET",

@@ -10,7 +10,7 @@ from app.api.parsing import Query, idempotency_key, json_body
 from app.api.preference import held
 from app.api.shapes import answer, firing_page_json, new_schedule, new_task, schedule_json, schedule_page_json
 from app.domain.status import ScheduleStatus
-from app.store.schedules import Schedule, ScheduleFilters
+from app.store.schedules import Schedule, ScheduleFilters, ScheduleOrder
 
 blueprint = Blueprint("scheduled_tasks", __name__, url_prefix="/api/scheduled-tasks")
 
@@ -24,12 +24,13 @@ def create() -> Response:
 
 @blueprint.get("")
 def list_schedules() -> Response:
-    """A page of scheduled tasks, newest first, with filters and a cursor."""
+    """A page of scheduled tasks, newest first or by their next firing, with filters and a cursor."""
     query = Query(request.args)
     filters = schedule_filters(query)
+    order = query.choice("sort", ScheduleOrder) or ScheduleOrder.CREATED
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
-    page = context().schedules.page(filters, limit, cursor)
+    page = context().schedules.page(filters, limit, cursor, order)
     return with_next(answer(schedule_page_json(page)), page.cursor)
 
 

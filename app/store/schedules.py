@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from app.domain.alerts.watch import WatchState
 from app.domain.fields import Kept, names_kept
@@ -63,6 +66,13 @@ class Schedule:
         """How many firings may still create a task (`max_runs`); None: any number."""
         max_runs = self.spec.get("max_runs")
         return None if max_runs is None else max(0, int(max_runs) - self.fired_count)
+
+
+class ScheduleOrder(StrEnum):
+    """In which order scheduled tasks are listed."""
+
+    CREATED = "created"  # newest creation first
+    NEXT_RUN = "next_run"  # earliest next firing first; only those that fire again
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +149,19 @@ class ScheduleStore:
         state = WatchState.from_json(json.loads(alert_state)) if alert_state else None
         return replace(schedule, alert_state=state)
 
-    def page(self, filters: ScheduleFilters, limit: int, cursor: str | None = None) -> SchedulePage:
-        """A page, newest first, as TaskListing.page: without the fields of their bodies."""
+    def page(
+        self,
+        filters: ScheduleFilters,
+        limit: int,
+        cursor: str | None = None,
+        order: ScheduleOrder = ScheduleOrder.CREATED,
+    ) -> SchedulePage:
+        """A page, as TaskListing.page: without the fields of their bodies.
+
+        Raises ValueError for a cursor that no page in this order gave.
+        """
+        if order is ScheduleOrder.NEXT_RUN:
+            return self._page_by_next_run(filters, limit, cursor)
         indexes = [
             self._keys.schedule_index(kind, status)
             for kind in one_or_all(filters.kind, Kind)
@@ -152,13 +173,26 @@ class ScheduleStore:
             before=checked_cursor(cursor) or "+inf",
             limit=limit,
             budget=SCAN_PER_PAGE if needs_scan else limit + 1,
-            name=filters.name.text if filters.name else "",
-            match=filters.name.match if filters.name else Match.EXACT,
-            tag=filters.tag or "",
+            **_text_filters(filters),
             indexes=indexes,
         )
-        items = [_read(schedule_id, record) for schedule_id, record in zip(rows[::2], rows[1::2], strict=True)]
-        return SchedulePage(items, next_cursor or None)
+        return SchedulePage(_read_all(rows), next_cursor or None)
+
+    def _page_by_next_run(self, filters: ScheduleFilters, limit: int, cursor: str | None) -> SchedulePage:
+        after_ms, after_id = _place_of(cursor)
+        if filters.status not in (None, ScheduleStatus.ACTIVE):
+            return SchedulePage([], None)
+        needs_scan = any(each is not None for each in (filters.kind, filters.name, filters.tag))
+        next_ms, next_id, *rows = self._scripts(
+            "schedule_upcoming",
+            after_ms=after_ms,
+            after_id=after_id,
+            limit=limit,
+            budget=SCAN_PER_PAGE if needs_scan else limit + 1,
+            kind=filters.kind or "",
+            **_text_filters(filters),
+        )
+        return SchedulePage(_read_all(rows), f"{next_ms}.{UUID(next_id).hex}" if next_id else None)
 
     def move(
         self,
@@ -239,6 +273,34 @@ def _read(schedule_id: str, flat: Sequence[str], *beside: str) -> Schedule:
     spec = {**read_spec(record, *beside), **values.pop("timing")}
     run_count = values.get("fired_count", 0) + values.pop("manual_count", 0)
     return Schedule(id=schedule_id, spec=spec, run_count=run_count, **values)
+
+
+def _read_all(rows: Sequence[Any]) -> list[Schedule]:
+    return [_read(schedule_id, record) for schedule_id, record in zip(rows[::2], rows[1::2], strict=True)]
+
+
+def _text_filters(filters: ScheduleFilters) -> dict[str, str]:
+    return {
+        "name": filters.name.text if filters.name else "",
+        "match": filters.name.match if filters.name else Match.EXACT,
+        "tag": filters.tag or "",
+    }
+
+
+_PLACE = re.compile(r"([0-9]{1,16})\.([0-9a-f]{32})", re.ASCII)
+
+
+def _place_of(cursor: str | None) -> tuple[str, str]:
+    """The next firing and the id of the scheduled task that a page by next firing ended with; both "" for None.
+
+    Many fire in the same millisecond, so that the time alone is no place.
+    """
+    if cursor is None:
+        return "", ""
+    found = _PLACE.fullmatch(cursor)
+    if found is None:
+        raise ValueError("is not a cursor returned by a list in this order")
+    return found[1], str(UUID(found[2]))
 
 
 def _text(number: int | None) -> str:

@@ -21,7 +21,7 @@ from app.domain.status import ScheduleStatus
 from app.store.admission import EarlierRequest
 from app.store.firings import FiringRecord
 from app.store.record import Task
-from app.store.schedules import Schedule, ScheduleFilters, SchedulePage
+from app.store.schedules import Schedule, ScheduleFilters, ScheduleOrder, SchedulePage
 from app.store.store import Store
 from app.store.tasks import as_created
 from app.usecases.admission import Admission, same_request
@@ -176,10 +176,12 @@ class ScheduleService:
             raise NotFound("scheduled task not found")
         return schedule
 
-    def page(self, filters: ScheduleFilters, limit: int, cursor: str | None) -> SchedulePage:
-        """Return one page, newest first."""
+    def page(
+        self, filters: ScheduleFilters, limit: int, cursor: str | None, order: ScheduleOrder = ScheduleOrder.CREATED
+    ) -> SchedulePage:
+        """Return one page."""
         with problem_with("cursor"):
-            return self._store.schedules.page(filters, limit, cursor)
+            return self._store.schedules.page(filters, limit, cursor, order)
 
     def firings(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringRecord], str | None]:
         """Return the records of its firings, newest first, and the cursor of the next page."""

@@ -32,6 +32,26 @@ def test_the_list_has_filters_and_pages(api: Api) -> None:
     assert api.get("/api/scheduled-tasks?kind=api").get_json()["items"] == []
 
 
+def test_the_list_can_be_sorted_by_the_next_firing(api: Api) -> None:
+    ids = {
+        minute: api.schedule(name=f"at {minute}", cron_expression=f"{minute} 12 * * *")["id"]
+        for minute in (30, 10, 20, 40)
+    }
+    api.post(f"/api/scheduled-tasks/{ids[40]}/pause")
+    expected = [ids[10], ids[20], ids[30]]
+    first = api.get("/api/scheduled-tasks?sort=next_run&name=at*&limit=2")
+    assert [item["id"] for item in first.get_json()["items"]] == expected[:2]
+    second = api.get(first.headers["Link"].split(">")[0][1:])
+    assert [item["id"] for item in second.get_json()["items"]] == expected[2:]
+    assert second.get_json()["next_cursor"] is None
+    assert api.get("/api/scheduled-tasks?sort=next_run&status=paused").get_json()["items"] == []
+    newest = api.get("/api/scheduled-tasks?sort=created&limit=1").get_json()
+    assert [item["id"] for item in newest["items"]] == [ids[40]]
+    assert fields_of(api.get("/api/scheduled-tasks?sort=finished")) == ["sort"]
+    for query in (f"sort=next_run&cursor={newest['next_cursor']}", f"cursor={first.get_json()['next_cursor']}"):
+        assert fields_of(api.get(f"/api/scheduled-tasks?{query}")) == ["cursor"]
+
+
 def test_pause_and_resume_count_from_now(api: Api, clock: VirtualClock) -> None:
     schedule = api.schedule()
     paused = api.post(f"/api/scheduled-tasks/{schedule['id']}/pause").get_json()

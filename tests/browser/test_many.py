@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import PROGRAM, ROWS, texts, url_of
+from tests.browser.page import PROGRAM, ROWS, go_to, open_page, texts, url_of
 from tests.conftest import is_long_run
 from tests.system import Started
 
 BATCH = 1_000
 BATCHES, LONG_BATCHES = 2, 100
 MAX_LIST_BYTES = 60_000
+LISTED = 200  # schedules on one page of the API, at most
 CALLS = "performance.getEntriesByType('resource').filter(each => each.name.includes('/api/tasks?'))"
 
 
@@ -43,4 +44,18 @@ def test_pages_are_turned_and_the_whole_is_selected(browser: Chromium, alone: St
     browser.click(".list thead [type=checkbox]")
     browser.click("[data-key=select-whole]")
     browser.wait_for_text(f"All {number:,} that match", ".selected")
+    browser.complaints.clear()
+
+
+def test_the_nearest_firing_is_shown_however_many_schedules_are_newer(browser: Chromium, alone: Started) -> None:
+    alone.post("/api/scheduled-tasks", {"name": "nearest", "every_seconds": 600, **PROGRAM})
+    for index in range(LISTED):
+        alone.post("/api/scheduled-tasks", {"name": f"later {index}", "every_seconds": 86_400, **PROGRAM})
+    open_page(browser, alone, "/")
+    assert "nearest" in texts(browser, "[aria-label='Next firings'] li")[0]
+    go_to(browser, "#/scheduled")
+    assert "nearest" not in texts(browser, ".list tbody .c-name")
+    browser.evaluate("(document.querySelector('#filter-sort').value = 'next_run')")
+    browser.evaluate("document.querySelector('#filter-sort').dispatchEvent(new Event('change', {bubbles: true}))")
+    browser.wait_for("document.querySelector('.list tbody .c-name').innerText.includes('nearest')")
     browser.complaints.clear()

@@ -24,7 +24,7 @@ from app.store.columns import SHORT_NAMES
 from app.store.firings import DueSchedule, Firing, FiringRecord
 from app.store.listing import Filters
 from app.store.messages import DELIVERY_TAG, TASK_ID, MessageTemplate
-from app.store.schedules import Schedule, ScheduleFilters, task_spec_of
+from app.store.schedules import Schedule, ScheduleFilters, ScheduleOrder, task_spec_of
 from app.store.store import Store
 from tests.conftest import VirtualClock
 from tests.store.making import (
@@ -557,36 +557,65 @@ FILTERS = st.builds(
 
 
 @given(
-    made=st.lists(MADE, max_size=20), filters=FILTERS, limit=st.sampled_from([1, 3, 200]), scan=st.sampled_from([2, 50])
+    made=st.lists(st.tuples(MADE, st.sampled_from([1, 2, 3])), max_size=20),
+    filters=FILTERS,
+    limit=st.sampled_from([1, 3, 200]),
+    scan=st.sampled_from([2, 50]),
+    order=st.sampled_from(ScheduleOrder),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_pages_contain_exactly_the_matches_newest_first(
-    store: Store, raw_redis: redis.Redis, made: list[Any], filters: ScheduleFilters, limit: int, scan: int
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pages_contain_exactly_the_matches_in_order(
+    store: Store,
+    raw_redis: redis.Redis,
+    made: list[Any],
+    filters: ScheduleFilters,
+    limit: int,
+    scan: int,
+    order: ScheduleOrder,
 ) -> None:
     raw_redis.flushdb()
     clock = VirtualClock()
-    expected = []
-    for kind, status, name, tags in made:
-        schedule = scheduled(store, clock(), kind=kind, name=name, tags=sorted(tags))
+    expected: list[tuple[int, str]] = []
+    for (kind, status, name, tags), minutes in made:
+        next_run_ms = clock() + 60_000 * minutes
+        schedule = scheduled(store, clock(), kind=kind, name=name, tags=sorted(tags), next_run_ms=next_run_ms)
         if status is not ScheduleStatus.ACTIVE:
             store.schedules.move(schedule.id, clock(), ScheduleStatus.ACTIVE, status, None)
         named = filters.name is None or filters.name.matches(name)
         fits = filters.status in (None, status) and filters.kind in (None, kind)
-        if named and fits and (filters.tag is None or filters.tag in tags):
-            expected.append(schedule.id)
+        listed = order is ScheduleOrder.CREATED or status is ScheduleStatus.ACTIVE
+        if listed and named and fits and (filters.tag is None or filters.tag in tags):
+            expected.append((next_run_ms, schedule.id))
+    if order is ScheduleOrder.CREATED:
+        expected.reverse()
+    else:
+        expected.sort()  # those that fire at the same time: by their ids, as Redis has them
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedules_module, "SCAN_PER_PAGE", scan)
         found: list[str] = []
         cursor = None
         while True:
-            page = store.schedules.page(filters, limit, cursor)
+            page = store.schedules.page(filters, limit, cursor, order)
             found += [schedule.id for schedule in page.items]
             assert len(page.items) <= limit
             if page.cursor is None:
                 break
             assert page.cursor != cursor
             cursor = page.cursor
-    assert found == expected[::-1]
+    assert found == [schedule_id for _, schedule_id in expected]
+
+
+def test_pages_by_the_next_firing_miss_nothing_while_schedules_fire(store: Store, clock: VirtualClock) -> None:
+    at_once = sorted(scheduled(store, clock()).id for _ in range(5))
+    page = store.schedules.page(ScheduleFilters(), 2, None, ScheduleOrder.NEXT_RUN)
+    assert [schedule.id for schedule in page.items] == at_once[:2]
+    clock.advance(60_000)
+    for schedule_id in at_once[:3]:  # the first two and the next one fire: those that are left stand elsewhere
+        store.firings.fire([due(read(store, schedule_id))], clock())
+    rest = store.schedules.page(ScheduleFilters(), 2, page.cursor, ScheduleOrder.NEXT_RUN)
+    assert [schedule.id for schedule in rest.items] == at_once[3:]
+    again = store.schedules.page(ScheduleFilters(), 9, rest.cursor, ScheduleOrder.NEXT_RUN)
+    assert [schedule.id for schedule in again.items] == at_once[:3], "their next firing is later"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import { timeline } from "./timeline.js";
 const STATUSES = ["waiting", "queued", "running", "succeeded", "failed", "stopped"];
 const FAILED = 5;
 const RECENT = 200;
+const AHEAD = 200; // firings that the timeline looks at, of one per schedule
 
 export function overviewView(_route, scope) {
   const reasons = h("div", { role: "status" });
@@ -52,11 +53,11 @@ export function overviewView(_route, scope) {
       get(`/api/tasks?status=failed&sort=finished&limit=${FAILED}`, { signal }),
       get(`/api/tasks/errors?limit=${FAILED}&since=${encodeURIComponent(since("24h"))}`, { signal }),
       get(`/api/tasks?sort=finished&limit=${RECENT}`, { signal }),
-      get("/api/scheduled-tasks?status=active&limit=200", { signal }),
+      get(`/api/scheduled-tasks?sort=next_run&limit=${AHEAD}`, { signal }),
     ]);
     showRows(failed, bad.items.length ? bad.items : [{ id: "none" }], ({ id }) => id, failedRow);
     show(groups, errors.items, () => (errors.items.length ? errors.items.map(groupItem) : h("li", { class: "empty small" }, t("failures.none"))));
-    const due = schedules.items.filter((each) => each.next_run_at).sort((one, other) => Date.parse(one.next_run_at) - Date.parse(other.next_run_at));
+    const due = schedules.items;
     show(next, due.slice(0, 6), () => (due.length ? due.slice(0, 6).map(nextRow) : h("li", { class: "empty small" }, t("schedules.none"))));
     const width = Math.max(recent.clientWidth - 32, 240);
     show(recent, [finished.items.map(({ id }) => id), due.map(({ id, next_run_at }) => [id, next_run_at]), width], () => [

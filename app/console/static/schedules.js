@@ -17,10 +17,13 @@ const filters = () => [
   { name: "kind", label: t("field.kind"), choices: kinds },
   { name: "name", label: t("filter.name"), placeholder: t("filter.name.example") },
   { name: "tag", label: t("filter.tag") },
+  { name: "sort", label: t("filter.sort"), none: t("sort.failing"), choices: [["created", t("sort.created")], ["next_run", t("sort.next_run")]] },
 ];
 
 const apiFilter = ({ status, kind, name, tag }) =>
   Object.fromEntries(Object.entries({ status, kind, tag, name: namePattern(name) }).filter(([, value]) => value));
+
+const toQuery = (fields) => ({ ...apiFilter(fields), sort: fields.sort });
 
 export function schedulesView(first, scope) {
   let route = first;
@@ -36,9 +39,9 @@ export function schedulesView(first, scope) {
       ...(mayWrite() ? [{ label: t("schedule.actions"), name: "c-actions" }] : []),
     ],
     row: (schedule) => row(schedule, () => schedules.again()),
-    order: failingFirst,
-    empty: (fields) => (Object.keys(apiFilter(fields)).length ? t("schedules.noMatch") : t("schedules.none")),
-    toQuery: apiFilter, scope, selection: chosen,
+    order: (items) => (route.fields.sort ? items : failingFirst(items)),
+    empty: (fields) => (Object.values(toQuery(fields)).some(Boolean) ? t("schedules.noMatch") : t("schedules.none")),
+    toQuery, scope, selection: chosen,
   });
   const update = (next) => {
     route = next;

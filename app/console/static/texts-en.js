@@ -131,6 +131,8 @@ export const en = {
   "sort.default": "default",
   "sort.created": "Newest first",
   "sort.finished": "Last finished first",
+  "sort.failing": "Failing first, on each page",
+  "sort.next_run": "Next firing first",
   "list.reading": "Loading…",
   "list.news": ["{count} new", "{count} new"],
   "list.newsMany": "{count} or more new",

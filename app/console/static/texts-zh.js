@@ -131,6 +131,8 @@ export const zh = {
   "sort.default": "默认",
   "sort.created": "最新创建",
   "sort.finished": "最近完成",
+  "sort.failing": "每页失败的在前",
+  "sort.next_run": "下次触发最早的在前",
   "list.reading": "加载中…",
   "list.news": "{count} 条新内容",
   "list.newsMany": "至少 {count} 条新内容",

@@ -324,6 +324,23 @@ def test_times_are_relative_and_exact_when_pointed_at(browser: Chromium, system:
     assert not re.search(r"20\d\d", text)
 
 
+def test_a_machine_whose_clock_is_wrong_shows_the_ages_that_the_service_knows(
+    browser: Chromium, system: Started
+) -> None:
+    system.post("/api/tasks", {"name": "by another clock", **PROGRAM})
+    open_page(browser, system, "/#/work")
+    for minutes in (20, -20):  # more than any other test beside this one takes
+        browser.evaluate(f"(real => {{ Date.now = () => real() + {minutes} * 60000; }})(window.real ??= Date.now)")
+        go_to(browser, "#/failures")  # its answers tell the time
+        go_to(browser, "#/tasks?since=15m&name=by+another+clock")
+        [row] = texts(browser, ".list tbody .c-time")
+        assert re.fullmatch(r"now|(in )?\d+s( ago)?|[1-4]m ago", row), row
+        off = browser.evaluate(f"{imported('clock.js')}.then(({{ now }}) => now() - real())")
+        assert abs(off) < 60_000
+    others = [path.name for path in STATIC.glob("*.js") if re.search(r"Date\.now|new Date\(\)", path.read_text())]
+    assert others == ["clock.js"]
+
+
 def test_exact_times_are_in_the_zone_of_the_viewer_and_say_so(browser: Chromium, system: Started) -> None:
     task = system.get("/api/tasks?status=failed&limit=1")["items"][0]
     browser.send("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")

@@ -1,5 +1,6 @@
 // Calls of the HTTP API. A key is asked for once, when the service wants one.
 
+import { hearing, now } from "./clock.js";
 import { askForKey } from "./dialogs.js";
 import { parse } from "./json.js";
 import * as keyring from "./keyring.js";
@@ -16,7 +17,7 @@ let asking = null;
 const contact = new EventTarget();
 
 /** When the service last answered (ms), and whether it can be reached now. */
-export const reach = { isAway: false, lastAnswerAt: Date.now() };
+export const reach = { isAway: false, lastAnswerAt: now() };
 
 /** An answer that says no: a problem document (RFC 9457), or what could be made of it. */
 export class Refusal extends Error {
@@ -61,9 +62,9 @@ export async function call(method, path, body, { accepted = [], signal } = {}) {
 }
 
 function keyFor(words) {
-  const now = Date.now();
-  for (const [each, { at }] of unsure) if (now - at >= UNSURE_MS) unsure.delete(each);
-  if (!unsure.has(words)) unsure.set(words, { key: crypto.getRandomValues(new Uint32Array(4)).join("-"), at: now }); // `randomUUID` takes TLS
+  const present = now();
+  for (const [each, { at }] of unsure) if (present - at >= UNSURE_MS) unsure.delete(each);
+  if (!unsure.has(words)) unsure.set(words, { key: crypto.getRandomValues(new Uint32Array(4)).join("-"), at: present }); // `randomUUID` takes TLS
   return unsure.get(words).key;
 }
 
@@ -92,6 +93,7 @@ export async function send(method, path, body, { signal, headers = {}, accept = 
 const inTime = (signal) => AbortSignal.any([AbortSignal.timeout(CALL_MS), ...(signal ? [signal] : [])]);
 
 async function reached(path, options) {
+  const hear = hearing();
   let response;
   try {
     response = await fetch(path, options);
@@ -99,6 +101,7 @@ async function reached(path, options) {
     lost(error);
   }
   const isAway = GATEWAY.has(response.status) && !isJson(response); // the service's own 503 is a problem document
+  if (!isAway) hear(response.headers.get("Date"));
   note(isAway);
   if (isAway) throw new Away();
   return response;
@@ -112,7 +115,7 @@ function lost(error) {
 }
 
 function note(isAway) {
-  if (!isAway) reach.lastAnswerAt = Date.now();
+  if (!isAway) reach.lastAnswerAt = now();
   if (reach.isAway === isAway) return;
   reach.isAway = isAway;
   contact.dispatchEvent(new Event("change"));

@@ -1,6 +1,7 @@
 // The next firings by a rule that is not saved yet.
 
 import { call } from "./api.js";
+import { now } from "./clock.js";
 import { exactIn } from "./format.js";
 import { t } from "./language.js";
 
@@ -21,13 +22,13 @@ export async function firingsBy({ start_at, end_at, created_at, ...rule }, count
 
 /** An interval is counted from its start, which is the first firing, or else from the creation. */
 function everySoOften(ms, start_at, created_at, count) {
-  const now = Date.now();
-  const from = Date.parse(start_at ?? created_at ?? new Date(now).toISOString());
-  const first = Math.max(start_at ? 0 : 1, Math.floor((now - from) / ms) + 1);
+  const present = now();
+  const from = Date.parse(start_at ?? created_at ?? new Date(present).toISOString());
+  const first = Math.max(start_at ? 0 : 1, Math.floor((present - from) / ms) + 1);
   return Array.from({ length: count }, (_, index) => new Date(from + (first + index) * ms).toISOString());
 }
 
 function noteOn({ cron_expression, timezone }, times, start, end) {
   if (times.length) return HASHED.test(cron_expression ?? "") ? t("cron.hashed") : "";
-  return start > Date.now() && start <= end ? t("cron.from", { time: exactIn(start, timezone ?? "UTC") }) : t("schedule.noNext");
+  return start > now() && start <= end ? t("cron.from", { time: exactIn(start, timezone ?? "UTC") }) : t("schedule.noNext");
 }

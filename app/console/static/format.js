@@ -1,5 +1,6 @@
 // Times, durations and values, in words for people.
 
+import { now } from "./clock.js";
 import { h } from "./dom.js";
 import { locale, number, t, word } from "./language.js";
 
@@ -14,7 +15,7 @@ const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractio
 const STEPS = [[60, "second", 1], [3600, "minute", 60], [86400, "hour", 3600], [Infinity, "day", 86400]];
 
 /** "3 min. ago", "in 2 hr." */
-export function ago(text, nowMs = Date.now()) {
+export function ago(text, nowMs = now()) {
   const seconds = (Date.parse(text) - nowMs) / 1000;
   const distance = Math.abs(seconds);
   if (distance < 1) return t("time.now");
@@ -61,11 +62,11 @@ export function moment(text) {
 
 /** A <time> that counts how long something has lasted: "3 min 12 s". */
 export function elapsed(text) {
-  return h("time", { datetime: text, title: hint(text), "data-elapsed": true }, duration(Date.now() - Date.parse(text)));
+  return h("time", { datetime: text, title: hint(text), "data-elapsed": true }, duration(now() - Date.parse(text)));
 }
 
 /** Let relative times go on. */
-export function refreshTimes(place, nowMs = Date.now()) {
+export function refreshTimes(place, nowMs = now()) {
   for (const element of place.querySelectorAll("time[data-relative]")) put(element, ago(element.dateTime, nowMs));
   for (const element of place.querySelectorAll("time[data-elapsed]")) put(element, duration(Math.max(0, nowMs - Date.parse(element.dateTime)), true));
 }

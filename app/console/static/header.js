@@ -1,6 +1,7 @@
 // The bar on top: how the service is and why, who is signed in, the language, the colours.
 
 import { hasKey, onReach, reach } from "./api.js";
+import { now } from "./clock.js";
 import { sheet } from "./dialogs.js";
 import { byId, h, show } from "./dom.js";
 import { clockTime, duration } from "./format.js";
@@ -39,7 +40,7 @@ export function showHealth() {
   const banner = byId("away");
   banner.hidden = !isCutOff();
   if (isCutOff()) banner.textContent = t(reach.isAway ? "away.asOf" : "away.redis", { time: clockTime(lastWholeAt()) });
-  const found = reach.isAway ? { level: "bad", reasons: [] } : state.report ? verdict(state.report, state.stats, Date.now()) : null;
+  const found = reach.isAway ? { level: "bad", reasons: [] } : state.report ? verdict(state.report, state.stats, now()) : null;
   if (!found) return;
   const reasons = sentences(found);
   const words = reach.isAway ? t("health.away.short") : sentences(found, ".short")[0] ?? t("health.well");

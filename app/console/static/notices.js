@@ -2,6 +2,7 @@
 
 import { call, get, query, quiet, Refusal, refusal } from "./api.js";
 import * as address from "./address.js";
+import { now } from "./clock.js";
 import { attempt, once } from "./dialogs.js";
 import { h, show, showRows } from "./dom.js";
 import { filterForm } from "./filters.js";
@@ -66,7 +67,7 @@ export function noticesView(first, scope) {
 
 /** How long until a pending delivery may have been tried; the longer a try is overdue, the less often to look. */
 function pause({ next_try_at }) {
-  const ms = Date.parse(next_try_at) - Date.now();
+  const ms = Date.parse(next_try_at) - now();
   return Math.max(LOOK_MS.least, ms > 0 ? ms : Math.min(-ms, LOOK_MS.most));
 }
 

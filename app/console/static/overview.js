@@ -3,6 +3,7 @@
 import * as address from "./address.js";
 import { get } from "./api.js";
 import { chart } from "./chart.js";
+import { now } from "./clock.js";
 import { h, show, showRows } from "./dom.js";
 import { badge, duration, nameOf, number, share, when } from "./format.js";
 import { groupItem } from "./failures.js";
@@ -40,7 +41,7 @@ export function overviewView(_route, scope) {
   function figures() {
     const { report, stats } = state;
     if (!report || !stats) return;
-    const found = verdict(report, stats, Date.now());
+    const found = verdict(report, stats, now());
     show(reasons, [found.level, sentences(found)], () => found.level !== "ok" && h("ul", { class: `reasons ${found.level}` }, sentences(found).map((text) => h("li", {}, text))));
     show(counts, stats.by_status, () => STATUSES.map((status) => count(status, stats)));
     const width = Math.max(hour.clientWidth - 32, 240);
@@ -62,7 +63,7 @@ export function overviewView(_route, scope) {
     const width = Math.max(recent.clientWidth - 32, 240);
     show(recent, [finished.items.map(({ id }) => id), due.map(({ id, next_run_at }) => [id, next_run_at]), width], () => [
       h("figcaption", {}, h("strong", {}, t("timeline.title"))),
-      timeline({ tasks: finished.items, firings: due.map(({ name, next_run_at }) => ({ name, at: next_run_at })), nowMs: Date.now(), width }),
+      timeline({ tasks: finished.items, firings: due.map(({ name, next_run_at }) => ({ name, at: next_run_at })), nowMs: now(), width }),
     ]);
     figures();
   }

@@ -1,10 +1,12 @@
 // Ranges of time for filters: relative ones stay relative in the address ("1h"), so that a bookmark means the last hour.
 
+import { now } from "./clock.js";
+
 export const RANGES = ["15m", "1h", "24h", "7d"];
 const SECONDS = { m: 60, h: 3600, d: 86400 };
 
 /** "1h" → the moment an hour before `nowMs` as an RFC 3339 text; "" for what is no range. */
-export function since(range, nowMs = Date.now()) {
+export function since(range, nowMs = now()) {
   const [, count, unit] = /^(\d{1,4})([mhd])$/.exec(range ?? "") ?? [];
   return count ? new Date(nowMs - Number(count) * SECONDS[unit] * 1000).toISOString() : "";
 }

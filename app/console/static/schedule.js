@@ -2,6 +2,7 @@
 
 import { call, get, Refusal, refusal } from "./api.js";
 import * as address from "./address.js";
+import { now } from "./clock.js";
 import { copyButton, curlOf } from "./copy.js";
 import { once } from "./dialogs.js";
 import { h, show } from "./dom.js";
@@ -65,7 +66,7 @@ export function scheduleView(first, scope) {
     const { marks, gaps } = known(tasks, latest);
     show(dots, [marks.map(({ id: each, status }) => [each, status]), expected, gaps, width], () => [
       h("figcaption", {}, h("strong", {}, t("timeline.title"))),
-      timeline({ tasks: marks, firings: expected.map((at) => ({ name: schedule.name, at })), gaps, nowMs: Date.now(), width })]);
+      timeline({ tasks: marks, firings: expected.map((at) => ({ name: schedule.name, at })), gaps, nowMs: now(), width })]);
     show(runs, tasks.items.slice(0, FIRINGS), () => (tasks.items.length ? tasks.items.slice(0, FIRINGS).map((task) => runRow(task, id)) : h("li", { class: "empty small" }, t("schedule.noRuns"))));
     if (fired instanceof Refusal) {
       if (!pages.refuse(route.fields)) throw fired;

@@ -1,12 +1,13 @@
 // What the whole page knows of the service: its health and its figures, read once for all views.
 
 import { get, reach } from "./api.js";
+import { now } from "./clock.js";
 
 const listeners = new Set();
 export const state = { report: null, stats: null };
 
 /** When all was last read (ms), and whether what is shown can't be read again now: the service, or its Redis, is away. */
-let wholeAt = Date.now();
+let wholeAt = now();
 export const lastWholeAt = () => (reach.isAway ? reach.lastAnswerAt : wholeAt);
 export const isCutOff = () => reach.isAway || state.report?.redis?.status === "down";
 
@@ -19,7 +20,7 @@ export async function refreshStatus(signal) {
       throw error;
     }),
   ]);
-  if (stats) wholeAt = Date.now();
+  if (stats) wholeAt = now();
   Object.assign(state, { report, stats: stats ?? state.stats });
   for (const listener of listeners) listener();
 }

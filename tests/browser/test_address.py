@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import FAILING, PROGRAM, ROWS, SHOWN, many, texts, url_of
+from tests.browser.page import FAILING, PROGRAM, ROWS, SHOWN, go_to, many, open_page, texts, url_of
 from tests.system import Started
 
 
@@ -140,6 +140,17 @@ def test_a_range_of_time_is_a_filter(browser: Chromium, system: Started) -> None
     assert browser.evaluate("document.querySelector('#filter-to').clientWidth") > 220, "the time is seen as well"
     browser.fill("#filter-to", "2020-01-01T00:00:00")
     browser.wait_for_text("No task matches", ".list .empty")
+
+
+def test_a_range_of_time_that_is_none_is_refused(browser: Chromium, system: Started) -> None:
+    open_page(browser, system, "/#/tasks?name=paged&since=1h")
+    for wrong in ("since=zzz", "since=range&from=zzz", "since=range&to=zzz"):
+        go_to(browser, f"#/tasks?name=paged&{wrong}")
+        assert browser.evaluate(ROWS) == 0, "all tasks would be taken for those of the range"
+        assert "RFC 3339" in texts(browser, ".list .empty")[0]
+    go_to(browser, "#/tasks?name=paged&since=3h")  # one that the form does not offer
+    assert browser.evaluate(ROWS) == 50
+    browser.complaints.clear()  # the browser itself notes answers of 422
 
 
 def test_a_link_to_a_range_of_time_shows_the_same_in_another_zone(browser: Chromium, system: Started) -> None:

@@ -29,13 +29,13 @@ const filters = () => [
   { name: "sort", label: t("filter.sort"), none: t("sort.default"), choices: [["created", t("sort.created")], ["finished", t("sort.finished")]] },
 ];
 
-/** The fields of an address as the API's filters. */
+/** The fields of an address as the API's filters. It refuses what is no time: left out, all tasks would match. */
 export function apiFilter({ status, kind, task_type, name, tag, error_type, fingerprint, scheduled_task_id, since: range, from, to }) {
   const wanted = {
     status, kind, task_type, tag, error_type, fingerprint, scheduled_task_id,
     name: namePattern(name),
-    created_after: range === "range" ? toUtc(from) : since(range),
-    created_before: range === "range" ? toUtc(to) : "",
+    created_after: range === "range" ? toUtc(from) || from : since(range) || range,
+    created_before: range === "range" ? toUtc(to) || to : "",
   };
   return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value));
 }

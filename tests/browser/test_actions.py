@@ -7,7 +7,7 @@ import shlex
 from typing import Any
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import ENDLESS, FAILING, PROGRAM, ROWS, finished, many, open_task, texts, url_of
+from tests.browser.page import ENDLESS, FAILING, PROGRAM, ROWS, finished, many, open_page, open_task, texts, url_of
 from tests.system import Started
 
 
@@ -113,6 +113,25 @@ def test_integers_keep_all_their_digits(browser: Chromium, system: Started) -> N
     browser.click(".create button[type=submit]")
     browser.wait_for_text(str(longer), ".detail pre[aria-label=Result]")
     assert finished(system, listed(system, "long-numbers")[0])["result"] == longer
+
+
+def test_the_form_of_a_task_that_waits_no_longer_says_so(browser: Chromium, system: Started) -> None:
+    task = system.post("/api/tasks", {"name": "too late", "task_type": "delayed", "delay_seconds": 3600, **PROGRAM})
+    open_page(browser, system, f"/#/new?change={task['id']}")
+    browser.fill("#input-priority", "9")
+    assert not browser.evaluate("document.querySelector('.create button[type=submit]').disabled")
+    assert system.call("POST", f"/api/tasks/{task['id']}/stop")[0] == 200
+    browser.wait_for_text("this one is stopped by now", ".create")
+    assert browser.evaluate("document.querySelector('.create button[type=submit]').disabled")
+    assert browser.evaluate("document.querySelector('#input-priority').value") == "9", "it can be copied"
+    browser.open(url_of(system, f"/#/new?change={task['id']}"))
+    browser.wait_for_text("this one is stopped by now", ".create .note")  # beside the draft
+    browser.evaluate("sessionStorage.clear()")
+    browser.open(url_of(system, f"/#/new?change={task['id']}"))
+    browser.wait_for_text("this one is stopped by now", "#view h1")
+    assert not browser.evaluate("document.querySelector('.create')"), "there is nothing to fill in"
+    browser.click("#view h1 a")
+    browser.wait_for_text("too late", ".detail h2")
 
 
 def test_a_waiting_task_is_changed(browser: Chromium, system: Started) -> None:

@@ -5,7 +5,7 @@ import { call, get, Refusal } from "./api.js";
 import * as address from "./address.js";
 import { cronPreview } from "./cron-preview.js";
 import { attempt, confirm, say } from "./dialogs.js";
-import { h } from "./dom.js";
+import { h, show } from "./dom.js";
 import { editor } from "./editor.js";
 import { belongs, FIELDS } from "./fields.js";
 import { firingsBy } from "./firings.js";
@@ -47,8 +47,9 @@ function formView(route, scope) {
   const draftKey = `celeriac.draft.${name}.${id}`;
   let source = null;
   let first = {}; // the texts that the form had before anything was typed
-  let isSending = false;
+  let [isSending, isLate] = [false, false]; // late: it is of a waiting task, which waits no longer
 
+  const late = h("div");
   const summary = h("div", { class: "failure", role: "alert", tabindex: -1, hidden: true });
   const submit = h("button", { type: "submit", class: "button primary" });
   const forget = h("button", { type: "button", class: "button quiet", hidden: true, "data-key": "forget", onclick: discard }, t("form.forget"));
@@ -60,7 +61,7 @@ function formView(route, scope) {
   const form = h("form", { class: "panel create", novalidate: true, "aria-labelledby": "create-title" },
     h("h1", { id: "create-title" }, t(mode.title)), summary,
     h("div", { class: "pair" }, choice("kind", t("form.what"), KINDS, "kind", mode.isChange), choice("task_type", t("form.when"), mode.types, "type", mode.types.length === 1)),
-    basic, more, h("div", { class: "actions" }, submit, forget));
+    basic, more, late, h("div", { class: "actions" }, submit, forget));
   const element = h("div", { class: "columns narrow" }, form);
 
   const chosen = () => Object.fromEntries(["kind", "task_type"].map((each) => [each, form.querySelector(`[name=${each}]:checked`)?.value]));
@@ -121,16 +122,30 @@ function formView(route, scope) {
   }
 
   async function refresh() {
-    if (source !== null || isSending) return;
+    if (isSending || (source !== null && name !== "change")) return;
     const found = await get(mode.source + id, { signal: scope.signal, accepted: [404] });
-    if (found.id) begin(found);
-    else gone();
+    const words = refusalOf(found);
+    if (source === null && words && (!found.id || sessionStorage.getItem(draftKey) === null)) return refuse(words, found);
+    if (source === null) begin(found);
+    if (words && !isLate) say(words, true);
+    isLate = words !== "";
+    submit.disabled = isSending || isLate;
+    show(late, words, () => isLate && h("p", { class: "note bad" }, words, lateLink(found))); // what was typed can still be copied
   }
 
+  /** Why it can't be changed, or can't be any more; "" if it can. */
+  function refusalOf(found) {
+    if (!found.id) return t(mode.isSchedule ? "schedule.gone" : "task.gone.text");
+    return name === "change" && found.status !== "waiting" ? t("form.late", { status: word("status", found.status) }) : "";
+  }
+
+  const lateLink = (found) => found.id && [" ", h("a", { href: `#/tasks/${id}` }, t("form.late.task"))];
+
   /** A form that can't be filled in would only look as if it was still loading. */
-  function gone() {
+  function refuse(words, found) {
     source = {};
-    element.replaceChildren(h("section", { class: "panel" }, h("h1", { class: "empty" }, t(mode.isSchedule ? "schedule.gone" : "task.gone.text"))));
+    isLate = true;
+    element.replaceChildren(h("section", { class: "panel" }, h("h1", { class: "empty" }, words, lateLink(found))));
   }
 
   /** Show the draft, or else the source's values; nothing can be typed before, so that nothing typed is lost. */
@@ -203,10 +218,11 @@ function formView(route, scope) {
   scope.on(window, "pagehide", keep);
   scope.on(form, "submit", async (event) => {
     event.preventDefault();
-    if (isSending) return;
+    if (isSending || isLate) return;
     isSending = submit.disabled = true;
     await send();
-    isSending = submit.disabled = false;
+    isSending = false;
+    submit.disabled = isLate;
   });
   scope.on(form, "keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

@@ -336,6 +336,8 @@ export const en = {
   "form.refused": "Not accepted",
   "form.noChange": "Nothing has changed.",
   "form.confirm": "Save these changes?",
+  "form.late": "This can't be saved any more: only a waiting task can be changed, and this one is {status} by now.",
+  "form.late.task": "Show the task",
   "form.changedMeanwhile": "Somebody has changed this since you opened the form.",
   "form.field": "Field",
   "form.before": "Before",

@@ -336,6 +336,8 @@ export const zh = {
   "form.refused": "未被接受",
   "form.noChange": "没有变化。",
   "form.confirm": "保存这些修改？",
+  "form.late": "已无法保存：只能修改等待中的任务，而此任务现在的状态是：{status}。",
+  "form.late.task": "查看任务",
   "form.changedMeanwhile": "打开表单之后，有人修改过这些内容。",
   "form.field": "字段",
   "form.before": "修改前",

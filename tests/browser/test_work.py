@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import ENDLESS, PROGRAM, finished, imported, texts, url_of
+from tests.browser.page import ENDLESS, PROGRAM, finished, go_to, imported, texts, url_of
 from tests.system import Started, wait_until
 
 
@@ -52,7 +52,16 @@ def test_the_overview_shows_counts_failures_the_last_hour_and_what_is_next(brows
     browser.wait_for("document.querySelector('#chart svg').getAttribute('aria-label').includes('failed')")
     browser.wait_for_text("fires soon", "[aria-label='Next firings']")
     browser.wait_for("document.querySelectorAll('.mark.failed').length > 0")
+    assert figures(browser) == ["Last hour", "Recent runs and expected firings"]
+    go_to(browser, f"#/schedule/{soon['id']}")
+    assert figures(browser) == ["Recent runs and expected firings"]
     assert system.call("POST", f"/api/scheduled-tasks/{soon['id']}/pause")[0] == 200
+
+
+def figures(browser: Chromium) -> list[str]:
+    """What a screen reader calls the figures: Chromium makes no name of a caption."""
+    nodes = browser.send("Accessibility.getFullAXTree")["nodes"]
+    return [node["name"]["value"] for node in nodes if node.get("role", {}).get("value") == "figure"]
 
 
 def test_the_axis_of_the_chart_has_room_for_its_numbers(browser: Chromium, system: Started) -> None:

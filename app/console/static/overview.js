@@ -23,10 +23,10 @@ const AHEAD = 200; // firings that the timeline looks at, of one per schedule
 export function overviewView(_route, scope) {
   const reasons = h("div", { role: "status" });
   const counts = h("nav", { class: "counts", id: "counts", "aria-label": t("overview.counts") });
-  const hour = h("figure", { class: "panel chart", id: "chart" });
+  const hour = h("figure", { class: "panel chart", id: "chart", "aria-label": t("hour.title") });
   const failed = h("ul", { class: "failed-rows" });
   const groups = h("ul", { class: "groups" });
-  const recent = h("figure", { class: "panel chart" });
+  const recent = h("figure", { class: "panel chart", "aria-label": t("timeline.title") });
   const next = h("ul", { class: "next-rows" });
   const panel = (title, link, content) => h("section", { class: "panel", "aria-label": title }, h("header", { class: "panel-head" }, h("h2", {}, title), link), content);
   const all = (href) => h("a", { href }, t("overview.all"));

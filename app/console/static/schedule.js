@@ -32,7 +32,7 @@ export function scheduleView(first, scope) {
   const head = h("header", { class: "panel-head" });
   const facts = h("div", {});
   const next = h("div", {});
-  const dots = h("figure", { class: "panel chart" });
+  const dots = h("figure", { class: "panel chart", "aria-label": t("timeline.title") });
   const runs = h("ul", { class: "runs" });
   const firings = h("ul", { class: "firings" });
   const notices = h("div", {});

@@ -58,4 +58,5 @@ def test_the_nearest_firing_is_shown_however_many_schedules_are_newer(browser: C
     browser.evaluate("(document.querySelector('#filter-sort').value = 'next_run')")
     browser.evaluate("document.querySelector('#filter-sort').dispatchEvent(new Event('change', {bubbles: true}))")
     browser.wait_for("document.querySelector('.list tbody .c-name').innerText.includes('nearest')")
+    assert texts(browser, ".pager button") == ["Earlier", "Later"], "a later firing is no older one"
     browser.complaints.clear()

@@ -18,13 +18,16 @@ export const cursorOf = (fields) => trail(fields).at(-1) ?? "";
  */
 export function pager(turn) {
   let [cursors, next, isWaiting, isRead] = [[], null, false, false];
-  const newer = h("button", { type: "button", class: "button", "data-key": "newer", onclick: () => isWaiting || turn(cursors.slice(0, -1).join("-")) }, t("pager.newer"));
-  const older = h("button", { type: "button", class: "button", "data-key": "older", onclick: () => isWaiting || turn([...cursors, next].slice(-LONGEST).join("-")) }, t("pager.older"));
+  const newer = h("button", { type: "button", class: "button", "data-key": "newer", onclick: () => isWaiting || turn(cursors.slice(0, -1).join("-")) });
+  const older = h("button", { type: "button", class: "button", "data-key": "older", onclick: () => isWaiting || turn([...cursors, next].slice(-LONGEST).join("-")) });
   const page = h("span", { class: "muted" });
   const element = h("nav", { class: "pager", "aria-label": t("pager.title"), hidden: true }, newer, page, older); // until there is a page
 
   function put(fields, nextCursor) {
     [cursors, next, isWaiting, isRead] = [trail(fields), nextCursor, false, true];
+    const isByFiring = fields.sort === "next_run";
+    newer.textContent = t(isByFiring ? "pager.earlier" : "pager.newer");
+    older.textContent = t(isByFiring ? "pager.later" : "pager.older");
     newer.disabled = cursors.length === 0;
     older.disabled = !next;
     page.textContent = t("pager.page", { page: cursors.length + 1 });

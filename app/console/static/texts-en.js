@@ -141,6 +141,8 @@ export const en = {
   "pager.title": "Pages of the list",
   "pager.newer": "Newer",
   "pager.older": "Older",
+  "pager.earlier": "Earlier",
+  "pager.later": "Later",
   "pager.page": "Page {page}",
   "select.title": "Selected rows",
   "select.page": "Select all on this page",

@@ -141,6 +141,8 @@ export const zh = {
   "pager.title": "列表分页",
   "pager.newer": "较新",
   "pager.older": "较旧",
+  "pager.earlier": "更早",
+  "pager.later": "更晚",
   "pager.page": "第 {page} 页",
   "select.title": "已选行",
   "select.page": "选择本页全部",

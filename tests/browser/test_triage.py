@@ -232,7 +232,7 @@ def test_failures_are_grouped_and_a_group_leads_to_its_tasks(browser: Chromium, 
     browser.wait_for_text("no row <n>", ".groups")
     group = next(text for text in texts(browser, ".group") if "no row <n>" in text)
     assert "ValueError" in group
-    assert "first" in group
+    assert "counted since the first" in group, "the number is not that of the range"
     assert "example 1" in group
     browser.evaluate(
         "[...document.querySelectorAll('.group-name')].find(each => each.innerText.includes('no row')).click()"

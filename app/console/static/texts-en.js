@@ -223,7 +223,7 @@ export const en = {
   "output.at": "{at} of {count}",
   "failures.title": "Failures by group",
   "failures.none": "No failures.",
-  "failures.first": "first",
+  "failures.first": "counted since the first,",
   "failures.last": "last",
   "failures.example": "example {index}",
   "failures.schedule": "schedule {index}",

@@ -223,7 +223,7 @@ export const zh = {
   "output.at": "第 {at} 处，共 {count} 处",
   "failures.title": "按类别汇总的失败",
   "failures.none": "没有失败。",
-  "failures.first": "首次",
+  "failures.first": "次数自首次起计，首次",
   "failures.last": "最近",
   "failures.example": "示例 {index}",
   "failures.schedule": "定时任务 {index}",

@@ -68,8 +68,11 @@ function row(schedule, refresh) {
     mayWrite() && h("td", { class: "c-actions" }, buttons(schedule, refresh)));
 }
 
-/** "every 15 min" */
-export const every = (schedule) => t("schedule.every", { time: duration(schedule.every_seconds * 1000) });
+/** "every 15 min"; in seconds where larger units would leave some out. */
+export const every = ({ every_seconds: seconds }) => {
+  const isExact = seconds < 3600 || seconds % 60 === 0;
+  return t("schedule.every", { time: isExact ? duration(seconds * 1000) : t("unit.s", { value: number(seconds) }) });
+};
 
 /** How its last task ended, how often in a row it has failed, and how often it succeeds. */
 export function lastOutcome(schedule) {

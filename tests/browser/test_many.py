@@ -44,6 +44,14 @@ def test_pages_are_turned_and_the_whole_is_selected(browser: Chromium, alone: St
     browser.click(".list thead [type=checkbox]")
     browser.click("[data-key=select-whole]")
     browser.wait_for_text(f"All {number:,} that match", ".selected")
+    browser.click("[data-key=older]")
+    browser.wait_for_text(f"many {number - 101}", ".list tbody tr:first-child")
+    browser.click(".list tbody tr:first-child [type=checkbox]")
+    assert "49 selected" in texts(browser, ".selected")[0], "the others that are seen to be ticked"
+    assert browser.evaluate("document.querySelectorAll('.list tbody :checked').length") == 49
+    browser.click(".list thead [type=checkbox]")
+    browser.click(".list thead [type=checkbox]")
+    assert browser.evaluate("document.querySelector('.selected').hidden"), "none is left on a page that is not seen"
     browser.complaints.clear()
 
 

@@ -28,18 +28,26 @@ export function selection({ of, actions, filter, scope }) {
     return h("input", {
       type: "checkbox", checked: chosen.has(item.id), "aria-label": t("select.row", { name: item.name }), "data-select": item.id,
       onchange: (event) => {
+        leaveWhole();
         if (event.target.checked && chosen.size < MOST) chosen.add(item.id);
         else chosen.delete(item.id);
         event.target.checked = chosen.has(item.id);
-        isWhole = false;
         choices += 1;
         draw();
       },
     });
   }
 
-  function toggleAll(isOn) {
+  /** From all that match to the rows that are seen: not to those that were ticked on another page before. */
+  function leaveWhole() {
+    if (!isWhole) return;
     isWhole = false;
+    chosen.clear();
+    for (const { id } of items) chosen.add(id);
+  }
+
+  function toggleAll(isOn) {
+    leaveWhole();
     choices += 1;
     for (const { id } of items) {
       if (isOn && chosen.size < MOST) chosen.add(id);

@@ -64,9 +64,8 @@ def main(words: Sequence[str], clock: Clock = system_clock) -> int:
     except OtherForm as error:
         return fail(str(error), EXIT_NEWER_DATA)
     except Unavailable as error:
-        return fail(
-            f"Redis can't be reached ({reason_of(error)}): `keys list` tells whether anything was changed", EXIT_REFUSED
-        )
+        what_now = "" if options.run is _list else ": `keys list` tells whether anything was changed"
+        return fail(f"Redis can't be reached ({reason_of(error)}){what_now}", EXIT_REFUSED)
     return 0
 
 

@@ -143,9 +143,14 @@ def test_a_bad_setting_is_status_2_and_an_absent_redis_status_1(
     run: Run, own_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_server.stop()
+    status, _, err = run("revoke ci")
+    assert status == 1
+    assert "Redis can't be reached" in err
+    assert err.endswith("): `keys list` tells whether anything was changed\n")
     status, _, err = run("list")
     assert status == 1
     assert "Redis can't be reached" in err
+    assert err.endswith(")\n"), "it only reads"
     monkeypatch.setenv("PORT", "abc")
     status, _, err = run("list")
     assert status == 2

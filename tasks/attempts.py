@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from app.clock import Clock, elapsed
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, reason_of
 from app.domain.kinds import KINDS, QUEUES
 from app.domain.outcome import Ending, ExecutorError, Failure, Outcome
 from app.domain.times import to_rfc3339
@@ -143,7 +143,7 @@ class AttemptRunner:
             claimed = self._store.claim(task_id, worker, now_ms, self._lease_until_ms(now_ms), self._executors)
         except Unavailable as error:
             # The message is gone but the record is not: recovery sends another, or takes the claim back if it was made.
-            fields = {"action": "claim_failed", "task_id": task_id, "reason": str(error)}
+            fields = {"action": "claim_failed", "task_id": task_id, "reason": reason_of(error)}
             logger.warning("can't reach Redis to claim the task; recovery will find it", extra=fields)
             return None
         if claimed == "expired":

@@ -7,7 +7,7 @@ import threading
 import time
 
 from app.clock import Clock
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, reason_of
 from app.store.recovery import RecoveryStore
 from app.usecases.dispatch import Dispatcher
 from tasks.leases.in_flight import InFlight
@@ -97,7 +97,7 @@ class Drain:
             count = self._give_back(task_ids)
         except Unavailable as error:
             if not self._has_failed:
-                fields = {"action": "give_back_failed", "reason": str(error)}
+                fields = {"action": "give_back_failed", "reason": reason_of(error)}
                 logger.warning("tasks that were not started could not be given back; trying again", extra=fields)
             self._has_failed = True
             return

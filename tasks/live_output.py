@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, reason_of
 from app.store.events import EventStore
 from app.store.tasks import Attempt
 
@@ -85,7 +85,7 @@ class LiveOutput:
             try:
                 self._write(batch, text)
             except Unavailable as error:
-                fields = {"action": "output_deferred", "task_id": batch.attempt.task_id, "reason": str(error)}
+                fields = {"action": "output_deferred", "task_id": batch.attempt.task_id, "reason": reason_of(error)}
                 logger.debug("can't write live output now", extra=fields)
                 self._put_back(batch, text)
             except Exception:

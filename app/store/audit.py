@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, reason_of
 from app.store.client import Client
 from app.store.keys import Keys
 from app.store.oneway import OneWay
@@ -35,7 +35,7 @@ class AuditLine:
     def log_lost(self, error: Unavailable) -> None:
         """Let the log have the line, since Redis could not take it."""
         told = {"who": self.who, "method": self.method, "route": self.route, "target_id": self.target_id}
-        logger.warning("audit line lost", extra={"action": "audit_lost", "reason": str(error), **told})
+        logger.warning("audit line lost", extra={"action": "audit_lost", "reason": reason_of(error), **told})
 
 
 class AuditStore:

@@ -10,7 +10,7 @@ import logging
 import threading
 
 from app.clock import Clock, elapsed
-from app.domain.errors import Unavailable
+from app.domain.errors import Unavailable, reason_of
 from app.store.tasks import TaskStore
 from tasks.leases.in_flight import InFlight
 
@@ -52,7 +52,9 @@ class Renewal:
             try:
                 self._renew_if_due(elapsed())
             except Unavailable as error:
-                logger.debug("leases could not be renewed", extra={"action": "renewal_failed", "reason": str(error)})
+                logger.debug(
+                    "leases could not be renewed", extra={"action": "renewal_failed", "reason": reason_of(error)}
+                )
             except Exception:  # a defect must not end this thread: no lease would ever be renewed again
                 logger.exception("renewing leases failed; trying again", extra={"action": "renewal_failed"})
 

@@ -21,7 +21,7 @@ class _StoreAway:
     """A store whose Redis is away."""
 
     def claim(self, *_: Any) -> None:
-        raise Unavailable("TimeoutError")
+        raise Unavailable("ConnectionError") from OSError("Connection refused by 10.0.0.7:6379")
 
 
 class _DrainNotBegun:
@@ -41,6 +41,7 @@ def test_a_claim_without_redis_is_logged_without_a_traceback(
     runner.run("0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42", "one@test")
     (record,) = caplog.records
     assert vars(record)["action"] == "claim_failed"
+    assert vars(record)["reason"] == "ConnectionError: Connection refused by 10.0.0.7:6379"
     assert vars(record)["task_id"] == "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"
     assert record.exc_info is None
 

@@ -11,8 +11,11 @@ import redis
 from app.domain.status import Status
 from app.store.record import Task
 from app.store.store import Store
+from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
-from tests.servers import CeleryProcess, wait_until
+from tasks.drain import Drain
+from tasks.leases.in_flight import InFlight
+from tests.servers import CeleryProcess, RedisServer, wait_until
 from tests.worker.conftest import Start, composed
 
 SLEEPS = "import time\ndef f(seconds):\n    time.sleep(seconds)\n    return 'slept'"
@@ -131,6 +134,23 @@ def test_a_rolling_restart_under_load_loses_doubles_and_fails_nothing(
     assert {len([reason for reason in reasons(task) if "starts" in reason]) for task in tasks} == {1}, "each ran once"
     assert {len(task.attempts) for task in tasks} == {0}
     assert "resent lost messages" not in "".join([*outputs, worker.output]), "messages on their way were given back"
+
+
+def test_what_can_not_be_given_back_is_logged_once_with_the_reason(
+    own_server: RedisServer, dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store.at(own_server.url)
+    own_server.stop()
+    drain = Drain(store.recovery, dispatcher, InFlight(), 0, lambda: 0)
+    drain.fetched("0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42")
+    drain.consumer_ended()
+    drain.begin()
+    wait_until(lambda: bool(caplog.records), 15, "a failure")
+    drain.finish()
+    store.close()
+    (record,) = caplog.records
+    assert vars(record)["action"] == "give_back_failed"
+    assert vars(record)["reason"].startswith("ConnectionError: "), "and the words of the network"
 
 
 # After Ctrl-C Celery exits with status 1.

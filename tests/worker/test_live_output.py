@@ -104,6 +104,8 @@ def test_output_waits_for_a_redis_that_is_away(
         own_server.stop()
         on_output("before ")
         wait_until(lambda: "output_deferred" in [vars(each).get("action") for each in caplog.records], 15, "a failure")
+        reason = next(vars(each)["reason"] for each in caplog.records if vars(each).get("action") == "output_deferred")
+        assert reason.startswith("ConnectionError: "), "and the words of the network"
         own_server.start()
         task_id = created(store, clock())
         again = claimed(store, task_id, clock())

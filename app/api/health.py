@@ -39,7 +39,7 @@ def live() -> Response:
 
 @blueprint.get("/health/ready")
 def ready() -> Response:
-    """200 if a new task would run."""
+    """200 if an accepted task would run."""
     is_ready = context().health.is_ready()
     return _answer(Readiness, {"status": "ok" if is_ready else "unavailable"}, is_ok=is_ready)
 

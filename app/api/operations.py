@@ -668,9 +668,11 @@ SERVICE = (
         "/health/ready",
         "ready",
         "Service",
-        "Readiness: 200 if a task created now would run",
+        "Readiness: 200 if an accepted task would run",
         {200: Answer("Ready.", "Readiness"), 503: Answer("Not ready.", "Readiness", ("Retry-After",))},
         OPEN,
+        "Redis takes writes, its data has the form of this version, and each queue has a worker that fetches. A "
+        "service without a beat is ready, and so is one that is full and refuses new tasks.",
         is_open=True,
     ),
     Operation(

@@ -27,7 +27,7 @@ def api_answers(settings: Settings) -> bool:
 
 
 def is_ready(settings: Settings) -> bool:
-    """Whether a task created now would run."""
+    """Whether an accepted task would run."""
     return _get(settings, "/health/ready").status == 200
 
 

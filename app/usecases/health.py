@@ -50,7 +50,10 @@ class HealthService:
         return {"status": "degraded", "version": VERSION, "redis": redis}
 
     def is_ready(self) -> bool:
-        """Whether a task created now would run: Redis accepts writes, and each queue has a worker."""
+        """Whether an accepted task would run: Redis takes writes, in this version's form, and each queue has a worker.
+
+        Not whether there is room for a new one: a full service is at work, and tells each caller that it is full.
+        """
         try:
             if not self._store.form.read().is_current:
                 return False

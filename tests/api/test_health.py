@@ -9,9 +9,11 @@ import pytest
 import redis
 from flask import Flask
 
+from app.settings import Settings
 from app.store.liveness import SILENCE_MS
 from app.store.store import Store
-from tests.api.calls import Api
+from tests.api.calls import CODE, Api
+from tests.api.conftest import MakeWeb
 from tests.conftest import VirtualClock
 
 BOTH = ["celeriac.code", "celeriac.api"]
@@ -104,6 +106,14 @@ def test_it_is_ready_when_each_queue_has_a_worker(api: Api, alive: Live) -> None
     alive("celeriac.api", name="api@host")
     response = api.get("/health/ready")
     assert (response.status_code, response.get_json()) == (200, {"status": "ok"})
+
+
+def test_it_is_ready_though_there_is_no_room_for_new_tasks(make_web: MakeWeb, alive: Live) -> None:
+    api = Api(make_web(Settings(max_queued_tasks=1)))
+    alive(*BOTH)
+    api.create()
+    assert api.post("/api/tasks", CODE).status_code == 503
+    assert api.get("/health/ready").status_code == 200
 
 
 def test_it_lives_without_workers(api: Api) -> None:

@@ -62,6 +62,16 @@ def test_pause_and_resume_count_from_now(api: Api, clock: VirtualClock) -> None:
     assert (resumed["status"], resumed["next_run_at"]) == ("active", "2026-11-23T09:31:00.000Z")
 
 
+def test_after_the_clock_was_set_back_a_resume_counts_from_the_new_time(api: Api, clock: VirtualClock) -> None:
+    clock.advance(86_400_000)
+    schedule = api.schedule()
+    clock.advance(-86_400_000)
+    path = f"/api/scheduled-tasks/{schedule['id']}"
+    assert api.patch(path, {"name": "other"}).get_json()["next_run_at"] == "2026-11-24T08:31:00.000Z"
+    api.post(f"{path}/pause")
+    assert api.post(f"{path}/resume").get_json()["next_run_at"] == "2026-11-23T08:31:00.000Z"
+
+
 def test_run_now_creates_a_task_beside_the_schedule(api: Api) -> None:
     schedule = api.schedule()
     task = created(api.post(f"/api/scheduled-tasks/{schedule['id']}/run"))

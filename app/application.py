@@ -6,12 +6,15 @@ Importing this module loads all that the API needs, and starts nothing.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from flask import Flask
 
 from app import console, logs
 from app.api.context import compose
 from app.api.web import create_web
+from app.clock import system_clock
+from app.domain.errors import Unavailable
 from app.launch.form_check import require_known_form
 from app.launch.key_rule import open_store, require_key
 from app.launch.processes import PARENT_PID
@@ -19,6 +22,7 @@ from app.launch.redis_location import require_redis_url
 from app.launch.serving import at_end, close_unread_connections, on_shutdown
 from app.settings import read_settings
 from app.tracing import start_tracing
+from app.usecases.clock_check import ClockCheck
 from app.usecases.redis_checks import check_at_start
 from sandbox import Sandbox
 
@@ -33,6 +37,8 @@ def build() -> Flask:
     if PARENT_PID not in os.environ:  # else start.py has checked it
         require_key(settings, redis_url)
     check_at_start(store.liveness)
+    with suppress(Unavailable):  # which the line above has logged
+        ClockCheck(store.liveness, system_clock).look()
     # It requires no layers, unlike a worker's: here programs are compiled, and never run.
     sandbox = Sandbox(spare_children=1, runs_programs=False, extra_modules=settings.sandbox_extra_modules)
     sandbox.start()

@@ -27,6 +27,7 @@ from app.store.store import Store
 from app.store.subscriber import Watch
 from app.usecases.admission import Admission
 from app.usecases.channels import ChannelService
+from app.usecases.clock_check import ClockCheck
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from app.usecases.form_watch import FormWatch
@@ -84,6 +85,7 @@ class StoreScheduler(Scheduler):
         except OtherForm:  # why, has been logged
             raise SystemExit(EXIT_NEWER_DATA) from None
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
+        self._clock_check = ClockCheck(self._store.liveness, system_clock)
         self._maintenance = Maintenance(self._store, dispatcher, settings, self._name, ClockSteps(system_clock()))
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
@@ -120,6 +122,7 @@ class StoreScheduler(Scheduler):
 
     def _work(self) -> None:
         self._store.liveness.beat_ticked(self._name, system_clock())
+        self._clock_check.look()
         try:
             self._fire()
         except Exception:  # a schedule that can't be fired must not keep maintenance from running; the end of beat must

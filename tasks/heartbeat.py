@@ -11,6 +11,7 @@ from typing import Any
 from app.clock import Clock
 from app.domain.errors import Unavailable, outage, reason_of
 from app.store.store import Store
+from app.usecases.clock_check import ClockCheck
 from app.usecases.maintenance import Maintenance
 from tasks.leases.in_flight import InFlight
 from tasks.leases.renewal import Renewal
@@ -46,6 +47,7 @@ class Heartbeat:
         self._pause_seconds = min(TICK_SECONDS, lease_seconds / 4)
         self._watchdog = watchdog
         self._clock = clock
+        self._clock_check = ClockCheck(store.liveness, clock)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._last_report = float("-inf")
@@ -91,6 +93,7 @@ class Heartbeat:
         if now - self._last_report >= ALIVE_EVERY_SECONDS:
             self._store.liveness.worker_alive(self._hostname, self._facts(), self._clock())
             self._last_report = now
+            self._clock_check.look()
         self._watchdog.check(time.monotonic())
         self._is_busy = not self._beat_is_alive() and self._maintenance.run(self._clock())
 

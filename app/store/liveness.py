@@ -73,6 +73,11 @@ class LivenessStore:
             return str(error)
         return ""
 
+    def server_time_ms(self) -> int:
+        """What the clock of Redis shows. Raises Unavailable."""
+        seconds, micros = self._client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
     def listened_channels(self) -> int:
         """How many of our channels processes listen to: a worker always, an API once it has waited for a task."""
         found: Any = self._client.execute_command("PUBSUB", "CHANNELS", f"{self._keys.prefix}*")

@@ -106,6 +106,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "stats.read": lambda store: store.stats.read({"code": "q"}, 0),
     "liveness.ping": lambda store: store.liveness.ping(),
     "liveness.listened_channels": lambda store: store.liveness.listened_channels(),
+    "liveness.server_time_ms": lambda store: store.liveness.server_time_ms(),
     "liveness.data_state": lambda store: store.liveness.data_state(),
     "liveness.info": lambda store: store.liveness.info(),
     "liveness.worker_alive": lambda store: store.liveness.worker_alive("w", {}, 0),

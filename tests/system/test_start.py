@@ -33,6 +33,8 @@ CHILDREN = ["redis", "api", "worker for code tasks", "worker for api tasks", "be
 KEY = "k" * 32
 NO_PORT = "must have a host, and a port from 0 to 65535: redis://host:6379/0"
 NO_DATABASE = "must have a number as the database"
+#: Its sitecustomize sets the clock of our processes, and not that of Redis.
+ON_HOST = Path(__file__).resolve().parent / "chaos" / "on_host"
 #: The first fork of start.py is the API.
 SLOW_API = """
 import os, time
@@ -105,6 +107,12 @@ def test_no_api_task_runs_before_the_api_answers(start: Start, server: EmbeddedS
     store.close()
     assert [(task.status, task.attempt) for task in found] == [("succeeded", 1)] * 5
     started.wait_for("started api(.*\n)+.*started worker for api tasks")
+
+
+def test_each_process_says_that_its_clock_is_not_that_of_redis(start: Start) -> None:
+    started = start(PYTHONPATH=str(ON_HOST), CLOCK_AHEAD_SECONDS="3600")
+    wait_until(lambda: started.output.count("action=clock_differs") >= 4, 60, "API, workers and beat say so")
+    started.wait_for(r"the clock of this machine is \d+\.\d s ahead of that of Redis")
 
 
 # --- what is in the way ------------------------------------------------------------------------------

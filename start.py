@@ -105,6 +105,7 @@ The same with Celery's own commands:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. Bad settings: 2. Something in the way: 1. Data of a newer version: 76."""
+    open_closed_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in COMMANDS:
         module, function = COMMANDS[words[0]]
@@ -129,6 +130,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), EXIT_NEWER_DATA)
     except KeyboardInterrupt:  # Ctrl-C before anything was started
         return 128 + signal.SIGINT
+
+
+def open_closed_streams() -> None:
+    """Open what was closed before the start (`start.py <&- >&- 2>&-`) on /dev/null.
+
+    Otherwise the next files to be opened take these places: the lock of VAR_DIR would be written to with each line.
+    """
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the kernel gives the lowest number that is free, which is `fd`
+            os.set_inheritable(fd, True)  # or the zygotes of the sandbox would be without it again
+            setattr(sys, name, open(fd, mode, closefd=False))  # noqa: SIM115 - open until the end
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -167,8 +182,8 @@ def say(sentence: str, level: int = logging.INFO) -> None:
     first, *others = [sentence] if _Voice.log_format == "json" else sentence.split("\n")
     try:
         print("\n".join([logs.line(_Voice.log_format, "celeriac.start", first, level), *others]), flush=True)
-    except OSError:  # nobody reads any more (`start.py | head`): the service goes on
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
+    except OSError:  # nobody reads any more (`start.py | head`), or the disk is full: the service goes on
+        sys.stdout = logs.reopened(1)
 
 
 def warn(sentence: str) -> None:

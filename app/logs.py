@@ -16,7 +16,7 @@ import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from app.settings import Settings
 
@@ -77,9 +77,29 @@ def _leave_out_what_no_line_shows() -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes each line to stderr at once. A line that can't be written is lost, and nothing else is.
+
+    It would stay in the stream's buffer, which multiprocessing flushes before each fork: an API whose log nobody reads,
+    or whose disk is full, could start none of its processes.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Go on with an empty buffer."""
+        if isinstance(sys.exception(), OSError):
+            sys.stderr = self.stream = reopened(2)
+        else:
+            super().handleError(record)
+
+
+def reopened(fd: int) -> TextIO:
+    """A stream for what this process has as stdout (1) or stderr (2), with nothing in its buffer."""
+    return open(fd, "w", buffering=1, errors="backslashreplace", closefd=False)
+
+
 def handler(log_format: str) -> logging.Handler:
     """A handler that writes lines in our form to stderr; `log_format` is `text` or `json`."""
-    stream = logging.StreamHandler(sys.stderr)  # it flushes after each line
+    stream = _StderrHandler(sys.stderr)
     stream.setFormatter(formatter(log_format))
     return stream
 

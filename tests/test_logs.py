@@ -6,8 +6,10 @@ import io
 import json
 import logging
 import math
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -254,3 +256,16 @@ def test_lines_of_tasks_that_do_what_they_should_can_be_left_out(action: str, mo
     logging.getLogger("celeriac.tasks").warning("task failed", extra={"action": "task_failed"})
     logging.getLogger("celeriac.tasks").info("without an action")
     assert len(stream.getvalue().splitlines()) == 2
+
+
+def test_a_line_that_can_not_be_written_is_lost_and_blocks_no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full, Path(os.devnull).open("w") as patient:
+        monkeypatch.setattr(sys, "stderr", full)
+        monkeypatch.setattr(logs, "reopened", lambda fd: io.StringIO())
+        handler = logs.handler("text")
+        handler.handle(record("lost"))
+        sys.stderr.flush()  # as multiprocessing does before each fork
+        handler.handle(record("written"))
+        assert isinstance(sys.stderr, io.StringIO)
+        assert "written" in sys.stderr.getvalue()
+        os.dup2(patient.fileno(), full.fileno())  # or `full` could not be closed

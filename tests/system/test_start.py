@@ -109,6 +109,16 @@ def test_no_api_task_runs_before_the_api_answers(start: Start, server: EmbeddedS
     started.wait_for("started api(.*\n)+.*started worker for api tasks")
 
 
+@pytest.mark.parametrize("redirection", [">/dev/full 2>&1", "<&- >&- 2>&-"])
+def test_it_serves_although_nothing_can_be_printed(start: Start, tmp_path: Path, redirection: str) -> None:
+    started = start(within=("sh", "-c", f'exec "$@" {redirection}', "sh"), PYTHONUNBUFFERED="")
+    started.wait_until_ready()
+    program = {"name": "n", "function_code": "def f():\n    return 7", "function_name": "f"}
+    _, task = started.call("POST", "/api/tasks", program, Prefer="wait=15")
+    assert (task["status"], task["result"]) == ("succeeded", 7)
+    assert (tmp_path / "var" / "lock").read_text() == str(started.process.pid), "no line was printed into it"
+
+
 def test_each_process_says_that_its_clock_is_not_that_of_redis(start: Start) -> None:
     started = start(PYTHONPATH=str(ON_HOST), CLOCK_AHEAD_SECONDS="3600")
     wait_until(lambda: started.output.count("action=clock_differs") >= 4, 60, "API, workers and beat say so")

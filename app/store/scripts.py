@@ -75,7 +75,7 @@ def names_in(header: re.Pattern[str], source: str) -> tuple[str, ...]:
 
 
 #: Names of the values of one new task, in the order that `create` expects.
-TASK_VALUES = names_in(_TASK, (_FOLDER / "_lib.lua").read_text())
+TASK_VALUES = names_in(_TASK, (_FOLDER / "_lib.lua").read_text("utf-8"))
 
 
 def _library(prefix: str) -> list[_Statement]:
@@ -90,7 +90,7 @@ def _library(prefix: str) -> list[_Statement]:
     tables += f"local KINDS = {{{kinds}}}\nlocal TASK_TYPES = {{{types}}}\nlocal DEFAULT_PRIORITY = '{default}'\n"
     separator = "".join(f"\\{ord(character)}" for character in PRIORITY_SEPARATOR)
     tables += f"local FORM = '{FORM}'\nlocal PRIORITIES = {PRIORITIES}\nlocal PRIORITY_SEPARATOR = '{separator}'\n"
-    text = (_FOLDER / "_lib.lua").read_text().replace("$PREFIX", prefix)
+    text = (_FOLDER / "_lib.lua").read_text("utf-8").replace("$PREFIX", prefix)
     return [
         _Statement.of(part) for part in re.split(r"^(?=local )", tables + _with_short_names(text), flags=re.MULTILINE)
     ]
@@ -147,7 +147,7 @@ class _Script:
 
     @classmethod
     def of(cls, path: Path, library: Sequence[_Statement]) -> _Script:
-        source = path.read_text()
+        source = path.read_text("utf-8")
         names = names_in(_ARGV, source)
         first_write = _FIRST_WRITE if path.stem in DESPITE_FULL else ""
         form_check = "" if path.stem.startswith(FOR_ANY_FORM) else _FORM_CHECK

@@ -109,6 +109,15 @@ def test_no_api_task_runs_before_the_api_answers(start: Start, server: EmbeddedS
     started.wait_for("started api(.*\n)+.*started worker for api tasks")
 
 
+def test_it_runs_in_a_locale_without_utf_8(start: Start) -> None:
+    # ASCII stands for any such encoding, as that of zh_CN.GBK.
+    started = start(is_warm=False, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    started.wait_for("ready after")
+    program = {"name": "数", "function_code": "def f():\n    print('中')\n    return '文'", "function_name": "f"}
+    _, task = started.call("POST", "/api/tasks", program, Prefer="wait=15")
+    assert (task["status"], task["result"], task["stdout"]) == ("succeeded", "文", "中\n")
+
+
 @pytest.mark.parametrize("redirection", [">/dev/full 2>&1", "<&- >&- 2>&-"])
 def test_it_serves_although_nothing_can_be_printed(start: Start, tmp_path: Path, redirection: str) -> None:
     started = start(within=("sh", "-c", f'exec "$@" {redirection}', "sh"), PYTHONUNBUFFERED="")

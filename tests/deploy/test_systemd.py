@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from start import WORKER_END_SECONDS
 from tests.deploy import systemd_machine
 from tests.deploy.systemd_machine import UNITS
 from tests.programs import require_program
+from tests.servers import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")
 
@@ -93,6 +95,11 @@ def test_the_target_starts_a_service_that_works(seen: dict[str, Any]) -> None:
     assert seen["health"]["status"] == "ok"
     assert seen["results"] == [42, 200]
     assert {unit: seen["units"][unit]["ActiveState"] for unit in ALL} == dict.fromkeys(ALL, "active")
+
+
+def test_a_command_is_run_with_the_settings_of_the_units_as_the_docs_say(seen: dict[str, Any]) -> None:
+    assert seen["command"]["words"] in (ROOT / "docs" / "deploy.md").read_text()
+    assert re.fullmatch(r"celeriac_[A-Za-z0-9_-]{43}\n", seen["command"]["said"]), seen["command"]["besides"]
 
 
 @pytest.mark.parametrize("unit", ALL)

@@ -24,6 +24,11 @@ def warnings(info: Info) -> list[str]:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         found.append(f"maxmemory-policy is {policy}, so Redis may evict tasks; set it to noeviction")
+    if evicted := int(info.get("evicted_keys", 0)):
+        found.append(
+            f"Redis has evicted {evicted} keys since its start; if any was of Celeriac, tasks are lost, and others may "
+            "never run: restore a backup"
+        )
     if not int(info.get("aof_enabled", 0)):
         found.append("appendonly is off, so a crash of Redis loses the latest tasks; set appendonly yes")
     return found

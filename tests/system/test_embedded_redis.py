@@ -218,10 +218,13 @@ def test_server_as_it_should_be_has_no_warnings(server: EmbeddedServer) -> None:
 
 
 def test_each_thing_that_is_wrong_is_a_warning() -> None:
-    found = warnings({"redis_version": "6.0.16", "maxmemory_policy": "allkeys-lru", "aof_enabled": 0})
+    info = {"redis_version": "6.0.16", "maxmemory_policy": "allkeys-lru", "evicted_keys": 7, "aof_enabled": 0}
+    found = warnings(info)
     assert found == [
         "Redis is version 6.0.16; Celeriac needs 6.2 or newer",
         "maxmemory-policy is allkeys-lru, so Redis may evict tasks; set it to noeviction",
+        "Redis has evicted 7 keys since its start; if any was of Celeriac, tasks are lost, and others may never run: "
+        "restore a backup",
         "appendonly is off, so a crash of Redis loses the latest tasks; set appendonly yes",
     ]
 

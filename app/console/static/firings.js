@@ -6,7 +6,9 @@ import { exactIn } from "./format.js";
 import { t } from "./language.js";
 
 const MOST = 100; // that the service lists
-const HASHED = /(^|\s)H\b/;
+
+/** Whether an expression has an `H`, which is a number of the schedule's own: a preview, which knows none, takes another. */
+export const isHashed = (expression) => /(^|\s)H\b/.test(expression ?? "");
 
 /**
  * {description, times, note}: the first `count` firings by {cron_expression, every_seconds, timezone, start_at, end_at,
@@ -29,6 +31,6 @@ function everySoOften(ms, start_at, created_at, count) {
 }
 
 function noteOn({ cron_expression, timezone }, times, start, end) {
-  if (times.length) return HASHED.test(cron_expression ?? "") ? t("cron.hashed") : "";
+  if (times.length) return isHashed(cron_expression) ? t("cron.hashed") : "";
   return start > now() && start <= end ? t("cron.from", { time: exactIn(start, timezone ?? "UTC") }) : t("schedule.noNext");
 }

@@ -6,6 +6,7 @@ import { now } from "./clock.js";
 import { copyButton, curlOf } from "./copy.js";
 import { once } from "./dialogs.js";
 import { h, show } from "./dom.js";
+import { isHashed } from "./firings.js";
 import { badge, duration, exactIn, json, nameOf, number, ownZone, stamp, tags, when } from "./format.js";
 import { t, word } from "./language.js";
 import { looks } from "./looks.js";
@@ -90,7 +91,7 @@ export function scheduleView(first, scope) {
 /** The next ten firings; the service tells five of a schedule, and more of an expression, to keys that may write. */
 async function expectedRuns(schedule, signal) {
   if (schedule.every_seconds && schedule.status === "active") return everySoOften(schedule);
-  if (!mayWrite() || schedule.status !== "active" || !schedule.cron_expression || /(^|\s)H\b/.test(schedule.cron_expression)) return schedule.next_runs;
+  if (!mayWrite() || schedule.status !== "active" || !schedule.cron_expression || isHashed(schedule.cron_expression)) return schedule.next_runs;
   const { next_runs } = await call("POST", "/api/cron/preview", { cron_expression: schedule.cron_expression, timezone: schedule.timezone, count: NEXT }, { signal });
   const end = schedule.end_at ? Date.parse(schedule.end_at) : Infinity;
   const start = schedule.next_runs.length ? Date.parse(schedule.next_runs[0]) : Infinity;

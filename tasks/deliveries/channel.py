@@ -38,6 +38,13 @@ class Verdict:
     error: str | None = None
     after_seconds: float | None = None
 
+    @property
+    def has_answered(self) -> bool | None:
+        """Whether the receiver answered; None if nothing was sent."""
+        if self.effect is Effect.POSTPONED:
+            return None
+        return self.effect is Effect.DELIVERED or self.status is not None
+
     @classmethod
     def delivered(cls, status: int | None = None) -> Verdict:
         """The receiver has it."""

@@ -2,9 +2,10 @@
 
 It claims deliveries that are due, has them sent, and reports what became of each.
 
-One thread claims, as many as can be sent at once; up to `concurrency` threads send. The claim is a lease, which is not
-renewed: a try ends by itself before it does. What a worker does not report, because it died or can't reach Redis, is
-put back by the maintenance and sent again, with the same `webhook-id`.
+One thread claims, as many as can be sent at once; up to `concurrency` threads send, few of them to a receiver that is
+slow (receivers.py). The claim is a lease, which is not renewed: a try ends by itself before it does. What a worker does
+not report, because it died or can't reach Redis, is put back by the maintenance and sent again, with the same
+`webhook-id`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from app.store.deliveries import Delivery, Try
 from app.store.store import Store
 from app.store.subscriber import Watch
 from tasks.deliveries.channel import Channel, DueDelivery, Effect, Verdict
-from tasks.http import Cancel, Cancelled
+from tasks.deliveries.receivers import Receivers
+from tasks.http import Cancel, Cancelled, InvalidURL, target_of
 
 logger = logging.getLogger("celeriac.deliveries")
 
@@ -67,6 +69,7 @@ class Courier:
         self._watch = Watch()
         self._stopped = threading.Event()
         self._senders = ThreadPoolExecutor(concurrency, thread_name_prefix="delivery")
+        self._receivers = Receivers(concurrency, timeout_seconds)
         self._sending: dict[str, Cancel] = {}
         self._changed = threading.Condition()  # guards `_sending`
         self._claimed_at = float("-inf")
@@ -154,8 +157,25 @@ class Courier:
         _log(delivery, status, verdict, ms)
 
     def _send(self, channel: Channel | None, delivery: Delivery, now_ms: int, cancel: Cancel) -> Verdict:
+        """Send a delivery, or put it off while its receiver has all the places that it may have."""
         if channel is None:
             return Verdict.failed(None, f"there is no channel {delivery.channel}")
+        receiver, began = _receiver(delivery), elapsed()
+        wait = self._receivers.enter(receiver, began)
+        if wait is not None:
+            if wait.is_first:
+                fields = {"action": "deliveries_put_off", "receiver": receiver}
+                logger.warning("deliveries wait, because their receiver is slow or does not answer", extra=fields)
+            return Verdict.postponed(wait.seconds)
+        has_answered = None
+        try:
+            verdict = self._try(channel, delivery, now_ms, cancel)
+            has_answered = verdict.has_answered
+            return verdict
+        finally:
+            self._receivers.leave(receiver, elapsed() - began, has_answered)
+
+    def _try(self, channel: Channel, delivery: Delivery, now_ms: int, cancel: Cancel) -> Verdict:
         task = self._deliveries.subject(delivery) if delivery.data is None else None
         try:
             return channel.send(DueDelivery(delivery, task, now_ms, self._timeout_seconds), cancel)
@@ -194,6 +214,16 @@ class Courier:
                 if self._stopped.is_set() or elapsed() >= lease_ends:
                     raise
                 time.sleep(REPORT_PAUSE_SECONDS)
+
+
+def _receiver(delivery: Delivery) -> str:
+    """Whom a delivery is for: a channel, or the host and port of a URL."""
+    if delivery.channel is not None:
+        return f"channel {delivery.channel}"
+    try:
+        return str(target_of(delivery.url or ""))
+    except InvalidURL:  # which the try will say
+        return ""
 
 
 def _log(delivery: Delivery, status: DeliveryStatus, verdict: Verdict, ms: float) -> None:

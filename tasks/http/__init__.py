@@ -37,7 +37,7 @@ from tasks.http.errors import (
 )
 from tasks.http.exchange import Cancel, Steps
 from tasks.http.messages import Redirect, Request, Response
-from tasks.http.urls import check_url
+from tasks.http.urls import check_url, target_of
 
 __all__ = [
     "AddressPolicy",
@@ -57,4 +57,5 @@ __all__ = [
     "TooManyRedirects",
     "check_url",
     "parsed_json",
+    "target_of",
 ]

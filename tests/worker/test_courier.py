@@ -314,6 +314,43 @@ def test_a_slow_receiver_holds_up_no_other(store: Store, now: VirtualClock, run:
         assert read(store, slow).tries == []
 
 
+def test_a_receiver_that_hangs_holds_up_the_others_for_one_timeout_at_most(
+    store: Store, now: VirtualClock, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    def silent(wire: Wire) -> None:
+        wire.request()
+        wire.hold()
+
+    with Target(silent) as hanging, Target(answering(OK)) as target:
+        ids = [told(store, now, hanging.url) for _ in range(40)]
+        run(callback_concurrency=4, callback_timeout=1.0)
+        await_tries(store, ids[0], 1)
+        assert await_tries(store, told(store, now, target.url), 1).status is DELIVERED
+        assert len(hanging.received) < 20, "it had a place of four, not all of them in ten rounds"
+    untried = [one for one in (read(store, delivery_id) for delivery_id in ids) if not one.tries]
+    assert {one.status for one in untried} == {PENDING}
+    assert any(one.next_try_ms is not None and one.next_try_ms > now() for one in untried), "they are put off"
+    assert caplog.text.count("deliveries wait, because their receiver is slow or does not answer") == 1
+
+
+def test_what_waited_for_a_receiver_is_sent_once_it_is_well(store: Store, now: VirtualClock, run: Run) -> None:
+    def first_hang(wire: Wire) -> None:
+        if wire.number <= 2:
+            wire.request()
+            wire.hold()
+        else:
+            answering(OK)(wire)
+
+    with Target(first_hang) as target:
+        ids = [told(store, now, target.url) for _ in range(20)]
+        run(callback_concurrency=2, callback_timeout=1.0)
+        wait_until(lambda: any(read(store, one).status is DELIVERED for one in ids), 15, "it is well")
+        now.advance(10_000)
+        for one in ids:
+            wait_until(lambda one=one: read(store, one).status is DELIVERED, 15, "all have been sent")
+    assert sorted(read(store, one).tried for one in ids) == [1] * 18 + [2] * 2
+
+
 def test_many_are_sent_by_few(store: Store, now: VirtualClock, run: Run) -> None:
     channel = Played(lambda due, cancel: Verdict.delivered())
     ids = [notice(store, now) for _ in range(50)]

@@ -13,7 +13,7 @@ from app.domain.alerts.rule import ALL_ON, ScheduleAlert
 from app.domain.alerts.service import Trouble
 from app.domain.alerts.storm import MOST, NAMED, WINDOW_MS, Flow, admit, summed_up
 from app.domain.alerts.watch import Ended, Event, Late, Look, Missed, Owed, WatchState, next_look_ms, step
-from app.domain.channels.notice import NoticeType
+from app.domain.channels.notice import Notice, NoticeType
 
 SINCE_MS = 1_000
 
@@ -185,9 +185,12 @@ def test_what_is_not_known_is_empty() -> None:
         WatchState(failures=2, told=("failed",)),
         Flow(began_ms=5, lines=("a",)),
         Trouble("queue", "late", 7, is_told=True),
+        Notice(NoticeType.LATE, "report", 7, count=2),
     ],
 )
-def test_what_a_newer_version_has_added_to_the_stored_form_is_left_out(state: WatchState | Flow | Trouble) -> None:
+def test_what_a_newer_version_has_added_to_the_stored_form_is_left_out(
+    state: WatchState | Flow | Trouble | Notice,
+) -> None:
     """Versions of one form work side by side (docs/upgrade.md)."""
     assert type(state).from_json({**state.as_json(), "newer": 1}) == state
 

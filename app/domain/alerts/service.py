@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from app.domain.alerts.stored import known_fields
 from app.domain.channels.notice import Notice, NoticeType
+from app.domain.stored import known_fields
 
 #: How long a trouble must last before it is told: restarts take their time, and full queues come and go.
 PATIENCE_MS = 30_000

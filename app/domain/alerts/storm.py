@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from app.domain.alerts.stored import known_fields
+from app.domain.stored import known_fields
 
 WINDOW_MS = 300_000
 #: Notices that pass one by one within a window.

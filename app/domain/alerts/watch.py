@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 from app.domain.alerts.rule import ScheduleAlert
-from app.domain.alerts.stored import known_fields
 from app.domain.channels.notice import NoticeType
+from app.domain.stored import known_fields
 
 #: Conditions whose end is worth a notice, the most important first.
 _LASTING = (NoticeType.FAILED, NoticeType.SILENT, NoticeType.LATE)

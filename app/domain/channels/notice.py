@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from app.domain.channels.text import one_line
+from app.domain.stored import known_fields
 from app.domain.times import to_rfc3339
 
 Language = Literal["en", "zh"]
@@ -55,7 +56,7 @@ class Notice:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Notice:
         """The notice with this stored form."""
-        return cls(**{**stored, "type": NoticeType(stored["type"])})
+        return cls(**{**known_fields(cls, stored), "type": NoticeType(stored["type"])})
 
 
 @dataclass(frozen=True, slots=True)

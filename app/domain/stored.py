@@ -1,4 +1,4 @@
-"""What alerts keep in Redis as JSON: read also where a newer version has added fields (docs/upgrade.md)."""
+"""What alerts and notices keep in Redis as JSON: read also where a newer version has added fields (docs/upgrade.md)."""
 
 from __future__ import annotations
 

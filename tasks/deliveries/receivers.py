@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 #: A try that takes longer, or half of its timeout, makes its receiver a slow one.
 SLOW_SECONDS = 2.0
-#: What is put off is due again after this time, or later if more waits for the same receiver.
-WAIT_SECONDS = 1.0
-#: From one delivery that was put off to the next: each costs Redis a claim and a report.
+#: From one delivery that is put off to the next to the same receiver: each costs Redis a claim and a report.
 WAIT_INTERVAL_SECONDS = 0.01
 #: Slow receivers that are remembered. The one that became slow first is forgotten first, and then has all places.
 MOST_SLOW = 1_000
@@ -30,7 +28,10 @@ class Wait:
 
 @dataclass(slots=True)
 class _Slow:
+    """`seconds`: what its last try took, so that a place may be free after as long."""
+
     places: int
+    seconds: float
     last_turn: float | None = None
 
 
@@ -55,7 +56,7 @@ class Receivers:
                 self._held[receiver] += 1
                 return None
             is_first = slow.last_turn is None
-            turn = now + WAIT_SECONDS
+            turn = now + slow.seconds
             if slow.last_turn is not None:
                 turn = max(turn, slow.last_turn + WAIT_INTERVAL_SECONDS)
             slow.last_turn = turn
@@ -72,7 +73,7 @@ class Receivers:
             if seconds < self._slow_seconds:
                 self._slow.pop(receiver, None)
                 return
-            slow = self._slow.setdefault(receiver, _Slow(1))
-            slow.places = max(1, self._places // (2 if has_answered else 10))
+            slow = self._slow.setdefault(receiver, _Slow(1, seconds))
+            slow.places, slow.seconds = max(1, self._places // (2 if has_answered else 10)), seconds
             if len(self._slow) > MOST_SLOW:
                 self._slow.popitem(last=False)

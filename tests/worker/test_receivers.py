@@ -49,11 +49,11 @@ def test_those_that_wait_have_their_turns_one_after_the_other() -> None:
     receivers = Receivers(10, 15.0)
     tried(receivers, "a:80", 15.0, False)
     assert receivers.enter("a:80", 100.0) is None
-    assert receivers.enter("a:80", 100.0) == Wait(1.0, is_first=True)
+    assert receivers.enter("a:80", 100.0) == Wait(15.0, is_first=True)
     waits = [receivers.enter("a:80", 100.0) for _ in range(500)]
     assert all(wait is not None and not wait.is_first for wait in waits)
-    assert [round(wait.seconds, 6) for wait in waits if wait] == [round(1 + n / 100, 6) for n in range(1, 501)]
-    assert receivers.enter("a:80", 200.0) == Wait(1.0, is_first=False), "the line is over"
+    assert [round(wait.seconds, 6) for wait in waits if wait] == [round(15 + n / 100, 6) for n in range(1, 501)]
+    assert receivers.enter("a:80", 200.0) == Wait(15.0, is_first=False), "the line is over"
 
 
 def test_a_receiver_that_was_well_in_between_waits_anew() -> None:
@@ -61,7 +61,7 @@ def test_a_receiver_that_was_well_in_between_waits_anew() -> None:
     for _ in range(2):
         tried(receivers, "a:80", 15.0, False)
         assert receivers.enter("a:80", 0.0) is None
-        assert receivers.enter("a:80", 0.0) == Wait(1.0, is_first=True)
+        assert receivers.enter("a:80", 0.0) == Wait(15.0, is_first=True)
         receivers.leave("a:80", 0.1, True)
 
 

@@ -115,7 +115,7 @@ class Runtime:
         )
         # Workers for API tasks are those that may reach other hosts.
         serves_deliveries = QUEUES[Kind.API] in identity.queues
-        self._courier = make_courier(settings, store, self._may_claim, clock, tracing) if serves_deliveries else None
+        self._courier = make_courier(settings, store, self._may_deliver, clock, tracing) if serves_deliveries else None
 
     def start(self) -> None:
         """Start the executors and the threads.
@@ -162,8 +162,9 @@ class Runtime:
         """Whether a newer version wrote the data, which ends this worker."""
         return self._form.found_newer
 
-    def _may_claim(self) -> bool:
-        return not self.drain.has_begun
+    def _may_deliver(self) -> bool:
+        """Also while this worker ends: it may be the only one that delivers, and have to wait for its last tasks."""
+        return not self.found_newer_data
 
     def _last_fetched(self) -> float | None:
         """The moment of the last fetch; None once this worker is ending, since it should fetch nothing more."""

@@ -44,7 +44,7 @@ FindChannel = Callable[[Delivery], Channel | None]
 
 
 class Courier:
-    """Runs from `start` to `stop`. `may_claim`: whether it may take more deliveries; False while its worker ends."""
+    """Runs from `start` to `stop`. `may_claim`: whether it may take deliveries now."""
 
     def __init__(
         self,

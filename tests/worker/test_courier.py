@@ -288,7 +288,7 @@ def test_a_courier_that_ends_puts_back_what_it_is_sending(store: Store, now: Vir
     assert [one.id for one in store.deliveries.claim(now(), now() + 1_000, 10)] == [delivery_id]
 
 
-def test_a_worker_that_is_ending_claims_nothing(store: Store, now: VirtualClock, run: Run) -> None:
+def test_nothing_is_claimed_while_it_may_not(store: Store, now: VirtualClock, run: Run) -> None:
     run(may_claim=lambda: False).stop()
     delivery_id = notice(store, now)
     courier = run(may_claim=lambda: False)

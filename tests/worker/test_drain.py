@@ -8,6 +8,7 @@ import threading
 import pytest
 import redis
 
+from app.clock import system_clock
 from app.domain.status import Status
 from app.store.record import Task
 from app.store.store import Store
@@ -15,7 +16,9 @@ from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
 from tasks.drain import Drain
 from tasks.leases.in_flight import InFlight
+from tests.http.target import OK, Target, Wire, answering
 from tests.servers import CeleryProcess, RedisServer, wait_until
+from tests.store.making import finished
 from tests.worker.conftest import Start, composed
 
 SLEEPS = "import time\ndef f(seconds):\n    time.sleep(seconds)\n    return 'slept'"
@@ -50,6 +53,31 @@ def test_a_running_attempt_may_finish_within_the_grace(service: TaskService, sta
     end(worker)
     task = service.get(task.id)
     assert (task.status, task.attempt, task.result_json) == (Status.SUCCEEDED, 1, '"slept"')
+
+
+def test_a_worker_that_waits_for_its_last_attempt_still_delivers(
+    service: TaskService, store: Store, start_worker: Start
+) -> None:
+    """It may be the only one that does."""
+    released = threading.Event()
+
+    def slow(wire: Wire) -> None:
+        wire.request()
+        released.wait(60)
+        wire.send(OK)
+
+    with Target(slow) as target, Target(answering(OK)) as receiver:
+        worker = start_worker(SHUTDOWN_GRACE="60")
+        task = service.create({"name": "n", "api_url": target.url, "timeout": 60})
+        wait_until(lambda: target.received, 30, "a request")
+        worker.signal(signal.SIGTERM)
+        worker.wait_for("Warm shutdown")
+        finished(store, system_clock(), callback_url=receiver.url)
+        wait_until(lambda: receiver.received, 15, "the callback")
+        assert service.get(task.id).status is Status.RUNNING
+        released.set()
+        assert worker.process.wait(30) == 0
+    assert service.get(task.id).status is Status.SUCCEEDED
 
 
 def test_an_attempt_that_outlasts_the_grace_goes_back_uncounted_and_runs_elsewhere(

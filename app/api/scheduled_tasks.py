@@ -9,7 +9,7 @@ from app.api.listing import task_page, with_next
 from app.api.parsing import Query, idempotency_key, json_body
 from app.api.preference import held
 from app.api.shapes import answer, firing_page_json, new_schedule, new_task, schedule_json, schedule_page_json
-from app.domain.status import ScheduleStatus
+from app.domain.status import FINISHED, ScheduleStatus, Status
 from app.store.schedules import Schedule, ScheduleFilters, ScheduleOrder
 
 blueprint = Blueprint("scheduled_tasks", __name__, url_prefix="/api/scheduled-tasks")
@@ -36,7 +36,12 @@ def list_schedules() -> Response:
 
 def schedule_filters(query: Query) -> ScheduleFilters:
     """The filters in the query."""
-    return ScheduleFilters(status=query.choice("status", ScheduleStatus), **query.common_filters())
+    outcome = query.word("last_outcome", sorted(FINISHED))
+    return ScheduleFilters(
+        status=query.choice("status", ScheduleStatus),
+        last_outcome=None if outcome is None else Status(outcome),
+        **query.common_filters(),
+    )
 
 
 @blueprint.get("/<schedule_id>")

@@ -77,12 +77,14 @@ class ScheduleOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleFilters:
-    """Selects scheduled tasks for a list; None matches any."""
+    """Selects scheduled tasks for a list; None matches any. last_outcome: how the task of it that finished last
+    has ended."""
 
     status: ScheduleStatus | None = None
     kind: Kind | None = None
     name: NamePattern | None = None
     tag: str | None = None
+    last_outcome: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class ScheduleStore:
             for kind in one_or_all(filters.kind, Kind)
             for status in one_or_all(filters.status, ScheduleStatus)
         ]
-        needs_scan = filters.name is not None or filters.tag is not None
+        needs_scan = any(each is not None for each in (filters.name, filters.tag, filters.last_outcome))
         next_cursor, *rows = self._scripts(
             "schedule_list",
             before=checked_cursor(cursor) or "+inf",
@@ -182,7 +184,7 @@ class ScheduleStore:
         after_ms, after_id = _place_of(cursor)
         if filters.status not in (None, ScheduleStatus.ACTIVE):
             return SchedulePage([], None)
-        needs_scan = any(each is not None for each in (filters.kind, filters.name, filters.tag))
+        needs_scan = any(each is not None for each in (filters.kind, filters.name, filters.tag, filters.last_outcome))
         next_ms, next_id, *rows = self._scripts(
             "schedule_upcoming",
             after_ms=after_ms,
@@ -284,6 +286,7 @@ def _text_filters(filters: ScheduleFilters) -> dict[str, str]:
         "name": filters.name.text if filters.name else "",
         "match": filters.name.match if filters.name else Match.EXACT,
         "tag": filters.tag or "",
+        "last_outcome": filters.last_outcome or "",
     }
 
 

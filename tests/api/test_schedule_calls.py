@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from app.store.store import Store
 from tests.api.calls import CALL, EVERY_MINUTE, Api, created, fields_of
 from tests.conftest import VirtualClock
+from tests.store.making import FAILED, STOPPED, SUCCEEDED, finished
 
 
 def test_create_answers_with_the_next_five_firings(api: Api) -> None:
@@ -30,6 +32,19 @@ def test_the_list_has_filters_and_pages(api: Api) -> None:
     assert [item["name"] for item in api.get("/api/scheduled-tasks?status=paused").get_json()["items"]] == ["s0"]
     assert [item["name"] for item in api.get("/api/scheduled-tasks?name=s3&kind=code").get_json()["items"]] == ["s3"]
     assert api.get("/api/scheduled-tasks?kind=api").get_json()["items"] == []
+
+
+def test_the_list_finds_the_failing_ones(api: Api, store: Store, clock: VirtualClock) -> None:
+    ids = [api.schedule(name=f"s{number}")["id"] for number in range(4)]
+    for schedule_id, outcome in zip(ids, (FAILED, SUCCEEDED, STOPPED), strict=False):
+        finished(store, clock(), outcome, scheduled_task_id=schedule_id)
+    for word, schedule_id in zip(("failed", "succeeded", "stopped"), ids, strict=False):
+        for sort in ("created", "next_run"):
+            found = api.get(f"/api/scheduled-tasks?last_outcome={word}&sort={sort}").get_json()["items"]
+            assert [(item["id"], item["last_outcome"]) for item in found] == [(schedule_id, word)]
+    body = {"of": "scheduled-tasks", "action": "pause", "filter": {"last_outcome": "failed"}, "dry_run": True}
+    assert api.post("/api/bulk", body).get_json() == {"matched": 1}
+    assert fields_of(api.get("/api/scheduled-tasks?last_outcome=running")) == ["last_outcome"]
 
 
 def test_the_list_can_be_sorted_by_the_next_firing(api: Api) -> None:

@@ -51,6 +51,18 @@ def test_they_are_created_paused_run_and_deleted(browser: Chromium, system: Star
     browser.wait_for_text("No schedule matches", ".list .empty")
 
 
+def test_those_that_fail_are_found(browser: Chromium, system: Started) -> None:
+    for name, program in (("ends well", PROGRAM), ("ends badly", FAILING)):
+        run(system, scheduled(system, name, **program))
+    scheduled(system, "ends not yet")
+    browser.open(url_of(system, "/#/scheduled?name=ends"))
+    browser.wait_for("document.querySelectorAll('.list tbody tr').length === 3")
+    browser.fill("[name=last_outcome]", "failed")
+    browser.wait_for("location.hash.includes('last_outcome=failed')")
+    browser.wait_for("document.querySelectorAll('.list tbody tr').length === 1")
+    assert "ends badly" in texts(browser, ".list tbody tr")[0]
+
+
 def test_what_was_done_by_keyboard_is_shown_at_once(browser: Chromium, system: Started) -> None:
     for name in ("by key one", "by key two"):
         scheduled(system, name)

@@ -18,7 +18,7 @@ from app.domain.ids import firing_id, new_id
 from app.domain.names import name_pattern
 from app.domain.outcome import Outcome
 from app.domain.spec import ScheduleSpec
-from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.domain.status import FINISHED, Kind, ScheduleStatus, Status, TaskType
 from app.store import schedules as schedules_module
 from app.store.columns import SHORT_NAMES
 from app.store.firings import DueSchedule, Firing, FiringRecord
@@ -544,8 +544,13 @@ def test_the_tasks_of_firings_are_found_by_name(store: Store, raw_redis: redis.R
 NAMES = ("nightly", "Night", 'a:b"*', "Ü")
 PATTERNS = (*NAMES, "n", "x", "N*", "*GHT", "*igh*", "ü", "A:*")
 TAGS = ("a", "a:b", "ü*")
+ENDS = (None, SUCCEEDED, FAILED, STOPPED)
 MADE = st.tuples(
-    st.sampled_from(Kind), st.sampled_from(ScheduleStatus), st.sampled_from(NAMES), st.sets(st.sampled_from(TAGS))
+    st.sampled_from(Kind),
+    st.sampled_from(ScheduleStatus),
+    st.sampled_from(NAMES),
+    st.sets(st.sampled_from(TAGS)),
+    st.sampled_from(ENDS),
 )
 FILTERS = st.builds(
     ScheduleFilters,
@@ -553,6 +558,7 @@ FILTERS = st.builds(
     kind=st.none() | st.sampled_from(Kind),
     name=st.none() | st.sampled_from(PATTERNS).map(name_pattern),
     tag=st.none() | st.sampled_from([*TAGS, "b"]),
+    last_outcome=st.none() | st.sampled_from(sorted(FINISHED)),
 )
 
 
@@ -576,15 +582,18 @@ def test_pages_contain_exactly_the_matches_in_order(
     raw_redis.flushdb()
     clock = VirtualClock()
     expected: list[tuple[int, str]] = []
-    for (kind, status, name, tags), minutes in made:
+    for (kind, status, name, tags, end), minutes in made:
         next_run_ms = clock() + 60_000 * minutes
         schedule = scheduled(store, clock(), kind=kind, name=name, tags=sorted(tags), next_run_ms=next_run_ms)
         if status is not ScheduleStatus.ACTIVE:
             store.schedules.move(schedule.id, clock(), ScheduleStatus.ACTIVE, status, None)
+        if end is not None:
+            finished(store, clock(), end, scheduled_task_id=schedule.id)
+        ended = filters.last_outcome in (None, read(store, schedule.id).last_outcome)
         named = filters.name is None or filters.name.matches(name)
         fits = filters.status in (None, status) and filters.kind in (None, kind)
         listed = order is ScheduleOrder.CREATED or status is ScheduleStatus.ACTIVE
-        if listed and named and fits and (filters.tag is None or filters.tag in tags):
+        if listed and named and fits and ended and (filters.tag is None or filters.tag in tags):
             expected.append((next_run_ms, schedule.id))
     if order is ScheduleOrder.CREATED:
         expected.reverse()

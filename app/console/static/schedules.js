@@ -17,11 +17,12 @@ const filters = () => [
   { name: "kind", label: t("field.kind"), choices: kinds },
   { name: "name", label: t("filter.name"), placeholder: t("filter.name.example") },
   { name: "tag", label: t("filter.tag") },
+  { name: "last_outcome", label: t("field.last_outcome"), choices: ["failed", "succeeded", "stopped"].map((each) => [each, word("status", each)]) },
   { name: "sort", label: t("filter.sort"), none: t("sort.failing"), choices: [["created", t("sort.created")], ["next_run", t("sort.next_run")]] },
 ];
 
-const apiFilter = ({ status, kind, name, tag }) =>
-  Object.fromEntries(Object.entries({ status, kind, tag, name: namePattern(name) }).filter(([, value]) => value));
+const apiFilter = ({ status, kind, name, tag, last_outcome }) =>
+  Object.fromEntries(Object.entries({ status, kind, tag, last_outcome, name: namePattern(name) }).filter(([, value]) => value));
 
 const toQuery = (fields) => ({ ...apiFilter(fields), sort: fields.sort });
 

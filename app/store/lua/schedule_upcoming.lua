@@ -1,7 +1,8 @@
 -- Returns one page of the scheduled tasks that fire again, the earliest next firing first.
--- ARGV: after_ms, after_id, limit, budget, kind, name, match, tag
+-- ARGV: after_ms, after_id, limit, budget, kind, name, match, tag, last_outcome
 -- after_ms, after_id: next firing and id of the last one on the page before, '' for the first page
--- budget: maximum number of records to examine · name, match: see `is_named`; kind, name, tag: '' for any
+-- budget: maximum number of records to examine · name, match: see `is_named`; kind, name, tag,
+-- last_outcome: '' for any
 -- Returns {next firing and id to go on from ('' at the end), id, record as a flat list, id, …}.
 limit, budget = tonumber(limit), tonumber(budget)
 local CRON = P .. 'cron'
@@ -25,10 +26,11 @@ for i = 1, #entries, 2 do
   end
   id, ms = entries[i], entries[i + 1]
   local k = schedule_key(id)
-  local schedule = read(k, 'kind', 'name', 'folded_name', 'tags')
+  local schedule = read(k, 'kind', 'name', 'folded_name', 'tags', 'last_outcome')
   local own = schedule.folded_name or schedule.name or ''
   if (kind == '' or schedule.kind == kind) and (name == '' or is_named(own, name, match))
-      and (tag == '' or has_tag(schedule.tags, tag)) then
+      and (tag == '' or has_tag(schedule.tags, tag))
+      and (last_outcome == '' or schedule.last_outcome == last_outcome) then
     found = found + 1
     page[#page + 1] = id
     page[#page + 1] = redis.call('HGETALL', k)

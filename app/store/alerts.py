@@ -15,7 +15,7 @@ from typing import Any
 from app.domain.alerts.service import Trouble
 from app.domain.alerts.storm import Flow
 from app.domain.alerts.watch import WatchState
-from app.domain.status import FINISHED, ScheduleStatus
+from app.domain.status import ScheduleStatus, Status
 from app.store.client import Client
 from app.store.columns import SCHEDULE, SHORT_NAMES, SPEC, dump_json
 from app.store.deliveries import NewDelivery, delivery_fields
@@ -79,7 +79,7 @@ class TaskBrief:
     id: str
     name: str
     due_ms: int
-    is_finished: bool
+    status: Status
     scheduled_task_id: str | None
     error: Mapping[str, Any] | None
     alert: Mapping[str, Any] | None
@@ -164,7 +164,7 @@ class AlertStore:
                 task_id,
                 name,
                 int(due_ms),
-                status in FINISHED,
+                Status(status),
                 schedule_id,
                 json.loads(error) if error else None,
                 json.loads(alert) if alert else None,

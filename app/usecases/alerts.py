@@ -95,7 +95,7 @@ class _Round:
                 found[schedule_id].append(Missed(count, first_ms, at_ms))
         for task_id, late_ms in self.seen.late:
             task = tasks.get(task_id)
-            if task is not None and not task.is_finished and task.scheduled_task_id is not None:
+            if task is not None and not task.status.finished and task.scheduled_task_id is not None:
                 due_ms = self._first_due_ms(task, late_ms)
                 found[task.scheduled_task_id].append(Late(task_id, due_ms, self.now_ms))
         for schedule_id in self.seen.schedule_ids:
@@ -132,7 +132,10 @@ class _Round:
     def _why(self, owed: Owed, schedule: WatchedSchedule, tasks: Mapping[str, TaskBrief]) -> str:
         if owed.type is NoticeType.MISSED:
             return self.store.firing_outcome(schedule.id, owed.since_ms)
-        return _reason(tasks.get(owed.task_id)) if owed.type is NoticeType.FAILED else ""
+        task = tasks.get(owed.task_id)
+        if owed.type is NoticeType.LATE and task is not None:
+            return task.status
+        return _reason(task) if owed.type is NoticeType.FAILED else ""
 
     def _rule_of(self, schedule: WatchedSchedule) -> ScheduleAlert | None:
         return self.default if schedule.alert is None else ScheduleAlert.model_validate(schedule.alert)

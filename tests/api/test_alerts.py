@@ -260,6 +260,7 @@ def test_a_task_that_has_not_finished_is_late(api: Api, worker: PlayedWorker, al
     assert alerts.types(89_000) == []
     (told,) = alerts.told(1_000)
     assert (told["type"], told["task_id"], told["since_ms"]) == ("late", task_id, NOON_MS + 30 * MINUTE_MS)
+    assert told["reason"] == "queued"
     worker.succeed(task_id)
     assert alerts.types(90_000) == ["late", "recovered"]
     (on_time,) = alerts.fire(60 * MINUTE_MS)
@@ -282,6 +283,17 @@ def test_a_task_that_waits_for_its_next_attempt_is_late_since_its_time(
     store.tasks.run_again(attempt, failed, clock(), 3.1, due_ms, NO_MESSAGE, Ending.COUNTED, entry=None)
     (told,) = alerts.told(90_000)
     assert (told["task_id"], told["since_ms"]) == (task_id, NOON_MS + 30 * MINUTE_MS)
+    assert told["reason"] == "waiting"
+
+
+def test_a_late_task_that_runs_is_told_apart_from_one_that_nobody_starts(
+    api: Api, worker: PlayedWorker, alerts: Alerts
+) -> None:
+    api.schedule(alert={**OPS, "late_after": 90, "on": ["late"]}, cron_expression="0 * * * *")
+    (task_id,) = alerts.fire(30 * MINUTE_MS)
+    worker.start(task_id)
+    (told,) = alerts.told(90_000)
+    assert told["reason"] == "running"
 
 
 def test_nobody_is_told_of_a_late_task_by_a_rule_that_is_no_more(api: Api, alerts: Alerts) -> None:

@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.channels import CHANNEL_KINDS, Notice, NoticeType, compose, judge
-from app.domain.channels.notice import _MISSED, summary_line
+from app.domain.channels.notice import _CAUSES, summary_line
 from app.domain.channels.parse import changed_channel, parse_channel, read_channels, shown
 from app.domain.channels.sending import Answer, HttpMessage, MailMessage, Sending
 from app.domain.channels.spec import ChannelFields
 from app.domain.errors import InvalidSpec
+from app.domain.status import Status
 from app.store.firings import OUTCOMES
 
 NOW_MS = 1_795_422_600_000
@@ -121,13 +122,20 @@ def test_every_type_of_notice_has_words_in_both_languages_and_a_word_that_all_sh
             assert word in text  # docs/alerts.md names it as a keyword for DingTalk
 
 
-@pytest.mark.parametrize("outcome", sorted({*OUTCOMES} - {"created"}))
-def test_a_missed_firing_is_told_with_its_cause_in_words_and_to_programs_as_its_outcome(outcome: str) -> None:
-    notice = Notice(NoticeType.MISSED, "nightly", NOW_MS, reason=outcome)
+CAUSES = [
+    *((NoticeType.MISSED, outcome) for outcome in sorted({*OUTCOMES} - {"created"})),
+    *((NoticeType.LATE, status) for status in Status if not status.finished),
+]
+
+
+@pytest.mark.parametrize(("type_", "cause"), CAUSES)
+def test_a_cause_is_told_in_words_and_to_programs_as_its_outcome_or_status(type_: NoticeType, cause: str) -> None:
+    notice = Notice(type_, "nightly", NOW_MS, reason=cause)
     texts = {language: whole_text("dingtalk", notice, language=language) for language in ("en", "zh")}
-    assert texts["en"].split("\n\n")[1] in [words["en"] for words in _MISSED.values()]
-    assert texts["zh"].split("\n\n")[1] in [words["zh"] for words in _MISSED.values()]
-    assert body("webhook", notice)["data"]["reason"] == outcome
+    words = _CAUSES[type_].values()
+    assert texts["en"].split("\n\n")[1] in [word["en"] for word in words]
+    assert texts["zh"].split("\n\n")[1] in [word["zh"] for word in words]
+    assert body("webhook", notice)["data"]["reason"] == cause
 
 
 def test_a_summary_says_what_it_holds_in_the_language_of_its_channel() -> None:

@@ -36,7 +36,7 @@ class Notice:
     """A notice before it is put into the words of a channel. Empty values are unknown or do not apply.
 
     subject: the name of the task or scheduled task, or a key of _TROUBLES. reason: why, such as the error, or a key of
-    _MISSED; of a summary, a `summary_line` for each notice. count: how many times in a row. since_ms: since when.
+    _CAUSES; of a summary, a `summary_line` for each notice. count: how many times in a row. since_ms: since when.
     """
 
     type: NoticeType
@@ -95,12 +95,19 @@ _TROUBLES: Mapping[str, Mapping[Language, str]] = {
     "queue": {"en": "the oldest task of the queue {} has waited too long", "zh": "队列 {} 中最早的任务等待过久"},
     "away": {"en": "neither a beat nor a worker was running", "zh": "此前没有 beat 和 worker 运行"},
 }
-#: Why a firing did not happen, by its outcome.
-_MISSED: Mapping[str, Mapping[Language, str]] = {
-    "skipped_overlap": {"en": "The previous task was not finished.", "zh": "上一个任务尚未结束。"},
-    "missed": {
-        "en": "No beat was running at that time, or the service was full.",
-        "zh": "当时 beat 未运行，或服务已满。",
+#: Why a firing did not happen, by its outcome, and why a task is late, by its status.
+_CAUSES: Mapping[NoticeType, Mapping[str, Mapping[Language, str]]] = {
+    NoticeType.MISSED: {
+        "skipped_overlap": {"en": "The previous task was not finished.", "zh": "上一个任务尚未结束。"},
+        "missed": {
+            "en": "No beat was running at that time, or the service was full.",
+            "zh": "当时 beat 未运行，或服务已满。",
+        },
+    },
+    NoticeType.LATE: {
+        "queued": {"en": "No worker has started it.", "zh": "尚未有 worker 开始执行。"},
+        "running": {"en": "It is still running.", "zh": "任务仍在运行。"},
+        "waiting": {"en": "It waits for its next attempt.", "zh": "正在等待下一次尝试。"},
     },
 }
 _LABELS: Mapping[str, Mapping[Language, str]] = {
@@ -117,8 +124,9 @@ def message_of(notice: Notice, language: Language, public_url: str) -> Message:
     """Put a notice into words. `public_url`: where people reach the console, "" if that is unknown."""
     labels = {name: words[language] for name, words in _LABELS.items()}
     detail = "" if _is_trouble(notice) else notice.reason
-    if notice.type is NoticeType.MISSED and detail in _MISSED:
-        detail = _MISSED[detail][language]
+    cause = _CAUSES.get(notice.type, {}).get(detail)
+    if cause is not None:
+        detail = cause[language]
     if notice.type is NoticeType.SUMMARY:
         detail = "\n".join(_summed_up(line, language) for line in detail.split("\n"))
     return Message(

@@ -24,16 +24,18 @@ _HARMLESS = frozenset({"/api/cron/preview"})
 def list_audit() -> Response:
     """Who changed what, newest first."""
     query = Query(request.args)
+    who, target_id = query.text("who"), query.text("target_id")
     limit, cursor = query.limit(), query.text("cursor")
     query.done()
     with problem_with("cursor"):
-        lines, next_cursor = context().audit.page(limit, cursor)
+        lines, next_cursor = context().audit.page(limit, cursor, who, target_id)
     items = [_item(line) for line in lines]
     return answer(write(responses.AuditPage, {"items": items, "next_cursor": next_cursor}))
 
 
 def _item(line: AuditLine) -> dict[str, str | int | None]:
     return {
+        "id": line.id,
         "at": to_rfc3339(line.at_ms),
         "who": line.who,
         "method": line.method,

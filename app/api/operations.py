@@ -644,8 +644,13 @@ SERVICE = (
         "List the changes that callers made, newest first",
         {200: Answer("A page.", "AuditPage")},
         (*READING, 422),
-        "Who changed what, when and from where, of the newest 10,000 changes. Needs a key of scope `admin`.",
-        AUDIT_PAGING,
+        "Who changed what, when and from where, of the newest 10,000 changes. Needs a key of scope `admin`. A page may "
+        "be short although `next_cursor` is set.",
+        (
+            _query("who", "Only changes by this caller."),
+            _query("target_id", "Only changes of what has this id, key or name."),
+            *AUDIT_PAGING,
+        ),
     ),
     Operation(
         "GET",

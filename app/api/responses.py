@@ -645,6 +645,7 @@ class ChannelList(Model):
 class AuditLine(Model):
     """A change that a caller made."""
 
+    id: str = Field(description="Its place in the audit.", examples=["1795422600000-0"])
     at: Time
     who: str = Field(description="The name of a key; `local` where no key is needed; `start.py` for its `keys`.")
     method: str = Field(description="The method; `CLI` for a command of start.py.", examples=["POST"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.errors import Unavailable, reason_of
@@ -17,12 +17,18 @@ logger = logging.getLogger("celeriac.audit")
 #: At least so many of the newest lines are kept. Redis trims whole nodes of 100 lines, which costs next to nothing.
 KEPT_LINES = 10_000
 
+#: Lines that are compared with the filters for one page.
+SCAN_PER_PAGE = 2_000
+
 _CURSOR = re.compile(r"[1-9][0-9]{0,15}-[0-9]{1,10}", re.ASCII)  # Redis knows nothing before 0-0
 
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """A change: who made it, when, by which call, on what, from where. `target_id` is "" for none."""
+    """A change: who made it, when, by which call, on what, from where.
+
+    target_id: "" for none. id: its place in the audit, "" until it has one.
+    """
 
     at_ms: int
     who: str
@@ -31,6 +37,7 @@ class AuditLine:
     target_id: str
     status: int
     address: str
+    id: str = field(default="", compare=False)
 
     def log_lost(self, error: Unavailable) -> None:
         """Let the log have the line, since Redis could not take it."""
@@ -65,21 +72,28 @@ class AuditStore:
         """Close the connection on which lines are sent."""
         self._oneway.close()
 
-    def page(self, limit: int, cursor: str | None) -> tuple[list[AuditLine], str | None]:
-        """Up to `limit` lines, newest first, and the cursor of the next page; None ends the list.
+    def page(
+        self, limit: int, cursor: str | None, who: str | None = None, target_id: str | None = None
+    ) -> tuple[list[AuditLine], str | None]:
+        """Up to `limit` lines that match, newest first, and the cursor of the next page; None ends the list.
 
-        A page neither skips nor repeats lines, whatever is added meanwhile. Raises ValueError for a cursor that no
-        page gave.
+        A page neither skips nor repeats lines, whatever is added meanwhile. Where few match, it may hold fewer, and has
+        a cursor. Raises ValueError for a cursor that no page gave.
         """
         if cursor is not None and not _CURSOR.fullmatch(cursor):
             raise ValueError("is not a cursor that a list gave")
+        budget = limit if who is None and target_id is None else SCAN_PER_PAGE
         newest = "+" if cursor is None else f"({cursor}"
-        found: Any = self._client.xrevrange(self._key, newest, "-", count=limit + 1)
-        next_cursor = str(found[limit - 1][0]) if len(found) > limit else None
-        return [_line(fields) for _, fields in found[:limit]], next_cursor
+        entries: Any = self._client.xrevrange(self._key, newest, "-", count=budget + 1)
+        lines = [_line(*entry) for entry in entries]
+        matches = [line for line in lines[:budget] if who in (None, line.who) and target_id in (None, line.target_id)]
+        looked_at = matches[limit - 1] if len(matches) >= limit else lines[:budget][-1] if lines else None
+        if looked_at is None or looked_at is lines[-1]:
+            return matches[:limit], None
+        return matches[:limit], looked_at.id
 
 
-def _line(fields: dict[str, str]) -> AuditLine:
+def _line(entry_id: str, fields: dict[str, str]) -> AuditLine:
     ((who, values),) = fields.items()
     at_ms, method, route, status, address, target_id = values.split("\t", 5)
-    return AuditLine(int(at_ms), who, method, route, target_id, int(status), address)
+    return AuditLine(int(at_ms), who, method, route, target_id, int(status), address, entry_id)

@@ -10,6 +10,7 @@ import pytest
 from app.api.context import compose
 from app.api.web import create_web
 from app.settings import ApiKey, Settings
+from app.store import audit as audit_module
 from app.store.store import Store
 from app.usecases.api_keys import ApiKeyService
 from sandbox import Sandbox
@@ -30,8 +31,10 @@ def whats(lines: list[dict[str, Any]]) -> list[tuple[str, str, str | None, int]]
 def test_a_line_tells_who_changed_what_when_and_from_where(make_web: MakeWeb) -> None:
     web = make_web(GUARDED)
     created = Api(web, {"X-API-Key": WRITER.secret}).create()
-    assert audit_lines(Api(web, {"X-API-Key": ADMIN.secret}), 1) == [
+    lines = audit_lines(Api(web, {"X-API-Key": ADMIN.secret}), 1)
+    assert lines == [
         {
+            "id": lines[0]["id"],
             "at": created["created_at"],
             "who": "ci",
             "method": "POST",
@@ -101,6 +104,7 @@ def test_commands_that_change_keys_leave_lines(api: Api, store: Store, clock: Vi
     service.revoke("ci")
     lines = audit_lines(api, 3)
     assert lines[0] == {
+        "id": lines[0]["id"],
         "at": lines[0]["at"],
         "who": "start.py",
         "method": "CLI",
@@ -119,6 +123,40 @@ def test_it_is_paged_newest_first(api: Api) -> None:
     rest = api.get(f"/api/audit?limit=3&cursor={page['next_cursor']}").get_json()
     assert [line["target_id"] for line in page["items"] + rest["items"]] == ids[::-1]
     assert rest["next_cursor"] is None
+
+
+@pytest.mark.parametrize("scan", [1, 4, 2_000])
+def test_the_changes_of_one_thing_and_those_by_one_caller_are_found(
+    make_web: MakeWeb, monkeypatch: pytest.MonkeyPatch, scan: int
+) -> None:
+    monkeypatch.setattr(audit_module, "SCAN_PER_PAGE", scan)
+    web = make_web(GUARDED)
+    admin, writer = (Api(web, {"X-API-Key": key.secret}) for key in (ADMIN, WRITER))
+    ids = [writer.schedule()["id"] for _ in range(2)]
+    for call in ("pause", "resume", "pause"):
+        for schedule_id in ids:
+            admin.post(f"/api/scheduled-tasks/{schedule_id}/{call}")
+    audit_lines(admin, 8)
+
+    def found(query: str, limit: int) -> list[dict[str, Any]]:
+        items, path = [], f"/api/audit?{query}&limit={limit}"
+        page = admin.get(path).get_json()
+        for _ in range(8):
+            assert len(page["items"]) <= limit
+            items += page["items"]
+            if page["next_cursor"] is None:
+                return items
+            page = admin.get(f"{path}&cursor={page['next_cursor']}").get_json()
+        pytest.fail("more pages than lines")
+
+    for limit in (1, 2, 200):
+        assert [line["route"].rpartition("/")[2] for line in found(f"target_id={ids[0]}", limit)] == [
+            *("pause", "resume", "pause"),
+            "scheduled-tasks",
+        ]
+        assert [line["target_id"] for line in found("who=ci", limit)] == ids[::-1]
+        assert len(found(f"who=ops&target_id={ids[1]}", limit)) == 3
+        assert found("who=nobody", limit) == []
 
 
 @pytest.mark.parametrize(("query", "field"), [("cursor=x", "cursor"), ("limit=0", "limit"), ("colour=red", "colour")])

@@ -46,6 +46,7 @@ LISTS = [
     ("tasks.js", "const STATUSES = ", Status),
     ("overview.js", "const STATUSES = ", Status),
     ("schedules.js", 't("field.status"), choices: ', ScheduleStatus),
+    ("schedules.js", 't("field.last_outcome"), choices: ', FINISHED),
     ("notices.js", "const STATUSES = ", DeliveryStatus),
     ("task.js", "const FINISHED = new Set(", FINISHED),
     ("schedule.js", "const ALL_ON = ", ALL_ON),

@@ -16,7 +16,8 @@ from tests.browser.page import FAILING, PROGRAM, go_to, imported, many, open_pag
 from tests.system import Started
 
 STATIC = Path(__file__).resolve().parent.parent.parent / "app" / "console" / "static"
-PAGES = ("#/tasks", "#/failures", "#/scheduled", "#/work", "#/bulks", "#/notices", "#/channels", "#/new", "#/")
+NAMES = ("tasks", "failures", "scheduled", "work", "bulks", "notices", "channels", "audit", "new", "")
+PAGES = tuple(f"#/{name}" for name in NAMES)
 
 
 @pytest.fixture(scope="module", autouse=True)

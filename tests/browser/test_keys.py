@@ -77,6 +77,9 @@ def test_a_key_that_may_only_read_sees_no_button_that_would_fail(
     browser.open(url_of(guarded, f"/#/schedule/{schedule['id']}"))
     browser.wait_for_text("looked at", "h1")
     assert texts(browser, ".panel-head button") == ["Copy as curl"]
+    assert browser.evaluate("document.querySelector('[href^=\"#/audit\"]')") is None
+    browser.open(url_of(guarded, "/#/audit"))
+    browser.wait_for_text("told to keys of scope admin", "#view")
     browser.press(["/"])
     browser.wait_for_text("Failures", ".found")
     assert not any("New task" in text for text in texts(browser, ".found a"))

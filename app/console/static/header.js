@@ -89,6 +89,7 @@ function openMenu() {
     h("h3", {}, t("menu.who")),
     h("p", {}, who.needs_key ? t("menu.key", { name: who.name, scope: t(`scope.${who.scope}`) }) : t("menu.noKey")),
     h("p", { class: "help" }, t(may("admin") ? "scope.admin.help" : may("write") ? "scope.write.help" : "scope.read.help")),
+    may("admin") && h("p", {}, h("a", { href: "#/audit" }, t("audit.open"))),
     hasKey() && h("div", { class: "actions" }, h("button", { type: "button", class: "button", onclick: signOut, id: "sign-out" }, t("menu.signOut"))),
   ]);
 }

@@ -2,6 +2,7 @@
 
 import { onKey, onReach, reach } from "./api.js";
 import * as address from "./address.js";
+import { auditView } from "./audit.js";
 import { bulksView } from "./bulks.js";
 import { channelsView } from "./channels.js";
 import { say } from "./dialogs.js";
@@ -41,6 +42,7 @@ const PAGES = {
   bulks: [bulksView, "nav.bulks", true],
   notices: [noticesView, "nav.notices", true],
   channels: [channelsView, "nav.channels", false],
+  audit: [auditView, "nav.audit", false],
   new: [newView, "nav.new", false],
 };
 

@@ -3,9 +3,10 @@
 import { h } from "./dom.js";
 import { t } from "./language.js";
 
+const BETWEEN = "_"; // no cursor has it
 const LONGEST = 40; // cursors in an address; beyond that "newer" leads to the first page
 
-export const trail = (fields) => (fields.pages ? fields.pages.split("-") : []);
+export const trail = (fields) => (fields.pages ? fields.pages.split(BETWEEN) : []);
 
 /** The cursor that a list is to be read from; "" on the first page. */
 export const cursorOf = (fields) => trail(fields).at(-1) ?? "";
@@ -18,8 +19,8 @@ export const cursorOf = (fields) => trail(fields).at(-1) ?? "";
  */
 export function pager(turn) {
   let [cursors, next, isWaiting, isRead] = [[], null, false, false];
-  const newer = h("button", { type: "button", class: "button", "data-key": "newer", onclick: () => isWaiting || turn(cursors.slice(0, -1).join("-")) });
-  const older = h("button", { type: "button", class: "button", "data-key": "older", onclick: () => isWaiting || turn([...cursors, next].slice(-LONGEST).join("-")) });
+  const newer = h("button", { type: "button", class: "button", "data-key": "newer", onclick: () => isWaiting || turn(cursors.slice(0, -1).join(BETWEEN)) });
+  const older = h("button", { type: "button", class: "button", "data-key": "older", onclick: () => isWaiting || turn([...cursors, next].slice(-LONGEST).join(BETWEEN)) });
   const page = h("span", { class: "muted" });
   const element = h("nav", { class: "pager", "aria-label": t("pager.title"), hidden: true }, newer, page, older); // until there is a page
 

@@ -2,6 +2,7 @@
 
 import { call, get, Refusal, refusal } from "./api.js";
 import * as address from "./address.js";
+import { changesOf } from "./audit.js";
 import { now } from "./clock.js";
 import { copyButton, curlOf } from "./copy.js";
 import { once } from "./dialogs.js";
@@ -12,7 +13,7 @@ import { t, word } from "./language.js";
 import { looks } from "./looks.js";
 import { row as noticeRow } from "./notices.js";
 import { cursorOf, pager } from "./pager.js";
-import { mayWrite } from "./permission.js";
+import { mayAdmin, mayWrite } from "./permission.js";
 import { every, lastOutcome, placeOf, remove, runNow, turn } from "./schedules.js";
 import { scheduleBodyOf } from "./task-body.js";
 import { why } from "./tasks.js";
@@ -152,7 +153,7 @@ function details(schedule) {
     ["start_at", stamp(schedule.start_at)], ["end_at", stamp(schedule.end_at)], ["max_runs", schedule.max_runs === null ? "–" : number(schedule.max_runs)],
     ["catch_up", word("catch_up", schedule.catch_up)], ["overlap", word("overlap", schedule.overlap)], ["jitter_seconds", duration(schedule.jitter_seconds * 1000)],
     ["timeout", duration(schedule.timeout * 1000)], ["max_retries", number(schedule.max_retries)], ["priority", number(schedule.priority)],
-    ["created_at", stamp(schedule.created_at)], ["updated_at", stamp(schedule.updated_at)],
+    ["created_at", stamp(schedule.created_at)], ["updated_at", [stamp(schedule.updated_at), mayAdmin() && whoChanged(schedule)]],
   ].filter(Boolean);
   const { function_code, ...rest } = scheduleBodyOf(schedule);
   return [
@@ -160,6 +161,11 @@ function details(schedule) {
     h("details", { "data-key": "spec" }, h("summary", { "data-key": "spec-summary" }, t(function_code ? "task.program" : "task.request")),
       function_code && h("pre", { tabindex: 0, "aria-label": t("task.program") }, function_code), h("pre", { tabindex: 0, "aria-label": t("task.spec") }, json(rest))),
   ];
+}
+
+/** The audit has a change by the id or, if it was put by its key, by that. */
+function whoChanged({ id, key }) {
+  return h("span", { class: "muted" }, " · ", changesOf(id, t("audit.whoChanged")), key && [" · ", changesOf(key, t("audit.whoPut"))]);
 }
 
 /** Each firing in the schedule's zone and in the viewer's, both named. */

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from app import logs
 from app.domain.errors import OtherForm
@@ -180,8 +181,9 @@ class _Voice:
 def say(sentence: str, level: int = logging.INFO) -> None:
     """Write a line in the form of the log, at once. In text, further lines of `sentence` follow as they are."""
     first, *others = [sentence] if _Voice.log_format == "json" else sentence.split("\n")
+    lines = [logs.line(_Voice.log_format, "celeriac.start", first, level), *others]
     try:
-        print("\n".join([logs.line(_Voice.log_format, "celeriac.start", first, level), *others]), flush=True)
+        _write(sys.stdout, "\n".join(lines))
     except OSError:  # nobody reads any more (`start.py | head`), or the disk is full: the service goes on
         sys.stdout = logs.reopened(1)
 
@@ -195,8 +197,16 @@ def _fail(sentence: str, status: int) -> int:
     text = f"{command_name()}: {sentence}"
     if _Voice.log_format == "json":
         text = logs.line("json", "celeriac.start", sentence, logging.CRITICAL)
-    print(text, file=sys.stderr, flush=True)
+    _write(sys.stderr, text)
     return status
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write a line, its end included, in one call: with PYTHONUNBUFFERED, `print` takes two, and the processes that
+    write to the same pipe could come between them.
+    """
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 # --- all -------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import start
 from app import logs
 from app.settings import read_settings
 
@@ -269,3 +270,34 @@ def test_a_line_that_can_not_be_written_is_lost_and_blocks_no_fork(monkeypatch: 
         assert isinstance(sys.stderr, io.StringIO)
         assert "written" in sys.stderr.getvalue()
         os.dup2(patient.fileno(), full.fileno())  # or `full` could not be closed
+
+
+class Writes(io.RawIOBase):
+    """What is written, call by call."""
+
+    def __init__(self) -> None:
+        self.calls: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.calls.append(bytes(data))
+        return len(data)
+
+
+@pytest.mark.parametrize("name", ["start.py", "the handler"])
+def test_a_line_is_one_write_where_nothing_is_buffered(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several processes write to one pipe. With PYTHONUNBUFFERED, `print` writes the end of a line by itself."""
+    writes = Writes()
+    stream = io.TextIOWrapper(writes, write_through=True)  # as PYTHONUNBUFFERED makes it
+    monkeypatch.setattr(sys, "stdout", stream)
+    if name == "start.py":
+        start.say("it is ready")
+    else:
+        handler = logs.handler("text")
+        assert isinstance(handler, logging.StreamHandler)
+        handler.setStream(stream)
+        handler.emit(logging.LogRecord("celeriac.start", logging.INFO, "", 0, "it is ready", (), None))
+    (call,) = writes.calls
+    assert call.endswith(b"it is ready\n")

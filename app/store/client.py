@@ -306,7 +306,9 @@ def _connect(url: str, max_connections: int, options: Mapping[str, Any]) -> Clie
         pool.make_connection()
     except TypeError as error:  # the URL's query has an option that redis-py does not know
         raise ValueError(f"an option in its query is not known: {str(error).rpartition(' ')[2]}") from None
-    return Client(connection_pool=pool)
+    client = Client(connection_pool=pool)
+    client.auto_close_connection_pool = True  # the pool is its own, and closed with it
+    return client
 
 
 def _connect_by_sentinel(url: str, max_connections: int, options: Mapping[str, Any]) -> Client:

@@ -42,6 +42,15 @@ def test_calls_one_after_the_other_share_a_connection(client: Client, raw_redis:
     assert connections(raw_redis) == before
 
 
+def test_a_client_that_is_closed_leaves_no_connection(admin_url: str, raw_redis: redis.Redis) -> None:
+    before = connections(raw_redis)
+    client = connect(admin_url)
+    client.ping()
+    assert len(connections(raw_redis) - before) == 1
+    client.close()
+    wait_until(lambda: connections(raw_redis) == before, 10, "Redis has closed it")
+
+
 def test_many_threads_get_their_own_replies_over_few_connections(
     client: Client, raw_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

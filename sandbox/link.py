@@ -9,6 +9,7 @@ Messages on the control socket (SOCK_SEQPACKET):
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -180,19 +181,21 @@ class Link:
                     break
                 self._heard(message, fds)
         except (OSError, struct.error):
-            pass  # the zygote is gone, or was told to end
+            pass  # the zygote is gone, was told to end, or has a child that nothing here could kill
         self.lost.set()
+        self._hang_up()
         self._bury_all()
         self._reap()
 
     def _heard(self, message: bytes, fds: list[int]) -> None:
         letter, number, status, cpu_ms, memory_kb = protocol.NEWS.unpack(message)
         if letter == protocol.BORN:
+            if not fds:  # this process has as many files open as it may: without a pidfd, no limit would end the child
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             with self._lock:
                 child = self._children.get(number)
-            if child is None or not fds:
-                for fd in fds:
-                    os.close(fd)
+            if child is None:
+                os.close(fds[0])
             else:
                 child.born(fds[0])
         else:
@@ -208,10 +211,14 @@ class Link:
 
     def close(self) -> None:
         """End the zygote and all its children."""
-        with contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_RDWR)
+        self._hang_up()
         self._reap()
         self._control.close()
+
+    def _hang_up(self) -> None:
+        """Tell the zygote to end; the kernel ends its children with it."""
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
 
     def _reap(self) -> None:
         """Wait for the zygote, whose control socket is closed; kill it if it does not end. Thread-safe."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from sandbox import Limits, Program, Sandbox, SandboxError
-from tests.servers import child_pids
+from sandbox.verdict import DEFAULT_MEMORY_BYTES
+from tests.servers import child_pids, wait_until, zygote_pid
 
 ONE = Program("def main():\n    return 1\n", "main", b"[]", b"{}")
 LIMITS = Limits(wall_seconds=10)
@@ -113,6 +115,35 @@ def test_a_zygote_that_is_killed_while_it_starts_is_started_again(fresh: Sandbox
     fresh.start()
     killer.join()
     assert len(killed) == 1
+    assert fresh.run(ONE, LIMITS).result_json == b"1"
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """This process can open no file and receive none."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
+def test_a_child_that_could_not_be_killed_ends_with_its_zygote(fresh: Sandbox) -> None:
+    fresh.start()
+    link = fresh._link
+    assert link is not None
+    assert link._process is not None
+    pid = zygote_pid(link._process.pid)
+    os.kill(pid, signal.SIGSTOP)
+    child = link.spawn(DEFAULT_MEMORY_BYTES, None)
+    with no_more_files():
+        os.kill(pid, signal.SIGCONT)
+        assert child.died.wait(60)
+        wait_until(lambda: link._process is None or link._process.returncode is not None, 60, "the end of the zygote")
+    assert child.pidfd is None
+    child.discard()
     assert fresh.run(ONE, LIMITS).result_json == b"1"
 
 

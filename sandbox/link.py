@@ -3,7 +3,7 @@
 Messages on the control socket (SOCK_SEQPACKET):
     parent -> zygote   SPAWN, with the child's end of its socket
     zygote -> parent   first, as JSON, {"ready": {layer: state}, "version": text}
-                       NEWS that a child is born, with its pidfd, or that it died
+                       NEWS that a child is born, with its pidfd, that it died, or that it could not be forked
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Child:
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def buried(self, death: Death | None) -> None:
-        """Note that it is dead and reaped. None: the zygote died, and the child with it."""
+        """Note that it is dead and reaped. None: the zygote died, and the child with it; or it could not be forked."""
         with self.lock:
             self.death = death
             if self.pidfd is not None:
@@ -201,7 +201,7 @@ class Link:
         else:
             child = self._forget(number)
             if child is not None:
-                child.buried(Death(status, cpu_ms, memory_kb))
+                child.buried(Death(status, cpu_ms, memory_kb) if letter == protocol.DIED else None)
 
     def _bury_all(self) -> None:
         with self._lock:

@@ -61,7 +61,9 @@ _FORGED = Failure("SecurityError", "the program sent an answer of a wrong form")
 
 
 class _ZygoteLost(Exception):
-    """The zygote died during a run, or the child before it began. A program has no effect outside: run it again."""
+    """The zygote died during a run, or the child before it began, or it was never forked. Run the program again: it has
+    no effect outside.
+    """
 
 
 class _LeanIsNotEnough(Exception):
@@ -269,7 +271,7 @@ class Sandbox:
                 except _ZygoteLost as lost:
                     last = lost
                     time.sleep(_RESTART_PAUSE_SECONDS * attempt)
-            raise SandboxError(str(last) or "the zygote keeps dying")
+            raise SandboxError(str(last) or "the zygote keeps dying, or may start no further process")
         finally:
             self._places.release()
 

@@ -39,9 +39,10 @@ MAX_RESULT_DEPTH = 500
 
 #: To the zygote, with the child's end of its socket: number, bytes of memory, seconds of processor time (0: no limit).
 SPAWN = struct.Struct("!IQI")
-#: From the zygote: BORN with a pidfd, or DIED; number, wait status, milliseconds of processor time, KB of memory.
+#: From the zygote: BORN with a pidfd, DIED, or REFUSED where the system allows no further process; number, wait status,
+#: milliseconds of processor time, KB of memory.
 NEWS = struct.Struct("!cIidQ")
-BORN, DIED = b"b", b"d"
+BORN, DIED, REFUSED = b"b", b"d", b"r"
 
 
 def frame(letter: bytes, payload: bytes) -> bytes:

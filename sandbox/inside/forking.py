@@ -75,7 +75,12 @@ class Zygote:
         return True
 
     def _spawn(self, number: int, memory_bytes: int, cpu_seconds: int, job_fd: int) -> None:
-        pid = self._fork()
+        try:
+            pid = self._fork()
+        except OSError:  # there is no room for another process: those that run are not to end for that
+            os.close(job_fd)
+            self._control.send(protocol.NEWS.pack(protocol.REFUSED, number, 0, 0.0, 0))
+            return
         if pid == 0:
             try:
                 self._serve_job(job_fd, memory_bytes, cpu_seconds or None)

@@ -91,8 +91,20 @@ class Resolver:
             self._waiting.append(lookup)
             self._changed.notify()
             if self._idle < len(self._waiting) and self._threads < MAX_LOOKUPS_AT_ONCE:
-                self._threads += 1
-                threading.Thread(target=self._serve, name="http-dns", daemon=True).start()
+                self._start_thread(lookup)
+
+    def _start_thread(self, lookup: _Lookup) -> None:
+        """Start one more thread, with the lock held. Where there can't be one, the lookup waits for those there are."""
+        try:
+            threading.Thread(target=self._serve, name="http-dns", daemon=True).start()
+        except RuntimeError:
+            if not self._threads:
+                self._waiting.remove(lookup)
+                raise ConnectionError_(
+                    f"the name {lookup.host} could not be resolved: the worker can start no thread for it"
+                ) from None
+        else:
+            self._threads += 1  # it waits for the lock
 
     def _serve(self) -> None:
         while (lookup := self._next()) is not None:

@@ -14,6 +14,7 @@ from tasks.http.resolver import MAX_LOOKUPS_AT_ONCE, Endpoint
 from tests.certificates import Certificates
 from tests.http.target import Script, Target, Wire, get, send
 from tests.lateness import Lateness
+from tests.scarcity import no_more_threads
 from tests.servers import wait_until
 
 TIMEOUT_SECONDS = 0.4
@@ -153,6 +154,26 @@ def test_hanging_lookups_take_a_bounded_number_of_threads(dns: HangingDNS) -> No
     dns.let_go.set()
     for caller in callers:
         caller.join()
+    client.close()
+
+
+def test_lookups_go_on_after_no_thread_could_be_started(dns: HangingDNS) -> None:
+    dns.let_go.set()
+    client = HttpClient(AddressPolicy(), resolve=dns)
+    for _ in range(MAX_LOOKUPS_AT_ONCE):
+        with no_more_threads(), pytest.raises(ConnectionError_, match="the worker can start no thread"):
+            client.call(get("http://no-such.test/", 30))
+    with pytest.raises(ConnectionError_, match=r"could not be resolved$"):
+        client.call(get("http://no-such.test/", 30))
+    client.close()
+
+
+def test_a_lookup_that_gets_no_thread_waits_for_another_one(dns: HangingDNS) -> None:
+    client = HttpClient(AddressPolicy(), resolve=dns)
+    with ends_on_time():
+        client.call(get("http://hangs.test/", TIMEOUT_SECONDS))
+    with ends_on_time(), no_more_threads():
+        client.call(get("http://waits.test/", TIMEOUT_SECONDS))
     client.close()
 
 

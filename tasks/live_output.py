@@ -70,14 +70,22 @@ class LiveOutput:
             if batch.is_over:
                 return
             batch.pieces.append(text)
-            if batch in self._waiting:
+            if batch in self._waiting or not self._has_thread():
                 return
             self._waiting[batch] = time.monotonic() + BATCH_SECONDS
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="live-output", daemon=True)
-                self._thread.start()
-            elif self._is_asleep:
+            if self._is_asleep:
                 self._changed.notify()
+
+    def _has_thread(self) -> bool:
+        """Start the thread if there is none yet, with the lock held. False: there can't be one now."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="live-output", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the next piece tries again
+                return False
+            self._thread = thread
+        return True
 
     def _run(self) -> None:
         while (due := self._next()) is not None:

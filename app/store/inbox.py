@@ -54,10 +54,10 @@ class Inbox:
         """
         watch = Expected()
         with self._lock:
+            if not self._is_subscribed:
+                self._subscriber.subscribe(self._channel, self._on_end)
+                self._is_subscribed = True
             self._watches[task_id] = watch
-            is_new, self._is_subscribed = not self._is_subscribed, True
-        if is_new:
-            self._subscriber.subscribe(self._channel, self._on_end)
         try:
             yield watch
         finally:

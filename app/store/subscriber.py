@@ -73,11 +73,12 @@ class Subscriber:
         The event is set while the subscription is confirmed by Redis.
         """
         with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
+                thread.start()  # where that fails, the next subscription tries again
+                self._thread = thread
             confirmed = self._confirmed.setdefault(channel, threading.Event())
             self._listeners[channel].append(listener)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
-                self._thread.start()
             if len(self._listeners[channel]) == 1:
                 self._send("SUBSCRIBE", channel)
         return confirmed

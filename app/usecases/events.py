@@ -284,9 +284,9 @@ class _Feeds:
     def add(self, feed: _Feed) -> None:
         """Feed a stream from now on; the subscription is confirmed, or Redis is unavailable."""
         with self._lock:
-            self._feeds.append(feed)
-            if len(self._feeds) == 1:
+            if not self._feeds:
                 self._store.subscriber.subscribe(self._store.keys.events, self._on_message)
+            self._feeds.append(feed)
         if not self._store.subscriber.confirm(self._store.keys.events):
             self.remove(feed)
             raise Unavailable("ConnectionError")

@@ -119,13 +119,20 @@ class Courier:
             cancel = Cancel()
             with self._changed:
                 self._sending[delivery.id] = cancel
-            self._senders.submit(self._deliver, delivery, cancel, send_until)
+            try:
+                self._senders.submit(self._deliver, delivery, cancel, send_until)
+            except RuntimeError:  # no thread can be started: its lease ends, and it is sent again
+                with self._changed:
+                    del self._sending[delivery.id]
+                raise
         return len(claimed) == free
 
     # --- the threads that send --------------------------------------------------------------------
 
     def _deliver(self, delivery: Delivery, cancel: Cancel, send_until: float) -> None:
         """Send and report a delivery. Nothing is sent from `send_until` on: its lease might end during the try."""
+        if self._sending.get(delivery.id) is not cancel:  # given up: there was no thread for it when it was claimed
+            return
         try:
             if elapsed() < send_until:
                 self._send_and_report(delivery, cancel, send_until + self._timeout_seconds)

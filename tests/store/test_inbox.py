@@ -13,6 +13,7 @@ from app.domain.outcome import Ending, Failure, Outcome
 from app.store.store import Store
 from app.store.tasks import told
 from tests.conftest import VirtualClock
+from tests.scarcity import no_more_threads
 from tests.servers import RedisServer, wait_until
 from tests.store.making import ENTRY, FAILED, STOPPED, SUCCEEDED, claimed, created, message_for
 
@@ -36,6 +37,16 @@ def test_the_end_of_a_task_wakes_only_its_watch(store: Store, clock: VirtualCloc
         assert not other_watch.wait(0)
         store.tasks.stop(other, clock())
         assert other_watch.wait(15)
+
+
+def test_an_inbox_for_which_there_was_no_thread_opens_later(store: Store, clock: VirtualClock) -> None:
+    task_id = expected(store, clock)
+    with no_more_threads(), pytest.raises(RuntimeError, match="can't start new thread"), store.inbox.expect(task_id):
+        pass
+    with store.inbox.expect(task_id) as watch:
+        await_inbox(store)
+        store.tasks.stop(task_id, clock())
+        assert watch.wait(15)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from typing import Any, cast
 
+import pytest
 import redis
 
+from app.store.listing import Filters
 from app.store.store import Store
 from app.store.subscriber import Watch
+from app.usecases.events import EventService, Started
 from tests.lateness import Lateness
+from tests.scarcity import no_more_threads
 from tests.servers import RedisServer, wait_until
 
 
@@ -23,6 +27,23 @@ def test_a_message_wakes_every_listener_of_its_channel(store: Store, raw_redis: 
     assert raw_redis.publish("celeriac:channel", "word") == 1, "all listeners must share one connection"
     wait_until(lambda: heard["one"] and heard["two"], 15, "calls of both listeners")
     assert heard == {"one": ["word"], "two": ["word"], "other": []}
+
+
+def test_the_thread_is_started_once_there_can_be_one(store: Store) -> None:
+    with no_more_threads(), pytest.raises(RuntimeError, match="can't start new thread"):
+        store.subscriber.subscribe("celeriac:channel", lambda _: None)
+    store.subscriber.subscribe("celeriac:elsewhere", lambda _: None)
+    assert store.subscriber.confirm("celeriac:elsewhere", 15)
+    assert not store.subscriber.confirm("celeriac:channel", 0), "nobody got that subscription"
+
+
+def test_a_stream_for_which_there_was_no_thread_leaves_nothing_behind(store: Store) -> None:
+    events = EventService(store)
+    with no_more_threads(), pytest.raises(RuntimeError, match="can't start new thread"):
+        events.of_all(Filters(), "")
+    stream = events.of_all(Filters(), "")
+    assert isinstance(next(stream), Started)
+    stream.close()
 
 
 def test_a_removed_listener_is_not_called(store: Store, raw_redis: redis.Redis) -> None:

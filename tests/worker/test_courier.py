@@ -8,6 +8,7 @@ import hmac
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -32,6 +33,7 @@ from tasks.http import Cancel
 from tests.conftest import VirtualClock
 from tests.http.target import OK, Received, Script, Target, Wire, answering, http
 from tests.http.test_guard import SPELLINGS
+from tests.scarcity import no_more_threads
 from tests.servers import wait_until
 from tests.store.making import finished
 from tests.worker.conftest import Start
@@ -437,3 +439,18 @@ def test_a_worker_that_is_killed_during_a_try_loses_nothing(
         wait_until(lambda: delivered().items, 60, "a delivery by another worker")
     assert len({one.headers["webhook-id"] for one in target.received}) == 1
     assert delivered().items[0].tried == 1, "the lost try does not count"
+
+
+def test_a_place_is_free_again_if_there_was_no_thread_to_send_from(
+    store: Store, now: VirtualClock, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    may_claim = threading.Event()
+    with Target(answering(OK)) as target:
+        run(callback_concurrency=1, may_claim=may_claim.is_set)
+        delivery_id = told(store, now, target.url)
+        with no_more_threads():
+            may_claim.set()
+            wait_until(lambda: "the courier failed" in caplog.text, 15, "a claim")
+        now.advance(3_600_000)
+        assert store.deliveries.take_back(now(), 10) == 1
+        assert await_tries(store, delivery_id, 1).status is DELIVERED

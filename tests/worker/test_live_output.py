@@ -17,6 +17,7 @@ from app.usecases.tasks import TaskService
 from tasks import live_output
 from tasks.live_output import LiveOutput
 from tests.conftest import VirtualClock
+from tests.scarcity import no_more_threads
 from tests.servers import RedisServer, wait_until
 from tests.store.making import SUCCEEDED, claimed, created
 from tests.worker.conftest import Start
@@ -48,6 +49,16 @@ def stdout(store: Store, attempt: Attempt) -> str:
 def writes(raw_redis: redis.Redis) -> int:
     stats: dict[str, Any] = raw_redis.info("commandstats")  # type: ignore[assignment]
     return int(stats.get("cmdstat_setrange", {"calls": 0})["calls"])
+
+
+def test_output_that_no_thread_could_write_is_written_with_the_next_piece(store: Store, attempt: Attempt) -> None:
+    output = LiveOutput(store.events)
+    with output.opened(attempt) as on_output:
+        with no_more_threads():
+            on_output("one\n")
+        on_output("two\n")
+        wait_until(lambda: stdout(store, attempt) == "one\ntwo\n", 15, "all of the output")
+    output.close()
 
 
 def test_many_pieces_are_few_writes(store: Store, attempt: Attempt, raw_redis: redis.Redis) -> None:

@@ -21,6 +21,8 @@ from app.store.client import Client
 #: A connection that was used within this time is not looked at before it is used again. No Redis ends and is back as
 #: quickly, and while it is away, nothing is sent.
 TRUSTED_SECONDS = 0.1
+#: How long a caller waits for another one that is connecting: many would else wait for the timeouts of all before them.
+WAIT_SECONDS = 0.4
 
 
 class OneWay:
@@ -37,14 +39,17 @@ class OneWay:
     def send(self, *command: str | int) -> None:
         """Send a command. Raises Unavailable if it could not be sent."""
         words = packed_command(*command)
-        with self._lock:
+        if not self._lock.acquire(timeout=WAIT_SECONDS):
+            raise Unavailable("silent")
+        try:
             try:
-                try:
-                    self._send(words)
-                except ConnectionError:  # Redis closed the connection, after a restart say: once more on a new one
-                    self._send(words)
-            except RedisError as error:
-                raise Unavailable(type(error).__name__) from error
+                self._send(words)
+            except ConnectionError:  # Redis closed the connection, after a restart say: once more on a new one
+                self._send(words)
+        except RedisError as error:
+            raise Unavailable(type(error).__name__) from error
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Close the connection."""

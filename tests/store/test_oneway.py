@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
 
 from app.domain.errors import Unavailable
-from app.store.client import connect
+from app.store.client import CONNECT_TIMEOUT_SECONDS, connect
 from app.store.oneway import OneWay
+from tests.lateness import Lateness
 from tests.servers import ROOT, RedisServer, wait_until
 
 
@@ -63,7 +66,7 @@ def test_without_redis_it_says_so_and_goes_on_when_redis_is_back(own_server: Red
 #: A process of its own, since this one has threads: sends one command before a fork and one on each side of it.
 FORKING = """
 import os, sys
-from app.store.client import connect
+from app.store.client import CONNECT_TIMEOUT_SECONDS, connect
 from app.store.oneway import OneWay
 
 oneway = OneWay(connect(sys.argv[1]))
@@ -74,6 +77,26 @@ if child:
     os.waitpid(child, 0)
     input()
 """
+
+
+def test_callers_do_not_queue_up_behind_one_that_can_not_connect() -> None:
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for client in (first, second):  # from now on the system answers nobody who connects
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        oneway = OneWay(connect(f"redis://127.0.0.1:{listener.getsockname()[1]}"))
+        number = 20
+
+        def send(_: int) -> None:
+            with pytest.raises(Unavailable):
+                oneway.send("RPUSH", "list", 1)
+
+        with Lateness() as lateness, ThreadPoolExecutor(number) as pool:
+            list(pool.map(send, range(number)))
+        assert lateness.taken_seconds < number * CONNECT_TIMEOUT_SECONDS / 2
+        oneway.close()
 
 
 def test_a_forked_process_has_a_connection_of_its_own(own_server: RedisServer) -> None:

@@ -111,7 +111,12 @@ class Link:
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: SandboxError | None = None
         self._tried = threading.Event()
-        threading.Thread(target=self._live, args=(options,), name="sandbox-link", daemon=True).start()
+        try:
+            threading.Thread(target=self._live, args=(options,), name="sandbox-link", daemon=True).start()
+        except RuntimeError as error:
+            self._control.close()
+            self._theirs.close()
+            raise SandboxError(f"the zygote could not be started: {error}") from error
         self._tried.wait()
         if self._failure is not None:
             raise self._failure
@@ -123,6 +128,7 @@ class Link:
                 self._process = _start(self._theirs, options)
             self._await_ready()
         except SandboxError as failure:
+            self._control.close()  # not left to the garbage collector: the failure and this object hold each other
             self._failure = failure
             self.lost.set()
             return
@@ -150,7 +156,7 @@ class Link:
         return f"it ended with status {status}; its last lines on stderr say why"
 
     def spawn(self, memory_bytes: int, cpu_seconds: int | None) -> Child:
-        """Request a child. Its socket accepts a job at once. Raises SandboxError if the zygote is gone."""
+        """Request a child. Its socket accepts a job at once. Raises SandboxError without a zygote, or a file for it."""
         ours, theirs = _blocking_pair(socket.SOCK_STREAM)
         child = Child(ours, memory_bytes, self.version)
         with self._lock:
@@ -239,8 +245,14 @@ class Link:
 
 
 def _blocking_pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
-    """Two blocking ends, even while other code in this process has set a default timeout (Celery does, briefly)."""
-    pair = socket.socketpair(socket.AF_UNIX, kind)
+    """Two blocking ends, even while other code in this process has set a default timeout (Celery does, briefly).
+
+    Raises SandboxError.
+    """
+    try:
+        pair = socket.socketpair(socket.AF_UNIX, kind)
+    except OSError as error:
+        raise SandboxError(f"the sandbox gets no socket: {error.strerror}") from error
     for end in pair:
         end.setblocking(True)
     return pair

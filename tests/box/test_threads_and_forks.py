@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
-import resource
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from sandbox import Limits, Program, Sandbox, SandboxError
+from sandbox.link import Link
 from sandbox.verdict import DEFAULT_MEMORY_BYTES
+from tests.scarcity import no_more_files, no_more_threads
 from tests.servers import child_pids, wait_until, zygote_pid
 
 ONE = Program("def main():\n    return 1\n", "main", b"[]", b"{}")
@@ -118,17 +121,6 @@ def test_a_zygote_that_is_killed_while_it_starts_is_started_again(fresh: Sandbox
     assert fresh.run(ONE, LIMITS).result_json == b"1"
 
 
-@contextmanager
-def no_more_files() -> Iterator[None]:
-    """This process can open no file and receive none."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-
-
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
 def test_a_child_that_could_not_be_killed_ends_with_its_zygote(fresh: Sandbox) -> None:
     fresh.start()
@@ -145,6 +137,37 @@ def test_a_child_that_could_not_be_killed_ends_with_its_zygote(fresh: Sandbox) -
     assert child.pidfd is None
     child.discard()
     assert fresh.run(ONE, LIMITS).result_json == b"1"
+
+
+def test_a_run_does_not_fail_for_want_of_another_child(fresh: Sandbox) -> None:
+    fresh.start()
+    waiting = fresh._spares[0]
+    wait_until(lambda: waiting.pidfd is not None, 60, "the birth of the spare child")
+    with no_more_files():
+        assert fresh.run(ONE, LIMITS).result_json == b"1"
+    with no_more_files(), pytest.raises(SandboxError, match="the sandbox gets no socket: Too many open files"):
+        fresh.run(ONE, LIMITS)  # two files, of which the end of the first run may free one
+    assert fresh.run(ONE, LIMITS).result_json == b"1"
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts files in /proc")
+def test_a_zygote_that_can_not_start_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    gc.disable()
+    try:
+        before = open_files()
+        for _ in range(5):
+            with pytest.raises(SandboxError, match="could not be started: No such file"):
+                Link([])
+            with no_more_threads(), pytest.raises(SandboxError, match="could not be started: can't start new thread"):
+                Link([])
+        assert open_files() <= before, "those of tests before this one may be closed meanwhile"
+    finally:
+        gc.enable()
 
 
 def test_why_a_zygote_can_not_start_is_said() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.domain.quota import Action, Quota
+from app.store.arguments import new_call
 from app.store.client import Client
 from app.store.keys import Keys
 from app.store.scripts import Scripts
@@ -115,7 +116,7 @@ class ApiKeyStore:
 
     def revoke(self, name: str) -> int:
         """Remove every key with this name; how many there were. The next call with one of them is refused."""
-        return int(self._scripts("key_revoke", name=name))
+        return int(self._scripts("key_revoke", name=name, call=new_call()))
 
     def all(self) -> list[StoredKey]:
         """Every stored key by name; of each name the current one first, then those it replaced, newest first."""

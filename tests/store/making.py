@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import pytest
+
 from app.domain.fields import names_kept
 from app.domain.ids import firing_id, new_id
 from app.domain.outcome import Failure, Outcome
@@ -151,3 +153,18 @@ def due(schedule: Schedule, **changes: Any) -> Firings:
         schedule.id, at_ms, schedule.revision, at_ms + 60_000, "allow", None, (), [firing(schedule.id, at_ms)]
     )
     return asked._replace(**changes)
+
+
+def send_twice(monkeypatch: pytest.MonkeyPatch, *parts: Any) -> None:
+    """Each command of these stores is sent again from here on, as after a lost reply. The second answer must be the
+    first."""
+    for part in parts:
+        once = part._scripts
+
+        def twice(script: str, once: Any = once, **values: Any) -> Any:
+            first = once(script, **values)
+            again = once(script, **values)
+            assert again == first
+            return again
+
+        monkeypatch.setattr(part, "_scripts", twice)

@@ -36,6 +36,7 @@ from tests.store.making import (
     message_for,
     new_task,
     scheduled,
+    send_twice,
 )
 
 NOBODY = "01a20786-bb40-7dea-8c0d-e64779664cff"
@@ -186,20 +187,6 @@ def test_a_claim_that_is_sent_again_without_a_reply_counts_once(
     assert raw_redis.hmget(store.keys.task(task_id), "cl", "ep", "ls") == [None] * 3
 
 
-def send_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command is sent again from here on, as after a lost reply. The second answer must be the first."""
-    for part in (store.tasks, store.schedules):
-        once = part._scripts
-
-        def twice(script: str, once: Any = once, **values: Any) -> Any:
-            first = once(script, **values)
-            again = once(script, **values)
-            assert again == first
-            return again
-
-        monkeypatch.setattr(part, "_scripts", twice)
-
-
 @pytest.mark.parametrize(("later_ms", "status"), [(0, "queued"), (60_000, "waiting")])
 def test_a_change_that_is_sent_again_without_a_reply_was_made(
     store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, later_ms: int, status: str
@@ -207,7 +194,7 @@ def test_a_change_that_is_sent_again_without_a_reply_was_made(
     task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
     seen, more = read(store, task_id), {"message": NO_MESSAGE} if later_ms else {}
     new = new_task(clock(), id=task_id, name="new", due_ms=clock() + later_ms, **more)
-    send_twice(store, monkeypatch)
+    send_twice(monkeypatch, store.tasks, store.schedules)
     assert store.tasks.change(seen, new, clock())
     assert (read(store, task_id).name, read(store, task_id).status) == ("new", status)
 
@@ -225,7 +212,7 @@ def test_a_stop_or_deletion_that_is_sent_again_gets_the_same_answer(
 ) -> None:
     task_id, running, schedule = created(store, clock()), created(store, clock()), scheduled(store, clock())
     claimed(store, running, clock())
-    send_twice(store, monkeypatch)
+    send_twice(monkeypatch, store.tasks, store.schedules)
     assert store.tasks.stop(task_id, clock()) == ("queued", "stopped")
     assert store.tasks.stop(task_id, clock()) == ("stopped", "stopped"), "another call finds it stopped"
     assert store.tasks.delete(task_id) == "stopped"

@@ -1,7 +1,10 @@
 -- Stores a new key under the name of another, with its scope; the other expires when the overlap is over.
 -- ARGV: digest, name, now_ms, lifetime_ms, overlap_ms, most
 -- lifetime_ms: of the new key; '' for as long as the replaced one's · most: how many keys may be stored.
--- Returns {'rotated', scope, expires_ms ('' for never)}, {'unknown'} or {'full'}.
+-- Returns {'rotated', scope, expires_ms ('' for never)}, {'unknown'} or {'full'}. A call that is sent again because its
+-- reply was lost gets the same answer: it must not replace the key that it has stored.
+local own = redis.call('HMGET', api_key(digest), 'name', 'scope', 'expires_ms')
+if own[1] == name then return {'rotated', own[2], own[3]} end
 local all, current = redis.call('HGETALL', P .. 'apikeys'), nil
 local stored, now = #all / 2, tonumber(now_ms)
 for i = 1, #all, 2 do

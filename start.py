@@ -37,6 +37,7 @@ from app.launch.embedded_redis import (
 )
 from app.launch.http_server import PortNotFree, check_port, serve
 from app.launch.imports import import_for_good
+from app.launch.open_files import allow_many
 from app.launch.processes import (
     EXIT_NEWER_DATA,
     PARENT_PID,
@@ -116,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
     options = _parser().parse_args(words)
+    allow_many()
     try:
         settings = read_settings(host=options.host, port=options.port)
     except SettingsError as error:

@@ -17,6 +17,7 @@ from celery.signals import (
 
 from app.domain.errors import OtherForm
 from app.domain.kinds import QUEUES
+from app.launch.open_files import allow_many
 from app.launch.processes import EXIT_NEWER_DATA, EXIT_USELESS_HERE
 from app.messaging.queues import EXECUTE
 from app.settings import SettingsError, read_settings
@@ -51,8 +52,9 @@ def _identity() -> Identity:
 
 @worker_init.connect
 def _on_init(sender: Any, **_: Any) -> None:
-    """Before the pool starts: the form of the log, and who this worker is."""
+    """Before the pool starts: the form of the log, the files it may open, and who this worker is."""
     speak_in_our_form(read_settings().log_format)
+    allow_many()
     queues = tuple(sender.app.amqp.queues.consume_from)
     _Worker.identity = Identity(sender.hostname, queues, sender.concurrency)
 

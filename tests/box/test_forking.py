@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from sandbox import protocol
+from sandbox import Limits, Program, Sandbox, protocol
+from sandbox.link import Child, Link
 from sandbox.verdict import DEFAULT_MEMORY_BYTES
 from tests.servers import ROOT
 
@@ -84,3 +85,30 @@ def test_a_refused_fork_ends_no_other_child() -> None:
             assert news(control) == (protocol.DIED, 3)
         first.sendall(b"x")
         assert news(control) == (protocol.DIED, 1)
+
+
+def test_a_program_is_tried_again_while_the_system_refuses_its_process(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = box._full.live_link()
+    refused: list[int] = []
+
+    def refuse(memory_bytes: int, cpu_seconds: int | None) -> Child:
+        """What the link does, for a zygote that is refused its first two forks."""
+        if len(refused) == 2:
+            return Link.spawn(link, memory_bytes, cpu_seconds)
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        child = Child(ours, memory_bytes, link.version)
+        with link._lock:
+            link.spawned += 1
+            number = link.spawned
+            link._children[number] = child
+        link._heard(protocol.NEWS.pack(protocol.REFUSED, number, 0, 0.0, 0), [])
+        refused.append(number)
+        return child
+
+    monkeypatch.setattr(link, "spawn", refuse)
+    program = Program("def main():\n    return 'refused twice'\n", "main", b"[]", b"{}")
+    verdict = box.run(program, Limits(wall_seconds=10, cpu_seconds=5))  # no spare child fits
+    assert (verdict.result_json, len(refused)) == (b'"refused twice"', 2)

@@ -25,6 +25,7 @@ from celery_app import celery
 from sandbox import SandboxError
 from tasks.attempts import ONE_TASK
 from tasks.celery_seam.await_last_fetch import AwaitLastFetch
+from tasks.celery_seam.last_fetch import last_fetch
 from tasks.celery_seam.request import request_of
 from tasks.celery_seam.spoken import speak_in_our_form
 from tasks.runtime import Identity, NothingToServe, process
@@ -55,8 +56,9 @@ def _on_init(sender: Any, **_: Any) -> None:
     """Before the pool starts: the form of the log, the files it may open, and who this worker is."""
     speak_in_our_form(read_settings().log_format)
     allow_many()
-    queues = tuple(sender.app.amqp.queues.consume_from)
-    _Worker.identity = Identity(sender.hostname, queues, sender.concurrency)
+    queues = sender.app.amqp.queues
+    last_fetch.expect_from(lambda: tuple(queues.consume_from))  # `control cancel_consumer` removes one
+    _Worker.identity = Identity(sender.hostname, tuple(queues.consume_from), sender.concurrency)
 
 
 @worker_ready.connect

@@ -16,6 +16,7 @@ from tasks.watchdog import DOUBT_SECONDS, END_SECONDS, Watchdog
 from tests.lateness import Lateness
 from tests.servers import CeleryProcess, RedisServer, wait_until
 from tests.worker.conftest import composed
+from tests.worker.test_celery_commands import celery
 
 CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
 BACK_SECONDS = 5.0
@@ -186,6 +187,34 @@ def test_a_worker_that_lives_and_fetches_nothing_shows_in_health_and_ends(bench:
     assert not bench.health.is_ready()
     wait_until(lambda: worker.process.poll() is not None, END_SECONDS + 15, "the end of the worker")
     assert "the worker fetches nothing although Redis answers" in worker.output
+
+
+#: A worker whose watchdog writes down the last fetch that it knows of.
+TELLING = """
+from pathlib import Path
+from celery_app import celery
+from tasks.watchdog import Watchdog
+
+def check(self, now, real=Watchdog.check):
+    real(self, now)
+    Path("fetched").write_text(str(self._fetched))
+
+Watchdog.check = check
+"""
+
+
+def test_a_worker_that_was_told_to_fetch_nothing_is_left_alone(bench: Bench, tmp_path: Path) -> None:
+    folder = tmp_path / "worker"
+    folder.mkdir()
+    (folder / "telling_app.py").write_text(TELLING)
+    fetched = folder / "fetched"
+    bench.start_worker("-Q", "celeriac.code", app="telling_app")
+    wait_until(lambda: fetched.exists() and fetched.read_text() not in ("", "None"), 15, "a fetch")
+    celery(bench.server.url, "control", "cancel_consumer", "celeriac.code")
+    wait_until(lambda: fetched.read_text() == "None", 15, "nothing to watch")
+    celery(bench.server.url, "control", "add_consumer", "celeriac.code")
+    wait_until(lambda: fetched.read_text() not in ("", "None"), 15, "a fetch")
+    bench.runs_a_task(10)
 
 
 @pytest.fixture

@@ -31,7 +31,11 @@ class AwaitLastFetch(bootsteps.StartStopStep):
     def stop(self, c: Any) -> None:
         """Celery calls this when the consumer's loop has ended, be it for a shutdown or for a reconnect."""
         drain = self.find_drain()
-        if drain is None or not drain.has_begun:
+        if drain is None:
+            return
+        if c.blueprint.state == bootsteps.CLOSE:  # also where no signal has begun the drain: `celery control shutdown`
+            drain.begin()
+        if not drain.has_begun:
             return
         channel = getattr(c.task_consumer, "channel", None)
         if channel is not None and getattr(channel, "_in_poll", None):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -17,7 +20,7 @@ from app.usecases.tasks import TaskService
 from tasks.drain import Drain
 from tasks.leases.in_flight import InFlight
 from tests.http.target import OK, Target, Wire, answering
-from tests.servers import CeleryProcess, RedisServer, wait_until
+from tests.servers import ROOT, CeleryProcess, RedisServer, wait_until
 from tests.store.making import finished
 from tests.worker.conftest import Start, composed
 
@@ -131,6 +134,21 @@ def test_countdowns_go_back_and_others_start_them(store: Store, raw_redis: redis
     done = [service.get(task.id, wait_seconds=20) for task in tasks]
     assert {(task.status, task.attempt, task.worker) for task in done} == {(Status.SUCCEEDED, 1, "two@test")}
     assert staying.process.poll() is None
+
+
+def test_a_worker_that_a_monitor_ends_gives_back_what_it_holds(
+    redis_url: str, service: TaskService, start_worker: Start
+) -> None:
+    worker = start_worker("one", "--concurrency=1", "-Q", "celeriac.code", SHUTDOWN_GRACE="0.3")
+    tasks = [service.create(code(SPINS, timeout=300)) for _ in range(3)]
+    wait_until(lambda: is_running(service, tasks[0]), 10, "a start")
+    command = [sys.executable, "-m", "celery", "-A", "celery_app", "control", "-d", "one@test", "shutdown"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "REDIS_URL": redis_url}, capture_output=True, timeout=120)
+    assert worker.process.wait(60) == 0
+    assert "fetches nothing" not in worker.output, "nor does it end for that, later"
+    assert {service.get(task.id).status for task in tasks} == {Status.QUEUED}
+    assert GIVEN_BACK in reasons(service.get(tasks[0].id))
+    assert worker.left_nothing()
 
 
 def test_a_rolling_restart_under_load_loses_doubles_and_fails_nothing(

@@ -156,6 +156,16 @@ def test_tasks_are_counted_from_their_creation_to_their_end(api: Api, worker: Pl
     assert value(samples, "attempt_duration_seconds_sum", kind="code", outcome="failed") == 0.0031
 
 
+def test_a_task_that_is_changed_into_another_kind_was_created_once(api: Api) -> None:
+    task = api.create(task_type="delayed", delay_seconds=60)
+    changed = api.patch(f"/api/tasks/{task['id']}", {**CALL, "function_code": None, "function_name": None})
+    assert (changed.status_code, changed.json["kind"]) == (200, "api")
+    samples = samples_of(api)
+    assert value(samples, "tasks_created_total", kind="code", task_type="delayed") == 1
+    assert value(samples, "tasks_created_total", kind="api", task_type="delayed") == 0
+    assert value(samples, "tasks", status="waiting", kind="api", task_type="delayed") == 1
+
+
 def test_no_counter_of_tasks_ever_falls(api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock) -> None:
     def counters() -> Samples:
         return {key: number for key, number in samples_of(api).items() if "tasks" in key[0] and "_total" in key[0]}

@@ -135,7 +135,7 @@ def test_a_task_that_becomes_one_of_another_type_is_gone_from_its_own(store: Sto
     seen = store.tasks.get(task.id)
     assert seen is not None
     assert store.tasks.change(seen, changed(task, task_type=TaskType.IMMEDIATE), clock())
-    assert counters(store) == {"gone:code:delayed": 1}
+    assert counters(store) == {"gone:code:delayed": 1, "gone:code:immediate": -1}
 
 
 # --- firings, deliveries, requests ------------------------------------------------------------------

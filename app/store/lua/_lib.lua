@@ -350,8 +350,9 @@ local function count(now_ms, counter, number)
 end
 
 -- Counts a task that leaves its kind and type without an end: it is removed before it has finished, or becomes another one.
--- So the tasks created are those that ended, those that have not finished, and these.
-local function count_gone(task) total('gone:' .. task.kind .. ':' .. task.task_type) end
+-- So the tasks created are those that ended, those that have not finished, and these. `number`: -1 for one that comes to
+-- its kind and type by such a change, since it was not created as one of them.
+local function count_gone(task, number) total('gone:' .. task.kind .. ':' .. task.task_type, number) end
 
 -- Histogram bucket: ten in each of the ranges 1 to 2, 2 to 5 and 5 to 10 of each power of ten, from 0.1 ms on
 -- (app/store/histogram.py computes the same bounds).

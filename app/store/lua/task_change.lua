@@ -12,7 +12,10 @@ local seen = read(k, 'status', 'due_ms', 'revision', 'kind', 'task_type', 'seq',
 local is_as_seen = seen.status == 'waiting' and seen.due_ms == seen_due_ms and (seen.revision or '') == seen_revision
 if not is_as_seen then return '' end
 redis.call('ZREM', task_index(seen.kind, seen.task_type, seen.status), id)
-if seen.kind ~= changed.kind or seen.task_type ~= changed.task_type then count_gone(seen) end
+if seen.kind ~= changed.kind or seen.task_type ~= changed.task_type then
+  count_gone(seen)
+  count_gone(changed, -1)
+end
 untag(id, seen.tags)
 unname(id, seen.folded_name or seen.name)
 if redis.call('ZSCORE', P .. 'sent', id) then mark_older_message(id) end

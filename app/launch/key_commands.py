@@ -129,7 +129,9 @@ def _create(service: ApiKeyService, options: argparse.Namespace, now_ms: int) ->
 
 def _rotate(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
     key = service.rotate(options.name, options.overlap, options.expires)
-    say(f"the new key {_words(key)}; it is shown only now, and the old one is valid for {options.overlap} s more:")
+    ends = key.old_end_ms
+    old = "is no longer valid" if ends is None or ends <= now_ms else f"is valid until {_time(ends, '')}"
+    say(f"the new key {_words(key)}; it is shown only now, and the old one {old}:")
     print_result(key.secret)
 
 

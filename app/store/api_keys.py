@@ -96,11 +96,11 @@ class ApiKeyStore:
 
     def rotate(
         self, digest: str, name: str, now_ms: int, lifetime_ms: int | None, overlap_ms: int
-    ) -> tuple[str, str, int | None]:
+    ) -> tuple[str, str, int | None, int | None]:
         """Replace the key `name`; the old one remains valid for `overlap_ms`, but not beyond its own expiry.
 
         `lifetime_ms` None: the new key lives for as long as the old one was meant to. Returns ("rotated", scope,
-        expires_ms), or "unknown" or "full" with nothing behind it.
+        expires_ms, when the old one ends), or "unknown" or "full" with nothing behind it.
         """
         word, *rest = self._scripts(
             "key_rotate",
@@ -110,9 +110,10 @@ class ApiKeyStore:
             lifetime_ms="" if lifetime_ms is None else lifetime_ms,
             overlap_ms=overlap_ms,
             most=MAX_STORED_KEYS,
+            call=new_call(),
         )
-        scope, expires = rest or ("", "")
-        return str(word), scope, _ms(expires)
+        scope, expires, old_end = rest or ("", "", "")
+        return str(word), scope, _ms(expires), _ms(old_end)
 
     def revoke(self, name: str) -> int:
         """Remove every key with this name; how many there were. The next call with one of them is refused."""

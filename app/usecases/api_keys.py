@@ -24,12 +24,13 @@ _RESERVED = frozenset({LOCAL, COMMAND_LINE})
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key as its user needs it. `secret` can't be had again."""
+    """A key as its user needs it. `secret` can't be had again. `old_end_ms`: when the one that it replaces ends."""
 
     name: str
     scope: str
     secret: str
     expires_ms: int | None
+    old_end_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +69,21 @@ class ApiKeyService:
         return NewKey(name, scope, secret, expires_ms)
 
     def rotate(self, name: str, overlap_seconds: int, lifetime_seconds: int | None) -> NewKey:
-        """Another key with the same name and scope. The old one remains valid for `overlap_seconds`.
+        """Another key with the same name and scope. The old one remains valid for `overlap_seconds`, if it is so long.
 
         `lifetime_seconds` None: the new key lives for as long as the old one was meant to.
         """
         self._check_is_stored(name)
         secret = _new_secret()
         lifetime_ms = None if lifetime_seconds is None else lifetime_seconds * 1000
-        outcome, scope, expires_ms = self._store.rotate(
+        outcome, scope, expires_ms, old_end_ms = self._store.rotate(
             digest_of(secret), name, self._clock(), lifetime_ms, overlap_seconds * 1000
         )
         if outcome == "unknown":
             raise _no_such_key(name)
         _check_room(outcome)
         self._record("keys rotate", name)
-        return NewKey(name, scope, secret, expires_ms)
+        return NewKey(name, scope, secret, expires_ms, old_end_ms)
 
     def revoke(self, name: str) -> bool:
         """Make the key invalid, and those that it replaced. Whether any stored key is left."""

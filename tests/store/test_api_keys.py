@@ -89,7 +89,8 @@ def test_both_keys_are_valid_while_a_rotation_overlaps(store: Store, clock: Virt
     create(store, clock(), "old", expires_ms=clock() + 10 * HOUR_MS)
     clock.advance(HOUR_MS)
     rotated = store.api_keys.rotate(digest("new"), "ci", clock(), None, HOUR_MS)
-    assert rotated == ("rotated", "write", clock() + 10 * HOUR_MS), "as long as the old one was meant to live"
+    assert rotated[:3] == ("rotated", "write", clock() + 10 * HOUR_MS), "as long as the old one was meant to live"
+    assert rotated[3] == clock() + HOUR_MS
     assert [ask(store, clock(), secret).name for secret in ("old", "new")] == ["ci", "ci"]
     clock.advance(HOUR_MS)
     assert [ask(store, clock(), secret).name for secret in ("old", "new")] == ["", "ci"]
@@ -97,13 +98,13 @@ def test_both_keys_are_valid_while_a_rotation_overlaps(store: Store, clock: Virt
 
 def test_a_rotation_never_prolongs_the_old_key(store: Store, clock: VirtualClock) -> None:
     create(store, clock(), "old", expires_ms=clock() + 1_000)
-    store.api_keys.rotate(digest("new"), "ci", clock(), HOUR_MS, HOUR_MS)
+    assert store.api_keys.rotate(digest("new"), "ci", clock(), HOUR_MS, HOUR_MS)[3] == clock() + 1_000
     assert ask(store, clock.advance(1_000), "old").name == ""
 
 
 def test_a_rotation_without_overlap_ends_the_old_key_at_once(store: Store, clock: VirtualClock) -> None:
     create(store, clock(), "old")
-    assert store.api_keys.rotate(digest("new"), "ci", clock(), None, 0) == ("rotated", "write", None)
+    assert store.api_keys.rotate(digest("new"), "ci", clock(), None, 0) == ("rotated", "write", None, clock())
     assert [ask(store, clock(), secret).name for secret in ("old", "new")] == ["", "ci"]
 
 
@@ -132,7 +133,7 @@ def test_a_call_that_is_sent_again_gets_the_same_answer(
 
 
 def test_an_unknown_key_is_not_rotated(store: Store, clock: VirtualClock) -> None:
-    assert store.api_keys.rotate(digest("new"), "ci", clock(), None, HOUR_MS) == ("unknown", "", None)
+    assert store.api_keys.rotate(digest("new"), "ci", clock(), None, HOUR_MS) == ("unknown", "", None, None)
     assert not store.api_keys.is_any_stored()
 
 

@@ -77,6 +77,23 @@ def test_rotate_prints_the_new_key_and_keeps_the_old_one_for_a_while(run: Run, c
     assert run("list")[1].splitlines()[2].endswith("expired")
 
 
+@pytest.mark.parametrize(
+    ("age_ms", "overlap", "told"),
+    [
+        (0, "2h", "is valid until 2026-11-23T10:30:00Z"),
+        (0, "0s", "is no longer valid"),
+        (0, "7d", "is valid until 2026-11-24T08:30:00Z"),  # by its own expiry
+        (25 * HOUR_MS, "2h", "is no longer valid"),  # it has expired
+    ],
+)
+def test_rotate_tells_for_how_long_the_old_key_is_valid(
+    run: Run, clock: VirtualClock, age_ms: int, overlap: str, told: str
+) -> None:
+    run("create ci --scope write --expires 1d")
+    clock.advance(age_ms)
+    assert run(f"rotate ci --overlap {overlap}")[2].splitlines()[-1].endswith(f"the old one {told}:")
+
+
 def test_rotate_overlaps_for_a_day_unless_told_otherwise(run: Run) -> None:
     run("create ci --scope write")
     run("rotate ci")

@@ -1,10 +1,10 @@
 -- Stores a new key under the name of another, with its scope; the other expires when the overlap is over.
--- ARGV: digest, name, now_ms, lifetime_ms, overlap_ms, most
--- lifetime_ms: of the new key; '' for as long as the replaced one's · most: how many keys may be stored.
--- Returns {'rotated', scope, expires_ms ('' for never)}, {'unknown'} or {'full'}. A call that is sent again because its
--- reply was lost gets the same answer: it must not replace the key that it has stored.
-local own = redis.call('HMGET', api_key(digest), 'name', 'scope', 'expires_ms')
-if own[1] == name then return {'rotated', own[2], own[3]} end
+-- ARGV: digest, name, now_ms, lifetime_ms, overlap_ms, most, call
+-- lifetime_ms: of the new key; '' for as long as the replaced one's · most: how many keys may be stored · call: identifies
+-- this call; one that is sent again because its reply was lost gets the same answer, and does not replace the key it stored
+-- Returns {'rotated', scope, expires_ms ('' for never), ms at which the replaced one ends}, {'unknown'} or {'full'}.
+local earlier = answer_of(call)
+if earlier then return cjson.decode(earlier) end
 local all, current = redis.call('HGETALL', P .. 'apikeys'), nil
 local stored, now = #all / 2, tonumber(now_ms)
 for i = 1, #all, 2 do
@@ -25,10 +25,12 @@ local lifetime, old_end = tonumber(lifetime_ms), tonumber(current.expires_ms)
 if not lifetime and old_end then lifetime = old_end - tonumber(current.created_ms) end
 local expires_ms = lifetime and whole(now + lifetime) or ''
 put_api_key(digest, name, current.scope, now_ms, expires_ms)
+local over = whole(math.min(old_end or math.huge, now + tonumber(overlap_ms)))
 if overlap_ms == '0' then
   remove_api_key(current.digest)
 else
-  local over = math.min(old_end or math.huge, now + tonumber(overlap_ms))
-  redis.call('HSET', api_key(current.digest), 'expires_ms', whole(over), 'replaced_ms', now_ms)
+  redis.call('HSET', api_key(current.digest), 'expires_ms', over, 'replaced_ms', now_ms)
 end
-return {'rotated', current.scope, expires_ms}
+local answer = {'rotated', current.scope, expires_ms, over}
+remember_answer(call, cjson.encode(answer))
+return answer

@@ -10,6 +10,7 @@ import redis
 
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
+from app.store.bulk import MOST_KEPT
 from app.store.store import Store
 from app.usecases.bulk_work import BulkWork
 from app.usecases.dispatch import Dispatcher
@@ -231,6 +232,19 @@ def test_a_repeated_request_begins_one_bulk(api: Api, work: BulkWork, clock: Vir
     assert second.headers["Idempotency-Replayed"] == "true"
     reused = api.post("/api/bulk", {**body, "action": "delete"}, headers=headers)
     assert (reused.status_code, reused.get_json()["type"]) == (422, "urn:celeriac:problem:key-reused")
+
+
+def test_a_repetition_shows_the_bulk_as_it_stands_and_begins_none_when_it_is_gone(
+    api: Api, work: BulkWork, clock: VirtualClock
+) -> None:
+    api.create()
+    body, headers = {"action": "stop", "filter": {"kind": "code"}}, {"Idempotency-Key": "once"}
+    first = api.post("/api/bulk", body, headers=headers).get_json()
+    work.work_off(clock())
+    assert api.post("/api/bulk", body, headers=headers).get_json() == api.get(f"/api/bulk/{first['id']}").get_json()
+    newer = [begun(api, action="stop", ids=[UNKNOWN_ID])["id"] for _ in range(MOST_KEPT)]
+    assert api.post("/api/bulk", body, headers=headers).status_code == 404
+    assert [bulk["id"] for bulk in api.get("/api/bulk").get_json()["items"]] == newer[::-1]
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,8 @@ SCHEDULE_FILTERS = (
 )
 SCHEDULE_SORT = _query(
     "sort",
-    "The order: `created`, newest first; or `next_run`, earliest next firing first, of those that fire again.",
+    "The order: `created`, newest first; or `next_run`, earliest next firing first, of those that fire again. "
+    "One that fires while the pages are read comes again on a later page.",
     {**_choice(ScheduleOrder), "default": "created"},
 )
 SCHEDULE_PAGING = (

@@ -150,7 +150,9 @@ class ScheduleService:
 
         def inspect(fields: dict[str, Any]) -> list[Problem]:
             problems = timing_problems(self._in_zone(fields), schedule_id, now_ms, before, created_ms)
-            of_alert = (alert_problems or self._alert_problems)(fields)
+            keeps_rule = before is not None and fields.get("alert") == before.get("alert")
+            # The channels of a rule that stays may be gone.
+            of_alert = [] if keeps_rule else (alert_problems or self._alert_problems)(fields)
             return [*problems, *code_problems(fields, self._checker), *of_alert]
 
         return parse_schedule(raw, inspect)

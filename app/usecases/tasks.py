@@ -219,14 +219,17 @@ class TaskService:
 
     def _changed(self, seen: Task, changes: Any, now_ms: int) -> tuple[TaskSpec, int]:
         """The changed spec, and the time at which the task is due: a new one if the changes give one."""
-        raw = changed(raw_of(seen), changes)
+        before = raw_of(seen)
+        raw = changed(before, changes)
+        # The channels of a rule that stays may be gone.
+        alert_problems = no_problems if raw.get("alert") == before.get("alert") else self._alert_problems
         if gives_time(raw):
-            spec = self._parse(raw, now_ms, self._alert_problems)
+            spec = self._parse(raw, now_ms, alert_problems)
             return spec, spec.due_ms(now_ms)
         problems = _type_problems(seen, raw.get("task_type"))
         # The due time stays. The rules between the fields need one, and any will do.
         raw |= {"task_type": TaskType.DELAYED, "run_at": to_rfc3339(seen.due_ms)}
-        return self._parse(raw, now_ms, self._alert_problems, problems), seen.due_ms
+        return self._parse(raw, now_ms, alert_problems, problems), seen.due_ms
 
     def stop(self, task_id: str) -> Task:
         """Stop a task before it starts or while it runs; returns once it is stopped.

@@ -148,6 +148,26 @@ def test_a_task_runs_again_though_its_channel_is_gone(api: Api, worker: PlayedWo
         assert (again.status_code, again.get_json()["alert"]) == (201, OPS)
 
 
+@pytest.mark.parametrize("changes", [{"name": "new"}, {"delay_seconds": 5}, {"alert": OPS}])
+def test_a_waiting_task_can_be_changed_though_its_channel_is_gone(api: Api, changes: dict[str, Any]) -> None:
+    path = f"/api/tasks/{api.create(alert=OPS, task_type='delayed', delay_seconds=60)['id']}"
+    api.delete("/api/channels/ops")
+    changed = api.patch(path, changes)
+    assert (changed.status_code, changed.get_json()["alert"]) == (200, OPS)
+    assert fields_of(api.patch(path, {"alert": {"channels": ["nowhere"]}})) == ["alert.channels"]
+
+
+def test_a_schedule_can_be_changed_though_its_channel_is_gone(api: Api) -> None:
+    body = {**EVERY_MINUTE, "alert": {**OPS, "after_failures": 2}}
+    path = f"/api/scheduled-tasks/{api.put('/api/scheduled-tasks/by-key/k', body).get_json()['id']}"
+    api.delete("/api/channels/ops")
+    for changed in (api.patch(path, {"timeout": 5}), api.put("/api/scheduled-tasks/by-key/k", {**body, "timeout": 6})):
+        assert (changed.status_code, changed.get_json()["alert"]) == (200, body["alert"])
+    for rule in ({"channels": ["nowhere"]}, {**OPS, "after_failures": 3}):
+        assert fields_of(api.patch(path, {"alert": rule})) == ["alert.channels"]
+    assert fields_of(api.put("/api/scheduled-tasks/by-key/new", body)) == ["alert.channels"]
+
+
 def test_null_in_a_rule_counts_as_left_out(api: Api) -> None:
     rule = dict.fromkeys(ScheduleAlert.model_fields) | {"channels": ["ops"]}
     assert api.schedule(alert=rule)["alert"] == {"channels": ["ops"]}

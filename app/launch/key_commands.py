@@ -138,6 +138,8 @@ def _rotate(service: ApiKeyService, options: argparse.Namespace, now_ms: int) ->
 def _revoke(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
     is_any_left = service.revoke(options.name)
     say(f"revoked the key {options.name}")
+    if service.is_known(options.name):
+        say(f"the key {options.name} of API_KEYS stays valid: change it there")
     if not is_any_left:
         say("no key is left in Redis: unless API_KEYS has one, an API on a loopback address needs none any more")
 

@@ -47,7 +47,7 @@ class ListedKey:
 
 
 class ApiKeyService:
-    """`api_keys` are those of the setting; stored ones must not have their names. Raises Unavailable, KeyRefused."""
+    """`api_keys` are those of the setting; new ones must not have their names. Raises Unavailable, KeyRefused."""
 
     def __init__(self, store: ApiKeyStore, audit: AuditStore, api_keys: tuple[ApiKey, ...], clock: Clock) -> None:
         self._store = store
@@ -86,12 +86,16 @@ class ApiKeyService:
         return NewKey(name, scope, secret, expires_ms, old_end_ms)
 
     def revoke(self, name: str) -> bool:
-        """Make the key invalid, and those that it replaced. Whether any stored key is left."""
-        self._check_is_stored(name)
+        """Make the stored key invalid, and those that it replaced. Whether any stored key is left."""
         if not self._store.revoke(name):
+            self._check_is_stored(name)
             raise _no_such_key(name)
         self._record("keys revoke", name)
         return self._store.is_any_stored()
+
+    def is_known(self, name: str) -> bool:
+        """Whether API_KEYS has a key of this name. A stored one may be older than that."""
+        return name in self._known
 
     def all(self) -> list[ListedKey]:
         """Every key, stored or of API_KEYS, by name."""

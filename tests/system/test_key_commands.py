@@ -100,6 +100,19 @@ def test_rotate_overlaps_for_a_day_unless_told_otherwise(run: Run) -> None:
     assert "2026-11-24T08:30:00Z" in run("list")[1]
 
 
+def test_a_stored_key_can_be_revoked_though_api_keys_has_its_name_since(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("create env --scope write")
+    monkeypatch.setenv("API_KEYS", f"env:admin:{'k' * 32}")
+    status, _, err = run("revoke env")
+    assert (status, err.splitlines()[1:3]) == (
+        0,
+        ["revoked the key env", "the key env of API_KEYS stays valid: change it there"],
+    )
+    assert [line.split()[-1] for line in run("list")[1].splitlines()[1:]] == ["API_KEYS"]
+
+
 def test_revoke_says_when_no_key_is_left(run: Run) -> None:
     run("create one --scope write")
     run("create two --scope write")

@@ -11,6 +11,7 @@ from typing import Any, TypedDict, TypeVar
 
 from flask import request
 from pydantic_core import from_json
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.api.context import context, current_request
@@ -159,13 +160,19 @@ class Query:
         if self._problems:
             raise InvalidSpec(self._problems)
 
+    def _given(self, name: str) -> Sequence[str]:
+        """The values of a parameter, "" if it is absent."""
+        if isinstance(self._arguments, MultiDict):
+            return self._arguments.getlist(name) or [""]
+        return [self._arguments.get(name, "")]
+
     def _read(self, name: str, read: Callable[[str], Value]) -> Value | None:
         self._known.add(name)
-        text = self._arguments.get(name, "")
-        if text == "":
-            return None
+        text, *more = self._given(name)
         try:
-            return read(text)
+            if more:  # to heed one of them would answer another question than the caller asked
+                raise ValueError("may be given only once")
+            return read(text) if text else None
         except ValueError as error:
             self._problems.append(Problem(name, str(error)))
             return None

@@ -175,6 +175,8 @@ def test_who_wants_no_json_is_told_so(api: Api, accept: str, status: int) -> Non
         ("cursor=first", ["cursor"]),
         ("created_after=yesterday&created_before=2026-11-23", ["created_after", "created_before"]),
         ("nmae=x", ["nmae"]),
+        ("tag=a&tag=b&status=failed&status=stopped&kind=code", ["status", "tag"]),
+        ("cursor=&cursor=5", ["cursor"]),
         (f"tag={'x' * 201}", ["tag"]),
     ],
 )
@@ -185,6 +187,7 @@ def test_a_wrong_query_is_422(api: Api, query: str, fields: list[str]) -> None:
 def test_a_wait_out_of_bounds_is_422(api: Api) -> None:
     assert fields_of(api.get(f"/api/tasks/{UNKNOWN_ID}?wait=61")) == ["wait"]
     assert fields_of(api.get(f"/api/tasks/{UNKNOWN_ID}?wait=-1")) == ["wait"]
+    assert fields_of(api.get(f"/api/tasks/{UNKNOWN_ID}?wait=1&wait=2")) == ["wait"]
 
 
 def test_a_body_in_chunks_has_the_same_limit(api: Api) -> None:

@@ -103,10 +103,13 @@ def test_the_link_to_the_next_page_has_the_same_filters(api: Api) -> None:
     assert (len(last.get_json()["items"]), "Link" in last.headers) == (1, False)
 
 
-def test_of_repeated_parameters_the_first_counts_on_every_page(api: Api) -> None:
+def test_a_repeated_parameter_is_refused_and_a_single_one_counts_on_every_page(api: Api) -> None:
     for name in ("a", "a", "b"):
         api.create(name=name)
-    first = api.get("/api/tasks?limit=1&name=a&name=b")
+    repeated = api.get("/api/tasks?limit=1&name=a&name=b")
+    wanted = [{"field": "name", "message": "may be given only once"}]
+    assert (repeated.status_code, repeated.get_json()["errors"]) == (422, wanted)
+    first = api.get("/api/tasks?limit=1&name=a")
     assert first.headers["Link"].count("name=") == 1
     assert names(api, first.headers["Link"].split(">")[0].partition("?")[2].join(("?", ""))) == ["a"]
 

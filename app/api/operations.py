@@ -256,8 +256,8 @@ TASKS = (
         "Export all tasks that match, oldest first",
         {200: Answer("One task in each line, whole.", media_type="application/x-ndjson")},
         (*READING, 422),
-        "Streamed. Tasks that are created during the export are left out, and so are those that are removed. Two "
-        "exports may run at once (503 `full` beyond that). If an error ends "
+        "Streamed. Tasks that are created during the export are left out, and so are those that are removed. Each "
+        "API process serves two exports at once (503 `full` beyond that). If an error ends "
         "the export early, its last line is the problem document.",
         (*TASK_FILTERS, _CREATED_BY),
     ),

@@ -53,6 +53,11 @@ def build() -> Flask:
     at_end(context.form.stop)
     context.request_counts.start()
     at_end(context.request_counts.close)
-    on_shutdown(context.events.close)
+
+    def answer_what_is_held() -> None:
+        store.subscriber.end_waits()
+        context.events.close()
+
+    on_shutdown(answer_what_is_held)
     close_unread_connections(settings.port)
     return create_web(context, pages=(console.blueprint,), tracing=tracing)

@@ -25,8 +25,8 @@ class Expected(Watch):
     news: the task as JSON (`told` of tasks.py), if the last notification had it; else "".
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, ending: threading.Event) -> None:
+        super().__init__(ending)
         self.news = ""
 
     def notify(self, message: str | None) -> None:
@@ -52,7 +52,7 @@ class Inbox:
 
         The task's record must name this inbox.
         """
-        watch = Expected()
+        watch = Expected(self._subscriber.ending)
         with self._lock:
             if not self._is_subscribed:
                 self._subscriber.subscribe(self._channel, self._on_end)

@@ -37,10 +37,16 @@ _CONFIRM_TIMEOUT_SECONDS = 1.0
 
 
 class Watch:
-    """Lets a thread wait for one channel."""
+    """Lets a thread wait for one channel. `ending` is set when nobody should wait any longer."""
 
-    def __init__(self) -> None:
+    def __init__(self, ending: threading.Event | None = None) -> None:
         self._event = threading.Event()
+        self._ending = ending
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the process is about to end. Whoever looks before each wait does not outlast it."""
+        return self._ending is not None and self._ending.is_set()
 
     def notify(self, _: str | None) -> None:
         """Wake the waiting thread."""
@@ -57,6 +63,7 @@ class Subscriber:
     """Channels and their listeners. Thread-safe; connects at the first subscription."""
 
     def __init__(self, client: Client) -> None:
+        self.ending = threading.Event()
         self._client = client
         self._lock = threading.Lock()
         self._listeners: dict[str, list[Listener]] = defaultdict(list)
@@ -97,7 +104,7 @@ class Subscriber:
     @contextmanager
     def watch(self, channel: str) -> Iterator[Watch]:
         """A Watch on `channel`. Messages wake it once Redis has confirmed the subscription."""
-        watch = Watch()
+        watch = Watch(self.ending)
         self.subscribe(channel, watch.notify)
         try:
             yield watch
@@ -115,6 +122,14 @@ class Subscriber:
         with self._lock:
             confirmed = self._confirmed.get(channel)
         return confirmed is not None and confirmed.wait(timeout_seconds)
+
+    def end_waits(self) -> None:
+        """Have all who wait look at the record once more, and wait no longer."""
+        self.ending.set()
+        with self._lock:
+            channels = list(self._listeners)
+        for channel in channels:
+            self._dispatch(channel, None)
 
     def close(self) -> None:
         """Stop listening."""

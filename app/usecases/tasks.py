@@ -109,7 +109,8 @@ class TaskService:
             if earlier is not None:
                 return self._created_before(make, earlier, deadline - time.monotonic()), True
             try:
-                if hears:  # it was open before the task existed, so the finish can't be missed: no read is needed first
+                # It was open before the task existed, so the finish can't be missed: no read is needed first.
+                if hears and not watch.is_ending:
                     watch.wait(deadline - time.monotonic())
                 if watch.news:
                     return told(task_id, watch.news), False

@@ -107,6 +107,29 @@ def test_a_stop_and_a_failure_wake_too(
             assert answer.result(20).get_json()["status"] == end
 
 
+def test_when_the_process_ends_all_who_wait_get_the_record_as_it_is(
+    web: Flask, api: Api, store: Store, raw_redis: redis.Redis
+) -> None:
+    task_id, work = api.create()["id"], {"action": "stop", "filter": {"kind": "code"}}
+    bulk_id = api.post("/api/bulk", work).get_json()["id"]
+    hold = {"headers": {"Prefer": "wait=60"}}
+    with ThreadPoolExecutor(3) as pool:
+        creating = pool.submit(Api(web).post, "/api/tasks", CODE, **hold)
+        reading = [
+            pool.submit(Api(web).get, f"/api/{path}", **hold) for path in (f"tasks/{task_id}", f"bulk/{bulk_id}")
+        ]
+        wait_for_listeners(raw_redis, store, task_id)
+        wait_for_listeners(raw_redis, store, bulk_id)
+        wait_until(lambda: len(store.listing.page(Filters(), 2).items) == 2, 15, "the new task")
+        began = time.monotonic()
+        store.subscriber.end_waits()
+        answers = [each.result(40) for each in (creating, *reading)]
+    later = Api(web).get(f"/api/tasks/{task_id}", **hold)
+    assert time.monotonic() - began < SOON_SECONDS
+    told = [(each.status_code, each.get_json()["status"]) for each in (*answers, later)]
+    assert told == [(201, "queued"), (200, "queued"), (200, "running"), (200, "queued")]
+
+
 def test_the_number_of_commands_does_not_grow_with_the_waiting_time(api: Api, raw_redis: redis.Redis) -> None:
     task_id = api.create()["id"]
     api.get(f"/api/tasks/{task_id}?wait=0.05")  # the listening connection is made once

@@ -1,4 +1,5 @@
-"""Event streams over the real server: they arrive at once, leave threads for others, are cut, and end on shutdown."""
+"""Responses that last, over the real server: they arrive at once, leave threads for others, are cut, and end on
+shutdown."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -83,6 +85,18 @@ def test_events_arrive_as_they_happen_and_streams_end_on_shutdown(started: Start
     assert list(names_in(all_tasks)) == ["status"] * 3, "the stream ended as a whole response"
     assert time.monotonic() - began < PROMPT_SECONDS
     ending.join()
+
+
+@needs_proc
+def test_a_response_that_is_held_is_sent_on_shutdown(started: Started) -> None:
+    body = {"name": "later", "api_url": "http://localhost:1/", "task_type": "delayed", "delay_seconds": 600}
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(started.call, "POST", "/api/tasks", body, Prefer="wait=60")
+        wait_until(lambda: started.get("/api/tasks")["items"], 15, "the task")
+        assert not held.done()
+        started.end(signal.SIGTERM)
+        status, task = held.result(15)
+    assert (status, task["status"]) == (201, "waiting"), "its caller knows that it was created"
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such option")

@@ -339,7 +339,12 @@ def _setting(default: Any, read: Callable[[str], Any], help: str) -> Any:
 class Settings:
     """The settings of the service. The field `redis_url` is read from the variable `REDIS_URL`, and so on."""
 
-    host: str = _setting("127.0.0.1", str, "Address the API binds to. Any address but loopback requires a key.")
+    host: str = _setting(
+        "127.0.0.1",
+        str,
+        "Address the API binds to. Any address but loopback requires a key. Workers and beats need the same value: "
+        "with a loopback address, they let tasks call private addresses.",
+    )
     port: int = _setting(5001, partial(_number, low=1, high=65535), "Port the API binds to.")
     api_keys: tuple[ApiKey, ...] = _setting(
         (),

@@ -24,7 +24,9 @@ from app.api.web import create_web
 from app.domain.metrics import METRICS
 from app.domain.spec import parse_schedule, parse_task
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
-from app.settings import SANDBOX_LAYERS, Settings
+from app.settings import PUBLIC_QUOTAS, SANDBOX_LAYERS, Settings, read_settings
+from tasks.executors.client import address_policy
+from tasks.http.addresses import LOOPBACK, PRIVATE, SPECIAL_IPV4, SPECIAL_IPV6
 from tasks.http.errors import CallError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -231,6 +233,17 @@ def _split(words: list[str]) -> list[list[str]]:
         else:
             commands[-1].append(word)
     return [command for command in commands if command]
+
+
+def test_behind_a_proxy_on_the_same_machine_the_commands_close_what_loopback_opens() -> None:
+    words = [line.removeprefix("export ") for line in _commands((DOCS / "deploy.md").read_text())]
+    settings = read_settings(dict(word.split("=", 1) for word in words if re.match("HTTP_DENIED|RATE_LIMIT", word)))
+    opened = [net for net, kind in (*SPECIAL_IPV4, *SPECIAL_IPV6) if kind in (LOOPBACK, PRIVATE)]
+    assert settings.loopback_only
+    policy = address_policy(settings)
+    ends = [str(address) for net in opened for address in (net.network_address, net.broadcast_address)]
+    assert {policy.refuses(address, 80) for address in ends} == {"denied network"}
+    assert settings.quotas == PUBLIC_QUOTAS
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

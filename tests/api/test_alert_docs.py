@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from app.api.channels import channel_json
 from app.domain.alerts.rule import ALL_ON, ScheduleAlert
 from app.domain.channels import CHANNEL_KINDS
 from app.domain.channels.parse import parse_channel, read_channels
 from app.domain.spec import parsed
+from app.usecases.channels import Channel
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGES = pytest.mark.parametrize("page", [DOCS / "alerts.md", DOCS / "alerts.zh-CN.md"], ids=lambda page: page.name)
@@ -42,6 +44,14 @@ def test_rules_and_files_are_valid(page: Path) -> None:
     assert all(read_channels(text) for text in blocks(page, "toml"))
     for on in ALL_ON:
         assert f"\n| `{on}` |" in page.read_text()
+
+
+@PAGES
+def test_it_names_what_a_response_has_and_a_body_may_not(page: Path) -> None:
+    fields = parse_channel({"kind": "slack", "url": "https://hooks.slack.com/services/T/B/X"})
+    read = channel_json(Channel("ops", fields, is_from_file=False, created_ms=1, updated_ms=1))
+    (line,) = (line for line in page.read_text().splitlines() if "`https://hooks.slack.com/***`" in line)
+    assert read.keys() - type(fields).model_fields.keys() <= set(re.findall(r"`(\w+)`", line))
 
 
 def test_both_pages_have_the_same_sections() -> None:

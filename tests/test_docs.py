@@ -45,6 +45,9 @@ PAGES += [ROOT / "tasks" / "celery_seam" / "README.md", *sorted((ROOT / "docs").
 
 NOW_MS = 1_795_000_000_000
 
+#: Fields with bounds that nobody reaches: docs/openapi.json alone tells them.
+UNTOLD_BOUNDS = {"expected_status", "retry_on"}
+
 #: Defaults that differ from machine to machine, in words.
 DEFAULT_WORDS = {
     "code_concurrency": "two per core",
@@ -140,6 +143,31 @@ def test_the_table_of_calls_has_every_endpoint_and_no_other() -> None:
         re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", _section("api.md", "Calls"), re.MULTILINE)
     )
     assert written == _endpoints()
+
+
+def _bounds() -> Iterator[tuple[str, str]]:
+    """(field, bound) of the fields of tasks and scheduled tasks; bounds as people write them."""
+    schemas = json.loads((DOCS / "openapi.json").read_text())["components"]["schemas"]
+    for name in ("CodeTaskSpec", "ApiTaskSpec", "ScheduledCodeTaskSpec"):
+        for field, schema in schemas[name]["properties"].items():
+            for part in (schema, *schema.get("anyOf", []), schema.get("items", {})):
+                found = [
+                    part[key] for key in ("minimum", "maximum", "maxItems") if isinstance(part, dict) and key in part
+                ]
+                yield from ((field, f"{bound:,}") for bound in found if bound < 1_000_000_000)
+
+
+def test_the_table_of_fields_tells_their_bounds() -> None:
+    rows = re.findall(r"^\| `.*", _section("api.md", "Fields of a task"), re.MULTILINE)
+    missing = {
+        (field, bound)
+        for field, bound in _bounds()
+        if field not in UNTOLD_BOUNDS
+        and not any(
+            f"`{field}`" in row.split("|")[1] and re.search(rf"(?<![\d,.]){bound}(?!,?\d)", row) for row in rows
+        )
+    }
+    assert missing == set()
 
 
 # --- words and errors ------------------------------------------------------------------------------

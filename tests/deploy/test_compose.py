@@ -79,6 +79,36 @@ def test_compose_itself_reads_the_file(tool: Tool) -> None:
     assert read["services"][TLS]["environment"] == {"DOMAIN": "t.example", "UPSTREAM": "api:5001"}
 
 
+PAGE = (ROOT / "docs" / "deploy.md").read_text().partition("\n## Docker Compose\n")[2].partition("\n## ")[0]
+
+
+def overridden(tool: Tool, folder: Path, override: str) -> dict[str, dict[str, Any]]:
+    """The services, with an override of docs/deploy.md beside the file."""
+    (folder / "docker-compose.override.yml").write_text(override)
+    files = ("-f", str(ROOT / "docker-compose.yml"), "-f", str(folder / "docker-compose.override.yml"))
+    read = json.loads(composed(tool, "--project-directory", str(folder), *files, "config", "--format", "json"))
+    services: dict[str, dict[str, Any]] = read["services"]
+    return services
+
+
+def test_the_overrides_of_the_page_hand_on_all_settings_and_take_another_redis(tool: Tool, tmp_path: Path) -> None:
+    handing_on, other_redis = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / ".env").write_text("RESULT_TTL=5\n")
+    services = overridden(tool, tmp_path, handing_on)
+    assert [services[name]["environment"]["RESULT_TTL"] for name in OURS] == ["5"] * 3
+    services = overridden(tool, tmp_path, other_redis)
+    assert set(services) == set(OURS)
+    assert {services[name]["environment"]["REDIS_URL"].partition(":")[0] for name in OURS} == {"rediss"}
+
+
+def test_the_page_names_the_variables_that_are_handed_on() -> None:
+    handed_on = re.findall(r"^  (\w+): \$\{", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
+    (line,) = (line for line in PAGE.splitlines() if line.startswith("Of the [settings]"))
+    assert set(handed_on) == set(re.findall(r"`([A-Z_]+)`", line))
+    for name in OURS:
+        assert {key for key, value in SERVICES[name]["environment"].items() if "${" in str(value)} == set(handed_on)
+
+
 def test_up_redis_starts_redis_alone_and_up_all_but_the_proxy(tool: Tool) -> None:
     alone = json.loads(composed(tool, "config", "--format", "json", "redis"))
     assert list(alone["services"]) == ["redis"]

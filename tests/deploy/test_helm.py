@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,7 @@ def rendered() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(done.stdout)
     for each in found.values():
         files = each.pop("manifests", {})
+        each["notes"] = files.get("celeriac/templates/NOTES.txt", "")
         each["objects"] = [read for path, text in files.items() if path.endswith(".yaml") for read in _read(text)]
     return found
 
@@ -124,6 +126,14 @@ def test_kubernetes_takes_what_is_rendered(rendered: dict[str, Any], name: str, 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_values_are_refused_in_words(rendered: dict[str, Any], name: str) -> None:
     assert WRONG[name][1] in rendered[name]["error"]
+
+
+def test_the_first_key_is_made_where_a_pod_runs_without_one(rendered: dict[str, Any]) -> None:
+    commands = {name: container["command"] for name, _, container in pods(rendered, "least")}
+    texts = (rendered["least"]["notes"], (CHART / "values.yaml").read_text())
+    named = [re.findall(r"exec deploy/(\S+) -- python start.py keys create", text) for text in texts]
+    assert named == [["celeriac-beat"]] * 2
+    assert commands["celeriac-beat"] == ["python", "start.py", "beat"]  # the API would end: it needs a key
 
 
 def test_there_is_a_deployment_for_each_role_and_queue(rendered: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ DEFAULT_WORDS["sandbox_require"] = r"`seccomp,landlock\|root`"  # a bar would en
 def _default_words(field: dataclasses.Field[Any]) -> str:
     if field.name in DEFAULT_WORDS:
         return DEFAULT_WORDS[field.name]
-    if field.default in ("", ()):
+    if field.default in ("", (), None):
         return "none"
     return f"`{field.default:g}`" if isinstance(field.default, float) else f"`{field.default}`"
 

@@ -25,6 +25,11 @@ CODE: dict[str, Any] = {
 }
 SPIN: dict[str, Any] = {"function_code": "def main():\n    while True:\n        pass", "function_name": "main"}
 EVERY_SECOND = "* * * * * *"
+#: API tasks call this script, which a service that others reach may not do.
+WHO_IS_CALLED = (
+    "The target is this script: the service must run on this machine, and have HOST on loopback or "
+    "HTTP_ALLOWED_NETWORKS=127.0.0.1/32"
+)
 
 
 class Target(http.server.BaseHTTPRequestHandler):
@@ -140,6 +145,8 @@ def api_immediate(smoke: Smoke) -> str:
     task = smoke.create(
         wait=10, api_url=f"{smoke.target}/now", method="POST", headers={"X-Smoke": "yes"}, data={"a": [1, "é"]}
     )
+    if task["error"]:
+        raise AssertionError(f"{task['error']['type']}: {task['error']['message']}. {WHO_IS_CALLED}")
     expect(task["status"], "succeeded")
     echo = task["result"]["body"]
     expect((echo["method"], echo["x"], json.loads(echo["body"])), ("POST", "yes", {"a": [1, "é"]}))

@@ -384,8 +384,8 @@ class Settings:
     api_threads: int = _setting(
         128,
         partial(_number, low=4, high=1024),
-        "Threads of each API process. Each `wait` in progress and each open event stream occupies one; 16 are reserved "
-        "for other requests.",
+        "Threads of each API process. Each `wait` in progress and each open event stream occupies one; 16 (of "
+        "fewer than 32, half) are reserved for other requests.",
     )
     max_event_streams: int = _setting(
         64,

@@ -50,6 +50,17 @@ def test_an_attempt_has_its_grace_before_a_worker_is_killed() -> None:
     assert seconds >= read_settings({}).shutdown_grace + WORKER_END_SECONDS
 
 
+def test_the_page_tells_with_which_statuses_a_unit_stays_down() -> None:
+    units = "\n".join((UNITS / name).read_text() for name in SCORES)
+    statuses = {
+        status
+        for line in re.findall(r"^RestartPreventExitStatus=(.*)$", units, re.MULTILINE)
+        for status in line.split()
+    }
+    (dying,) = re.findall(r"^- \*\*Dying\.\*\* (.*)$", (ROOT / "docs" / "deploy.md").read_text(), re.MULTILINE)
+    assert statuses == set(re.findall(r"\((?:status )?(\d+)\)", dying))
+
+
 def test_the_example_of_the_environment_can_be_read() -> None:
     lines = [line.removeprefix("#") for line in (UNITS / "celeriac.env").read_text().splitlines()]
     environ = dict(line.split("=", 1) for line in lines if "=" in line and " " not in line)

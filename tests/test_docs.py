@@ -303,6 +303,14 @@ def test_the_first_two_commands_of_the_readme_set_up_and_run_the_service_and_the
     assert test.endswith("python -m pytest")
 
 
+def test_the_readme_tells_where_python_and_celery_come_from_before_it_names_them() -> None:
+    used = [
+        README.index(command)
+        for command in ("`python test_task_types.py`", "\ncelery -A celery_app", "\npython start.py")
+    ]
+    assert README.index("`. .venv/bin/activate`") < min(used)
+
+
 def test_ci_runs_the_readmes_test_command_and_nothing_else() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     commands = [line for line in lines if line and not line.startswith("#")]

@@ -26,6 +26,7 @@ from tests.system import ROOT, Started
 
 NOW_MS = 1_795_422_600_000
 KEY = "k" * 32
+READ_KEY = "r" * 32
 Run = Callable[..., "tuple[int, str, str]"]
 
 NIGHTLY = """\
@@ -51,7 +52,7 @@ tags: [ops]
 def service(redis_program_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """An API on a Redis of its own, with a key."""
     with throw_away_redis(redis_program_path) as server:
-        settings = {"REDIS_URL": server.url, "API_KEYS": f"ci:write:{KEY}"}
+        settings = {"REDIS_URL": server.url, "API_KEYS": f"ci:write:{KEY},look:read:{READ_KEY}"}
         started = Started(tmp_path_factory.mktemp("apply"), "api", **settings)
         try:
             started.wait_until_ready("/health/live", seconds=120)
@@ -116,6 +117,17 @@ def test_apply_makes_what_files_declare_and_then_nothing(run: Run, folder: Path)
         "timezone": "UTC",
     }
     assert run("apply", folder) == (0, "0 new, 0 changed, 0 deleted, 2 unchanged\n", "")
+
+
+def test_a_key_that_may_only_read_is_enough_to_look(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("apply", folder)
+    edit(folder, "30 8 * * 1-5", "0 9 * * *")
+    monkeypatch.setenv("CELERIAC_API_KEY", READ_KEY)
+    assert run("apply", "--diff", "--exit-code", "--prune", "--prefix", "", folder)[0] == 2
+    assert list(found(run)) == ["team-nightly", "team-ping"]
+    status, _, err = run("apply", folder)
+    assert status == 1
+    assert "the key look may only read: this needs write" in err
 
 
 def test_diff_shows_fields_and_next_firings_and_changes_nothing(run: Run, folder: Path) -> None:

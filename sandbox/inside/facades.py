@@ -80,8 +80,9 @@ def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist:
     """
     if type(fromlist) is list and name in sys.modules:
         return sys.modules[name]
-    if name in _late:
-        loaded(name)
+    for late in tuple(_late):
+        if f"{late}.".startswith(f"{name}."):  # the module, or one in it: `from xml.etree import ElementTree`
+            loaded(late)
     if level or not is_admitted(name):
         _miss(name)
         raise guards.ImportSecurityError(why_not(name), name=name)

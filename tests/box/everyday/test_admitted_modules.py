@@ -298,6 +298,20 @@ def test_a_document_with_entities_is_refused(run: Runner, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "import xml.etree.ElementTree as ET",
+        "from xml.etree import ElementTree as ET",
+        "from xml import etree; ET = etree.ElementTree",
+        "import xml.etree; ET = xml.etree.ElementTree",
+        "import xml; ET = xml.etree.ElementTree",
+    ],
+)
+def test_a_module_in_a_package_is_whole_however_it_is_imported(run: Runner, line: str) -> None:
+    assert run.answer(f"{line}\ndef main(): return ET.fromstring('<a/>').tag") == "a"
+
+
+@pytest.mark.parametrize(
     "call",
     ["ET.ElementTree(ET.Element('a')).write(1)", "ET.parse('/etc/passwd')", "ET.parse(0)", "ET.ElementTree(file=1)"],
 )

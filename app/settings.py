@@ -422,9 +422,9 @@ class Settings:
         "`on` sends traces to the OpenTelemetry collector that the standard variables `OTEL_…` name (docs/tracing.md).",
     )
     code_concurrency: int = _setting(
-        2 * (os.cpu_count() or 1),
+        2 * _cores(),
         partial(_number, low=1, high=256),
-        "Code tasks that one worker runs at the same time.",
+        "Code tasks that one worker runs at the same time. The default is two for each core that this process may use.",
     )
     api_concurrency: int = _setting(
         200, partial(_number, low=1, high=2000), "API tasks that one worker runs at the same time."

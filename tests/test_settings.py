@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from app.redis_tls import with_absolute_files
-from app.settings import SettingsError, absolute_paths, read_settings
+from app.settings import ROOT, SettingsError, absolute_paths, read_settings
 
 
 @pytest.mark.parametrize(
@@ -116,3 +119,14 @@ def test_a_module_for_programs_that_is_not_installed_is_refused(name: str) -> No
     with pytest.raises(SettingsError, match=r"^SANDBOX_EXTRA_MODULES must be a list of modules that are installed; "):
         read_settings({"SANDBOX_EXTRA_MODULES": f"csv, {name}"})
     assert read_settings({"SANDBOX_EXTRA_MODULES": "csv, xml.dom"}).sandbox_extra_modules == ("csv", "xml.dom")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone says on which cores a process runs")
+def test_defaults_follow_the_cores_that_the_process_may_use_not_those_of_the_machine() -> None:
+    program = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from app.settings import read_settings; settings = read_settings({})\n"
+        "print(settings.api_processes, settings.code_concurrency)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "1 2\n"

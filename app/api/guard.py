@@ -89,7 +89,9 @@ class Guard:
     def _check_host(self, host: str) -> None:
         """Without keys, only names of this machine are served: a page that rebinds its own name to it is refused."""
         if _name_in(host) not in self._host_names:
-            raise Refused(403, "the Host header must name this machine: localhost or 127.0.0.1")
+            raise Refused(
+                403, "the Host header must name this machine (localhost or 127.0.0.1) as long as there is no API key"
+            )
 
     def _check_site(self, headers: Headers) -> None:
         """A page of another site must not make a visitor's browser change anything here.

@@ -12,6 +12,7 @@ import pytest
 from app.api.channels import channel_json
 from app.domain.alerts.rule import ALL_ON, ScheduleAlert
 from app.domain.channels import CHANNEL_KINDS
+from app.domain.channels.notice import NoticeType
 from app.domain.channels.parse import parse_channel, read_channels
 from app.domain.spec import parsed
 from app.usecases.channels import Channel
@@ -52,6 +53,12 @@ def test_it_names_what_a_response_has_and_a_body_may_not(page: Path) -> None:
     read = channel_json(Channel("ops", fields, is_from_file=False, created_ms=1, updated_ms=1))
     (line,) = (line for line in page.read_text().splitlines() if "`https://hooks.slack.com/***`" in line)
     assert read.keys() - type(fields).model_fields.keys() <= set(re.findall(r"`(\w+)`", line))
+
+
+@PAGES
+def test_a_webhooks_types_are_all_there(page: Path) -> None:
+    (line,) = (line for line in page.read_text().splitlines() if '{"type": "alert.failed"' in line)
+    assert {str(each) for each in NoticeType} <= set(re.findall(r"`(\w+)`", line))
 
 
 def test_both_pages_have_the_same_sections() -> None:

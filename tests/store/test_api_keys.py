@@ -123,7 +123,7 @@ def test_a_call_that_is_sent_again_gets_the_same_answer(
     assert create(store, clock(), "one") == "created"
     assert create(store, clock(), "two") == "taken"
     assert store.api_keys.rotate(digest("three"), "ci", clock(), 3 * HOUR_MS, overlap_ms) == (
-        "rotated", "write", clock() + 3 * HOUR_MS,
+        "rotated", "write", clock() + 3 * HOUR_MS, clock() + overlap_ms,
     )  # fmt: skip
     assert ask(store, clock() + 2 * HOUR_MS, "three").name == "ci"
     assert ask(store, clock(), "one").name == ("ci" if overlap_ms else "")

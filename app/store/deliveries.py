@@ -7,6 +7,7 @@ current try. So none is lost, whichever process dies (docs/decisions/0025).
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,8 @@ from app.store.columns import TASK, dump_json
 from app.store.keys import Keys
 from app.store.record import Task, read_task, record_of
 from app.store.scripts import Scripts
+
+logger = logging.getLogger("celeriac.deliveries")
 
 #: Records that are compared with the filters for one page.
 SCAN_PER_PAGE = 500
@@ -167,12 +170,18 @@ class DeliveryStore:
     # --- tries ------------------------------------------------------------------------------------
 
     def claim(self, now_ms: int, lease_until_ms: int, limit: int) -> list[Delivery]:
-        """Up to `limit` deliveries that are due, earliest first. Until the lease ends they belong to the caller."""
+        """Up to `limit` deliveries that are due, earliest first. Until the lease ends they belong to the caller.
+
+        One that can't be read is left out, so that it does not hold up the others; its lease ends, too.
+        """
         found = self._scripts("delivery_claim", now_ms=now_ms, lease_until_ms=lease_until_ms, limit=limit)
-        return [
-            replace(_read(one, record_of(flat)), subject=_subject_of(flat, record))
-            for one, flat, record in zip(found[::3], found[1::3], found[2::3], strict=True)
-        ]
+        claimed: list[Delivery] = []
+        for one, flat, record in zip(found[::3], found[1::3], found[2::3], strict=True):
+            try:
+                claimed.append(replace(_read(one, record_of(flat)), subject=_subject_of(flat, record)))
+            except (KeyError, ValueError):
+                logger.exception("a delivery can't be read", extra={"action": "delivery_defect", "delivery_id": one})
+        return claimed
 
     def end_try(
         self,

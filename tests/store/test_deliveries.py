@@ -298,6 +298,25 @@ def test_a_notice_that_a_version_without_its_index_took_is_not_claimed_again(
     assert raw_redis.exists("celeriac:deliveries:due:notices") == 0
 
 
+@pytest.mark.parametrize(("field", "value"), [("status", "unheard of"), ("data", "{")])
+def test_one_that_can_not_be_read_does_not_hold_up_the_others(
+    store: Store,
+    clock: VirtualClock,
+    raw_redis: redis.Redis,
+    caplog: pytest.LogCaptureFixture,
+    field: str,
+    value: str,
+) -> None:
+    ids = [store.deliveries.add(NewDelivery("test", channel="ops", data={"n": n}), clock()) for n in range(3)]
+    raw_redis.hset(f"celeriac:d:{ids[1]}", field, value)
+    found = store.deliveries.claim(clock(), clock() + LEASE_MS, 10)
+    assert [delivery.id for delivery in found] == [ids[0], ids[2]]
+    assert [record.__dict__["delivery_id"] for record in caplog.records] == [ids[1]]
+    for delivery in found:
+        store.deliveries.end_try(delivery, clock(), DELIVERED)
+    assert store.deliveries.take_back(clock.advance(LEASE_MS + 1), 10) == 1, "its lease has ended"
+
+
 def test_a_failed_try_is_repeated_when_it_is_due(store: Store, clock: VirtualClock) -> None:
     succeed(store, clock)
     tried(store, clock, PENDING, next_try_ms=clock() + 5_000)

@@ -6,8 +6,9 @@ from flask import Blueprint, Response, request
 
 from app.api import responses
 from app.api.addresses import client_address
+from app.api.changes import has_changed, is_replay
 from app.api.context import context, current_request
-from app.api.guard import SAFE_METHODS, caller, route, shown_route
+from app.api.guard import caller, route, shown_route
 from app.api.parsing import Query
 from app.api.shapes import answer, write
 from app.domain.errors import Unavailable, problem_with
@@ -15,9 +16,6 @@ from app.domain.times import to_rfc3339
 from app.store.audit import AuditLine
 
 blueprint = Blueprint("audit", __name__, url_prefix="/api/audit")
-
-#: POST calls that change nothing.
-_HARMLESS = frozenset({"/api/cron/preview"})
 
 
 @blueprint.get("")
@@ -51,24 +49,13 @@ def record(response: Response) -> Response:
 
     The change has been made by then. If Redis is lost between the two, the log has the line.
     """
-    if _is_change(response):
+    if has_changed(current_request(), response) and not is_replay(response):
         line = _line(response)
         try:
             context().audit.send(line)
         except Unavailable as error:
             line.log_lost(error)
     return response
-
-
-def _is_change(response: Response) -> bool:
-    if current_request().method in SAFE_METHODS or not 200 <= response.status_code < 300:
-        return False
-    called = route()
-    return (
-        called not in _HARMLESS
-        and "Idempotency-Replayed" not in response.headers
-        and not (called == "/api/bulk" and response.status_code == 200)  # a dry run counts, and changes nothing
-    )
 
 
 def _line(response: Response) -> AuditLine:

@@ -9,8 +9,8 @@ from threading import Lock
 
 from flask import Flask, Request, Response
 
+from app.api.changes import has_changed, is_replay
 from app.api.context import current_request
-from app.api.guard import SAFE_METHODS
 
 logger = logging.getLogger("celeriac.api")
 
@@ -48,7 +48,6 @@ _ID_NAMES = {
 }
 #: Parts of a path that a line of the log names otherwise: `name` is the logger's.
 _LOGGED_AS = {"name": "channel"}
-SILENT = frozenset({"cron.preview"})  # changes nothing
 
 
 class RequestLog:
@@ -66,7 +65,7 @@ class RequestLog:
     def note(self, response: Response) -> Response:
         """Take note of an answer."""
         request = current_request()
-        if response.status_code < 400 and request.method not in SAFE_METHODS:
+        if has_changed(request, response):
             _log_change(request, response)
         self._count(response.status_code, time.monotonic())
         return response
@@ -87,10 +86,8 @@ class RequestLog:
 
 def _log_change(request: Request, response: Response) -> None:
     endpoint = request.endpoint or ""
-    if endpoint in SILENT:
-        return
     sentence = SENTENCES.get(endpoint) or f"{request.method} {request.url_rule}"
-    if "Idempotency-Replayed" in response.headers:
+    if is_replay(response):
         sentence = "request repeated; the earlier answer was sent"
     logger.info(sentence, extra={"action": endpoint.replace(".", "_"), **named(request, response)})
 

@@ -83,8 +83,9 @@ def test_a_repeated_request_is_not_told_as_a_creation(api: Api, caplog: pytest.L
     ]
 
 
-def test_reading_and_previews_have_none(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+def test_reading_previews_and_dry_runs_have_none(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     api.get("/api/tasks")
+    api.post("/api/bulk", {"action": "stop", "filter": {"status": "queued"}, "dry_run": True})
     api.post("/api/cron/preview", {"cron_expression": "@daily"})
     assert lines(caplog) == []
 

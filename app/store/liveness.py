@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.domain.errors import Unavailable
+from app.domain.kinds import QUEUES
 from app.store.client import Client
 from app.store.columns import dump_json
 from app.store.keys import Keys
@@ -37,6 +38,12 @@ class Beat:
 def fetches(worker: Mapping[str, Any]) -> bool:
     """Whether a worker (one of `workers`) reports that it fetches messages; one that does not say so does."""
     return bool(worker.get("consuming", True))
+
+
+def unserved(workers: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The queues from which none of these workers fetches messages."""
+    served = {queue for worker in workers if fetches(worker) for queue in worker["queues"]}
+    return [queue for queue in QUEUES.values() if queue not in served]
 
 
 class LivenessStore:

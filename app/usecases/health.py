@@ -13,7 +13,7 @@ from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.store.admission import memory_share
 from app.store.form import Progress
-from app.store.liveness import fetches
+from app.store.liveness import fetches, unserved
 from app.store.store import Store
 from app.usecases.admission import FULL_MEMORY_SHARE
 from app.usecases.redis_checks import Info, refusal, warnings
@@ -59,7 +59,7 @@ class HealthService:
                 return False
             if refusal(self._store.liveness.info()) is not None:
                 return False
-            return not _unserved(self._store.liveness.workers(self._clock()))
+            return not unserved(self._store.liveness.workers(self._clock()))
         except Unavailable:
             return False
 
@@ -130,21 +130,16 @@ def _data(progress: Progress | None) -> Part:
     return part
 
 
-def _unserved(workers: list[Part]) -> list[str]:
-    served = {queue for worker in workers if fetches(worker) for queue in worker["queues"]}
-    return [queue for queue in QUEUES.values() if queue not in served]
-
-
 def _workers(workers: list[Part]) -> Part:
-    unserved = _unserved(workers)
+    without_worker = unserved(workers)
     idle = sorted(worker["hostname"] for worker in workers if not fetches(worker))
     part: Part = {
-        "status": "down" if unserved or idle else "ok",
+        "status": "down" if without_worker or idle else "ok",
         "count": len(workers),
         "queues": {queue: sum(queue in worker["queues"] for worker in workers) for queue in QUEUES.values()},
     }
     reasons = [f"not fetching tasks: {', '.join(idle)}"] if idle else []
-    reasons += [f"no worker serves {', '.join(unserved)}"] if unserved else []
+    reasons += [f"no worker serves {', '.join(without_worker)}"] if without_worker else []
     if reasons:
         part["detail"] = "; ".join(reasons)
     return part

@@ -11,7 +11,7 @@ from app.domain.alerts.service import Findings, Trouble, absence, follow
 from app.domain.kinds import QUEUES
 from app.store.admission import memory_share
 from app.store.alerts import AlertPlan
-from app.store.liveness import fetches
+from app.store.liveness import unserved
 from app.store.store import Store
 from app.usecases.outbox import Outbox
 from app.usecases.redis_checks import Info, refusal
@@ -66,11 +66,8 @@ class ServiceWatch:
         beat = self._store.liveness.last_beat()
         if beat is None or not beat.is_alive(now_ms):
             yield "beat", ("beat", "")
-        workers = self._store.liveness.workers(now_ms)
-        served = {queue for worker in workers if fetches(worker) for queue in worker["queues"]}
-        for queue in QUEUES.values():
-            if queue not in served:
-                yield f"workers:{queue}", ("workers", queue)
+        for queue in unserved(self._store.liveness.workers(now_ms)):
+            yield f"workers:{queue}", ("workers", queue)
         yield from _of_memory(info, is_known="memory" in known)
         refused = refusal(info)
         if refused is not None:

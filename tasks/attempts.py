@@ -15,10 +15,11 @@ from app.clock import Clock, elapsed
 from app.domain.errors import Unavailable, reason_of
 from app.domain.kinds import KINDS, QUEUES
 from app.domain.outcome import Ending, ExecutorError, Failure, Outcome
+from app.domain.retry import RetryPolicy
 from app.domain.times import to_rfc3339
 from app.store.arguments import new_call
 from app.store.tasks import MAX_LOSSES, Attempt, TaskStore, Wanted
-from app.usecases.dispatch import Dispatcher, retry_policy
+from app.usecases.dispatch import Dispatcher
 from tasks.drain import Drain
 from tasks.executors import Executor
 from tasks.executors.steps import shown_url
@@ -247,7 +248,7 @@ class AttemptRunner:
             return 0
         if ending is Ending.LOST:
             return EXECUTOR_FAILURE_PAUSE_MS if attempt.losses + 1 < MAX_LOSSES else None
-        policy = retry_policy(attempt.spec)
+        policy = RetryPolicy.of(attempt.spec)
         if outcome.stopped or outcome.failure is None or not outcome.retryable:
             return None
         completed = attempt.number - attempt.losses  # lost attempts use up no retry

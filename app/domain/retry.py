@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from app.domain.statuscodes import StatusPattern, matches
 
@@ -21,6 +23,12 @@ class RetryPolicy:
     delay_seconds: float
     max_delay_seconds: float
     retry_on: tuple[StatusPattern, ...] = DEFAULT_RETRY_ON
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> RetryPolicy:
+        """The policy of a task with this spec. Only API tasks have `retry_on`."""
+        retry_on = tuple(spec.get("retry_on", DEFAULT_RETRY_ON))
+        return cls(spec["max_retries"], spec["retry_delay"], spec["retry_max_delay"], retry_on)
 
     def pause_seconds(self, attempt: int, spread: float, retry_after_seconds: float | None) -> float:
         """Seconds between the end of `attempt` (from 1) and the start of the next.

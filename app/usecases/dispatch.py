@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.domain.retry import RetryPolicy
 from app.domain.spec import TaskFields, kept_fields
 from app.domain.status import Kind, TaskType
 from app.domain.trace import TraceContext, no_trace
 from app.store.messages import NO_MESSAGE, Message, MessageMaker, MessageTemplate
 from app.store.schedules import Schedule, task_spec_of
 from app.store.tasks import NewTask
-
-
-def retry_policy(spec: Mapping[str, Any]) -> RetryPolicy:
-    """The retry policy of a task with this spec."""
-    policy = RetryPolicy(spec["max_retries"], spec["retry_delay"], spec["retry_max_delay"])
-    if "retry_on" not in spec:
-        return policy
-    return RetryPolicy(policy.max_retries, policy.delay_seconds, policy.max_delay_seconds, tuple(spec["retry_on"]))
 
 
 class Dispatcher:

@@ -11,13 +11,12 @@ from pydantic_core import to_json
 
 from app.clock import system_clock
 from app.domain.outcome import Failure, Outcome
-from app.domain.retry import NON_RETRYABLE_HEADER
+from app.domain.retry import NON_RETRYABLE_HEADER, RetryPolicy
 from app.domain.statuscodes import matches
 from app.domain.times import to_rfc3339
 from app.domain.trace import PARENT_HEADER, STATE_HEADER
 from app.settings import Settings
 from app.store.tasks import Attempt
-from app.usecases.dispatch import retry_policy
 from tasks.executors.client import USER_AGENT, make_client
 from tasks.executors.expected_body import mismatch
 from tasks.executors.steps import DEFECT, HttpSteps
@@ -145,7 +144,7 @@ def _is_retryable(attempt: Attempt, response: Response, failure: Failure) -> boo
     asks_for_none = (response.header(NON_RETRYABLE_HEADER) or "").strip().lower() == "true"
     if failure.type == "BodyError":
         return not asks_for_none
-    return retry_policy(attempt.spec).retries_answer(response.status_code, asks_for_none)
+    return RetryPolicy.of(attempt.spec).retries_answer(response.status_code, asks_for_none)
 
 
 def retry_after_seconds(value: str | None, now_ms: int) -> float | None:

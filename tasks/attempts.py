@@ -22,7 +22,7 @@ from app.store.tasks import MAX_LOSSES, Attempt, TaskStore, Wanted
 from app.usecases.dispatch import Dispatcher
 from tasks.drain import Drain
 from tasks.executors import Executor
-from tasks.executors.steps import shown_url
+from tasks.http import shown_url
 from tasks.leases.in_flight import InFlight, InFlightAttempt
 from tasks.traces import AttemptTraces, Untraced
 

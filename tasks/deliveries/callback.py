@@ -12,10 +12,8 @@ from app.domain.webhooks import WebhookSecret, webhook_headers
 from app.store.record import Task
 from app.usecases.deliveries import callback_body
 from tasks.deliveries.channel import DueDelivery, Effect, Verdict
-from tasks.executors.api import retry_after_seconds
 from tasks.executors.client import USER_AGENT
-from tasks.executors.steps import shown_url
-from tasks.http import CallError, Cancel, HttpClient, Request, Response
+from tasks.http import CallError, Cancel, HttpClient, Request, Response, retry_after_seconds, shown_url
 
 if TYPE_CHECKING:
     from app.tracing.spans import Tracing, Value

@@ -11,9 +11,8 @@ from app.domain.channels.sending import Verdict as Judgement
 from app.domain.channels.spec import ChannelFields
 from app.store.channels import ChannelStore
 from tasks.deliveries.channel import DueDelivery, Verdict
-from tasks.executors.api import retry_after_seconds
 from tasks.executors.client import USER_AGENT
-from tasks.http import CallError, Cancel, HttpClient, Request
+from tasks.http import CallError, Cancel, HttpClient, Request, retry_after_seconds
 from tasks.http.mail import MailClient
 
 #: Pauses before each try after the first: eight hours in all. Later a notice is no news.

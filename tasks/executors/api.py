@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -20,7 +18,7 @@ from app.store.tasks import Attempt
 from tasks.executors.client import USER_AGENT, make_client
 from tasks.executors.expected_body import mismatch
 from tasks.executors.steps import DEFECT, HttpSteps
-from tasks.http import CallError, Cancel, Cancelled, HttpClient, Request, Response
+from tasks.http import CallError, Cancel, Cancelled, HttpClient, Request, Response, retry_after_seconds
 
 if TYPE_CHECKING:
     from app.tracing.spans import Tracing
@@ -29,9 +27,7 @@ if TYPE_CHECKING:
 _PASSING = frozenset({"ConnectionError", "TimeoutError"})
 
 REDIRECTS = range(300, 400)
-MAX_RETRY_AFTER_CHARACTERS = 64
 NO_HEADERS: Mapping[str, str] = {}
-MAX_RETRY_AFTER_SECONDS = 315_360_000.0  # ten years; the task's own retry_max_delay is far below
 
 
 class ApiExecutor:
@@ -145,23 +141,3 @@ def _is_retryable(attempt: Attempt, response: Response, failure: Failure) -> boo
     if failure.type == "BodyError":
         return not asks_for_none
     return RetryPolicy.of(attempt.spec).retries_answer(response.status_code, asks_for_none)
-
-
-def retry_after_seconds(value: str | None, now_ms: int) -> float | None:
-    """Return the seconds that `Retry-After` (RFC 9110: seconds or a date) asks for, at most ten years.
-
-    Returns None without a valid value.
-    """
-    text = (value or "").strip()
-    if len(text) > MAX_RETRY_AFTER_CHARACTERS:
-        return None
-    if text.isascii() and text.isdecimal():
-        return min(float(text), MAX_RETRY_AFTER_SECONDS)
-    try:
-        moment = parsedate_to_datetime(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = moment.timestamp() - now_ms / 1000
-    except (ValueError, OverflowError):
-        return None
-    return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)

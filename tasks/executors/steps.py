@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from tasks.http import shown_url
 
 if TYPE_CHECKING:
     from app.tracing.spans import Span
 
 #: The error of a step that the service, not the task, has failed in.
 DEFECT = "ExecutorError"
-MAX_URL_CHARS = 500
-_USER = re.compile(r"://[^/]*@")
 
 
 class SandboxSteps:
@@ -36,11 +35,6 @@ class SandboxSteps:
                 self._step.fail(error_type)
             self._step.end()
         self._step = None
-
-
-def shown_url(url: str) -> str:
-    """A URL without what may hold secrets: its user and its query."""
-    return _USER.sub("://", url.partition("#")[0].partition("?")[0])[:MAX_URL_CHARS]
 
 
 class HttpSteps:

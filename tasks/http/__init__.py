@@ -14,9 +14,9 @@ Received bytes are bounded where they are read: `heads` and `chunks` run in line
 number of members and checks the deadline between steps, and `body` limits what is kept. `content` and
 `charsets` lose nothing of what is kept.
 
-Order of imports, nothing points upwards: errors, messages, addresses, heads, charsets · urls, fields, chunks, exchange,
-codings, content · failures, outgoing, redirects, body, sockets, resolver · dialer · connections · pool, routes ·
-adapter · client, mail.
+Order of imports, nothing points upwards: errors, messages, addresses, heads, charsets, retry_after · urls, fields,
+chunks, exchange, codings, content · failures, outgoing, redirects, body, sockets, resolver · dialer · connections ·
+pool, routes · adapter · client, mail.
 
 Nothing here may import redis, flask, celery, the rest of `tasks`, or more of `app` than the pure `app.domain`. One
 `HttpClient` per process: its idle connections and DNS threads do not survive a fork.
@@ -37,7 +37,8 @@ from tasks.http.errors import (
 )
 from tasks.http.exchange import Cancel, Steps
 from tasks.http.messages import Redirect, Request, Response
-from tasks.http.urls import check_url, target_of
+from tasks.http.retry_after import retry_after_seconds
+from tasks.http.urls import check_url, shown_url, target_of
 
 __all__ = [
     "AddressPolicy",
@@ -57,5 +58,7 @@ __all__ = [
     "TooManyRedirects",
     "check_url",
     "parsed_json",
+    "retry_after_seconds",
+    "shown_url",
     "target_of",
 ]

@@ -16,7 +16,11 @@ MAX_URL_BYTES = 8 * 1024
 MAX_HOST_CHARACTERS = 253
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
+#: How much of a URL records and logs show.
+MAX_SHOWN_CHARACTERS = 500
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_USER = re.compile(r"://[^/]*@")
 _AUTHORITY = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")  # RFC 1123 has no "_", but many internal names do
 _ZONE = re.compile(r"[A-Za-z0-9._~-]{1,64}")
@@ -42,6 +46,11 @@ def check_url(url: str) -> None:
     Does not check the address behind it. Raises InvalidURL with a sentence for the caller.
     """
     target_of(url)
+
+
+def shown_url(url: str) -> str:
+    """Return the URL without what may hold secrets, its user and its query: for logs and traces."""
+    return _USER.sub("://", url.partition("#")[0].partition("?")[0])[:MAX_SHOWN_CHARACTERS]
 
 
 def target_of(url: str) -> Target:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from app.domain.outcome import Outcome
-from tasks.executors.api import MAX_RETRY_AFTER_SECONDS, ApiExecutor, retry_after_seconds
-from tasks.http import AddressPolicy, HttpClient
+from tasks.executors.api import ApiExecutor
+from tasks.http import AddressPolicy, HttpClient, retry_after_seconds
+from tasks.http.retry_after import MAX_RETRY_AFTER_SECONDS
 from tests.http.attempts import TASK_ID, attempt_of
 from tests.http.target import OK, Target, answering, http
 

@@ -1,0 +1,29 @@
+"""How long an answer asks its caller to wait."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+MAX_RETRY_AFTER_CHARACTERS = 64
+MAX_RETRY_AFTER_SECONDS = 315_360_000.0  # ten years; whoever waits has a limit of its own, far below
+
+
+def retry_after_seconds(value: str | None, now_ms: int) -> float | None:
+    """Return the seconds that `Retry-After` (RFC 9110: seconds or a date) asks for, at most ten years.
+
+    Returns None without a valid value.
+    """
+    text = (value or "").strip()
+    if len(text) > MAX_RETRY_AFTER_CHARACTERS:
+        return None
+    if text.isascii() and text.isdecimal():
+        return min(float(text), MAX_RETRY_AFTER_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp() - now_ms / 1000
+    except (ValueError, OverflowError):
+        return None
+    return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)

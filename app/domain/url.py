@@ -45,6 +45,11 @@ def _can_be_a_host(netloc: str, host: str) -> bool:
         return _is_ipv6(host)
     if not host.isascii():
         return "%" not in host
+    return is_ascii_name(host)
+
+
+def is_ascii_name(host: str) -> bool:
+    """Tell whether a host is a name in ASCII that can be looked up, with or without a dot at its end."""
     labels = host.removesuffix(".").split(".")
     return len(host) <= MAX_HOST_CHARACTERS + 1 and all(map(_LABEL.fullmatch, labels))
 

@@ -10,9 +10,10 @@ import requests
 from requests.cookies import MockRequest, MockResponse, RequestsCookieJar, get_cookie_header
 from urllib3 import HTTPHeaderDict
 
+from app.domain.url import MAX_URL_BYTES
 from tasks.http.errors import InvalidURL
 from tasks.http.fields import holds_control_characters
-from tasks.http.urls import DEFAULT_PORTS, MAX_URL_BYTES, Target, check_url, target_of, with_percents
+from tasks.http.urls import DEFAULT_PORTS, Target, check_url, target_of, with_percents
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 

@@ -10,10 +10,9 @@ import idna
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from app.domain.url import MAX_HOST_CHARACTERS, MAX_URL_BYTES, is_ascii_name
 from tasks.http.errors import InvalidURL
 
-MAX_URL_BYTES = 8 * 1024
-MAX_HOST_CHARACTERS = 253
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 #: How much of a URL records and logs show.
@@ -22,7 +21,6 @@ MAX_SHOWN_CHARACTERS = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _USER = re.compile(r"://[^/]*@")
 _AUTHORITY = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
-_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")  # RFC 1123 has no "_", but many internal names do
 _ZONE = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -110,8 +108,7 @@ def ascii_host(host: str) -> str:
         return _ipv6_host(host[1:-1])
     if host and not host.isascii():
         host = _idn_host(host)
-    labels = host.removesuffix(".").split(".")
-    if len(host) > MAX_HOST_CHARACTERS + 1 or not all(_LABEL.fullmatch(label) for label in labels):
+    if not is_ascii_name(host):
         raise InvalidURL("the URL has no valid host")
     return host.lower()
 

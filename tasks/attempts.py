@@ -16,10 +16,10 @@ from app.domain.errors import Unavailable, reason_of
 from app.domain.kinds import KINDS, QUEUES
 from app.domain.outcome import Ending, ExecutorError, Failure, Outcome
 from app.domain.retry import RetryPolicy
-from app.domain.times import to_rfc3339
 from app.store.arguments import new_call
 from app.store.tasks import MAX_LOSSES, Attempt, TaskStore, Wanted
 from app.usecases.dispatch import Dispatcher
+from app.usecases.task_facts import attempt_facts
 from tasks.drain import Drain
 from tasks.executors import Executor
 from tasks.http import shown_url
@@ -293,14 +293,14 @@ def _defect(attempt: Attempt) -> tuple[Outcome, Ending]:
 def _attempt_entry(report: _Report, finished_ms: int) -> dict[str, Any]:
     """The attempt's entry in `GET /api/tasks/{id}`."""
     failure = report.outcome.failure
-    return {
-        "attempt": report.attempt.number,
-        "started_at": to_rfc3339(report.attempt.started_ms),
-        "finished_at": to_rfc3339(finished_ms),
-        "duration_ms": round(report.duration_ms, 2),
-        "worker": report.worker,
-        "error": None if failure is None else failure.as_json(),
-    }
+    return attempt_facts(
+        number=report.attempt.number,
+        started_ms=report.attempt.started_ms,
+        finished_ms=finished_ms,
+        duration_ms=round(report.duration_ms, 2),
+        worker=report.worker,
+        error=None if failure is None else failure.as_json(),
+    )
 
 
 def _log(message: str, action: str, attempt: Attempt, level: int = logging.INFO, **fields: Any) -> None:

@@ -26,7 +26,7 @@ from app.store.record import Change, Task
 from app.store.schedules import Schedule, SchedulePage
 from app.usecases.batches import Batch
 from app.usecases.schedules import rule_of
-from app.usecases.task_facts import task_facts, time_or_none
+from app.usecases.task_facts import attempt_facts, task_facts, time_or_none
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -191,14 +191,14 @@ def _attempts(task: Task) -> Iterable[dict[str, Any]]:
     """Earlier attempts as recorded when they ended, then the current or last one, from the record itself."""
     yield from task.attempts
     if task.started_ms is not None:
-        yield {
-            "attempt": task.attempt,
-            "started_at": to_rfc3339(task.started_ms),
-            "finished_at": time_or_none(task.finished_ms),
-            "duration_ms": task.duration_ms,
-            "worker": task.worker,
-            "error": task.error,
-        }
+        yield attempt_facts(
+            number=task.attempt,
+            started_ms=task.started_ms,
+            finished_ms=task.finished_ms,
+            duration_ms=task.duration_ms,
+            worker=task.worker,
+            error=task.error,
+        )
 
 
 def change_values(change: Change) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from app.clock import ClockSteps
 from app.domain.kinds import QUEUES
 from app.domain.outcome import Failure
 from app.domain.status import Kind
-from app.domain.times import to_rfc3339
 from app.messaging.queues import celery_priority
 from app.settings import Settings
 from app.store.recovery import LostAttempt, Sendable
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES
 from app.usecases.dispatch import Dispatcher
+from app.usecases.task_facts import attempt_facts
 
 logger = logging.getLogger("celeriac.recovery")
 
@@ -128,14 +128,14 @@ class Recovery:
 
     def _take_back(self, lost: LostAttempt, now_ms: int) -> bool:
         failure = Failure("WorkerLostError", "the worker died while running the task")
-        entry = {
-            "attempt": lost.attempt,
-            "started_at": to_rfc3339(lost.started_ms or now_ms),
-            "finished_at": to_rfc3339(now_ms),
-            "duration_ms": None,
-            "worker": lost.worker,
-            "error": failure.as_json(),
-        }
+        entry = attempt_facts(
+            number=lost.attempt,
+            started_ms=lost.started_ms or now_ms,
+            finished_ms=now_ms,
+            duration_ms=None,
+            worker=lost.worker,
+            error=failure.as_json(),
+        )
         message = self.dispatcher.message(lost.task_id, lost.kind, lost.priority, now_ms, now_ms)
         max_losses = 1 if lost.on_worker_lost == "fail" else MAX_LOSSES
         status = self.store.recovery.take_back(lost, now_ms, message, max_losses, failure, entry, self.actor)

@@ -1,7 +1,8 @@
-"""The members that every account of a task has: responses, lists and callbacks."""
+"""The members that every account of a task or attempt has: records, responses, lists and callbacks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.domain.times import to_rfc3339
@@ -30,4 +31,24 @@ def task_facts(task: Task) -> dict[str, Any]:
         "duration_ms": task.duration_ms,
         "attempt": task.attempt,
         "worker": task.worker,
+    }
+
+
+def attempt_facts(
+    *,
+    number: int,
+    started_ms: int,
+    finished_ms: int | None,
+    duration_ms: float | None,
+    worker: str | None,
+    error: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """What has become of one attempt, as the list beside a record has it and responses show it."""
+    return {
+        "attempt": number,
+        "started_at": to_rfc3339(started_ms),
+        "finished_at": time_or_none(finished_ms),
+        "duration_ms": duration_ms,
+        "worker": worker,
+        "error": error,
     }

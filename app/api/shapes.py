@@ -26,7 +26,7 @@ from app.store.record import Change, Task
 from app.store.schedules import Schedule, SchedulePage
 from app.usecases.batches import Batch
 from app.usecases.schedules import rule_of
-from app.usecases.task_facts import attempt_facts, task_facts, time_or_none
+from app.usecases.task_facts import attempt_facts, end_facts, task_facts, time_or_none
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -138,11 +138,7 @@ def task_json(task: Task) -> bytes:
     values = {
         **task_facts(task),
         **_shown_spec(model, task),
-        "error": task.error,
-        "stdout": task.stdout,
-        "stdout_truncated": task.stdout_truncated,
-        "cpu_ms": task.cpu_ms,
-        "memory_kb": task.memory_kb,
+        **end_facts(task),
         "attempts": list(_attempts(task)),
         "history": [change_values(change) for change in task.history],
     }

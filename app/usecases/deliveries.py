@@ -14,7 +14,7 @@ from app.domain.times import to_rfc3339
 from app.store.columns import dump_json
 from app.store.deliveries import Delivery, DeliveryFilters, DeliveryPage, DeliveryStore
 from app.store.record import Task
-from app.usecases.task_facts import task_facts
+from app.usecases.task_facts import end_facts, task_facts
 
 #: The common spec fields that a callback tells; of those of a kind, it tells what lists show.
 TOLD = tuple(
@@ -59,11 +59,7 @@ def callback_body(delivery: Delivery, task: Task) -> bytes:
     told: dict[str, Any] = {
         **task_facts(task),
         **{name: task.spec[name] for name in (*TOLD, *KINDS[task.kind].summary)},
-        "error": task.error,
-        "stdout": task.stdout,
-        "stdout_truncated": task.stdout_truncated,
-        "cpu_ms": task.cpu_ms,
-        "memory_kb": task.memory_kb,
+        **end_facts(task),
     }
     head = {"type": delivery.type, "timestamp": to_rfc3339(task.finished_ms or delivery.created_ms)}
     # The result is JSON already.

@@ -34,6 +34,17 @@ def task_facts(task: Task) -> dict[str, Any]:
     }
 
 
+def end_facts(task: Task) -> dict[str, Any]:
+    """What the last attempt of a task has left, without its result."""
+    return {
+        "error": task.error,
+        "stdout": task.stdout,
+        "stdout_truncated": task.stdout_truncated,
+        "cpu_ms": task.cpu_ms,
+        "memory_kb": task.memory_kb,
+    }
+
+
 def attempt_facts(
     *,
     number: int,

@@ -42,6 +42,11 @@ class WebhookSecret:
         return "v1," + base64.b64encode(hmac.digest(self.key, signed, hashlib.sha256)).decode()
 
 
+def is_final(status_code: int) -> bool:
+    """Whether a receiver that answers so wants no further try: a redirect, or 410 (gone)."""
+    return 300 <= status_code < 400 or status_code == 410
+
+
 def webhook_headers(event_id: str, timestamp: int, body: bytes, secrets: Sequence[WebhookSecret]) -> Mapping[str, str]:
     """The headers of a webhook with one signature for each secret; without a secret it is not signed.
 

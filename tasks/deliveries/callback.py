@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.clock import system_clock
 from app.domain.deliveries import PAUSES_SECONDS
-from app.domain.webhooks import WebhookSecret, webhook_headers
+from app.domain.webhooks import WebhookSecret, is_final, webhook_headers
 from app.store.record import Task
 from app.usecases.deliveries import callback_body
 from tasks.deliveries.channel import DueDelivery, Effect, Verdict
@@ -91,11 +91,11 @@ class Callback:
 
 
 def _judge(answer: Response) -> Verdict:
-    """What the answer means: 2xx is success, 3xx and 410 are final, anything else is tried again."""
+    """What the answer means: 2xx is success, some answers are final, anything else is tried again."""
     status = answer.status_code
     error = f"the receiver answered {status}"
     if 200 <= status < 300:
         return Verdict.delivered(status)
-    if 300 <= status < 400 or status == 410:
+    if is_final(status):
         return Verdict.failed(status, error)
     return Verdict.again(status, error, retry_after_seconds(answer.header("Retry-After"), system_clock()))

@@ -13,7 +13,7 @@ from app.domain.channels.plain import dump
 from app.domain.channels.sending import Answer, HttpMessage, Sending, Verdict, by_status
 from app.domain.channels.spec import WebhookChannel
 from app.domain.times import to_rfc3339
-from app.domain.webhooks import WebhookSecret, webhook_headers
+from app.domain.webhooks import WebhookSecret, is_final, webhook_headers
 
 REASON_CHARACTERS = 4_000
 
@@ -27,10 +27,9 @@ def request_of(channel: WebhookChannel, message: Message, sending: Sending) -> H
 
 
 def verdict_of(answer: Answer) -> Verdict:
-    """2xx is success, a redirect and 410 are final, anything else is tried again: as for callbacks."""
+    """2xx is success, some answers are final, anything else is tried again: as for callbacks."""
     found = by_status(answer)
-    is_final = 300 <= answer.status_code < 400 or answer.status_code == 410
-    return found if found.is_delivered else replace(found, is_final=is_final)
+    return found if found.is_delivered else replace(found, is_final=is_final(answer.status_code))
 
 
 def _data(message: Message) -> dict[str, Any]:

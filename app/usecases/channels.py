@@ -105,7 +105,7 @@ class ChannelService:
         """Send a test notice to the channel. Returns its delivery, which a worker carries out."""
         channel, now_ms = self.get(name), self._clock()
         notice = Notice(NoticeType.TEST, channel.name, now_ms)
-        new = NewDelivery(type=f"alert.{notice.type}", channel=channel.name, data=notice.as_json())
+        new = NewDelivery(type=notice.event_type, channel=channel.name, data=notice.as_json())
         delivery = self._deliveries.get(self._deliveries.add(new, now_ms))
         if delivery is None:
             raise NotFound("the delivery has been removed")

@@ -57,7 +57,7 @@ class Outbox:
     def _send(self, channel: str, notice: Notice) -> None:
         self._plan.deliveries.append(
             NewDelivery(
-                type=f"alert.{notice.type}",
+                type=notice.event_type,
                 channel=channel,
                 event_id=f"msg_alert_{self._round_id}_{self._notices}",
                 task_id=notice.task_id,

@@ -49,6 +49,11 @@ class Notice:
     count: int = 0
     since_ms: int = 0
 
+    @property
+    def event_type(self) -> str:
+        """The type of its delivery, and of the event that a webhook gets."""
+        return f"alert.{self.type}"
+
     def as_json(self) -> dict[str, Any]:
         """The stored form. Empty values are left out."""
         return {name: value for name, value in asdict(self).items() if value or name in ("type", "subject", "at_ms")}

@@ -21,7 +21,7 @@ REASON_CHARACTERS = 4_000
 def request_of(channel: WebhookChannel, message: Message, sending: Sending) -> HttpMessage:
     """The POST for a message: its facts, not its words."""
     notice = message.notice
-    body = dump({"type": f"alert.{notice.type}", "timestamp": to_rfc3339(notice.at_ms), "data": _data(message)})
+    body = dump({"type": notice.event_type, "timestamp": to_rfc3339(notice.at_ms), "data": _data(message)})
     secrets = [] if channel.secret is None else [WebhookSecret.parse(channel.secret)]
     return HttpMessage(channel.url, body, webhook_headers(sending.id, sending.now_ms // 1000, body, secrets))
 

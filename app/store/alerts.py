@@ -19,6 +19,7 @@ from app.domain.status import ScheduleStatus, Status
 from app.store.client import Client
 from app.store.columns import SCHEDULE, SHORT_NAMES, SPEC, dump_json
 from app.store.deliveries import NewDelivery, delivery_fields
+from app.store.firings import read_firing
 from app.store.keys import Keys
 from app.store.scripts import Scripts
 
@@ -175,9 +176,9 @@ class AlertStore:
 
     def firing_outcome(self, schedule_id: str, at_ms: int) -> str:
         """What became of a firing, one of OUTCOMES in app/store/firings.py; "" if its record is gone."""
-        key = f"{self._keys.schedule(schedule_id)}:firings"
+        key = self._keys.firings(schedule_id)
         found: Any = self._client.zrange(key, at_ms, at_ms, byscore=True, offset=0, num=1)
-        return str(found[0]).split(":")[1] if found else ""
+        return read_firing(str(found[0])).outcome if found else ""
 
     def flows(self, names: Iterable[str]) -> dict[str, Flow]:
         """The flow of notices to each of these channels."""

@@ -108,11 +108,11 @@ class FiringStore:
         New firings don't shift records between pages. Raises ValueError for an invalid cursor.
         """
         before = checked_cursor(cursor)
-        key, newest, number = f"{self._keys.schedule(schedule_id)}:firings", "+inf", limit + 1
+        key, newest, number = self._keys.firings(schedule_id), "+inf", limit + 1
         if before:
             newest, number = str(int(before) // _PLACES), number + _PLACES
         found: Any = self._client.zrange(key, newest, "-inf", desc=True, byscore=True, offset=0, num=number)
-        records = [record for record in map(_read, found) if not before or record.place < int(before)]
+        records = [record for record in map(read_firing, found) if not before or record.place < int(before)]
         return records[:limit], str(records[limit - 1].place) if len(records) > limit else None
 
 
@@ -171,6 +171,7 @@ def _text(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _read(member: str) -> FiringRecord:
+def read_firing(member: str) -> FiringRecord:
+    """A firing in the format of `record_firing` in `fire.lua`."""
     at_ms, outcome, task_id = member.split(":", 2)
     return FiringRecord(int(at_ms), outcome, task_id or None)

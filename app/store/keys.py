@@ -91,9 +91,12 @@ class Keys:
         return f"{self.prefix}error:{fingerprint}"
 
     def schedule(self, schedule_id: str) -> str:
-        """HASH: a scheduled task. The suffix `:spec` holds its body, `:firings` its newest firings
-        (ZSET "at:outcome:task" by ms)."""
+        """HASH: a scheduled task. The suffix `:spec` holds its body."""
         return f"{self.prefix}s:{schedule_id}"
+
+    def firings(self, schedule_id: str) -> str:
+        """ZSET "at:outcome:task" by ms: the newest firings of a scheduled task."""
+        return f"{self.schedule(schedule_id)}:firings"
 
     def schedule_index(self, kind: Kind, status: ScheduleStatus) -> str:
         """ZSET id by seq: the index of scheduled tasks with this kind and status."""

@@ -266,7 +266,8 @@ class Keys:
 
     @property
     def due_deliveries(self) -> str:
-        """ZSET delivery id by the ms of its next try: pending, and not being tried."""
+        """ZSET delivery id by the ms of its next try: pending, and not being tried. Behind it `:notices`, the same of
+        those that go to a channel."""
         return f"{self.prefix}deliveries:due"
 
     @property
@@ -293,8 +294,9 @@ class Keys:
 
         `events` STREAM: what happened and was not dealt with yet. `schedules`, `flows`, `service` HASH: the states of
         watched schedules, channels, and troubles of the service. `due` ZSET s:SCHEDULE, c:CHANNEL by the ms of the next
-        look. `late` ZSET task id by the ms at which it is late. `default` STRING: the rule of schedules without one.
-        `called` STRING, expires: HEARTBEAT_URL was called. `revision` STRING: counts the rounds that changed this.
+        look. `late` ZSET task id by the ms at which it is late. `default` STRING: the rule of schedules without one;
+        `default_since` STRING: the ms at which it was set. `called` STRING, expires: HEARTBEAT_URL was called.
+        `revision` STRING: counts the rounds that changed this.
         """
         return f"{self.prefix}alerts:{what}"
 

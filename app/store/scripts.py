@@ -30,6 +30,8 @@ from app.store.arguments import packed
 from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 from app.store.keys import PRIORITIES, PRIORITY_SEPARATOR
+from app.store.messages import DELIVERY_TAG, TASK_ID
+from app.store.record import HISTORY_LENGTH, SEQ_PER_MS
 
 #: Scripts that run, end, stop or keep alive accepted tasks, tell of them, or make room. They may write even if the
 #: memory is full.
@@ -79,21 +81,37 @@ TASK_VALUES = names_in(_TASK, (_FOLDER / "_lib.lua").read_text("utf-8"))
 
 
 def _library(prefix: str) -> list[_Statement]:
-    """The statements of `_lib.lua`, after the tables that it depends on."""
-    fields = ", ".join(f"{name} = '{short}'" for name, short in SHORT_NAMES.items())
-    derived = (SHORT_NAMES[name] for name in ("folded_name", "body", "program", "program_hash"))
-    spec = ", ".join(f"'{short}'" for short in (*(column.short for column in SPEC.values()), *derived))
-    task = ", ".join(f"'{name}'" for name in TASK_VALUES)
-    tables = f"local F = {{{fields}}}\nlocal SPEC_FIELDS = {{{spec}}}\nlocal TASK_VALUES = {{{task}}}\n"
-    kinds, types = (", ".join(f"'{choice}'" for choice in choices) for choices in (Kind, TaskType))
-    default = SPEC["priority"].default
-    tables += f"local KINDS = {{{kinds}}}\nlocal TASK_TYPES = {{{types}}}\nlocal DEFAULT_PRIORITY = '{default}'\n"
-    separator = "".join(f"\\{ord(character)}" for character in PRIORITY_SEPARATOR)
-    tables += f"local FORM = '{FORM}'\nlocal PRIORITIES = {PRIORITIES}\nlocal PRIORITY_SEPARATOR = '{separator}'\n"
+    """The statements of `_lib.lua`, after what it depends on."""
+    given = "".join(f"local {name} = {value}\n" for name, value in _given().items())
     text = (_FOLDER / "_lib.lua").read_text("utf-8").replace("$PREFIX", prefix)
     return [
-        _Statement.of(part) for part in re.split(r"^(?=local )", tables + _with_short_names(text), flags=re.MULTILINE)
+        _Statement.of(part) for part in re.split(r"^(?=local )", given + _with_short_names(text), flags=re.MULTILINE)
     ]
+
+
+def _given() -> dict[str, str]:
+    """What scripts need to know of Python's side, by name, as Lua."""
+    derived = (SHORT_NAMES[name] for name in ("folded_name", "body", "program", "program_hash"))
+    separator = "".join(f"\\{ord(character)}" for character in PRIORITY_SEPARATOR)
+    return {
+        "F": "{" + ", ".join(f"{name} = '{short}'" for name, short in SHORT_NAMES.items()) + "}",
+        "SPEC_FIELDS": _list(*(column.short for column in SPEC.values()), *derived),
+        "TASK_VALUES": _list(*TASK_VALUES),
+        "KINDS": _list(*Kind),
+        "TASK_TYPES": _list(*TaskType),
+        "DEFAULT_PRIORITY": f"'{SPEC['priority'].default}'",
+        "FORM": f"'{FORM}'",
+        "PRIORITIES": str(PRIORITIES),
+        "PRIORITY_SEPARATOR": f"'{separator}'",
+        "SEQ_PER_MS": str(SEQ_PER_MS),
+        "HISTORY_LENGTH": str(HISTORY_LENGTH),
+        "TASK_ID": f"'{TASK_ID}'",
+        "DELIVERY_TAG": f"'{DELIVERY_TAG}'",
+    }
+
+
+def _list(*words: str) -> str:
+    return "{" + ", ".join(f"'{word}'" for word in words) + "}"
 
 
 def _with_short_names(source: str) -> str:

@@ -1,7 +1,9 @@
--- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on these tables:
+-- The library of all scripts: the store prepends it to each script, with $PREFIX filled in. It depends on what
+-- app/store/scripts.py gives it:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
 --   SPEC_FIELDS  the short names of the fields that specs declare, of those derived from them, and of the body
---   FORM, KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR
+--   FORM, KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR, SEQ_PER_MS, HISTORY_LENGTH
+--   TASK_ID, DELIVERY_TAG  the placeholders of message templates
 --   TASK_VALUES  the names in the line "TASK" below
 --
 -- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, program, tags, schedule_id, folded_name, record
@@ -100,11 +102,9 @@ local function add(k, name, number) return redis.call('HINCRBY', k, F[name], num
 -- Formats a number without an exponent: Lua 5.1 writes large numbers as 1.8e+15.
 local function whole(number) return string.format('%.0f', number) end
 
-local SEQ_PER_MS = 2048
-
--- Reserves `number` sequence numbers and returns the first. They are unique and ascending, 2048 for each millisecond,
--- and exact in a double until 2109. They are the scores in every index, so that no two tasks of one millisecond share a
--- cursor position.
+-- Reserves `number` sequence numbers and returns the first. They are unique and ascending, SEQ_PER_MS for each
+-- millisecond, and exact in a double until 2109. They are the scores in every index, so that no two tasks of one
+-- millisecond share a cursor position.
 local function take_seqs(now_ms, number)
   local last = tonumber(redis.call('GET', P .. 'seq'))
   if not last then  -- the first record: from now on the data has a form, even if Redis was emptied under a live process
@@ -142,8 +142,6 @@ local function flush()
   end
   gathered = {}
 end
-
-local HISTORY_LENGTH = 50
 
 local EVENTS_KEPT = 10000  -- status changes in the stream `events`, from which event streams resume
 local EVENTS_SECONDS = 120  -- how long changes are still added after the last sign of an open event stream

@@ -22,7 +22,7 @@ local placeholders = {}
 for i, template in ipairs(templates) do
   placeholders[i] = {}
   for place, part in ipairs(template) do
-    if part == '@task-id@' or part == '@delivery-tag@' then placeholders[i][place] = part == '@delivery-tag@' end
+    if part == TASK_ID or part == DELIVERY_TAG then placeholders[i][place] = part == DELIVERY_TAG end
   end
 end
 

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
@@ -40,7 +40,7 @@ Spec = TypeVar("Spec", bound=BaseModel)
 
 Finish = Literal["succeeded", "failed", "stopped"]
 #: The statuses of finished tasks.
-FINISHES: tuple[Finish, ...] = ("succeeded", "failed", "stopped")
+FINISHES: tuple[Finish, ...] = get_args(Finish)
 
 
 def _check_distinct(values: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PlainSerializer, model_validator
 
@@ -15,7 +15,7 @@ MAX_CHANNELS_OF_RULE = 10
 MAX_SECONDS = 31_536_000
 
 On = Literal["failed", "missed", "late", "stopped", "recovered"]
-ALL_ON: tuple[On, ...] = ("failed", "missed", "late", "stopped", "recovered")
+ALL_ON: tuple[On, ...] = get_args(On)
 
 
 def _check_distinct(values: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -21,7 +21,8 @@ MAX_POINTERS = 50
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 token
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+METHODS: tuple[str, ...] = get_args(_Method)
 _Scalar = str | int | float | bool
 
 
@@ -124,7 +125,7 @@ _URL_SCHEMA: dict[str, Any] = {
 }
 Url = Annotated[str, Field(min_length=1, json_schema_extra=_URL_SCHEMA), checked(check_url)]
 HttpMethod = Annotated[
-    Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],
+    _Method,
     BeforeValidator(_upper),
     WithJsonSchema(_METHOD_SCHEMA, mode="validation"),
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 MAX_KEY_LENGTH = 255
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_KEY = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_LENGTH}}}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from app.domain.checks import checked
 from app.domain.numbers import plain_number
 from app.domain.payload import text_of
-from app.domain.pointers import check_pointer
+from app.domain.pointers import MAX_POINTER_CHARACTERS, check_pointer
 from app.domain.statuscodes import StatusPattern, bounds
 from app.domain.url import MAX_URL_BYTES, check_url, is_host
 
 MAX_CONTAINS_CHARACTERS = 10_000
 MAX_POINTERS = 50
+MAX_HEADERS = 100
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 token
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL_CHARACTERS = r"\x00-\x08\x0a-\x1f\x7f"  # all but the tab
+_CONTROL = re.compile(f"[{_CONTROL_CHARACTERS}]")
 
 _Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 METHODS: tuple[str, ...] = get_args(_Method)
@@ -111,7 +113,7 @@ _EXPECTED_BODY_SCHEMA = {
                     "type": "object",
                     "minProperties": 1,
                     "maxProperties": MAX_POINTERS,
-                    "propertyNames": {"pattern": "^(/([^~]|~[01])*)?$", "maxLength": 1_000},
+                    "propertyNames": {"pattern": "^(/([^~]|~[01])*)?$", "maxLength": MAX_POINTER_CHARACTERS},
                 }
             },
         },
@@ -131,11 +133,11 @@ HttpMethod = Annotated[
 ]
 _HEADERS_SCHEMA = {
     "type": "object",
-    "maxProperties": 100,
+    "maxProperties": MAX_HEADERS,
     "propertyNames": {"pattern": f"^{_HEADER_NAME.pattern}$"},
     "additionalProperties": {
         "anyOf": [
-            {"type": "string", "pattern": r"^[^\x00-\x08\x0a-\x1f\x7f]*$"},
+            {"type": "string", "pattern": f"^[^{_CONTROL_CHARACTERS}]*$"},
             {"type": "integer"},
             {"type": "number"},
             {"type": "boolean"},
@@ -144,7 +146,7 @@ _HEADERS_SCHEMA = {
 }
 Headers = Annotated[
     dict[str, _Scalar],
-    Field(max_length=100),
+    Field(max_length=MAX_HEADERS),
     AfterValidator(_as_text),
     WithJsonSchema(_HEADERS_SCHEMA, mode="validation"),
 ]

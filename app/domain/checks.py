@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -45,6 +45,16 @@ def checked(check: Callable[[Any], object]) -> AfterValidator:
         return value
 
     return AfterValidator(validate)
+
+
+def distinct(noun: str) -> AfterValidator:
+    """The validator of a list whose values differ. `noun`: what they are called in its message."""
+
+    def check(values: Sequence[str]) -> None:
+        if len(set(values)) < len(values):
+            raise ValueError(f"must not contain the same {noun} twice")
+
+    return checked(check)
 
 
 def _check_code(code: str) -> None:

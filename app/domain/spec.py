@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from app.domain.alerts.rule import ScheduleAlert, TaskAlert
-from app.domain.checks import Fields, Pause, Tags, Time, checked
+from app.domain.checks import Fields, Pause, Tags, Time, distinct
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.fields import (
     AT_CREATION,
@@ -43,15 +43,10 @@ Finish = Literal["succeeded", "failed", "stopped"]
 FINISHES: tuple[Finish, ...] = get_args(Finish)
 
 
-def _check_distinct(values: Sequence[str]) -> None:
-    if len(set(values)) < len(values):
-        raise ValueError("must not contain the same status twice")
-
-
 CallbackOn = Annotated[
     list[Finish],
     Field(min_length=1, json_schema_extra={"uniqueItems": True}),
-    checked(_check_distinct),
+    distinct("status"),
 ]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PlainSerializer, model_validator
 
-from app.domain.checks import Fields, checked
+from app.domain.checks import Fields, checked, distinct
 from app.domain.numbers import plain_number
 from app.domain.short_names import MAX_CHARACTERS, PATTERN, check_short_name
 
@@ -18,11 +17,6 @@ On = Literal["failed", "missed", "late", "stopped", "recovered"]
 ALL_ON: tuple[On, ...] = get_args(On)
 
 
-def _check_distinct(values: Sequence[str]) -> None:
-    if len(set(values)) < len(values):
-        raise ValueError("must not contain the same value twice")
-
-
 _Name = Annotated[
     str,
     Field(min_length=1, max_length=MAX_CHARACTERS, json_schema_extra={"pattern": PATTERN}),
@@ -31,9 +25,9 @@ _Name = Annotated[
 _Names = Annotated[
     list[_Name],
     Field(max_length=MAX_CHANNELS_OF_RULE, json_schema_extra={"uniqueItems": True}),
-    checked(_check_distinct),
+    distinct("value"),
 ]
-_Ons = Annotated[list[On], Field(min_length=1, json_schema_extra={"uniqueItems": True}), checked(_check_distinct)]
+_Ons = Annotated[list[On], Field(min_length=1, json_schema_extra={"uniqueItems": True}), distinct("value")]
 #: Whole numbers stay whole: 600, not 600.0.
 _Number = Annotated[float, PlainSerializer(lambda value: plain_number(value))]
 _Seconds = Annotated[_Number, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)]

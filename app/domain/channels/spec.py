@@ -44,7 +44,7 @@ def _check_chat_id(chat_id: str) -> None:
         raise ValueError("must be the number of a chat, as text, or the @name of a channel")
 
 
-def _check_mail_user(text: str) -> None:
+def _check_printable(text: str) -> None:
     if not text.isprintable():
         raise ValueError("must not contain control characters")
 
@@ -61,8 +61,8 @@ SigningSecret = Annotated[str, _shaped("whsec", SECRET_PATTERN, 94), checked(Web
 Token = Annotated[str, _shaped("telegram-token", f"^{_TOKEN.pattern}$", 256), checked(_check_token)]
 ChatId = Annotated[str, _shaped("chat-id", f"^({_CHAT_ID.pattern})$", 70), checked(_check_chat_id)]
 Address = Annotated[str, _shaped("email", "@", 254), checked(_check_address)]
-Secret = Annotated[
-    str, Field(min_length=1, max_length=512, json_schema_extra={"format": "printable"}), checked(_check_mail_user)
+Credential = Annotated[
+    str, Field(min_length=1, max_length=512, json_schema_extra={"format": "printable"}), checked(_check_printable)
 ]
 
 _URL = "The address of the bot or webhook. It is a secret: responses show no more than its host."
@@ -99,7 +99,7 @@ class DingtalkChannel(ChannelFields):
 
     kind: Literal["dingtalk"] = _KIND
     url: Url = Field(description=_URL)
-    secret: Secret | None = Field(None, description=_SIGNED_WITH)
+    secret: Credential | None = Field(None, description=_SIGNED_WITH)
 
 
 class FeishuChannel(ChannelFields):
@@ -107,7 +107,7 @@ class FeishuChannel(ChannelFields):
 
     kind: Literal["feishu", "lark"] = _KIND
     url: Url = Field(description=_URL)
-    secret: Secret | None = Field(None, description=_SIGNED_WITH)
+    secret: Credential | None = Field(None, description=_SIGNED_WITH)
 
 
 class WecomChannel(ChannelFields):
@@ -138,8 +138,8 @@ class EmailChannel(ChannelFields):
 
     kind: Literal["email"] = _KIND
     url: MailUrl = Field(description="smtps://HOST:PORT (TLS) or smtp://HOST:PORT (STARTTLS, which is required).")
-    username: Secret | None = Field(None, description="The name to log in with. Without it, nobody logs in.")
-    secret: Secret | None = Field(None, description="The password to log in with.")
+    username: Credential | None = Field(None, description="The name to log in with. Without it, nobody logs in.")
+    secret: Credential | None = Field(None, description="The password to log in with.")
     sender: Address = Field(description="The address that mails come from.")
     to: Annotated[list[Address], Field(min_length=1, max_length=MAX_RECIPIENTS)] = Field(
         description="The addresses that mails go to."

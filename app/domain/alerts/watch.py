@@ -125,8 +125,9 @@ def next_look_ms(rule: ScheduleAlert, state: WatchState, since_ms: int) -> int |
     found = []
     if rule.silent_after is not None and NoticeType.SILENT not in state.told:
         found.append(_silent_from_ms(rule, state, since_ms))
-    if rule.remind_every is not None and _lasting(state) is not None:
-        found.append(state.told_ms + round(rule.remind_every * 1000))
+    reminder_ms = _reminder_ms(rule, state)
+    if reminder_ms is not None:
+        found.append(reminder_ms)
     return min(found, default=None)
 
 
@@ -165,8 +166,8 @@ def _looked(rule: ScheduleAlert, state: WatchState, event: Look) -> Step:
         owed = Owed(NoticeType.SILENT, event.at_ms, since_ms=state.last_success_ms or event.since_ms)
         return _tell(rule, state, owed)
     state = replace(state, told_ms=min(state.told_ms, event.at_ms))  # the clock may have been set back
-    lasting = _lasting(state)
-    if rule.remind_every is None or lasting is None or event.at_ms < state.told_ms + round(rule.remind_every * 1000):
+    lasting, reminder_ms = _lasting(state), _reminder_ms(rule, state)
+    if lasting is None or reminder_ms is None or event.at_ms < reminder_ms:
         return state, ()
     return replace(state, told_ms=event.at_ms), (_reminder(state, lasting, event),)
 
@@ -201,6 +202,13 @@ def _without(state: WatchState, type_: NoticeType) -> WatchState:
 def _lasting(state: WatchState) -> NoticeType | None:
     """The most important condition that lasts and was told."""
     return next((type_ for type_ in _LASTING if type_ in state.told), None)
+
+
+def _reminder_ms(rule: ScheduleAlert, state: WatchState) -> int | None:
+    """When a reminder is due; None if nothing lasts of which to remind, or the rule wants no reminders."""
+    if rule.remind_every is None or _lasting(state) is None:
+        return None
+    return state.told_ms + round(rule.remind_every * 1000)
 
 
 def _silent_from_ms(rule: ScheduleAlert, state: WatchState, since_ms: int) -> int:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, product
 from typing import Any
 
 from app.clock import Clock
@@ -44,6 +44,7 @@ class Histogram:
 #: A sample: the values of the labels, and a number or a histogram.
 Sample = tuple[Labels, float | Histogram]
 Found = Iterator[tuple[Metric, Labels, float | Histogram]]
+#: What a delivery's status after a try means for the metric of tries.
 TRIES = {"delivered": "delivered", "pending": "retried", "failed": "failed"}
 
 
@@ -157,8 +158,8 @@ class _Wanted:
         )
 
 
-def _least(times: Any) -> int | None:
-    return min((ms for ms in list(times) if ms is not None), default=None)
+def _least(times: Iterable[int | None]) -> int | None:
+    return min((ms for ms in times if ms is not None), default=None)
 
 
 def _age_seconds(at_ms: int | None, now_ms: int) -> float:
@@ -266,8 +267,8 @@ def _of_requests(counters: Counter[str]) -> Found:
             counts[tuple(labels[:-1])][int(labels[-1])] = number
     for label, places in counts.items():
         numbers = [places.get(place, 0) for place in range(len(REQUEST_BOUNDS_MS) + 1)]
-        sums = [sum(numbers[: place + 1]) for place in range(len(numbers))]
         seconds = counters[" ".join(("time", *label))] / 1e6
+        sums = list(accumulate(numbers))
         yield metrics.REQUEST_DURATION, label, Histogram((*REQUEST_BOUNDS_MS, float("inf")), sums, seconds)
 
 
@@ -300,7 +301,7 @@ def _replica_lag(info: Info) -> float:
     offset = int(info.get("master_repl_offset", 0))
     replicas = [info.get(f"slave{number}") for number in range(int(info.get("connected_slaves", 0)))]
     lags = [offset - int(replica["offset"]) for replica in replicas if isinstance(replica, Mapping)]
-    return max(0, *lags, 0)
+    return max([0, *lags])
 
 
 # --- helpers -------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -101,7 +101,7 @@ class ScheduleService:
         """Change some fields. A changed expression or time zone counts from now. Null gives a field its default."""
         return self._change(schedule_id, lambda schedule: merged(dict(schedule.spec), changes))
 
-    def _change(self, schedule_id: str, raw_for: Any) -> Schedule:
+    def _change(self, schedule_id: str, raw_for: Callable[[Schedule], Any]) -> Schedule:
         for _ in range(_TRIES):
             seen, now_ms = self.get(schedule_id), self._clock()
             spec = self._parse(raw_for(seen), seen.id, now_ms, seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from app.clock import Clock
@@ -49,7 +50,8 @@ def _by_priority(counts: dict[int, int]) -> dict[str, int]:
     return {str(HIGHEST_PRIORITY - priority): number for priority, number in counts.items() if number}
 
 
-def _by(stats: Stats, part: int, choices: Any) -> dict[str, int]:
+def _by(stats: Stats, part: int, choices: Iterable[str]) -> dict[str, int]:
+    """Numbers of tasks by one part of the names of their indexes: 0 the kind, 1 the type, 2 the status."""
     counts = Counter[str]({str(choice): 0 for choice in choices})
     for index, number in stats.tasks.items():
         counts[str(index[part])] += number

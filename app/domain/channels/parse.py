@@ -13,7 +13,7 @@ from app.domain.channels.spec import ChannelFields
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.fields import HIDDEN
 from app.domain.short_names import check_short_name
-from app.domain.spec import parsed
+from app.domain.spec import Rules, parsed
 
 #: Of these kinds the URL is no secret: the secret is a field of its own.
 _OPEN_URLS = frozenset({"telegram", "email"})
@@ -103,7 +103,7 @@ def _with_secrets(raw: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str
     return values
 
 
-def _hidden_problems(stored: Mapping[str, Any]) -> Any:
+def _hidden_problems(stored: Mapping[str, Any]) -> Rules:
     """The rule that nothing hidden is left in the fields."""
 
     def rule(fields: dict[str, Any]) -> list[Problem]:

@@ -29,6 +29,7 @@ MAX_FILTER_LENGTH = 200
 
 #: JSON's numbers, bounded. float() also accepts 1_0, +1, inf and non-ASCII digits.
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,400})?([eE][+-]?\d{1,3})?", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 Choice = TypeVar("Choice", bound=StrEnum)
 Value = TypeVar("Value")
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', re.IGNORECASE | re.ASCII)
@@ -145,8 +146,8 @@ class Query:
 
     def limit(self) -> int:
         """`limit`, 1..200, default 50."""
-        limit = self._read("limit", lambda text: _checked_number(text, 1, MAX_LIMIT))
-        return DEFAULT_LIMIT if limit is None else int(limit)
+        limit = self._read("limit", lambda text: _checked_whole_number(text, 1, MAX_LIMIT))
+        return DEFAULT_LIMIT if limit is None else limit
 
     def wait_seconds(self) -> float | None:
         """`wait`, 0..60 seconds. None if it is absent or empty: then `Prefer` may ask for a wait."""
@@ -198,9 +199,13 @@ def _checked_word(text: str, choices: Sequence[str]) -> str:
 
 
 def _checked_number(text: str, low: float, high: float) -> float:
-    whole_needed = low >= 1
-    is_number = text.isdecimal() if whole_needed else True
-    number = float(text) if is_number and _NUMBER.fullmatch(text) else math.nan
-    if not low <= number <= high or (whole_needed and number != int(number)):
-        raise ValueError(f"must be a {'whole ' if whole_needed else ''}number from {low:g} to {high:g}")
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    if not low <= number <= high:
+        raise ValueError(f"must be a number from {low:g} to {high:g}")
     return number
+
+
+def _checked_whole_number(text: str, low: int, high: int) -> int:
+    if not _WHOLE_NUMBER.fullmatch(text) or not low <= int(text) <= high:
+        raise ValueError(f"must be a whole number from {low} to {high}")
+    return int(text)

@@ -16,6 +16,7 @@ from app.domain.channels.notice import Notice, NoticeType
 from app.store.alerts import AlertPlan, AlertStore, Seen, TaskBrief, WatchedSchedule
 from app.usecases.outbox import Outbox
 
+#: Rounds of one call, each of as many events as one read gives: the rest is for the next tick.
 ROUNDS = 20
 
 
@@ -104,7 +105,7 @@ class _Round:
 
     def _first_due_ms(self, task: TaskBrief, late_ms: int) -> int:
         """When a task that is late from `late_ms` on was due. `due_ms` is that of its next attempt."""
-        rule = self.default if task.alert is None else ScheduleAlert.model_validate(task.alert)
+        rule = self._rule_of(task)
         if rule is None or rule.late_after is None:
             return task.due_ms
         return min(task.due_ms, late_ms - round(rule.late_after * 1000))
@@ -137,8 +138,8 @@ class _Round:
             return task.status
         return _reason(task) if owed.type is NoticeType.FAILED else ""
 
-    def _rule_of(self, schedule: WatchedSchedule) -> ScheduleAlert | None:
-        return self.default if schedule.alert is None else ScheduleAlert.model_validate(schedule.alert)
+    def _rule_of(self, watched: WatchedSchedule | TaskBrief) -> ScheduleAlert | None:
+        return self.default if watched.alert is None else ScheduleAlert.model_validate(watched.alert)
 
     def _tell_of_task(self, words: tuple[str, ...], tasks: Mapping[str, TaskBrief]) -> None:
         _, task_id, at_ms, channels, name = words

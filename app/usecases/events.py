@@ -168,7 +168,7 @@ class EventService:
         reader = _TaskReader(last_event_id)
         if progress.status.finished and not reader.news(progress, reads_from_bytes=0):
             return None
-        stream = self._follow_task(task_id, _TaskReader(last_event_id))
+        stream = self._follow_task(task_id, reader)
         next(stream)
         return stream
 

@@ -13,7 +13,7 @@ from app.api.addresses import client_address
 from app.api.context import context, current_request
 from app.api.health import health_without_redis
 from app.api.metrics import metrics_response
-from app.api.problems import Refused
+from app.api.problems import UNANSWERED, Refused
 from app.domain.errors import OtherForm, Unavailable
 from app.domain.quota import Action
 from app.settings import Settings
@@ -38,7 +38,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 #: After these errors Redis may still carry out the command. The guard's own command changes nothing, and callers are
 #: told so.
-_UNANSWERED = {"TimeoutError": "unanswered", REPLY_LOST: "unanswered"}
+_MAYBE_LATER = frozenset({"TimeoutError", REPLY_LOST})
 
 
 class Guard:
@@ -82,7 +82,7 @@ class Guard:
                 return metrics_response()
             if isinstance(error, OtherForm):
                 raise
-            raise Unavailable(_UNANSWERED.get(str(error), str(error))) from error
+            raise Unavailable(UNANSWERED if str(error) in _MAYBE_LATER else str(error)) from error
         _check_entry(entry, action)
         return None
 

@@ -27,6 +27,8 @@ from app.domain.errors import (
     Unavailable,
     reason_of,
 )
+from app.store.breaker import SILENT
+from app.store.client import REPLY_LOST
 
 logger = logging.getLogger("celeriac.api")
 
@@ -63,14 +65,16 @@ FURTHER_PROBLEMS: dict[str, tuple[int, str]] = {
 #: Why requests are refused: the last part of every `type`.
 REASONS = (*(slug for slug, _ in PROBLEMS.values()), *FURTHER_PROBLEMS)
 
+#: Reason in an Unavailable whose command was not answered, and changes nothing.
+UNANSWERED = "unanswered"
 #: Reason in an Unavailable -> detail for the caller. "" applies to every other reason.
 UNAVAILABLE: dict[str, str] = {
     "": "Redis can't be reached; nothing was changed",
     # Redis has received the command, and executes it later if it is merely hanging.
     "TimeoutError": "Redis did not answer in time; the request may have been carried out, or may be carried out later",
-    "ReplyLost": "the connection to Redis broke before it answered; the request may have been carried out",
-    "unanswered": "Redis did not answer in time; nothing was changed",
-    "silent": "Redis is not responding; nothing was changed",
+    REPLY_LOST: "the connection to Redis broke before it answered; the request may have been carried out",
+    UNANSWERED: "Redis did not answer in time; nothing was changed",
+    SILENT: "Redis is not responding; nothing was changed",
     "BUSY": "Redis is busy and did not answer in time; nothing was changed",
     "BusyLoadingError": "Redis is still loading its data; nothing was changed",
     "ReadOnlyError": "Redis is a read-only replica; nothing was changed",
@@ -162,7 +166,7 @@ def _conflict(error: Conflict) -> Response:
 
 
 def _unavailable(error: Unavailable) -> Response:
-    level = logging.DEBUG if str(error) == "silent" else logging.WARNING  # one caller at a time finds out and warns
+    level = logging.DEBUG if str(error) == SILENT else logging.WARNING  # one caller at a time finds out and warns
     logger.log(level, "redis can't be reached", extra={"action": "redis_away", "reason": reason_of(error)})
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return problem(503, UNAVAILABLE.get(str(error), UNAVAILABLE[""]), headers=headers)

@@ -18,6 +18,9 @@ from app.domain.errors import Unavailable
 
 Answer = TypeVar("Answer")
 
+#: Text of the Unavailable for a call that is refused because another one is trying.
+SILENT = "silent"
+
 
 class Breaker:
     """One per client. Thread-safe."""
@@ -33,7 +36,7 @@ class Breaker:
         if not self._is_silent:
             return self._run(call)
         if not self._trying.acquire(blocking=False):
-            raise Unavailable("silent")
+            raise Unavailable(SILENT)
         try:
             return self._run(call)
         finally:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from app.launch.backup.quiet import require_quiet
 from app.launch.command_redis import connect_to
@@ -118,9 +119,9 @@ def _passing_folder(parent: Path, prefix: str) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _saved(client: Client, file: object) -> int:
+def _saved(client: Client, file: BinaryIO) -> int:
     try:
-        return save_copy(client, file)  # type: ignore[arg-type]
+        return save_copy(client, file)
     except CopyRefused as error:
         raise CannotCopy(
             f"this Redis sends no copy of its data ({error}): permit SYNC and REPLCONF to this user, or stop the "

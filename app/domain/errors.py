@@ -97,5 +97,5 @@ def reason_of(error: Unavailable) -> str:
 
 
 def outage(error: Unavailable) -> str:
-    """The first line that a log has of it."""
+    """The sentence with which a log says that an outage has begun; `reason_of` tells more."""
     return str(error) if isinstance(error, OtherForm) else "Redis can't be reached"

@@ -222,10 +222,10 @@ class DeliveryStore:
     # --- retention --------------------------------------------------------------------------------
 
     def trim(self, before_ms: int, most: int, limit: int) -> tuple[int, int]:
-        """Remove up to `limit` deliveries that ended and were created before `before_ms`, or that exceed `most`.
+        """Remove deliveries that ended and were created before `before_ms`, and the oldest of more than `most`.
 
-        Pending ones are removed only if there are more than `most` of them. Returns the number removed, and how many of
-        them were pending.
+        Of each status, and of those that exceed `most`, up to `limit`. Pending ones are removed only if there are more
+        than `most` of them. Returns the number removed, and how many of them were pending.
         """
         removed, lost = self._scripts("delivery_trim", before_ms=before_ms, most=most, limit=limit)
         return int(removed), int(lost)

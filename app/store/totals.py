@@ -18,7 +18,8 @@ from app.store.scripts import Scripts
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The counters, by name, and what else was asked for: sizes of sets, lengths of lists, lowest scores of sets."""
+    """The counters of the service and those of its requests (app/api/request_counts.py), by name, and what else was
+    asked for: sizes of sets, lengths of lists, lowest scores of sets."""
 
     counters: Counter[str]
     requests: Counter[str]

@@ -29,8 +29,10 @@ class Effect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a try. `status`: the code of the answer, if there was one. `error`: for callers; no part of an
-    answer's body, which could show what only the service can reach.
+    """What became of a try.
+
+    status: the code of the answer, if there was one. error: for callers; no part of an answer's body, which could show
+    what only the service can reach. after_seconds: the pause before the next try at the least, None for the usual one.
     """
 
     effect: Effect

@@ -1,4 +1,4 @@
-"""How many of a courier's places each receiver may hold. Pure: times are arguments, in seconds of a steady clock.
+"""How many of a courier's places each receiver may hold. Times are arguments, in seconds of a steady clock.
 
 Without a limit, a receiver that hangs holds all places as soon as enough callbacks to it are due, and those to every
 other receiver wait for its timeouts.

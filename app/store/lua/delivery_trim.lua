@@ -1,4 +1,4 @@
--- Removes deliveries that are too old or too many, at most `limit` of each.
+-- Removes deliveries that are too old, at most `limit` of each status, or too many, at most `limit`.
 -- ARGV: before_ms, most, limit
 -- before_ms: remove those created before that are not pending · most: how many to keep; those that are not pending are
 -- removed first

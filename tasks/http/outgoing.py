@@ -7,13 +7,12 @@ from collections.abc import Mapping
 import requests
 
 from app.domain import payload
+from app.domain.kinds.api_checks import METHODS
 from app.domain.url import is_host
 from tasks.http.errors import InvalidURL
 from tasks.http.fields import check_field
 from tasks.http.messages import Request
 from tasks.http.urls import check_url, with_percents
-
-METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 OURS = frozenset(
     {

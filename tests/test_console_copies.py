@@ -9,12 +9,13 @@ from typing import Any, get_args
 
 import pytest
 
-from app.domain.alerts.rule import ALL_ON
+from app.domain.alerts.rule import ALL_ON, ScheduleAlert
 from app.domain.bulk import MAX_IDS, BulkStatus
 from app.domain.channels import CHANNEL_KINDS
 from app.domain.channels.notice import Language
 from app.domain.channels.spec import ChannelFields
 from app.domain.deliveries import DeliveryStatus
+from app.domain.fields import HIDDEN
 from app.domain.kinds.api_checks import METHODS
 from app.domain.spec import ScheduleSpec, TaskSpec
 from app.domain.status import FINISHED, Kind, ScheduleStatus, Status, TaskType
@@ -22,6 +23,7 @@ from app.settings import SCOPES
 from app.store.firings import OUTCOMES
 from app.usecases.admission import FULL_MEMORY_SHARE
 from app.usecases.service_watch import MEMORY_LIMIT
+from app.usecases.timing import TIMES
 
 STATIC = Path(__file__).resolve().parent.parent / "app" / "console" / "static"
 FIELD = re.compile(r'^  \{ name: "(\w+)",(.*) \},$', re.MULTILINE)
@@ -50,6 +52,8 @@ LISTS = [
     ("notices.js", "const STATUSES = ", DeliveryStatus),
     ("task.js", "const FINISHED = new Set(", FINISHED),
     ("schedule.js", "const ALL_ON = ", ALL_ON),
+    ("schedule.js", "const limits = alert && ", ScheduleAlert.model_fields.keys() - {"channels", "on"}),
+    ("new.js", "const FIRING = ", TIMES),
     ("permission.js", "const RANKS = ", SCOPES),
     ("fields.js", "const METHODS = ", METHODS),
     ("channels.js", 'name: "language" }, ', get_args(Language)),
@@ -86,6 +90,11 @@ def test_the_form_of_channels_has_each_kind_with_its_fields() -> None:
     expected = {kind: row.fields.model_fields.keys() - common for kind, row in CHANNEL_KINDS.items()}
     expected["telegram"] -= {"url"}  # its default, the server of the Bot API, is what nearly everybody needs
     assert listed == expected
+    assert set(strings("channels.js", "const FIELDS = ")) == set().union(*listed.values())
+
+
+def test_the_form_of_channels_keeps_what_the_service_hides() -> None:
+    assert f'\nconst KEEP = "{HIDDEN}";' in (STATIC / "channels.js").read_text()
 
 
 def test_a_copy_of_a_task_or_schedule_has_all_its_fields() -> None:

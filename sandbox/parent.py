@@ -341,9 +341,7 @@ class Sandbox:
             # The child was killed, or cannot be trusted: use the kernel's figures instead of its own.
             verdict = replace(verdict, cpu_ms=round(child.death.cpu_ms, 3), memory_kb=child.death.memory_kb)
         if cancel.cancelled and verdict.failure is not None:
-            return Verdict(
-                None, None, verdict.stdout, verdict.stdout_truncated, verdict.cpu_ms, verdict.memory_kb, True
-            )
+            return replace(verdict, failure=None, stopped=True)
         return verdict
 
 
@@ -373,10 +371,9 @@ def _converse(
             if not data:
                 return _hung_up(child, conversation)
             last = conversation.heard(data)
-            if last is None:
-                conversation.pass_output_on()
             if last is not None:
                 return _last_word(conversation, *last)
+            conversation.pass_output_on()
     except TimeoutError:
         return conversation.verdict(failure=_timeout(limits))
     except (BrokenPipeError, ConnectionResetError):

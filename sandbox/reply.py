@@ -50,10 +50,13 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 class Conversation:
     """The messages of a child so far.
 
+    budget: how many bytes more the child may send; below 0 it has sent too many.
     on_output: gets the output while it arrives.
     wants_code: the child has been asked for the program's code, and sends that first.
     lean: it is a child of the lean zygote.
     on_step: is told "run" once the code has arrived, since the program then runs.
+    code: the program's code, as CODE brings it; empty as long as it has not come.
+    job_is_unread: the child has ended before it read its job, so that the program never began.
     """
 
     limits: Limits
@@ -74,7 +77,10 @@ class Conversation:
     _decoder: codecs.IncrementalDecoder = field(default_factory=lambda: _Utf8Decoder("replace"))
 
     def heard(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take bytes. Returns the last frame (RESULT, FAILURE) once complete. Raises ValueError on a wrong one."""
+        """Take bytes. Returns the last frame (RESULT, FAILURE or NOT_HERE) once complete.
+
+        Raises ValueError on a wrong one.
+        """
         self.budget -= len(data)
         if self.budget < 0:
             raise Forged("too much")

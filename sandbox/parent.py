@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 import weakref
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from sandbox import protocol, reply
 from sandbox.cancel import Cancel
 from sandbox.codes import Codes, Kept, key_of
-from sandbox.link import Child, Death, Link
+from sandbox.link import Child, Death
 from sandbox.pool import Pool
 from sandbox.reply import Conversation, Forged
 from sandbox.verdict import (
@@ -169,14 +169,6 @@ class Sandbox:
     def waiting_children(self) -> int:
         """How many children are locked down and wait for a program."""
         return len(self._full.spares) + len(self._lean.spares)
-
-    @property
-    def _link(self) -> Link | None:
-        return self._full.link
-
-    @property
-    def _spares(self) -> deque[Child]:
-        return self._full.spares
 
     def _watch_forks(self) -> None:
         """Make sure that a process forked from this one (a prefork worker) starts zygotes of its own."""

@@ -110,7 +110,7 @@ def _world() -> Iterator[dict[str, object]]:
 def _family(box: Sandbox) -> list[int]:
     """The children that wait, as they know themselves; one of them is to make the attempt, the others stay."""
     deadline = time.monotonic() + 10
-    while None in (pidfds := [spare.pidfd for spare in box._spares]):
+    while None in (pidfds := [spare.pidfd for spare in box._full.spares]):
         assert time.monotonic() < deadline, "the spare children are not born"
         time.sleep(0.001)
     return [_own_pid(_number(f"/proc/self/fdinfo/{pidfd}", "Pid")) for pidfd in pidfds]

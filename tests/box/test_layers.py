@@ -167,7 +167,7 @@ def test_a_child_is_another_user_without_rights(bare_box: Sandbox, run_bare: Run
         pytest.skip("this machine gives no other user")
     program = "import posix\ndef main():\n    return 1"
     assert run_bare.answer(program) == 1
-    link = bare_box._link
+    link = bare_box._full.link
     assert link is not None
     wait_until(lambda: len(_family_of(link)) >= 4, 10, "the guardian, the zygote and two children")
     seen = 0
@@ -256,13 +256,13 @@ class TestLivesAndDeaths:
         sandbox.close()
 
     def test_the_zygotes_death_between_two_runs_is_mended(self, fresh: Sandbox) -> None:
-        link = fresh._link
+        link = fresh._full.link
         assert link is not None
         kill_each(_family_of(link))
         assert Runner(fresh).answer("1") == 1
 
     def test_a_zygote_that_was_killed_does_not_stay_as_a_zombie(self, fresh: Sandbox) -> None:
-        link = fresh._link
+        link = fresh._full.link
         assert link is not None
         guardian, *_ = _family_of(link)
         os.kill(guardian, signal.SIGKILL)
@@ -271,7 +271,7 @@ class TestLivesAndDeaths:
     def test_the_zygotes_death_while_a_program_runs_loses_nothing(self, fresh: Sandbox) -> None:
         import threading
 
-        link = fresh._link
+        link = fresh._full.link
         assert link is not None
         family = _family_of(link)
         found = []
@@ -284,7 +284,7 @@ class TestLivesAndDeaths:
         assert found == [7]
 
     def test_closing_leaves_no_process(self, fresh: Sandbox) -> None:
-        link = fresh._link
+        link = fresh._full.link
         assert link is not None
         wait_until(lambda: len(_family_of(link)) >= 3, 10, "the zygote and two children")
         family = _family_of(link)
@@ -298,7 +298,7 @@ class TestLivesAndDeaths:
             from sandbox import Limits, Program, Sandbox
             box = Sandbox(spare_children=2, without=WITHOUT)
             box.start()
-            print(box._link._process.pid, flush=True)
+            print(box._full.link._process.pid, flush=True)
             source = "def main():\\n    print('on')\\n    while True: pass"
             box.run(Program(source, "main", b"[]", b"{}"), Limits(wall_seconds=60))
         """).replace("WITHOUT", repr(without))
@@ -318,7 +318,7 @@ class TestLivesAndDeaths:
     def test_no_program_leaves_a_process_or_a_descriptor(self, fresh: Sandbox) -> None:
         runner = Runner(fresh)
         runner.answer("1")
-        link = fresh._link
+        link = fresh._full.link
         assert link is not None
         # A waiting child has a socket and, once it is born, a pidfd; two of them may be on their way.
         most = len(_open_descriptors()) + 2 * 2
@@ -379,7 +379,7 @@ class TestOneLayerOff:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_memory_of_a_child_is_both_writable_and_executable(bare_box: Sandbox) -> None:
-    link = bare_box._link
+    link = bare_box._full.link
     assert link is not None
     maps = [Path(f"/proc/{pid}/maps") for pid in _family_of(link)]
     try:

@@ -354,9 +354,9 @@ class TestKilledFromOutside:
         sandbox.close()
 
     def _kill_all(self, box: Sandbox, number: signal.Signals) -> None:
-        assert box._link is not None
-        assert box._link._process is not None
-        kill_each(child_pids(zygote_pid(box._link._process.pid)), number)
+        assert box._full.link is not None
+        assert box._full.link._process is not None
+        kill_each(child_pids(zygote_pid(box._full.link._process.pid)), number)
 
     def _run_and_kill(self, box: Sandbox, program: str, number: signal.Signals, **limits: int) -> Verdict:
         """What becomes of a program that is killed when it has printed something."""
@@ -376,9 +376,9 @@ class TestKilledFromOutside:
         assert Runner(fresh).answer("1") == 1
 
     def test_a_child_that_is_killed_while_it_waits_costs_no_run(self, fresh: Sandbox) -> None:
-        spare = fresh._spares[0]
+        spare = fresh._full.spares[0]
         assert Runner(fresh).answer("1") == 1  # it has made another
-        waiting = fresh._spares[0]
+        waiting = fresh._full.spares[0]
         assert waiting is not spare
         wait_until(lambda: waiting.pidfd is not None, 15, "the birth of the spare child")
         self._kill_all(fresh, signal.SIGKILL)

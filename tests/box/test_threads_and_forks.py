@@ -36,25 +36,25 @@ def test_the_zygote_outlives_the_thread_that_started_it(fresh: Sandbox) -> None:
     starter = threading.Thread(target=fresh.start)
     starter.start()
     starter.join()
-    link = fresh._link
+    link = fresh._full.link
     assert link is not None
     # The kernel would have sent the signal when the thread ended; a run is more than time enough for it to arrive.
     for _ in range(3):
         assert fresh.run(ONE, LIMITS).result_json == b"1"
-    assert fresh._link is link
+    assert fresh._full.link is link
     assert not link.lost.is_set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_starts_a_zygote_of_its_own(fresh: Sandbox) -> None:
     fresh.start()
-    link = fresh._link
+    link = fresh._full.link
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             same = [fresh.run(ONE, LIMITS).result_json for _ in range(3)] == [b"1"] * 3
-            status = 0 if same and fresh._link is not link else 1
+            status = 0 if same and fresh._full.link is not link else 1
             fresh.close()
         finally:
             os._exit(status)
@@ -62,7 +62,7 @@ def test_a_forked_process_starts_a_zygote_of_its_own(fresh: Sandbox) -> None:
     _, status = os.waitpid(pid, 0)
     assert (results, status) == ([b"1"] * 3, 0)
     assert fresh.run(ONE, LIMITS).result_json == b"1"
-    assert fresh._link is link
+    assert fresh._full.link is link
 
 
 def test_many_threads_run_at_once(fresh: Sandbox) -> None:

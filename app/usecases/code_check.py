@@ -32,18 +32,14 @@ class CodeChecker(Protocol):
 
 def code_problems(fields: Mapping[str, Any], checker: CodeChecker) -> list[Problem]:
     """Everything the policy finds in the program of a raw spec. Empty if the spec has no usable program."""
-    code, name = fields.get("function_code"), fields.get("function_name")
-    if not isinstance(code, str) or not isinstance(name, str) or not _is_worth_compiling(code, name):
-        return []
-    return [_problem(finding) for finding in checker(code, name, _call(fields))]
+    program = _program(fields)
+    return [] if program is None else [_problem(finding) for finding in checker(*program, _call(fields))]
 
 
 def check_key(fields: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """What the check of a raw spec depends on, the source first. None if there is nothing to check."""
-    code, name = fields.get("function_code"), fields.get("function_name")
-    if not isinstance(code, str) or not isinstance(name, str) or not _is_worth_compiling(code, name):
-        return None
-    return code, name, str(_call(fields))
+    program = _program(fields)
+    return None if program is None else (*program, str(_call(fields)))
 
 
 def _call(fields: Mapping[str, Any]) -> tuple[int, list[str]] | None:
@@ -55,9 +51,12 @@ def _call(fields: Mapping[str, Any]) -> tuple[int, list[str]] | None:
     return len(args), sorted(kwargs)
 
 
-def _is_worth_compiling(code: str, name: str) -> bool:
-    """If not, the rules of the spec already report the problem."""
-    return bool(code) and name.isidentifier() and len(code) <= MAX_CODE_BYTES
+def _program(fields: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The source and the name of its function; None if the rules of the spec refuse them, or there is no program."""
+    code, name = fields.get("function_code"), fields.get("function_name")
+    if not isinstance(code, str) or not isinstance(name, str):
+        return None
+    return (code, name) if code and name.isidentifier() and len(code) <= MAX_CODE_BYTES else None
 
 
 def _problem(finding: Finding) -> Problem:

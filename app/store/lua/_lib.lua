@@ -855,6 +855,13 @@ local function is_named(own, text, match)
   return string.find(own, text, 1, true) ~= nil
 end
 
+-- Whether a scheduled task, given its name, folded_name and tags, is among those that are listed. name, match: as for
+-- `is_named`; name, tag: '' for any
+local function is_schedule_listed(schedule, name, match, tag)
+  local own = schedule.folded_name or schedule.name or ''
+  return (name == '' or is_named(own, name, match)) and (tag == '' or has_tag(schedule.tags, tag))
+end
+
 -- Moves a scheduled task to the index of another status, and sets status and next firing. `next_run_ms`: '' for none.
 local function move_schedule(id, status, next_run_ms)
   local k = schedule_key(id)

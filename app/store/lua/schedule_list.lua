@@ -1,7 +1,7 @@
 -- Returns one page of scheduled tasks, newest first.
 -- ARGV: before, limit, budget, name, match, tag, last_outcome, indexes…
--- before: seq (exclusive) · budget: maximum number of records to examine · name, match: see `is_named`;
--- name, tag, last_outcome: '' for any
+-- before: seq (exclusive) · budget: maximum number of records to examine
+-- name, match, tag, last_outcome: see `is_schedule_listed`
 -- Returns {cursor ('' at the end), id, record as a flat list, id, …}.
 limit, budget = tonumber(limit), tonumber(budget)
 
@@ -21,9 +21,7 @@ for looked, entry in ipairs(entries) do
     return page
   end
   local k = schedule_key(entry[1])
-  local schedule = read(k, 'name', 'folded_name', 'tags', 'last_outcome')
-  local own = schedule.folded_name or schedule.name or ''
-  if (name == '' or is_named(own, name, match)) and (tag == '' or has_tag(schedule.tags, tag))
+  if is_schedule_listed(read(k, 'name', 'folded_name', 'tags', 'last_outcome'), name, match, tag)
       and (last_outcome == '' or schedule.last_outcome == last_outcome) then
     found = found + 1
     page[#page + 1] = entry[1]

@@ -1,4 +1,4 @@
-"""A new spec from that of an existing task: for a change, and for a retry that a caller asks for."""
+"""Changes by callers: how often they are tried, and a new spec from that of an existing task, also for a retry."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from app.domain.status import TaskType
 from app.store.record import Task
 from app.store.tasks import NewTask
 from app.usecases.dispatch import Dispatcher
+
+#: Attempts at a change that meets another one, or a firing. Each failed attempt means that another one succeeded, so
+#: this bounds how many can be made at once.
+CHANGE_TRIES = 300
 
 
 def retried(dispatcher: Dispatcher, original: Task, changes: Any, task_id: str, now_ms: int, inspect: Rules) -> NewTask:

@@ -25,13 +25,10 @@ from app.store.schedules import Schedule, ScheduleFilters, ScheduleOrder, Schedu
 from app.store.store import Store
 from app.store.tasks import as_created
 from app.usecases.admission import Admission, same_request
+from app.usecases.changes import CHANGE_TRIES
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
 from app.usecases.timing import make_rule, timing_problems
-
-#: Attempts at a change that meets a firing or another change. Each failed attempt means that another one succeeded, so
-#: this bounds how many can be made at once.
-_TRIES = 300
 
 
 class ScheduleService:
@@ -84,7 +81,7 @@ class ScheduleService:
         """Create the scheduled task with this key, or change it to `raw`. Returns it and whether it is new."""
         if not is_schedule_key(key):
             raise InvalidSpec([Problem("key", RULE)])
-        for _ in range(_TRIES):
+        for _ in range(CHANGE_TRIES):
             existing_id = self._store.schedules.id_of_key(key)
             if existing_id is not None:
                 with suppress(NotFound):  # deleted in the meantime: create it
@@ -102,7 +99,7 @@ class ScheduleService:
         return self._change(schedule_id, lambda schedule: merged(dict(schedule.spec), changes))
 
     def _change(self, schedule_id: str, raw_for: Callable[[Schedule], Any]) -> Schedule:
-        for _ in range(_TRIES):
+        for _ in range(CHANGE_TRIES):
             seen, now_ms = self.get(schedule_id), self._clock()
             spec = self._parse(raw_for(seen), seen.id, now_ms, seen)
             changed = self._changed(seen, self._made_of(spec, seen.id, now_ms, seen.created_ms))
@@ -202,7 +199,7 @@ class ScheduleService:
         return self._move(schedule_id, ScheduleStatus.PAUSED, ScheduleStatus.ACTIVE)
 
     def _move(self, schedule_id: str, before: ScheduleStatus, after: ScheduleStatus) -> Schedule:
-        for _ in range(_TRIES):
+        for _ in range(CHANGE_TRIES):
             seen, now_ms = self.get(schedule_id), self._clock()
             following = following_ms(seen, now_ms) if after is ScheduleStatus.ACTIVE else None
             goal = ScheduleStatus.ENDED if after is ScheduleStatus.ACTIVE and following is None else after

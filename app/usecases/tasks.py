@@ -25,7 +25,7 @@ from app.store.store import Store
 from app.store.subscriber import Watch
 from app.store.tasks import UNTOLD, NewTask, as_created, told
 from app.usecases.admission import Admission, same_request
-from app.usecases.changes import changed, gives_time, raw_of, retried
+from app.usecases.changes import CHANGE_TRIES, changed, gives_time, raw_of, retried
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
 from app.usecases.export import exported
@@ -33,9 +33,6 @@ from app.usecases.waiting import read_until
 
 #: How long a stop waits for the worker to end the attempt before it writes the end of the task itself.
 STOP_PATIENCE_SECONDS = 0.8
-#: Attempts at a change that meets another change. Each failed attempt means that another one succeeded, so this bounds
-#: how many can be made at once.
-_CHANGE_TRIES = 300
 _DELETE_TRIES = 3
 
 #: Makes the task that a request asks for, of its id, the time in ms, and the rules for its alert. A repetition has no
@@ -207,7 +204,7 @@ class TaskService:
 
         Raises Conflict once the task is queued.
         """
-        for _ in range(_CHANGE_TRIES):
+        for _ in range(CHANGE_TRIES):
             seen, now_ms = self.get(task_id), self._clock()
             if seen.status is not Status.WAITING:
                 raise Conflict(f"only a waiting task can be changed; this one is {seen.status}", seen.status)

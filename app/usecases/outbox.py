@@ -39,7 +39,7 @@ class Outbox:
             self._notices += 1
             lines = [*flow.lines, *(["…"] if flow.held > len(flow.lines) else [])]
             self._send(name, Notice(NoticeType.SUMMARY, str(flow.held), self._now_ms, reason="\n".join(lines)))
-            self._flows[name] = summed_up(flow, self._now_ms)
+            self._flows[name] = summed_up(self._now_ms)
         else:
             self._flows[name] = Flow()
 

@@ -248,7 +248,7 @@ def _new(value: Any, name: str) -> Any:
         if is_class(cls) and issubclass(cls, type):
             if cls in state.library_classes and cls not in (GuardedType, GuardedABCMeta):
                 raise _refuse(cls, name)
-            _check_new_class(cls, *args)
+            _check_new_class(*args)
         return found(cls, *args, **kwargs)
 
     return new
@@ -567,7 +567,7 @@ def _check_bases(bases: Iterable[Any]) -> None:
             raise SecurityError(f"{base.__name__!r} can't be a base of a class in the sandbox")
 
 
-def _check_new_class(kind: type, *args: Any) -> None:
+def _check_new_class(*args: Any) -> None:
     if len(args) >= 3:
         _, bases, namespace = args[:3]
         if type(bases) is not tuple:
@@ -610,14 +610,14 @@ class _TypeOfTypes(type):
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
         if state.library_classes:  # ours are made before
-            _check_new_class(mcs, name, bases, namespace)
+            _check_new_class(name, bases, namespace)
         return super().__new__(mcs, name, bases, namespace, **keywords)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is GuardedType and len(args) == 1 and not kwargs:
             return class_of(args[0])
         if cls is GuardedType and len(args) == 3:
-            _check_new_class(type, *args)
+            _check_new_class(*args)
             name, bases, namespace = args
             return type(name, bases, {"__module__": MODULE, **namespace}, **kwargs)
         return type.__call__(cls, *args, **kwargs)
@@ -641,7 +641,7 @@ class GuardedType(type, metaclass=_TypeOfTypes):
     """`type`: of an object; as a class of classes, one that looks at what it makes."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
-        _check_new_class(cls, name, bases, namespace)
+        _check_new_class(name, bases, namespace)
         return super().__new__(cls, name, bases, namespace, **keywords)
 
 
@@ -649,7 +649,7 @@ class GuardedABCMeta(abc.ABCMeta, metaclass=_TypeOfTypes):
     """`abc.ABCMeta`, which looks at what it makes."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
-        _check_new_class(cls, name, bases, namespace)
+        _check_new_class(name, bases, namespace)
         return super().__new__(cls, name, bases, namespace, **keywords)
 
 

@@ -53,7 +53,7 @@ class MailClient:
         exchange = Exchange(timeout_seconds, cancel, time.monotonic())
         target = Target("smtps" if mail.is_tls else "smtp", mail.host, mail.port)
         try:
-            return self._send(mail, target, exchange)
+            return self._send(mail, exchange)
         except (CallError, Cancelled):
             raise
         except smtplib.SMTPNotSupportedError:
@@ -75,7 +75,7 @@ class MailClient:
         except ValueError:  # a reply that smtplib can't read
             raise ConnectionError_(f"{target} sent what is not valid SMTP") from None
 
-    def _send(self, mail: MailMessage, target: Target, exchange: Exchange) -> int:
+    def _send(self, mail: MailMessage, exchange: Exchange) -> int:
         reason = self._policy.refuses_name(mail.host)
         if reason is not None:
             raise BlockedAddressError(f"{mail.host} at port {mail.port} is not open to tasks", reason)

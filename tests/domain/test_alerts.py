@@ -265,7 +265,7 @@ def test_ten_notices_pass_within_five_minutes_and_a_summary_names_five_of_the_ot
         passed.append(passes)
     assert passed == [True] * 10 + [False] * 10
     assert (flow.held, flow.lines, flow.ends_ms) == (10, ("10", "11", "12", "13", "14"), 1_300_000)
-    after = summed_up(flow, 1_300_000)
+    after = summed_up(1_300_000)
     assert (after.held, after.lines, after.ends_ms) == (0, (), 1_600_000)
     assert admit(after, 1_599_999, "x")[1] is False, "the storm goes on"
     assert admit(after, 1_600_000, "x")[1] is True
@@ -292,7 +292,7 @@ def test_of_any_storm_a_channel_gets_few_notices_and_every_one_is_counted(pauses
         if flow.held and now_ms >= flow.ends_ms:
             counted += flow.held
             times.append(now_ms)
-            flow = summed_up(flow, now_ms)
+            flow = summed_up(now_ms)
         flow, passes = admit(flow, now_ms, "x")
         sent += passes
         times += [now_ms] if passes else []

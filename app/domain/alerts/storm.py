@@ -51,6 +51,6 @@ def admit(flow: Flow, now_ms: int, line: str) -> tuple[Flow, bool]:
     return replace(flow, held=flow.held + 1, lines=lines), False
 
 
-def summed_up(flow: Flow, now_ms: int) -> Flow:
-    """The flow after its summary: while a storm goes on, there are only summaries."""
+def summed_up(now_ms: int) -> Flow:
+    """A flow after its summary: while a storm goes on, there are only summaries."""
     return Flow(began_ms=now_ms, passed=MOST)

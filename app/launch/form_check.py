@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.domain.errors import OtherForm, Unavailable
-from app.launch.key_rule import open_store
+from app.launch.open_store import open_store
 from app.store.store import Store
 
 

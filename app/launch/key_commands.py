@@ -20,7 +20,7 @@ from app.launch.command_output import fail, print_result, say
 from app.launch.command_redis import redis_for_command
 from app.launch.embedded_redis import RedisServerError
 from app.launch.form_check import require_known_form
-from app.launch.key_rule import open_store
+from app.launch.open_store import open_store
 from app.launch.processes import EXIT_NEWER_DATA
 from app.settings import SCOPES, Settings, SettingsError, read_settings
 from app.store.store import Store

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app.domain.errors import Unavailable
 from app.launch.command_name import command_name
+from app.launch.open_store import open_store
 from app.settings import Settings, SettingsError
-from app.store.store import Store
 
 
 def require_key(settings: Settings, redis_url: str) -> None:
@@ -19,14 +19,6 @@ def require_key(settings: Settings, redis_url: str) -> None:
         f"HOST is {settings.host} and there is no key: to serve other machines, create one with "
         f"`{command_name()} keys create NAME --scope write`, or set API_KEYS"
     )
-
-
-def open_store(redis_url: str, max_connections: int = 1) -> Store:
-    """The store behind a Redis URL. Raises SettingsError if the URL can't be used."""
-    try:
-        return Store.at(redis_url, max_connections)
-    except ValueError as error:
-        raise SettingsError(f"REDIS_URL can't be used: {error}") from error
 
 
 def _is_any_stored(redis_url: str) -> bool:

@@ -414,22 +414,23 @@ class _Redis:
 
 
 def _say_what_is_wrong(url: str) -> None:
+    """Warn of what may lose tasks. Raises SettingsError for a wrong URL, RedisServerError for too old a server."""
     from app.domain.errors import Unavailable, reason_of
-    from app.store.store import Store
+    from app.launch.open_store import open_store  # the store comes with it
     from app.usecases.redis_checks import too_old, warnings
 
+    store = open_store(url)
     try:
-        store = Store.at(url, max_connections=1)
         info = store.liveness.info()
-        store.close()
-        if (old := too_old(info)) is not None:
-            raise RedisServerError(f"{shown_url(url)} can't be used: {old}")
-        for sentence in warnings(info):
-            warn(f"check Redis at {shown_url(url)}: {sentence}")
     except Unavailable as error:
         warn(f"Redis at {shown_url(url)} can't be asked yet ({reason_of(error)}); starting all the same")
-    except ValueError as error:
-        raise RedisServerError(f"REDIS_URL can't be used: {error}") from error
+        return
+    finally:
+        store.close()
+    if (old := too_old(info)) is not None:
+        raise RedisServerError(f"{shown_url(url)} can't be used: {old}")
+    for sentence in warnings(info):
+        warn(f"check Redis at {shown_url(url)}: {sentence}")
 
 
 def _require_known_form(settings: Settings, redis_url: str) -> None:

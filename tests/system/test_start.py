@@ -409,9 +409,10 @@ def test_address_that_is_no_redis_is_said_in_a_sentence() -> None:
     assert "Traceback" not in answer.stderr
 
 
-def test_unknown_option_of_redis_is_one_sentence() -> None:
-    answer = run(REDIS_URL="redis://localhost:1/0?dial_timeout=5s")
-    assert answer.returncode == 1
+@pytest.mark.parametrize("role", ["all", "api", "worker", "beat"])
+def test_unknown_option_of_redis_is_one_sentence_and_a_bad_setting(role: str) -> None:
+    answer = run(role, REDIS_URL="redis://localhost:1/0?dial_timeout=5s", PORT=str(free_port()))
+    assert answer.returncode == 2, "systemd does not start it again"
     assert "start.py: REDIS_URL can't be used: an option in its query is not known: 'dial_timeout'" in answer.stderr
     assert "Traceback" not in answer.stderr + answer.stdout
 

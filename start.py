@@ -244,7 +244,7 @@ def _start(services: Supervisor, command: Command) -> None:
 
 def _commands(settings: Settings, redis_url: str) -> list[Command]:
     """What to run, in this order. The last, which calls URLs, is to wait for the API: tasks may call that, too."""
-    env = {**_child_env(settings, redis_url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
+    env = _supervised_env(settings, redis_url)
     workers = {kind: _celery(f"worker for {kind} tasks", env, "worker", "--kind", kind) for kind in Kind}
     calls = workers.pop(Kind.API)
     return [_role("api", env), *workers.values(), _celery("beat", env, "beat"), calls]
@@ -287,6 +287,11 @@ def _child_env(settings: Settings, redis_url: str) -> dict[str, str]:
     """
     decided = {"REDIS_URL": with_absolute_files(redis_url), "HOST": settings.host, "PORT": str(settings.port)}
     return {**os.environ, **absolute_paths(os.environ, settings), **decided}
+
+
+def _supervised_env(settings: Settings, redis_url: str) -> dict[str, str]:
+    """The same for children of this command, whose running attempts have `_shutdown_grace`."""
+    return {**_child_env(settings, redis_url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
 
 
 def _stop_on_signals() -> threading.Event:
@@ -501,7 +506,7 @@ def _run_beside_embedded(role: str, settings: Settings) -> int:
             _require_key(settings, redis.url)
         services = Supervisor(say, warn=warn)
         try:
-            env = {**_child_env(settings, redis.url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
+            env = _supervised_env(settings, redis.url)
             if fork.is_possible():
                 _import_for(role)
             services.start(_role(role, env))

@@ -15,6 +15,7 @@ from urllib3.response import HTTPResponse
 
 from tasks.http.addresses import AddressPolicy
 from tasks.http.connections import Connection, send_request
+from tasks.http.content import MAX_CONTENT_TYPE_CHARACTERS
 from tasks.http.dialer import Connect, Dialer, open_socket
 from tasks.http.errors import BlockedAddressError
 from tasks.http.exchange import Exchange
@@ -34,8 +35,6 @@ DEFAULT_BODY_WIRE_BYTES = 64 * 1024 * 1024
 SAFE_TO_SEND_AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110, 9.2.2. Only these reuse an idle connection, which may be dead. All other methods get a fresh connection:
 if an idle one died during the request, there would be no way to tell whether the target had carried it out."""
-
-MAX_CONTENT_TYPE_CHARACTERS = 1_000
 
 
 class GuardedAdapter(BaseAdapter):

@@ -102,7 +102,7 @@ class GuardedAdapter(BaseAdapter):
             literal = literal_endpoints(target.host, target.port)
             reason = self._policy.refuses(str(literal[0][1][0]), target.port) if literal else None
         if reason is not None:
-            raise BlockedAddressError(f"{target.host} at port {target.port} is not open to tasks", reason)
+            raise BlockedAddressError(target.host, target.port, reason)
 
     def _send(self, request: requests.PreparedRequest, target: Target, exchange: Exchange) -> HTTPResponse:
         connection = self._idle.take(target) if request.method in SAFE_TO_SEND_AGAIN else None

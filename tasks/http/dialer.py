@@ -66,7 +66,7 @@ class Dialer:
     def _check(self, host: str, port: int, address: str) -> None:
         reason = self._policy.refuses(address, port)
         if reason is not None:
-            raise BlockedAddressError(f"{host} at port {port} is not open to tasks", reason)
+            raise BlockedAddressError(host, port, reason)
 
     def _first_that_answers(
         self, host: str, port: int, endpoints: Sequence[Endpoint], exchange: Exchange

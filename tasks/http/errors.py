@@ -68,8 +68,8 @@ class BlockedAddressError(CallError):
 
     type = "BlockedAddressError"
 
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"{host} at port {port} is not open to tasks")
         self.reason = reason
 
 

@@ -78,7 +78,7 @@ class MailClient:
     def _send(self, mail: MailMessage, exchange: Exchange) -> int:
         reason = self._policy.refuses_name(mail.host)
         if reason is not None:
-            raise BlockedAddressError(f"{mail.host} at port {mail.port} is not open to tasks", reason)
+            raise BlockedAddressError(mail.host, mail.port, reason)
         exchange.expect(MAX_REPLY_BYTES)
         session = _Session(self._dialer, self._tls, mail, exchange)
         try:

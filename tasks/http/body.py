@@ -12,6 +12,7 @@ from urllib3.response import HTTPResponse
 from tasks.http.codings import PIECE_BYTES, BadCoding, content_coding, decoded
 from tasks.http.errors import ConnectionError_, ReceiveLimit
 from tasks.http.exchange import Exchange
+from tasks.http.heads import body_length
 
 WIRE_BYTES_PER_KEPT = 8
 WIRE_BYTES_EXTRA = 1024 * 1024
@@ -49,8 +50,8 @@ def read_body(raw: HTTPResponse, max_body_bytes: int, exchange: Exchange) -> Bod
 
 def skip_body(raw: HTTPResponse, exchange: Exchange) -> None:
     """Release a redirect's connection: read a short body to its end, close the connection otherwise."""
-    length = raw.headers.get("Content-Length", "")
-    if not (length.isascii() and length.isdigit() and len(length) < 9 and int(length) <= MAX_SKIPPED_BYTES):
+    length = body_length(raw.headers)
+    if length is None or length > MAX_SKIPPED_BYTES:
         raw.close()
         return
     exchange.expect(MAX_SKIPPED_BYTES * 2)

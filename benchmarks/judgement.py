@@ -26,10 +26,7 @@ class Verdict:
     @property
     def holds_stretch(self) -> bool | None:
         """Whether the median keeps the goal beyond the limit; None if there is none."""
-        if self.compared is None or self.target.stretch is None:
-            return None
-        value, limit = self.compared.median, self.target.stretch
-        return value >= limit if self.target.is_least else value <= limit
+        return None if self.compared is None else self.target.holds_stretch(self.compared.median)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,14 @@ class Target:
 
     def holds(self, value: float) -> bool:
         """Whether a value, compared as `by` says, keeps the limit."""
-        return value >= self.limit if self.is_least else value <= self.limit
+        return self._is_within(self.limit, value)
+
+    def holds_stretch(self, value: float) -> bool | None:
+        """Whether a value reaches the goal beyond the limit; None if there is none."""
+        return None if self.stretch is None else self._is_within(self.stretch, value)
+
+    def _is_within(self, limit: float, value: float) -> bool:
+        return value >= limit if self.is_least else value <= limit
 
 
 def at_least(limit: float, baseline: str = "", by: By | None = None, *, stretch: float | None = None) -> Target:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import http.client
 import os
+import re
 import shutil
 import signal
 import socket
@@ -177,6 +178,12 @@ def _ended_children_seconds(pid: int) -> float:
 def resident_mb(pid: int) -> float:
     """Resident memory of one process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def pss_mb(pid: int) -> float:
+    """Memory of one process, pages that it shares being divided among those that share them. Raises OSError."""
+    found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
 def parent_of(pid: int) -> int:

@@ -105,7 +105,7 @@ def _capacity(side: str, url: str, calls: int) -> dict[str, float]:
         seconds = time.perf_counter() - began
     client.close()
     session.close()
-    resident_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    resident_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     return {"rate": calls / seconds, "memory": resident_mb}
 
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.measurement import Better, By, Figure, Measurement, Round, Side, SideAbsent, Target, at_least, at_most
-from benchmarks.processes import ROOT, descendants
+from benchmarks.processes import ROOT, descendants, pss_mb
 from sandbox import Limits, Program, Sandbox
 
 THREADS = 4
@@ -195,7 +195,7 @@ def memory(runs: int) -> Iterator[Round]:
     if os.geteuid() != 0:
         raise SideAbsent("only root can read the memory of the sandbox's children")
     with _sandbox():
-        yield lambda: statistics.mean(_pss_mb(pid) for pid in _waiting_children())
+        yield lambda: statistics.mean(map(pss_mb, _waiting_children()))
 
 
 def _waiting_children() -> list[int]:
@@ -212,11 +212,6 @@ def _command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:  # it has just ended
         return b""
-
-
-def _pss_mb(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 # --- the rows ----------------------------------------------------------------------------------------

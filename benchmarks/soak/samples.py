@@ -15,7 +15,7 @@ import redis
 
 from app.domain.status import Kind, Status, TaskType
 from app.store.keys import PREFIX, Keys
-from benchmarks.processes import descendants, parent_of
+from benchmarks.processes import descendants, parent_of, pss_mb
 from benchmarks.series import percentile
 from benchmarks.service import Service
 from benchmarks.soak.load import Tally
@@ -101,7 +101,7 @@ class Sampler:
                     continue  # a child for one program: their number changes from moment to moment
                 folder = Path(f"/proc/{pid}")
                 figures = {
-                    "memory": _pss_mb(folder),
+                    "memory": pss_mb(pid),
                     "threads": sum(1 for _ in (folder / "task").iterdir()),
                     "descriptors": sum(1 for _ in (folder / "fd").iterdir()),
                 }
@@ -155,10 +155,3 @@ def _family(name: str) -> str:
     """A name without the ids and words in it."""
     parts = name.removeprefix(PREFIX).split(":")
     return ":".join([parts[0], *(part for part in parts[2:] if part.isalpha())])
-
-
-def _pss_mb(process: Path) -> float:
-    """The memory of a process, pages that it shares being divided among those that share them."""
-    text = (process / "smaps_rollup").read_text()
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) / 1000 if found else 0.0

@@ -13,13 +13,14 @@ from app.domain.ids import new_id
 from app.domain.spec import kept_fields, parse_schedule, parse_task
 from app.domain.status import ScheduleStatus, Status, TaskType
 from app.messaging.encoder import MessageEncoder
+from app.settings import Settings
 from app.store.listing import Filters
 from app.store.record import Task
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 
-HORIZON_SECONDS = 5.0
+HORIZON_SECONDS = Settings().countdown_horizon
 TASKS_PER_WRITE = 200
 HOUR_MS = 3_600_000
 NO_OP: dict[str, Any] = {
@@ -27,7 +28,12 @@ NO_OP: dict[str, Any] = {
     "function_code": "def main():\n    return 1\n",
     "function_name": "main",
 }
+#: A task that stays waiting for a day.
+WAITING_TASK: dict[str, Any] = {**NO_OP, "task_type": "delayed", "delay_seconds": 86_400}
 SCHEDULE: dict[str, Any] = {**NO_OP, "cron_expression": "0 * * * *", "timezone": "UTC"}
+
+#: Settings with which the service signs callbacks.
+SIGNING = {"CALLBACK_SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 
 
 def no_problems(source: str, function_name: str, call: tuple[int, Sequence[str]] | None = None, /) -> list[Any]:

@@ -29,6 +29,7 @@ from app.messaging.queues import celery_priority
 from app.store.store import Store
 from app.store.tasks import Attempt
 from app.usecases.dispatch import Dispatcher
+from benchmarks.made import HORIZON_SECONDS
 from benchmarks.processes import server
 
 TASKS = 10_000
@@ -122,7 +123,7 @@ def measured(task: Mapping[str, Any], number: int) -> tuple[Bytes, Bytes]:
 
 
 def _create(store: Store, task: Mapping[str, Any], number: int) -> list[str]:
-    dispatcher = Dispatcher(MessageEncoder(store.keys), horizon_seconds=5)
+    dispatcher = Dispatcher(MessageEncoder(store.keys), HORIZON_SECONDS)
     now_ms = system_clock()
     spec = parse_task(task, now_ms, lambda fields: [])
     made = []

@@ -16,14 +16,6 @@ from benchmarks.processes import cpu_seconds, folder, free_port, running, server
 START_SECONDS = 60
 IDLE_SECONDS = 5
 NOTHING: Mapping[str, str] = MappingProxyType({})
-#: A task that stays waiting for a day.
-WAITING_TASK: dict[str, Any] = {
-    "name": "benchmark",
-    "function_code": "def main():\n    return 1\n",
-    "function_name": "main",
-    "task_type": "delayed",
-    "delay_seconds": 86_400,
-}
 
 
 class Service:

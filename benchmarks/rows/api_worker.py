@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import requests
 
 from app.domain.status import Kind
+from app.settings import Settings
 from benchmarks.draining import drain
 from benchmarks.made import store_at
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side, at_least, at_most
@@ -17,7 +18,7 @@ from benchmarks.processes import folder, resident_mb, server
 from benchmarks.target import SLOW_SECONDS, target
 from benchmarks.workers import OurQueue, wait_until_it_runs, worker
 
-THREADS = 200  # API_CONCURRENCY's default
+THREADS = Settings().api_concurrency
 PLAIN = "plain threads"
 
 

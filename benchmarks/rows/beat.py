@@ -36,8 +36,8 @@ from benchmarks.processes import (
 )
 from benchmarks.stock import stocked_server
 from benchmarks.workers import beat, wait_until_it_runs, worker
+from tasks.beat import SCHEDULES_PER_BATCH
 
-SCHEDULES_PER_BATCH = 2_000  # as tasks/beat.py
 REDBEAT = "celery-redbeat"
 
 

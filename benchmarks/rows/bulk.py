@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.made import WAITING_TASK
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side, at_least
 from benchmarks.processes import folder
-from benchmarks.service import WAITING_TASK, Service, service
+from benchmarks.service import Service, service
 from benchmarks.workers import beat
 
 BATCH = 1_000

@@ -18,17 +18,15 @@ from app.messaging.encoder import MessageEncoder
 from app.store.store import Store
 from app.store.tasks import Attempt
 from app.usecases.dispatch import Dispatcher
-from benchmarks.draining import drain_round, lengths
-from benchmarks.made import HORIZON_SECONDS, NO_OP, store_at
+from benchmarks.draining import RATE, REDIS, WORKERS, drain_round, lengths
+from benchmarks.made import HORIZON_SECONDS, NO_OP, SIGNING, store_at
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side, at_least, at_most
 from benchmarks.processes import folder, server
 from benchmarks.target import target
 from benchmarks.workers import OurQueue, wait_until_it_runs, worker
 
-SETTINGS = {"CALLBACK_SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 LEASE_MS = 60_000
 PATIENCE_SECONDS = 60
-RATE, WORKERS, REDIS = "rate", "CPU of workers per task", "CPU of Redis per task"
 
 
 class Deliveries:
@@ -72,7 +70,7 @@ def drained(tasks: int, *, is_told: bool) -> Iterator[Round]:
         url = stack.enter_context(server(path / "redis"))
         store = stack.enter_context(store_at(url))
         process = stack.enter_context(worker(url, path))
-        stack.enter_context(worker(url, path, Kind.API, name="api", settings=SETTINGS))
+        stack.enter_context(worker(url, path, Kind.API, name="api", settings=SIGNING))
         wait_until_it_runs(store)
         queue = OurQueue(store, {**NO_OP, "callback_url": target_url} if is_told else NO_OP)
         deliveries = Deliveries(store, url, target_url)
@@ -92,7 +90,7 @@ def sent(tasks: int) -> Iterator[Round]:
         path, target_url = stack.enter_context(folder()), stack.enter_context(target())
         url = stack.enter_context(server(path / "redis"))
         store = stack.enter_context(store_at(url))
-        process = stack.enter_context(worker(url, path, Kind.API, settings=SETTINGS))
+        process = stack.enter_context(worker(url, path, Kind.API, settings=SIGNING))
         deliveries = Deliveries(store, url, target_url)
         deliveries.add(1)
         deliveries.await_end()

@@ -17,7 +17,7 @@ import redis
 
 from app.domain.status import Kind, Status
 from app.store.store import Store
-from benchmarks.made import NO_OP, add_tasks, count_in, store_at
+from benchmarks.made import NO_OP, SIGNING, add_tasks, count_in, store_at
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side
 from benchmarks.processes import folder, server
 from benchmarks.target import target
@@ -64,9 +64,8 @@ def of_tasks(size: Size, *, fields: Mapping[str, Any], status: Status = Status.S
         url = f"{stack.enter_context(target())}kilobyte"
         redis_url = stack.enter_context(server(path / "redis"))
         store = stack.enter_context(store_at(redis_url))
-        settings = {"CALLBACK_SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
         for kind in Kind:
-            stack.enter_context(worker(redis_url, path, kind, name=str(kind), settings=settings))
+            stack.enter_context(worker(redis_url, path, kind, name=str(kind), settings=SIGNING))
         client = stack.enter_context(redis.Redis.from_url(redis_url))
         task = {name: url if value == "TARGET" else value for name, value in fields.items()}
         wait_until_it_runs(store)

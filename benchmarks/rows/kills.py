@@ -22,6 +22,7 @@ from typing import Any
 import requests
 
 from app.domain.status import Kind
+from app.settings import Settings
 from benchmarks.made import add_tasks, store_at
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side, at_most
 from benchmarks.peers.queues import PEERS, Peer
@@ -41,7 +42,7 @@ class Size:
     tasks: int
     kills: int
     patience_seconds: float
-    lease_seconds: int = 15  # the default
+    lease_seconds: float = Settings().lease_seconds
 
 
 #: Starts the workers of a side; files go to the path.

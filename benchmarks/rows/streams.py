@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.made import WAITING_TASK
 from benchmarks.measurement import Better, Figure, Measurement, Round, Side, at_most
-from benchmarks.service import WAITING_TASK, Service, service
+from benchmarks.service import Service, service
 
 STREAMS = 200
 SETTINGS = {"API_THREADS": str(STREAMS + 56), "MAX_EVENT_STREAMS": str(STREAMS)}

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.made import SIGNING
 from benchmarks.processes import ROOT, folder, server
 from benchmarks.service import whole_service
 from benchmarks.soak import report
@@ -29,7 +30,6 @@ SAMPLES_PER_BLOCK = 2
 KEPT_SECONDS = 60
 #: Each API process keeps the checks of 1,024 programs, and a worker the code of as many.
 NEW_PROGRAMS = 4_000
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -63,8 +63,8 @@ def run(
     settings = {
         "RESULT_TTL": str(kept_seconds),
         "DELIVERY_TTL": str(kept_seconds),
-        "CALLBACK_SECRETS": SECRET,
         "LOG_TASKS": "failures",
+        **SIGNING,
     }
     warm_up_seconds = min(seconds * WARM_UP_SHARE, MOST_WARM_UP_SECONDS)
     every = min(MOST_SAMPLE_SECONDS, (seconds - warm_up_seconds) / BLOCKS / SAMPLES_PER_BLOCK)

@@ -25,6 +25,11 @@ Round = Callable[[], Found]
 class SideAbsent(Exception):
     """A side can't run on this machine. The message says what is missing, and how to get it."""
 
+    @classmethod
+    def without(cls, package: str) -> SideAbsent:
+        """For want of a package that requirements-dev.txt lists."""
+        return cls(f"{package} is not installed: pip install -r requirements-dev.txt")
+
 
 class Better(StrEnum):
     """Which figures are the better ones."""

@@ -61,7 +61,7 @@ class Peer:
         try:
             return self.queue(broker_url(redis_url))
         except ImportError:
-            raise SideAbsent(f"{self.package} is not installed: pip install -r requirements-dev.txt") from None
+            raise SideAbsent.without(self.package) from None
 
     def workers(self, redis_url: str, log: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
         """Its workers, ended with the block."""

@@ -38,7 +38,7 @@ def create_web() -> Flask:
 def thin(redis_url: str, path: Path) -> Iterator[tuple[int, int]]:
     """The port on which it listens, and its process."""
     if importlib.util.find_spec("gunicorn") is None:
-        raise SideAbsent("gunicorn is not installed: pip install -r requirements-dev.txt")
+        raise SideAbsent.without("gunicorn")
     port = free_port()
     command = [str(Path(sys.executable).parent / "gunicorn"), "benchmarks.peers.thin:create_web()"]
     command += ["-w", str(PROCESSES), "-k", "gthread", "--threads", str(THREADS), "-b", f"127.0.0.1:{port}"]

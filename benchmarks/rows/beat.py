@@ -74,7 +74,7 @@ def redbeat_dispatched(count: int) -> Iterator[Round]:
     try:
         from redbeat import RedBeatScheduler  # type: ignore[import-untyped]
     except ImportError:
-        raise SideAbsent("celery-redbeat is not installed: pip install -r requirements-dev.txt") from None
+        raise SideAbsent.without(REDBEAT) from None
     with folder() as path, memory_server(path) as server_url:
         url = broker_url(server_url)
         app = _redbeat_app(url)
@@ -167,7 +167,7 @@ def redbeat_memory(count: int) -> Iterator[Round]:
         try:
             _add_entries(_redbeat_app(broker_url(url)), count)
         except ImportError:
-            raise SideAbsent("celery-redbeat is not installed: pip install -r requirements-dev.txt") from None
+            raise SideAbsent.without(REDBEAT) from None
         yield lambda: (used_bytes(url) - before) / count
 
 

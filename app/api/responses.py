@@ -22,6 +22,10 @@ from app.domain.kinds.kind import sometimes as _sometimes
 from app.domain.numbers import plain_number
 from app.domain.spec import CommonFields, ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
+from app.store.bulk import MOST_KEPT
+from app.store.firings import OUTCOMES
+from app.store.liveness import MAX_WORKERS
+from app.store.record import ATTEMPTS_KEPT, HISTORY_LENGTH
 from app.usecases.deliveries import TOLD
 
 Time = Annotated[
@@ -47,6 +51,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 ChannelKindName: Any = Literal[tuple(CHANNEL_KINDS)]
+FiringOutcome: Any = Literal[OUTCOMES]
 
 
 class Model(BaseModel):
@@ -173,8 +178,10 @@ class _WholeTask(_TaskSummary):
     stdout_truncated: bool
     cpu_ms: Milliseconds | None
     memory_kb: Count | None
-    attempts: list[Attempt] = Field(max_length=20, description="The last 20 attempts.")
-    history: list[Change] = Field(max_length=50, description="The last 50 status changes, oldest first.")
+    attempts: list[Attempt] = Field(max_length=ATTEMPTS_KEPT, description=f"The last {ATTEMPTS_KEPT} attempts.")
+    history: list[Change] = Field(
+        max_length=HISTORY_LENGTH, description=f"The last {HISTORY_LENGTH} status changes, oldest first."
+    )
 
 
 def _spec_fields(row: KindSpec) -> dict[str, Any]:
@@ -347,7 +354,7 @@ class Firing(Model):
     """The outcome of one firing."""
 
     at: Time
-    outcome: Literal["created", "skipped_overlap", "missed"]
+    outcome: FiringOutcome
     task_id: Id | None
 
 
@@ -386,7 +393,7 @@ class Bulk(Model):
 class BulkList(Model):
     """The last 100 bulks, the newest first."""
 
-    items: list[Bulk] = Field(max_length=100)
+    items: list[Bulk] = Field(max_length=MOST_KEPT)
 
 
 class BulkCount(Model):
@@ -753,4 +760,4 @@ class Worker(Model):
 class Workers(Model):
     """The workers that are online."""
 
-    items: list[Worker] = Field(max_length=1000)
+    items: list[Worker] = Field(max_length=MAX_WORKERS)

@@ -16,6 +16,8 @@ from app.store.columns import OLD_NAMES, SPEC, TASK, Column
 #: Each ms has so many sequence numbers (`take_seqs` of `_lib.lua`).
 SEQ_PER_MS = 2048
 HISTORY_LENGTH = 50
+#: With the current attempt, which is in the record itself.
+ATTEMPTS_KEPT = 20
 #: Maximum length of a reason in the history, in characters: the name of an exception is the user's choice.
 MAX_REASON_LENGTH = 100
 

@@ -31,7 +31,7 @@ from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 from app.store.keys import PRIORITIES, PRIORITY_SEPARATOR
 from app.store.messages import DELIVERY_TAG, TASK_ID
-from app.store.record import HISTORY_LENGTH, SEQ_PER_MS
+from app.store.record import ATTEMPTS_KEPT, HISTORY_LENGTH, SEQ_PER_MS
 
 #: Scripts that run, end, stop or keep alive accepted tasks, tell of them, or make room. They may write even if the
 #: memory is full.
@@ -105,6 +105,7 @@ def _given() -> dict[str, str]:
         "PRIORITY_SEPARATOR": f"'{separator}'",
         "SEQ_PER_MS": str(SEQ_PER_MS),
         "HISTORY_LENGTH": str(HISTORY_LENGTH),
+        "ATTEMPTS_KEPT": str(ATTEMPTS_KEPT),
         "TASK_ID": f"'{TASK_ID}'",
         "DELIVERY_TAG": f"'{DELIVERY_TAG}'",
     }

@@ -21,6 +21,7 @@ from app.domain.metrics import BOUNDS_MS, REQUEST_BOUNDS_MS, Metric
 from app.domain.status import FINISHED, Kind, ScheduleStatus, Status, TaskType
 from app.domain.times import parse_rfc3339
 from app.settings import Settings
+from app.store.firings import OUTCOMES
 from app.store.histogram import cumulative
 from app.store.keys import PRIORITIES, SCHEDULE_INDEXES, TASK_INDEXES, Keys
 from app.store.liveness import fetches
@@ -242,7 +243,7 @@ def _of_workers(workers: list[dict[str, Any]], now_ms: int) -> Found:
 def _of_firings(now: _Now, counters: Counter[str]) -> Found:
     for leaf, number in now.schedules.items():
         yield metrics.SCHEDULES, _texts(*leaf), number
-    for outcome in ("created", "skipped_overlap", "missed"):
+    for outcome in OUTCOMES:
         yield metrics.FIRINGS, (outcome,), counters[f"firing:{outcome}"]
     late = Counter({int(bucket): number for (bucket,), number in _named(counters, "late")})
     yield metrics.FIRING_LATENESS, (), _histogram(late, counters["lateness"] / 1000)

@@ -2,7 +2,7 @@
 -- app/store/scripts.py gives it:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
 --   SPEC_FIELDS  the short names of the fields that specs declare, of those derived from them, and of the body
---   FORM, KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR, SEQ_PER_MS, HISTORY_LENGTH
+--   FORM, KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR, SEQ_PER_MS, HISTORY_LENGTH, ATTEMPTS_KEPT
 --   TASK_ID, DELIVERY_TAG  the placeholders of message templates
 --   TASK_VALUES  the names in the line "TASK" below
 --
@@ -232,8 +232,6 @@ end
 
 -- The result in the record `k`, or in the key `:result` behind `part`; '' for none.
 local function result_of(k, part) return get(k, 'result') or redis.call('GET', part .. ':result') or '' end
-
-local ATTEMPTS_KEPT = 20  -- including the current one, which is in the record itself
 
 -- Adds an ended attempt (JSON) to the list beside the record.
 local function record_attempt(id, attempt)

@@ -61,6 +61,7 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/pause", None),
     ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/resume", None),
     ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/run", None),
+    ("GET", "/api/audit", None),
     ("GET", "/api/channels", None),
     ("GET", "/api/channels/ops", None),
     ("PUT", "/api/channels/ops", {"kind": "slack", "url": "https://hooks.slack.com/services/1"}),
@@ -143,7 +144,7 @@ def fields_of(response: TestResponse) -> list[str]:
 
 def check_answer(web: Flask, method: str, path: str, response: TestResponse) -> None:
     """The status is one that the document lists for the call, and the body fits its model, no member more."""
-    operation = _operation(web, method, path)
+    operation = operation_of(web, method, path)
     status = response.status_code
     answer = operation.answers.get(status) if operation else None
     if operation and answer is None:
@@ -165,7 +166,8 @@ def adapter(model: str) -> TypeAdapter[Any]:
     return TypeAdapter(_UNIONS.get(model) or getattr(responses, model))
 
 
-def _operation(web: Flask, method: str, path: str) -> Operation | None:
+def operation_of(web: Flask, method: str, path: str) -> Operation | None:
+    """What the document says of a call; None if it has no such call."""
     try:
         rule, _ = web.url_map.bind("localhost").match(path.partition("?")[0], method, return_rule=True)
     except HTTPException:  # no such path, or not with this method

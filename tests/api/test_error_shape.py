@@ -23,16 +23,21 @@ import pytest
 from flask import Flask
 
 from app.api.head_limits import MAX_HEADERS_BYTES, MAX_URL_BYTES
+from app.api.operations import OPERATIONS
 from app.api.problems import PROBLEMS
 from app.api.unread_bodies import MAX_DROPPED_BYTES
 from app.settings import ApiKey, Settings
-from tests.api.calls import CALL, CODE, EVERY_CALL, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker
+from tests.api.calls import CALL, CODE, EVERY_CALL, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker, operation_of
 from tests.api.conftest import MakeWeb
 from tests.servers import ROOT, wait_until
 
 MEMBERS = ["type", "title", "status", "detail", "instance", "errors", "request_id"]
 LIMIT_BYTES = 1_048_576
 READ_KEY = "read-key-0123456789abcdef0123456789abcdef"
+WITHOUT_REDIS = {
+    *("/", "/docs", "/openapi.json", "/metrics", "/api/whoami", "/api/cron/preview"),
+    *("/health", "/api/health", "/health/live", "/health/ready"),
+}
 LEAKS = ("Traceback", str(ROOT), "site-packages", '.py"', "line 1, in")
 
 
@@ -88,8 +93,14 @@ def test_each_status_of_the_table_has_the_shape(make_web: MakeWeb, api: Api, wor
     for status, (path, response) in seen.items():
         assert response.status_code == status
         check_problem(status, response.content_type, response.text, path)
-    # The rest of the table: 503 and 500 below; 429 is not given by any call yet.
+    # The rest of the table: 500 and 503 below; 429 in test_rate_limit.py.
     assert set(PROBLEMS) - set(seen) == {429, 500, 503}
+
+
+def test_every_call_of_the_document_needs_redis_or_is_known_not_to(web: Flask) -> None:
+    found = [operation_of(web, method, path) for method, path, _ in EVERY_CALL]
+    assert {one.path for one in OPERATIONS} - {one.path for one in found if one} == WITHOUT_REDIS
+    assert [one for one in OPERATIONS if one not in found and one.path not in WITHOUT_REDIS] == []
 
 
 @pytest.mark.parametrize(("method", "path", "body"), EVERY_CALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,13 +23,13 @@ from app.store.record import Change, Task
 from app.store.schedules import Schedule
 from app.store.store import Store
 from app.usecases.alerts import AlertWork
-from tests.servers import LoggedProcess
+from tests.servers import ROOT, LoggedProcess
 from tests.store.making import FAILED, changed, claimed, created, finished, new_schedule
 from tests.system.chaos.checks import CHECKS
 from tests.system.chaos.checks.alerts import alerts
 from tests.system.chaos.checks.bulks import bulks
 from tests.system.chaos.checks.callbacks import callbacks
-from tests.system.chaos.checks.keys import keys
+from tests.system.chaos.checks.keys import FAMILIES, keys
 from tests.system.chaos.cluster import Life
 from tests.system.chaos.evidence import Evidence
 from tests.system.chaos.findings import Finding, told
@@ -386,6 +387,14 @@ def test_a_key_that_belongs_to_nothing_is_found(raw_redis: redis.Redis, command:
     raw_redis.execute_command(*command)  # type: ignore[no-untyped-call]
     (finding,) = keys(raw_redis)
     assert said in finding.sentence
+
+
+def test_every_key_that_scripts_name_is_known() -> None:
+    sources = [path.read_text() for path in (ROOT / "app/store/lua").glob("*.lua")]
+    named = {name for source in sources for name in re.findall(r"P \.\. '([^']*[^':])'(?! *\.\.)", source)}
+    assert {"due", "form:newest", "totals"} <= named
+    unknown = {name for name in named if not any(pattern.fullmatch(name) for pattern, _ in FAMILIES)}
+    assert unknown == {"beat", "stop"}  # which messages are published to
 
 
 def test_a_record_that_is_missing_in_an_index_is_found(store: Store, raw_redis: redis.Redis) -> None:

@@ -229,7 +229,7 @@ def _of_delivery(world: World, name: str, match: re.Match[str]) -> Iterator[str]
 def _deliveries(world: World, name: str, match: re.Match[str]) -> Iterator[str]:
     for delivery_id in _members(world, name):
         status = world.raw.hget(f"{PREFIX}d:{delivery_id}", "status")
-        wanted = "pending" if name.endswith((":due", ":leases")) else name.rpartition(":")[2]
+        wanted = "pending" if name.endswith((":due", ":notices", ":leases")) else name.rpartition(":")[2]
         if status is None or (wanted in ("pending", "delivered", "failed") and status != wanted):
             yield f"its member {delivery_id} is {status}"
 
@@ -275,6 +275,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"bulks:running", _running_bulks),
         (rf"d:{ID}(?::tries|:task|:result|:stdout)?", _of_delivery),
         (r"deliveries(?::(?:pending|delivered|failed|due|leases|(?:task|schedule|channel):.+))?", _deliveries),
+        (r"deliveries:due:notices", _deliveries),
         (r"leases", _place("running")),
         (r"minute:(\d+)", _minute),
         (r"minute:\d+:past", _expires),
@@ -291,9 +292,9 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"call:.+", _expires),
         (r"events(?::since)?", _expires),
         (r"alerts:called", _expires),
-        (r"alerts:(?:events|schedules|flows|service|due|late|default|revision)", _fine),
+        (r"alerts:(?:events|schedules|flows|service|due|late|default|default_since|revision)", _fine),
         (r"form|workers|beats|seq|errors|channels", _fine),
-        (r"form:work", _unchanged),
+        (r"form:work|form:newest", _unchanged),
         (r"form:lease", _expires),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),

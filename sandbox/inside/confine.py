@@ -95,7 +95,7 @@ def _write(path: str, text: str) -> None:
 
 def _guard(pid: int) -> None:
     """Wait for the first process of the namespace and end with it. Never returns."""
-    os.closerange(3, 256)
+    os.closerange(3, lockdown.MAX_FDS)
     while True:
         try:
             os.waitpid(pid, 0)

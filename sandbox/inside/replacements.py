@@ -14,6 +14,7 @@ import csv
 import dataclasses
 import functools
 import inspect
+import itertools
 import random
 import sys
 import types
@@ -21,7 +22,7 @@ import typing
 import urllib.parse
 import uuid
 import zoneinfo
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -288,10 +289,14 @@ def namedtuple(typename: Any, field_names: Any, **options: Any) -> Any:
 def _harmless_to_match(made: Any) -> Any:
     """A class pattern may bind the fields up to the first that it may not read."""
     matched = made.__dict__.get("__match_args__", ())
-    harmful = [position for position, name in enumerate(matched) if not names.may_match(name)]
-    if harmful:
-        type.__setattr__(made, "__match_args__", tuple(matched[: harmful[0]]))
+    harmless = _up_to_the_first_harmful(matched)
+    if len(harmless) < len(matched):
+        type.__setattr__(made, "__match_args__", harmless)
     return made
+
+
+def _up_to_the_first_harmful(fields: Iterable[str]) -> tuple[str, ...]:
+    return tuple(itertools.takewhile(names.may_match, fields))
 
 
 def dataclass(cls: Any = None, /, **options: Any) -> Any:
@@ -328,9 +333,9 @@ def _check_inherited_fields(cls: type) -> None:
 def _positional_fields(made: Any) -> tuple[str, ...]:
     kinds = (dataclasses._FIELD, dataclasses._FIELD_INITVAR)  # type: ignore[attr-defined]
     fields = type.__getattribute__(made, "__dataclass_fields__").values()
-    names_of = [each.name for each in fields if each._field_type in kinds and each.init and not each.kw_only]
-    harmful = [position for position, name in enumerate(names_of) if not names.may_match(name)]
-    return tuple(names_of[: harmful[0]] if harmful else names_of)
+    return _up_to_the_first_harmful(
+        each.name for each in fields if each._field_type in kinds and each.init and not each.kw_only
+    )
 
 
 def make_dataclass(cls_name: str, fields: Any, *, bases: Any = (), namespace: Any = None, **options: Any) -> Any:
@@ -481,15 +486,20 @@ def csv_reader(lines: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 def uuid1(node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
     """uuid.uuid1 with a random node: the library's runs programs to find the network card's."""
-    chosen = node if node is not None else random.SystemRandom().getrandbits(48) | 1 << 40
+    chosen = node if node is not None else _random_node()
     return uuid.uuid1(chosen, clock_seq if clock_seq is not None else random.SystemRandom().getrandbits(14))
 
 
 def getnode() -> int:
     """uuid.getnode: a random one, the same for the life of the program."""
     if not _node:
-        _node.append(random.SystemRandom().getrandbits(48) | 1 << 40)
+        _node.append(_random_node())
     return _node[0]
+
+
+def _random_node() -> int:
+    """With the bit that tells it from the address of a network card (RFC 9562)."""
+    return random.SystemRandom().getrandbits(48) | 1 << 40
 
 
 _node: list[int] = []

@@ -111,7 +111,7 @@ def _alone(error: BaseException, told: set[int], depth: int) -> Iterator[str]:
     if frames:
         yield "Exception Group Traceback (most recent call last):" if is_group else "Traceback (most recent call last):"
     for number, function in frames:
-        yield f'  File "<task>", line {number}, in {function}'
+        yield f'  File "{names.FILENAME}", line {number}, in {function}'
         yield f"    {_line(number)}"
     message = message_of(error)
     yield f"{kind_of(error)}: {message}" if message else kind_of(error)

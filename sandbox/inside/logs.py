@@ -45,7 +45,7 @@ def addLevelName(level: int, levelName: str) -> None:  # noqa: N802, N803  (the 
 class LogRecord:
     """What a formatter is given. The ids of the process and the thread are made up."""
 
-    pathname, filename, module = "<task>", "<task>", "task"
+    pathname, filename, module = names.FILENAME, names.FILENAME, guards.MODULE
     process, processName = 1, "MainProcess"  # noqa: N815
     thread, threadName, taskName, stack_info = 1, "MainThread", None, None  # noqa: N815
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.inside import guards, modules
 
-#: module -> what a program gets for it. Filled once, by library.admit.
+#: module -> what a program gets for it. Filled once, by the `admit` of library.py or lean.py.
 admitted: dict[str, Any] = {}
 
 

@@ -42,7 +42,9 @@ def test_there_is_a_valid_example_of_every_kind(page: Path) -> None:
 def test_rules_and_files_are_valid(page: Path) -> None:
     (rule,) = (example for example in examples(page) if "channels" in example)
     parsed(ScheduleAlert, rule)
-    assert all(read_channels(text) for text in blocks(page, "toml"))
+    files = blocks(page, "toml")
+    assert files
+    assert all(read_channels(text) for text in files)
     for on in ALL_ON:
         assert f"\n| `{on}` |" in page.read_text()
 

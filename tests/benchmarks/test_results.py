@@ -101,7 +101,8 @@ def test_the_overview_has_the_first_figure_of_each_result(result: results.Result
 def test_nothing_of_a_plot_leaves_its_frame(result: results.Result) -> None:
     root = ElementTree.fromstring(plot.plot(result))
     height = float(root.attrib["height"])
-    assert all(float(text.attrib["y"]) < height for text in root.iter(f"{SVG}text"))
+    places = [float(text.attrib["y"]) for text in root.iter(f"{SVG}text")]
+    assert 0 < max(places) < height
 
 
 def test_a_page_quotes_the_results_between_its_marks(result: results.Result) -> None:

@@ -370,6 +370,7 @@ def test_a_url_of_a_task_is_no_link(browser: Chromium, system: Started) -> None:
     task = finished(system, system.post("/api/tasks", {"name": "a call", "api_url": "http://127.0.0.1:9/x"}))
     open_task(browser, system, task)
     hrefs = browser.evaluate("[...document.querySelectorAll('#view a')].map(each => each.getAttribute('href'))")
+    assert hrefs
     assert all(href.startswith(("#/", "/docs")) for href in hrefs), hrefs
 
 

@@ -192,7 +192,7 @@ def test_nothing_is_sent_without_tls(client: MailClient) -> None:
 
     with Target(plain) as target, pytest.raises(TLSError, match="offers no STARTTLS"):
         client.send(mail(("127.0.0.1", target.port), is_tls=False, username="celeriac", password=PASSWORD), 15)
-    assert all(not line or line.split()[0] in (b"ehlo", b"QUIT") for line in seen)
+    assert [line.split()[0] for line in seen if line] in ([b"ehlo"], [b"ehlo", b"QUIT"])
 
 
 @pytest.mark.parametrize("certificate", ["other", "expired"])

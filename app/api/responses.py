@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SkipValidati
 from app.domain.annotations import bare, without_none
 from app.domain.bulk import BulkStatus, Of
 from app.domain.channels import CHANNEL_KINDS
-from app.domain.deliveries import DeliveryStatus
+from app.domain.deliveries import TRIES_KEPT, DeliveryStatus
 from app.domain.fields import Kept, names_kept, secret_names
 from app.domain.kinds import KINDS, KindSpec
 from app.domain.kinds.kind import Absent
@@ -435,7 +435,7 @@ class DeliverySummary(Model):
 class Delivery(DeliverySummary):
     """A message about a task to its callback URL, or to a channel."""
 
-    tries: list[Try] = Field(max_length=20, description="The last 20 tries, oldest first.")
+    tries: list[Try] = Field(max_length=TRIES_KEPT, description=f"The last {TRIES_KEPT} tries, oldest first.")
 
 
 if TYPE_CHECKING:

@@ -19,6 +19,8 @@ PAUSES_SECONDS: tuple[float, ...] = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_40
 #: A pause is lengthened by up to this part of it, so that what failed together is not tried together.
 JITTER = 0.1
 MAX_RETRY_AFTER_SECONDS = 86_400.0
+#: The record of a delivery has the last tries only: replays add to them without end.
+TRIES_KEPT = 20
 
 
 def pause_ms(pauses_seconds: Sequence[float], tried: int, spread: float, asked_seconds: float | None) -> int | None:

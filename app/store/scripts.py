@@ -24,6 +24,7 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
+from app.domain.deliveries import TRIES_KEPT
 from app.domain.form import FORM
 from app.domain.status import Kind, TaskType
 from app.store.arguments import packed
@@ -106,6 +107,7 @@ def _given() -> dict[str, str]:
         "SEQ_PER_MS": str(SEQ_PER_MS),
         "HISTORY_LENGTH": str(HISTORY_LENGTH),
         "ATTEMPTS_KEPT": str(ATTEMPTS_KEPT),
+        "TRIES_KEPT": str(TRIES_KEPT),
         "TASK_ID": f"'{TASK_ID}'",
         "DELIVERY_TAG": f"'{DELIVERY_TAG}'",
     }

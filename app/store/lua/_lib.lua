@@ -2,7 +2,8 @@
 -- app/store/scripts.py gives it:
 --   F            the short names of record fields: F.status is 'st' (app/store/columns.py)
 --   SPEC_FIELDS  the short names of the fields that specs declare, of those derived from them, and of the body
---   FORM, KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR, SEQ_PER_MS, HISTORY_LENGTH, ATTEMPTS_KEPT
+--   FORM, KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR, SEQ_PER_MS
+--   HISTORY_LENGTH, ATTEMPTS_KEPT, TRIES_KEPT  how many changes, attempts and tries a record has at most
 --   TASK_ID, DELIVERY_TAG  the placeholders of message templates
 --   TASK_VALUES  the names in the line "TASK" below
 --
@@ -493,8 +494,6 @@ local function add_delivery(fields, now_ms)
   end
   return id
 end
-
-local TRIES_KEPT = 20
 
 local function delivery_key(id) return P .. 'd:' .. id end
 local function delivery_index(status) return P .. 'deliveries:' .. status end

@@ -14,7 +14,6 @@ from app.domain.idempotency import RequestKey
 from app.domain.ids import batch_ids, first_batch_id
 from app.domain.kinds.kind import no_problems
 from app.domain.spec import Rules, parse_task
-from app.domain.status import TaskType
 from app.store.admission import EarlierRequest
 from app.store.record import Task
 from app.store.store import Store
@@ -108,7 +107,7 @@ class BatchService:
             spec = parse_task(raw, now_ms, rules)
         except InvalidSpec as error:
             return listed(error.problems)
-        return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
+        return self._dispatcher.from_request(spec, task_id, now_ms)
 
     def _write(
         self, first_id: str, items: Sequence[_Item], key: RequestKey | None, now_ms: int

@@ -27,7 +27,7 @@ def retried(dispatcher: Dispatcher, original: Task, changes: Any, task_id: str, 
         again = dispatcher.again(original.kind, raw_of(original), task_id, now_ms)
     else:
         spec = parse_task(changed(raw_of(original), changes), now_ms, inspect)
-        again = dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
+        again = dispatcher.from_request(spec, task_id, now_ms)
     return replace(again, retry_of=original.id)
 
 

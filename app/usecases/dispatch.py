@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.domain.spec import TaskFields, kept_fields
+from app.domain.spec import TaskFields, TaskSpec, kept_fields
 from app.domain.status import Kind, TaskType
 from app.domain.trace import TraceContext, no_trace
 from app.store.messages import NO_MESSAGE, Message, MessageMaker, MessageTemplate
@@ -36,6 +36,10 @@ class Dispatcher:
     def template(self, kind: str, priority: int) -> MessageTemplate:
         """The template of the messages for any number of tasks that are due immediately."""
         return self._make_message.template(kind, priority)
+
+    def from_request(self, spec: TaskSpec, task_id: str, now_ms: int) -> NewTask:
+        """A new task from a validated spec, of the type and with the due time that it asks for."""
+        return self.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
 
     def from_spec(self, spec: TaskFields, task_id: str, task_type: TaskType, due_ms: int, now_ms: int) -> NewTask:
         """A new task from a validated spec."""

@@ -128,7 +128,7 @@ class TaskService:
         return as_created(task, earlier.now_ms)
 
     def _made_of(self, raw: Any, task_id: str, now_ms: int, alert_problems: Rules) -> NewTask:
-        return self._task_of(self._parse(raw, now_ms, alert_problems), task_id, now_ms)
+        return self._dispatcher.from_request(self._parse(raw, now_ms, alert_problems), task_id, now_ms)
 
     def _retry_of(self, original_id: str, changes: Any, task_id: str, now_ms: int, alert_problems: Rules) -> NewTask:
         """The new task that runs `original_id` again. Channels that the original names may be gone."""
@@ -148,9 +148,6 @@ class TaskService:
             return [*problems, *code_problems(fields, self._checker), *alert_problems(fields)]
 
         return parse_task(raw, now_ms, inspect)
-
-    def _task_of(self, spec: TaskSpec, task_id: str, now_ms: int) -> NewTask:
-        return self._dispatcher.from_spec(spec, task_id, TaskType(spec.task_type), spec.due_ms(now_ms), now_ms)
 
     def _write(self, task: NewTask, key: RequestKey | None, now_ms: int) -> EarlierRequest | None:
         """Create the task. Returns the earlier request if another one with the same key was first."""

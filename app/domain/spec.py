@@ -250,13 +250,18 @@ def parse_schedule(raw: Any, inspect: Rules) -> ScheduleSpec:
     return parsed(ScheduleSpec, raw, rules)
 
 
+def must_be_object(value: Any) -> None:
+    """Raise InvalidSpec for a body that is no JSON object."""
+    if not isinstance(value, dict):
+        raise InvalidSpec([Problem("", "must be a JSON object")])
+
+
 def merged(raw: dict[str, Any], changes: Any) -> dict[str, Any]:
     """Apply `changes` to a spec. Null gives a field its default, and `***` keeps the value of a header.
 
     A change to another kind removes the fields of the old one. Raises InvalidSpec if `changes` is not an object.
     """
-    if not isinstance(changes, dict):
-        raise InvalidSpec([Problem("", "must be a JSON object")])
+    must_be_object(changes)
     changes = with_hidden_values(changes, raw, TaskSpec)
     kinds = [row for row in KINDS.values() if changes.get(row.marker) is not None]
     if len(kinds) == 1:
@@ -278,8 +283,7 @@ def parsed(model: type[Spec], raw: Any, rules: Rules = lambda _: []) -> Spec:
 
     Raises InvalidSpec with every problem, including those that `rules` find.
     """
-    if not isinstance(raw, dict):
-        raise InvalidSpec([Problem("", "must be a JSON object")])
+    must_be_object(raw)
     known = _names_known(model)
     fields = {name: value for name, value in raw.items() if value is not None or name not in known}
     problems = rules(fields)

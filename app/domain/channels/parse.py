@@ -13,7 +13,7 @@ from app.domain.channels.spec import ChannelFields
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.fields import HIDDEN
 from app.domain.short_names import check_short_name
-from app.domain.spec import Rules, parsed
+from app.domain.spec import Rules, must_be_object, parsed
 
 #: Of these kinds the URL is no secret: the secret is a field of its own.
 _OPEN_URLS = frozenset({"telegram", "email"})
@@ -33,8 +33,7 @@ def parse_channel(raw: Any, stored: Mapping[str, Any] | None = None) -> ChannelF
 
     Raises InvalidSpec with every problem.
     """
-    if not isinstance(raw, dict):
-        raise InvalidSpec([Problem("", "must be a JSON object")])
+    must_be_object(raw)
     kind = raw.get("kind")
     if not isinstance(kind, str) or kind not in CHANNEL_KINDS:
         raise InvalidSpec([Problem("kind", f"must be one of {', '.join(CHANNEL_KINDS)}")])
@@ -47,8 +46,7 @@ def changed_channel(stored: Mapping[str, Any], changes: Any) -> ChannelFields:
 
     Another kind keeps nothing of the old one. Raises InvalidSpec.
     """
-    if not isinstance(changes, dict):
-        raise InvalidSpec([Problem("", "must be a JSON object")])
+    must_be_object(changes)
     is_other = changes.get("kind") not in (None, stored.get("kind"))
     return parse_channel({**({} if is_other else stored), **changes}, stored)
 

@@ -9,17 +9,17 @@ import operator
 from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SkipValidation, create_model
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, create_model
 
 from app.domain.annotations import bare, without_none
 from app.domain.bulk import BulkStatus, Of
 from app.domain.channels import CHANNEL_KINDS
+from app.domain.checks import Number
 from app.domain.deliveries import TRIES_KEPT, DeliveryStatus
 from app.domain.fields import Kept, names_kept, secret_names
 from app.domain.kinds import KINDS, KindSpec
 from app.domain.kinds.kind import Absent
 from app.domain.kinds.kind import sometimes as _sometimes
-from app.domain.numbers import plain_number
 from app.domain.spec import CommonFields, ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store.bulk import MOST_KEPT
@@ -60,10 +60,6 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-#: Whole numbers are written without a fraction: 30, not 30.0.
-_Number = Annotated[float, PlainSerializer(lambda value: plain_number(value))]
-
-
 def _response_field(model: type[BaseModel], name: str, *, is_present: bool = False) -> Any:
     """A spec field as a response contains it: always present, with its declared type and description.
 
@@ -76,9 +72,9 @@ def _response_field(model: type[BaseModel], name: str, *, is_present: bool = Fal
     if name in secret_names(model):
         description += " Responses show `***` in place of each value."
     if annotation is float:
-        annotation = _Number
+        annotation = Number
     elif annotation == float | None:
-        annotation = _Number | None
+        annotation = Number | None
     return (without_none(annotation) if is_present else annotation, Field(description=description))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationInfo, field_validator
 
 from app.domain.annotations import bare
 from app.domain.errors import Problem
@@ -16,6 +16,9 @@ from app.domain.times import parse_rfc3339
 
 MAX_CODE_BYTES = 262_144
 MAX_ARGS_BYTES = 262_144
+
+#: Written without a fraction if it is whole: 30, not 30.0.
+Number = Annotated[float, PlainSerializer(lambda value: plain_number(value))]
 
 
 class Fields(BaseModel):

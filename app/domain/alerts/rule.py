@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, PlainSerializer, model_validator
+from pydantic import Field, model_validator
 
-from app.domain.checks import Fields, checked, distinct
-from app.domain.numbers import plain_number
+from app.domain.checks import Fields, Number, checked, distinct
 from app.domain.short_names import MAX_CHARACTERS, PATTERN, check_short_name
 
 MAX_CHANNELS_OF_RULE = 10
@@ -28,9 +27,7 @@ _Names = Annotated[
     distinct("value"),
 ]
 _Ons = Annotated[list[On], Field(min_length=1, json_schema_extra={"uniqueItems": True}), distinct("value")]
-#: Whole numbers stay whole: 600, not 600.0.
-_Number = Annotated[float, PlainSerializer(lambda value: plain_number(value))]
-_Seconds = Annotated[_Number, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)]
+_Seconds = Annotated[Number, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
 class TaskAlert(Fields):
@@ -59,6 +56,6 @@ class ScheduleAlert(TaskAlert):
     silent_after: _Seconds | None = Field(
         None, description="Seconds without a success after which they are told: a dead man's switch."
     )
-    remind_every: Annotated[_Number, Field(ge=60, le=MAX_SECONDS, allow_inf_nan=False)] | None = Field(
+    remind_every: Annotated[Number, Field(ge=60, le=MAX_SECONDS, allow_inf_nan=False)] | None = Field(
         None, description="Seconds after which they are told again, while it lasts."
     )

@@ -48,6 +48,9 @@ Id = Annotated[
 ]
 Milliseconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+NextCursor = Annotated[
+    str | None, Field(description="Pass it as `cursor` to get the next page; null on the last page.")
+]
 
 
 ChannelKindName: Any = Literal[tuple(CHANNEL_KINDS)]
@@ -153,6 +156,10 @@ def _of_its_kind(row: KindSpec, name: str) -> Any:
     return (annotation | Absent, _sometimes(described))
 
 
+#: The fields that lists show of one kind of task only.
+_SUMMARY_OF_KINDS = {name: _of_its_kind(row, name) for row in KINDS.values() for name in row.summary}
+
+
 if TYPE_CHECKING:
 
     class TaskSummary(_TaskSummary):
@@ -164,7 +171,7 @@ else:
         __doc__="A task as it appears in lists: without its result, its output and the body of its spec.",
         error=(ErrorSummary | None, Field()),
         **{name: _COMMON[name] for name in _SUMMARY},
-        **{name: _of_its_kind(row, name) for row in KINDS.values() for name in row.summary},
+        **_SUMMARY_OF_KINDS,
     )
 
 
@@ -208,7 +215,7 @@ class TaskPage(Model):
     """A page of tasks, newest first."""
 
     items: list[TaskSummary]
-    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
+    next_cursor: NextCursor
 
 
 class Upcoming(Model):
@@ -319,7 +326,7 @@ class ScheduledTaskPage(Model):
     """A page of scheduled tasks, newest first."""
 
     items: list[ScheduledTaskSummary]
-    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
+    next_cursor: NextCursor
 
 
 class StatusEvent(Change):
@@ -358,7 +365,7 @@ class FiringPage(Model):
     """A page of firings, newest first."""
 
     items: list[Firing]
-    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
+    next_cursor: NextCursor
 
 
 class Preview(Model):
@@ -444,7 +451,7 @@ else:
         __base__=_TaskSummary,
         __doc__="A finished task, as a callback tells it: without the body of its spec, its attempts and its history.",
         **{name: _COMMON[name] for name in TOLD},
-        **{name: _of_its_kind(row, name) for row in KINDS.values() for name in row.summary},
+        **_SUMMARY_OF_KINDS,
         error=(TaskError | None, Field()),
         stdout=(str, Field()),
         stdout_truncated=(bool, Field()),
@@ -466,7 +473,7 @@ class DeliveryPage(Model):
     """A page of deliveries, newest first."""
 
     items: list[DeliverySummary]
-    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last page.")
+    next_cursor: NextCursor
 
 
 # --- the service -----------------------------------------------------------------------------------

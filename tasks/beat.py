@@ -19,7 +19,7 @@ from typing import Any
 from celery.beat import Scheduler
 
 from app.clock import ClockSteps, system_clock
-from app.domain.errors import Full, OtherForm, Unavailable, outage, reason_of
+from app.domain.errors import Full, OtherForm, Unavailable
 from app.launch.processes import EXIT_NEWER_DATA
 from app.messaging.encoder import MessageEncoder
 from app.settings import Settings, read_settings
@@ -36,6 +36,7 @@ from app.usecases.redis_checks import check_at_start
 from tasks.deliveries.making import make_courier
 from tasks.deliveries.stand_in import StandIn
 from tasks.heartbeat_call import HeartbeatCall
+from tasks.outage_log import OutageLog
 from tasks.runtime import open_store
 
 logger = logging.getLogger("celeriac.beat")
@@ -89,7 +90,7 @@ class StoreScheduler(Scheduler):
         self._maintenance = Maintenance(self._store, dispatcher, settings, self._name, ClockSteps(system_clock()))
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
-        self._redis_is_away = False
+        self._outage_log = OutageLog(logger)
         self._admission = Admission(self._store.admission, settings.max_queued_tasks)
         self._has_room = True
         _warn_of_missing_channels(settings, self._store)
@@ -106,18 +107,14 @@ class StoreScheduler(Scheduler):
         try:
             self._work()
         except Unavailable as error:
-            if not self._redis_is_away:
-                logger.warning(outage(error), extra={"action": "redis_away", "reason": reason_of(error)})
-            self._redis_is_away = True
+            self._outage_log.away(error)
             self._watch.wait(TICK_SECONDS)
             return 0.0
         except Exception:  # a defect in one part must not stop the others; the next tick tries again
             logger.exception("beat failed; trying again", extra={"action": "beat_failed"})
             self._watch.wait(TICK_SECONDS)
             return 0.0
-        if self._redis_is_away:
-            logger.info("Redis is back", extra={"action": "redis_back"})
-            self._redis_is_away = False
+        self._outage_log.back()
         return 0.0
 
     def _work(self) -> None:

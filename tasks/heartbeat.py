@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from app.clock import Clock
-from app.domain.errors import Unavailable, outage, reason_of
+from app.domain.errors import Unavailable
 from app.store.store import Store
 from app.usecases.clock_check import ClockCheck
 from app.usecases.maintenance import Maintenance
 from tasks.leases.in_flight import InFlight
 from tasks.leases.renewal import Renewal
+from tasks.outage_log import OutageLog
 from tasks.watchdog import Watchdog
 
 logger = logging.getLogger("celeriac.worker")
@@ -70,22 +71,18 @@ class Heartbeat:
             logger.debug("can't sign off: Redis can't be reached", extra={"action": "sign_off_failed"})
 
     def _run(self) -> None:
-        away = False
+        log = OutageLog(logger)
         while not self._stopped.wait(BUSY_PAUSE_SECONDS if self._is_busy else self._pause_seconds):
             try:
                 self._tick()
             except Unavailable as error:
-                if not away:
-                    logger.warning(outage(error), extra={"action": "redis_away", "reason": reason_of(error)})
-                away = True
+                log.away(error)
                 self._watchdog.redis_is_away()
                 continue
             except Exception:  # a defect in one part must not stop the others
                 logger.exception("the heartbeat failed; trying again", extra={"action": "heartbeat_failed"})
                 continue
-            if away:
-                logger.info("Redis is back", extra={"action": "redis_back"})
-                away = False
+            log.back()
 
     def _tick(self) -> None:
         self._is_busy = False  # reset first, since a call below may fail

@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError, RedisError
 
 from app.domain.errors import Unavailable
 from app.store.arguments import packed_command
+from app.store.breaker import SILENT
 from app.store.client import Client
 
 #: A connection that was used within this time is not looked at before it is used again. No Redis ends and is back as
@@ -40,7 +41,7 @@ class OneWay:
         """Send a command. Raises Unavailable if it could not be sent."""
         words = packed_command(*command)
         if not self._lock.acquire(timeout=WAIT_SECONDS):
-            raise Unavailable("silent")
+            raise Unavailable(SILENT)
         try:
             try:
                 self._send(words)

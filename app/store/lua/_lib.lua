@@ -852,11 +852,12 @@ local function is_named(own, text, match)
   return string.find(own, text, 1, true) ~= nil
 end
 
--- Whether a scheduled task, given its name, folded_name and tags, is among those that are listed. name, match: as for
--- `is_named`; name, tag: '' for any
-local function is_schedule_listed(schedule, name, match, tag)
+-- Whether a scheduled task, given its name, folded_name, tags and last_outcome, is among those that are listed. name,
+-- match: as for `is_named`; name, tag, outcome: '' for any
+local function is_schedule_listed(schedule, name, match, tag, outcome)
   local own = schedule.folded_name or schedule.name or ''
   return (name == '' or is_named(own, name, match)) and (tag == '' or has_tag(schedule.tags, tag))
+    and (outcome == '' or schedule.last_outcome == outcome)
 end
 
 -- Moves a scheduled task to the index of another status, and sets status and next firing. `next_run_ms`: '' for none.

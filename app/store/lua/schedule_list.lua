@@ -21,8 +21,8 @@ for looked, entry in ipairs(entries) do
     return page
   end
   local k = schedule_key(entry[1])
-  if is_schedule_listed(read(k, 'name', 'folded_name', 'tags', 'last_outcome'), name, match, tag)
-      and (last_outcome == '' or schedule.last_outcome == last_outcome) then
+  local schedule = read(k, 'name', 'folded_name', 'tags', 'last_outcome')
+  if is_schedule_listed(schedule, name, match, tag, last_outcome) then
     found = found + 1
     page[#page + 1] = entry[1]
     page[#page + 1] = redis.call('HGETALL', k)

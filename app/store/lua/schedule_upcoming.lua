@@ -1,9 +1,8 @@
 -- Returns one page of the scheduled tasks that fire again, the earliest next firing first.
 -- ARGV: after_ms, after_id, limit, budget, kind, name, match, tag, last_outcome
 -- after_ms, after_id: next firing and id of the last one on the page before, '' for the first page
--- budget: maximum number of records to examine · kind,
--- last_outcome: '' for any
--- name, match, tag: see `is_schedule_listed`
+-- budget: maximum number of records to examine · kind: '' for any
+-- name, match, tag, last_outcome: see `is_schedule_listed`
 -- Returns {next firing and id to go on from ('' at the end), id, record as a flat list, id, …}.
 limit, budget = tonumber(limit), tonumber(budget)
 local CRON = P .. 'cron'
@@ -28,8 +27,7 @@ for i = 1, #entries, 2 do
   id, ms = entries[i], entries[i + 1]
   local k = schedule_key(id)
   local schedule = read(k, 'kind', 'name', 'folded_name', 'tags', 'last_outcome')
-  if (kind == '' or schedule.kind == kind) and is_schedule_listed(schedule, name, match, tag)
-      and (last_outcome == '' or schedule.last_outcome == last_outcome) then
+  if (kind == '' or schedule.kind == kind) and is_schedule_listed(schedule, name, match, tag, last_outcome) then
     found = found + 1
     page[#page + 1] = id
     page[#page + 1] = redis.call('HGETALL', k)

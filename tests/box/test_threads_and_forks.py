@@ -124,7 +124,7 @@ def test_a_zygote_that_is_killed_while_it_starts_is_started_again(fresh: Sandbox
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
 def test_a_child_that_could_not_be_killed_ends_with_its_zygote(fresh: Sandbox) -> None:
     fresh.start()
-    link = fresh._link
+    link = fresh._full.link
     assert link is not None
     assert link._process is not None
     pid = zygote_pid(link._process.pid)
@@ -141,7 +141,7 @@ def test_a_child_that_could_not_be_killed_ends_with_its_zygote(fresh: Sandbox) -
 
 def test_a_run_does_not_fail_for_want_of_another_child(fresh: Sandbox) -> None:
     fresh.start()
-    waiting = fresh._spares[0]
+    waiting = fresh._full.spares[0]
     wait_until(lambda: waiting.pidfd is not None, 60, "the birth of the spare child")
     with no_more_files():
         assert fresh.run(ONE, LIMITS).result_json == b"1"

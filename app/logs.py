@@ -9,6 +9,7 @@ control characters escaped: nobody can forge a line, or overwrite one in a termi
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
@@ -93,8 +94,11 @@ class _StderrHandler(logging.StreamHandler[TextIO]):
 
 
 def reopened(fd: int) -> TextIO:
-    """A stream for what this process has as stdout (1) or stderr (2), with nothing in its buffer."""
-    return open(fd, "w", buffering=1, errors="backslashreplace", closefd=False)
+    """A stream for what this process has as stdout (1) or stderr (2), without a buffer.
+
+    In a buffer, what can't be written would stay, and newer Pythons complain of it on stderr when the stream goes.
+    """
+    return io.TextIOWrapper(io.FileIO(fd, "w", closefd=False), errors="backslashreplace", write_through=True)
 
 
 def handler(log_format: str) -> logging.Handler:

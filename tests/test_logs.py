@@ -301,3 +301,14 @@ def test_a_line_is_one_write_where_nothing_is_buffered(name: str, monkeypatch: p
         handler.emit(logging.LogRecord("celeriac.start", logging.INFO, "", 0, "it is ready", (), None))
     (call,) = writes.calls
     assert call.endswith(b"it is ready\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no file that is always full")
+def test_nothing_is_left_in_a_stream_that_could_not_be_written() -> None:
+    """multiprocessing flushes the streams before a fork, and newer Pythons when one goes: both would fail."""
+    with Path("/dev/full").open("w") as full:
+        stream = logs.reopened(full.fileno())
+        with pytest.raises(OSError, match="No space left"):
+            stream.write("it is lost\n")
+        stream.flush()
+        del stream  # what fails now fails the test

@@ -445,6 +445,30 @@ def test_command_that_is_interrupted_ends_without_a_traceback() -> None:
     assert process.returncode == 130
 
 
+#: A command that is interrupted while it makes an object, as http.client makes its answers.
+HALF_MADE = """
+import sys, types
+import start
+
+class Half:
+    def __init__(self):
+        raise KeyboardInterrupt
+    def __del__(self):
+        self.missing
+
+sys.modules["half"] = module = types.ModuleType("half")
+module.run = lambda words: Half()
+start.COMMANDS = {"half": ("half", "run")}
+start.import_for_good = lambda name: None
+sys.exit(start.main(["half"]))
+"""
+
+
+def test_what_was_half_made_when_a_command_was_interrupted_is_not_told() -> None:
+    done = subprocess.run([sys.executable, "-c", HALF_MADE], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_output_that_nobody_takes_is_named(run: Run, folder: Path) -> None:
     words = [sys.executable, str(ROOT / "start.py"), "apply", "--diff", str(folder)]
     with Path("/dev/full").open("w") as full:

@@ -86,11 +86,12 @@ class AuditStore:
         newest = "+" if cursor is None else f"({cursor}"
         entries: Any = self._client.xrevrange(self._key, newest, "-", count=budget + 1)
         lines = [_line(*entry) for entry in entries]
-        matches = [line for line in lines[:budget] if who in (None, line.who) and target_id in (None, line.target_id)]
-        looked_at = matches[limit - 1] if len(matches) >= limit else lines[:budget][-1] if lines else None
-        if looked_at is None or looked_at is lines[-1]:
-            return matches[:limit], None
-        return matches[:limit], looked_at.id
+        if not lines:
+            return [], None
+        looked_at = lines[:budget]
+        page = [line for line in looked_at if who in (None, line.who) and target_id in (None, line.target_id)][:limit]
+        last = page[-1] if len(page) == limit else looked_at[-1]
+        return page, None if last is lines[-1] else last.id
 
 
 def _line(entry_id: str, fields: dict[str, str]) -> AuditLine:

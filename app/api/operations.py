@@ -15,7 +15,8 @@ from app.domain.channels import CHANNEL_MODELS
 from app.domain.deliveries import DeliveryStatus
 from app.domain.idempotency import MAX_KEY_LENGTH
 from app.domain.kinds import KINDS
-from app.domain.status import FINISHED, Kind, ScheduleStatus, Status, TaskType
+from app.domain.spec import FINISHES
+from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store.schedules import ScheduleOrder
 
 Schema = dict[str, Any]
@@ -149,12 +150,11 @@ TASK_FILTERS = (
 SCHEDULE_FILTERS = (
     _query("status", "Only this status.", _choice(ScheduleStatus)),
     *COMMON_FILTERS,
-    _query("last_outcome", "Only those whose last finished task ended with this status.", _choice(sorted(FINISHED))),
+    _query("last_outcome", "Only those whose last finished task ended with this status.", _choice(FINISHES)),
 )
 SCHEDULE_SORT = _query(
     "sort",
-    "The order: `created`, newest first; or `next_run`, earliest next firing first, of those that fire again. "
-    "One that fires while the pages are read comes again on a later page.",
+    "The order: `created`, newest first; or `next_run`, earliest next firing first, of those that fire again.",
     {**_choice(ScheduleOrder), "default": "created"},
 )
 SCHEDULE_PAGING = (

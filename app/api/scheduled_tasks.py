@@ -9,7 +9,8 @@ from app.api.listing import task_page, with_next
 from app.api.parsing import Query, idempotency_key, json_body
 from app.api.preference import held
 from app.api.shapes import answer, firing_page_json, new_schedule, new_task, schedule_json, schedule_page_json
-from app.domain.status import FINISHED, ScheduleStatus, Status
+from app.domain.spec import FINISHES
+from app.domain.status import ScheduleStatus, Status
 from app.store.schedules import Schedule, ScheduleFilters, ScheduleOrder
 
 blueprint = Blueprint("scheduled_tasks", __name__, url_prefix="/api/scheduled-tasks")
@@ -36,7 +37,7 @@ def list_schedules() -> Response:
 
 def schedule_filters(query: Query) -> ScheduleFilters:
     """The filters in the query."""
-    outcome = query.word("last_outcome", sorted(FINISHED))
+    outcome = query.word("last_outcome", FINISHES)
     return ScheduleFilters(
         status=query.choice("status", ScheduleStatus),
         last_outcome=None if outcome is None else Status(outcome),

@@ -77,8 +77,7 @@ class ScheduleOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleFilters:
-    """Selects scheduled tasks for a list; None matches any. last_outcome: how the task of it that finished last
-    has ended."""
+    """Selects scheduled tasks for a list; None matches any. last_outcome: how its task that finished last has ended."""
 
     status: ScheduleStatus | None = None
     kind: Kind | None = None

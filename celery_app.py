@@ -24,7 +24,7 @@ from app.domain.kinds import KINDS, QUEUES
 from app.launch.redis_location import require_redis_url
 from app.redis_tls import tls_of
 from app.sentinel_url import is_sentinel, parse_sentinel_url
-from app.settings import Settings, SettingsError, read_settings
+from app.settings import EXIT_BAD_SETTINGS, Settings, SettingsError, read_settings
 from app.store.keys import PREFIX, PRIORITIES
 
 #: Without bookkeeping of unacknowledged messages a worker drains three times as fast; the record makes up for
@@ -90,7 +90,8 @@ def configuration() -> dict[str, Any]:
         settings = read_settings()
         url = broker_url(settings)
     except SettingsError as error:
-        raise SystemExit(f"celeriac can't start: {error}") from None
+        sys.stderr.write(f"celeriac can't start: {error}\n")
+        raise SystemExit(EXIT_BAD_SETTINGS) from None
     return {
         "broker_url": kombu_url(url),
         "broker_transport_options": transport_options(url),

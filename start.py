@@ -49,7 +49,7 @@ from app.launch.processes import (
 )
 from app.launch.redis_location import find_redis_url, shown_url, socket_path, socket_url, value_at
 from app.redis_tls import with_absolute_files
-from app.settings import Settings, SettingsError, absolute_paths, read_settings
+from app.settings import EXIT_BAD_SETTINGS, Settings, SettingsError, absolute_paths, read_settings
 from app.store.keys import PREFIX, Keys
 from app.version import VERSION
 from tasks import preload
@@ -73,7 +73,6 @@ CELERY_ROLES = "tasks.celery_roles"
 NEEDED_BY_API = ("app.application", "granian.server")
 FORM_KEY = Keys(PREFIX).form
 EXIT_CANNOT_START = 1
-EXIT_BAD_SETTINGS = 2
 
 HELP = """\
 roles:

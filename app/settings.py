@@ -33,6 +33,9 @@ if TYPE_CHECKING:  # pydantic comes with them: who sets none of these settings, 
     from app.domain.alerts.rule import ScheduleAlert
     from app.domain.channels.parse import NamedChannel
 
+#: The exit status of the API, a worker or a beat with wrong settings: starting it again would not help.
+EXIT_BAD_SETTINGS = 2
+
 SCOPES = ("read", "write", "admin")  # each includes the rights of those before it
 MIN_KEY_LENGTH = 32
 #: The quotas of a service that other machines can reach, unless RATE_LIMIT says otherwise.

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from app.domain.status import Kind
-from app.settings import SettingsError, read_settings
+from app.settings import EXIT_BAD_SETTINGS, SettingsError, read_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int | str | None:
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int | str | None:
             parser.error("--kind and --name are for workers")
         return run_beat()
     except SettingsError as error:
-        return f"celeriac can't start: {error}"
+        sys.stderr.write(f"celeriac can't start: {error}\n")
+        return EXIT_BAD_SETTINGS
     except KeyboardInterrupt:  # before Celery handles signals
         return 128 + signal.SIGINT
 

@@ -20,7 +20,7 @@ from app.domain.kinds import QUEUES
 from app.launch.open_files import allow_many
 from app.launch.processes import EXIT_NEWER_DATA, EXIT_USELESS_HERE
 from app.messaging.queues import EXECUTE
-from app.settings import SettingsError, read_settings
+from app.settings import EXIT_BAD_SETTINGS, SettingsError, read_settings
 from celery_app import celery
 from sandbox import SandboxError
 from tasks.attempts import ONE_TASK
@@ -67,7 +67,7 @@ def _on_ready(sender: Any, **_: Any) -> None:
         runtime = process.get(_identity())
     except (SandboxError, SettingsError) as error:
         logger.critical("the worker can't run: %s", error, extra={"action": "worker_refused"})
-        sys.exit(EXIT_CANNOT_RUN)
+        sys.exit(EXIT_BAD_SETTINGS if isinstance(error, SettingsError) else EXIT_CANNOT_RUN)
     except OtherForm:  # why, has been logged
         sys.exit(EXIT_NEWER_DATA)
     except NothingToServe:  # why, has been said

@@ -47,6 +47,6 @@ def test_without_a_redis_the_process_ends_with_one_sentence(tmp_path: Path, role
     ended = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "celery_app", role], cwd=ROOT, env=env, capture_output=True, text=True
     )
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "celeriac can't start: API_KEYS entry 1 is not name:scope:key" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -98,8 +98,18 @@ def test_a_worker_that_cannot_be_set_up_says_why_in_a_sentence(tmp_path: Path, r
 
 def test_bad_settings_are_one_sentence(redis_url: str) -> None:
     done = run_module("tasks.celery_roles", "worker", "--kind", "code", REDIS_URL=redis_url, CODE_CONCURRENCY="many")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == "celeriac can't start: CODE_CONCURRENCY must be a whole number\n"
+
+
+def test_a_setting_that_shows_as_wrong_later_ends_the_worker_alike(tmp_path: Path, redis_url: str) -> None:
+    (tmp_path / "opentelemetry.py").write_text("raise ModuleNotFoundError(name='opentelemetry')")
+    settings = {"REDIS_URL": redis_url, "TRACING": "on", "PYTHONPATH": str(tmp_path)}
+    words = [*ROLES, "worker"]
+    done = subprocess.run(words, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert "opentelemetry" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_what_is_for_workers_is_not_for_beats(redis_url: str) -> None:

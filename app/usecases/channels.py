@@ -11,7 +11,7 @@ from app.domain.alerts.rule import MAX_CHANNELS_OF_RULE
 from app.domain.channels import Notice, NoticeType
 from app.domain.channels.parse import NamedChannel, changed_channel, parse_channel
 from app.domain.channels.spec import ChannelFields
-from app.domain.errors import Conflict, Full, InvalidSpec, NotFound, Problem, problem_with
+from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, problem_with
 from app.domain.short_names import check_short_name, is_short_name
 from app.store.channels import MAX_CHANNELS, ChannelStore, StoredChannel
 from app.store.deliveries import Delivery, DeliveryStore, NewDelivery
@@ -118,7 +118,7 @@ class ChannelService:
             fields = fields_for(seen)
             outcome = self._store.put(name, fields.model_dump(mode="json"), now_ms, seen)
             if outcome == "full":
-                raise Full(f"there are {MAX_CHANNELS} channels, the most that are kept: delete one first")
+                raise Conflict(f"there are {MAX_CHANNELS} channels, the most that are kept: delete one first")
             if outcome == "stored":
                 created_ms = now_ms if seen is None else seen.created_ms
                 return Channel(name, fields, False, created_ms, now_ms), seen is None

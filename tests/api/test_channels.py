@@ -97,7 +97,9 @@ def test_the_number_of_channels_is_bounded(api: Api, store: Store) -> None:
     for number in range(MAX_CHANNELS):
         store.channels.put(f"c{number}", SLACK, 1, None)
     answer = api.put("/api/channels/ops", SLACK)
-    assert (answer.status_code, answer.get_json()["type"]) == (503, "urn:celeriac:problem:full")
+    assert (answer.status_code, answer.get_json()["type"]) == (409, "urn:celeriac:problem:conflict")
+    assert "delete one first" in answer.get_json()["detail"]
+    assert "Retry-After" not in answer.headers
     assert api.put("/api/channels/c1", SLACK).status_code == 200
 
 

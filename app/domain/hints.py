@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 #: What other services and libraries call our fields, without case and separators.
 _KNOWN_ELSEWHERE = {
     "api_url": ("url", "uri", "endpoint", "target", "targeturl"),
@@ -28,12 +30,15 @@ _KNOWN_ELSEWHERE = {
     "start_at": ("startdate", "starttime", "startsat"),
     "end_at": ("enddate", "endtime", "endsat"),
 }
-#: These, and our own names in another spelling.
-_MEANT = {other: field for field, others in _KNOWN_ELSEWHERE.items() for other in (*others, field.replace("_", ""))}
+_MEANT = {other: field for field, others in _KNOWN_ELSEWHERE.items() for other in others}
 
 
-def hint(name: str) -> str:
-    """`: did you mean …?` for a name that is known elsewhere or spelled another way, otherwise nothing."""
-    plain = name.lower().replace("_", "").replace("-", "")
-    meant = _MEANT.get(plain)
-    return f": did you mean {meant}?" if meant is not None and meant != name else ""
+def hint(name: str, fields: Collection[str]) -> str:
+    """`: did you mean …?` for a name of one of `fields` elsewhere or in another spelling, otherwise nothing."""
+    plain = _plain(name)
+    meant = next((field for field in fields if _plain(field) == plain), _MEANT.get(plain))
+    return f": did you mean {meant}?" if meant in fields and meant != name else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
@@ -291,19 +291,19 @@ def parsed(model: type[Spec], raw: Any, rules: Rules = lambda _: []) -> Spec:
     try:
         spec = model.model_validate(fields)
     except ValidationError as error:
-        found = problems_of(error)
+        found = _problems_of(error, known)
         problems = [*(problem for problem in found if problem.field not in named), *problems]
     if problems:
         raise InvalidSpec(problems)
     return spec
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
-    """Convert pydantic's errors to the contract's shape: one per field, the field as a path."""
+def _problems_of(error: ValidationError, known: Collection[str]) -> list[Problem]:
+    """Convert pydantic's errors to the contract's shape: one per field, the field as a path. `known`: for hints."""
     problems: dict[str, Problem] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         field = _path(detail["loc"])
-        problems.setdefault(field, Problem(field, _message(detail["type"], field, detail["msg"])))
+        problems.setdefault(field, Problem(field, _message(detail["type"], field, detail["msg"], known)))
     return list(problems.values())
 
 
@@ -354,9 +354,9 @@ _WANTED = {
 }
 
 
-def _message(type_: str, field: str, message: str) -> str:
+def _message(type_: str, field: str, message: str, known: Collection[str]) -> str:
     if type_ == "extra_forbidden":
-        return f"is not a field{hint(field)}"
+        return f"is not a field{hint(field, known)}"
     for prefix, wanted in _WANTED.items():
         if field.startswith(prefix) and type_.endswith("_type"):
             return f"should be {wanted}"

@@ -93,6 +93,12 @@ def test_every_wrong_field_is_named(api: Api) -> None:
     assert (answer.status_code, sorted(fields)) == (422, ["pager", "sender", "to[0]", "url"])
 
 
+def test_a_hint_names_a_field_that_the_channel_has(api: Api) -> None:
+    answer = api.put("/api/channels/ops", {"kind": "slack", "url": SLACK["url"], "endpoint": 1, "Lang-uage": "zh"})
+    errors = {error["field"]: error["message"] for error in answer.get_json()["errors"]}
+    assert errors == {"endpoint": "is not a field", "Lang-uage": "is not a field: did you mean language?"}
+
+
 def test_the_number_of_channels_is_bounded(api: Api, store: Store) -> None:
     for number in range(MAX_CHANNELS):
         store.channels.put(f"c{number}", SLACK, 1, None)

@@ -18,15 +18,21 @@ FIELDS = TaskSpec.model_fields.keys() | ScheduleSpec.model_fields.keys()
         ("max-retries", "max_retries"),
         ("Timeout", "timeout"),
         ("tz", "timezone"),
+        ("callbackURL", "callback_url"),
     ],
 )
 def test_a_name_from_elsewhere_is_understood(written: str, meant: str) -> None:
-    assert hint(written) == f": did you mean {meant}?"
+    assert hint(written, FIELDS) == f": did you mean {meant}?"
 
 
 @pytest.mark.parametrize("written", ["", "name", "foo", "__class__", "x" * 1000])
 def test_any_other_name_gets_no_hint(written: str) -> None:
-    assert hint(written) == ""
+    assert hint(written, FIELDS) == ""
+
+
+def test_only_fields_that_there_are_can_be_meant() -> None:
+    assert hint("endpoint", {"url", "chat_id"}) == ""
+    assert hint("chatId", {"url", "chat_id"}) == ": did you mean chat_id?"
 
 
 def test_only_real_fields_are_suggested() -> None:

@@ -201,6 +201,19 @@ def test_the_first_failure_is_on_the_first_screen_of_a_phone(browser: Chromium, 
     assert browser.evaluate("document.querySelector('.failed-row .bad').getBoundingClientRect().bottom <= innerHeight")
 
 
+def test_the_bar_of_a_phone_shows_the_page_that_is_open(browser: Chromium, system: Started) -> None:
+    browser.look(360, 667)
+    for page in ("notices", "tasks"):
+        browser.open(url_of(system, f"/#/{page}"))
+        browser.wait_for(f"document.querySelector('#pages [data-page={page}][aria-current=page]')")
+        browser.wait_for(
+            """(() => { const link = document.querySelector('#pages [aria-current=page]');
+                const [around, own] = [link.parentElement, link].map((element) => element.getBoundingClientRect());
+                return own.left >= around.left && own.right <= around.right; })()"""
+        )
+    assert browser.evaluate("document.querySelector('#pages').scrollWidth") > 360
+
+
 def test_filters_are_folded_away_on_a_phone_until_they_are_used(browser: Chromium, system: Started) -> None:
     browser.look(375, 667)
     browser.open(url_of(system, "/#/tasks"))
@@ -377,7 +390,10 @@ def test_the_docs_describe_every_call_without_the_internet(browser: Chromium, sy
     browser.wait_for_text("function_code", "#operations-Tasks-createTask")
     referred_to = document["components"]["responses"]["Problem413"]["description"]
     browser.wait_for_text(referred_to, "#operations-Tasks-createTask .responses-wrapper")
-    loaded = browser.evaluate("performance.getEntriesByType('resource').map(each => new URL(each.name).origin)")
+    loaded = browser.evaluate(
+        "performance.getEntriesByType('resource').map(each => new URL(each.name))"
+        ".filter(each => each.protocol !== 'data:').map(each => each.origin)"
+    )
     assert set(loaded) == {url_of(system, "")}
     dark = browser.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert sum(dark[:3]) < 200, "the page is dark where the system is"

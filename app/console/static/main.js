@@ -69,9 +69,15 @@ function turn(route) {
     const isHere = link.dataset.page === (PARENTS[page] ?? page);
     if (isHere) {
       link.setAttribute("aria-current", "page");
-      link.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone, the bar is wider than the screen
+      showInMiddle(link);
     } else link.removeAttribute("aria-current");
   }
+}
+
+/** Scrolls the links of the bar: on a phone they are wider than the screen. With scrollIntoView, Tab would begin behind this one. */
+function showInMiddle(link) {
+  const [around, own] = [link.parentElement, link].map((element) => element.getBoundingClientRect());
+  link.parentElement.scrollLeft += own.left + own.width / 2 - (around.left + around.width / 2);
 }
 
 function open(page, route) {

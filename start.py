@@ -14,7 +14,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -48,6 +47,7 @@ from app.launch.processes import (
     run_module,
 )
 from app.launch.redis_location import find_redis_url, shown_url, socket_path, socket_url, value_at
+from app.launch.stop_event import StopEvent
 from app.redis_tls import with_absolute_files
 from app.settings import EXIT_BAD_SETTINGS, Settings, SettingsError, absolute_paths, read_settings
 from app.store.keys import PREFIX, Keys
@@ -296,12 +296,12 @@ def _supervised_env(settings: Settings, redis_url: str) -> dict[str, str]:
     return {**_child_env(settings, redis_url), "SHUTDOWN_GRACE": str(_shutdown_grace(settings))}
 
 
-def _stop_on_signals() -> threading.Event:
+def _stop_on_signals() -> StopEvent:
     """An event that Ctrl-C, SIGTERM and the terminal's end set; the last not under nohup.
 
     A shell script starts what it puts into the background with SIGINT ignored; who sends one all the same means it.
     """
-    stopping = threading.Event()
+    stopping = StopEvent()
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopping.set()
@@ -318,7 +318,7 @@ def _watch(
     redis: _Redis,
     services: Supervisor,
     calls: Command,
-    stopping: threading.Event,
+    stopping: StopEvent,
     began: float,
 ) -> None:
     """Keep everything running until `stopping`; say once when it is ready, or what is missing.
@@ -357,7 +357,7 @@ class _Redis:
     else has started there is in the way (FolderInUse), not found.
     """
 
-    def __init__(self, settings: Settings, stopping: threading.Event, *, alone: bool) -> None:
+    def __init__(self, settings: Settings, stopping: StopEvent, *, alone: bool) -> None:
         self.url = self.why = ""
         self._settings = settings
         self._stopping = stopping

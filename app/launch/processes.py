@@ -40,6 +40,7 @@ from types import FrameType
 
 from app.launch import fork
 from app.launch.fork import Fork, Result
+from app.launch.stop_event import StopEvent
 
 PARENT_PID = "CELERIAC_PARENT_PID"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -134,7 +135,7 @@ def _run_program(argv: list[str]) -> int:
 def guard(argv: Sequence[str], parent_pid: int) -> int:
     """Run a program and end it with its parent, on a system whose kernel does not offer that."""
     started: list[subprocess.Popen[bytes]] = []
-    is_to_end = threading.Event()
+    is_to_end = StopEvent()
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         is_to_end.set()

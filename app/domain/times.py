@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The first and the last millisecond of a datetime: the years 1 to 9999.
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 #: The colon of the offset is optional: many programs omit it, and the meaning is unambiguous.
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:?[0-5]\d)", re.ASCII)
 
@@ -30,11 +32,13 @@ def to_ms(moment: datetime) -> int:
 def parse_rfc3339(text: str) -> int:
     """Milliseconds since 1970. Raises ValueError if `text` is not an RFC 3339 time with an offset.
 
-    The colon of the offset is optional (`+0800`): strftime's %z, Java and PostgreSQL omit it.
+    The colon of the offset is optional (`+0800`): strftime's %z, Java and PostgreSQL omit it. A time that is in the
+    year 0 or 10000 of UTC means always or never (.NET's MinValue and MaxValue), and is read as the nearest that is not.
     """
     if not _RFC3339.fullmatch(text):
         raise ValueError("must be an RFC 3339 time with an offset, like 2026-11-23T08:30:00Z")
     try:
-        return to_ms(datetime.fromisoformat(text.upper()))
+        ms = to_ms(datetime.fromisoformat(text.upper()))
     except (ValueError, OverflowError):
         raise ValueError("is not a valid date and time") from None
+    return min(max(ms, _FIRST_MS), _LAST_MS)

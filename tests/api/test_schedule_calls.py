@@ -162,6 +162,13 @@ def test_an_end_that_leaves_no_firing_is_refused(api: Api) -> None:
     assert fields_of(response) == ["end_at"]
 
 
+@pytest.mark.parametrize("timing", [{"cron_expression": "@daily"}, {"cron_expression": None, "every_seconds": 60}])
+def test_a_start_in_the_last_year_or_beyond_it_is_refused(api: Api, timing: dict[str, object]) -> None:
+    for start_at in ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00"):  # the second is in the year 10000 in UTC
+        body = {**EVERY_MINUTE, **timing, "timezone": "Pacific/Kiritimati", "start_at": start_at}
+        assert fields_of(api.post("/api/scheduled-tasks", body)) == ["start_at"]
+
+
 def test_preview_creates_nothing(api: Api) -> None:
     body = {"cron_expression": "30 8 * * 1-5", "timezone": "Europe/Berlin", "count": 2}
     answer = api.post("/api/cron/preview", body).get_json()

@@ -58,7 +58,8 @@ def test_a_datetime_is_aware_and_in_utc() -> None:
         ("2026-11-23T08:30:00.5Z", MORNING_MS + 500),
         ("2026-11-23T08:30:00.123456789Z", MORNING_MS + 123),
         ("1970-01-01T00:00:00Z", 0),
-        ("9999-12-31T23:59:59-23:59", 253_402_387_139_000),  # beyond the range of a datetime in UTC
+        ("9999-12-31T23:59:59-05:00", 253_402_300_799_999),  # beyond the range of a datetime in UTC
+        ("0001-01-01T00:00:00+08:00", -62_135_596_800_000),
     ],
 )
 def test_rfc_3339_is_read_even_without_the_offsets_colon(text: str, ms: int) -> None:

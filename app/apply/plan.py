@@ -17,7 +17,6 @@ from app.domain.spec import ScheduleSpec, kept_fields, parse_schedule
 from app.domain.times import parse_rfc3339, to_rfc3339
 from app.usecases.timing import TIMES, make_rule
 
-BOUNDS = ("start_at", "end_at")
 FIRINGS_SHOWN = 3
 _NAMES = frozenset(ScheduleSpec.model_fields)
 _SECRET = secret_names(ScheduleSpec)
@@ -131,8 +130,6 @@ def shown(spec: ScheduleSpec) -> dict[str, Any]:
     found = {}
     for name in kept:
         value = spec.model_dump(mode="json", include={name})[name]
-        if name in BOUNDS and value is not None:
-            value = to_rfc3339(parse_rfc3339(value))
         if name in _SECRET and value:
             value = dict.fromkeys(sorted(value), HIDDEN)
         if name == "timezone" or value != _default(name):

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from app.domain.annotations import bare
 from app.domain.errors import Problem
 from app.domain.numbers import plain_number
-from app.domain.times import parse_rfc3339
+from app.domain.times import parse_rfc3339, to_rfc3339
 
 MAX_CODE_BYTES = 262_144
 MAX_ARGS_BYTES = 262_144
@@ -77,7 +77,12 @@ Identifier = Annotated[
     Field(min_length=1, max_length=200, json_schema_extra={"format": "python-identifier"}),
     checked(_check_identifier),
 ]
-Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"}), checked(parse_rfc3339)]
+#: Kept as every other time is shown, however it was written.
+Time = Annotated[
+    str,
+    Field(max_length=40, json_schema_extra={"format": "date-time"}),
+    AfterValidator(lambda text: to_rfc3339(parse_rfc3339(text))),
+]
 Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
 Pause = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 

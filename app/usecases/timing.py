@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from app.domain.cron import Cron, CronError, CronZoneError
@@ -29,7 +30,8 @@ def _timing_of(fields: Mapping[str, Any], schedule_id: str, created_ms: int, sta
 
 
 #: The fields that decide when a schedule fires.
-TIMES = ("cron_expression", "every_seconds", "timezone", "start_at", "end_at")
+BOUNDS = ("start_at", "end_at")
+TIMES = ("cron_expression", "every_seconds", "timezone", *BOUNDS)
 
 
 def timing_problems(
@@ -51,11 +53,16 @@ def timing_problems(
 
 
 def _has_same_times(fields: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    return all(_plain(fields.get(name)) == _plain(before.get(name)) for name in TIMES)
+    return all(_plain(name, fields.get(name)) == _plain(name, before.get(name)) for name in TIMES)
 
 
-def _plain(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
+def _plain(name: str, value: Any) -> Any:
+    """Return the value without what makes no difference: blanks, and how a time is written."""
+    if not isinstance(value, str):
+        return value
+    with suppress(ValueError):  # the model reports it
+        return parse_rfc3339(value) if name in BOUNDS else value.strip()
+    return value
 
 
 def _cron_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int) -> list[Problem]:

@@ -57,8 +57,8 @@ OF_KIND: dict[Kind, dict[str, Any]] = {
 TIMING: dict[str, Any] = {
     "cron_expression": "30 8 * * 1-5",
     "timezone": "Europe/Berlin",
-    "start_at": "2026-11-24T00:00:00Z",
-    "end_at": "2030-01-01T00:00:00Z",
+    "start_at": "2026-11-24T00:00:00.000Z",
+    "end_at": "2030-01-01T00:00:00.000Z",
     "max_runs": 7,
     "catch_up": "none",
     "jitter_seconds": 1.5,

@@ -79,7 +79,7 @@ def test_a_file_with_a_past_end_can_be_applied_again(api: Api, beat: FiringServi
     fire(beat, clock)
     ended = read(api, schedule)
     assert ended["status"] == "ended"
-    same = api.put(path, {**body, "cron_expression": " * * * * * "})
+    same = api.put(path, {**body, "cron_expression": " * * * * * ", "end_at": "2026-11-23T09:31:00+01:00"})
     assert (same.status_code, same.get_json()) == (200, ended), "nothing is written"
 
 

@@ -111,7 +111,7 @@ def test_delete_leaves_the_tasks(api: Api) -> None:
         ({"name": "other", "tags": ["x"], "overlap": "skip"}, "2026-11-23T08:31:00.000Z"),
         ({"cron_expression": "0 12 * * *"}, "2026-11-23T12:00:00.000Z"),
         ({"cron_expression": "0 12 * * *", "timezone": "Asia/Tokyo"}, "2026-11-24T03:00:00.000Z"),
-        ({"start_at": "2026-12-01T00:00:00Z"}, "2026-12-01T00:00:00.000Z"),
+        ({"start_at": "2026-12-01T00:00:00.000Z"}, "2026-12-01T00:00:00.000Z"),
         ({"api_url": CALL["api_url"]}, "2026-11-23T08:31:00.000Z"),
     ],
 )
@@ -160,6 +160,16 @@ def test_a_key_that_is_no_plain_text_is_refused(api: Api, key: str) -> None:
 def test_an_end_that_leaves_no_firing_is_refused(api: Api) -> None:
     response = api.post("/api/scheduled-tasks", {**EVERY_MINUTE, "end_at": "2026-11-23T08:30:30Z"})
     assert fields_of(response) == ["end_at"]
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-12-01T01:00:00+01:00", "2026-12-01 00:00:00+0000", "2026-12-01t00:00:00.000999z"]
+)
+def test_its_bounds_are_shown_as_all_times_however_they_are_written(api: Api, written: str) -> None:
+    path, body = "/api/scheduled-tasks/by-key/bounded", {**EVERY_MINUTE, "start_at": written}
+    schedule = api.put(path, {**body, "end_at": written}).get_json()
+    assert (schedule["start_at"], schedule["end_at"]) == ("2026-12-01T00:00:00.000Z", "2026-12-01T00:00:00.000Z")
+    assert api.put(path, {**body, "end_at": schedule["end_at"]}).get_json() == schedule, "nothing has changed"
 
 
 @pytest.mark.parametrize("timing", [{"cron_expression": "@daily"}, {"cron_expression": None, "every_seconds": 60}])

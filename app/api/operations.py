@@ -245,7 +245,7 @@ TASKS = (
         "Tasks",
         "Counts and timings",
         {200: Answer("Current counts, and timings of the last hour.", "Stats")},
-        READING,
+        (*READING, 422),
         "Equally fast with a thousand tasks and with a million.",
     ),
     Operation(

@@ -184,6 +184,13 @@ def test_a_wrong_query_is_422(api: Api, query: str, fields: list[str]) -> None:
     assert sorted(fields_of(api.get(f"/api/tasks?{query}"))) == sorted(fields)
 
 
+def test_a_query_that_would_be_ignored_in_silence_is_422(api: Api) -> None:
+    assert fields_of(api.get("/api/tasks/stats?tag=a")) == ["tag"], "these would be the counts of all tags"
+    everything = {"action": "delete", "filter": {"created_after": "2026-11-01T00:00:00Z"}}
+    assert fields_of(api.post("/api/bulk?dry_run=true", everything)) == ["dry_run"]
+    assert api.get("/api/bulk").get_json()["items"] == [], "it is in the body that a dry run is asked for"
+
+
 def test_a_wait_out_of_bounds_is_422(api: Api) -> None:
     assert fields_of(api.get(f"/api/tasks/{UNKNOWN_ID}?wait=61")) == ["wait"]
     assert fields_of(api.get(f"/api/tasks/{UNKNOWN_ID}?wait=-1")) == ["wait"]

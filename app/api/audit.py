@@ -9,6 +9,7 @@ from app.api.addresses import client_address
 from app.api.changes import has_changed, is_replay
 from app.api.context import context, current_request
 from app.api.guard import caller, route, shown_route
+from app.api.listing import with_next
 from app.api.parsing import Query
 from app.api.shapes import answer, write
 from app.domain.errors import Unavailable, problem_with
@@ -28,7 +29,7 @@ def list_audit() -> Response:
     with problem_with("cursor"):
         lines, next_cursor = context().audit.page(limit, cursor, who, target_id)
     items = [_item(line) for line in lines]
-    return answer(write(responses.AuditPage, {"items": items, "next_cursor": next_cursor}))
+    return with_next(answer(write(responses.AuditPage, {"items": items, "next_cursor": next_cursor})), next_cursor)
 
 
 def _item(line: AuditLine) -> dict[str, str | int | None]:

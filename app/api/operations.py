@@ -643,7 +643,7 @@ SERVICE = (
         "listAudit",
         "Service",
         "List the changes that callers made, newest first",
-        {200: Answer("A page.", "AuditPage")},
+        {200: Answer("A page.", "AuditPage", ("Link",))},
         (*READING, 422),
         "Who changed what, when and from where, of the newest 10,000 changes. Needs a key of scope `admin`. A page may "
         "be short although `next_cursor` is set.",

@@ -38,10 +38,17 @@ _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?0*(\d{1,4000})"?\s*(?=$|[,;])', r
 def json_body(default: Any = None, max_bytes: int | None = None) -> Any:
     """The body as a JSON value.
 
-    Raises Refused for another content type or a content coding (415), excess size (413) or bad JSON (400).
+    Raises Refused for another content type or a content coding (415), excess size (413) or bad JSON (400), and
+    InvalidSpec for a query: what it asks for is not done, and the body is where fields belong.
 
     With a `default`, the request needs no body. `max_bytes` replaces the limit of `MAX_BODY_BYTES`.
     """
+    body = _json_value(default, max_bytes)
+    Query(request.args).done()
+    return body
+
+
+def _json_value(default: Any, max_bytes: int | None) -> Any:
     limit = context().settings.max_body_bytes if max_bytes is None else max_bytes
     if default is not None and not _has_body():
         return default

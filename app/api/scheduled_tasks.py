@@ -103,6 +103,7 @@ def resume(schedule_id: str) -> Response:
 @blueprint.post("/<schedule_id>/run")
 def run(schedule_id: str) -> Response:
     """Create one task now, independently of the schedule; `Prefer: wait=N` waits for it to finish."""
+    Query(request.args).done()
     return held(lambda wait_seconds: _ran(schedule_id, wait_seconds))
 
 

@@ -191,6 +191,26 @@ def test_a_query_that_would_be_ignored_in_silence_is_422(api: Api) -> None:
     assert api.get("/api/bulk").get_json()["items"] == [], "it is in the body that a dry run is asked for"
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/tasks"),
+        ("POST", "/api/tasks/batch"),
+        ("POST", f"/api/tasks/{UNKNOWN_ID}/retry"),
+        ("PATCH", f"/api/tasks/{UNKNOWN_ID}"),
+        ("POST", "/api/scheduled-tasks"),
+        ("PATCH", f"/api/scheduled-tasks/{UNKNOWN_ID}"),
+        ("PUT", "/api/scheduled-tasks/by-key/mine"),
+        ("POST", f"/api/scheduled-tasks/{UNKNOWN_ID}/run"),
+        ("POST", "/api/cron/preview"),
+        ("PUT", "/api/channels/ops"),
+    ],
+)
+def test_what_belongs_in_the_body_or_in_prefer_is_no_parameter(api: Api, method: str, path: str) -> None:
+    response = api.call(method, f"{path}?wait=5&timeout=2", json={})
+    assert fields_of(response) == ["wait", "timeout"]
+
+
 def test_a_wait_out_of_bounds_is_422(api: Api) -> None:
     assert fields_of(api.get(f"/api/tasks/{UNKNOWN_ID}?wait=61")) == ["wait"]
     assert fields_of(api.get(f"/api/tasks/{UNKNOWN_ID}?wait=-1")) == ["wait"]

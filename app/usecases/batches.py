@@ -13,7 +13,7 @@ from app.domain.errors import InvalidSpec, Problem, Unavailable
 from app.domain.idempotency import RequestKey
 from app.domain.ids import batch_ids, first_batch_id
 from app.domain.kinds.kind import no_problems
-from app.domain.spec import Rules, parse_task
+from app.domain.spec import Rules, TaskSpec, parse_task
 from app.store.admission import EarlierRequest
 from app.store.record import Task
 from app.store.store import Store
@@ -26,6 +26,8 @@ logger = logging.getLogger("celeriac.tasks")
 
 #: What became of one spec: a task to create, or why not.
 _Item = NewTask | list[Problem]
+#: The same before the task is made.
+_Checked = TaskSpec | list[Problem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +66,30 @@ class BatchService:
         """
         earlier = self._admission.earlier(key)
         if earlier is None:
-            now_ms = self._clock()
+            checked, is_atomic = self._parse(raw, self._clock())
+            now_ms = self._clock()  # the checks may have taken seconds: see app/usecases/tasks.py
             first_id = first_batch_id(now_ms)
-            items, is_atomic = self._parse(raw, first_id, now_ms)
+            items = self._made_of(checked, first_id, now_ms)
             earlier = self._write(first_id, items, key, now_ms)
             if earlier is None:
                 return _batch(items, is_atomic, now_ms)
         self._store.batches.complete(earlier.created_id)  # the process that took the first request may have died
-        items, is_atomic = self._parse(raw, earlier.created_id, earlier.now_ms, is_repeated=True)
+        checked, is_atomic = self._parse(raw, earlier.now_ms, earlier.created_id)
+        items = self._made_of(checked, earlier.created_id, earlier.now_ms)
         return _batch(items, is_atomic, earlier.now_ms, is_repeated=True)
 
-    def _parse(self, raw: Any, first_id: str, now_ms: int, *, is_repeated: bool = False) -> tuple[list[_Item], bool]:
+    def _parse(self, raw: Any, now_ms: int, repeated_id: str | None = None) -> tuple[list[_Checked], bool]:
+        """What became of each spec. `repeated_id`: the first id of the batch, if it is an earlier one."""
         specs, is_atomic = parse_batch(raw)
         checks = _Checks(specs, self._checker)
+        ids = [None] * len(specs) if repeated_id is None else batch_ids(repeated_id, len(specs))
 
-        def rules_for(spec: Any, task_id: str) -> Rules:
-            if is_repeated and (is_atomic or self._is_there(spec, task_id)):
+        def rules_for(spec: Any, task_id: str | None) -> Rules:
+            if task_id is not None and (is_atomic or self._is_there(spec, task_id)):
                 return checks  # a channel may be gone since the first request
             return lambda fields: [*checks(fields), *self._alert_problems(fields)]
 
-        ids = batch_ids(first_id, len(specs))
-        items = [
-            self._item(spec, task_id, now_ms, rules_for(spec, task_id))
-            for spec, task_id in zip(specs, ids, strict=True)
-        ]
+        items = [_checked(spec, now_ms, rules_for(spec, task_id)) for spec, task_id in zip(specs, ids, strict=True)]
         if is_atomic:
             problems = [
                 problem for at, item in enumerate(items) if isinstance(item, list) for problem in problems_at(at, item)
@@ -101,13 +103,11 @@ class BatchService:
         has_rule = isinstance(spec, dict) and spec.get("alert") is not None
         return has_rule and self._store.tasks.status(task_id) is not None
 
-    def _item(self, raw: Any, task_id: str, now_ms: int, rules: Rules) -> _Item:
-        try:
-            refuse_schedule(raw)
-            spec = parse_task(raw, now_ms, rules)
-        except InvalidSpec as error:
-            return listed(error.problems)
-        return self._dispatcher.from_request(spec, task_id, now_ms)
+    def _made_of(self, checked: Sequence[_Checked], first_id: str, now_ms: int) -> list[_Item]:
+        return [
+            item if isinstance(item, list) else self._dispatcher.from_request(item, task_id, now_ms)
+            for item, task_id in zip(checked, batch_ids(first_id, len(checked)), strict=True)
+        ]
 
     def _write(
         self, first_id: str, items: Sequence[_Item], key: RequestKey | None, now_ms: int
@@ -143,6 +143,14 @@ class _Checks:
         if key not in self._found:
             self._found[key] = code_problems(fields, self._checker)
         return self._found[key]
+
+
+def _checked(raw: Any, now_ms: int, rules: Rules) -> _Checked:
+    try:
+        refuse_schedule(raw)
+        return parse_task(raw, now_ms, rules)
+    except InvalidSpec as error:
+        return listed(error.problems)
 
 
 def _batch(items: Sequence[_Item], is_atomic: bool, now_ms: int, *, is_repeated: bool = False) -> Batch:

@@ -119,7 +119,7 @@ class BulkWork:
     def _retry_of(self, bulk: Bulk, task: Task, now_ms: int) -> NewTask | None:
         new_id = bulk_task_id(bulk.id, task.id)
         try:
-            return retried(self.dispatcher, task, dict(bulk.changes), new_id, now_ms, lambda _: [])
+            return retried(self.dispatcher, task, dict(bulk.changes), now_ms, lambda _: [])(new_id, now_ms)
         except InvalidSpec:
             return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,17 +18,27 @@ from app.usecases.dispatch import Dispatcher
 CHANGE_TRIES = 300
 
 
-def retried(dispatcher: Dispatcher, original: Task, changes: Any, task_id: str, now_ms: int, inspect: Rules) -> NewTask:
-    """The new task that runs `original` again, due now unless the changes give a time.
+#: Makes a task, given its id and the time in ms at which it is created.
+Make = Callable[[str, int], NewTask]
+
+
+def retried(dispatcher: Dispatcher, original: Task, changes: Any, now_ms: int, inspect: Rules) -> Make:
+    """Return what makes the new task that runs `original` again, due at once unless the changes give a time.
 
     Raises InvalidSpec with every problem of the changed spec, including those that `inspect` finds.
     """
-    if changes == {}:  # its spec was checked when it was created
-        again = dispatcher.again(original.kind, raw_of(original), task_id, now_ms)
-    else:
-        spec = parse_task(changed(raw_of(original), changes), now_ms, inspect)
-        again = dispatcher.from_request(spec, task_id, now_ms)
-    return replace(again, retry_of=original.id)
+    raw = raw_of(original)
+    # Without changes, its spec was checked when it was created.
+    spec = None if changes == {} else parse_task(changed(raw, changes), now_ms, inspect)
+
+    def make(task_id: str, created_ms: int) -> NewTask:
+        if spec is None:
+            again = dispatcher.again(original.kind, raw, task_id, created_ms)
+        else:
+            again = dispatcher.from_request(spec, task_id, created_ms)
+        return replace(again, retry_of=original.id)
+
+    return make
 
 
 def changed(raw: dict[str, Any], changes: Any) -> dict[str, Any]:

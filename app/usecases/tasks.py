@@ -25,7 +25,7 @@ from app.store.store import Store
 from app.store.subscriber import Watch
 from app.store.tasks import UNTOLD, NewTask, as_created, told
 from app.usecases.admission import Admission, same_request
-from app.usecases.changes import CHANGE_TRIES, changed, gives_time, raw_of, retried
+from app.usecases.changes import CHANGE_TRIES, Make, changed, gives_time, raw_of, retried
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
 from app.usecases.export import exported
@@ -35,9 +35,11 @@ from app.usecases.waiting import read_until
 STOP_PATIENCE_SECONDS = 0.8
 _DELETE_TRIES = 3
 
-#: Makes the task that a request asks for, of its id, the time in ms, and the rules for its alert. A repetition has no
-#: such rules, as a channel may be gone since. Raises InvalidSpec, NotFound, Conflict.
-Make = Callable[[str, int, Rules], NewTask]
+#: Checks what a request asks for at a time in ms, and by the rules for its alert, and returns what makes the task. A
+#: repetition has no such rules, as a channel may be gone since. Raises InvalidSpec, NotFound, Conflict.
+#: To check a long program on a busy machine takes seconds, so the time of the creation is taken afterwards: with one of
+#: before, the task would stand among later ones in the list, where `created_before` does not look for it.
+Check = Callable[[int, Rules], Make]
 
 
 class TaskService:
@@ -81,30 +83,31 @@ class TaskService:
         """
         return self._make_once(partial(self._retry_of, task_id, changes), key, wait_seconds)
 
-    def _make_once(self, make: Make, key: RequestKey | None, wait_seconds: float) -> tuple[Task, bool]:
+    def _make_once(self, check: Check, key: RequestKey | None, wait_seconds: float) -> tuple[Task, bool]:
         earlier = self._admission.earlier(key)
         if earlier is not None:
-            return self._created_before(make, earlier, wait_seconds), True
-        now_ms = self._clock()
+            return self._created_before(check, earlier, wait_seconds), True
         if wait_seconds > 0:
-            return self._create_and_wait(make, key, now_ms, wait_seconds)
-        task = make(new_id(now_ms), now_ms, self._alert_problems)
+            return self._create_and_wait(check, key, wait_seconds)
+        make = check(self._clock(), self._alert_problems)
+        now_ms = self._clock()
+        task = make(new_id(now_ms), now_ms)
         earlier = self._write(task, key, now_ms)
         if earlier is not None:
-            return self._created_before(make, earlier, 0), True
+            return self._created_before(check, earlier, 0), True
         return as_created(task, now_ms), False
 
-    def _create_and_wait(
-        self, make: Make, key: RequestKey | None, now_ms: int, wait_seconds: float
-    ) -> tuple[Task, bool]:
-        task_id = new_id(now_ms)
+    def _create_and_wait(self, check: Check, key: RequestKey | None, wait_seconds: float) -> tuple[Task, bool]:
         deadline = time.monotonic() + wait_seconds
-        task = make(task_id, now_ms, self._alert_problems)
+        make = check(self._clock(), self._alert_problems)
+        now_ms = self._clock()
+        task_id = new_id(now_ms)
+        task = make(task_id, now_ms)
         with self._store.inbox.expect(task_id) as watch:
             hears = self._store.inbox.is_open()
             earlier = self._write(replace(task, inbox=self._store.inbox.name), key, now_ms)
             if earlier is not None:
-                return self._created_before(make, earlier, deadline - time.monotonic()), True
+                return self._created_before(check, earlier, deadline - time.monotonic()), True
             try:
                 # It was open before the task existed, so the finish can't be missed: no read is needed first.
                 if hears and not watch.is_ending:
@@ -116,22 +119,22 @@ class TaskService:
                 # It was created, if only to be deleted: an error would make the caller create it again.
                 return as_created(task, now_ms), False
 
-    def _created_before(self, make: Make, earlier: EarlierRequest, wait_seconds: float) -> Task:
+    def _created_before(self, check: Check, earlier: EarlierRequest, wait_seconds: float) -> Task:
         """The task of an earlier request with the same body: after a wait, or as it was created, even if it is gone."""
         if wait_seconds > 0:
             with suppress(NotFound):
                 return self.get(earlier.created_id, wait_seconds)
         try:
-            task = make(earlier.created_id, earlier.now_ms, no_problems)
+            task = check(earlier.now_ms, no_problems)(earlier.created_id, earlier.now_ms)
         except NotFound:  # it is a retry of a task that is gone
             return self.get(earlier.created_id)
         return as_created(task, earlier.now_ms)
 
-    def _made_of(self, raw: Any, task_id: str, now_ms: int, alert_problems: Rules) -> NewTask:
-        return self._dispatcher.from_request(self._parse(raw, now_ms, alert_problems), task_id, now_ms)
+    def _made_of(self, raw: Any, now_ms: int, alert_problems: Rules) -> Make:
+        return partial(self._dispatcher.from_request, self._parse(raw, now_ms, alert_problems))
 
-    def _retry_of(self, original_id: str, changes: Any, task_id: str, now_ms: int, alert_problems: Rules) -> NewTask:
-        """The new task that runs `original_id` again. Channels that the original names may be gone."""
+    def _retry_of(self, original_id: str, changes: Any, now_ms: int, alert_problems: Rules) -> Make:
+        """Return what makes the task that runs `original_id` again. Channels that the original names may be gone."""
         seen = self._store.tasks.spec_of(original_id) if is_id(original_id) else None
         if seen is None:
             raise NotFound("task not found")
@@ -141,7 +144,7 @@ class TaskService:
         def inspect(fields: dict[str, Any]) -> list[Problem]:
             return [*code_problems(fields, self._checker), *alert_problems(changes)]
 
-        return retried(self._dispatcher, seen, changes, task_id, now_ms, inspect)
+        return retried(self._dispatcher, seen, changes, now_ms, inspect)
 
     def _parse(self, raw: Any, now_ms: int, alert_problems: Rules, problems: Sequence[Problem] = ()) -> TaskSpec:
         def inspect(fields: dict[str, Any]) -> list[Problem]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.api.calls import CALL, CODE, EVERY_MINUTE, Api, created, fields_of
-from tests.conftest import NOON_MS
+from app.api.context import compose
+from app.settings import Settings
+from app.store.store import Store
+from app.usecases.code_check import Finding
+from sandbox import Sandbox
+from tests.api.calls import CALL, CODE, EVERY_MINUTE, Api, PlayedWorker, created, fields_of
+from tests.api.conftest import web_on
+from tests.conftest import NOON_MS, VirtualClock
 
 
 def test_a_new_task_is_answered_whole_with_its_location(api: Api) -> None:
@@ -118,3 +125,29 @@ def test_a_body_with_a_byte_order_mark_is_read(api: Api) -> None:
     body = b"\xef\xbb\xbf" + json.dumps(CODE).encode()
     response = api.call("POST", "/api/tasks", data=body, headers={"Content-Type": "application/json"})
     assert created(response)["name"] == CODE["name"]
+
+
+@pytest.mark.parametrize("way", ["alone", "with a wait", "in a batch", "as a retry"])
+def test_a_task_is_created_once_its_program_has_been_checked(
+    api: Api, store: Store, sandbox: Sandbox, clock: VirtualClock, worker: PlayedWorker, way: str
+) -> None:
+    """A long program on a busy machine takes seconds, in which others create tasks."""
+
+    def check(*call: Any) -> Sequence[Finding]:
+        clock.advance(3_000)
+        api.create(api_url="http://target.test/", name="meanwhile")
+        return sandbox.check(*call)
+
+    slow = Api(web_on(compose(Settings(), store, check, clock)))
+    spec = {**CODE, "name": "checked", "expires_in": 1}
+    if way == "in a batch":
+        [task] = slow.post("/api/tasks/batch", {"tasks": [spec]}).get_json()["items"]
+    elif way == "as a retry":
+        original_id = api.create()["id"]
+        worker.succeed(original_id)
+        task = created(slow.post(f"/api/tasks/{original_id}/retry", spec))
+    else:
+        task = created(slow.post("/api/tasks", spec, headers={"Prefer": "wait=1"} if way == "with a wait" else {}))
+    assert task["created_at"] == task["due_at"] == "2026-11-23T08:30:03.000Z", "expires_in counts from here"
+    for path in ("/api/tasks?created_before=2026-11-23T08:30:03.001Z&name=checked", "/api/tasks?limit=1"):
+        assert [item["id"] for item in api.get(path).get_json()["items"]] == [task["id"]]

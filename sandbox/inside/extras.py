@@ -87,9 +87,11 @@ def format_exception(exc: Any, /, value: Any = None, *_: Any, **__: Any) -> list
     return [f"{line}\n" for line in failure.text_of(_error(exc, value)).split("\n")]
 
 
-def print_exception(exc: Any, /, value: Any = None, *_: Any, **__: Any) -> None:
+def print_exception(
+    exc: Any, /, value: Any = None, tb: Any = None, limit: Any = None, file: Any = None, chain: bool = True
+) -> None:
     """traceback.print_exception, to what the program prints."""
-    sys.stdout.write("".join(format_exception(exc, value)))
+    (sys.stdout if file is None else file).write("".join(format_exception(exc, value)))
 
 
 def format_exception_only(exc: Any, /, value: Any = None, **_: Any) -> list[str]:

@@ -257,6 +257,23 @@ def test_format_exc_tells_the_programs_lines(run: Runner) -> None:
     assert "decoder.py" not in text
 
 
+def test_tracebacks_are_printed_into_the_file_that_is_named(run: Runner) -> None:
+    program = """
+        import io, sys, traceback
+        def main():
+            files = [io.StringIO() for _ in range(3)]
+            try:
+                1 / 0
+            except ZeroDivisionError as error:
+                traceback.print_exc(file=files[0])
+                traceback.print_exception(error, file=files[1])
+                traceback.print_exception(*sys.exc_info(), None, files[2])
+                return [each.getvalue() == traceback.format_exc() for each in files]
+        """
+    verdict = run.verdict(program)
+    assert (json.loads(verdict.result_json or b"null"), verdict.stdout) == ([True, True, True], "")
+
+
 @pytest.mark.parametrize(
     "program",
     [

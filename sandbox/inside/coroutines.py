@@ -696,21 +696,31 @@ class Semaphore:
 
     async def acquire(self) -> bool:
         """Take one, when there is one."""
-        while self._value == 0:
-            waiting = Future()
-            self._waiting.append(waiting)
+        if self._value > 0:  # then nobody waits
+            self._value -= 1
+            return True
+        waiting = Future()
+        self._waiting.append(waiting)
+        try:
             await waiting
-        self._value -= 1
+        except CancelledError:
+            if not waiting.cancelled():  # it was handed one in the same turn
+                self._hand_on()
+            raise
         return True
 
     def release(self) -> None:
         """Give one back."""
-        self._value += 1
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """To whoever has waited longest: others, who come before that one runs, are not to have it."""
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
                 waiting.set_result(None)
                 return
+        self._value += 1
 
     async def __aenter__(self) -> None:
         await self.acquire()

@@ -1,0 +1,51 @@
+"""What programs do with asyncio, held against the library's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox import Sandbox
+from tests.box.everyday.programs import Table, check, each, source_of
+
+TABLE: Table = {
+    "a lock goes to whoever has waited longest": (
+        """
+        async def run(out):
+            async def take(who):
+                for _ in range(3):
+                    async with lock:
+                        out.append(who)
+                        await asyncio.sleep(0)
+            lock = asyncio.Lock()
+            await asyncio.gather(take("a"), take("b"))
+            lock = asyncio.Semaphore(2)
+            await asyncio.gather(take("c"), take("d"), take("e"))
+        """,
+        [*"ababab", *"cdecdecde"],
+    ),
+    "one that is cancelled as it gets a semaphore leaves it to the next": (
+        """
+        async def run(out):
+            async def take(who):
+                async with semaphore:
+                    out.append(who)
+            semaphore = asyncio.Semaphore(1)
+            await semaphore.acquire()
+            first, second = asyncio.create_task(take("first")), asyncio.create_task(take("second"))
+            await asyncio.sleep(0)
+            semaphore.release()
+            first.cancel()
+            await asyncio.wait([first, second])
+            out.append(semaphore.locked())
+        """,
+        ["second", False],
+    ),
+}
+
+
+@each(TABLE)
+def test_coroutines_do_what_the_librarys_do(box: Sandbox, program: str, expected: Any) -> None:
+    source = (
+        f"import asyncio\n{source_of(program)}\ndef main():\n    out = []\n    asyncio.run(run(out))\n    return out\n"
+    )
+    check(box, source, expected)

@@ -786,8 +786,20 @@ class Condition:
         try:
             await waiting
         finally:
-            await self.acquire()
+            await self._acquire_in_any_case()
         return True
+
+    async def _acquire_in_any_case(self) -> None:
+        """Whoever waits leaves with the lock, which `async with` is going to give back, even if it is cancelled."""
+        cancelled: CancelledError | None = None
+        while True:
+            try:
+                await self.acquire()
+                break
+            except CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     async def wait_for(self, predicate: Callable[[], Any]) -> Any:
         """Wait until the predicate holds."""

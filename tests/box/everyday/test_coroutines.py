@@ -40,6 +40,26 @@ TABLE: Table = {
         """,
         ["second", False],
     ),
+    "one that is cancelled after its notification leaves with the lock": (
+        """
+        async def run(out):
+            async def wait():
+                async with condition:
+                    await condition.wait()
+            condition = asyncio.Condition()
+            waiter = asyncio.create_task(wait())
+            await asyncio.sleep(0)
+            async with condition:
+                condition.notify()
+                await asyncio.sleep(0)
+                waiter.cancel()
+                await asyncio.sleep(0)
+                out.append(condition.locked())
+            await asyncio.wait([waiter])
+            out.extend([waiter.cancelled(), condition.locked()])
+        """,
+        [True, True, False],
+    ),
 }
 
 

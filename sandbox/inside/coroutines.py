@@ -219,7 +219,9 @@ class Task(Future):
         if self.done():
             return False
         self._cancels += 1
-        self._interrupt(msg)
+        if self._waits_for is None or not self._waits_for.cancel(msg):
+            self._must_cancel = CancelledError() if msg is None else CancelledError(msg)
+        # Else what becomes of that wakes this task: another task may take its time, or return all the same.
         return True
 
     def cancelling(self) -> int:
@@ -230,17 +232,6 @@ class Task(Future):
         """Take a cancellation back."""
         self._cancels = max(self._cancels - 1, 0)
         return self._cancels
-
-    def _interrupt(self, msg: Any = None) -> None:
-        self._must_cancel = CancelledError() if msg is None else CancelledError(msg)
-        if self._waits_for is not None and not self._waits_for.done():
-            waited, self._waits_for = self._waits_for, None
-            if isinstance(waited, Task):
-                waited.cancel(msg)
-            else:
-                waited.remove_done_callback(self._wake)
-                waited.cancel(msg)
-                _loop.soon(self._step)
 
     def _wake(self, _: Any) -> None:
         self._waits_for = None
@@ -272,8 +263,8 @@ class Task(Future):
         elif isinstance(waited, Future) and waited is not self:
             self._waits_for = waited
             waited.add_done_callback(self._wake)
-            if self._must_cancel is not None:
-                self._interrupt()
+            if self._must_cancel is not None and waited.cancel(*self._must_cancel.args):
+                self._must_cancel = None
         else:
             self._must_cancel = None
             _loop.soon(lambda: self._throw(RuntimeError(f"a task can't wait for {waited!r}")))

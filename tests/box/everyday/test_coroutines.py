@@ -60,6 +60,24 @@ TABLE: Table = {
         """,
         [True, True, False],
     ),
+    "who waits for a task that is cancelled gets what that makes of it": (
+        """
+        async def run(out):
+            async def stubborn():
+                for _ in range(2):
+                    try: await asyncio.sleep(1000)
+                    except asyncio.CancelledError as error: out.append(str(error))
+                return "kept"
+            async def waiting():
+                return await asyncio.create_task(stubborn())
+            outer = asyncio.create_task(waiting())
+            for reason in ("first", "second"):
+                await asyncio.sleep(0.01)
+                outer.cancel(reason)
+            out.append(await outer)
+        """,
+        ["first", "second", "kept"],
+    ),
 }
 
 

@@ -397,7 +397,7 @@ async def wait_for(fut: Any, timeout: float | None) -> Any:
     """asyncio.wait_for."""
     task = _task_of(fut)
     try:
-        if not task.done():
+        if not task.done() and (timeout is None or timeout > 0):  # without time, it does not even start
             await _first_of([task], timeout)
     except CancelledError:
         task.cancel()
@@ -437,6 +437,7 @@ def as_completed(fs: Iterable[Any], *, timeout: float | None = None) -> Any:
     """asyncio.as_completed, to be iterated with `for`."""
     tasks = [_task_of(each) for each in fs]
     handed_out: set[int] = set()
+    until = None if timeout is None else time.monotonic() + timeout
 
     async def following() -> Any:
         while True:
@@ -445,7 +446,7 @@ def as_completed(fs: Iterable[Any], *, timeout: float | None = None) -> Any:
                 handed_out.add(id(done[0]))
                 return done[0].result()
             pending = [each for each in tasks if not each.done()]
-            await wait_for(_first_of(pending), timeout)
+            await wait_for(_first_of(pending), None if until is None else until - time.monotonic())
 
     for _ in tasks:
         yield following()
@@ -472,6 +473,7 @@ class timeout:  # noqa: N801  (the library's name)
     def __init__(self, delay: float | None) -> None:
         self._delay = delay
         self._task: Task | None = None
+        self._cancels_before = 0
         self._expired = False
         self._over = False
 
@@ -482,6 +484,7 @@ class timeout:  # noqa: N801  (the library's name)
     async def __aenter__(self) -> Any:
         task = self._task = current_task()
         if self._delay is not None and task is not None:
+            self._cancels_before = task.cancelling()
             _loop.later(max(self._delay, 0), lambda: self._expire(task))
         return self
 
@@ -492,9 +495,10 @@ class timeout:  # noqa: N801  (the library's name)
 
     async def __aexit__(self, kind: Any, error: Any, _: Any) -> None:
         self._over = True
-        if self._expired and self._task is not None:
-            self._task.uncancel()
-        if self._expired and kind is not None and issubclass(kind, CancelledError):
+        if not self._expired or self._task is None:
+            return
+        is_only_late = self._task.uncancel() <= self._cancels_before  # nobody else has cancelled the task meanwhile
+        if is_only_late and kind is not None and issubclass(kind, CancelledError):
             raise TimeoutError from error
 
 

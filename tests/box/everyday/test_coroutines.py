@@ -78,6 +78,42 @@ TABLE: Table = {
         """,
         ["first", "second", "kept"],
     ),
+    "without time, a coroutine does not even start": (
+        """
+        async def run(out):
+            async def work(): out.append("started")
+            try: await asyncio.wait_for(work(), 0)
+            except asyncio.TimeoutError: out.append("late")
+        """,
+        ["late"],
+    ),
+    "the time for all that are waited for is that of all together": (
+        """
+        async def run(out):
+            try:
+                for each in asyncio.as_completed([asyncio.sleep(n, n) for n in (0.5, 1.4)], timeout=1):
+                    out.append(await each)
+            except asyncio.TimeoutError: out.append("late")
+        """,
+        [0.5, "late"],
+    ),
+    "a task that is late and cancelled at once is cancelled": (
+        """
+        import time
+        async def run(out):
+            async def work():
+                try:
+                    async with asyncio.timeout(0.01): await asyncio.sleep(1000)
+                except TimeoutError: out.append("late")
+            task = asyncio.create_task(work())
+            asyncio.get_running_loop().call_later(0.01, task.cancel)
+            await asyncio.sleep(0)
+            time.sleep(0.02)
+            await asyncio.wait([task])
+            out.append(task.cancelled())
+        """,
+        [True],
+    ),
 }
 
 

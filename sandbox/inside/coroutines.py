@@ -339,8 +339,10 @@ async def sleep(delay: float, result: Any = None) -> Any:
 
 async def _gather(tasks: list[Any], return_exceptions: bool) -> list[Any]:
     unique = list({id(each): each for each in tasks}.values())
+    done: list[Any] = []  # in the order in which they ended
     for each in unique:
         each._hear()
+        each.add_done_callback(done.append)
     try:
         while pending := [each for each in unique if not each.done()]:
             if not return_exceptions and any(_has_failed(each) for each in unique):
@@ -353,8 +355,8 @@ async def _gather(tasks: list[Any], return_exceptions: bool) -> list[Any]:
         raise
     if return_exceptions:
         return [each._error if each._error is not None else each.result() for each in tasks]
-    for each in unique:
-        if each.done() and _has_failed(each):
+    for each in (*done, *unique):  # one that ended just now may not be told of yet
+        if _has_failed(each):
             each.result()
     return [each.result() for each in tasks]
 
@@ -424,7 +426,8 @@ async def wait(fs: Iterable[Any], *, timeout: float | None = None, return_when: 
     while pending := {each for each in tasks if not each.done()}:
         done = tasks - pending
         if done and (
-            return_when == FIRST_COMPLETED or (return_when == FIRST_EXCEPTION and any(map(_has_failed, done)))
+            return_when == FIRST_COMPLETED
+            or (return_when == FIRST_EXCEPTION and any(_has_failed(each) and not each.cancelled() for each in done))
         ):
             break
         if until is not None and time.monotonic() >= until:
@@ -523,7 +526,9 @@ class Loop:
 
     def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
         """Call it in the next turn."""
-        return self.call_later(0, callback, *args)
+        handle = Handle()
+        _loop.soon(lambda: None if handle.cancelled() else callback(*args))
+        return handle
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
         """Call it after so many seconds."""

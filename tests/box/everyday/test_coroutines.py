@@ -114,6 +114,43 @@ TABLE: Table = {
         """,
         [True],
     ),
+    "what is to be called soon is called before who waits longer": (
+        """
+        async def run(out):
+            loop = asyncio.get_running_loop()
+            loop.call_soon(out.append, "soon")
+            loop.call_soon(out.append, "never").cancel()
+            await asyncio.sleep(0)
+            out.append("then")
+        """,
+        ["soon", "then"],
+    ),
+    "the failure that came first is told": (
+        """
+        async def run(out):
+            async def fail(turns, what):
+                for _ in range(turns): await asyncio.sleep(0)
+                raise ValueError(what)
+            try: await asyncio.gather(fail(2, "late"), fail(1, "early"), asyncio.sleep(0))
+            except ValueError as error: out.append(str(error))
+            failed = asyncio.create_task(fail(0, "before"))
+            await asyncio.wait([failed])
+            try: await asyncio.gather(asyncio.sleep(1000), failed)
+            except ValueError as error: out.append(str(error))
+        """,
+        ["early", "before"],
+    ),
+    "a task that was cancelled has not failed": (
+        """
+        async def run(out):
+            cancelled, other = asyncio.create_task(asyncio.sleep(1000)), asyncio.create_task(asyncio.sleep(0.05))
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            done, pending = await asyncio.wait([cancelled, other], return_when=asyncio.FIRST_EXCEPTION)
+            out.extend([len(done), len(pending)])
+        """,
+        [2, 0],
+    ),
 }
 
 

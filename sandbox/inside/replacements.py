@@ -236,12 +236,18 @@ def _guard_partial_methods() -> None:
 def get_type_hints(value: Any, *_: Any, **__: Any) -> dict[str, Any]:
     """typing.get_type_hints; annotations that are strings are compiled under the policy, like the rest."""
     found: dict[str, Any] = {}
+    while type(value) in _HOLD_A_FUNCTION:
+        value = value.__func__
     holders = reversed(type.mro(value)) if isinstance(value, type) else [value]
     for holder in holders:
         if guards.is_programs_own(holder):
             annotations = getattr(holder, "__annotations__", {})
             found |= {str(name): _resolved(each) for name, each in dict(annotations).items()}
     return found
+
+
+#: The annotations of these are those of the function.
+_HOLD_A_FUNCTION = (types.MethodType, classmethod, staticmethod)
 
 
 def _resolved(annotation: Any) -> Any:

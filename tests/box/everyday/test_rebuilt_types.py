@@ -202,6 +202,33 @@ TABLE = {
         """,
         ["int", "list", "any", ["int", "list", "object"], True, "int", 3],
     ),
+    "methods of a class have hints, and are registered by them": (
+        """
+        import functools, typing
+        class Shown:
+            def bound(self, x: int) -> str: return str(x)
+            @classmethod
+            def made(cls, x: int): return cls()
+            @staticmethod
+            def plain(x: int): return x
+            @functools.singledispatchmethod
+            @classmethod
+            def show(cls, x): return "any"
+            @show.register
+            @classmethod
+            def _(cls, x: int): return "int"
+            @functools.singledispatchmethod
+            @staticmethod
+            def tell(x): return "any"
+            @tell.register
+            @staticmethod
+            def _(x: str): return "str"
+        def main():
+            return [[sorted(typing.get_type_hints(each)) for each in (Shown().bound, Shown.made, Shown.plain, vars(Shown)["made"])],
+                    Shown.show(1), Shown().show(""), Shown.tell(""), Shown().tell(1)]
+        """,
+        [[["return", "x"], ["x"], ["x"], ["x"]], "int", "any", "str", "any"],
+    ),
 }  # fmt: skip
 
 

@@ -232,10 +232,9 @@ def _setter(value: Any, name: str) -> Callable[..., None]:
         target = args[0] if len(args) > takes else value
         if type(target) is super:
             target = _self_of_super(target)
-        attribute = args[-takes]
-        _check_string(attribute)
+        attribute = plain_name(args[-takes])
         write(target, attribute)
-        found(*args)
+        found(*args[:-takes], attribute, *args[len(args) - takes + 1 :])
 
     return change
 
@@ -437,9 +436,16 @@ def _check_string(name: Any) -> None:
         raise TypeError("the name of an attribute must be a string")
 
 
+def plain_name(name: Any) -> str:
+    """What an object of a subclass of str, such as a member of StrEnum, names: whatever it may compare equal to."""
+    if not issubclass(type(name), str):
+        raise TypeError("the name of an attribute must be a string")
+    return str.__str__(name)
+
+
 def guarded_getattr(value: Any, name: Any, default: Any = _MISSING, /) -> Any:
     """`getattr`, under the rules for attributes."""
-    _check_string(name)
+    name = plain_name(name)
     try:
         return _read(value, name)
     except AttributeError:
@@ -773,12 +779,12 @@ _MISSING_ATTRIBUTE = object()
 
 def guarded_setattr(value: Any, name: Any, new: Any, /) -> None:
     """`setattr`, under the rules for attributes."""
-    _check_string(name)
+    name = plain_name(name)
     setattr(write(value, name), name, new)
 
 
 def _delattr(value: Any, name: Any, /) -> None:
-    _check_string(name)
+    name = plain_name(name)
     delattr(write(value, name), name)
 
 

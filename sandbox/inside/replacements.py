@@ -37,9 +37,7 @@ from sandbox.inside.structs import Struct, groupby
 
 def attrgetter(attribute: str, /, *more: str) -> Callable[[Any], Any]:
     """operator.attrgetter, under the rules for attributes."""
-    attributes = (attribute, *more)
-    if any(type(each) is not str for each in attributes):
-        raise TypeError("attribute name must be a string")
+    attributes = [guards.plain_name(each) for each in (attribute, *more)]
 
     def get(value: Any, /) -> Any:
         found = tuple(_dotted(value, each) for each in attributes)

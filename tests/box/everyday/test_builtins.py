@@ -11,6 +11,26 @@ from tests.box.everyday.programs import Table, check, each
 from tests.box.programs import Runner
 
 PROGRAMS: Table = {
+    "attributes by members of an enum of strings": (
+        """
+import enum, operator
+class Field(enum.StrEnum):
+    PRICE = "price"
+class Old(str, enum.Enum):
+    NAME = "name"
+class Item:
+    price, name = 1, "a"
+    def __setattr__(self, name, value): super().__setattr__(name, value)
+def main():
+    item = Item()
+    setattr(item, Field.PRICE, 2)
+    object.__setattr__(item, Old.NAME, "b")
+    found = [getattr(item, Field.PRICE), getattr(item, Old.NAME), hasattr(item, Field.PRICE), operator.attrgetter(Field.PRICE, Old.NAME)(item), dict(vars(item))]
+    delattr(item, Field.PRICE)
+    return [*found, item.price]
+""",
+        [2, "b", True, [2, "b"], {"price": 2, "name": "b"}, 1],
+    ),
     "everyday builtins": (
         """
 def main():

@@ -202,6 +202,25 @@ TABLE = {
         """,
         ["int", "list", "any", ["int", "list", "object"], True, "int", 3],
     ),
+    "protocols of typing can be asked for": (
+        """
+        import typing
+        class Whole:
+            def __int__(self): return 1
+            def __index__(self): return 1
+        def main():
+            kinds = [typing.SupportsInt, typing.SupportsFloat, typing.SupportsIndex, typing.SupportsAbs, typing.SupportsBytes,
+                     typing.SupportsComplex, typing.SupportsRound]
+            return [[isinstance(each, kind) for kind in kinds] for each in (1, 1.5, "a", Whole())] + [issubclass(Whole, kinds[0])]
+        """,
+        [
+            [True, True, True, True, False, False, True],
+            [True, True, False, True, False, False, True],
+            [False] * 7,
+            [True, False, True, False, False, False, False],
+            True,
+        ],
+    ),
     "methods of a class have hints, and are registered by them": (
         """
         import functools, typing

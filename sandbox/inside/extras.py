@@ -199,7 +199,7 @@ LATE: dict[str, Late] = {
         "getLevelName getLogger info log root warn warning",
         _ours("logs"),
         subclassable="Filter Formatter Handler NullHandler StreamHandler",
-        writable="Logger Handler LogRecord Formatter",
+        writable="Logger Handler StreamHandler LogRecord Formatter",
     ),
     "lzma": Late(
         "compress decompress LZMAError FORMAT_AUTO FORMAT_XZ FORMAT_ALONE FORMAT_RAW CHECK_NONE CHECK_CRC32 "

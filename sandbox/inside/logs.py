@@ -22,8 +22,8 @@ _started = time.time()
 
 
 def _level(level: Any) -> int:
-    if type(level) is int:
-        return level
+    if issubclass(type(level), int):
+        return int(level)
     for number, name in _LEVELS.items():
         if name == level or (level == "WARN" and number == WARNING) or (level == "FATAL" and number == CRITICAL):
             return number
@@ -165,11 +165,13 @@ class _Filtered:
 
 
 class Handler(_Filtered):
-    """logging.Handler, which prints: to standard output, or to what has a `write` like io.StringIO."""
+    """logging.Handler, which prints: to standard output, or to its stream."""
 
-    def __init__(self, stream: Any = None) -> None:
-        self.stream = stream
-        self.level = NOTSET
+    stream: Any = None
+    terminator = "\n"
+
+    def __init__(self, level: Any = NOTSET) -> None:
+        self.level = _level(level)
         self.formatter: Any = None
         self.filters = []
 
@@ -196,7 +198,7 @@ class Handler(_Filtered):
         try:
             text = self.format(record)
             write: Callable[[str], Any] = (sys.stdout if self.stream is None else self.stream).write
-            write(f"{text}\n")
+            write(f"{text}{self.terminator}")
         except (RecursionError, MemoryError, guards.SecurityError):
             raise
         except Exception:
@@ -218,6 +220,14 @@ class Handler(_Filtered):
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class StreamHandler(Handler):
+    """logging.StreamHandler: to standard output, or to what has a `write` like io.StringIO."""
+
+    def __init__(self, stream: Any = None) -> None:
+        super().__init__()
+        self.stream = stream
 
 
 class NullHandler(Handler):
@@ -341,7 +351,7 @@ def _handlers_of(logger: Any) -> list[Any]:
 
 
 _plain = Formatter()
-_last_resort = Handler()
+_last_resort = StreamHandler()
 _disabled = [NOTSET]
 root = Logger("root", None, WARNING)
 _loggers: dict[str, Logger] = {}
@@ -375,12 +385,13 @@ def basicConfig(  # noqa: N802
         raise guards.SecurityError("logging goes to standard output in the sandbox: there are no files")
     if force:
         root.handlers.clear()
-    if not root.handlers:
-        default = {"%": BASIC_FORMAT, "{": "{levelname}:{name}:{message}", "$": "${levelname}:${name}:${message}"}
-        for each in handlers or [Handler(stream)]:
-            if each.formatter is None:
-                each.setFormatter(Formatter(format or default.get(style), datefmt, style))
-            root.addHandler(each)
+    if root.handlers:
+        return
+    default = {"%": BASIC_FORMAT, "{": "{levelname}:{name}:{message}", "$": "${levelname}:${name}:${message}"}
+    for each in handlers or [StreamHandler(stream)]:
+        if each.formatter is None:
+            each.setFormatter(Formatter(format or default.get(style), datefmt, style))
+        root.addHandler(each)
     if level is not None:
         root.setLevel(level)
 
@@ -411,4 +422,3 @@ def exception(msg: Any, *args: Any, exc_info: Any = True, **kwargs: Any) -> None
 
 debug, info, warning, warn = _by_root(DEBUG), _by_root(INFO), _by_root(WARNING), _by_root(WARNING)
 error, critical, fatal = _by_root(ERROR), _by_root(CRITICAL), _by_root(CRITICAL)
-StreamHandler = Handler

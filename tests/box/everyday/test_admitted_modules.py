@@ -227,6 +227,18 @@ def test_logging_without_a_configuration_prints_warnings(run: Runner) -> None:
     assert run.stdout(program) == "yes\n"
 
 
+def test_the_first_configuration_of_logging_stands(run: Runner) -> None:
+    program = """
+        import logging
+        def main():
+            logging.basicConfig(level=logging.WARNING, format="%(message)s")
+            logging.basicConfig(level=logging.INFO, format="other")
+            logging.info("no")
+            logging.warning("yes")
+        """
+    assert run.stdout(program) == "yes\n"
+
+
 def test_logging_does_not_format_past_the_guards(run: Runner) -> None:
     program = """
         import logging

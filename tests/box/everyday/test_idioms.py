@@ -97,6 +97,29 @@ PROGRAMS: Table = {
             '["ERROR", "main", 25, "c", "ZeroDivisionError: division by zero"]',
         ],
     ),
+    "a handler that has a level": (
+        """
+        import enum, io, logging
+        class Level(enum.IntEnum):
+            HIGH = 40
+        class Kept(logging.Handler):
+            def __init__(self, level):
+                super().__init__(level)
+                self.kept = []
+            def emit(self, record): self.kept.append(self.format(record))
+        def main():
+            kept, stream = Kept(Level.HIGH), logging.StreamHandler(io.StringIO())
+            stream.terminator = ";"
+            logger = logging.getLogger("with levels")
+            logger.propagate = False
+            logger.addHandler(kept)
+            logger.addHandler(stream)
+            logger.warning("a")
+            logger.error("b")
+            return [kept.kept, kept.level, logging.Handler(level="INFO").level, stream.stream.getvalue()]
+        """,
+        [["b"], 40, 20, "a;b;"],
+    ),
     "an enum made of an ordered dictionary": (
         """
         from collections import OrderedDict

@@ -96,6 +96,16 @@ def _tell_unheard(failed: list[tuple[Task, BaseException]]) -> None:
         sys.stdout.write(f"and of {len(failed) - MAX_TOLD} more tasks\n")
 
 
+def _call(callback: Callable[..., Any], *args: Any) -> None:
+    """What it fails with is told, and ends nothing else."""
+    try:
+        callback(*args)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        sys.stdout.write(f"Exception in callback\n{failure.text_of(error)}\n")
+
+
 _loop = _Loop()
 
 
@@ -157,7 +167,7 @@ class Future:
     def add_done_callback(self, callback: Callable[[Any], Any]) -> None:
         """Call it once this is done."""
         if self.done():
-            _loop.soon(lambda: callback(self))
+            _loop.soon(lambda: _call(callback, self))
         else:
             self._callbacks.append(callback)
 
@@ -177,7 +187,7 @@ class Future:
         self._state, self._result, self._error = state, result, error
         callbacks, self._callbacks = self._callbacks, []
         for each in callbacks:
-            _loop.soon(lambda callback=each: callback(self))  # type: ignore[misc]
+            _loop.soon(lambda callback=each: _call(callback, self))  # type: ignore[misc]
 
     def __await__(self) -> Generator[Any, Any, Any]:
         if not self.done():
@@ -527,13 +537,13 @@ class Loop:
     def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
         """Call it in the next turn."""
         handle = Handle()
-        _loop.soon(lambda: None if handle.cancelled() else callback(*args))
+        _loop.soon(lambda: None if handle.cancelled() else _call(callback, *args))
         return handle
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:
         """Call it after so many seconds."""
         handle = Handle()
-        _loop.later(max(float(delay), 0), lambda: None if handle.cancelled() else callback(*args))
+        _loop.later(max(float(delay), 0), lambda: None if handle.cancelled() else _call(callback, *args))
         return handle
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Handle:

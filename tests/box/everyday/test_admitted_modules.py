@@ -506,6 +506,41 @@ def test_what_a_task_failed_with_is_told_if_nobody_asked(run: Runner) -> None:
     assert sum("never retrieved" in line for line in lines) == 1
 
 
+def test_a_callback_that_fails_is_told_and_fails_nothing_else(run: Runner) -> None:
+    program = """
+        import asyncio
+        def fail(*of): raise ValueError(len(of))
+        async def main():
+            loop = asyncio.get_running_loop()
+            loop.call_soon(fail)
+            loop.call_later(0.001, fail, 1, 2)
+            task = asyncio.create_task(asyncio.sleep(0.002))
+            task.add_done_callback(fail)
+            await task
+            await asyncio.sleep(0)
+            return "went on"
+        """
+    verdict = run.verdict(program)
+    assert verdict.result_json == b'"went on"'
+    lines = verdict.stdout.splitlines()
+    assert [line for line in lines if line.startswith("ValueError: ")] == [
+        "ValueError: 0",
+        "ValueError: 2",
+        "ValueError: 1",
+    ]
+    assert lines.count("Exception in callback") == 3
+
+
+def test_exit_in_a_callback_ends_the_program(run: Runner) -> None:
+    program = """
+        import asyncio
+        async def main():
+            asyncio.get_running_loop().call_soon(exit)
+            await asyncio.sleep(1000)
+        """
+    assert run.answer(program) is None
+
+
 def test_of_many_lost_failures_ten_are_told(run: Runner) -> None:
     program = """
         import asyncio

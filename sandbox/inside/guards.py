@@ -819,6 +819,11 @@ Facade.__name__ = "module"  # in messages
 _facade_names: dict[int, str] = {}
 
 
+def module_behind(value: Any) -> str | None:
+    """The name of the module that a façade stands for; None of anything else."""
+    return _facade_names.get(id(value)) if type(value) is Facade else None
+
+
 def make_facade(name: str, admitted: Mapping[str, Any]) -> Facade:
     """The façade of one module."""
     facade = Facade()

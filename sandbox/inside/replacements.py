@@ -417,6 +417,19 @@ def _guard_dataclass_fields() -> None:
     dataclasses.fields = fields  # type: ignore[assignment]
 
 
+def _guard_dataclass_annotations() -> None:
+    """`typing.ClassVar` in an annotation that is a string: the program's `typing` is a façade and not the module."""
+    original = dataclasses._is_type  # type: ignore[attr-defined]
+
+    def is_type(annotation: Any, cls: Any, module: Any, kind: Any, predicate: Callable[[Any, Any], bool]) -> Any:
+        found = dataclasses._MODULE_IDENTIFIER_RE.match(annotation)  # type: ignore[attr-defined]
+        if found and found[1] and guards.module_behind(guards.state.program.get(found[1])) == module.__name__:
+            return predicate(vars(module).get(found[2]), module)
+        return original(annotation, cls, module, kind, predicate)
+
+    dataclasses._is_type = is_type  # type: ignore[attr-defined]
+
+
 def replace(obj: Any, /, **changes: Any) -> Any:
     """copy.replace, by the guard's `__replace__`."""
     method = guards.guarded_getattr(type(obj), "__replace__", None)
@@ -586,6 +599,7 @@ def guard_library() -> None:
     if hasattr(copy, "replace"):  # Python 3.13
         copy.replace = replace
     _guard_dataclass_fields()
+    _guard_dataclass_annotations()
     _guard_dataclass_replace()
     inspect.signature = signature_of_class  # type: ignore[assignment]
     functools.singledispatch = singledispatch

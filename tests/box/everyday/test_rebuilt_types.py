@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox import Sandbox
-from tests.box.everyday.programs import check, each
+from tests.box.everyday.programs import check, each, in_the_sandbox, source_of
 
 TABLE = {
     "iterators take no more than they need, and complain early": (
@@ -254,3 +254,27 @@ TABLE = {
 @each(TABLE)
 def test_they_behave_like_the_librarys(box: Sandbox, program: str, expected: Any) -> None:
     check(box, program, expected)
+
+
+def test_annotations_of_a_dataclass_that_are_strings_say_what_is_no_field(box: Sandbox) -> None:
+    """Not in the table: the library looks their names up in a module, which the programs of tests are not."""
+    program = """
+        from __future__ import annotations
+        import dataclasses, typing
+        import dataclasses as d, typing as t
+        from typing import ClassVar
+        @dataclasses.dataclass
+        class Order:
+            item: str
+            count: typing.ClassVar = 1
+            limits: t.ClassVar[list[int]] = [2]
+            rate: ClassVar[float] = 3.0
+            doubled: dataclasses.InitVar[int] = 4
+            _: d.KW_ONLY
+            note: str = ""
+            def __post_init__(self, doubled): self.twice = 2 * doubled
+        def main():
+            order = Order("a", 5, note="n")
+            return [dataclasses.asdict(order), order.twice, Order.count, Order.limits]
+        """
+    assert in_the_sandbox(box, source_of(program)) == [{"item": "a", "note": "n"}, 10, 1, [2]]

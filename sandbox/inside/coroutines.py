@@ -449,17 +449,17 @@ async def wait(fs: Iterable[Any], *, timeout: float | None = None, return_when: 
 def as_completed(fs: Iterable[Any], *, timeout: float | None = None) -> Any:
     """asyncio.as_completed, to be iterated with `for`."""
     tasks = [_task_of(each) for each in fs]
-    handed_out: set[int] = set()
     until = None if timeout is None else time.monotonic() + timeout
+    ended = Queue()
+    for each in tasks:
+        each.add_done_callback(ended.put_nowait)
 
     async def following() -> Any:
-        while True:
-            done = [each for each in tasks if each.done() and id(each) not in handed_out]
-            if done:
-                handed_out.add(id(done[0]))
-                return done[0].result()
-            pending = [each for each in tasks if not each.done()]
-            await wait_for(_first_of(pending), None if until is None else until - time.monotonic())
+        if ended.empty():
+            task = await wait_for(ended.get(), None if until is None else until - time.monotonic())
+        else:
+            task = ended.get_nowait()
+        return task.result()
 
     for _ in tasks:
         yield following()
@@ -848,7 +848,9 @@ class Queue:
         self._maxsize = maxsize
         self._items: Any = collections.deque()
         self._unfinished = 0
-        self._changed: list[Future] = []
+        self._getting: collections.deque[Future] = collections.deque()
+        self._putting: collections.deque[Future] = collections.deque()
+        self._joining: collections.deque[Future] = collections.deque()
 
     @property
     def maxsize(self) -> int:
@@ -873,26 +875,26 @@ class Queue:
             raise QueueFull
         self._put(item)
         self._unfinished += 1
-        self._tell()
+        _wake_first(self._getting)
 
     def get_nowait(self) -> Any:
         """Take, or raise QueueEmpty."""
         if self.empty():
             raise QueueEmpty
         item = self._take()
-        self._tell()
+        _wake_first(self._putting)
         return item
 
     async def put(self, item: Any) -> None:
         """Put, when there is room."""
         while self.full():
-            await self._change()
+            await _turn(self._putting)
         self.put_nowait(item)
 
     async def get(self) -> Any:
         """Take, when there is something."""
         while self.empty():
-            await self._change()
+            await _turn(self._getting)
         return self.get_nowait()
 
     def task_done(self) -> None:
@@ -900,12 +902,13 @@ class Queue:
         if self._unfinished <= 0:
             raise ValueError("task_done() called too many times")
         self._unfinished -= 1
-        self._tell()
+        while self._joining and not self._unfinished:
+            _wake_first(self._joining)
 
     async def join(self) -> None:
         """Until every item is dealt with."""
         while self._unfinished:
-            await self._change()
+            await _turn(self._joining)
 
     def _put(self, item: Any) -> None:
         self._items.append(item)
@@ -913,16 +916,26 @@ class Queue:
     def _take(self) -> Any:
         return self._items.popleft()
 
-    def _tell(self) -> None:
-        for each in self._changed:
-            if not each.done():
-                each.set_result(None)
-        self._changed = []
 
-    async def _change(self) -> None:
-        waiting = Future()
-        self._changed.append(waiting)
-        await waiting
+async def _turn(waiting: collections.deque[Future]) -> None:
+    """Wait to be woken. Whoever is cancelled as it is woken wakes the next one in its place."""
+    mine = Future()
+    waiting.append(mine)
+    try:
+        await mine
+    except CancelledError:
+        if not mine.cancelled():
+            _wake_first(waiting)
+        raise
+
+
+def _wake_first(waiting: collections.deque[Future]) -> None:
+    """Whoever has waited longest: if one item woke all that wait, many of them would take the square of their time."""
+    while waiting:
+        first = waiting.popleft()
+        if not first.done():
+            first.set_result(None)
+            return
 
 
 class LifoQueue(Queue):

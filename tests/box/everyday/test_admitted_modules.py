@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 import pytest
@@ -302,6 +303,33 @@ def test_sleeping_coroutines_sleep_together_and_cost_no_processor_time(box: Sand
     program = "import asyncio\nasync def main():\n    await asyncio.gather(*(asyncio.sleep(0.5) for _ in range(100)))\n"
     verdict = box.run(Program(program, "main"), Limits(3))
     assert (verdict.result_json, verdict.cpu_ms < 250) == (b"null", True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        """
+        for each in asyncio.as_completed([asyncio.sleep(0.00005 * n) for n in range(3000)]): await each
+        """,
+        """
+        async def take():
+            while True:
+                await queue.get()
+                queue.task_done()
+        queue = asyncio.Queue()
+        takers = [asyncio.create_task(take()) for _ in range(1000)]
+        for n in range(3000):
+            await queue.put(n)
+            await asyncio.sleep(0)
+        await queue.join()
+        """,
+    ],
+    ids=["as_completed", "a queue"],
+)
+def test_many_that_wait_for_one_thing_after_another_take_little_time(box: Sandbox, body: str) -> None:
+    program = f"import asyncio\nasync def main():\n{textwrap.indent(textwrap.dedent(body), '    ')}"
+    verdict = box.run(Program(program, "main"), Limits(30))
+    assert (verdict.result_json, verdict.cpu_ms < 1500) == (b"null", True), verdict.cpu_ms
 
 
 def test_coroutines_that_wait_for_each_other_are_told(run: Runner) -> None:

@@ -48,6 +48,7 @@ class _Loop:
         self.timers: list[tuple[float, int, Callable[[], None]]] = []
         self.tasks: dict[Task, None] = {}  # those that are not done
         self.unheard: dict[Task, BaseException] = {}  # those that failed, and nobody has asked
+        self.closing: dict[Task, None] = {}  # those that end generators which nobody reads any more
         self._numbers = itertools.count()
 
     def soon(self, call: Callable[[], None]) -> None:
@@ -60,12 +61,16 @@ class _Loop:
         if self.running:
             raise RuntimeError("asyncio.run() cannot be called from a running event loop")
         self.running = True
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(finalizer=self._close)
         try:
             main = Task(coroutine)
             self._turn_until(main)
             self._cancel_the_rest()
+            self._close_the_rest()
             return main.result()
         finally:
+            sys.set_asyncgen_hooks(*hooks)
             unheard = list(self.unheard.items())
             self.__init__()  # type: ignore[misc]
             _tell_unheard(unheard)
@@ -82,10 +87,26 @@ class _Loop:
                 self.ready.popleft()()
 
     def _cancel_the_rest(self) -> None:
-        rest = list(self.tasks)
+        rest = [each for each in self.tasks if each not in self.closing]
         for each in rest:
             each.cancel()
         for each in rest:
+            self._turn_until(each)
+
+    def _close(self, generator: Any) -> None:
+        """A generator that was left with `break` may have to wait while it ends."""
+        if self.running:
+            self.soon(lambda: self._close_soon(generator))
+
+    def _close_soon(self, generator: Any) -> None:
+        task = Task(_of(generator.aclose()))
+        self.closing[task] = None
+        task.add_done_callback(lambda task: self.closing.pop(task, None))
+
+    def _close_the_rest(self) -> None:
+        for _ in range(len(self.ready)):  # once, since what calls itself again would have no end
+            self.ready.popleft()()
+        for each in list(self.closing):
             self._turn_until(each)
 
 

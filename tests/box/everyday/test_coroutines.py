@@ -140,6 +140,22 @@ TABLE: Table = {
         """,
         ["early", "before"],
     ),
+    "a generator that is left early ends in its own time": (
+        """
+        async def run(out):
+            async def numbers(name):
+                try:
+                    for n in range(3): yield n
+                finally:
+                    await asyncio.sleep(0.01)
+                    out.append(name)
+            async for each in numbers("left"): break
+            await asyncio.sleep(0.05)
+            out.append("on")
+            async for each in numbers("read"): pass
+        """,
+        ["left", "on", "read"],
+    ),
     "a task that was cancelled has not failed": (
         """
         async def run(out):

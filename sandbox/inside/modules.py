@@ -113,7 +113,7 @@ LEFT_OUT = {
     "calendar.different_locale": "changes the process' locale",
     "calendar.main": "reads the command line and ends the process",
     "contextlib.chdir": "changes the process",
-    "contextlib.redirect_stderr": "there is no standard error",
+    "contextlib.redirect_stderr": "what is written to sys.stderr is printed; use redirect_stdout",
     "dataclasses.Field": "the library pastes what a field says of itself into source code; field() makes one",
     "enum.EnumType": "a class of classes, which makes classes that no policy has seen",
     "enum.EnumMeta": "a class of classes, which makes classes that no policy has seen",

@@ -449,6 +449,7 @@ REFUSED = {
     "import locale": "it changes the process: format numbers with f-strings, as in f'{x:,.2f}'",
     "import xml.dom.minidom": "use xml.etree.ElementTree",
     "import logging.handlers": "logging goes to standard output",
+    "from contextlib import redirect_stderr": "what is written to sys.stderr is printed; use redirect_stdout",
 }
 
 

@@ -183,6 +183,8 @@ def _print(*values: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flus
         raise TypeError("sep and end must be strings")
     text = between.join([value if type(value) is str else str(value) for value in values]) + last
     (sys.stdout if file is None else file).write(text)
+    if flush and file is not None:
+        file.flush()
 
 
 def _as_json(result: Any, max_bytes: int) -> bytes:

@@ -11,6 +11,20 @@ from tests.box.everyday.programs import Table, check, each
 from tests.box.programs import Runner
 
 PROGRAMS: Table = {
+    "print flushes the file that is named": (
+        """
+class File:
+    def __init__(self): self.done = []
+    def write(self, text): self.done.append(text)
+    def flush(self): self.done.append("flush")
+def main():
+    file = File()
+    print("a", file=file, end="")
+    print("b", file=file, end="", flush=True)
+    return [each for each in file.done if each]
+""",
+        ["a", "b", "flush"],
+    ),
     "attributes by members of an enum of strings": (
         """
 import enum, operator

@@ -21,7 +21,7 @@ class OrderedDict(dict[Any, Any]):
     __gone: int
 
     def __init__(self, other: Any = (), /, **named: Any) -> None:
-        self.update(other, **named)
+        OrderedDict.update(self, other, **named)  # a subclass may have an update() that needs what it has yet to set
 
     @classmethod
     def fromkeys(cls, iterable: Iterable[Any], value: Any = None) -> Any:

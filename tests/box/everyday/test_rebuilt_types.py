@@ -202,6 +202,23 @@ TABLE = {
         """,
         ["int", "list", "any", ["int", "list", "object"], True, "int", 3],
     ),
+    "an ordered dictionary may have an update of its own": (
+        """
+        from collections import OrderedDict
+        class Counted(OrderedDict):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs)
+                self.changes = 0
+            def update(self, *args, **kwargs):
+                self.changes += 1
+                super().update(*args, **kwargs)
+        def main():
+            counted = Counted([("a", 1)], b=2)
+            counted.update(c=3)
+            return [counted.changes, dict(counted)]
+        """,
+        [1, {"a": 1, "b": 2, "c": 3}],
+    ),
     "protocols of typing can be asked for": (
         """
         import typing

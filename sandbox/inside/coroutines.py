@@ -250,9 +250,11 @@ class Task(Future):
         if self.done():
             return False
         self._cancels += 1
-        if self._waits_for is None or not self._waits_for.cancel(msg):
+        waited, self._waits_for = self._waits_for, None  # meanwhile, since it may wait for this one in turn
+        if waited is None or not waited.cancel(msg):
             self._must_cancel = CancelledError() if msg is None else CancelledError(msg)
         # Else what becomes of that wakes this task: another task may take its time, or return all the same.
+        self._waits_for = waited
         return True
 
     def cancelling(self) -> int:

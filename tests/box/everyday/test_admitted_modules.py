@@ -332,8 +332,23 @@ def test_many_that_wait_for_one_thing_after_another_take_little_time(box: Sandbo
     assert (verdict.result_json, verdict.cpu_ms < 1500) == (b"null", True), verdict.cpu_ms
 
 
-def test_coroutines_that_wait_for_each_other_are_told(run: Runner) -> None:
-    failure = run.failure("import asyncio\nasync def main():\n    await asyncio.Event().wait()\n")
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import asyncio\nasync def main():\n    await asyncio.Event().wait()\n",
+        """
+        import asyncio
+        async def main():
+            async def first(): await tasks[1]
+            async def second(): await tasks[0]
+            tasks = [asyncio.create_task(first()), asyncio.create_task(second())]
+            await asyncio.sleep(0.01)
+        """,
+    ],
+    ids=["for what nobody does", "at the end"],
+)
+def test_coroutines_that_wait_for_each_other_are_told(run: Runner, program: str) -> None:
+    failure = run.failure(program)
     assert (failure.type, failure.message) == (
         "RuntimeError",
         "every coroutine waits for another: nothing can wake them",

@@ -437,6 +437,39 @@ def test_output_that_arrives_late_by_the_stream_is_not_shown_twice(browser: Chro
     assert texts(browser, ".output") == ["only once\n"]
 
 
+def test_output_whose_stream_ends_before_its_task_goes_on(browser: Chromium, system: Started) -> None:
+    """The service ends each stream after a quarter of an hour. Here the page ends the first one after some output."""
+    code = "import time\ndef main():\n    for i in range(600):\n        print(f'line {i}.')\n        time.sleep(0.1)\n"
+    browser.open(url_of(system, "/#/failures"))
+    browser.wait_for("document.querySelector('.tabs a')")
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        window.resumed = [];
+        const end = new TransformStream({
+            transform(chunk, controller) {
+                controller.enqueue(chunk);
+                if (new TextDecoder().decode(chunk).includes('event: stdout')) controller.terminate();
+            },
+        });
+        window.fetch = async (path, options) => {
+            const response = await real(path, options);
+            if (!/tasks.*events$/.test(path)) return response;
+            resumed.push(options.headers['Last-Event-ID'] ?? '');
+            if (resumed.length > 1) return response;
+            return new Response(response.body.pipeThrough(end), {status: response.status, headers: response.headers});
+        };
+    })()""")
+    body = {"name": "prints for long", "function_code": code, "function_name": "main", "timeout": 120}
+    task = system.post("/api/tasks", body)
+    browser.evaluate(f"location.hash = '#/tasks/{task['id']}'")
+    browser.wait_for_text("line 25.", ".output")
+    first, *others = browser.evaluate("resumed")
+    assert first == ""
+    assert all(others), "it goes on after the last event"
+    assert texts(browser, ".output")[0].count("line 1.") == 1
+    assert system.call("POST", f"/api/tasks/{task['id']}/stop")[0] == 200
+
+
 def test_the_place_in_a_search_stays_while_more_is_printed(browser: Chromium, system: Started) -> None:
     code = "import time\ndef main():\n    while True:\n        print('a line')\n        time.sleep(0.1)\n"
     body = {"name": "prints on", "function_code": code, "function_name": "main", "timeout": 120}

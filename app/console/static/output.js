@@ -101,11 +101,10 @@ export function output(name) {
           if (event.type === "stdout") add(event.data.text);
           if (event.type === "status" && event.data.to === "running") put("");
         }
-        return;
       } catch (error) {
         if (scope.isOver) return;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)); // cut: go on after the last event
       }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)); // cut, or ended as each does in time: go on after the last event
     }
   }
 

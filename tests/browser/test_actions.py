@@ -286,6 +286,22 @@ def test_all_that_match_are_retried_across_pages(browser: Chromium, system: Star
     assert len(listed(system, "across*")) == 110
 
 
+def test_on_a_phone_the_page_and_all_that_match_are_selected(browser: Chromium, system: Started) -> None:
+    many(system, [{"name": f"by thumb {index}", **PROGRAM} for index in range(2)])
+    browser.look(360, 740)
+    browser.open(url_of(system, "/#/tasks?name=by+thumb"))
+    browser.wait_for(f"{ROWS} === 2")
+    assert texts(browser, ".list thead label") == ["Select all on this page"]
+    assert browser.evaluate("document.querySelector('.list thead label').checkVisibility()")
+    browser.click(".list thead label")
+    browser.wait_for_text("2 selected", ".selected")
+    browser.click("[data-key=select-whole]")
+    browser.wait_for_text("All 2 that match", ".selected")
+    browser.fill("#filter-name", "by no thumb")
+    browser.wait_for(f"{ROWS} === 0")
+    assert not browser.evaluate("document.querySelector('.list thead label').checkVisibility()")
+
+
 def test_another_filter_ends_a_selection_and_a_turned_page_does_not(browser: Chromium, system: Started) -> None:
     many(system, [{"name": f"chosen {index}", "tags": ["odd"][: index % 2], **PROGRAM} for index in range(52)])
     browser.open(url_of(system, "/#/tasks?name=chosen"))

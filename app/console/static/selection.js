@@ -16,7 +16,8 @@ export function selection({ of, actions, filter, scope }) {
   const chosen = new Set();
   let [items, isWhole] = [[], false];
   let choices = 0; // made so far: an answer to an earlier one comes too late
-  const all = h("input", { type: "checkbox", "aria-label": t("select.page"), onchange: () => toggleAll(all.checked) });
+  const page = h("input", { type: "checkbox", onchange: () => toggleAll(page.checked) });
+  const all = h("label", {}, page, h("span", { class: "hidden" }, t("select.page")));
   const words = h("span", {});
   const whole = h("button", { type: "button", class: "button small quiet", "data-key": "select-whole", onclick: takeWhole }, t("select.whole"));
   const none = h("button", { type: "button", class: "button small quiet", onclick: clear }, t("select.none"));
@@ -89,8 +90,8 @@ export function selection({ of, actions, filter, scope }) {
   function draw(matched) {
     for (const each of document.querySelectorAll("[data-select]")) each.checked = isWhole || chosen.has(each.dataset.select);
     const isPage = items.length > 0 && items.every(({ id }) => chosen.has(id));
-    all.checked = isWhole || isPage;
-    all.indeterminate = !all.checked && chosen.size > 0;
+    page.checked = isWhole || isPage;
+    page.indeterminate = !page.checked && chosen.size > 0;
     bar.hidden = !isWhole && chosen.size === 0;
     whole.hidden = isWhole || !isPage || !Object.values(filter()).some(Boolean);
     if (isWhole && matched !== undefined) words.textContent = t("select.all", { count: matched });

@@ -168,6 +168,21 @@ def test_a_link_to_a_range_of_time_shows_the_same_in_another_zone(browser: Chrom
         browser.send("Emulation.setTimezoneOverride", timezoneId="")
 
 
+def test_a_link_to_the_second_of_two_equal_hours_keeps_it(browser: Chromium, system: Started) -> None:
+    """02:30 comes twice there, in summer time and an hour later in winter time."""
+    try:
+        browser.send("Emulation.setTimezoneOverride", timezoneId="Europe/Berlin")
+        open_page(browser, system, "/#/tasks?since=range&from=2026-10-25T01%3A30%3A00.000Z")
+        assert browser.evaluate("document.querySelector('#filter-from').value").startswith("2026-10-25T02:30")
+        browser.fill("#filter-tag", "few")
+        browser.wait_for("location.hash.includes('tag=few')")
+        assert "from=2026-10-25T01%3A30%3A00.000Z" in browser.evaluate("location.hash")
+        browser.fill("#filter-from", "2026-10-25T03:30:00")
+        browser.wait_for("location.hash.includes('from=2026-10-25T02%3A30%3A00.000Z')")
+    finally:
+        browser.send("Emulation.setTimezoneOverride", timezoneId="")
+
+
 def test_an_address_of_nothing_says_so(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/tasks/0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
     browser.wait_for_text("This task does not exist", ".detail")

@@ -17,7 +17,9 @@ export function filterForm(filters, fields, change, scope) {
   const clear = h("button", { type: "reset", class: "button quiet" }, t("filter.clear"));
   const fold = h("button", { type: "button", class: "button small fold", "aria-expanded": "false", onclick: () => unfold(!form.classList.contains("open")) }, t("filter.title"));
   const form = h("form", { class: "filters", role: "search", "aria-label": t("filter.title") }, filters.map(field), clear, fold);
-  const read = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, isTime(form.elements[name]) ? toUtc(value) : String(value).trim()]));
+  const meant = {}; // name of a time → [what its field shows, which time that is]: where clocks go back, an hour comes twice
+  const timeOf = ({ name, value }) => (meant[name]?.[0] === value ? meant[name][1] : toUtc(value));
+  const read = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, isTime(form.elements[name]) ? timeOf(form.elements[name]) : String(value).trim()]));
   const tell = () => {
     typed.cancel();
     clear.hidden = !Object.values(read()).some(Boolean);
@@ -54,7 +56,8 @@ export function filterForm(filters, fields, change, scope) {
         control.append(h("option", { value }, value)); // a choice that is not known (yet), such as a kind
       }
       if (isTime(control)) {
-        if (toUtc(control.value) !== toUtc(value)) control.value = toLocal(toUtc(value));
+        if (timeOf(control) !== toUtc(value)) control.value = toLocal(toUtc(value));
+        meant[control.name] = [control.value, toUtc(value)];
       } else if (control.value.trim() !== value) control.value = value; // a space at the end is kept: somebody goes on typing
     }
     clear.hidden = !filters.some(({ name }) => values[name]);

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import PROGRAM, finished, texts, url_of
+from tests.browser.page import PROGRAM, finished, many, open_page, texts, url_of
 from tests.servers import HttpTarget
 from tests.system import Started
 
@@ -110,6 +110,24 @@ def test_a_callback_and_its_tries_are_shown(browser: Chromium, system: Started) 
     browser.wait_for_text("refused", "[aria-label='A notice'] .attempts")
     browser.press(["Escape"])
     browser.wait_for("!document.querySelector('[aria-label=\"A notice\"]')")
+
+
+def test_a_notice_far_down_the_list_is_shown_when_it_is_opened_and_gives_the_place_back(
+    browser: Chromium, system: Started
+) -> None:
+    many(system, [{"name": f"told {index}", "callback_url": NOBODY, **PROGRAM} for index in range(40)])
+    open_page(browser, system, "/#/notices?status=pending")
+    browser.wait_for("document.querySelectorAll('.runs a').length >= 40")
+    browser.evaluate("window.far = [...document.querySelectorAll('.runs a')].at(-1); far.scrollIntoView()")
+    browser.evaluate("window.id = far.dataset.key; far.click()")
+    browser.wait_for("document.activeElement.matches('[aria-label=\"A notice\"] h2')")
+    is_seen = "(({top, bottom}) => top > 0 && bottom < innerHeight)(document.activeElement.getBoundingClientRect())"
+    assert browser.evaluate(is_seen)
+    assert browser.evaluate("document.querySelector('#filter-status').value") == "pending", "the list is still that"
+    browser.press(["Escape"])
+    browser.wait_for("document.activeElement.dataset.key === id")
+    assert browser.evaluate(is_seen)
+    assert browser.evaluate("location.hash") == "#/notices?status=pending"
 
 
 def test_a_schedule_shows_who_is_told_of_what(browser: Chromium, system: Started) -> None:

@@ -2,7 +2,7 @@
 
 import { call, get, quiet } from "./api.js";
 import { attempt, once } from "./dialogs.js";
-import { h, show } from "./dom.js";
+import { focusOpened, h, show } from "./dom.js";
 import { badge, duration, number, when } from "./format.js";
 import { t } from "./language.js";
 import { looks } from "./looks.js";
@@ -16,6 +16,7 @@ export function bulksView(first, scope) {
   const list = h("ul", { class: "runs" });
   const element = h("div", { class: "columns" }, place, h("section", { class: "panel padded", "aria-label": t("nav.bulks") }, h("h1", {}, t("nav.bulks")), list));
   let cancel = () => {};
+  let left = null; // the id of what was open before, until the focus has gone on
   const begin = looks();
 
   async function refresh() {
@@ -27,10 +28,13 @@ export function bulksView(first, scope) {
     if (isLate() || id !== route.id) return;
     show(place, one, () => one && (one.id ? progress(one, refresh) : h("p", { class: "empty" }, t("bulks.gone"))));
     show(list, items, () => (items.length ? items.map(row) : h("li", { class: "empty small" }, t("bulks.none"))));
+    if (left !== null) focusOpened(place, list, left);
+    left = null;
     if ([one, ...items].some((bulk) => bulk?.status === "running")) cancel = scope.later(LOOK_MS, () => refresh().catch(quiet));
   }
 
   const update = (to) => {
+    if (to.id !== route.id) left = route.id;
     route = to;
     return true;
   };
@@ -40,7 +44,7 @@ export function bulksView(first, scope) {
 function progress(bulk, refresh) {
   const abort = () => attempt(() => call("POST", `/api/bulk/${bulk.id}/abort`), t("bulks.aborted")).then(refresh);
   return h("section", { class: "panel padded", "aria-label": title(bulk) },
-    h("header", { class: "panel-head flat" }, h("h2", {}, title(bulk)), badge(bulk.status)),
+    h("header", { class: "panel-head flat" }, h("h2", { tabindex: -1, "data-key": "title" }, title(bulk)), badge(bulk.status)),
     h("progress", { max: Math.max(1, bulk.matched), value: bulk.done + bulk.failed, "aria-label": t("bulks.progress") }),
     h("p", { role: "status" }, t("bulks.figures", { done: bulk.done, failed: bulk.failed, matched: bulk.matched })),
     bulk.filter && h("p", { class: "muted" }, t("bulks.filter"), " ", h("code", {}, JSON.stringify(bulk.filter))),

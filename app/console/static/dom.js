@@ -47,6 +47,13 @@ export function show(place, data, build) {
   if (focused) place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
+/** Give the focus to what was opened in `place`, above its list or, where that was closed, to the row that led to it. */
+export function focusOpened(place, list, id) {
+  const heading = place.querySelector("h2");
+  if (heading) heading.focus({ preventScroll: true });
+  else list.querySelector(`[data-key="${CSS.escape(id)}"]`)?.focus();
+}
+
 /**
  * Make the children of `place` those of `items`, in order. Rows whose item is unchanged keep their element; `context` is
  * what rows depend on besides their items.

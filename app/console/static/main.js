@@ -51,6 +51,7 @@ const PARENTS = { schedule: "scheduled", channels: "notices" };
 
 let view = null;
 let shownPage = null;
+let shownThing = ""; // what of it is open, above its list
 let scope = new Scope();
 let reading = 0; // the number of the look that goes on; 0: none
 let looks = 0;
@@ -62,8 +63,12 @@ function turn(route) {
     address.replace({ page, fields: { ...route.fields, open: route.id } });
     return;
   }
-  if (view !== null && page === shownPage && view.update?.(route)) readNow();
-  else open(page, route);
+  const thing = `${route.id}/${route.part}`;
+  if (view !== null && page === shownPage && view.update?.(route)) {
+    if (thing !== shownThing) leave();
+    readNow();
+  } else open(page, route);
+  shownThing = thing;
   showTitle();
   for (const link of document.querySelectorAll(".bar [data-page]")) {
     const isHere = link.dataset.page === (PARENTS[page] ?? page);

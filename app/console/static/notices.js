@@ -4,7 +4,7 @@ import { call, get, query, quiet, Refusal, refusal } from "./api.js";
 import * as address from "./address.js";
 import { now } from "./clock.js";
 import { attempt, once } from "./dialogs.js";
-import { h, show, showRows } from "./dom.js";
+import { focusOpened, h, show, showRows } from "./dom.js";
 import { filterForm } from "./filters.js";
 import { badge, duration, exact, when } from "./format.js";
 import { t, word } from "./language.js";
@@ -33,6 +33,7 @@ export function noticesView(first, scope) {
     h("section", { class: "panel", "aria-label": t("nav.notices") }, h("header", { class: "panel-head" }, h("h1", {}, t("nav.notices")), h("a", { href: "#/channels" }, t("nav.channels"))), form.element, h("div", { class: "padded" }, rows), pages.element));
 
   let cancel = () => {};
+  let left = null; // the id of what was open before, until the focus has gone on
   const begin = looks();
 
   async function refresh() {
@@ -48,15 +49,18 @@ export function noticesView(first, scope) {
     const isRefused = page instanceof Refusal;
     if (isRefused && !pages.refuse(route.fields)) throw page;
     const items = isRefused ? [{ id: "none", words: page.words }] : page.items;
-    showRows(rows, items.length ? items : [{ id: "none", words: t("notices.none") }], ({ id }) => id, row);
+    showRows(rows, items.length ? items : [{ id: "none", words: t("notices.none") }], ({ id }) => id, (each) => row(each, route.fields), route.fields);
     if (!isRefused) pages.put(route.fields, page.next_cursor);
-    show(one, delivery, () => delivery && (delivery.id ? whole(delivery, refresh) : h("p", { class: "empty" }, t("notices.gone"))));
+    show(one, [delivery, route.fields], () => delivery && (delivery.id ? whole(delivery, route.fields, refresh) : h("p", { class: "empty" }, t("notices.gone"))));
+    if (left !== null) focusOpened(one, rows, left);
+    left = null;
     cancel();
     const pending = [delivery, ...items].filter((each) => each?.status === "pending");
     if (pending.length) cancel = scope.later(Math.min(...pending.map(pause)), () => document.hidden || refresh().catch(quiet));
   }
 
   const update = (next) => {
+    if (next.id !== route.id) left = route.id;
     route = next;
     form.put(route.fields);
     pages.wait();
@@ -73,17 +77,17 @@ function pause({ next_try_at }) {
 
 const target = (delivery) => delivery.channel ?? delivery.url ?? "–";
 
-/** One delivery in a line: what, where to, and how it went. */
-export function row(delivery) {
+/** One delivery in a line: what, where to, and how it went. `fields` are those of the list that it stands in. */
+export function row(delivery, fields) {
   if (delivery.id === "none") return h("li", { class: "empty small" }, delivery.words);
   const { last_try: last } = delivery;
   return h("li", {},
-    badge(delivery.status), " ", h("a", { href: `#/notices/${delivery.id}`, "data-key": delivery.id }, delivery.type), ` → ${target(delivery)} `,
+    badge(delivery.status), " ", h("a", { href: address.format({ page: "notices", id: delivery.id, fields }), "data-key": delivery.id }, delivery.type), ` → ${target(delivery)} `,
     h("span", { class: "muted" }, when(delivery.created_at), delivery.next_try_at && [" · ", t("notices.next"), " ", when(delivery.next_try_at)]),
     last?.error && h("span", { class: "line bad" }, last.error));
 }
 
-function whole(delivery, refresh) {
+function whole(delivery, fields, refresh) {
   const replay = async () => {
     await attempt(() => call("POST", `/api/deliveries/${delivery.id}/replay`), t("notices.replayed"));
     await refresh();
@@ -95,9 +99,9 @@ function whole(delivery, refresh) {
     ["created_at", exact(delivery.created_at)], delivery.next_try_at && ["next_try_at", exact(delivery.next_try_at)], delivery.finished_at && ["finished_at", exact(delivery.finished_at)],
   ].filter(Boolean);
   return h("section", { class: "panel padded", "aria-label": t("notices.one") },
-    h("header", { class: "panel-head flat" }, h("h2", {}, delivery.type), badge(delivery.status), h("div", { class: "actions" },
+    h("header", { class: "panel-head flat" }, h("h2", { tabindex: -1, "data-key": "title" }, delivery.type), badge(delivery.status), h("div", { class: "actions" },
       mayWrite() && delivery.status !== "pending" && h("button", { type: "button", class: "button small", onclick: once(replay), "data-key": "replay" }, t("notices.replay")),
-      h("a", { class: "button small quiet", href: "#/notices", "data-key": "close" }, t("do.close")))),
+      h("a", { class: "button small quiet", href: address.format({ page: "notices", fields }), "data-key": "close" }, t("do.close")))),
     h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, t(`field.${name}`)), h("dd", {}, value)])),
     h("h3", {}, t("notices.tries")),
     delivery.tries.length ? h("ol", { class: "attempts" }, delivery.tries.map(tryRow)) : h("p", { class: "muted" }, t("notices.untried")));

@@ -183,7 +183,7 @@ function rules(schedule, told) {
     : alert ? h("p", {}, t("schedule.alert.rule", { channels: alert.channels.join(", "), on: (alert.on ?? ALL_ON).map((each) => word("alert", each)).join(", ") })) : h("p", { class: "muted" }, t("schedule.alert.none")),
     limits?.length > 0 && h("p", { class: "muted" }, limits.map((name) => `${t(`alert.${name}`)} ${name === "after_failures" ? number(alert[name]) : duration(alert[name] * 1000)}`).join(" · ")),
     callback_url && h("p", {}, t("field.callback_url"), " ", h("code", {}, callback_url)),
-    told.length > 0 && h("ul", { class: "runs" }, told.map(noticeRow)),
+    told.length > 0 && h("ul", { class: "runs" }, told.map((each) => noticeRow(each, {}))),
     h("p", {}, h("a", { href: address.format({ page: "notices", fields: { scheduled_task_id: schedule.id } }) }, t("overview.all"))),
   ];
 }

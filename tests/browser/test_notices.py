@@ -99,6 +99,9 @@ def test_a_wrong_channel_says_what_is_wrong(browser: Chromium, system: Started) 
     browser.fill("#channel-url", "no address")
     browser.click(".create button[type=submit]")
     browser.wait_for("document.querySelector('#problem-url').innerText")
+    wrong = "[...document.querySelectorAll('.create [aria-invalid]')].map(each => each.name)"
+    assert browser.evaluate(wrong) == ["url"], "the name is right now"
+    assert browser.evaluate("document.activeElement.getAttribute('aria-describedby')") == "problem-url"
     browser.complaints.clear()  # the browser itself notes an answer of 422
 
 

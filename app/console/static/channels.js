@@ -74,7 +74,10 @@ function form(channel, taken, scope) {
   const kind = h("select", { id: "channel-kind", name: "kind", disabled: Boolean(channel) }, Object.keys(KINDS).map(option("kind")));
   const language = h("select", { id: "channel-language", name: "language" }, ["en", "zh"].map(option("language")));
   const name = h("input", { id: "channel-name", name: "name", required: true, maxlength: 64, value: channel?.name ?? "", disabled: Boolean(channel), autocomplete: "off" });
-  const field = (label, control) => h("div", { class: "field" }, h("label", { for: control.id }, t(label)), control, h("p", { class: "problem", id: `problem-${control.name}` }));
+  const field = (label, control) => {
+    control.setAttribute("aria-describedby", `problem-${control.name}`);
+    return h("div", { class: "field" }, h("label", { for: control.id }, t(label)), control, h("p", { class: "problem", id: `problem-${control.name}` }));
+  };
   const inputs = FIELDS.map((each) => h("input", {
     id: `channel-${each}`, name: each, type: each === "secret" ? "password" : "text", autocomplete: "off", maxlength: 2000, "data-1p-ignore": true,
     placeholder: channel && ["url", "secret"].includes(each) ? t("channels.keep") : null,
@@ -91,8 +94,8 @@ function form(channel, taken, scope) {
     event.preventDefault();
     const wanted = name.value.trim();
     const problem = channel ? "" : wanted === "" ? t("channels.nameless") : taken().includes(wanted) ? t("channels.taken") : "";
-    if (!channel) element.querySelector("#problem-name").textContent = problem;
-    if (problem) name.focus();
+    clearProblems(element);
+    if (problem) tell(element, [{ field: "name", message: problem }]);
     else save(element, channel?.name ?? wanted, bodyOf(channel, kind.value, language.value, inputs), Boolean(channel));
   });
   arrange();
@@ -116,17 +119,28 @@ function bodyOf(channel, kind, language, inputs) {
 
 async function save(element, name, body, isChange) {
   const go = address.goFromHere();
-  for (const problem of element.querySelectorAll(".problem")) problem.textContent = "";
   try {
     await call(isChange ? "PATCH" : "PUT", `/api/channels/${encodeURIComponent(name)}`, body);
     say(t("form.saved"));
     go({ page: "channels" });
   } catch (error) {
-    const problems = error instanceof Refusal ? error.errors : [];
-    for (const { field, message } of problems) {
-      const place = element.querySelector(`#problem-${CSS.escape(field.split(/[.[]/)[0])}`);
-      if (place) place.textContent = message;
-    }
     element.querySelector("[role=alert]").textContent = error.message;
+    tell(element, error instanceof Refusal ? error.errors : []);
   }
+}
+
+function clearProblems(element) {
+  for (const problem of element.querySelectorAll(".problem")) problem.textContent = "";
+  for (const control of element.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
+}
+
+/** Each problem beside its field; the first of these has the focus. */
+function tell(element, problems) {
+  for (const { field, message } of problems) {
+    const control = element.querySelector(`.field:not([hidden]) [name="${CSS.escape(field.split(/[.[]/)[0])}"]`);
+    if (!control) continue;
+    element.querySelector(`#problem-${control.name}`).textContent = message;
+    control.setAttribute("aria-invalid", "true");
+  }
+  element.querySelector("[aria-invalid]")?.focus();
 }

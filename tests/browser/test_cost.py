@@ -41,6 +41,21 @@ def test_a_page_that_is_opened_again_loads_no_file_again(browser: Chromium, alon
     browser.complaints.clear()  # the browser itself notes that /health answers 503
 
 
+def test_a_view_that_is_open_all_day_keeps_nothing_of_its_timers(browser: Chromium, alone: Started) -> None:
+    open_page(browser, alone, "/#/tasks")
+    browser.evaluate(f"{imported('scope.js')}.then(({{ Scope }}) => {{ window.life = new Scope(); }})")
+    before = listeners(browser)
+    browser.evaluate("for (const _ of Array(100)) life.later(0, () => {}); new Promise(done => life.later(1, done))")
+    assert listeners(browser) < before + 50
+    browser.evaluate("window.late = []; life.later(0, () => late.push('act')); life.later(0, () => late.push('act'))()")
+    browser.evaluate("new Promise(done => setTimeout(done, 1))")
+    assert browser.evaluate("late") == ["act"], "one of the two was cancelled"
+    browser.evaluate("life.later(0, () => late.push('after the end')); life.end()")
+    browser.evaluate("new Promise(done => setTimeout(done, 1))")
+    assert browser.evaluate("late") == ["act"]
+    browser.complaints.clear()  # the browser itself notes that /health answers 503
+
+
 def test_a_running_task_looks_alive_and_costs_no_animation(browser: Chromium, alone: Started) -> None:
     """An animation, also one in steps, has all processes of the browser at work 60 times a second."""
     open_page(browser, alone, "/#/tasks")
@@ -92,3 +107,9 @@ def test_a_hidden_page_follows_nothing_and_catches_up_when_it_is_seen(browser: C
     assert browser.evaluate("begun") == 0
     browser.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
     browser.wait_for_text("while hidden", ".list tbody")
+
+
+def listeners(browser: Chromium) -> int:
+    """How many listeners the page has that can't be collected."""
+    browser.send("HeapProfiler.collectGarbage")
+    return int(browser.send("Memory.getDOMCounters")["jsEventListeners"])

@@ -23,9 +23,15 @@ export class Scope {
 
   /** Call `act` after `ms`, unless the view is gone by then; returns what cancels it. */
   later(ms, act) {
-    const timer = setTimeout(act, ms);
-    const cancel = () => clearTimeout(timer);
-    this.signal.addEventListener("abort", cancel, { once: true });
+    const cancel = () => {
+      clearTimeout(timer);
+      this.signal.removeEventListener("abort", cancel); // or a view that is open all day would keep each of them
+    };
+    const timer = setTimeout(() => {
+      cancel();
+      act();
+    }, ms);
+    this.signal.addEventListener("abort", cancel);
     return cancel;
   }
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import FAILING, PROGRAM, imported, texts, url_of
+from tests.browser.page import FAILING, PROGRAM, imported, open_page, texts, url_of
 from tests.system import Started, wait_until
 
 
@@ -149,6 +149,14 @@ def test_its_page_shows_what_it_did_and_will_do(browser: Chromium, system: Start
     browser.click("[data-key=all-runs]")
     browser.wait_for_text("Only the tasks of one schedule", ".note")
     browser.wait_for("document.querySelectorAll('.list tbody tr').length === 1")
+
+
+def test_on_a_phone_its_facts_can_be_read(browser: Chromium, system: Started) -> None:
+    schedule = system.post("/api/scheduled-tasks", {"name": "by thumb", "cron_expression": "0 3 * * *", **PROGRAM})
+    browser.look(360, 740)
+    open_page(browser, system, f"/#/schedule/{schedule['id']}")
+    widths = "[...document.querySelectorAll('.facts dd')].map(each => each.clientWidth)"
+    assert min(browser.evaluate(widths)) > 120, "the names leave room"
 
 
 def test_the_next_ten_of_one_that_fires_every_so_many_seconds(browser: Chromium, system: Started) -> None:

@@ -151,12 +151,19 @@ def test_its_page_shows_what_it_did_and_will_do(browser: Chromium, system: Start
     browser.wait_for("document.querySelectorAll('.list tbody tr').length === 1")
 
 
-def test_on_a_phone_its_facts_can_be_read(browser: Chromium, system: Started) -> None:
+def test_on_a_phone_its_facts_and_its_timeline_can_be_read(browser: Chromium, system: Started) -> None:
     schedule = system.post("/api/scheduled-tasks", {"name": "by thumb", "cron_expression": "0 3 * * *", **PROGRAM})
     browser.look(360, 740)
     open_page(browser, system, f"/#/schedule/{schedule['id']}")
+    browser.wait_for("document.querySelector('.chart .now')")
     widths = "[...document.querySelectorAll('.facts dd')].map(each => each.clientWidth)"
     assert min(browser.evaluate(widths)) > 120, "the names leave room"
+    overlaps = """(() => {
+        const boxes = [...document.querySelectorAll('.chart text')].map(each => each.getBoundingClientRect());
+        return boxes.some((one, index) => boxes.slice(index + 1).some(other =>
+            one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom));
+    })()"""
+    assert not browser.evaluate(overlaps)
 
 
 def test_the_next_ten_of_one_that_fires_every_so_many_seconds(browser: Chromium, system: Started) -> None:

@@ -26,11 +26,11 @@ export function timeline({ tasks, firings = [], gaps = [], nowMs, width }) {
   const x = (ms) => (ms <= nowMs ? LEFT + ((ms - from) / (nowMs - from)) * (middle - LEFT) : middle + ((ms - nowMs) / (until - nowMs)) * (width - middle - SIZE));
   const longest = Math.max(10, ...done.map((task) => task.duration_ms ?? 0));
   const y = (ms) => HEIGHT - BOTTOM - (Math.log10(1 + ms) / Math.log10(1 + longest)) * (HEIGHT - TOP - BOTTOM);
-  const text = (at, words, anchor) => svg("text", { x: at, y: HEIGHT - 5, "text-anchor": anchor }, words);
+  const text = (at, words, anchor, baseline = HEIGHT - 5) => svg("text", { x: at, y: baseline, "text-anchor": anchor }, words);
   return svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": t("timeline.words", { count: done.length, expected: ahead.length, gaps: gaps.length }) },
     [1, Math.sqrt(longest), longest].map((ms) => svg("g", {}, svg("line", { class: "grid", x1: LEFT, x2: middle, y1: y(ms), y2: y(ms) }), svg("text", { x: LEFT - 6, y: y(ms) + 4, "text-anchor": "end" }, duration(ms < 10 ? Math.round(ms) : ms)))),
-    svg("line", { class: "now", x1: middle, x2: middle, y1: TOP - 6, y2: HEIGHT - BOTTOM }),
-    text(LEFT, clock.format(from), "start"), text(middle, t("time.now"), "middle"), ahead.length > 0 && text(width, clock.format(until), "end"),
+    svg("line", { class: "now", x1: middle, x2: middle, y1: TOP + 2, y2: HEIGHT - BOTTOM }),
+    text(LEFT, clock.format(from), "start"), text(middle, t("time.now"), "middle", TOP - 2), ahead.length > 0 && text(width, clock.format(until), "end"),
     gaps.map(({ at, outcome }) => mark(x(Date.parse(at)), HEIGHT - BOTTOM, outcome, `${exact(at)}: ${word("outcome", outcome)}`)),
     done.map((task) => mark(x(Date.parse(task.started_at)), y(task.duration_ms ?? 0), task.status, `${task.name}: ${word("status", task.status)}, ${exact(task.started_at)}, ${duration(task.duration_ms)}`)),
     ahead.map(({ name, at }) => mark(x(Date.parse(at)), HEIGHT - BOTTOM - SIZE, "expected", `${name}: ${exact(at)}`)));

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import FAILING, PROGRAM, ROWS, finished, many, texts, url_of
+from tests.browser.page import FAILING, PROGRAM, ROWS, finished, many, open_task, texts, url_of
 from tests.system import Started
 
 
@@ -88,6 +88,20 @@ def test_an_open_task_has_the_focus_and_its_actions_come_next(browser: Chromium,
     browser.press(["Escape"])
     browser.wait_for("!document.querySelector('.detail') && document.title === 'Tasks · Celeriac'")
     assert browser.evaluate("document.activeElement.innerText") == names[1], "the row that was looked at last"
+
+
+def test_escape_empties_a_filter_before_it_closes_the_task(browser: Chromium, system: Started) -> None:
+    task = finished(system, system.post("/api/tasks", {"name": "stays open", **PROGRAM}))
+    open_task(browser, system, task)
+    browser.evaluate("document.querySelector('#filter-name').focus()")
+    browser.type("stays")
+    browser.wait_for("location.hash.includes('name=stays')")
+    browser.press(["Escape"])
+    browser.wait_for("!location.hash.includes('name=')")
+    assert browser.evaluate("document.activeElement.id") == "filter-name"
+    assert browser.evaluate("location.hash").endswith(f"open={task['id']}")
+    browser.press(["Escape"])
+    browser.wait_for("!document.querySelector('.detail')")
 
 
 def test_on_a_phone_closing_a_task_gives_the_place_back(browser: Chromium, system: Started) -> None:

@@ -31,6 +31,7 @@ export function startKeys(viewNow) {
     if (event.metaKey || event.ctrlKey || event.altKey || isAsking()) return;
     if (event.target.closest?.("input, textarea, select, [contenteditable]") && event.key !== "Escape") return;
     if (event.target.closest?.("textarea")) return; // Escape leaves the editor, not the page
+    if (event.target.matches?.("[type=search]") && event.target.value) return; // Escape empties the field first
     const isGoing = event.timeStamp - wentAt < GO_MS;
     const act = isGoing && event.key in GO ? () => address.go({ page: GO[event.key] }) : viewNow()?.keys?.[event.key] ?? PAGE_KEYS[event.key];
     wentAt = -Infinity;

@@ -196,6 +196,8 @@ def test_an_address_of_nothing_says_so(browser: Chromium, system: Started) -> No
     assert not browser.evaluate("document.querySelector('form.create')"), "no form that can't be filled in"
     browser.open(url_of(system, "/#/bulks/0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"))
     browser.wait_for_text("This bulk action does not exist")
+    browser.open(url_of(system, "/#/channels/gone"))  # as the list of changes links to it
+    browser.wait_for_text("This channel does not exist")
     for nonsense in ("nonsense/%", "constructor"):
         browser.open(url_of(system, f"/#/{nonsense}"))
         browser.wait_for("document.querySelectorAll('#counts a').length === 6")

@@ -38,7 +38,8 @@ export function channelsView(first, scope) {
     show(list, items, () => (items.length ? h("ul", { class: "runs" }, items.map((channel) => row(channel, refresh))) : h("p", { class: "empty small" }, t("channels.none"))));
     const isNew = route.part === "new";
     const chosen = isNew ? null : items.find(({ name }) => name === route.id);
-    show(place, [isNew, chosen?.name], () => (isNew || chosen) && form(chosen, () => names, scope));
+    const isGone = !isNew && !chosen && route.id !== "";
+    show(place, [isNew, chosen?.name, isGone], () => (isGone ? h("p", { class: "empty" }, t("channels.gone")) : (isNew || chosen) && form(chosen, () => names, scope)));
   }
 
   const update = (next) => {

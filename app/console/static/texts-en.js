@@ -483,6 +483,7 @@ export const en = {
   "channels.nameless": "is required",
   "channels.taken": "is the name of another channel",
   "channels.none": "No channels yet.",
+  "channels.gone": "This channel does not exist, or has been deleted.",
   "channels.admin": "Managing channels needs a key of scope admin.",
   "channels.ofFile": "from CHANNELS_FILE",
   "channels.do.test": "Send a test",

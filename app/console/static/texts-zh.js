@@ -483,6 +483,7 @@ export const zh = {
   "channels.nameless": "必填",
   "channels.taken": "已有同名渠道",
   "channels.none": "还没有渠道。",
+  "channels.gone": "该渠道不存在或已被删除。",
   "channels.admin": "管理渠道需要管理权限的密钥。",
   "channels.ofFile": "来自 CHANNELS_FILE",
   "channels.do.test": "发送测试",

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-PROCESSES_PER_CORE = 2
+PROCESSES_PER_CORE = 3
 MOST_PROCESSES = 8
 
 TOGETHER = (
@@ -55,8 +55,16 @@ TOGETHER = (
 None of these tests can be `alone`.
 """
 
-WAITING = ("tests/system/", "tests/worker/")
-"""Starts of the paths of tests that mostly wait for processes which they have started."""
+WAITING = (
+    "tests/worker/test_reconnect.py",
+    "tests/worker/test_sentinel.py",
+    "tests/worker/test_required_layers.py",
+    "tests/upgrade/test_migration.py",
+    "tests/system/",
+    "tests/worker/",
+)
+"""Starts of the paths of tests that mostly wait for processes which they have started; first those that wait longest,
+or a process would be left with one of them at the end."""
 
 FIRST = (
     "tests/system/chaos/test_chaos.py",

@@ -205,6 +205,15 @@ class LoggedProcess:
                 pytest.fail(f"{text!r} was not printed; status {self.process.poll()}; the output:\n{self.output}")
             time.sleep(0.02)
 
+    def wait(self, seconds: float) -> int:
+        """Its exit status. Fails with its output, and with what a worker's threads do, if it does not end in time."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGUSR1)  # Celery's workers tell it then, and other processes end
+            time.sleep(1)
+            pytest.fail(f"still running after {seconds:g} s; the output:\n{self.output}")
+
     def left_nothing(self) -> bool:
         """Whether the process and all its descendants in the group have exited."""
         if self.process.poll() is None:

@@ -32,7 +32,7 @@ def test_a_beat_that_is_still_starting_ends(
     beat = start("--quiet", "beat")
     beat.wait_for("is being changed")
     beat.signal(number)
-    assert beat.process.wait(15) == 0
+    assert beat.wait(15) == 0
     assert "Traceback" not in beat.output
     assert store.liveness.last_beat() is None
 
@@ -42,7 +42,7 @@ def test_a_beat_that_works_signs_off(start: Start, store: Store, number: signal.
     beat = start("--quiet", "beat")
     wait_until(store.liveness.last_beat, 30, "a tick")
     beat.signal(number)
-    assert beat.process.wait(15) == 0
+    assert beat.wait(15) == 0
     assert "Traceback" not in beat.output
     assert store.liveness.last_beat() is None
 

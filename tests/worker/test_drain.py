@@ -41,7 +41,7 @@ def is_running(service: TaskService, task: Task) -> bool:
 def end(worker: CeleryProcess, seconds: float = 20) -> None:
     """Send SIGTERM and check that the worker ends cleanly, with every process that it started."""
     worker.signal(signal.SIGTERM)
-    assert worker.process.wait(seconds) == 0
+    assert worker.wait(seconds) == 0
     assert worker.left_nothing()
 
 
@@ -79,7 +79,7 @@ def test_a_worker_that_waits_for_its_last_attempt_still_delivers(
         wait_until(lambda: receiver.received, 15, "the callback")
         assert service.get(task.id).status is Status.RUNNING
         released.set()
-        assert worker.process.wait(30) == 0
+        assert worker.wait(30) == 0
     assert service.get(task.id).status is Status.SUCCEEDED
 
 
@@ -119,7 +119,7 @@ def test_a_stop_wins_over_giving_back(service: TaskService, start_worker: Start)
     wait_until(lambda: is_running(service, task), 10, "a start")
     worker.signal(signal.SIGTERM)
     service.stop(task.id)
-    assert worker.process.wait(20) == 0
+    assert worker.wait(20) == 0
     assert service.get(task.id).status is Status.STOPPED
 
 
@@ -144,7 +144,7 @@ def test_a_worker_that_a_monitor_ends_gives_back_what_it_holds(
     wait_until(lambda: is_running(service, tasks[0]), 10, "a start")
     command = [sys.executable, "-m", "celery", "-A", "celery_app", "control", "-d", "one@test", "shutdown"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, "REDIS_URL": redis_url}, capture_output=True, timeout=120)
-    assert worker.process.wait(60) == 0
+    assert worker.wait(60) == 0
     assert "fetches nothing" not in worker.output, "nor does it end for that, later"
     assert {service.get(task.id).status for task in tasks} == {Status.QUEUED}
     assert GIVEN_BACK in reasons(service.get(tasks[0].id))
@@ -204,4 +204,4 @@ def test_what_can_not_be_given_back_is_logged_once_with_the_reason(
 def test_an_idle_worker_does_not_wait_for_its_grace(start_worker: Start, number: signal.Signals, status: int) -> None:
     worker = start_worker(SHUTDOWN_GRACE="300")
     worker.signal(number)
-    assert worker.process.wait(60) == status
+    assert worker.wait(60) == status

@@ -217,7 +217,7 @@ def test_sigterm_lets_the_running_attempt_finish_and_hands_back_the_rest(
     worker.signal(signal.SIGTERM)
     worker.wait_for("Warm shutdown")
     target.release.set()
-    assert worker.process.wait(15) == 0, worker.output
+    assert worker.wait(15) == 0
     done = service.get(running.id)
     assert (done.status, done.worker, done.attempts) == (Status.SUCCEEDED, "leaving@test", [])
     start_worker("next")
@@ -232,7 +232,7 @@ def test_the_prefork_pool_works(service: TaskService, start_worker: Start, targe
     task = when_running(service, service.create(code(LONG)))
     assert service.stop(task.id).status is Status.STOPPED
     worker.signal(signal.SIGTERM)
-    assert worker.process.wait(15) == 0, worker.output
+    assert worker.wait(15) == 0
 
 
 def _is_ended(service: TaskService, task: Task, worker_pid: int) -> bool:

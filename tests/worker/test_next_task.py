@@ -71,7 +71,7 @@ def test_a_worker_that_ends_leaves_its_backlog_to_others(service: TaskService, s
     worker = start_worker("one", "--concurrency=2", SHUTDOWN_GRACE="20")
     wait_until(lambda: service.get(tasks[8]).status is Status.SUCCEEDED, 10, "a part of the backlog")
     worker.signal(signal.SIGTERM)
-    assert worker.process.wait(20) == 0
+    assert worker.wait(20) == 0
     assert worker.left_nothing()
     statuses = [service.get(task_id).status for task_id in tasks]
     assert set(statuses) == {Status.SUCCEEDED, Status.QUEUED}

@@ -84,7 +84,7 @@ def test_code_tasks_wait_for_a_worker_that_has_the_layers(
 
 def test_a_worker_for_code_tasks_alone_ends_in_a_sentence(start_bare: StartBare) -> None:
     bare = start_bare("-Q", "celeriac.code")
-    assert bare.process.wait(20) == EXIT_USELESS_HERE
+    assert bare.wait(20) == EXIT_USELESS_HERE
     assert bare.output.count(REFUSAL) == 1
     assert "none: run programs without them" in bare.output
     assert "Traceback" not in bare.output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from functools import cache
 
 #: What other services and libraries call our fields, without case and separators.
 _KNOWN_ELSEWHERE = {
@@ -30,14 +30,19 @@ _KNOWN_ELSEWHERE = {
     "start_at": ("startdate", "starttime", "startsat"),
     "end_at": ("enddate", "endtime", "endsat"),
 }
-_MEANT = {other: field for field, others in _KNOWN_ELSEWHERE.items() for other in others}
 
 
-def hint(name: str, fields: Collection[str]) -> str:
+def hint(name: str, fields: frozenset[str]) -> str:
     """`: did you mean …?` for a name of one of `fields` elsewhere or in another spelling, otherwise nothing."""
-    plain = _plain(name)
-    meant = next((field for field in fields if _plain(field) == plain), _MEANT.get(plain))
-    return f": did you mean {meant}?" if meant in fields and meant != name else ""
+    meant = _meant(fields).get(_plain(name))
+    return f": did you mean {meant}?" if meant is not None and meant != name else ""
+
+
+@cache
+def _meant(fields: frozenset[str]) -> dict[str, str]:
+    """Name elsewhere, or plain spelling -> field. Made once for a model: a body may have 100,000 unknown names."""
+    elsewhere = {other: field for field in fields for other in _KNOWN_ELSEWHERE.get(field, ())}
+    return {**elsewhere, **{_plain(field): field for field in fields}}
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
@@ -298,7 +298,7 @@ def parsed(model: type[Spec], raw: Any, rules: Rules = lambda _: []) -> Spec:
     return spec
 
 
-def _problems_of(error: ValidationError, known: Collection[str]) -> list[Problem]:
+def _problems_of(error: ValidationError, known: frozenset[str]) -> list[Problem]:
     """Convert pydantic's errors to the contract's shape: one per field, the field as a path. `known`: for hints."""
     problems: dict[str, Problem] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
@@ -354,7 +354,7 @@ _WANTED = {
 }
 
 
-def _message(type_: str, field: str, message: str, known: Collection[str]) -> str:
+def _message(type_: str, field: str, message: str, known: frozenset[str]) -> str:
     if type_ == "extra_forbidden":
         return f"is not a field{hint(field, known)}"
     for prefix, wanted in _WANTED.items():

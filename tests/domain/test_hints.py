@@ -7,7 +7,7 @@ import pytest
 from app.domain.hints import _KNOWN_ELSEWHERE, hint
 from app.domain.spec import ScheduleSpec, TaskSpec
 
-FIELDS = TaskSpec.model_fields.keys() | ScheduleSpec.model_fields.keys()
+FIELDS = frozenset(TaskSpec.model_fields.keys() | ScheduleSpec.model_fields.keys())
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_any_other_name_gets_no_hint(written: str) -> None:
 
 
 def test_only_fields_that_there_are_can_be_meant() -> None:
-    assert hint("endpoint", {"url", "chat_id"}) == ""
-    assert hint("chatId", {"url", "chat_id"}) == ": did you mean chat_id?"
+    assert hint("endpoint", frozenset({"url", "chat_id"})) == ""
+    assert hint("chatId", frozenset({"url", "chat_id"})) == ": did you mean chat_id?"
 
 
 def test_only_real_fields_are_suggested() -> None:

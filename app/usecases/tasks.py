@@ -87,23 +87,21 @@ class TaskService:
         earlier = self._admission.earlier(key)
         if earlier is not None:
             return self._created_before(check, earlier, wait_seconds), True
-        if wait_seconds > 0:
-            return self._create_and_wait(check, key, wait_seconds)
+        deadline = time.monotonic() + wait_seconds
         make = check(self._clock(), self._alert_problems)
         now_ms = self._clock()
         task = make(new_id(now_ms), now_ms)
+        if wait_seconds > 0:
+            return self._create_and_wait(task, check, key, now_ms, deadline)
         earlier = self._write(task, key, now_ms)
         if earlier is not None:
             return self._created_before(check, earlier, 0), True
         return as_created(task, now_ms), False
 
-    def _create_and_wait(self, check: Check, key: RequestKey | None, wait_seconds: float) -> tuple[Task, bool]:
-        deadline = time.monotonic() + wait_seconds
-        make = check(self._clock(), self._alert_problems)
-        now_ms = self._clock()
-        task_id = new_id(now_ms)
-        task = make(task_id, now_ms)
-        with self._store.inbox.expect(task_id) as watch:
+    def _create_and_wait(
+        self, task: NewTask, check: Check, key: RequestKey | None, now_ms: int, deadline: float
+    ) -> tuple[Task, bool]:
+        with self._store.inbox.expect(task.id) as watch:
             hears = self._store.inbox.is_open()
             earlier = self._write(replace(task, inbox=self._store.inbox.name), key, now_ms)
             if earlier is not None:
@@ -113,8 +111,8 @@ class TaskService:
                 if hears and not watch.is_ending:
                     watch.wait(deadline - time.monotonic())
                 if watch.news:
-                    return told(task_id, watch.news), False
-                return self._wait(task_id, watch, deadline - time.monotonic(), sure=hears), False
+                    return told(task.id, watch.news), False
+                return self._wait(task.id, watch, deadline - time.monotonic(), sure=hears), False
             except (NotFound, Unavailable):
                 # It was created, if only to be deleted: an error would make the caller create it again.
                 return as_created(task, now_ms), False

@@ -114,9 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             import_for_good(module)
             return int(getattr(sys.modules[module], function)(words[1:]))
         except KeyboardInterrupt:
-            sys.unraisablehook = lambda _: (
-                None
-            )  # an object that was only half made when Ctrl-C came may fail as it goes
+            # An object that was only half made when Ctrl-C came may fail as it goes.
+            sys.unraisablehook = lambda _: None
             return 128 + signal.SIGINT
     options = _parser().parse_args(words)
     allow_many()

@@ -8,13 +8,14 @@ import sys
 from app.launch.stop_event import StopEvent
 from tests.servers import ROOT
 
-#: A signal at each line that a wait executes, one after the other, until a wait is over before its turn comes.
+#: A signal at each line that a wait executes, one after the other, until a wait is over before its turn comes. One that
+#: blocks for good, as with threading.Event, leaves the process hanging.
 AT_EACH_LINE = """
 import signal, sys
-from {module} import {name} as Event
+from app.launch.stop_event import StopEvent
 
 def stopped_at(place):
-    event, lines = Event(), 0
+    event, lines = StopEvent(), 0
     signal.signal(signal.SIGTERM, lambda number, frame: event.set())
 
     def trace(frame, what, argument):
@@ -35,17 +36,11 @@ print(next(place for place in range(1, 1000) if not stopped_at(place)) - 1)
 """
 
 
-def places(module: str, name: str) -> int:
-    """The number of lines at which a signal was tried. Raises TimeoutExpired if one of them blocks for good."""
-    program = AT_EACH_LINE.format(module=module, name=name)
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
-    )
-    return int(done.stdout)
-
-
 def test_a_signal_at_any_line_of_a_wait_ends_it() -> None:
-    assert places("app.launch.stop_event", "StopEvent") >= 3
+    done = subprocess.run(
+        [sys.executable, "-c", AT_EACH_LINE], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
+    )
+    assert int(done.stdout) >= 3
 
 
 def test_a_wait_ends_after_its_time_or_at_once() -> None:

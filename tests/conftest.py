@@ -104,8 +104,11 @@ def tls_redis_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def redis_url(redis_program_path: Path) -> Iterator[str]:
-    """The URL of a Redis that only this test run uses."""
+def shared_redis(redis_program_path: Path) -> Iterator[str]:
+    """The URL of a Redis that all tests of this process use, one after the other.
+
+    Tests take `redis_url`, except those that hypothesis repeats, which must empty it for each example.
+    """
     with throw_away_redis(redis_program_path) as server:
         yield server.url
 
@@ -125,11 +128,16 @@ def plain_client() -> Iterator[Callable[[str], redis.Redis]]:
 
 
 @pytest.fixture
+def redis_url(shared_redis: str, plain_client: Callable[[str], redis.Redis]) -> str:
+    """The URL of an empty Redis. What an earlier test left there is gone: a worker would run its tasks."""
+    plain_client(shared_redis).flushdb()
+    return shared_redis
+
+
+@pytest.fixture
 def raw_redis(redis_url: str, plain_client: Callable[[str], redis.Redis]) -> redis.Redis:
-    """A plain client of an empty database, to inspect the store's keys."""
-    client = plain_client(redis_url)
-    client.flushdb()
-    return client
+    """A plain client of the test's Redis, to inspect the store's keys."""
+    return plain_client(redis_url)
 
 
 @pytest.fixture

@@ -145,7 +145,6 @@ def test_a_signal_that_ends_it_is_its_status(tmp_path: Path, number: signal.Sign
 
 @pytest.mark.parametrize("is_warm", [True, False])
 @pytest.mark.parametrize(("role", "line"), [("worker", "worker ready"), ("beat", "beat: Starting")])
-@pytest.mark.usefixtures("raw_redis")
 def test_workers_and_beats_run_either_way(tmp_path: Path, redis_url: str, role: str, line: str, is_warm: bool) -> None:
     process = CeleryProcess(tmp_path, redis_url, role, "--loglevel=info", is_warm=is_warm)
     assert isinstance(process.process, WarmProcess) == is_warm

@@ -20,7 +20,7 @@ def admin_url(redis_program_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def redis_url(admin_url: str) -> Iterator[str]:
+def shared_redis(admin_url: str) -> Iterator[str]:
     """The URL for the store, whose user may do nothing else. Fails if it was refused something."""
     with redis.Redis.from_url(admin_url, decode_responses=True) as admin:
         create_user(admin)
@@ -29,8 +29,13 @@ def redis_url(admin_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def redis_url(shared_redis: str, admin_url: str, plain_client: Callable[[str], redis.Redis]) -> str:
+    """The URL of an empty Redis, for the store's user, who may not empty it."""
+    plain_client(admin_url).flushdb()
+    return shared_redis
+
+
+@pytest.fixture
 def raw_redis(redis_url: str, admin_url: str, plain_client: Callable[[str], redis.Redis]) -> redis.Redis:
-    """A plain client of an empty database, to inspect the store's keys."""
-    client = plain_client(admin_url)
-    client.flushdb()
-    return client
+    """A plain client of the test's Redis, to inspect the store's keys."""
+    return plain_client(admin_url)

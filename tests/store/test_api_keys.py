@@ -237,9 +237,9 @@ def test_a_redis_that_refuses_writes_still_answers(store: Store, raw_redis: redi
     steps_ms=st.lists(st.integers(0, 3_000), min_size=1, max_size=60),
 )
 def test_a_quota_is_the_token_bucket_that_it_promises(
-    redis_url: str, admin_url: str, calls: int, seconds: int, steps_ms: list[int]
+    shared_redis: str, admin_url: str, calls: int, seconds: int, steps_ms: list[int]
 ) -> None:
-    store = Store.at(redis_url, max_connections=1)
+    store = Store.at(shared_redis, max_connections=1)
     with redis.Redis.from_url(admin_url) as admin:
         admin.flushdb()
     # The same bucket in whole numbers: in units of 1/(1000 * seconds) of a call.

@@ -43,8 +43,8 @@ def test_pages_neither_skip_nor_repeat_while_lines_are_added(store: Store) -> No
 
 @settings(max_examples=30, deadline=None)
 @given(count=st.integers(0, 12), limit=st.integers(1, 13))
-def test_pages_are_the_whole_list(redis_url: str, admin_url: str, count: int, limit: int) -> None:
-    store = Store.at(redis_url, max_connections=1)
+def test_pages_are_the_whole_list(shared_redis: str, admin_url: str, count: int, limit: int) -> None:
+    store = Store.at(shared_redis, max_connections=1)
     with redis.Redis.from_url(admin_url) as admin:
         admin.flushdb()
     try:

@@ -101,7 +101,6 @@ def test_off_nothing_of_ours_imports_the_packages_and_no_record_has_a_context(
     assert task.status == "succeeded"
 
 
-@pytest.mark.usefixtures("raw_redis")
 def test_without_the_packages_a_process_says_so_and_ends(tmp_path: Path, redis_url: str) -> None:
     hide = "import sys; sys.modules['opentelemetry'] = None\n"
     told = "TRACING is on, but a package that it needs is not installed (opentelemetry): install opentelemetry-sdk"

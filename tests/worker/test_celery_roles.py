@@ -85,7 +85,6 @@ def test_it_imports_only_what_start_py_imports_for_all(
 
 
 @pytest.mark.parametrize("role", ["worker", "beat"])
-@pytest.mark.usefixtures("raw_redis")
 def test_a_worker_that_cannot_be_set_up_says_why_in_a_sentence(tmp_path: Path, redis_url: str, role: str) -> None:
     (tmp_path / "needs_more.py").write_text(NEEDS_MORE)
     done = run_module("needs_more", role, REDIS_URL=redis_url, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")

@@ -210,8 +210,10 @@ class Chromium:
         deadline = time.monotonic() + seconds
         while not self._becomes_true(condition, min(seconds, LOOK_SECONDS)):
             if time.monotonic() > deadline:
+                focused = self.evaluate("document.activeElement?.outerHTML.slice(0, 200)")
                 text = self.evaluate("document.body.innerText")
-                raise PageError(f"not within {seconds:g} s: {condition}\n{self.complaints}\n{text}")
+                told = f"{condition}\n{self.complaints}\nfocused: {focused}\n{text}"
+                raise PageError(f"not within {seconds:g} s: {told}")
 
     def _becomes_true(self, condition: str, seconds: float) -> bool:
         """Whether it does within this time; not if another page takes the place of this one."""

@@ -47,11 +47,15 @@ export function show(place, data, build) {
   if (focused) place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** Give the focus to what was opened in `place`, above its list or, where that was closed, to the row that led to it. */
+/**
+ * Give the focus to what was opened in `place`, above its list or, where that was closed, to the row that led to it, or
+ * to the page where the list no longer has that row.
+ */
 export function focusOpened(place, list, id) {
   const heading = place.querySelector("h2");
-  if (heading) heading.focus({ preventScroll: true });
-  else list.querySelector(`[data-key="${CSS.escape(id)}"]`)?.focus();
+  const row = list.querySelector(`[data-key="${CSS.escape(id)}"]`);
+  if (heading || !row) (heading ?? byId("view")).focus({ preventScroll: true });
+  else row.focus();
 }
 
 /**

@@ -29,7 +29,7 @@ from app.api.unread_bodies import MAX_DROPPED_BYTES
 from app.settings import ApiKey, Settings
 from tests.api.calls import CALL, CODE, EVERY_CALL, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker, operation_of
 from tests.api.conftest import MakeWeb
-from tests.servers import ROOT, wait_until
+from tests.servers import ROOT, throw_away_redis, wait_until
 
 MEMBERS = ["type", "title", "status", "detail", "instance", "errors", "request_id"]
 LIMIT_BYTES = 1_048_576
@@ -181,9 +181,9 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(redis_url: str) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="cel-") as folder:
-        server = Server(Path(folder), redis_url)
+def server(redis_program_path: Path) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="cel-") as folder, throw_away_redis(redis_program_path) as its_redis:
+        server = Server(Path(folder), its_redis.url)
         yield server
         server.stop()
         assert "Traceback" not in server.log

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-PROCESSES_PER_CORE = 2
+PROCESSES_PER_CORE = 3
 MOST_PROCESSES = 8
 
 TOGETHER = (
@@ -60,6 +60,8 @@ WAITING = (
     "tests/worker/test_sentinel.py",
     "tests/worker/test_required_layers.py",
     "tests/upgrade/test_migration.py",
+    "tests/tracing/test_processes.py",
+    "tests/test_warm.py",
     "tests/system/",
     "tests/worker/",
 )

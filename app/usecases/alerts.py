@@ -5,10 +5,13 @@ Any number of processes may do it at once: a round is committed as a whole, or n
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import ValidationError
 
 from app.domain.alerts.rule import ScheduleAlert
 from app.domain.alerts.watch import Ended, Event, Late, Look, Missed, Owed, next_look_ms, step
@@ -18,6 +21,10 @@ from app.usecases.outbox import Outbox
 
 #: Rounds of one call, each of as many events as one read gives: the rest is for the next tick.
 ROUNDS = 20
+#: From one look at a schedule whose rule can't be read to the next.
+UNREADABLE_LOOK_MS = 60_000
+
+logger = logging.getLogger("celeriac.alerts")
 
 
 class AlertWork:
@@ -105,7 +112,10 @@ class _Round:
 
     def _first_due_ms(self, task: TaskBrief, late_ms: int) -> int:
         """When a task that is late from `late_ms` on was due. `due_ms` is that of its next attempt."""
-        rule = self._rule_of(task)
+        try:
+            rule = self._rule_of(task)
+        except ValidationError:  # of the schedule's rule, which holds for what is told, `_watch` tells the same
+            rule = None
         if rule is None or rule.late_after is None:
             return task.due_ms
         return min(task.due_ms, late_ms - round(rule.late_after * 1000))
@@ -117,7 +127,11 @@ class _Round:
         events: Iterable[Event],
         tasks: Mapping[str, TaskBrief],
     ) -> None:
-        rule = None if schedule is None else self._rule_of(schedule)
+        try:
+            rule = None if schedule is None else self._rule_of(schedule)
+        except ValidationError:
+            self._pass_over(schedule_id)
+            return
         if schedule is None or rule is None:
             self._plan.schedules[schedule_id] = self._plan.due[f"s:{schedule_id}"] = None
             return
@@ -130,6 +144,15 @@ class _Round:
         looks_ms = next_look_ms(rule, state, schedule.updated_ms) if schedule.is_active else None
         self._plan.due[f"s:{schedule_id}"] = looks_ms
 
+    def _pass_over(self, schedule_id: str) -> None:
+        """Leave a schedule whose rule can't be read for later: it must not hold up the notices of the others.
+
+        A newer version may have written the rule, and its beat deals with it once this one has ended.
+        """
+        more = {"action": "alert_defect", "scheduled_task_id": schedule_id}
+        logger.exception("an alert rule can't be read; nothing is told of this scheduled task", extra=more)
+        self._plan.due[f"s:{schedule_id}"] = self.now_ms + UNREADABLE_LOOK_MS
+
     def _why(self, owed: Owed, schedule: WatchedSchedule, tasks: Mapping[str, TaskBrief]) -> str:
         if owed.type is NoticeType.MISSED:
             return self.store.firing_outcome(schedule.id, owed.since_ms)
@@ -139,7 +162,8 @@ class _Round:
         return _reason(task) if owed.type is NoticeType.FAILED else ""
 
     def _rule_of(self, watched: WatchedSchedule | TaskBrief) -> ScheduleAlert | None:
-        return self.default if watched.alert is None else ScheduleAlert.model_validate(watched.alert)
+        """The rule that holds, without fields of a newer version. Raises ValidationError if it can't be read."""
+        return self.default if watched.alert is None else ScheduleAlert.model_validate(watched.alert, extra="ignore")
 
     def _tell_of_task(self, words: tuple[str, ...], tasks: Mapping[str, TaskBrief]) -> None:
         _, task_id, at_ms, channels, name = words

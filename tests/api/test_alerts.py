@@ -13,11 +13,12 @@ from app.domain.alerts.rule import ScheduleAlert
 from app.domain.alerts.storm import MOST, WINDOW_MS
 from app.domain.outcome import Ending, Failure, Outcome
 from app.settings import SettingsError, read_settings
+from app.store.columns import SHORT_NAMES, dump_json
 from app.store.deliveries import Delivery, DeliveryFilters
 from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
-from app.usecases.alerts import AlertWork, _Round
+from app.usecases.alerts import UNREADABLE_LOOK_MS, AlertWork, _Round
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from tests.api.calls import CODE, EVERY_MINUTE, Api, PlayedWorker, fields_of
@@ -321,6 +322,34 @@ def test_nobody_is_told_of_a_late_task_by_a_rule_that_is_no_more(api: Api, alert
     alerts.fire(30 * MINUTE_MS)
     api.patch(f"/api/scheduled-tasks/{schedule['id']}", {"alert": OPS})
     assert alerts.types(90_000) == []
+
+
+def test_a_field_of_a_newer_version_is_ignored(api: Api, alerts: Alerts, raw_redis: redis.Redis) -> None:
+    rule = {**OPS, "late_after": 90, "on": ["late"]}
+    schedule = api.schedule(alert=rule, cron_expression="0 * * * *")
+    raw_redis.hset(f"celeriac:s:{schedule['id']}", SHORT_NAMES["alert"], dump_json({**rule, "early_after": 5}))
+    alerts.fire(30 * MINUTE_MS)
+    assert alerts.types(90_000) == ["late"]
+
+
+def test_a_rule_that_can_not_be_read_does_not_hold_up_the_others(
+    api: Api, alerts: Alerts, raw_redis: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A newer version may have written it."""
+    rule = {**OPS, "late_after": 90, "on": ["late"]}
+    unreadable, other = (api.schedule(alert=rule, name=name, cron_expression="0 * * * *") for name in ("new", "old"))
+    alerts.fire(30 * MINUTE_MS)
+    (task,) = api.get(f"/api/tasks?scheduled_task_id={unreadable['id']}").get_json()["items"]
+    newer = dump_json({**rule, "on": ["late", "early"]})
+    for key in (f"celeriac:s:{unreadable['id']}", f"celeriac:t:{task['id']}"):
+        assert raw_redis.hset(key, SHORT_NAMES["alert"], newer) == 0
+    assert [notice["subject"] for notice in alerts.told(90_000)] == [other["name"]]
+    assert {record.__dict__["scheduled_task_id"] for record in caplog.records} == {unreadable["id"]}
+    caplog.clear()
+    assert alerts.types(UNREADABLE_LOOK_MS - 1) == ["late"]
+    assert caplog.records == []
+    alerts.told(1)
+    assert len(caplog.records) == 1, "it looks again, as a newer beat would"
 
 
 def test_silence_is_told_once_even_if_nobody_was_there_to_notice(

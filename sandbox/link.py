@@ -170,6 +170,8 @@ class Link:
         except OSError as error:
             ours.close()
             self._forget(number)
+            if isinstance(error, ConnectionError):
+                self.lost.set()  # a busy machine may let the thread that listens know of it much later
             raise SandboxError("the zygote is gone") from error
         if self.lost.is_set():
             self._bury_all()

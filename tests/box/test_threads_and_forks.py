@@ -121,6 +121,35 @@ def test_a_zygote_that_is_killed_while_it_starts_is_started_again(fresh: Sandbox
     assert fresh.run(ONE, LIMITS).result_json == b"1"
 
 
+def refuses(link: Link) -> bool:
+    try:
+        link.spawn(DEFAULT_MEMORY_BYTES, None).discard()
+    except SandboxError:
+        return True
+    return False
+
+
+def test_who_asks_a_dead_zygote_notices_it_before_the_thread_that_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_listen = threading.Event()
+    listen = Link._listen
+
+    def listen_late(link: Link) -> None:
+        may_listen.wait(60)
+        listen(link)
+
+    monkeypatch.setattr(Link, "_listen", listen_late)
+    link = Link(())
+    try:
+        assert link._process is not None
+        link._process.kill()
+        assert not link.lost.is_set()
+        wait_until(lambda: refuses(link), 60, "the end of the zygote")
+        assert link.lost.is_set()
+    finally:
+        may_listen.set()
+        link.close()
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
 def test_a_child_that_could_not_be_killed_ends_with_its_zygote(fresh: Sandbox) -> None:
     fresh.start()

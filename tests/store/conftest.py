@@ -7,9 +7,26 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
+from tests.conftest import is_long_run
 from tests.redis_acl import PASSWORD, create_user, refusals
 from tests.servers import throw_away_redis
+
+#: Sequences of calls that a state machine tries in CI, and in each minute of a long run.
+SEQUENCES, SEQUENCES_PER_MINUTE = 40, 400
+
+
+@pytest.fixture
+def sequences(pytestconfig: pytest.Config) -> settings:
+    """What a state machine tries: sequences of up to 50 calls."""
+    minutes = pytestconfig.getoption("--minutes")
+    return settings(
+        max_examples=round(SEQUENCES_PER_MINUTE * minutes) if is_long_run(pytestconfig) else SEQUENCES,
+        stateful_step_count=50,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
 
 
 @pytest.fixture(scope="session")

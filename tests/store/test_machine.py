@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import redis
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -472,13 +472,7 @@ def status_of(outcome: Outcome) -> Status:
     return Status.SUCCEEDED if outcome.failure is None else Status.FAILED
 
 
-def test_any_sequence_of_calls_keeps_the_store_consistent(store: Store, raw_redis: redis.Redis) -> None:
-    run_state_machine_as_test(
-        lambda: TaskMachine(store, raw_redis),
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        ),
-    )
+def test_any_sequence_of_calls_keeps_the_store_consistent(
+    store: Store, raw_redis: redis.Redis, sequences: settings
+) -> None:
+    run_state_machine_as_test(lambda: TaskMachine(store, raw_redis), settings=sequences)

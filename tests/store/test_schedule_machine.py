@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redis
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -334,13 +334,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         assert set(kept) <= {self.store.keys.seq, TEMPLATE.queue_key}
 
 
-def test_any_sequence_of_calls_keeps_the_schedules_consistent(store: Store, raw_redis: redis.Redis) -> None:
-    run_state_machine_as_test(
-        lambda: ScheduleMachine(store, raw_redis),
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        ),
-    )
+def test_any_sequence_of_calls_keeps_the_schedules_consistent(
+    store: Store, raw_redis: redis.Redis, sequences: settings
+) -> None:
+    run_state_machine_as_test(lambda: ScheduleMachine(store, raw_redis), settings=sequences)

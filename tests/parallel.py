@@ -62,6 +62,16 @@ WAITING = (
     "tests/upgrade/test_migration.py",
     "tests/tracing/test_processes.py",
     "tests/test_warm.py",
+    "tests/worker/test_worker_full.py",
+    "tests/worker/test_beat_kills.py",
+    "tests/worker/test_drain.py",
+    "tests/worker/test_execute.py",
+    "tests/worker/test_courier.py",
+    "tests/worker/test_open_files.py",
+    "tests/worker/test_next_task.py",
+    "tests/worker/test_service_watch.py",
+    "tests/worker/test_live_output.py",
+    "tests/worker/test_leases.py",
     "tests/system/",
     "tests/worker/",
 )
@@ -74,8 +84,21 @@ FIRST = (
     "tests/test_static.py",  # before test_new_kind.py, which uses what mypy has found
     *TOGETHER,
 )
-LONG = (*FIRST, *WAITING, "tests/domain/test_cron_", "tests/store/")
-"""Starts of the paths of files, or folders, with long tests: they run first, in this order."""
+LONG = (
+    *FIRST,
+    *WAITING,
+    "tests/mutants/",
+    "tests/test_leftovers.py",
+    "tests/test_parallel.py",
+    "tests/test_again.py",
+    "tests/domain/test_cron_",
+    "tests/store/",
+    "tests/http/",
+)
+"""Starts of the paths of files, or folders, with long tests: they run first, in this order.
+
+Or the tests that run `alone`, which are last, would wait for them, and all others with these.
+"""
 
 LAST_TESTS = 50  # so many, among them those that run `alone`, are left until all others have begun
 

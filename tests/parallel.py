@@ -97,7 +97,7 @@ LONG = (
 )
 """Starts of the paths of files, or folders, with long tests: they run first, in this order.
 
-Or the tests that run `alone`, which are last, would wait for them, and all others with these.
+Otherwise, the tests that run `alone`, which come last, would wait for them, and all others with those.
 """
 
 LAST_TESTS = 50  # so many, among them those that run `alone`, are left until all others have begun

@@ -114,7 +114,7 @@ class _Round:
         """When a task that is late from `late_ms` on was due. `due_ms` is that of its next attempt."""
         try:
             rule = self._rule_of(task)
-        except ValidationError:  # of the schedule's rule, which holds for what is told, `_watch` tells the same
+        except ValidationError:  # `_watch` decides, by the rule that the schedule has now
             rule = None
         if rule is None or rule.late_after is None:
             return task.due_ms

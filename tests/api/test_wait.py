@@ -26,15 +26,16 @@ def wait_for_listeners(raw_redis: redis.Redis, store: Store, task_id: str) -> No
     wait_until(lambda: dict(raw_redis.pubsub_numsub(channel)).get(channel), 15, "somebody who waits")
 
 
-#: Our own looking; what the listener says to keep its connection, and at moments of its own; a new connection's first.
-OF_CONNECTIONS = {"info", "ping", "subscribe", "unsubscribe", "hello"}
+#: Our own looking, the listener's sign of life, its unsubscribing, which may come after the answer, and the first
+#: command of a new connection.
+OTHERS = {"info", "ping", "unsubscribe", "hello"}
 
 
 def commands(raw_redis: redis.Redis) -> Counter[str]:
-    """How often the server has carried out each command, without those that concern a connection."""
+    """How often the server has carried out each command for those who wait."""
     stats: dict[str, Any] = raw_redis.info("commandstats")  # type: ignore[assignment]
     calls = Counter({name.removeprefix("cmdstat_"): int(each["calls"]) for name, each in stats.items()})
-    return Counter({name: count for name, count in calls.items() if name not in OF_CONNECTIONS})
+    return calls - Counter({name: calls[name] for name in OTHERS})
 
 
 def test_the_finish_wakes_all_who_wait(

@@ -14,7 +14,7 @@ from tests.redis_acl import PASSWORD, create_user, refusals
 from tests.servers import throw_away_redis
 
 #: Sequences of calls that a state machine tries in CI, and in each minute of a long run.
-SEQUENCES, SEQUENCES_PER_MINUTE = 40, 400
+SEQUENCES, SEQUENCES_PER_MINUTE = 60, 400
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ pytestmark = needs_proc
 
 #: A short run leaves the rest of CI its time. With a limit in seconds, each machine would see other cases.
 #: Of the cases that the phase of coverage makes, it takes a sample of each operation (schemathesis_hooks.py).
-SHORT_RUN = ("--max-examples", "4", "--seed", "7")
+SHORT_RUN = ("--max-examples", "6", "--seed", "7")
 #: schemathesis does not expect that a wrong request is refused for its size.
 CONFIGURATION = """\
 [checks.negative_data_rejection]
@@ -185,7 +185,7 @@ def test_the_service_does_what_the_document_says(system: Started, tmp_path: Path
     hooks = {"SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
     # Where the other tests keep hypothesis' tables of all characters, which take seconds to make.
     hooks["HYPOTHESIS_STORAGE_DIRECTORY"] = str(ROOT / ".hypothesis")
-    env = {**os.environ, **hooks, "DELIVERY_ID": _delivery_id(system), "COVERAGE_SAMPLE": "0" if is_long else "4"}
+    env = {**os.environ, **hooks, "DELIVERY_ID": _delivery_id(system), "COVERAGE_SAMPLE": "0" if is_long else "6"}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=minutes * 180 + 900)
     told = "\n".join(line[:1_500] for line in done.stdout.splitlines()[:300])  # bodies may be huge
     assert done.returncode == 0, told + done.stderr[-2_000:]

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
+from app.domain.form import FORM
 from tests.browser.chromium import Chromium
 from tests.browser.conftest import running
 from tests.browser.page import PROGRAM, imported, texts, url_of
-from tests.servers import throw_away_redis
+from tests.servers import throw_away_redis, used_memory_bytes
 from tests.system import Started, descendants
 
 
@@ -73,6 +75,11 @@ def stats(
     }
 
 
+def memory_mb(used: int) -> dict[str, int]:
+    """Memory in use, of 100 MB."""
+    return {"used_bytes": used * 1_000_000, "max_bytes": 100_000_000}
+
+
 @pytest.mark.parametrize(
     ("report", "work", "level", "reasons"),
     [
@@ -85,6 +92,9 @@ def stats(
         (WELL, stats(oldest="2026-11-23T09:20:00.000Z"), "bad", ["health.oldest"]),
         (WELL | {"beat": {"status": "down", "detail": "silent"}}, stats(), "bad", ["health.beat"]),
         (WELL | {"redis": {"status": "down", "detail": "gone"}}, None, "bad", ["health.redis"]),
+        (WELL | {"redis": {**WELL["redis"], "memory": memory_mb(90)}}, stats(), "warn", ["health.memory"]),
+        (WELL | {"redis": {"status": "down", "memory": memory_mb(97)}}, stats(), "bad", ["health.refuses"]),
+        ({"redis": {"status": "ok"}, "data": {"status": "down", "detail": "newer"}}, None, "bad", ["health.data"]),
         (
             WELL | {"workers": {"status": "down", "queues": {"celeriac.code": 0, "celeriac.api": 1}}},
             stats(90, 10),
@@ -162,6 +172,45 @@ def test_a_proxy_that_does_not_reach_the_service_is_no_service(browser: Chromium
     browser.evaluate("window.fetch = window.real")
     browser.wait_for("document.querySelector('#away').hidden")
     browser.wait_for("document.querySelector('#input-name').value === 'behind a proxy'")
+
+
+def test_where_no_new_tasks_are_taken_others_can_be_deleted(browser: Chromium, redis_program_path: Path) -> None:
+    with throw_away_redis(redis_program_path) as server, redis.Redis.from_url(server.url) as raw:
+        for system in running(server.url, "api", "/health/live"):
+            system.post("/api/tasks", {"name": "makes room", **PROGRAM})
+            raw.setrange("ballast", 20_000_000, "x")
+            raw.config_set("maxmemory", round(used_memory_bytes(raw) / 0.97))
+            browser.open(url_of(system, "/#/tasks"))
+            browser.wait_for_text("No new tasks", "#health-words")
+            assert browser.evaluate("document.querySelector('#away').hidden")
+            browser.click("#health summary")
+            browser.wait_for_text("so new tasks are refused", "#health-parts")
+            browser.click(".list tbody a")
+            browser.click(".detail [data-key=delete]")
+            browser.click("#confirm-yes")
+            browser.wait_for_text("No tasks yet", ".list")
+            browser.leave()
+    browser.complaints.clear()  # the browser itself notes that /health answers 503
+
+
+def test_while_the_data_has_another_form_all_is_grey(browser: Chromium, redis_program_path: Path) -> None:
+    with throw_away_redis(redis_program_path) as server, redis.Redis.from_url(server.url) as raw:
+        for system in running(server.url, "api", "/health/live"):
+            system.post("/api/tasks", {"name": "seen before", **PROGRAM})
+            browser.open(url_of(system, "/#/tasks"))
+            browser.wait_for_text("seen before", ".list tbody")
+            raw.set("celeriac:form", FORM + 1)
+            browser.evaluate("location.hash = '#/tasks?name=seen'")
+            browser.wait_for_text("does not work on the data", "#away")
+            browser.wait_for_text("Data of another form", "#health-words")
+            browser.click("#health summary")
+            browser.wait_for_text("start the newer version again", "#health-parts")
+            raw.set("celeriac:form", FORM)
+            browser.wait_for("document.querySelector('#away').hidden")
+            browser.wait_for_text("seen before", ".list tbody")
+            browser.wait_for_text(f"form {FORM}", "#health-parts")
+            browser.leave()
+    browser.complaints.clear()  # the browser itself notes answers of 503
 
 
 def test_while_redis_is_away_what_was_read_says_as_of_when(browser: Chromium, redis_program_path: Path) -> None:

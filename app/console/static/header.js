@@ -10,7 +10,7 @@ import { signOut } from "./keyring.js";
 import * as languages from "./language.js";
 import { number, t } from "./language.js";
 import { may, whoAmI } from "./permission.js";
-import { isCutOff, lastWholeAt, onStatus, state } from "./status.js";
+import { cutOff, lastWholeAt, onStatus, state } from "./status.js";
 import * as theme from "./theme.js";
 
 /** Fill the bar, and keep it up to date. */
@@ -36,10 +36,11 @@ export function sentences(found, suffix = "") {
 }
 
 export function showHealth() {
-  document.body.toggleAttribute("data-away", isCutOff());
+  const missing = cutOff();
+  document.body.toggleAttribute("data-away", missing !== null);
   const banner = byId("away");
-  banner.hidden = !isCutOff();
-  if (isCutOff()) banner.textContent = t(reach.isAway ? "away.asOf" : "away.redis", { time: clockTime(lastWholeAt()) });
+  banner.hidden = missing === null;
+  if (missing) banner.textContent = t(`away.${missing}`, { time: clockTime(lastWholeAt()) });
   const found = reach.isAway ? { level: "bad", reasons: [] } : state.report ? verdict(state.report, state.stats, now()) : null;
   if (!found) return;
   const reasons = sentences(found);
@@ -71,6 +72,7 @@ function detail(part, found) {
   if (found.status !== "ok") return t("part.down");
   if (part === "redis") return [t("part.answers", { time: duration(Math.max(1, found.round_trip_ms)) }), ...(found.warnings ?? [])].join("; ");
   if (part === "workers") return Object.entries(found.queues).map(([queue, count]) => `${queue.replace("celeriac.", "")}: ${number(count)}`).join(", ");
+  if (part === "data") return t(found.change ? "part.changing" : "part.form", { form: found.form, ...found.change });
   if (part === "beat") return t("part.ticks");
   const missing = Object.entries(found.layers).filter(([, layer]) => layer !== "on").map(([name]) => name);
   const on = t("part.layers", { count: Object.keys(found.layers).length - missing.length });

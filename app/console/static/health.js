@@ -1,6 +1,6 @@
 // How the service is, and how its work goes: one verdict with its reasons. Pure; tests/browser calls it as it is.
 
-export const PARTS = ["redis", "workers", "beat", "sandbox"];
+export const PARTS = ["redis", "data", "workers", "beat", "sandbox"];
 
 const FAILING = { warn: 0.05, bad: 0.2, minimum: 5 }; // share of failures in the last quarter of an hour
 const WAITING_MS = { warn: 10_000, bad: 60_000 }; // p95 of the time from due to started
@@ -20,15 +20,16 @@ export function verdict(report, stats, nowMs) {
 
 function ofParts(report) {
   const found = [];
-  const { redis, workers, beat, sandbox } = report;
-  if (redis?.status === "down") found.push(bad("health.redis", { detail: redis.detail ?? "" }));
+  const { redis, data, workers, beat, sandbox } = report;
+  if (redis?.status === "down") found.push(bad(isRedisAway(report) ? "health.redis" : "health.refuses", { detail: redis.detail ?? "" }));
+  if (isOfOtherForm(report)) found.push(bad("health.data", { detail: data.detail ?? "" }));
   for (const [queue, count] of Object.entries(workers?.queues ?? {})) {
     if (count === 0) found.push(bad("health.noWorker", { queue: queue.replace("celeriac.", "") }));
   }
   if (workers?.status === "down" && found.length === 0) found.push(bad("health.workers", { detail: workers.detail ?? "" }));
   if (beat?.status === "down") found.push(bad("health.beat", { detail: beat.detail ?? "" }));
   if (sandbox?.status === "down") found.push(bad("health.sandbox", { detail: sandbox.detail ?? "" }));
-  const memory = redis?.memory;
+  const memory = redis?.status === "down" ? null : redis?.memory; // its detail says it
   if (memory?.max_bytes && memory.used_bytes / memory.max_bytes >= MEMORY.warn) {
     const share = memory.used_bytes / memory.max_bytes;
     found.push({ level: share >= MEMORY.bad ? "bad" : "warn", id: "health.memory", values: { share: Math.round(share * 100) } });
@@ -60,6 +61,12 @@ function ofWork(report, stats, nowMs) {
 
 const bad = (id, values) => ({ level: "bad", id, values });
 const sum = (minutes, field) => minutes.reduce((all, minute) => all + minute[field], 0);
+
+/** Whether Redis does not answer; one that answers, and only takes no new tasks, is down as well. */
+export const isRedisAway = (report) => report?.redis?.status === "down" && !report.redis.memory;
+
+/** Whether the data has a form that the service does not work on: it answers every call with 503. */
+export const isOfOtherForm = (report) => report?.data?.status === "down";
 
 /** Whether a worker serves the queue of this kind; true where that is not known. */
 export function isServed(report, kind) {

@@ -21,7 +21,7 @@ import { leave, restore, startPlace } from "./place.js";
 import { scheduleView } from "./schedule.js";
 import { schedulesView } from "./schedules.js";
 import { Scope } from "./scope.js";
-import { isCutOff, refreshStatus } from "./status.js";
+import { cutOff, isCutOff, refreshStatus } from "./status.js";
 import { tasksView } from "./tasks.js";
 import { apply } from "./theme.js";
 import { workView } from "./work.js";
@@ -238,7 +238,8 @@ function refuseWhileAway(event) {
   if (!isCutOff() || !event.target.closest("#view form, #view button, #view .button")) return;
   event.preventDefault();
   event.stopPropagation();
-  say(t(reach.isAway ? "api.away" : "health.redis.short"), true);
+  const missing = cutOff();
+  say(t(missing === "service" ? "api.away" : `health.${missing}.short`), true);
 }
 
 /** Until it is known what the caller may do, the page shows nothing that changes anything. */

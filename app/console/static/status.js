@@ -2,21 +2,23 @@
 
 import { get, reach } from "./api.js";
 import { now } from "./clock.js";
+import { isOfOtherForm, isRedisAway } from "./health.js";
 
 const listeners = new Set();
 export const state = { report: null, stats: null };
 
-/** When all was last read (ms), and whether what is shown can't be read again now: the service, or its Redis, is away. */
+/** When all was last read (ms), and what keeps it from being read again now, or null. */
 let wholeAt = now();
 export const lastWholeAt = () => (reach.isAway ? reach.lastAnswerAt : wholeAt);
-export const isCutOff = () => reach.isAway || state.report?.redis?.status === "down";
+export const cutOff = () => (reach.isAway ? "service" : isRedisAway(state.report) ? "redis" : isOfOtherForm(state.report) ? "data" : null);
+export const isCutOff = () => cutOff() !== null;
 
 /** Read both again; tells the listeners. */
 export async function refreshStatus(signal) {
   const [report, stats] = await Promise.all([
     get("/health", { accepted: [503], signal }),
     get("/api/tasks/stats", { signal }).catch((error) => {
-      if (error.status === 503) return null; // Redis is away: the report says so
+      if (error.status === 503) return null; // the report says why
       throw error;
     }),
   ]);

@@ -50,7 +50,7 @@ LISTS = [
     ("schedules.js", 't("field.status"), choices: ', ScheduleStatus),
     ("schedules.js", 't("field.last_outcome"), choices: ', FINISHED),
     ("notices.js", "const STATUSES = ", DeliveryStatus),
-    ("task.js", "const FINISHED = new Set(", FINISHED),
+    ("task.js", "export const FINISHED = new Set(", FINISHED),
     ("schedule.js", "const ALL_ON = ", ALL_ON),
     ("schedule.js", "const limits = alert && ", ScheduleAlert.model_fields.keys() - {"channels", "on"}),
     ("new.js", "const FIRING = ", TIMES),

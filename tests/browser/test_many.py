@@ -55,6 +55,38 @@ def test_pages_are_turned_and_the_whole_is_selected(browser: Chromium, alone: St
     browser.complaints.clear()
 
 
+def test_an_order_that_leaves_rows_out_does_not_offer_all_that_match(browser: Chromium, alone: Started) -> None:
+    """No filter names what such a list has: an action on all that match would reach rows that were never shown."""
+    for name in ("queued", "stopped"):
+        alone.post("/api/tasks", {"name": name, "tags": ["ordered"], **PROGRAM})
+        schedule = alone.post(
+            "/api/scheduled-tasks", {"name": name, "tags": ["ordered"], "every_seconds": 864_000, **PROGRAM}
+        )
+    alone.call("POST", f"/api/scheduled-tasks/{schedule['id']}/pause")
+    newest = alone.get("/api/tasks?tag=ordered")["items"][0]
+    alone.call("POST", f"/api/tasks/{newest['id']}/stop")
+    for path, narrowed, names in [
+        ("#/tasks?tag=ordered", "sort=finished", "status=stopped"),
+        ("#/scheduled?tag=ordered", "sort=next_run", "status=active"),
+    ]:
+        open_page(browser, alone, f"/{path}")
+        browser.wait_for(f"{ROWS} === 2")
+        browser.click(".list thead [type=checkbox]")
+        browser.click("[data-key=select-whole]")
+        browser.wait_for_text("All 2 that match", ".selected")
+        go_to(browser, f"{path}&{narrowed}")
+        browser.wait_for(f"{ROWS} === 1")
+        assert browser.evaluate("document.querySelector('.selected').hidden"), "what was selected is out of sight"
+        browser.click(".list thead [type=checkbox]")
+        assert browser.evaluate("document.querySelector('[data-key=select-whole]').hidden")
+        assert "1 selected" in texts(browser, ".selected")[0]
+        go_to(browser, f"{path}&{narrowed}&{names}")
+        browser.click(".list thead [type=checkbox]")
+        browser.click("[data-key=select-whole]")
+        browser.wait_for_text("All 1 that match", ".selected")
+    browser.complaints.clear()
+
+
 def test_the_nearest_firing_is_shown_however_many_schedules_are_newer(browser: Chromium, alone: Started) -> None:
     alone.post("/api/scheduled-tasks", {"name": "nearest", "every_seconds": 600, **PROGRAM})
     for index in range(LISTED):

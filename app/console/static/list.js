@@ -147,9 +147,9 @@ export function list({ path, title, filters, columns, row, empty, toQuery, scope
   return { element, update, refresh, again, mark, items: () => items };
 }
 
-/** What decides which rows match. */
+/** What decides which rows match: some orders leave rows out. */
 function filterPart(route) {
-  const { open, pages, sort, ...fields } = route.fields;
+  const { open, pages, ...fields } = route.fields;
   return address.format({ ...route, fields });
 }
 

@@ -26,10 +26,13 @@ const apiFilter = ({ status, kind, name, tag, last_outcome }) =>
 
 const toQuery = (fields) => ({ ...apiFilter(fields), sort: fields.sort });
 
+/** The filter of all schedules that the list has, on whatever page; none if its order leaves out those that don't fire again. */
+const wholeFilter = (fields) => (fields.sort === "next_run" && fields.status !== "active" ? {} : apiFilter(fields));
+
 export function schedulesView(first, scope) {
   let route = first;
   const actions = [{ name: "pause" }, { name: "resume" }, { name: "run" }, { name: "delete", isDanger: true }];
-  const chosen = mayWrite() ? selection({ of: "scheduled-tasks", actions, filter: () => apiFilter(route.fields), scope }) : null;
+  const chosen = mayWrite() ? selection({ of: "scheduled-tasks", actions, filter: () => wholeFilter(route.fields), scope }) : null;
   const schedules = list({
     path: "/api/scheduled-tasks",
     title: t("nav.scheduled"),

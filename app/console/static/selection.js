@@ -10,7 +10,7 @@ const MOST = 1000; // ids in one bulk
 
 /**
  * actions: [{name, isDanger}]; `of` is "tasks" or "scheduled-tasks"; `filter()` is what the list is filtered by, as the
- * API's fields. Returns {all, bar, box(item), put(items), clear(), count()} for a list.
+ * API's fields; without any, all that match can't be selected. Returns {all, bar, box(item), put(items), clear(), count()} for a list.
  */
 export function selection({ of, actions, filter, scope }) {
   const chosen = new Set();

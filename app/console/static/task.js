@@ -14,7 +14,7 @@ import { mayWrite } from "./permission.js";
 import { state } from "./status.js";
 import { bodyOf } from "./task-body.js";
 
-const FINISHED = new Set(["succeeded", "failed", "stopped"]);
+export const FINISHED = new Set(["succeeded", "failed", "stopped"]);
 
 /**
  * {id, element, refresh(), title(), focus(), end()}; `name` is its name if that is known already, `close()` closes it,

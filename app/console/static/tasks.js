@@ -11,7 +11,7 @@ import { list } from "./list.js";
 import { mayWrite } from "./permission.js";
 import { RANGES, since, toUtc } from "./range.js";
 import { selection } from "./selection.js";
-import { taskDetail } from "./task.js";
+import { FINISHED, taskDetail } from "./task.js";
 
 const STATUSES = ["waiting", "queued", "running", "succeeded", "failed", "stopped"];
 const TYPES = ["immediate", "delayed", "scheduled"];
@@ -45,9 +45,12 @@ function toQuery(fields) {
   return { ...apiFilter(fields), sort: fields.sort || (fields.status === "failed" ? "finished" : "") };
 }
 
+/** The filter of all tasks that the list has, on whatever page; none if its order leaves out those that no filter names. */
+const wholeFilter = (fields) => (fields.sort === "finished" && !FINISHED.has(fields.status) ? {} : apiFilter(fields));
+
 export function tasksView(first, scope) {
   let route = first;
-  const chosen = mayWrite() ? selection({ of: "tasks", actions: [{ name: "retry" }, { name: "stop" }, { name: "delete", isDanger: true }], filter: () => apiFilter(route.fields), scope }) : null;
+  const chosen = mayWrite() ? selection({ of: "tasks", actions: [{ name: "retry" }, { name: "stop" }, { name: "delete", isDanger: true }], filter: () => wholeFilter(route.fields), scope }) : null;
   const tasks = list({
     path: "/api/tasks",
     title: t("nav.tasks"),

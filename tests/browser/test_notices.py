@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import PROGRAM, finished, many, open_page, texts, url_of
+from tests.browser.page import PROGRAM, finished, imported, many, open_page, texts, url_of
 from tests.servers import HttpTarget
 from tests.system import Started
 
@@ -163,6 +164,30 @@ def test_a_schedule_shows_who_is_told_of_what(browser: Chromium, system: Started
     browser.click(".create button[type=submit]")
     browser.click("#confirm[open] #confirm-yes")
     browser.wait_for_text("night: missed", "[aria-label='Alerts and callbacks']")
+
+
+def test_the_copy_of_a_watched_schedules_task_tells_the_same_channels(browser: Chromium, system: Started) -> None:
+    """A task shows the whole rule of its schedule, and takes no more than the channels itself."""
+    assert system.call("PUT", "/api/channels/night", {"kind": "webhook", "url": NOBODY})[0] in (200, 201)
+    alert = {"channels": ["night"], "on": ["failed"], "after_failures": 3}
+    body = {"name": "watched-by-rule", "every_seconds": 86_400, "alert": alert, **PROGRAM}
+    schedule = system.post("/api/scheduled-tasks", body)
+    status, task = system.call("POST", f"/api/scheduled-tasks/{schedule['id']}/run")
+    assert (status, task["alert"]["after_failures"]) == (201, 3)
+    finished(system, task)
+    for fragment in (f"from={task['id']}", f"retry={task['id']}"):
+        open_page(browser, system, f"/#/new?{fragment}")
+        browser.wait_for("document.querySelector('#input-name').value === 'watched-by-rule'")
+        browser.fill("#input-priority", "9")
+        browser.click(".create button[type=submit]")
+        browser.wait_for(f"location.hash.includes('open=') && !location.hash.includes({json.dumps(task['id'])})")
+        newest = system.get("/api/tasks?name=watched-by-rule")["items"][0]
+        assert system.get(f"/api/tasks/{newest['id']}")["alert"] == {"channels": ["night"]}
+        finished(system, newest)
+    copied = browser.evaluate(
+        f"{imported('task-body.js')}.then(({{bodyOf}}) => bodyOf({json.dumps(system.get('/api/tasks/' + task['id']))}))"
+    )
+    assert copied["alert"] == {"channels": ["night"]}, "that is what is copied as a curl command"
 
 
 @pytest.mark.parametrize(

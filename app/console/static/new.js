@@ -13,6 +13,7 @@ import { exactIn, json, ownZone } from "./format.js";
 import { t, word } from "./language.js";
 import { mayWrite } from "./permission.js";
 import { toUtc } from "./range.js";
+import { sendable } from "./task-body.js";
 
 const DRAFT_MS = 400;
 const KINDS = ["code", "api"];
@@ -150,7 +151,7 @@ function formView(route, scope) {
 
   /** Show the draft, or else the source's values; nothing can be typed before, so that nothing typed is lost. */
   function begin(found) {
-    source = found;
+    source = mode.isSchedule ? found : sendable(found);
     form.inert = false;
     const draft = JSON.parse(sessionStorage.getItem(draftKey) ?? "null");
     forget.hidden = draft === null;

@@ -12,12 +12,15 @@ const given = (value) => isThere(value) && !(Array.isArray(value) && value.lengt
 const isOf = (source, name) => (EMPTY.includes(name) ? isThere(source[name]) : given(source[name])) && (name !== "callback_on" || given(source.callback_url));
 const pick = (source, names) => Object.fromEntries(names.filter((name) => isOf(source, name)).map((name) => [name, source[name]]));
 
+const withoutTime = (source) => pick(source, [...COMMON.slice(0, 1), ...(source.kind === "api" ? API : CODE), ...COMMON.slice(1)]);
+
+/** A task as its values may be sent again: a task of a schedule shows the whole alert rule, of which it takes the channels. */
+export const sendable = (task) => (task.alert ? { ...task, alert: { channels: task.alert.channels } } : task);
+
 /** What a task is made of, without its time: created again, it runs at once. */
-export function bodyOf(task) {
-  return pick(task, [...COMMON.slice(0, 1), ...(task.kind === "api" ? API : CODE), ...COMMON.slice(1)]);
-}
+export const bodyOf = (task) => withoutTime(sendable(task));
 
 /** The same of a schedule, with its time. */
 export function scheduleBodyOf(schedule) {
-  return { task_type: "scheduled", ...bodyOf(schedule), ...pick(schedule, TIMING) };
+  return { task_type: "scheduled", ...withoutTime(schedule), ...pick(schedule, TIMING) };
 }

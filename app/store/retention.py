@@ -45,6 +45,9 @@ class RetentionStore:
         removed, following = self._scripts("trim", index=index, after=after, limit=limit, before_ms=before_ms)
         return int(removed), following
 
-    def trim_oldest(self, indexes: Sequence[str], limit: int) -> int:
-        """Remove the first `limit` tasks of all these indexes together. Returns the number removed."""
-        return int(self._scripts("trim_oldest", limit=limit, indexes=indexes))
+    def trim_oldest(self, indexes: Sequence[str], most: int, limit: int) -> int:
+        """Remove the first tasks of all these indexes together, at most `limit`, until `most` are left.
+
+        Returns the number removed.
+        """
+        return int(self._scripts("trim_oldest", most=most, limit=limit, indexes=indexes))

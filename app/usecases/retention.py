@@ -44,11 +44,11 @@ class Retention:
     def _trim_excess(self, indexes: Sequence[str]) -> int:
         """Remove the tasks that finished first, whatever their kind and type: who waits for one that has just finished
         must find it, however long ago it was created."""
-        excess = min(self.store.count(indexes) - self.settings.max_finished_tasks, MAX_TRIMMED)
         removed = 0
-        while removed < excess:
-            removed += (number := self.store.trim_oldest(indexes, min(TRIM_BATCH, excess - removed)))
-            if not number:
+        while removed < MAX_TRIMMED:
+            number = self.store.trim_oldest(indexes, self.settings.max_finished_tasks, TRIM_BATCH)
+            removed += number
+            if number < TRIM_BATCH:
                 break
         return removed
 

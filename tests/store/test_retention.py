@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
@@ -86,6 +87,23 @@ def test_exactly_the_permitted_number_is_kept(store: Store, clock: VirtualClock,
     ids = [finished(store, clock.advance(1)) for _ in range(3 + extra)]
     assert retention_of(store, max_finished_tasks=3).trim(clock()) == extra
     assert kept(store) == ids[extra:]
+
+
+def test_two_processes_remove_no_more_than_one(
+    store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [finished(store, clock.advance(1)) for _ in range(8)]
+    one, other = (retention_of(store, max_finished_tasks=3) for _ in range(2))
+    remove = store.retention.trim_oldest
+
+    def remove_after_the_other(*arguments: Any) -> int:
+        monkeypatch.setattr(store.retention, "trim_oldest", remove)
+        assert other.trim(clock()) == 5
+        return remove(*arguments)
+
+    monkeypatch.setattr(store.retention, "trim_oldest", remove_after_the_other)
+    assert one.trim(clock()) == 0
+    assert kept(store) == ids[5:]
 
 
 def test_those_that_finished_first_are_removed_first(store: Store, clock: VirtualClock) -> None:

@@ -1,8 +1,11 @@
--- Removes the tasks that finished first, of all given indexes together.
--- ARGV: limit, indexes…
--- indexes: of finished tasks, by the seq of their finish
+-- Removes the tasks that finished first, of all given indexes together, if there are too many.
+-- ARGV: most, limit, indexes…
+-- most: how many to keep · limit: remove at most so many · indexes: of finished tasks, by the seq of their finish
 -- Returns the number removed.
-limit = tonumber(limit)
+local number = 0
+for i = indexes, #ARGV do number = number + redis.call('ZCARD', ARGV[i]) end
+limit = math.min(number - tonumber(most), tonumber(limit))
+if limit <= 0 then return 0 end
 local entries = {}
 for i = indexes, #ARGV do
   local found = redis.call('ZRANGE', ARGV[i], 0, limit - 1, 'WITHSCORES')

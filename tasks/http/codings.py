@@ -89,12 +89,11 @@ def decoded(pieces: Iterator[bytes], coding: str, check: Callable[[], object]) -
 class _Zlib:
     """gzip with any number of members, or deflate. Bytes after the last member are padding and ignored."""
 
-    has_more = False  # zlib returns unused input
-
     def __init__(self, window_bits: int) -> None:
         self._window_bits = window_bits
         self._zlib: zlib._Decompress | None = None
         self._members = 0
+        self.has_more = False
 
     def step(self, data: bytes) -> tuple[bytes, bytes]:
         if self._zlib is None:
@@ -110,6 +109,7 @@ class _Zlib:
         rest = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
         if self._zlib.eof:
             self._zlib = None
+        self.has_more = self._zlib is not None and len(plain) >= PIECE_BYTES  # all input may be used before that
         return plain, rest
 
     def finish(self) -> None:
@@ -162,16 +162,17 @@ class _Brotli:
 
     def __init__(self) -> None:
         self._stream = brotli.Decompressor()
-
-    @property
-    def has_more(self) -> bool:
-        return not self._stream.can_accept_more_data()
+        self.has_more = False
 
     def step(self, data: bytes) -> tuple[bytes, bytes]:
         try:
-            return bytes(self._stream.process(data, output_buffer_limit=PIECE_BYTES)), b""
+            plain = bytes(self._stream.process(data, output_buffer_limit=PIECE_BYTES))
         except brotli.error:
             raise BadCoding from None
+        # can_accept_more_data() looks at the input alone: the last of it may be used before all output is out.
+        is_full = len(plain) >= PIECE_BYTES and not self._stream.is_finished()
+        self.has_more = is_full or not self._stream.can_accept_more_data()
+        return plain, b""
 
     def finish(self) -> None:
         if not self._stream.is_finished():

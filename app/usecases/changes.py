@@ -52,6 +52,16 @@ def gives_time(fields: Mapping[str, Any]) -> bool:
     return any(fields.get(name) is not None for name in DELAY_FIELDS)
 
 
+def with_schedules_own(spec: Mapping[str, Any], seen: Task) -> dict[str, Any]:
+    """The changed spec of a task, with what it can only have from its schedule: the time zone, and the whole of an
+    alert rule that stays."""
+    of_tasks = names_kept(TaskSpec)
+    own = {name: value for name, value in seen.spec.items() if name not in of_tasks}
+    if spec["alert"] == raw_of(seen)["alert"]:
+        own["alert"] = seen.spec["alert"]
+    return {**spec, **own}
+
+
 def raw_of(task: Task) -> dict[str, Any]:
     """The spec from which a task was created, without its due time. Of a schedule's alert rule, the channels remain."""
     raw = {name: task.spec[name] for name in names_kept(TaskSpec) if name in task.spec}

@@ -25,7 +25,7 @@ from app.store.store import Store
 from app.store.subscriber import Watch
 from app.store.tasks import UNTOLD, NewTask, as_created, told
 from app.usecases.admission import Admission, same_request
-from app.usecases.changes import CHANGE_TRIES, Make, changed, gives_time, raw_of, retried
+from app.usecases.changes import CHANGE_TRIES, Make, changed, gives_time, raw_of, retried, with_schedules_own
 from app.usecases.code_check import CodeChecker, code_problems
 from app.usecases.dispatch import Dispatcher
 from app.usecases.export import exported
@@ -209,6 +209,7 @@ class TaskService:
             spec, due_ms = self._changed(seen, changes, now_ms)
             task_type = TaskType.DELAYED if gives_time(changes) else seen.task_type
             task = self._dispatcher.from_spec(spec, task_id, task_type, due_ms, now_ms)
+            task = replace(task, spec=with_schedules_own(task.spec, seen))
             if self._store.tasks.change(seen, task, now_ms):
                 return self.get(task_id)
         raise Conflict("the task keeps changing; try again", seen.status)

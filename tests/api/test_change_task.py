@@ -10,7 +10,7 @@ from app.domain.outcome import Ending, Failure, Outcome
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from app.store.tasks import TaskStore
-from tests.api.calls import CALL, Api, PlayedWorker, fields_of
+from tests.api.calls import CALL, CODE, Api, PlayedWorker, created, fields_of
 from tests.conftest import VirtualClock
 
 NOON = "2026-11-23T08:30:00.000Z"
@@ -18,11 +18,17 @@ NOON = "2026-11-23T08:30:00.000Z"
 
 def an_immediate_task_that_waits(api: Api, store: Store, worker: PlayedWorker, clock: VirtualClock) -> str:
     """One that pauses for a minute before a retry."""
-    task_id, due_ms = api.create(max_retries=1)["id"], clock() + 60_000
+    task_id = str(api.create(max_retries=1)["id"])
+    pause(task_id, store, worker, clock)
+    return task_id
+
+
+def pause(task_id: str, store: Store, worker: PlayedWorker, clock: VirtualClock) -> None:
+    """Have its attempt fail, so that it waits for a minute."""
+    due_ms = clock() + 60_000
     outcome = Outcome(failure=Failure("ValueError", "no"))
     entry = {**dict.fromkeys(("finished_at", "duration_ms", "worker", "error")), "attempt": 1, "started_at": NOON}
     store.tasks.run_again(worker.start(task_id), outcome, clock(), 1.0, due_ms, NO_MESSAGE, Ending.COUNTED, entry=entry)
-    return str(task_id)
 
 
 def test_a_waiting_task_can_be_changed(api: Api, worker: PlayedWorker) -> None:
@@ -75,6 +81,39 @@ def test_an_immediate_task_that_pauses_before_a_retry_can_be_changed(
     changed = api.patch(f"/api/tasks/{task_id}", {"task_type": "immediate", "name": "new"}).get_json()
     assert (changed["name"], changed["task_type"], changed["status"]) == ("new", "immediate", "waiting")
     assert changed["due_at"] == "2026-11-23T08:31:00.000Z"
+
+
+def test_a_changed_task_of_a_schedule_keeps_what_only_the_schedule_gives(
+    api: Api, store: Store, worker: PlayedWorker, clock: VirtualClock
+) -> None:
+    """Its time zone, which its program asks for, and the alert rule."""
+    for name in ("ops", "other"):
+        assert api.put(f"/api/channels/{name}", {"kind": "webhook", "url": "http://127.0.0.1:9/"}).status_code == 201
+    alert = {"channels": ["ops"], "after_failures": 3}
+    schedule = api.schedule(timezone="Europe/Berlin", max_retries=1, alert=alert)
+    task = created(api.post(f"/api/scheduled-tasks/{schedule['id']}/run"))
+    pause(task["id"], store, worker, clock)
+    changed = api.patch(f"/api/tasks/{task['id']}", {"priority": 9}).get_json()
+    assert (changed["priority"], changed["alert"]) == (9, task["alert"])
+    changed = api.patch(f"/api/tasks/{task['id']}", {"alert": {"channels": ["other"]}}).get_json()
+    assert changed["alert"] == {"channels": ["other"]}
+    clock.advance(60_000)
+    assert worker.start(task["id"]).spec["timezone"] == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(("first", "other"), [(CODE, CALL), (CALL, CODE)])
+def test_a_task_of_another_kind_keeps_nothing_of_the_first(
+    api: Api, worker: PlayedWorker, clock: VirtualClock, first: dict[str, Any], other: dict[str, Any]
+) -> None:
+    task = created(api.post("/api/tasks", {**first, "task_type": "delayed", "delay_seconds": 60}))
+    path = f"/api/tasks/{task['id']}"
+    assert api.patch(path, {name: value for name, value in other.items() if name != "name"}).status_code == 200
+    changed = api.patch(path, {"name": "again"})
+    assert (changed.status_code, changed.get_json()["name"]) == (200, "again")
+    clock.advance(60_000)
+    worker.succeed(task["id"])
+    retried = created(api.post(f"{path}/retry", {"timeout": 7}))
+    assert (retried["kind"], retried["timeout"]) == (changed.get_json()["kind"], 7)
 
 
 def test_stats_count_what_there_is(api: Api, worker: PlayedWorker) -> None:

@@ -61,6 +61,7 @@ class FiringService:
     def _firings(self, schedule: DueSchedule, now_ms: int) -> Firings:
         timing = _timing(schedule.timing_json)
         found = plan(timing.rule_of(schedule), int(schedule.next_run_ms), now_ms, timing.catch_up)
+        following = [*found.firings[1:], found.following_ms]
         return Firings(
             schedule.id,
             schedule.next_run_ms,
@@ -69,7 +70,7 @@ class FiringService:
             timing.overlap,
             timing.max_runs,
             found.missed,
-            [self._firing(schedule, timing, at_ms, found.following_ms, now_ms) for at_ms in found.firings],
+            [self._firing(schedule, timing, *pair, now_ms) for pair in zip(found.firings, following, strict=False)],
         )
 
     def _firing(

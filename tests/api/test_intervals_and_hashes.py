@@ -36,6 +36,18 @@ def test_an_interval_is_counted_from_the_creation(api: Api, clock: VirtualClock)
     assert renamed["next_runs"] == schedule["next_runs"], "a change counts from the creation still"
 
 
+def test_firings_that_are_caught_up_keep_their_order_despite_jitter(
+    api: Api, store: Store, clock: VirtualClock
+) -> None:
+    """Each is put off by half the distance to the one after it, which is another one that is caught up."""
+    fields = {"cron_expression": "0 9,17 * * *", "catch_up": "all", "jitter_seconds": 43_200}
+    created(api.post("/api/scheduled-tasks", {"name": "n", **PROGRAM, **fields}))
+    clock.advance(510 * 60_000)
+    FiringService(store, Dispatcher(PlainMessages(), 5.0), clock, spread=lambda: 1.0).fire_due(10)
+    due = [task["due_at"] for task in api.get("/api/tasks").get_json()["items"]]  # that of 17:00 first
+    assert due == ["2026-11-24T01:00:00.000Z", "2026-11-23T13:00:00.000Z"]
+
+
 def test_an_interval_with_a_start_is_counted_from_it(api: Api) -> None:
     every_second_week = every(api, 1_209_600, start_at="2026-11-02T06:00:00+01:00", timezone="Europe/Berlin")
     assert every_second_week["next_run_at"] == "2026-11-30T05:00:00.000Z"

@@ -122,6 +122,21 @@ def test_the_end_of_a_silence_is_told() -> None:
     assert types(of, Look(61_000, SINCE_MS, True), *ended("s", 70_000)) == ["silent", "recovered"]
 
 
+def test_channels_that_a_rule_gets_later_are_told_what_lasts() -> None:
+    """While it has none, nobody is told of anything, and nothing counts as told."""
+    fields = {"late_after": 4, "silent_after": 60, "remind_every": 60}
+    nobody = ScheduleAlert(channels=[], **fields)
+    look = Look(99_000, SINCE_MS, True)
+    state, owed = run(nobody, *ended("fxf"), Missed(3, 5_000, 9_000), Late("t9", 5_000, 9_000), look)
+    assert (owed, state.told, state.failures) == ([], (), 2)
+    assert next_look_ms(nobody, state, SINCE_MS) is None
+    _, owed = run(rule(**fields), look, *ended("f", 99_500), state=state)
+    assert [(one.type, one.count) for one in owed] == [("silent", 0), ("failed", 3)]
+    told, _ = run(rule(**fields), *ended("f"))
+    assert next_look_ms(nobody, told, SINCE_MS) is None, "it reminds nobody of what others were told"
+    assert run(nobody, look, state=told) == (told, [])
+
+
 def test_reminders_come_as_often_as_asked_while_it_lasts() -> None:
     of = rule(remind_every=100)
     state, _ = run(of, *ended("ff"))

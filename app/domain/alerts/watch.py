@@ -123,7 +123,7 @@ def step(rule: ScheduleAlert, state: WatchState, event: Event) -> Step:
 def next_look_ms(rule: ScheduleAlert, state: WatchState, since_ms: int) -> int | None:
     """When time alone may owe a notice; None if it can't."""
     found = []
-    if rule.silent_after is not None and NoticeType.SILENT not in state.told:
+    if rule.silent_after is not None and _is_wanted(rule, NoticeType.SILENT) and NoticeType.SILENT not in state.told:
         found.append(_silent_from_ms(rule, state, since_ms))
     reminder_ms = _reminder_ms(rule, state)
     if reminder_ms is not None:
@@ -189,7 +189,12 @@ def _tell(rule: ScheduleAlert, state: WatchState, owed: Owed) -> Step:
 
 
 def _is_wanted(rule: ScheduleAlert, type_: NoticeType) -> bool:
-    """Whether the rule, which may have changed since the task was created, wants a notice. Silence needs no `on`."""
+    """Whether the rule, which may have changed since the task was created, wants a notice. Silence needs no `on`.
+
+    A rule without channels wants none: nothing is told, so that channels which it gets later are told what still lasts.
+    """
+    if not rule.channels:
+        return False
     if type_ is NoticeType.LATE and rule.late_after is None:
         return False
     return type_ is NoticeType.SILENT or str(type_) in rule.on
@@ -206,7 +211,7 @@ def _lasting(state: WatchState) -> NoticeType | None:
 
 def _reminder_ms(rule: ScheduleAlert, state: WatchState) -> int | None:
     """When a reminder is due; None if nothing lasts of which to remind, or the rule wants no reminders."""
-    if rule.remind_every is None or _lasting(state) is None:
+    if rule.remind_every is None or not rule.channels or _lasting(state) is None:
         return None
     return state.told_ms + round(rule.remind_every * 1000)
 

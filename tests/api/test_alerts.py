@@ -307,6 +307,23 @@ def test_a_task_that_waits_for_its_next_attempt_is_late_since_its_time(
     assert told["reason"] == "waiting"
 
 
+@pytest.mark.parametrize("is_default", [False, True])
+def test_a_task_that_is_over_is_not_looked_at_any_more(
+    api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock, raw_redis: redis.Redis, is_default: bool
+) -> None:
+    """Or the number kept would be that of all firings within `late_after`, whatever the retention."""
+    rule = {**OPS, "late_after": 31_536_000}
+    alerts = Alerts(store, clock, ScheduleAlert.model_validate(rule) if is_default else None)
+    assert alerts.types() == []
+    api.schedule(**({} if is_default else {"alert": rule}))
+    succeeded, stopped, deleted = (alerts.fire()[0] for _ in range(3))
+    assert raw_redis.zcard("celeriac:alerts:late") == 3
+    worker.succeed(succeeded)
+    assert api.post(f"/api/tasks/{stopped}/stop").status_code == 200
+    assert api.delete(f"/api/tasks/{deleted}").status_code == 204
+    assert raw_redis.zcard("celeriac:alerts:late") == 0
+
+
 def test_a_late_task_that_runs_is_told_apart_from_one_that_nobody_starts(
     api: Api, worker: PlayedWorker, alerts: Alerts
 ) -> None:

@@ -567,6 +567,9 @@ local function look_if_late(id, due_ms, alert)
   if seconds then gather('ZADD', P .. 'alerts:late', whole(tonumber(due_ms) + 1000 * tonumber(seconds)), id) end
 end
 
+-- Has it not be looked at any more: it has finished, or is gone.
+local function look_no_more(id) redis.call('ZREM', P .. 'alerts:late', id) end
+
 -- Has a schedule that has an alert rule, or had one, looked at soon.
 local function look_at_schedule(id, now_ms)
   if get(schedule_key(id), 'alert') or alert_default() or redis.call('HEXISTS', P .. 'alerts:schedules', id) == 1 then
@@ -643,6 +646,7 @@ local FINISH_STEPS = {
     local task, event = ending.task, nil
     if task.scheduled_task_id then
       if task.alert or redis.call('EXISTS', P .. 'alerts:default') == 1 then
+        look_no_more(ending.id)
         event = {'ended', task.scheduled_task_id, ending.id, ending.status, ending.now_ms}
       end
     elseif task.alert and ending.status == 'failed' then
@@ -688,7 +692,10 @@ local function erase(id)
                     'fingerprint', 'error_type', 'callback_url', 'program_hash')
   release_program(task.program_hash)
   unschedule(id)
-  if not task.finished_ms then count_gone(task) end
+  if not task.finished_ms then
+    count_gone(task)
+    if task.scheduled_task_id then look_no_more(id) end
+  end
   redis.call('ZREM', task_index(task.kind, task.task_type, task.status), id)
   if task.finished_ms then redis.call('ZREM', finished_index(task.kind, task.task_type, task.status), id) end
   if task.fingerprint then

@@ -18,17 +18,19 @@ class Conditions:
     """`most_waiting`: the maximum number of tasks that wait or are queued; None for no limit.
 
     `key`, `fingerprint`: identify a request to remember, so that its repetition creates nothing; "" for none.
+    `refused`: what of it was not created, in the words of who creates; "" for nothing.
     """
 
     most_waiting: int | None = None
     key: str = ""
     fingerprint: str = ""
+    refused: str = ""
 
     def values(self, created_id: str, now_ms: int) -> dict[str, Any]:
         """The conditions under the argument names of `admit` in `_lib.lua`."""
         return {
             "request_key": self.key,
-            "request_value": f"{self.fingerprint} {created_id} {now_ms}" if self.key else "",
+            "request_value": f"{self.fingerprint} {created_id} {now_ms} {self.refused}".rstrip() if self.key else "",
             "most_waiting": "" if self.most_waiting is None else self.most_waiting,
         }
 
@@ -38,11 +40,12 @@ UNCONDITIONAL = Conditions()
 
 @dataclass(frozen=True, slots=True)
 class EarlierRequest:
-    """The first request with a key: the fingerprint of its body, the id that it created, and the time."""
+    """The first request with a key: the fingerprint of its body, the id that it created, the time, what was refused."""
 
     fingerprint: str
     created_id: str
     now_ms: int
+    refused: str = ""
 
 
 def refusal(answer: Any) -> EarlierRequest | None:
@@ -55,8 +58,8 @@ def refusal(answer: Any) -> EarlierRequest | None:
 
 
 def _read(value: str) -> EarlierRequest:
-    fingerprint, created_id, now_ms = value.split(" ")
-    return EarlierRequest(fingerprint, created_id, int(now_ms))
+    fingerprint, created_id, now_ms, *refused = value.split(" ")
+    return EarlierRequest(fingerprint, created_id, int(now_ms), *refused)
 
 
 class AdmissionStore:

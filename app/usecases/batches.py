@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.clock import Clock
+from app.domain.alerts.rule import channels_named, no_channel
 from app.domain.batch import listed, parse_batch, problems_at, refuse_much_code, refuse_schedule
 from app.domain.errors import InvalidSpec, Problem, Unavailable
 from app.domain.idempotency import RequestKey
 from app.domain.ids import batch_ids, first_batch_id
-from app.domain.kinds.kind import no_problems
 from app.domain.spec import Rules, TaskSpec, parse_task
 from app.store.admission import EarlierRequest
 from app.store.record import Task
@@ -49,14 +49,14 @@ class BatchService:
         checker: CodeChecker,
         admission: Admission,
         clock: Clock,
-        alert_problems: Rules = no_problems,
+        unknown_channels: Callable[[Collection[str]], list[str]],
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._checker = checker
         self._admission = admission
         self._clock = clock
-        self._alert_problems = alert_problems
+        self._unknown_channels = unknown_channels
 
     def create_once(self, raw: Any, key: RequestKey | None) -> Batch:
         """Create the tasks that the JSON value `raw` lists: all or none, or with `"atomic": false` the valid ones.
@@ -66,30 +66,28 @@ class BatchService:
         """
         earlier = self._admission.earlier(key)
         if earlier is None:
-            checked, is_atomic = self._parse(raw, self._clock())
+            channels = _Channels(self._unknown_channels)
+            checked, is_atomic = self._parse(raw, self._clock(), channels)
             now_ms = self._clock()  # the checks may have taken seconds: see app/usecases/tasks.py
             first_id = first_batch_id(now_ms)
             items = self._made_of(checked, first_id, now_ms)
-            earlier = self._write(first_id, items, key, now_ms)
+            earlier = self._write(first_id, items, key, now_ms, channels.refused)
             if earlier is None:
                 return _batch(items, is_atomic, now_ms)
         self._store.batches.complete(earlier.created_id)  # the process that took the first request may have died
-        checked, is_atomic = self._parse(raw, earlier.now_ms, earlier.created_id)
+        checked, is_atomic = self._parse(raw, earlier.now_ms, _ChannelsOfThen(earlier.refused))
         items = self._made_of(checked, earlier.created_id, earlier.now_ms)
         return _batch(items, is_atomic, earlier.now_ms, is_repeated=True)
 
-    def _parse(self, raw: Any, now_ms: int, repeated_id: str | None = None) -> tuple[list[_Checked], bool]:
-        """What became of each spec. `repeated_id`: the first id of the batch, if it is an earlier one."""
+    def _parse(self, raw: Any, now_ms: int, channels: _Channels) -> tuple[list[_Checked], bool]:
+        """What becomes of each spec, and whether they are created together."""
         specs, is_atomic = parse_batch(raw)
         checks = _Checks(specs, self._checker)
-        ids = [None] * len(specs) if repeated_id is None else batch_ids(repeated_id, len(specs))
 
-        def rules_for(spec: Any, task_id: str | None) -> Rules:
-            if task_id is not None and (is_atomic or self._is_there(spec, task_id)):
-                return checks  # a channel may be gone since the first request
-            return lambda fields: [*checks(fields), *self._alert_problems(fields)]
+        def rules_at(at: int) -> Rules:
+            return lambda fields: [*checks(fields), *channels.problems(at, fields)]
 
-        items = [_checked(spec, now_ms, rules_for(spec, task_id)) for spec, task_id in zip(specs, ids, strict=True)]
+        items = [_checked(spec, now_ms, rules_at(at)) for at, spec in enumerate(specs)]
         if is_atomic:
             problems = [
                 problem for at, item in enumerate(items) if isinstance(item, list) for problem in problems_at(at, item)
@@ -98,11 +96,6 @@ class BatchService:
                 raise InvalidSpec(problems)
         return items, is_atomic
 
-    def _is_there(self, spec: Any, task_id: str) -> bool:
-        """Whether a spec with an alert rule has its task, so that its channels were there."""
-        has_rule = isinstance(spec, dict) and spec.get("alert") is not None
-        return has_rule and self._store.tasks.status(task_id) is not None
-
     def _made_of(self, checked: Sequence[_Checked], first_id: str, now_ms: int) -> list[_Item]:
         return [
             item if isinstance(item, list) else self._dispatcher.from_request(item, task_id, now_ms)
@@ -110,12 +103,13 @@ class BatchService:
         ]
 
     def _write(
-        self, first_id: str, items: Sequence[_Item], key: RequestKey | None, now_ms: int
+        self, first_id: str, items: Sequence[_Item], key: RequestKey | None, now_ms: int, refused: str
     ) -> EarlierRequest | None:
         tasks = [item for item in items if isinstance(item, NewTask)]
         if not tasks:
             return None
-        earlier = self._store.batches.create(first_id, tasks, now_ms, self._admission.for_task(now_ms, key))
+        conditions = replace(self._admission.for_task(now_ms, key), refused=refused)
+        earlier = self._store.batches.create(first_id, tasks, now_ms, conditions)
         if earlier is not None:
             return same_request(key, earlier)
         try:
@@ -124,6 +118,40 @@ class BatchService:
             more = {"action": "batch_interrupted", "batch_id": first_id, "count": len(tasks)}
             logger.warning("Redis can't be reached; recovery will create the rest of the batch", extra=more)
         return None
+
+
+class _Channels:
+    """Checks that the channels which a batch names exist, and notes where one did not, for a repetition."""
+
+    def __init__(self, unknown: Callable[[Collection[str]], list[str]]) -> None:
+        self._unknown = unknown
+        self._missing: dict[int, int] = {}
+
+    def problems(self, at: int, fields: Mapping[str, Any]) -> list[Problem]:
+        """The problem of the spec at this place of the batch, if there is one."""
+        names = channels_named(fields)
+        unknown = self._unknown(names)
+        if not unknown:
+            return []
+        self._missing[at] = names.index(unknown[0])
+        return [no_channel(unknown[0])]
+
+    @property
+    def refused(self) -> str:
+        """Which specs were refused, and for which of the channels that they name: `3.0,17.1`."""
+        return ",".join(f"{at}.{place}" for at, place in self._missing.items())
+
+
+class _ChannelsOfThen(_Channels):
+    """The same for a repetition: what the first request has noted, whatever channels have come and gone since."""
+
+    def __init__(self, refused: str) -> None:
+        pairs = (word.split(".") for word in refused.split(",") if word)
+        self._then = {int(at): int(place) for at, place in pairs}
+
+    def problems(self, at: int, fields: Mapping[str, Any]) -> list[Problem]:
+        """The problem that the spec had then."""
+        return [no_channel(channels_named(fields)[self._then[at]])] if at in self._then else []
 
 
 class _Checks:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.clock import Clock
-from app.domain.alerts.rule import MAX_CHANNELS_OF_RULE
+from app.domain.alerts.rule import channels_named, no_channel
 from app.domain.channels import Notice, NoticeType
 from app.domain.channels.parse import NamedChannel, changed_channel, parse_channel
 from app.domain.channels.spec import ChannelFields
 from app.domain.errors import Conflict, InvalidSpec, NotFound, Problem, problem_with
-from app.domain.short_names import check_short_name, is_short_name
+from app.domain.short_names import check_short_name
 from app.store.channels import MAX_CHANNELS, ChannelStore, StoredChannel
 from app.store.deliveries import Delivery, DeliveryStore, NewDelivery
 
@@ -72,12 +72,7 @@ class ChannelService:
 
     def alert_problems(self, fields: Mapping[str, Any]) -> list[Problem]:
         """The channels that the field `alert` of a raw spec names and that do not exist."""
-        alert = fields.get("alert")
-        names = alert.get("channels") if isinstance(alert, dict) else None
-        if not isinstance(names, list) or len(names) > MAX_CHANNELS_OF_RULE:
-            return []  # the model of the field says what is wrong
-        unknown = self.unknown([name for name in names if isinstance(name, str) and is_short_name(name)])
-        return [Problem("alert.channels", f"there is no channel {unknown[0][:64]}")] if unknown else []
+        return [no_channel(name) for name in self.unknown(channels_named(fields))[:1]]
 
     def put(self, name: str, raw: Any) -> tuple[Channel, bool]:
         """Create the channel, or replace it. Returns it, and whether it is new."""

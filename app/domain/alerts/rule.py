@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from app.domain.checks import Fields, Number, checked, distinct
-from app.domain.short_names import MAX_CHARACTERS, PATTERN, check_short_name
+from app.domain.errors import Problem
+from app.domain.short_names import MAX_CHARACTERS, PATTERN, check_short_name, is_short_name
 
 MAX_CHANNELS_OF_RULE = 10
 MAX_SECONDS = 31_536_000
@@ -59,3 +61,17 @@ class ScheduleAlert(TaskAlert):
     remind_every: Annotated[Number, Field(ge=60, le=MAX_SECONDS, allow_inf_nan=False)] | None = Field(
         None, description="Seconds after which they are told again, while it lasts."
     )
+
+
+def channels_named(fields: Mapping[str, Any]) -> list[str]:
+    """The channels that the field `alert` of a raw spec names; none if the model of the field finds it wrong."""
+    alert = fields.get("alert")
+    names = alert.get("channels") if isinstance(alert, dict) else None
+    if not isinstance(names, list) or len(names) > MAX_CHANNELS_OF_RULE:
+        return []
+    return [name for name in names if isinstance(name, str) and is_short_name(name)]
+
+
+def no_channel(name: str) -> Problem:
+    """A rule names a channel that does not exist."""
+    return Problem("alert.channels", f"there is no channel {name[:64]}")

@@ -34,7 +34,7 @@
 --   totals:tags STRING names in METRICS_TAGS, each surrounded by commas · totals:values:NAME SET values counted of a tag
 --   seq STRING last sequence number
 --   expiring ZSET id by ms at which a task expires that has not started
---   idem:NAME STRING "fingerprint id ms": the first request with an idempotency key, kept for a day
+--   idem:NAME STRING "fingerprint id ms", or "fingerprint id ms refused" (app/usecases/batches.py): the first request with an idempotency key, kept for a day
 --   apikeys HASH name by digest: every stored key · apikey:DIGEST HASH a stored key, or when one of API_KEYS was last used
 --   rate:ACTION:key:NAME, rate:ACTION:address:ADDRESS STRING ms at which this caller's quota is whole again
 --   rate:channel:NAME STRING ms at which a channel may get its whole burst of messages again

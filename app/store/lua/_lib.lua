@@ -34,7 +34,8 @@
 --   totals:tags STRING names in METRICS_TAGS, each surrounded by commas · totals:values:NAME SET values counted of a tag
 --   seq STRING last sequence number
 --   expiring ZSET id by ms at which a task expires that has not started
---   idem:NAME STRING "fingerprint id ms", or "fingerprint id ms refused" (app/usecases/batches.py): the first request with an idempotency key, kept for a day
+--   idem:NAME STRING "fingerprint id ms", or "fingerprint id ms refused" (app/usecases/batches.py): the first request
+--   with an idempotency key, kept for a day
 --   apikeys HASH name by digest: every stored key · apikey:DIGEST HASH a stored key, or when one of API_KEYS was last used
 --   rate:ACTION:key:NAME, rate:ACTION:address:ADDRESS STRING ms at which this caller's quota is whole again
 --   rate:channel:NAME STRING ms at which a channel may get its whole burst of messages again
@@ -567,7 +568,7 @@ local function look_if_late(id, due_ms, alert)
   if seconds then gather('ZADD', P .. 'alerts:late', whole(tonumber(due_ms) + 1000 * tonumber(seconds)), id) end
 end
 
--- Has it not be looked at any more: it has finished, or is gone.
+-- A task that has finished, or is gone, is not looked at any more.
 local function look_no_more(id) redis.call('ZREM', P .. 'alerts:late', id) end
 
 -- Has a schedule that has an alert rule, or had one, looked at soon.

@@ -83,6 +83,16 @@ class WatchedSocket(socket.socket):
 class WatchedTLSSocket(WatchedSocket, ssl.SSLSocket):
     """A watched socket with TLS."""
 
+    def recv(self, bufsize: int = 1024, flags: int = 0) -> bytes:
+        # While ssl makes a socket of a connection that is reset already, it looks whether plain text had come. It does
+        # not wait for any, and nobody has bound the socket to an exchange yet.
+        if self.exchange is None and self._sslobj is None:  # type: ignore[attr-defined]
+            try:
+                return socket.socket.recv(self, bufsize, flags)
+            except ConnectionError:
+                return b""  # the handshake fails; an error here would leave the socket open
+        return super().recv(bufsize, flags)
+
     def do_handshake(self, block: bool = False) -> None:
         exchange = self._arm()
         try:

@@ -7,14 +7,17 @@ import socket
 import ssl
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import certifi
 import pytest
 
 from tasks.http import AddressPolicy, BlockedAddressError, ConnectionError_, HttpClient, InvalidURL, TLSError, sockets
 from tasks.http.resolver import Endpoint
+from tasks.http.sockets import WatchedTLSContext
 from tests.certificates import Certificates
 from tests.http.target import OK, Target, Wire, answering, get, http, send
+from tests.servers import wait_until
 
 
 @pytest.fixture
@@ -93,6 +96,28 @@ def test_a_handshake_that_is_reset_is_no_answer(trusting: HttpClient) -> None:
 
     with Target(script) as target, pytest.raises((ConnectionError_, TLSError)):
         trusting.call(get(target.url.replace("http", "https")))
+
+
+def test_a_connection_that_is_reset_before_the_handshake_is_no_answer(
+    trusting: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrap = WatchedTLSContext.wrap_socket
+
+    def wrap_once_it_is_reset(self: WatchedTLSContext, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+        wait_until(lambda: not is_connected(sock), 10, "the reset")
+        return wrap(self, sock, *args, **kwargs)
+
+    monkeypatch.setattr(WatchedTLSContext, "wrap_socket", wrap_once_it_is_reset)
+    with Target(Wire.reset) as target, pytest.raises(ConnectionError_):
+        trusting.call(get(target.url.replace("http", "https")))
+
+
+def is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def test_a_redirect_down_to_http_loses_the_credentials(trusting: HttpClient, certificates: Certificates) -> None:

@@ -31,6 +31,8 @@ logger = logging.getLogger("celeriac.tasks")
 #: How often, and how far apart, a worker tries to write an attempt's end while Redis is away.
 REPORT_TRIES = 600
 REPORT_PAUSE_SECONDS = 0.5
+#: The share of the lease during which a claim that got no reply is repeated.
+CLAIM_SHARE = 1 / 3
 #: How much of a message or URL a line of the log shows.
 MAX_LOGGED_CHARS = 500
 #: Pause before the next attempt when the last one failed on our side.
@@ -138,14 +140,9 @@ class AttemptRunner:
         return end
 
     def _claim(self, task_id: str, worker: str) -> _Started | None:
-        now_ms = self._clock()
         lease_ends = elapsed() + self._lease_seconds
-        try:
-            claimed = self._store.claim(task_id, worker, now_ms, self._lease_until_ms(now_ms), self._executors)
-        except Unavailable as error:
-            # The message is gone but the record is not: recovery sends another, or takes the claim back if it was made.
-            fields = {"action": "claim_failed", "task_id": task_id, "reason": reason_of(error)}
-            logger.warning("can't reach Redis to claim the task; recovery will find it", extra=fields)
+        claimed = self._claim_persistently(task_id, worker)
+        if claimed is None:
             return None
         if claimed == "expired":
             fields = {"action": "task_expired", "task_id": task_id}
@@ -156,6 +153,27 @@ class AttemptRunner:
             logger.debug("there is nothing to start for this message", extra=fields)
             return None
         return _Started(claimed, lease_ends)
+
+    def _claim_persistently(self, task_id: str, worker: str) -> Attempt | str | None:
+        """What Redis says to the claim; None if it can't be reached.
+
+        A claim whose reply was lost may have been made, and would count as lost with its worker. So it is repeated
+        under its name, as long as most of the lease is left. After that, the message is gone but the record is not:
+        recovery sends another, or takes the claim back.
+        """
+        began, now_ms, name, is_logged = elapsed(), self._clock(), new_call(), False
+        lease_until_ms = self._lease_until_ms(now_ms)
+        while True:
+            try:
+                return self._store.claim(task_id, worker, now_ms, lease_until_ms, self._executors, name)
+            except Unavailable as error:
+                if not is_logged:
+                    fields = {"action": "claim_failed", "task_id": task_id, "reason": reason_of(error)}
+                    logger.warning("can't reach Redis to claim the task; trying again", extra=fields)
+                is_logged = True
+            if self._drain.has_begun or elapsed() - began >= self._lease_seconds * CLAIM_SHARE:
+                return None
+            time.sleep(REPORT_PAUSE_SECONDS)
 
     def _lease_until_ms(self, now_ms: int) -> int:
         return now_ms + round(self._lease_seconds * 1000)

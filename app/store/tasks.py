@@ -163,10 +163,18 @@ class TaskStore:
     # --- changes of status ----------------------------------------------------------------------
 
     def claim(
-        self, task_id: str, worker: str, now_ms: int, lease_until_ms: int, kinds: Iterable[str] = tuple(Kind)
+        self,
+        task_id: str,
+        worker: str,
+        now_ms: int,
+        lease_until_ms: int,
+        kinds: Iterable[str] = tuple(Kind),
+        name: str | None = None,
     ) -> Attempt | str:
         """queued -> running (or waiting -> running, if due). Returns the attempt, or the status that prevents it.
 
+        name: of this claim (`new_call`). A claim that is repeated under its name, since its reply was lost, gets the
+        same attempt.
         The status is "" if there is no such task, "early" before it is due, "elsewhere" if the worker does not run
         its kind, and "expired" if it could not start in time and has therefore failed now.
         """
@@ -177,7 +185,7 @@ class TaskStore:
             lease_until_ms=lease_until_ms,
             worker=worker,
             kinds=_among(kinds),
-            claim=new_call(),
+            claim=name or new_call(),
             expired=_EXPIRED_JSON,
         )
         return _attempt(task_id, *granted) if granted else str(status)

@@ -7,14 +7,20 @@ from typing import Any, cast
 
 import pytest
 
+from app.clock import system_clock
 from app.domain.errors import Unavailable
 from app.domain.outcome import Ending, Failure, Outcome
-from app.domain.status import Kind
+from app.domain.status import Kind, Status
+from app.store.store import Store
 from app.store.tasks import Attempt, TaskStore
 from app.usecases.dispatch import Dispatcher
+from sandbox import Cancel
+from tasks import attempts
 from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
+from tasks.executors import Executor
 from tasks.leases.in_flight import InFlight
+from tests.store.making import created
 
 
 class _StoreAway:
@@ -27,6 +33,8 @@ class _StoreAway:
 class _DrainNotBegun:
     """The drain of a worker that keeps running."""
 
+    has_begun = False
+
     def may_start(self, task_id: str) -> bool:
         return True
 
@@ -36,7 +44,7 @@ def test_a_claim_without_redis_is_logged_without_a_traceback(
 ) -> None:
     caplog.set_level(logging.WARNING)
     runner = AttemptRunner(
-        cast(TaskStore, _StoreAway()), dispatcher, {}, InFlight(), cast(Drain, _DrainNotBegun()), 15, lambda: 0
+        cast(TaskStore, _StoreAway()), dispatcher, {}, InFlight(), cast(Drain, _DrainNotBegun()), 0.3, lambda: 0
     )
     runner.run("0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42", "one@test")
     (record,) = caplog.records
@@ -44,6 +52,55 @@ def test_a_claim_without_redis_is_logged_without_a_traceback(
     assert vars(record)["reason"] == "ConnectionError: Connection refused by 10.0.0.7:6379"
     assert vars(record)["task_id"] == "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"
     assert record.exc_info is None
+
+
+class _StoreThatLosesReplies:
+    """A store that does what it is asked, while the replies to the first two claims are lost."""
+
+    def __init__(self, tasks: TaskStore) -> None:
+        self._tasks = tasks
+        self._lost = 0
+        self.finish = tasks.finish
+
+    def claim(self, *arguments: Any) -> Attempt | str:
+        claimed = self._tasks.claim(*arguments)
+        if self._lost < 2:
+            self._lost += 1
+            raise Unavailable("TimeoutError")
+        return claimed
+
+
+class _Executor:
+    """It does nothing, at once."""
+
+    new_cancel = Cancel
+
+    def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+        return Outcome(result_json=b"7")
+
+
+def test_a_claim_whose_reply_is_lost_is_repeated(
+    store: Store, dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the task would wait for its lease to end, and count as lost with a worker that is there."""
+    monkeypatch.setattr(attempts, "REPORT_PAUSE_SECONDS", 0.01)
+    task_id = created(store, system_clock())
+    runner = AttemptRunner(
+        cast(TaskStore, _StoreThatLosesReplies(store.tasks)),
+        dispatcher,
+        {"code": cast(Executor, _Executor())},
+        InFlight(),
+        cast(Drain, _DrainNotBegun()),
+        15,
+        system_clock,
+    )
+    assert runner.run(task_id, "one@test") == "succeeded"
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert (task.status, task.attempt) == (Status.SUCCEEDED, 1)
+    assert [vars(record)["action"] for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "claim_failed"
+    ]
 
 
 class _StoreTooLate:

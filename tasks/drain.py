@@ -87,12 +87,14 @@ class Drain:
                 self._give_back_fetched()
             if seconds >= self._grace_seconds:
                 self._in_flight.give_back_all()
-        self._give_back_fetched()
+        while self._give_back_fetched():
+            pass
 
-    def _give_back_fetched(self) -> None:
+    def _give_back_fetched(self) -> bool:
+        """Give some back. Whether there may be more."""
         task_ids = list(self._fetched)[:BATCH]
         if not task_ids:
-            return
+            return False
         try:
             count = self._give_back(task_ids)
         except Unavailable as error:
@@ -100,10 +102,11 @@ class Drain:
                 fields = {"action": "give_back_failed", "reason": reason_of(error)}
                 logger.warning("tasks that were not started could not be given back; trying again", extra=fields)
             self._has_failed = True
-            return
+            return False
         self._fetched.difference_update(task_ids)
         if count:
             logger.info("gave back tasks that were not started", extra={"action": "given_back", "count": count})
+        return True
 
     def _give_back(self, task_ids: list[str]) -> int:
         now_ms = self._clock()

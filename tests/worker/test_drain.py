@@ -17,11 +17,11 @@ from app.store.record import Task
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
-from tasks.drain import Drain
+from tasks.drain import BATCH, Drain
 from tasks.leases.in_flight import InFlight
 from tests.http.target import OK, Target, Wire, answering
 from tests.servers import ROOT, CeleryProcess, RedisServer, wait_until
-from tests.store.making import finished
+from tests.store.making import created, finished
 from tests.worker.conftest import Start, composed
 
 SLEEPS = "import time\ndef f(seconds):\n    time.sleep(seconds)\n    return 'slept'"
@@ -197,6 +197,19 @@ def test_what_can_not_be_given_back_is_logged_once_with_the_reason(
     (record,) = caplog.records
     assert vars(record)["action"] == "give_back_failed"
     assert vars(record)["reason"].startswith("ConnectionError: "), "and the words of the network"
+
+
+def test_it_gives_back_everything_at_its_end(store: Store, dispatcher: Dispatcher, raw_redis: redis.Redis) -> None:
+    """As many as are due at the same time: they were fetched as countdowns."""
+    ids = [created(store, system_clock()) for _ in range(3 * BATCH + 1)]
+    raw_redis.delete(*raw_redis.keys("celeriac:celeriac.code*"))  # their messages have been fetched
+    drain = Drain(store.recovery, dispatcher, InFlight(), 0, system_clock)
+    for task_id in ids:
+        drain.fetched(task_id)
+    drain.begin()
+    drain.finish()
+    lists = raw_redis.keys("celeriac:celeriac.code*")
+    assert sum(raw_redis.llen(name) for name in lists) == len(ids)
 
 
 # After Ctrl-C Celery exits with status 1.

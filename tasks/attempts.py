@@ -24,6 +24,7 @@ from tasks.drain import Drain
 from tasks.executors import Executor
 from tasks.http import shown_url
 from tasks.leases.in_flight import InFlight, InFlightAttempt
+from tasks.places import Place, Places
 from tasks.traces import AttemptTraces, Untraced
 
 logger = logging.getLogger("celeriac.tasks")
@@ -49,6 +50,9 @@ LEASE_LOST = Failure("WorkerLostError", "the worker could not reach Redis to ren
 class Thread(Protocol):
     """The thread that runs attempts, as Celery sees it: it works on one message."""
 
+    def place(self) -> str:
+        """The queue of its message; "" if it needs no place, since others know nothing of this thread."""
+
     def queues(self) -> Sequence[str]:
         """The queues of which it may start tasks whose messages Celery has not fetched; empty for none."""
 
@@ -58,6 +62,9 @@ class Thread(Protocol):
 
 class OneTask:
     """A thread that runs one task for each message."""
+
+    def place(self) -> str:
+        return ""
 
     def queues(self) -> Sequence[str]:
         return ()
@@ -110,6 +117,7 @@ class AttemptRunner:
         lease_seconds: float,
         clock: Clock,
         traces: AttemptTraces | None = None,
+        places: Places | None = None,
     ) -> None:
         self._traces: AttemptTraces = Untraced() if traces is None else traces
         self._store = store
@@ -117,26 +125,40 @@ class AttemptRunner:
         self._executors = executors
         self._in_flight = in_flight
         self._drain = drain
+        self._places = Places({}, {}) if places is None else places
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._calls = _Calls()
 
     def run(self, task_id: str, worker: str, thread: Thread = ONE_TASK) -> str:
-        """Execute the task if it is still waiting, or give it back if this worker is ending. Then go on with those
-        tasks that are queued, and that this thread may start.
+        """Execute the task if it is still waiting, or give it back if this worker is ending, or has no place for it.
+        Then go on with those tasks that are queued, and that this thread may start.
 
         Returns the status in which the first attempt left its task, and the type of its error; "" if nothing was
         started.
         """
         if not self._drain.may_start(task_id):
             return ""
+        place = Place(self._places, thread.place())
+        if not place.take(task_id):
+            self._drain.give_back(task_id)
+            return ""
+        try:
+            if not self._drain.may_start(task_id):  # it may have waited for the place
+                return ""
+            return self._run_all(task_id, worker, thread, place)
+        finally:
+            place.leave()
+
+    def _run_all(self, task_id: str, worker: str, thread: Thread, place: Place) -> str:
         started = self._claim(task_id, worker)
         if started is None:
             return ""
-        end, started = self._run_attempt(started, worker, thread)
+        place.go_to(QUEUES[started.attempt.kind])
+        end, started = self._run_attempt(started, worker, thread, place)
         while started is not None:
             thread.goes_on_with(started.attempt.task_id)
-            _, started = self._run_attempt(started, worker, thread)
+            _, started = self._run_attempt(started, worker, thread, place)
         return end
 
     def _claim(self, task_id: str, worker: str) -> _Started | None:
@@ -178,14 +200,16 @@ class AttemptRunner:
     def _lease_until_ms(self, now_ms: int) -> int:
         return now_ms + round(self._lease_seconds * 1000)
 
-    def _run_attempt(self, started: _Started, worker: str, thread: Thread) -> tuple[str, _Started | None]:
+    def _run_attempt(self, started: _Started, worker: str, thread: Thread, place: Place) -> tuple[str, _Started | None]:
         """Run the attempt and write its end. Returns that end, and the attempt that follows it in this thread."""
         with self._traces.attempt(started.attempt) as traced:
-            outcome, status, following = self._run_and_report(started, worker, thread)
+            outcome, status, following = self._run_and_report(started, worker, thread, place)
             traced.ended(outcome, status)
         return (status if outcome.failure is None else f"{status} {outcome.failure.type}"), following
 
-    def _run_and_report(self, started: _Started, worker: str, thread: Thread) -> tuple[Outcome, str, _Started | None]:
+    def _run_and_report(
+        self, started: _Started, worker: str, thread: Thread, place: Place
+    ) -> tuple[Outcome, str, _Started | None]:
         attempt = started.attempt
         began = time.perf_counter()
         executor = self._executors[attempt.kind]
@@ -196,12 +220,12 @@ class AttemptRunner:
                 outcome, ending = Outcome(failure=LEASE_LOST), Ending.LOST
         duration_ms = (time.perf_counter() - began) * 1000
         report = _Report(attempt, outcome, ending, worker, duration_ms, next(self._calls.numbers))
-        status, following = self._report_persistently(report, held, thread)
+        status, following = self._report_persistently(report, held, thread, place)
         _log_end(attempt, outcome, status, duration_ms)
         return outcome, status, following
 
     def _report_persistently(
-        self, report: _Report, held: InFlightAttempt, thread: Thread
+        self, report: _Report, held: InFlightAttempt, thread: Thread, place: Place
     ) -> tuple[str, _Started | None]:
         """Retry the report until Redis takes it. A late report does no harm, because Redis refuses it (fencing).
 
@@ -210,38 +234,37 @@ class AttemptRunner:
         """
         for _ in range(REPORT_TRIES):
             try:
-                return self._report(report, thread)
+                return self._report(report, thread, place)
             except Unavailable:
                 if self._drain.has_begun and elapsed() >= held.lease_ends:
                     break
                 time.sleep(REPORT_PAUSE_SECONDS)
         return "superseded", None
 
-    def _report(self, report: _Report, thread: Thread) -> tuple[str, _Started | None]:
+    def _report(self, report: _Report, thread: Thread, place: Place) -> tuple[str, _Started | None]:
         """Write the attempt's end: the task is finished or will run again. The same call starts the next task.
 
         Returns the task's new status, and the next attempt.
         """
         now_ms = self._clock()
         lease_ends = elapsed() + self._lease_seconds  # from before the call, which may take long
-        wanted = self._wanted(report, thread, now_ms)
-        status = self._end(report, now_ms, wanted)
-        return status, None if wanted is None or wanted.attempt is None else _Started(wanted.attempt, lease_ends)
+        with place.asking(thread.queues()) as queues:
+            wanted = self._wanted(report, queues, now_ms)
+            status = self._end(report, now_ms, wanted)
+            following = None if wanted is None else wanted.attempt
+            if following is not None:
+                place.go_to(QUEUES[following.kind])
+        return status, None if following is None else _Started(following, lease_ends)
 
-    def _wanted(self, report: _Report, thread: Thread, now_ms: int) -> Wanted | None:
-        """What to ask for with this report; None for nothing, because the worker is ending, or may not.
-
-        The queue of the kind that has just run is asked last, so that no queue of a worker of several waits for ever.
-        """
-        queues = thread.queues()
+    def _wanted(self, report: _Report, queues: Sequence[str], now_ms: int) -> Wanted | None:
+        """What to ask for with this report; None for nothing, because the worker is ending, or may not."""
         if not queues or self._drain.has_begun:
             return None
-        own = QUEUES[report.attempt.kind]
         return Wanted(
             name=self._calls.name,
             number=report.number,
             worker=report.worker,
-            queues=sorted(queues, key=own.__eq__),
+            queues=queues,
             kinds=self._executors,
             lease_until_ms=self._lease_until_ms(now_ms),
         )

@@ -62,6 +62,19 @@ class Drain:
         self._fetched.discard(task_id)
         return True
 
+    def give_back(self, task_id: str) -> None:
+        """Give back a fetched task for which there is no place: at once, if this worker goes on."""
+        if self.has_begun:
+            self._fetched.add(task_id)
+            return
+        try:
+            self._give_back([task_id])
+        except Unavailable as error:
+            fields = {"action": "give_back_failed", "task_id": task_id, "reason": reason_of(error)}
+            logger.warning(
+                "a task for which there is no place could not be given back; recovery finds it", extra=fields
+            )
+
     def begin(self) -> None:
         """Start giving back, in a separate thread, because signal handlers call this."""
         if self._thread is None:

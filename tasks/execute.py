@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import Any
 
+from celery.concurrency.thread import TaskPool as ThreadPool
 from celery.signals import (
     task_received,
     worker_init,
@@ -27,6 +28,7 @@ from tasks.attempts import ONE_TASK
 from tasks.celery_seam.await_last_fetch import AwaitLastFetch
 from tasks.celery_seam.last_fetch import last_fetch
 from tasks.celery_seam.request import request_of
+from tasks.celery_seam.room import room
 from tasks.celery_seam.spoken import speak_in_our_form
 from tasks.runtime import Identity, NothingToServe, process
 
@@ -75,6 +77,8 @@ def _on_ready(sender: Any, **_: Any) -> None:
     except Exception:  # Celery would log it, and the worker would live on and run nothing
         logger.exception("the worker can't run", extra={"action": "worker_refused"})
         sys.exit(EXIT_CANNOT_RUN)
+    if isinstance(sender.pool, ThreadPool):  # the children of a pool of processes are known to themselves alone
+        room.ask(runtime.places.full)
     for kind in runtime.refused:
         sender.cancel_task_queue(QUEUES[kind])
     off = {name: why for name, why in runtime.facts()["sandbox"].items() if why != "on"}
@@ -89,6 +93,9 @@ def _on_received(request: Any, **_: Any) -> None:
     drain = process.drain()
     if drain is not None:
         drain.fetched(request.id)
+    places = process.places()
+    if places is not None and request.eta is None:
+        places.coming(request.id, request.delivery_info["routing_key"])
 
 
 @worker_shutting_down.connect

@@ -35,6 +35,7 @@ from tasks.heartbeat import Heartbeat
 from tasks.leases.guard import LeaseGuard
 from tasks.leases.in_flight import InFlight
 from tasks.live_output import LiveOutput
+from tasks.places import Places
 from tasks.traces import AttemptSpans
 from tasks.watchdog import Watchdog
 
@@ -47,6 +48,8 @@ logger = logging.getLogger("celeriac.worker")
 FORCE_AFTER_SECONDS = 10.0
 #: Attempts that a report names.
 MAX_RUNNING_REPORTED = 1_000
+#: So many more threads than there are places for programs may wait for one.
+MORE_WAITING = 8
 EXIT_STALLED = 75  # EX_TEMPFAIL: the worker may be started again
 
 
@@ -89,6 +92,7 @@ class Runtime:
             if tracing is not None and isinstance(executor, Traces):
                 executor.trace_with(tracing)
         self.refused: dict[str, str] = {}  # kind -> why none of its tasks runs here
+        self.places = make_places(settings)
         self.drain = Drain(store.recovery, dispatcher, self.in_flight, settings.shutdown_grace, clock)
         self.runner = AttemptRunner(
             store.tasks,
@@ -99,6 +103,7 @@ class Runtime:
             settings.lease_seconds,
             clock,
             None if tracing is None else AttemptSpans(tracing),
+            self.places,
         )
         self._leases = LeaseGuard(self.in_flight, settings.lease_seconds)
         self._form = FormWatch(store.form, clock, self._end_process)
@@ -223,6 +228,13 @@ def make_executors(settings: Settings, queues: Collection[str]) -> dict[str, Exe
     return executors
 
 
+def make_places(settings: Settings) -> Places:
+    """The places for the tasks of each kind. A few programs may wait for one; calls have threads enough."""
+    limits = {row.queue: row.concurrency(settings) for row in KINDS.values()}
+    code = QUEUES[Kind.CODE]
+    return Places(limits, {code: limits[code] + MORE_WAITING})
+
+
 def open_store(settings: Settings, max_connections: int) -> Store:
     """The store of a worker or beat. Raises SettingsError if there is no Redis."""
     return Store.at(require_redis_url(settings), max_connections)
@@ -252,6 +264,11 @@ class _Process:
         """The runtime's drain, if there is one. This takes no lock, because signal handlers call it."""
         runtime = self.runtime
         return runtime.drain if runtime is not None and self.pid == os.getpid() else None
+
+    def places(self) -> Places | None:
+        """The runtime's places, if there is one."""
+        runtime = self.runtime
+        return runtime.places if runtime is not None and self.pid == os.getpid() else None
 
     def found_newer_data(self) -> bool:
         """Whether a newer version wrote the data."""

@@ -62,6 +62,10 @@ class Request(CeleryRequest):
             return ()
         return tuple(self.app.amqp.queues.consume_from)
 
+    def place(self) -> str:
+        """The queue that its message came from, for whose tasks a worker has a number of places."""
+        return str(self.delivery_info["routing_key"])
+
     def goes_on_with(self, task_id: str) -> None:
         """Show another task as the one that runs."""
         state.requests.pop(self.id, None)

@@ -1,7 +1,8 @@
-"""kombu's Redis transport for Celery's consumer, changed in three ways.
+"""kombu's Redis transport for Celery's consumer, changed in four ways.
 
 - It records each fetch, so that the watchdog notices a consumer that has stalled (tasks/watchdog.py). Celery is known
   to stay alive and fetch nothing after it has lost a connection.
+- It fetches nothing from a queue for whose tasks the worker has no place, though it has a thread.
 - It does not put back messages that were fetched and not executed: the drain gives them back, and recovery sends lost
   ones again. When Redis is away, kombu's own attempt ends in "UNABLE TO RESTORE" and a file in /tmp.
 - It connects again when the server refuses to be asked, as a replica or a server that is still starting does.
@@ -15,11 +16,17 @@ from functools import partial
 from queue import Empty
 from typing import Any
 
+from kombu.asynchronous import get_event_loop
 from kombu.transport import redis, virtual
 
 from tasks.celery_seam.last_fetch import last_fetch
+from tasks.celery_seam.room import room
 
 logger = logging.getLogger("celeriac.worker")
+
+#: For how long messages of some queues are waited for. So long it may take until a place that has become free is
+#: noticed, but only where nothing was queued: otherwise the thread that has left it takes its next task itself.
+PART_SECONDS = 0.05
 
 
 class QoS(virtual.QoS):
@@ -40,6 +47,7 @@ class _RecordedChannel:
     """The changes to a channel, shared by the plain and the Sentinel one."""
 
     do_restore = False
+    _queue_cycle: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,6 +79,24 @@ class _RecordedChannel:
                 extra={"action": "binding_refused"},
             )
 
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for a message of the queues for whose tasks there is a place. If there are none, look again soon."""
+        full, every = room.full(), self._queue_cycle
+        if not full:
+            super()._brpop_start(timeout)  # type: ignore[misc]
+            return
+        some = [queue for queue in every.items if queue not in full]
+        if not some:
+            last_fetch.record()
+            if (loop := get_event_loop()) is not None:
+                loop.call_later(PART_SECONDS, _turn)
+            return
+        self._queue_cycle = type(every)(some)
+        try:
+            super()._brpop_start(PART_SECONDS)  # type: ignore[misc]
+        finally:
+            self._queue_cycle = every
+
     def _brpop_read(self, **options: Any) -> Any:
         try:
             answer = super()._brpop_read(**options)  # type: ignore[misc]
@@ -83,6 +109,10 @@ class _RecordedChannel:
             raise
         last_fetch.record()
         return answer
+
+
+def _turn() -> None:
+    """Have the consumer's loop turn, which otherwise does so each second, or when there is something to read."""
 
 
 class Channel(_RecordedChannel, redis.Channel):

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from app.domain.errors import Unavailable
+from app.domain.kinds import QUEUES
 from app.domain.outcome import Ending, Failure, Outcome
 from app.domain.status import Kind, Status
 from app.domain.times import to_rfc3339
@@ -17,9 +18,10 @@ from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt, TaskStore
 from app.usecases.dispatch import Dispatcher
 from tasks import attempts as attempts_module
-from tasks.attempts import AttemptRunner, Thread, _execute, _log_end
+from tasks.attempts import AttemptRunner, _execute, _log_end
 from tasks.drain import Drain
 from tasks.leases.in_flight import InFlight, InFlightAttempt
+from tasks.places import Place, Places
 from tests.conftest import VirtualClock
 from tests.store.making import MESSAGE, created
 from tests.worker.test_leases import Cancel
@@ -66,6 +68,9 @@ class Takes:
     def __init__(self, *queues: str) -> None:
         self._queues = queues
         self.went_on_with: list[str] = []
+
+    def place(self) -> str:
+        return self._queues[0] if self._queues else ""
 
     def queues(self) -> Sequence[str]:
         return self._queues
@@ -354,8 +359,9 @@ def test_the_queue_of_the_kind_that_ran_is_asked_last(make_runner: MakeRunner, c
     ):
         attempt = Attempt("id", 1, 1, kind, 0, SPEC)
         report = attempts_module._Report(attempt, Outcome(), Ending.COUNTED, "one@test", 1.0, 7)
-        wanted = runner._wanted(report, cast(Thread, thread), clock())
+        with Place(Places({}, {}), QUEUES[kind]).asking(thread.queues()) as queues:
+            wanted = runner._wanted(report, queues, clock())
         assert wanted is not None
         assert (wanted.queues, wanted.number, wanted.worker) == (expected, 7, "one@test")
         assert wanted.lease_until_ms == clock() + 2_500
-        assert runner._wanted(report, cast(Thread, Takes()), clock()) is None
+        assert runner._wanted(report, (), clock()) is None

@@ -182,6 +182,9 @@ class Both:
     def __init__(self) -> None:
         self.ran: list[str] = []
 
+    def place(self) -> str:
+        return QUEUES[Kind.CODE]
+
     def queues(self) -> Sequence[str]:
         return tuple(QUEUES.values())
 

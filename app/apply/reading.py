@@ -53,6 +53,18 @@ _Loader.yaml_constructors = {
 }
 
 
+def _integer(loader: _Loader, node: Any) -> int:
+    """As from JSON: Python reads 4,300 digits at most, since the cost grows with the square of their number."""
+    try:
+        return int(loader.construct_yaml_int(node))
+    except (ValueError, IndexError):  # as from `!!int a` and `!!int ''`, too
+        words = "this is not an integer, or has too many digits"
+        raise yaml.constructor.ConstructorError(None, None, words, node.start_mark) from None
+
+
+_Loader.add_constructor(_TAG + "int", _integer)
+
+
 def _resolve(tag: str, pattern: str, first: str) -> None:
     """Give plain texts that match the type `tag`; first: the characters with which they begin."""
     _Loader.add_implicit_resolver(_TAG + tag, re.compile(pattern), list(first) or [""])
@@ -61,7 +73,7 @@ def _resolve(tag: str, pattern: str, first: str) -> None:
 _resolve("bool", r"^(?:true|false)$", "tf")
 _resolve("null", r"^(?:null|~)$", "n~")
 _resolve("null", r"^$", "")
-_resolve("int", r"^[-+]?(?:0|[1-9][0-9]{0,18})$", "-+0123456789")
+_resolve("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789")
 _resolve("float", r"^[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?$", "-+0123456789")
 
 
@@ -110,15 +122,31 @@ def _refuse_constant(word: str) -> None:
     raise BadFile(f"{word} is not JSON")
 
 
+_OURS = _Loader.yaml_implicit_resolvers
+_YAML_1_1 = yaml.SafeDumper.yaml_implicit_resolvers
+
+
 class _Dumper(yaml.SafeDumper):
-    """YAML that people edit: texts of several lines as blocks."""
+    """YAML that people edit: texts of several lines as blocks.
+
+    It quotes texts that `read_yaml` would take for something else, and those that a reader of YAML 1.1 would, as `on`.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as in the base class
+        first: [*_OURS.get(first, []), *_YAML_1_1.get(first, [])] for first in {*_OURS, *_YAML_1_1}
+    }
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
+#: Where they are not escaped, PyYAML reads them as line breaks, and the first as a newline.
+_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
+
+
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if _OTHER_BREAKS.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar(_TAG + "str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

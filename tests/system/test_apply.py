@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 
 import pytest
 import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.apply import command
 from app.apply.client import ServiceClient, ServiceError
@@ -583,6 +585,59 @@ def test_yaml_has_no_surprising_types(text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "1.5e3",  # a number for us, and a text for YAML 1.1, which wants a sign after the e
+        "1.0E5",
+        "-1.25e10",
+        12345678901234567890,
+        18446744073709551615,
+        pytest.param(10**4_299, id="the longest integer"),
+        1e17,
+        "first\x85line\nsecond",
+        "\x85",
+        "first\u2028line\nsecond",
+        "first\u2029line",
+    ],
+)
+def test_value_is_read_as_it_was_written(value: object) -> None:
+    assert read_yaml(write_yaml([{"a": value}])) == [{"a": value}]
+
+
+@pytest.mark.parametrize("text", ["on", "no", "017", "1_000", "12:30:00", "2026-01-01", "1.5e3"])
+def test_text_that_another_reader_would_take_for_something_else_is_quoted(text: str) -> None:
+    assert write_yaml([{"a": text}]) == f"a: '{text}'\n"
+
+
+def test_program_is_written_as_a_block() -> None:
+    assert write_yaml([{"a": "def main():\n    return 1\n"}]) == "a: |\n  def main():\n      return 1\n"
+
+
+_BREAKS_AND_UNPRINTABLE = "\n\r\t\x85\u2028\u2029\ufeff\uffff\U0010ffff\0\x7f"
+_ODD = st.sampled_from(_BREAKS_AND_UNPRINTABLE + " \"'\\:#-|>*&!%@`,[]{}?~=<.eE019+_oxé\U0001f600")
+_TEXTS = st.one_of(
+    st.text(),
+    st.text(_ODD),
+    st.text(_ODD, min_size=100, max_size=200),  # longer than a line
+    st.from_regex(r"[-+]?[0-9._:xeE]+", fullmatch=True),
+    st.sampled_from(["on", "no", "true", "null", "~", "", "<<", "=", "---", "...", "- a", "? a", "2026-01-01"]),
+)
+_NUMBERS = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | _NUMBERS | _TEXTS,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(_TEXTS, inner, max_size=5),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None)
+@given(_VALUES)
+def test_any_json_value_is_read_as_it_was_written(value: object) -> None:
+    (found,) = read_yaml(write_yaml([{"a": value}]))
+    assert repr(found) == repr({"a": value})  # with types and the sign of zero
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("a: 1\na: 2", "line 2, column 1: 'a' stands twice"),
@@ -594,6 +649,8 @@ def test_yaml_has_no_surprising_types(text: str, value: object) -> None:
         ("[" * 3_000, "nested too deeply"),
         ("a: \x00", "special characters"),
         ("a: [", "line"),
+        pytest.param(f"a: 1{'0' * 4_300}", "line 1, column 4: this is not an integer, or has too", id="too long"),
+        ("a: !!int b", "line 1, column 4: this is not an integer, or has too many digits"),
         ("<<: {a: 1}\na: 2\n<<: {}", "stands twice"),
     ],
 )

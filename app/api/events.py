@@ -19,7 +19,7 @@ from app.api import responses
 from app.api.context import context
 from app.api.parsing import Query
 from app.api.shapes import change_values, write
-from app.domain.errors import Full
+from app.domain.errors import Busy
 from app.domain.status import Status, TaskType
 from app.store.listing import Filters
 from app.usecases.events import AnyEvent, Gap, Started, Stream, TaskEvent
@@ -67,13 +67,13 @@ def _last_event_id() -> str:
 
 
 def _stream(open_stream: Open, shape: Shape) -> Response:
-    """The response that sends a stream's events. Raises Full if too many are open.
+    """The response that sends a stream's events. Raises Busy if too many are open.
 
     Server and application close the response when it ends or its client is gone; then the place is given back.
     """
     give_back = context().holding.take_stream()
     if give_back is None:
-        raise Full("too many event streams are open (MAX_EVENT_STREAMS, API_THREADS)")
+        raise Busy("too many event streams are open (MAX_EVENT_STREAMS, API_THREADS)")
     with ExitStack() as resources:
         resources.callback(give_back)
         events = open_stream()

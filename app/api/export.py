@@ -12,7 +12,7 @@ from app.api.context import context
 from app.api.listing import task_filters
 from app.api.parsing import Query
 from app.api.shapes import task_json
-from app.domain.errors import Full
+from app.domain.errors import Busy
 from app.store.record import Task
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def _all(first: bytes, rest: Iterator[bytes], web: Flask, environ: WSGIEnvironme
 
 
 def _pieces(tasks: Iterator[Task]) -> Iterator[bytes]:
-    """Lines of JSON, one at least in each piece but the last, which may be empty. Raises Full beyond MOST_EXPORTS."""
+    """Lines of JSON, one at least in each piece but the last, which may be empty. Raises Busy beyond MOST_EXPORTS."""
     if not _places.acquire(blocking=False):
-        raise Full(f"{MOST_EXPORTS} exports are running; try again when one has ended")
+        raise Busy(f"{MOST_EXPORTS} exports are running; try again when one has ended")
     try:
         lines = bytearray()
         for task in tasks:

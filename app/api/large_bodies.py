@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.domain.errors import Full
+from app.domain.errors import Busy
 
 MOST_AT_ONCE = 2
 PATIENCE_SECONDS = 5.0
@@ -30,12 +30,12 @@ class LargeBodies:
 
     @contextmanager
     def __call__(self, *, is_large: bool) -> Iterator[None]:
-        """Handle one body. Raises Full if no place for a large one becomes free in time."""
+        """Handle one body. Raises Busy if no place for a large one becomes free in time."""
         if not is_large:
             yield
             return
         if not self._places.acquire(timeout=self._patience_seconds):
-            raise Full("too many large batches are being created at once; nothing was created")
+            raise Busy("too many large batches are being created at once; nothing was created")
         try:
             yield
         finally:

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.api import request_ids
 from app.domain.errors import (
+    Busy,
     Conflict,
     Full,
     InvalidSpec,
@@ -62,8 +63,10 @@ FURTHER_PROBLEMS: dict[str, tuple[int, str]] = {
     "full": (503, "The service is at capacity"),
 }
 
-#: Why requests are refused: the last part of every `type`.
-REASONS = (*(slug for slug, _ in PROBLEMS.values()), *FURTHER_PROBLEMS)
+#: Counted instead of `full` while new tasks are taken, so that an alert can tell the two apart.
+BUSY = "busy"
+#: Why requests are refused, as counted: the last part of every `type`, and BUSY.
+REASONS = (*(slug for slug, _ in PROBLEMS.values()), *FURTHER_PROBLEMS, BUSY)
 
 #: Reason in an Unavailable whose command was not answered, and changes nothing.
 UNANSWERED = "unanswered"
@@ -101,16 +104,17 @@ def problem(
     headers: dict[str, str] | None = None,
     members: dict[str, Any] | None = None,
     further: str | None = None,
+    counted_as: str | None = None,
 ) -> Response:
     """A problem document with this status.
 
     `further` selects one of FURTHER_PROBLEMS instead of the status's own type. `members` are added to the standard
-    members.
+    members. The request is counted by its type, or as `counted_as`.
     """
     slug, title = PROBLEMS.get(status, (f"http-{status}", HTTPStatus(status).phrase))
     if further is not None:
         slug, title = further, FURTHER_PROBLEMS[further][1]
-    g.problem = slug  # counted by app/api/request_metrics.py
+    g.problem = counted_as or slug  # counted by app/api/request_metrics.py
     body = {
         "type": f"urn:celeriac:problem:{slug}",
         "title": title,
@@ -174,7 +178,9 @@ def _unavailable(error: Unavailable) -> Response:
 
 def _full(error: Full) -> Response:
     logger.warning("the service is at capacity", extra={"action": "full", "reason": str(error)})
-    return problem(503, str(error), headers={"Retry-After": str(FULL_RETRY_AFTER_SECONDS)}, further="full")
+    headers = {"Retry-After": str(FULL_RETRY_AFTER_SECONDS)}
+    counted_as = BUSY if isinstance(error, Busy) else None
+    return problem(503, str(error), headers=headers, further="full", counted_as=counted_as)
 
 
 def _other_form(error: OtherForm) -> Response:

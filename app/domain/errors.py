@@ -8,6 +8,7 @@ ServiceError
 ├── KeyRefused       an API key can't be created, rotated or revoked
 └── Unavailable      Redis is unreachable or refuses the command
     ├── Full         the service is at capacity; nothing was created or changed
+    │   └── Busy     only for calls of this sort: new tasks are taken
     └── OtherForm    the data has a form that this version can't work on, now or ever
 """
 
@@ -79,6 +80,10 @@ class Unavailable(ServiceError):
 
 class Full(Unavailable):
     """The service is at capacity: too many tasks are waiting, or Redis is out of memory."""
+
+
+class Busy(Full):
+    """Too many calls of this sort are in work, such as exports. New tasks are taken."""
 
 
 class OtherForm(Unavailable):

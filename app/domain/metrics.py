@@ -127,7 +127,10 @@ REQUEST_DURATION = _histogram(
     "route",
 )
 REFUSED = _counter(
-    "http_requests_refused", "Requests that were answered with an error, by its type (docs/errors.md).", "reason"
+    "http_requests_refused",
+    "Requests that were answered with an error, by its type (docs/errors.md). "
+    "The type full counts as busy where new tasks are taken.",
+    "reason",
 )
 
 REDIS_ROUND_TRIP = _gauge("redis_round_trip_seconds", "Duration of one PING.")

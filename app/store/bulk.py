@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from app.domain.bulk import BulkStatus, Of
-from app.domain.errors import Full, Unavailable
+from app.domain.errors import Busy, Unavailable
 from app.domain.status import Kind, TaskType
 from app.store.admission import UNCONDITIONAL, Conditions, EarlierRequest, refusal
 from app.store.arguments import one_or_all
@@ -140,7 +140,7 @@ class BulkStore:
     def begin(self, bulk: Bulk, now_ms: int, conditions: Conditions = UNCONDITIONAL) -> EarlierRequest | None:
         """Begin a bulk whose ids are collected, and remove the oldest that have ended beyond 100.
 
-        Returns the earlier request if the conditions name one; then nothing has begun. Raises Full if too many run.
+        Returns the earlier request if the conditions name one; then nothing has begun. Raises Busy if too many run.
         """
         record = {"of": bulk.of, "action": bulk.action, "changes": dump_json(bulk.changes)}
         if bulk.filter is not None:
@@ -156,7 +156,7 @@ class BulkStore:
             record=[part for item in record.items() for part in item],
         )
         if answer == "busy":
-            raise Full(f"{MOST_RUNNING} bulks are running; nothing was begun")
+            raise Busy(f"{MOST_RUNNING} bulks are running; nothing was begun")
         if answer == "expired":
             raise Unavailable("the ids of the bulk expired before it began")
         return refusal(answer)

@@ -57,7 +57,7 @@ class BulkService:
         """Begin a bulk over everything that matches now. `filters`: `spec.filter`, parsed; None with `spec.ids`.
 
         Returns the bulk, and whether an earlier request with this key began it. Raises KeyReused if the key was used
-        with a different body, and Full if too many bulks run.
+        with a different body, and Busy if too many bulks run.
         """
         earlier = self._admission.earlier(key)
         if earlier is not None:

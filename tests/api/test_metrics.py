@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,16 +16,19 @@ from flask import Flask
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from app.api.context import EXTENSION, Context
+from app.api import export
+from app.api.context import EXTENSION, Context, compose
+from app.api.large_bodies import LargeBodies
 from app.domain.errors import Unavailable
 from app.domain.metrics import METRICS
 from app.domain.quota import Action, Quota
 from app.settings import ApiKey, Settings, SettingsError, read_settings
+from app.store import bulk
 from app.store.store import Store
 from app.usecases.totals import TotalsUpkeep
 from sandbox import Sandbox
 from tests.api.calls import BASE_URL, CALL, CODE, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker
-from tests.api.conftest import MakeWeb, web_of
+from tests.api.conftest import MakeWeb, web_of, web_on
 from tests.conftest import VirtualClock
 from tests.servers import RedisServer
 
@@ -277,6 +282,34 @@ def test_requests_are_counted_by_route_and_status(api: Api) -> None:
     assert value(samples, "http_requests_refused_total", reason="invalid") == 1
     assert value(samples, "http_request_duration_seconds_count", **one) == 3
     assert 0 < value(samples, "http_request_duration_seconds_sum", **one) < 60
+
+
+def test_what_is_refused_while_new_tasks_are_taken_is_counted_as_busy(
+    store: Store, sandbox: Sandbox, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the alert that no task is taken would fire for an export too many."""
+    monkeypatch.setattr(export, "_places", threading.Semaphore(0))
+    monkeypatch.setattr(bulk, "MOST_RUNNING", 0)
+    settings = Settings(max_event_streams=0, max_body_bytes=1_000, max_queued_tasks=2)
+    context = compose(settings, store, sandbox.check, clock)
+    api = Api(web_on(replace(context, large_bodies=LargeBodies(0, 0.0))))
+    task_id = api.create()["id"]
+    for answer in (
+        api.get("/api/tasks/export"),
+        api.get("/api/events"),
+        api.get(f"/api/tasks/{task_id}/events"),
+        api.post("/api/tasks/batch", {"tasks": [{**CODE, "args": ["x" * 1_000]}]}),
+        api.post("/api/bulk", {"action": "stop", "ids": [task_id]}),
+    ):
+        assert (answer.status_code, answer.get_json()["type"]) == (503, "urn:celeriac:problem:full")
+    assert api.create()
+    samples = samples_of(api)
+    assert value(samples, "http_requests_refused_total", reason="busy") == 5
+    assert value(samples, "http_requests_refused_total", reason="full") == 0
+    assert api.post("/api/tasks", CODE).status_code == 503
+    samples = samples_of(api)
+    assert value(samples, "http_requests_refused_total", reason="busy") == 5
+    assert value(samples, "http_requests_refused_total", reason="full") == 1
 
 
 def test_paths_and_methods_that_do_not_exist_have_one_label_each(web: Flask) -> None:

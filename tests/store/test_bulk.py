@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from app.domain.bulk import BulkStatus, Of
-from app.domain.errors import Full, Unavailable
+from app.domain.errors import Busy, Unavailable
 from app.domain.ids import bulk_task_id, new_id
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.settings import Settings
@@ -160,7 +160,7 @@ def test_the_newest_hundred_are_kept_and_those_that_run(
 def test_too_many_that_run_are_refused(store: Store, clock: VirtualClock) -> None:
     task_id = created(store, clock())
     bulks = [begun(store, clock(), "stop", [task_id]) for _ in range(MOST_RUNNING)]
-    with pytest.raises(Full, match="100 bulks are running"):
+    with pytest.raises(Busy, match="100 bulks are running"):
         begun(store, clock(), "stop", [task_id])
     assert store.bulks.abort(bulks[0].id, clock()) == "running"
     begun(store, clock(), "stop", [task_id])

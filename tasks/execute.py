@@ -15,6 +15,7 @@ from celery.signals import (
     worker_shutdown,
     worker_shutting_down,
 )
+from celery.worker.state import maybe_shutdown
 
 from app.domain.errors import OtherForm
 from app.domain.kinds import QUEUES
@@ -30,7 +31,7 @@ from tasks.celery_seam.last_fetch import last_fetch
 from tasks.celery_seam.request import request_of
 from tasks.celery_seam.room import room
 from tasks.celery_seam.spoken import speak_in_our_form
-from tasks.runtime import Identity, NothingToServe, process
+from tasks.runtime import EndedEarly, Identity, NothingToServe, process
 
 logger = logging.getLogger("celeriac.worker")
 
@@ -72,6 +73,9 @@ def _on_ready(sender: Any, **_: Any) -> None:
         sys.exit(EXIT_BAD_SETTINGS if isinstance(error, SettingsError) else EXIT_CANNOT_RUN)
     except OtherForm:  # why, has been logged
         sys.exit(EXIT_NEWER_DATA)
+    except EndedEarly:
+        maybe_shutdown()  # raises what the signal asks for; else Celery would first say that the worker is ready
+        return
     except NothingToServe:  # why, has been said
         sys.exit(EXIT_USELESS_HERE)
     except Exception:  # Celery would log it, and the worker would live on and run nothing
@@ -100,9 +104,7 @@ def _on_received(request: Any, **_: Any) -> None:
 
 @worker_shutting_down.connect
 def _on_shutting_down(**_: Any) -> None:
-    drain = process.drain()
-    if drain is not None:
-        drain.begin()
+    process.end()
 
 
 AwaitLastFetch.find_drain = staticmethod(process.drain)

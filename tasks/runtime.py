@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,10 @@ EXIT_STALLED = 75  # EX_TEMPFAIL: the worker may be started again
 
 class NothingToServe(Exception):
     """This worker could only have run tasks that it refuses; the message says why."""
+
+
+class EndedEarly(Exception):
+    """This worker was told to end before it could start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +126,14 @@ class Runtime:
         serves_deliveries = QUEUES[Kind.API] in identity.queues
         self._courier = make_courier(settings, store, self._may_deliver, clock, tracing) if serves_deliveries else None
 
-    def start(self) -> None:
-        """Start the executors and the threads.
+    def start(self, is_ending: Callable[[], bool] = lambda: False) -> None:
+        """Start the executors and the threads, unless the process `is_ending` by then: data of another form takes long.
 
-        Raises SandboxError, SettingsError, NothingToServe; OtherForm if a newer version wrote the data.
+        Raises SandboxError, SettingsError, NothingToServe, EndedEarly; OtherForm if a newer version wrote the data.
         """
-        self._form.wait()
+        self._form.wait(is_ending)
+        if is_ending():
+            raise EndedEarly
         for kind in list(self.executors):
             self._start_executor(kind)
         if self.refused and not self.executors:
@@ -247,6 +253,7 @@ class _Process:
         self.lock = threading.Lock()
         self.runtime: Runtime | None = None
         self.pid = 0
+        self._is_ending = False
 
     def get(self, identity: Identity) -> Runtime:
         with self.lock:
@@ -256,9 +263,17 @@ class _Process:
                 check_at_start(store.liveness)
                 tracing = start_tracing(settings, "celeriac-worker")
                 runtime = Runtime(settings, store, identity, tracing=tracing)
-                runtime.start()  # where this raises, there is nothing to close but what ends with the process
+                # Where this raises, there is nothing to close but what ends with the process.
+                runtime.start(lambda: self._is_ending)
                 self.runtime, self.pid = runtime, os.getpid()
             return self.runtime
+
+    def end(self) -> None:
+        """Begin the drain, or have a runtime that is starting give up. Takes no lock: signal handlers call it."""
+        self._is_ending = True
+        drain = self.drain()
+        if drain is not None:
+            drain.begin()
 
     def drain(self) -> Drain | None:
         """The runtime's drain, if there is one. This takes no lock, because signal handlers call it."""

@@ -52,10 +52,13 @@ class FormWatch:
         """Whether a newer version wrote the data."""
         return self._is_ended
 
-    def wait(self) -> None:
-        """Return when the data has our form, or Redis can't be reached. Raises OtherForm if the data is newer."""
+    def wait(self, is_ending: Callable[[], bool] = lambda: False) -> None:
+        """Return when the data has our form, Redis can't be reached, or the process `is_ending`, as it says itself.
+
+        Raises OtherForm if the data is newer.
+        """
         while not self._is_ready() and not self._is_ended:
-            if self._stopped.wait(CHANGING_LOOK_SECONDS):
+            if is_ending() or self._stopped.wait(CHANGING_LOOK_SECONDS):
                 return
         if self._is_ended:
             self.require()

@@ -116,6 +116,18 @@ def test_a_process_waits_while_another_changes_the_data(
     watch.require()
 
 
+def test_a_process_that_is_to_end_does_not_wait_for_the_data(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, key: str
+) -> None:
+    assert store.form.take_lease("another")
+    raw_redis.set(key, f"{FORM - 1}>{FORM}")
+    watch, looks = FormWatch(store.form, clock), [False, False, True]
+    watch.wait(lambda: looks.pop(0))
+    assert looks == []
+    with pytest.raises(OtherForm):
+        watch.require()
+
+
 def test_a_redis_that_is_emptied_under_a_running_process_keeps_its_form(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock
 ) -> None:

@@ -7,6 +7,7 @@ a name that stands twice is an error. Files come from anywhere, so their size is
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Hashable
 from typing import Any
@@ -53,16 +54,39 @@ _Loader.yaml_constructors = {
 }
 
 
+def _refused(node: Any, words: str) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, words, node.start_mark)
+
+
 def _integer(loader: _Loader, node: Any) -> int:
     """As from JSON: Python reads 4,300 digits at most, since the cost grows with the square of their number."""
     try:
         return int(loader.construct_yaml_int(node))
     except (ValueError, IndexError):  # as from `!!int a` and `!!int ''`, too
-        words = "this is not an integer, or has too many digits"
-        raise yaml.constructor.ConstructorError(None, None, words, node.start_mark) from None
+        raise _refused(node, "this is not an integer, or has too many digits") from None
+
+
+def _float(loader: _Loader, node: Any) -> float:
+    """As from JSON, which has no infinity."""
+    try:
+        value = float(loader.construct_yaml_float(node))
+    except (ValueError, IndexError):
+        value = math.inf
+    if not math.isfinite(value):
+        raise _refused(node, "this is not a number, or is too large for one")
+    return value
+
+
+def _bool(loader: _Loader, node: Any) -> bool:
+    try:
+        return bool(loader.construct_yaml_bool(node))
+    except KeyError:
+        raise _refused(node, "this is neither true nor false") from None
 
 
 _Loader.add_constructor(_TAG + "int", _integer)
+_Loader.add_constructor(_TAG + "float", _float)
+_Loader.add_constructor(_TAG + "bool", _bool)
 
 
 def _resolve(tag: str, pattern: str, first: str) -> None:

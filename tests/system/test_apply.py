@@ -651,6 +651,11 @@ def test_any_json_value_is_read_as_it_was_written(value: object) -> None:
         ("a: [", "line"),
         pytest.param(f"a: 1{'0' * 4_300}", "line 1, column 4: this is not an integer, or has too", id="too long"),
         ("a: !!int b", "line 1, column 4: this is not an integer, or has too many digits"),
+        ("a: !!float b", "line 1, column 4: this is not a number, or is too large for one"),
+        ("a: !!float ''", "line 1, column 4: this is not a number"),
+        ("a: !!float .nan", "line 1, column 4: this is not a number"),
+        ("a: 1.0e999", "line 1, column 4: this is not a number, or is too large for one"),
+        ("a: !!bool 7", "line 1, column 4: this is neither true nor false"),
         ("<<: {a: 1}\na: 2\n<<: {}", "stands twice"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -52,6 +53,32 @@ def test_a_claim_without_redis_is_logged_without_a_traceback(
     assert vars(record)["reason"] == "ConnectionError: Connection refused by 10.0.0.7:6379"
     assert vars(record)["task_id"] == "0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42"
     assert record.exc_info is None
+
+
+class _StoreWithoutReplies:
+    """A store that notes the names of claims, and never replies."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def claim(self, *arguments: Any) -> None:
+        self.names.append(arguments[-1])
+        raise Unavailable("TimeoutError")
+
+
+def test_a_claim_is_repeated_for_a_third_of_its_lease(
+    dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is left, a worker that gets a reply then has time to renew."""
+    now = [0.0]
+    monkeypatch.setattr(attempts, "elapsed", lambda: now[0])
+    monkeypatch.setattr(attempts, "time", SimpleNamespace(sleep=lambda seconds: now.append(now.pop() + seconds)))
+    store = _StoreWithoutReplies()
+    runner = AttemptRunner(
+        cast(TaskStore, store), dispatcher, {}, InFlight(), cast(Drain, _DrainNotBegun()), 15, lambda: 0
+    )
+    assert runner.run("0198f3c2-5c1e-7a3b-9f21-3d0c8e6b1a42", "one@test") == ""
+    assert (now, len(store.names), len(set(store.names)), len(caplog.records)) == ([5.0], 11, 1, 1)
 
 
 class _StoreThatLosesReplies:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -29,6 +30,7 @@ from tasks.attempts import AttemptRunner
 from tasks.celery_seam.request import Request, request_of
 from tasks.drain import Drain
 from tasks.leases.in_flight import InFlight
+from tasks.places import Places
 from tests.servers import wait_until
 from tests.store.making import SPEC
 from tests.worker.conftest import Start
@@ -218,6 +220,46 @@ def test_it_asks_for_the_kind_that_has_just_run_last(dispatcher: Dispatcher) -> 
     (asked,) = store.asked
     assert asked is not None
     assert list(asked.queues) == [QUEUES[Kind.API], QUEUES[Kind.CODE]]
+
+
+class AskedForCalls(Asked):
+    """It grants calls, as an earlier call may have, whose reply was lost."""
+
+    def finish(self, attempt: Attempt, *arguments: Any, wanted: Wanted | None) -> str:
+        status = super().finish(attempt, *arguments, wanted=wanted)
+        if wanted is not None and wanted.attempt is not None:
+            wanted.attempt = replace(wanted.attempt, kind=Kind.API)
+        return status
+
+
+class Looks(Instant):
+    """An executor that notes which queues are full while it runs."""
+
+    def __init__(self, places: Places) -> None:
+        self.seen: list[list[str]] = []
+        self._places = places
+
+    def execute(self, attempt: Attempt, cancel: None) -> Outcome:
+        self.seen.append(list(self._places.full()))
+        return super().execute(attempt, cancel)
+
+
+class Call(Both):
+    """The same, whose message came from the queue of calls; the kind of the task was changed since."""
+
+    def place(self) -> str:
+        return QUEUES[Kind.API]
+
+
+def test_a_thread_has_the_place_of_the_task_that_it_runs(dispatcher: Dispatcher) -> None:
+    places = Places(dict.fromkeys(QUEUES.values(), 1), {})
+    looks = Looks(places)
+    executors: Any = dict.fromkeys(Kind, looks)
+    store, drain = cast(TaskStore, AskedForCalls(failures=0, grants=1)), cast(Drain, Running())
+    runner = AttemptRunner(store, dispatcher, executors, InFlight(), drain, 15, system_clock, places=places)
+    assert runner.run("first", "one@test", Call()) == "succeeded"
+    assert looks.seen == [[QUEUES[Kind.CODE]], [QUEUES[Kind.API]]]
+    assert places.full() == []
 
 
 def test_a_call_that_is_repeated_names_itself_the_same(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Collection
 
 from app.clock import Clock
 from app.domain.errors import Unavailable, reason_of
@@ -21,6 +22,8 @@ CONSUMER_SECONDS = 5.0
 JOIN_SECONDS = 3.0
 #: How many tasks one call gives back.
 BATCH = 200
+#: So many fetched tasks are noted where nobody tells of their start, before those that have ended are forgotten.
+MOST_FETCHED = 1_000
 
 
 class Drain:
@@ -53,6 +56,11 @@ class Drain:
     def fetched(self, task_id: str) -> None:
         """Note that a message for this task was fetched."""
         self._fetched.add(task_id)
+
+    def keep(self, held: Collection[str]) -> None:
+        """Forget what was fetched and is not held any more, now and then: where children of this process begin it."""
+        if len(self._fetched) > max(MOST_FETCHED, 2 * len(held)):
+            self._fetched.intersection_update(held)
 
     def may_start(self, task_id: str) -> bool:
         """Whether a fetched task may start. Once the drain has begun it may not, and goes back."""
@@ -125,6 +133,6 @@ class Drain:
         now_ms = self._clock()
         messages = [
             (task, self._dispatcher.message(task.task_id, task.kind, task.priority, now_ms, now_ms))
-            for task in self._store.sendable(task_ids)
+            for task in self._store.sendable(sorted(task_ids, reverse=True))  # the oldest come to stand in front
         ]
         return self._store.hand_back(messages)

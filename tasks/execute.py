@@ -15,6 +15,7 @@ from celery.signals import (
     worker_shutdown,
     worker_shutting_down,
 )
+from celery.worker import state
 from celery.worker.state import maybe_shutdown
 
 from app.domain.errors import OtherForm
@@ -31,6 +32,7 @@ from tasks.celery_seam.last_fetch import last_fetch
 from tasks.celery_seam.request import request_of
 from tasks.celery_seam.room import room
 from tasks.celery_seam.spoken import speak_in_our_form
+from tasks.places import Places
 from tasks.runtime import EndedEarly, Identity, NothingToServe, process
 
 logger = logging.getLogger("celeriac.worker")
@@ -48,6 +50,7 @@ class _Worker:
     """What Celery says of the worker when it starts; children of a pool of processes inherit it."""
 
     identity = Identity("celery@localhost", tuple(QUEUES.values()), 1)
+    places: Places | None = None  # of this process, once it is ready, if its threads run the tasks
 
 
 def _identity() -> Identity:
@@ -82,6 +85,7 @@ def _on_ready(sender: Any, **_: Any) -> None:
         logger.exception("the worker can't run", extra={"action": "worker_refused"})
         sys.exit(EXIT_CANNOT_RUN)
     if isinstance(sender.pool, ThreadPool):  # the children of a pool of processes are known to themselves alone
+        _Worker.places = runtime.places
         room.ask(runtime.places.full)
     for kind in runtime.refused:
         sender.cancel_task_queue(QUEUES[kind])
@@ -97,9 +101,10 @@ def _on_received(request: Any, **_: Any) -> None:
     drain = process.drain()
     if drain is not None:
         drain.fetched(request.id)
-    places = process.places()
-    if places is not None and request.eta is None:
-        places.coming(request.id, request.delivery_info["routing_key"])
+        if _Worker.places is None:  # children begin them, and this process does not hear of it
+            drain.keep(state.requests)
+    if _Worker.places is not None and request.eta is None:
+        _Worker.places.coming(request.id, request.delivery_info["routing_key"])
 
 
 @worker_shutting_down.connect

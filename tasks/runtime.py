@@ -280,11 +280,6 @@ class _Process:
         runtime = self.runtime
         return runtime.drain if runtime is not None and self.pid == os.getpid() else None
 
-    def places(self) -> Places | None:
-        """The runtime's places, if there is one."""
-        runtime = self.runtime
-        return runtime.places if runtime is not None and self.pid == os.getpid() else None
-
     def found_newer_data(self) -> bool:
         """Whether a newer version wrote the data."""
         runtime = self.runtime

@@ -48,6 +48,7 @@ class _RecordedChannel:
 
     do_restore = False
     _queue_cycle: Any
+    _turns_soon = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,14 +89,23 @@ class _RecordedChannel:
         some = [queue for queue in every.items if queue not in full]
         if not some:
             last_fetch.record()
-            if (loop := get_event_loop()) is not None:
-                loop.call_later(PART_SECONDS, _turn)
+            self._turn_soon()
             return
         self._queue_cycle = type(every)(some)
         try:
             super()._brpop_start(PART_SECONDS)  # type: ignore[misc]
         finally:
             self._queue_cycle = every
+
+    def _turn_soon(self) -> None:
+        """Have the consumer's loop turn, which otherwise does so each second, or when there is something to read."""
+        loop = get_event_loop()
+        if loop is not None and not self._turns_soon:
+            self._turns_soon = True
+            loop.call_later(PART_SECONDS, self._turn)
+
+    def _turn(self) -> None:
+        self._turns_soon = False
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -109,10 +119,6 @@ class _RecordedChannel:
             raise
         last_fetch.record()
         return answer
-
-
-def _turn() -> None:
-    """Have the consumer's loop turn, which otherwise does so each second, or when there is something to read."""
 
 
 class Channel(_RecordedChannel, redis.Channel):

@@ -159,9 +159,27 @@ def test_several_tasks_return_in_one_call_and_none_twice(
         (task, make_message(task.task_id, "code", 5, None)) for task in store.recovery.sendable([*queued, countdown])
     ]
     assert store.recovery.hand_back(returned) == 3
-    assert messages(raw_redis, store) == [(queued[1], None), (queued[0], None)]
+    assert messages(raw_redis, store) == [(queued[0], None), (queued[1], None)]
     assert [task.task_id for task in store.recovery.waiting_until(clock() + 3_000, 10)] == [countdown]
     assert store.recovery.hand_back(returned[2:]) == 0, "no worker has it any more"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (2, 0, 4, 1, 3)])
+def test_returned_tasks_are_served_in_their_order_whoever_is_first(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, make_message: Messages, order: tuple[int, ...]
+) -> None:
+    """Also those of one millisecond, and where a message of a task that is stopped by now stands in front."""
+    ids = [created(store, clock.advance(number // 2), message=NO_MESSAGE) for number in range(5)]
+    later, stopped = created(store, clock.advance(10), message=NO_MESSAGE), created(store, clock())
+    store.tasks.stop(stopped, clock())
+    queue = store.keys.queue("celeriac.code", 4)
+    raw_redis.delete(queue)
+    raw_redis.lpush(queue, *(make_message(task_id, "code", 5, None).payload for task_id in (stopped, later)))
+    for place in order:
+        (task,) = store.recovery.sendable([ids[place]])
+        assert store.recovery.hand_back([(task, make_message(task.task_id, "code", 5, None))]) == 1
+    served = [task_id for task_id, _ in messages(raw_redis, store)]
+    assert served == [stopped, *ids, later]
 
 
 def test_running_and_deleted_tasks_are_not_returned(store: Store, clock: VirtualClock, make_message: Messages) -> None:

@@ -115,7 +115,7 @@ def statuses(service: TaskService, ids: list[str]) -> list[Status]:
 def test_programs_that_wait_for_a_place_stay_queued_and_keep_nobody_waiting(
     service: TaskService, start_worker: Start
 ) -> None:
-    ids = [service.create(code(SLEEPS.format(30), timeout=60)).id for _ in range(12)]
+    ids = [service.create(code(SLEEPS.format(120), timeout=150)).id for _ in range(12)]
     start_worker("one", CODE_CONCURRENCY="2", API_CONCURRENCY="4")
     wait_until(lambda: statuses(service, ids).count(Status.RUNNING) == 2, 30, "two that run")
     with Target(answering(OK)) as target:
@@ -128,6 +128,15 @@ def test_programs_that_wait_for_a_place_stay_queued_and_keep_nobody_waiting(
     for task_id in ids:
         service.stop(task_id)
     assert set(statuses(service, ids)) == {Status.STOPPED}
+
+
+def test_programs_run_in_their_order_although_some_are_given_back(service: TaskService, start_worker: Start) -> None:
+    start_worker("one", CODE_CONCURRENCY="1", API_CONCURRENCY="8")
+    long = service.create(code(SLEEPS.format(2)))
+    wait_until(lambda: service.get(long.id).status is Status.RUNNING, 30, "a start")
+    ids = [service.create(code(SLEEPS.format(0.15))).id for _ in range(14)]
+    started = [service.get(task_id, wait_seconds=60).started_ms or 0 for task_id in ids]
+    assert started == sorted(started)
 
 
 def test_countdowns_that_are_due_together_run_one_after_the_other(service: TaskService, start_worker: Start) -> None:

@@ -328,6 +328,13 @@ local function enqueue(id, status, due_ms, now_ms, queue_key, message, write)
   if message ~= '' then write('LPUSH', queue_key, message) end
 end
 
+-- The task id in a message; nil for a foreign one.
+local function task_in_message(text)
+  local is_json, content = pcall(cjson.decode, text)
+  local headers = is_json and type(content) == 'table' and content.headers
+  return type(headers) == 'table' and type(headers.id) == 'string' and headers.id or nil
+end
+
 -- Adds to a total that only grows (`totals`), for what happens seldom. GET /metrics tells it.
 local function total(name, number) redis.call('HINCRBY', P .. 'totals', name, number or 1) end
 

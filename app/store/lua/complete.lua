@@ -67,13 +67,6 @@ local function next_message()
   end
 end
 
--- The task id in a message; nil for a foreign one.
-local function task_in_message(text)
-  local is_json, content = pcall(cjson.decode, text)
-  local headers = is_json and type(content) == 'table' and content.headers
-  return type(headers) == 'table' and type(headers.id) == 'string' and headers.id or nil
-end
-
 -- Takes the next message and starts its task. Leaves the message to Celery's consumer if its task can't start now.
 -- Returns the task's id, nil for none.
 local function take_next()

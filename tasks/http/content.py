@@ -24,7 +24,8 @@ _TEXTUAL = re.compile(
     r"text/.*|.*[+/](xml|yaml|x-yaml|toml|csv|graphql|html|json-seq|(x-)?(ndjson|jsonl|jsonlines))"
     r"|application/(javascript|ecmascript|x-javascript|x-www-form-urlencoded|sql|rtf|x-sh|problem)"
 )
-_MAYBE_INFINITE = re.compile(r"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{300}")
+_MAYBE_INFINITE = re.compile(r"[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{210}")
+"""A number beyond a float has an exponent of three digits, or 210 digits before one of two: 2e308 is 2000…000e99."""
 
 
 @dataclass(frozen=True, slots=True)

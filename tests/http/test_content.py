@@ -32,6 +32,9 @@ TABLE = [
     ("application/json", b"[" + b"[]," * 19_990 + b"0]", [[]] * 19_990 + [0]),
     ("application/json", b"[" + b"[]," * 20_000 + b"0]", "[" + "[]," * 20_000 + "0]"),
     ("application/json", b"1" * 400 + b".0", "1" * 400 + ".0"),
+    ("application/json", b'{"a": 1' + b"0" * 250 + b"e99}", '{"a": 1' + "0" * 250 + "e99}"),
+    ("application/json", b"-2" + b"0" * 209 + b"E+99", "-2" + "0" * 209 + "E+99"),  # the shortest with two digits there
+    ("application/json", b"1" + b"0" * 209 + b"e99", 1e308),
     ("application/json", b'["Infinity", 1e100]', ["Infinity", 1e100]),
     ("application/json", b"[" * 200000, "[" * 200000),
     ("application/json", b'"\\ud800"', '"\\ud800"'),  # a lone surrogate can't be stored
@@ -120,6 +123,19 @@ def test_a_truncated_body_is_text_without_its_half_character() -> None:
 def test_whatever_comes_can_be_stored(body: bytes, content_type: str | None, is_whole: bool) -> None:
     content = interpret(body, content_type, is_whole=is_whole)
     json.dumps(content.value, ensure_ascii=False, allow_nan=False).encode()
+
+
+@given(
+    st.sampled_from(["1", "-1", "9", "0.", "-0.0"]),
+    st.integers(0, 330),
+    st.sampled_from(["", ".5", "." + "9" * 400]),
+    st.sampled_from(["", "e", "E+", "e00", "e-"]),
+    st.integers(0, 110),
+)
+def test_numbers_of_all_sizes_can_be_stored(first: str, zeros: int, fraction: str, mark: str, exponent: int) -> None:
+    number = first + "0" * zeros + fraction + (f"{mark}{exponent}" if mark else "")
+    content = interpret(f'{{"a": [{number}]}}'.encode(), "application/json", is_whole=True)
+    json.dumps(content.value, allow_nan=False)
 
 
 @given(st.text(max_size=100), st.binary(min_size=1, max_size=20))

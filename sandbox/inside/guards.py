@@ -751,17 +751,40 @@ def guard_formatter() -> None:
     string.Formatter.get_field = get_field  # type: ignore[method-assign]
 
 
-_formatter = string.Formatter()
+class _StrFormatter(string.Formatter):
+    """Formats once, as `str.format`: it also numbers fields such as `{.name}` and `{[key]}`."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._way: str | None = None
+
+    def parse(self, format_string: str) -> Any:
+        for literal, field_name, spec, conversion in super().parse(format_string):
+            yield literal, None if field_name is None else self._numbered(field_name), spec, conversion
+
+    def _numbered(self, field_name: str) -> str:
+        first, _ = _string.formatter_field_name_split(field_name)
+        is_numbered = type(first) is int
+        if first and not is_numbered:
+            return field_name
+        way = "manual field specification" if is_numbered else "automatic field numbering"
+        if self._way not in (None, way):
+            raise ValueError(f"cannot switch from {self._way} to {way}")
+        self._way = way
+        if is_numbered:
+            return field_name
+        self._next += 1
+        return f"{self._next - 1}{field_name}"
 
 
 def format_string(template: Any, /, *args: Any, **kwargs: Any) -> str:
     """`str.format`."""
-    return _formatter.vformat(str.__str__(template), args, kwargs)
+    return _StrFormatter().vformat(str.__str__(template), args, kwargs)
 
 
 def format_string_map(template: Any, mapping: Mapping[str, Any], /) -> str:
     """`str.format_map`."""
-    return _formatter.vformat(str.__str__(template), (), mapping)
+    return _StrFormatter().vformat(str.__str__(template), (), mapping)
 
 
 _FORMATTERS: dict[str, Callable[..., str]] = {"format": format_string, "format_map": format_string_map}

@@ -65,6 +65,41 @@ def main():
             "1,234.50",
         ],
     ),
+    "fields without a number": (
+        """
+import datetime
+def main():
+    row, d = {"name": "bob", "age": 3, "w": [5]}, datetime.date(2024, 1, 2)
+    return ["{[name]}: {[age]}".format(row, row), "{.year}".format(d), "{.year} {} {.day}".format(d, "x", d), "{:>{[w][0]}}|{}".format("x", row, 7),
+            "{[w][0]!r:>{}}".format(row, 3), "{a[0]} {[0]} {}".format([1], 2, a="x"), "{.year:{.day}}|".format(d, d)]
+""",
+        ["bob: 3", "2024", "2024 x 2", "    x|7", "  5", "x 1 2", "2024|"],
+    ),
+    "numbered fields beside others": (
+        """
+import datetime
+def what(template):
+    try:
+        return template.format(datetime.date(2024, 1, 2), [7])
+    except ValueError as error:
+        return str(error)
+def main():
+    return [what(each) for each in ("{} {0}", "{0} {}", "{.year} {0}", "{0.year} {.day}", "{0.year} {}", "{} {1[0]}", "{:{1[0]}}", "{0:{[0]}}")]
+""",
+        [
+            f"cannot switch from {each}"
+            for each in (
+                "automatic field numbering to manual field specification",
+                "manual field specification to automatic field numbering",
+                "automatic field numbering to manual field specification",
+                "manual field specification to automatic field numbering",
+                "manual field specification to automatic field numbering",
+                "automatic field numbering to manual field specification",
+                "automatic field numbering to manual field specification",
+                "manual field specification to automatic field numbering",
+            )
+        ],
+    ),
     "percent and templates": (
         """
 from string import Template, Formatter

@@ -87,7 +87,7 @@ _groups_of: Any = groupby.__dict__["_groups"]
 
 
 def _grouped(items: Iterator[Any], key: Callable[[Any], Any] | None) -> Iterator[tuple[Any, Iterator[Any]]]:
-    """As the equivalent that Python's documentation gives."""
+    """As the equivalent that Python's documentation gives, but a key equals itself, as in C, even if it is NaN."""
     exhausted = False
     current_value = current_key = None
 
@@ -96,7 +96,7 @@ def _grouped(items: Iterator[Any], key: Callable[[Any], Any] | None) -> Iterator
         yield current_value
         for current_value in items:
             current_key = current_value if key is None else key(current_value)
-            if target_key == current_key:
+            if target_key is current_key or target_key == current_key:
                 yield current_value
             else:
                 return
@@ -111,7 +111,7 @@ def _grouped(items: Iterator[Any], key: Callable[[Any], Any] | None) -> Iterator
         target_key = current_key
         current_group = group(target_key)
         yield current_key, current_group
-        if current_key == target_key:
+        if target_key is current_key or target_key == current_key:
             for _ in current_group:
                 pass
 

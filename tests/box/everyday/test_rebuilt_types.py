@@ -156,6 +156,19 @@ TABLE = {
         """,
         ["a", [], [["b", ["b", "b"]], ["a", ["A"]]], [[1, 2], [2, 1]], [], ["a", "b", "c"]],
     ),
+    "groupby with keys that do not equal themselves": (
+        """
+        from itertools import groupby
+        def main():
+            nan, calls = float("nan"), []
+            class Odd:
+                def __eq__(self, other): calls.append("="); return False
+            odd = Odd()
+            return [len([k for k, _ in groupby([nan, 1.0])]), [len(list(g)) for _, g in groupby([nan, nan, float("nan"), 1.0])],
+                    len([k for k, _ in groupby([odd, odd])]), [len(list(g)) for _, g in groupby([odd, odd])], calls]
+        """,
+        [2, [2, 1, 1], 1, [2], []],
+    ),
     "decorators keep what they should": (
         """
         import functools, contextlib

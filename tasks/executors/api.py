@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from app.clock import system_clock
 from app.domain.outcome import Failure, Outcome
-from app.domain.retry import NON_RETRYABLE_HEADER, RetryPolicy
+from app.domain.retry import NON_RETRYABLE_HEADER, NON_RETRYABLE_STATUS, RetryPolicy
 from app.domain.statuscodes import matches
 from app.domain.times import to_rfc3339
 from app.domain.trace import PARENT_HEADER, STATE_HEADER
@@ -139,5 +139,5 @@ def _is_retryable(attempt: Attempt, response: Response, failure: Failure) -> boo
     """Tell whether another attempt makes sense: by status; always for an unexpected body, unless the target objects."""
     asks_for_none = (response.header(NON_RETRYABLE_HEADER) or "").strip().lower() == "true"
     if failure.type == "BodyError":
-        return not asks_for_none
+        return not asks_for_none and response.status_code != NON_RETRYABLE_STATUS
     return RetryPolicy.of(attempt.spec).retries_answer(response.status_code, asks_for_none)

@@ -115,6 +115,10 @@ def test_a_body_is_not_looked_at_where_the_status_is_wrong(executor: ApiExecutor
 def test_a_target_that_wants_no_retry_gets_none(executor: ApiExecutor) -> None:
     with Target(answering(http(b"no", "Upstash-NonRetryable-Error: true"))) as target:
         assert not executed(executor, target.url, expected_body={"contains": "yes"}).retryable
+    with Target(answering(http(b"no", status="489 Never Again"))) as target:
+        outcome = executed(executor, target.url, expected_status=["4xx"], expected_body={"contains": "yes"})
+    assert outcome.failure is not None
+    assert (outcome.failure.type, outcome.retryable) == ("BodyError", False)
 
 
 def test_a_message_quotes_a_bounded_part(executor: ApiExecutor) -> None:

@@ -96,8 +96,8 @@ class GuardedAdapter(BaseAdapter):
         self._idle.close()
 
     def _check_before_dialling(self, target: Target) -> None:
-        """Refuse names of cloud metadata services, and literal addresses if a proxy makes the connection."""
-        reason = self._policy.refuses_name(target.host)
+        """Refuse ports, names of cloud metadata services, and literal addresses if a proxy makes the connection."""
+        reason = "port" if self._policy.refuses_port(target.port) else self._policy.refuses_name(target.host)
         if reason is None and not self._route.dials_targets:
             literal = literal_endpoints(target.host, target.port)
             reason = self._policy.refuses(str(literal[0][1][0]), target.port) if literal else None

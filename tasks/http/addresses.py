@@ -120,13 +120,17 @@ class AddressPolicy:
 
         The reason is for our log only: it would tell a caller what a name resolved to.
         """
-        if self.allowed_ports and port not in self.allowed_ports:
+        if self.refuses_port(port):
             return "port"
         try:
             outer = ip_address(address.partition("%")[0])
         except ValueError:
             return "not an address"
         return self._refuses_address(outer)
+
+    def refuses_port(self, port: int) -> bool:
+        """Whether no address may be called at that port. Behind a proxy we don't see the address."""
+        return bool(self.allowed_ports) and port not in self.allowed_ports
 
     def refuses_name(self, host: str) -> str | None:
         """Return None if the name may be looked up, otherwise the reason.

@@ -242,6 +242,23 @@ def test_what_the_url_spells_out_is_refused_before_the_proxy_sees_it(certificate
         assert proxy.connections == 0
 
 
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://inside.test:6379/", []),
+        ("https://inside.test:22/", []),
+        ("http://inside.test/redirect", ["http://inside.test/redirect"]),
+    ],
+)
+def test_only_listed_ports_are_asked_of_the_proxy(url: str, asked: list[str]) -> None:
+    with Target(answering(http(b"", "Location: http://inside.test:6379/", status="302 Found"), OK)) as proxy:
+        client = HttpClient(AddressPolicy(allowed_ports=(80, 443)), proxy_url=proxy.url)
+        with pytest.raises(BlockedAddressError):
+            client.call(get(url))
+        client.close()
+    assert [received.path for received in proxy.received] == asked
+
+
 @pytest.mark.parametrize("url", ["socks5://127.0.0.1:1", "127.0.0.1:3128", "http://"])
 def test_a_bad_proxy_url_fails_at_start(url: str) -> None:
     with pytest.raises(ValueError, match="the proxy's URL must be"):

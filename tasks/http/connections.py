@@ -110,6 +110,13 @@ class _Guarded:
         if self.wire is not None:
             self.wire.unwatch()
 
+    def putheader(self: Any, header: str | bytes, *values: Any) -> None:
+        """Write a header as it is.
+
+        Not urllib3's putheader: it leaves out the header, or fails, if the value is urllib3's SKIP_HEADER.
+        """
+        http.client.HTTPConnection.putheader(self, header, *values)
+
     def answer(self: Any) -> http.client.HTTPResponse:
         """Wait for the head of the final answer.
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import requests
+from urllib3.util import SKIP_HEADER
 
 from tasks.http import AddressPolicy, CallError, HttpClient, InvalidURL, Request
 from tasks.http.adapter import GuardedAdapter
@@ -197,6 +198,13 @@ def test_header_values_may_be_numbers_and_booleans(client: HttpClient) -> None:
         client.call(Request("GET", target.url, {"X-N": 3, "X-F": 1.5, "X-B": False}, {}, None, 5.0))
     headers = target.received[0].headers
     assert (headers["x-n"], headers["x-f"], headers["x-b"]) == ("3", "1.5", "false")
+
+
+@pytest.mark.parametrize("name", ["X-A", "User-Agent"])
+def test_a_value_that_means_something_to_urllib3_is_sent_as_it_is(client: HttpClient, name: str) -> None:
+    with Target(answering(OK)) as target:
+        client.call(Request("GET", target.url, {name: SKIP_HEADER}, {}, None, 5.0))
+    assert target.received[0].headers[name.lower()] == SKIP_HEADER
 
 
 @pytest.mark.parametrize("method", ["post", "Post", "pOST"])

@@ -34,6 +34,7 @@ from app.settings import read_settings
 from app.store.arguments import packed_command
 from app.store.client import connect_raw
 from app.store.keys import Keys
+from app.store.snapshot import reading
 from app.store.snapshot.commands import BadCommand, read_commands
 from app.store.snapshot.reading import read_all
 from app.store.snapshot.stream import save_copy
@@ -49,6 +50,15 @@ Run = Callable[..., "tuple[int, str, str]"]
 HEAD = Head(created_at="2026-11-28T12:00:00Z", version="0.1.0", server="valkey 9.1", form="1")
 MANY = 1_234  # more than one part of a large key
 DAY_SECONDS = 86_400
+#: Type -> what makes a key of it.
+SAMPLES: dict[str, Callable[[redis.Redis, str], object]] = {
+    "string": lambda raw, key: raw.set(key, "x"),
+    "hash": lambda raw, key: raw.hset(key, "f", "v"),
+    "list": lambda raw, key: raw.rpush(key, "m"),
+    "set": lambda raw, key: raw.sadd(key, "s"),
+    "zset": lambda raw, key: raw.zadd(key, {"t": 1}),
+    "stream": lambda raw, key: raw.xadd(key, {"who": "ci"}),
+}
 
 
 @pytest.fixture
@@ -225,6 +235,32 @@ def test_key_that_has_expired_since_is_not_restored(
             time.sleep(0.01)
         assert run("restore", tmp_path / "b", url=other.url)[0] == 0
         assert target.exists("celeriac:idem:soon") == 0
+
+
+@pytest.mark.parametrize("kind", ["string", "hash", "list", "set", "zset", "stream"])
+def test_key_that_expires_while_it_is_read_is_left_out(
+    kind: str, own_server: RedisServer, other: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts_of = reading._facts  # TYPE and PTTL; the values are read next
+
+    def and_expire(client: Any, names: Any) -> list[Any]:
+        facts = list(facts_of(client, names))
+        raw.delete("celeriac:soon")
+        return facts
+
+    with redis.Redis.from_url(own_server.url) as raw, redis.Redis.from_url(other.url) as target:
+        SAMPLES[kind](raw, "celeriac:soon")
+        raw.expire("celeriac:soon", DAY_SECONDS)
+        raw.set("celeriac:seq", 1)
+        monkeypatch.setattr(reading, "_facts", and_expire)
+        client = connect_raw(own_server.url)
+        commands = [command for _, commands in read_all(client) for command in commands]
+        client.close()
+        with (tmp_path / "b").open("wb") as file:
+            write_backup(file, HEAD, commands)
+        for words in commands:
+            target.execute_command(*words)
+        assert target.keys() == [b"celeriac:seq"]
 
 
 # --- what is refused ---------------------------------------------------------------------------------

@@ -160,7 +160,8 @@ _WRITES = {b"hash": b"HSET", b"list": b"RPUSH", b"set": b"SADD"}
 def _writing(kind: bytes, name: bytes, part: Any) -> Iterator[Command]:
     """The commands that add these members."""
     if kind == b"string":
-        yield (b"SET", name, part)
+        if part is not None:  # it may have expired since it was asked for its type
+            yield (b"SET", name, part)
     elif kind == b"stream":
         yield from ((b"XADD", name, entry, *values) for entry, values in part)
     else:

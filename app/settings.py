@@ -159,6 +159,10 @@ def _api_keys(text: str) -> tuple[ApiKey, ...]:
         name, scope, secret = parts
         if scope not in SCOPES:
             raise ValueError(f"entry {number} ({name}): the scope must be one of {', '.join(SCOPES)}")
+        if not re.fullmatch("[!-~]*", secret):  # no header could carry it; it may be several lines that lack commas
+            raise ValueError(
+                f"entry {number} ({name}): the key must be printable ASCII without blanks; commas separate the entries"
+            )
         if len(secret) < MIN_KEY_LENGTH:
             raise ValueError(f"entry {number} ({name}): the key must have at least {MIN_KEY_LENGTH} characters")
         keys.append(ApiKey(name, scope, secret))
@@ -352,8 +356,8 @@ class Settings:
     api_keys: tuple[ApiKey, ...] = _setting(
         (),
         _api_keys,
-        "API keys: a list of `name:scope:key`. Scope: `read`, `write` or `admin`; key: at least 32 characters. "
-        "`start.py keys` manages others, without a restart.",
+        "API keys: a list of `name:scope:key`. Scope: `read`, `write` or `admin`; key: at least 32 characters, "
+        "printable ASCII without blanks. `start.py keys` manages others, without a restart.",
     )
     rate_limit: Quotas | None = _setting(
         None,

@@ -70,6 +70,36 @@ def test_other_addresses_of_redis_are_taken(url: str) -> None:
     assert read_settings({"REDIS_URL": url}).redis_url == url
 
 
+KEY = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        f"me:admin:{KEY}\nci:write:{KEY}",  # a block of lines in a Secret
+        f"me:admin:{KEY} ci:write:{KEY}",
+        f"me:admin:{KEY}é",
+        f"me:admin:{KEY}\x7f",
+    ],
+)
+def test_a_key_that_no_header_can_carry_is_refused_and_not_told(entries: str) -> None:
+    words = r"^API_KEYS entry 2 \(me\): the key must be printable ASCII without blanks; commas separate the entries$"
+    with pytest.raises(SettingsError, match=words):
+        read_settings({"API_KEYS": f"first:read:{KEY},{entries}"})
+
+
+def test_keys_may_stand_on_lines_of_their_own_if_commas_separate_them() -> None:
+    keys = read_settings({"API_KEYS": f"me:admin:{KEY}!~:,\nci:write:{KEY},\n"}).api_keys
+    assert [(key.name, key.secret) for key in keys] == [("me", f"{KEY}!~:"), ("ci", KEY)]
+
+
+@pytest.mark.parametrize("separator", ["\n", " "])
+def test_callback_secrets_without_commas_between_them_are_refused(separator: str) -> None:
+    secret = f"whsec_{KEY}"
+    with pytest.raises(SettingsError, match=r"^CALLBACK_SECRETS entry 1 must be whsec_ followed by base64$"):
+        read_settings({"CALLBACK_SECRETS": secret + separator + secret})
+
+
 @pytest.mark.parametrize(
     "value",
     ["proxy.example:3128", "socks5://:secret@proxy", "http://", "http://:secret@proxy:99999", "http://[::1", "none"],

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
 
 from celery import Celery
 from celery.platforms import SecurityWarning
@@ -56,17 +57,27 @@ def broker_url(settings: Settings) -> str:
 
 
 def kombu_url(url: str) -> str:
-    """redis-py's URL as kombu reads it: another scheme for a socket, and another place for the database's number."""
+    """redis-py's URL as kombu reads it: another scheme for a socket, and other places for what the query may hold."""
     if is_sentinel(url):
         return parse_sentinel_url(url).as_kombu()
     parts = urlsplit(url)
-    database = dict(parse_qsl(parts.query)).get("db")
+    query = dict(parse_qsl(parts.query))
+    parts = parts._replace(netloc=_netloc(parts, query))
+    database = query.get("db")
     if parts.scheme == "unix":
         host = f"redis+socket://{parts.netloc}{parts.path}"  # netloc: a user and a password
         return f"{host}?virtual_host={database}" if database else host
     if database and parts.path in ("", "/"):
         parts = parts._replace(path=f"/{database}")
     return urlunsplit(parts._replace(query=""))
+
+
+def _netloc(parts: SplitResult, query: Mapping[str, str]) -> str:
+    """The host with user and password. As in redis-py, they may stand in the query; those before the host win."""
+    user = parts.username or quote(query.get("username", ""), safe="")
+    password = parts.password or quote(query.get("password", ""), safe="")
+    host = parts.netloc.rpartition("@")[2]
+    return f"{user}:{password}@{host}" if user or password else host
 
 
 def transport_options(url: str) -> dict[str, Any]:

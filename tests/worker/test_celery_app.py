@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import redis
 from kombu import Connection
 
 from app.store.client import connect
 from celery_app import kombu_url
-from tests.servers import ROOT
+from tests.servers import ROOT, throw_away_redis
+from tests.system import free_port
+
+#: With everything that has a meaning in a URL.
+PASSWORD = "p@ss:w/o?r#d +%41"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +46,36 @@ def test_both_use_the_same_database_on_a_socket(redis_url: str, database: int) -
         queue.put("hello")
         assert connect(url).llen("same-database") == 1
         queue.clear()
+
+
+@pytest.fixture(scope="module")
+def places(redis_program_path: Path) -> Iterator[dict[str, str]]:
+    """A Redis that wants a password: where it is by socket and by TCP."""
+    port = free_port()
+    with throw_away_redis(redis_program_path, "--port", str(port), "--requirepass", PASSWORD) as server:
+        with redis.Redis.from_url(server.url, password=PASSWORD) as admin:
+            admin.acl_setuser("other", enabled=True, passwords=f"+{PASSWORD}", keys="*", commands=["+@all"])
+        yield {"unix": str(server.socket), "redis": f"127.0.0.1:{port}/0"}
+
+
+@pytest.mark.parametrize("scheme", ["unix", "redis"])
+@pytest.mark.parametrize(
+    ("before", "query", "user"),
+    [
+        ("", "password=SECRET", "default"),
+        ("", "username=other&password=SECRET", "other"),
+        (":SECRET@", "username=other", "other"),
+        ("other@", "password=SECRET", "other"),
+        ("other:SECRET@", "username=nobody&password=wrong", "other"),  # what stands before the host wins
+    ],
+)
+def test_both_have_the_same_user_and_password(
+    scheme: str, before: str, query: str, user: str, places: dict[str, str]
+) -> None:
+    url = f"{scheme}://{before}{places[scheme]}?db=0&{query}".replace("SECRET", quote(PASSWORD, safe=""))
+    assert connect(url).acl_whoami() == user
+    with Connection(kombu_url(url)) as theirs:
+        assert theirs.default_channel.client.acl_whoami() == user
 
 
 @pytest.mark.parametrize("role", ["worker", "beat"])

@@ -54,6 +54,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no Redis": ({}, "existingSecret"),
     "a word too much": ({**REDIS, "replicas": 2}, "replicas"),
     "a key in plain sight": ({**REDIS, "settings": {"API_KEYS": "me:admin:x"}}, "API_KEYS"),
+    "another port than that of the probes": ({**REDIS, "settings": {"PORT": 8080}}, "PORT"),
+    # `off` and `on` without quotes, which the process would get as false and true
+    "off for all": ({**REDIS, "settings": {"RATE_LIMIT": False}}, "/settings/RATE_LIMIT"),
+    "on for the API": ({**REDIS, "api": {"settings": {"TRACING": True}}}, "/api/settings/TRACING"),
     "an ingress for nobody": ({**REDIS, "ingress": {"enabled": True}}, "ingress.host"),
 }
 

@@ -17,6 +17,7 @@ from app.apply.printable import printable
 TIMEOUT_SECONDS = 30.0
 MAX_ANSWER_BYTES = 16_777_216
 PAGE = 200
+CREATED = 201
 #: Answers that ask for another try, and how often and how long at most they get one.
 TRY_AGAIN = (429, 503)
 MOST_TRIES = 5
@@ -69,9 +70,10 @@ class ServiceClient:
         """One scheduled task, whole."""
         return dict(self.call("GET", f"/api/scheduled-tasks/{schedule_id}"))
 
-    def put(self, key: str, body: Any) -> dict[str, Any]:
-        """Create the scheduled task with this key, or change it to `body`."""
-        return dict(self.call("PUT", f"/api/scheduled-tasks/by-key/{quote(key, safe='')}", body))
+    def put(self, key: str, body: Any) -> tuple[dict[str, Any], bool]:
+        """Create the scheduled task with this key, or change it to `body`. Returns it, and whether it is new."""
+        status, answer = self._answer("PUT", f"/api/scheduled-tasks/by-key/{quote(key, safe='')}", body)
+        return dict(answer), status == CREATED
 
     def act(self, schedule_id: str, action: str) -> None:
         """`pause` or `resume` it."""
@@ -83,6 +85,9 @@ class ServiceClient:
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON of a successful answer, None for an empty one."""
+        return self._answer(method, path, body)[1]
+
+    def _answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         data = None if body is None else json.dumps(body).encode()
         headers = self._headers | ({} if data is None else {"Content-Type": "application/json"})
         request = urllib.request.Request(self._url + path, data, headers, method=method)  # noqa: S310 - checked above
@@ -92,7 +97,7 @@ class ServiceClient:
                 break
             self._sleep(_pause(head))
         if 200 <= status < 300:
-            return _parsed(answer) if answer else None
+            return status, _parsed(answer) if answer else None
         raise ServiceError(_reason(status, answer))
 
     def _exchange(self, request: urllib.request.Request) -> tuple[int, Message, bytes]:

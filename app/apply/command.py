@@ -12,6 +12,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -196,18 +197,36 @@ def _done(client: ServiceClient, step: Step) -> Act | None:
 
 
 def _carried_out(client: ServiceClient, step: Step) -> Act:
-    schedule_id, is_updated = step.existing_id or "", False
+    schedule_id, is_updated, is_new = step.existing_id or "", False, False
     if step.declared is None:
         client.delete(schedule_id)
     elif step.fields or step.has_secrets:  # what is hidden may have changed; the service compares it
-        put = client.put(step.key, step.declared.body)
+        put, is_new = client.put(step.key, step.declared.body)
         schedule_id, is_updated = put["id"], put["updated_at"] != step.updated_at
-    if step.pause is not None:
+        if put["status"] == "ended":  # it fires no more, and can't be paused
+            step = replace(step, pause=None)
+    if step.pause and is_new:
+        _pause_new(client, schedule_id)
+    elif step.pause is not None:
         client.act(schedule_id, "pause" if step.pause else "resume")
     if step.act is Act.KEEP and is_updated:
         print_result(f"{Act.CHANGE} {step.key}\n    headers: changed")
         return Act.CHANGE
     return _shown(step)
+
+
+def _pause_new(client: ServiceClient, schedule_id: str) -> None:
+    """Pause a scheduled task that was just created, or delete it: it would fire."""
+    try:
+        client.act(schedule_id, "pause")
+    except ServiceError as error:
+        try:
+            client.delete(schedule_id)
+        except ServiceError as second:
+            words = f"was created and is active, since it could be neither paused nor deleted ({second})"
+        else:
+            words = "was created, could not be paused and was deleted again"
+        raise ServiceError(f"{error}; it {words}") from error
 
 
 def _summary(acts: Iterable[Act | None], *, is_done: bool) -> str:

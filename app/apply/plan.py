@@ -20,6 +20,8 @@ from app.usecases.timing import TIMES, make_rule
 FIRINGS_SHOWN = 3
 _NAMES = frozenset(ScheduleSpec.model_fields)
 _SECRET = secret_names(ScheduleSpec)
+#: The fields whose change may give an ended one firings again.
+_FIRINGS = (*TIMES, "max_runs")
 
 
 class Act(StrEnum):
@@ -86,7 +88,8 @@ def _step(declared: Declared, existing: Mapping[str, Any] | None, now_ms: int) -
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     fields = [Field(name, before.get(name), after.get(name)) for name in names]
     is_paused = existing["status"] == "paused"
-    pause = None if declared.paused is None or declared.paused == is_paused else declared.paused
+    stays_ended = existing["status"] == "ended" and not any(name in _FIRINGS for name in names)
+    pause = None if declared.paused in (None, is_paused) or stays_ended else declared.paused
     next_before = existing["next_runs"][:FIRINGS_SHOWN]
     next_after: Sequence[str] = ()
     will_be_paused = is_paused if pause is None else pause

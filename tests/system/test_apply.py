@@ -255,6 +255,54 @@ def test_file_pauses_and_resumes_only_if_it_says_so(run: Run, folder: Path) -> N
     assert "paused" not in found(run)["team-ping"]
 
 
+@pytest.fixture
+def refuses_to_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service refuses to pause anything."""
+
+    def refuse(*_: object) -> None:
+        raise ServiceError("503: no Redis")
+
+    monkeypatch.setattr(ServiceClient, "act", refuse)
+
+
+@pytest.mark.usefixtures("refuses_to_pause")
+def test_new_one_that_can_not_be_paused_is_not_left_active(run: Run, folder: Path) -> None:
+    edit(folder, "tags: [ops]", "paused: true")
+    status, out, err = run("apply", folder)
+    assert (status, found(run).keys()) == (1, {"team-nightly"})
+    assert err == "start.py: team-ping: 503: no Redis; it was created, could not be paused and was deleted again\n"
+    assert out.splitlines()[-1] == "1 new, 0 changed, 0 deleted, 0 unchanged"
+
+
+@pytest.mark.usefixtures("refuses_to_pause")
+def test_new_one_that_can_neither_be_paused_nor_deleted_is_told(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ServiceError("503: still no Redis")
+
+    monkeypatch.setattr(ServiceClient, "delete", refuse)
+    edit(folder, "tags: [ops]", "paused: true")
+    status, _, err = run("apply", folder)
+    assert (status, found(run)["team-ping"].get("paused")) == (1, None)
+    assert err == (
+        "start.py: team-ping: 503: no Redis; it was created and is active, "
+        "since it could be neither paused nor deleted (503: still no Redis)\n"
+    )
+
+
+@pytest.mark.usefixtures("refuses_to_pause")
+def test_one_that_somebody_else_created_meanwhile_is_not_deleted(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("apply", folder)
+    edit(folder, "tags: [ops]", "paused: true")
+    with monkeypatch.context() as patch:
+        patch.setattr(ServiceClient, "schedules", lambda _: iter(()))
+        assert run("apply", folder)[::2] == (1, "start.py: team-ping: 503: no Redis\n")
+    assert "team-ping" in found(run)
+
+
 def test_one_that_the_service_refuses_does_not_stop_the_others(run: Run, folder: Path) -> None:
     edit(folder, "return 1", "import os")
     status, out, err = run("apply", folder)
@@ -307,6 +355,26 @@ def test_a_file_is_applied_again_after_its_end(run: Run, folder: Path) -> None:
     edit(folder, f"end_at: {end.isoformat()}", "end_at: 2020-01-01T00:00:00Z")
     status, _, err = run("apply", folder)
     assert (status, "leaves no firing from now on" in err) == (1, True), err
+
+
+def test_a_file_that_pauses_what_has_ended_is_applied_again(run: Run, folder: Path) -> None:
+    end = apply_end_that_comes_soon(run, folder)
+    wait_until(lambda: datetime.now(UTC) > end, 60, "the end")
+    for paused in ("true", "false"):  # what is resumed after its end has ended
+        edit(folder, "tags:", f"paused: {paused}\ntags:")
+        assert run("apply", folder)[0] == 0
+        edit(folder, f"paused: {paused}\n", "")
+    edit(folder, "tags: [ops]", "tags: [ops]\npaused: true")
+    assert run("apply", folder) == (0, "0 new, 0 changed, 0 deleted, 2 unchanged\n", "")  # it fires no more
+    edit(folder, "tags: [ops]", "tags: [dev]")
+    changed = '~ team-ping\n    tags: ["ops"] -> ["dev"]\n0 new, 1 changed, 0 deleted, 1 unchanged\n'
+    assert run("apply", folder) == (0, changed, "")
+    edit(folder, "paused: true", "paused: true\nmax_runs: 5")  # it might fire again, but not after its end
+    changed = "~ team-ping\n    max_runs: 5\n0 new, 1 changed, 0 deleted, 1 unchanged\n"
+    assert run("apply", folder) == (0, changed, "")
+    edit(folder, f"end_at: {end.isoformat()}", "end_at: 2099-01-01T00:00:00Z")
+    status, out, err = run("apply", folder)
+    assert (status, "    paused: true\n" in out, found(run)["team-ping"].get("paused")) == (0, True, True), err
 
 
 def test_any_header_can_be_exported(run: Run, folder: Path) -> None:

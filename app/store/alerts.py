@@ -2,7 +2,8 @@
 
 The scripts that end tasks and take firings add events to a stream, in the same call. A round of alert work reads some
 of them, decides (app/domain/alerts), and commits everything that follows in one call, which is void if another process
-has committed since the read: each event counts once, however many processes do this.
+has committed since the read: each event counts once, however many processes do this. A schedule that a caller changes
+meanwhile is looked at again. That voids nothing, so many changes do not hold up the work.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class WatchedSchedule:
 
     id: str
     name: str
+    revision: str
     is_active: bool
     updated_ms: int
     alert: Mapping[str, Any] | None
@@ -88,9 +90,10 @@ class TaskBrief:
 
 @dataclass(slots=True)
 class AlertPlan:
-    """What a round writes. `None` removes an entry."""
+    """What a round writes. `None` removes an entry. `seen`: the revision of each schedule that it has read."""
 
     events: list[str] = field(default_factory=list)
+    seen: dict[str, str] = field(default_factory=dict)
     schedules: dict[str, WatchState | None] = field(default_factory=dict)
     flows: dict[str, Flow | None] = field(default_factory=dict)
     service: dict[str, Trouble | None] = field(default_factory=dict)
@@ -132,7 +135,8 @@ class AlertStore:
         wanted = list(ids)
         if not wanted:
             return {}
-        shorts = [SCHEDULE["status"].short, SPEC["name"].short, SCHEDULE["updated_ms"].short, SPEC["alert"].short]
+        own = (SCHEDULE["status"], SPEC["name"], SCHEDULE["revision"], SCHEDULE["updated_ms"], SPEC["alert"])
+        shorts = [column.short for column in own]
         with self._client.pipeline(transaction=False) as pipeline:
             for schedule_id in wanted:
                 pipeline.hmget(self._keys.schedule(schedule_id), shorts)
@@ -143,12 +147,15 @@ class AlertStore:
             schedule_id: WatchedSchedule(
                 schedule_id,
                 name,
+                revision,
                 status == ScheduleStatus.ACTIVE,
                 int(updated) if alert else max(int(updated), int(default_ms or 0)),
                 json.loads(alert) if alert else None,
                 WatchState.from_json(json.loads(state or "{}")),
             )
-            for schedule_id, (status, name, updated, alert), state in zip(wanted, records, states, strict=True)
+            for schedule_id, (status, name, revision, updated, alert), state in zip(
+                wanted, records, states, strict=True
+            )
             if status is not None
         }
 
@@ -213,10 +220,11 @@ class AlertStore:
         return bool(self._client.set(self._keys.alert("called"), now_ms, nx=True, px=every_ms))
 
     def commit(self, revision: str, plan: AlertPlan, now_ms: int) -> bool:
-        """Write the plan. Returns False if another process has committed since `revision` was read."""
+        """Write the plan. Returns False if another process has committed, or set a default, since `revision`."""
         looked = {} if plan.looked_ms is None else {_LOOKED: str(plan.looked_ms)}
         stored = {
             "events": plan.events,
+            "seen": plan.seen,
             "schedules": _texts({name: _json(state) for name, state in plan.schedules.items()}),
             "flows": _texts({name: _json(flow) for name, flow in plan.flows.items()}),
             "service": {**_texts({name: _json(trouble) for name, trouble in plan.service.items()}), **looked},

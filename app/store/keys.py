@@ -296,7 +296,7 @@ class Keys:
         watched schedules, channels, and troubles of the service. `due` ZSET s:SCHEDULE, c:CHANNEL by the ms of the next
         look. `late` ZSET task id by the ms at which it is late. `default` STRING: the rule of schedules without one;
         `default_since` STRING: the ms at which it was set. `called` STRING, expires: HEARTBEAT_URL was called.
-        `revision` STRING: counts the rounds that changed this.
+        `revision` STRING: counts the rounds that changed this, and the defaults.
         """
         return f"{self.prefix}alerts:{what}"
 

@@ -76,6 +76,7 @@ class _Round:
         tasks = self.store.tasks(self._task_ids())
         events = self._events_of_schedules(tasks)
         schedules = self.store.schedules(events)
+        self._plan.seen = {schedule_id: schedule.revision for schedule_id, schedule in schedules.items()}
         for schedule_id, happened in events.items():
             self._watch(schedule_id, schedules.get(schedule_id), happened, tasks)
         for event in self.seen.events:

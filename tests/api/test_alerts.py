@@ -18,7 +18,7 @@ from app.store.deliveries import Delivery, DeliveryFilters
 from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
-from app.usecases.alerts import UNREADABLE_LOOK_MS, AlertWork, _Round
+from app.usecases.alerts import UNREADABLE_LOOK_MS, AlertWork, _Round, rule_json
 from app.usecases.dispatch import Dispatcher
 from app.usecases.firing import FiringService
 from tests.api.calls import CODE, EVERY_MINUTE, Api, PlayedWorker, fields_of
@@ -552,6 +552,35 @@ def test_a_beat_that_dies_before_it_commits_has_done_nothing_and_after_it_everyt
     assert len(late.deliveries) in (0, 1)
     assert not store.alerts.commit(seen.revision, late, clock())
     assert alerts.types() == ["failed"]
+
+
+def test_a_schedule_that_is_resumed_between_read_and_commit_is_looked_at_again(
+    api: Api, store: Store, clock: VirtualClock, alerts: Alerts
+) -> None:
+    path = f"/api/scheduled-tasks/{api.schedule(alert={**OPS, 'silent_after': 600})['id']}"
+    alerts.told()
+    api.post(f"{path}/pause")
+    seen = store.alerts.read(clock())
+    plan = _Round(store.alerts, None, seen, clock()).plan()
+    api.post(f"{path}/resume")
+    assert store.alerts.commit(seen.revision, plan, clock())
+    assert alerts.types() == []
+    assert alerts.types(600_000) == ["silent"]
+
+
+def test_a_default_that_is_set_between_read_and_commit_has_every_schedule_looked_at(
+    api: Api, store: Store, clock: VirtualClock
+) -> None:
+    api.schedule()
+    api.patch(f"/api/scheduled-tasks/{api.schedule(alert=OPS)['id']}", {"alert": None})
+    seen = store.alerts.read(clock())
+    plan = _Round(store.alerts, None, seen, clock()).plan()
+    default = ScheduleAlert(channels=["ops"], silent_after=600)
+    store.alerts.set_default(rule_json(default), clock())
+    assert not store.alerts.commit(seen.revision, plan, clock())
+    with_default = Alerts(store, clock, default)
+    assert with_default.types() == []
+    assert with_default.types(600_000) == ["silent", "silent"]
 
 
 def test_work_goes_on_where_the_memory_is_full(

@@ -42,7 +42,7 @@
 --   audit STREAM changes made by callers, the newest 10,000
 --   alerts:events STREAM what alert rules may want told · alerts:default STRING JSON rule of schedules that have none
 --   alerts:default_since STRING ms at which it was set
---   alerts:schedules, alerts:flows, alerts:service HASH -> JSON states · alerts:revision STRING number of rounds of alert work
+--   alerts:schedules, alerts:flows, alerts:service HASH -> JSON states · alerts:revision STRING number of rounds and defaults
 --   alerts:called STRING, expires: HEARTBEAT_URL was called
 --   alerts:due ZSET s:SCHEDULE, c:CHANNEL by ms of the next look · alerts:late ZSET task id by ms at which it is late
 --   channels HASH name -> JSON: the channels that callers created

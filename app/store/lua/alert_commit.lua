@@ -2,6 +2,7 @@
 -- ARGV: seen_revision, now_ms, plan
 -- seen_revision: `alerts:revision` as the round read it · plan: JSON object:
 --   events: ids of events that are done with · schedules, flows, service: field -> JSON, '' removes it
+--   seen: schedule id -> its revision as the round read it; one that was changed since is looked at again
 --   due: member -> ms, '' removes it · late: ids of tasks that were looked at · deliveries: for each notice, the fields
 --   that add_delivery takes
 -- Returns 1, or 0 if another process was faster.
@@ -16,6 +17,9 @@ local function put(k, values)
 end
 
 for _, event_id in ipairs(asked.events) do redis.call('XDEL', P .. 'alerts:events', event_id) end
+for schedule_id, revision in pairs(asked.seen) do
+  if get(schedule_key(schedule_id), 'revision') ~= revision then asked.due['s:' .. schedule_id] = now_ms end
+end
 for schedule_id, text in pairs(asked.schedules) do  -- one that was deleted meanwhile leaves nothing behind
   local is_there = redis.call('EXISTS', schedule_key(schedule_id)) == 1
   put(P .. 'alerts:schedules', {[schedule_id] = is_there and text or ''})

@@ -5,6 +5,7 @@
 -- Not in parts: it happens when somebody changes ALERT_DEFAULT, and with 100,000 scheduled tasks takes 0.2 to 0.4 s. In
 -- parts, a beat that dies between them would leave scheduled tasks that nobody looks at.
 if (redis.call('GET', P .. 'alerts:default') or '') == rule then return 0 end
+redis.call('INCR', P .. 'alerts:revision')  -- a round that is under way would take back the looks at what it has read
 if rule == '' then
   redis.call('DEL', P .. 'alerts:default', P .. 'alerts:default_since')
 else

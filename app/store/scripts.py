@@ -34,8 +34,8 @@ from app.store.keys import PRIORITIES, PRIORITY_SEPARATOR
 from app.store.messages import DELIVERY_TAG, TASK_ID
 from app.store.record import ATTEMPTS_KEPT, HISTORY_LENGTH, SEQ_PER_MS
 
-#: Scripts that run, end, stop or keep alive accepted tasks, tell of them, or make room. They may write even if the
-#: memory is full.
+#: Scripts that run, end, stop or keep alive accepted tasks, tell of them, show them live, or make room. They may write
+#: even if the memory is full.
 DESPITE_FULL = frozenset(
     {
         "alive",
@@ -51,6 +51,7 @@ DESPITE_FULL = frozenset(
         "stop",
     }
     | {"delete", "schedule_delete", "trim", "trim_oldest"}
+    | {"events_open", "output"}
     | {"bulk_abort", "bulk_schedules", "bulk_tasks", "fold", "add_requests"}
     | {"delivery_claim", "delivery_report", "delivery_take_back", "delivery_trim"}
     | {"alert_commit", "alert_default", "channel_turn", "channel_shut"}

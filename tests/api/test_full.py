@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.store.store import Store
 from app.usecases.admission import MEMORY_LOOK_MS
 from app.usecases.retention import Retention
-from tests.api.calls import CALL, CODE, EVERY_MINUTE, Api, PlayedWorker, created
+from tests.api.calls import BASE_URL, CALL, CODE, EVERY_MINUTE, Api, PlayedWorker, created
 from tests.api.conftest import MakeWeb
 from tests.conftest import VirtualClock
 from tests.servers import used_memory_bytes
@@ -183,6 +183,22 @@ def test_what_was_accepted_is_ended_although_the_memory_is_full(
     assert api.get(f"/api/tasks/{ran}").get_json()["result"] == 7
     assert {api.get(f"/api/tasks/{each}").get_json()["status"] for each in (stopped, running)} == {"stopped"}
     assert api.get(f"/api/tasks/{due}").get_json()["status"] == "succeeded"
+
+
+def test_events_and_output_are_read_live_although_the_memory_is_full(
+    web: Flask, api: Api, store: Store, worker: PlayedWorker, memory: redis.Redis
+) -> None:
+    ended, running = api.create()["id"], api.create()["id"]
+    attempt = worker.start(running)
+    memory.config_set("maxmemory", "1")
+    stream = web.test_client().get("/api/events", base_url=BASE_URL)
+    assert stream.status_code == 200
+    stream.close()
+    start = store.events.record().end
+    worker.succeed(ended)
+    assert [event.change.after for event in store.events.after(start)] == ["running", "succeeded"]
+    assert store.events.write_output(running, attempt.epoch, 0, "so far")
+    assert api.get(f"/api/tasks/{running}").get_json()["stdout"] == "so far"
 
 
 def test_what_the_memory_does_not_permit_changes_nothing(api: Api, memory: redis.Redis) -> None:

@@ -14,7 +14,7 @@ import logging
 import re
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -397,9 +397,11 @@ class _TaskReader:
 
 
 def _numbered(changes: Sequence[Change]) -> Iterator[tuple[int, int, Change]]:
-    """Each change with its time, and its number among its neighbors of the same millisecond."""
-    number, last_ms = 0, None
+    """Each change with its time, and its number among all of the same millisecond.
+
+    The times may go back: the API, workers and beat have clocks of their own.
+    """
+    numbers = Counter[int]()
     for change in changes:
-        number = number + 1 if change.at_ms == last_ms else 0
-        last_ms = change.at_ms
-        yield change.at_ms, number, change
+        yield change.at_ms, numbers[change.at_ms], change
+        numbers[change.at_ms] += 1

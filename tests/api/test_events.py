@@ -116,6 +116,25 @@ def test_a_finished_task_resumes_at_every_event(web: Flask, api: Api, worker: Pl
     assert (gone.status_code, gone.data) == (204, b"")
 
 
+def test_a_task_resumes_at_every_event_though_its_workers_clock_is_behind(
+    web: Flask, api: Api, worker: PlayedWorker, clock: VirtualClock
+) -> None:
+    task_id = api.create()["id"]
+    clock.advance(-1)
+    attempt = worker.start(task_id)
+    clock.advance(1)
+    worker.end_stopped(attempt)  # in the ms of its creation
+    path = f"/api/tasks/{task_id}/events"
+    with stream(web, path) as events:
+        everything = list(events)
+    assert moves(everything) == [(None, "queued"), ("queued", "running"), ("running", "stopped")]
+    for place, event in enumerate(everything[:-1]):
+        with stream(web, path, event.id) as events:
+            assert list(events) == everything[place + 1 :]
+    gone = web.test_client().get(path, base_url=BASE_URL, headers={"Last-Event-ID": everything[-1].id})
+    assert (gone.status_code, gone.data) == (204, b"")
+
+
 @pytest.mark.parametrize("last", ["", "x", "1.2", "9" * 500, "1.1.99999999", "-1.0.0", "5-0"])
 def test_a_position_that_means_nothing_starts_at_the_beginning(
     web: Flask, api: Api, worker: PlayedWorker, last: str

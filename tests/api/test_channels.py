@@ -12,7 +12,7 @@ import redis
 from app.settings import ApiKey, Settings, SettingsError, read_settings
 from app.store.channels import MAX_CHANNELS
 from app.store.store import Store
-from tests.api.calls import Api
+from tests.api.calls import Api, fields_of
 from tests.api.conftest import MakeWeb
 from tests.conftest import VirtualClock
 from tests.domain.test_channels import FIELDS, SECRET, TOKEN
@@ -69,6 +69,63 @@ def test_a_change_keeps_the_secret_unless_it_names_it(api: Api, store: Store) ->
     assert stored is not None
     assert stored.fields == {**DINGTALK, "language": "zh"}
     assert api.patch("/api/channels/ops", {"secret": None}).get_json()["secret"] is None
+
+
+TELEGRAM: dict[str, Any] = {"kind": "telegram", **FIELDS["telegram"]}
+EMAIL: dict[str, Any] = {"kind": "email", **FIELDS["email"], "url": "smtps://mail.example", "secret": "pa55"}
+OTHER_SERVERS = [
+    (TELEGRAM, "https://evil.example"),
+    (TELEGRAM, "http://api.telegram.org"),
+    (TELEGRAM, "https://api.telegram.org:444"),
+    (EMAIL, "smtps://evil.example"),
+    (EMAIL, "smtp://mail.example:465"),
+    (EMAIL, "smtps://mail.example:466"),
+]
+
+
+@pytest.mark.parametrize(("channel", "url"), OTHER_SERVERS)
+def test_a_secret_is_not_kept_for_another_server(api: Api, store: Store, channel: dict[str, Any], url: str) -> None:
+    path = "/api/channels/ops"
+    api.put(path, channel)
+    stored = store.channels.get("ops")
+    for refused in (
+        api.patch(path, {"url": url}),
+        api.patch(path, {"url": url, "secret": "***"}),
+        api.put(path, {**channel, "url": url, "secret": "***"}),
+    ):
+        assert refused.status_code == 422
+        assert refused.get_json()["errors"] == [
+            {"field": "secret", "message": "give it again: the url leads to another server than before"}
+        ]
+    assert store.channels.get("ops") == stored
+    assert api.patch(path, {"url": url, "secret": channel["secret"]}).status_code == 200
+    back = api.patch(path, {"url": channel.get("url")})  # null is Telegram's default
+    assert fields_of(back) == ["secret"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "url"),
+    [
+        (TELEGRAM, "https://API.telegram.org:443/path/"),
+        (EMAIL, "smtps://Mail.example:465"),
+    ],
+)
+def test_a_secret_is_kept_for_the_same_server_in_other_words(
+    api: Api, store: Store, channel: dict[str, Any], url: str
+) -> None:
+    api.put("/api/channels/ops", channel)
+    assert api.patch("/api/channels/ops", {"url": url}).get_json()["url"] == url
+    stored = store.channels.get("ops")
+    assert stored is not None
+    assert stored.fields["secret"] == channel["secret"]
+
+
+def test_a_mail_channel_without_a_password_changes_its_server_freely(api: Api) -> None:
+    api.put("/api/channels/ops", {**EMAIL, "username": None, "secret": None})
+    assert api.patch("/api/channels/ops", {"url": "smtps://other.example"}).status_code == 200
+    api.put("/api/channels/ops", EMAIL)
+    freed = {"url": "smtps://other.example", "username": None, "secret": None}
+    assert api.patch("/api/channels/ops", freed).get_json()["secret"] is None
 
 
 def test_channels_are_listed_by_name_and_deleted(api: Api) -> None:

@@ -9,14 +9,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.domain.channels import CHANNEL_KINDS
-from app.domain.channels.spec import ChannelFields
+from app.domain.channels.spec import MAIL_PORTS, ChannelFields
 from app.domain.errors import InvalidSpec, Problem
 from app.domain.fields import HIDDEN
 from app.domain.short_names import check_short_name
 from app.domain.spec import Rules, must_be_object, parsed
 
-#: Of these kinds the URL is no secret: the secret is a field of its own.
+#: Of these kinds the URL is no secret: the secret is a field of its own, which is sent to the server.
 _OPEN_URLS = frozenset({"telegram", "email"})
+_PORTS = {"http": 80, "https": 443, **MAIL_PORTS}
 MAX_FILE_BYTES = 1_048_576
 
 
@@ -31,6 +32,7 @@ class NamedChannel:
 def parse_channel(raw: Any, stored: Mapping[str, Any] | None = None) -> ChannelFields:
     """The channel that `raw` describes. `***`, as responses show a secret, means the value in `stored`.
 
+    It does not if it would be sent to another server than before: whoever may change a channel may not read its secret.
     Raises InvalidSpec with every problem.
     """
     must_be_object(raw)
@@ -38,7 +40,11 @@ def parse_channel(raw: Any, stored: Mapping[str, Any] | None = None) -> ChannelF
     if not isinstance(kind, str) or kind not in CHANNEL_KINDS:
         raise InvalidSpec([Problem("kind", f"must be one of {', '.join(CHANNEL_KINDS)}")])
     same_kind = stored if stored is not None and stored.get("kind") == kind else {}
-    return parsed(CHANNEL_KINDS[kind].fields, _with_secrets(raw, same_kind), _hidden_problems(same_kind))
+    fields = parsed(CHANNEL_KINDS[kind].fields, _with_secrets(raw, same_kind), _hidden_problems(same_kind))
+    keeps_secret = kind in _OPEN_URLS and raw.get("secret") == HIDDEN
+    if keeps_secret and _server(fields.model_dump()["url"]) != _server(same_kind.get("url")):
+        raise InvalidSpec([Problem("secret", "give it again: the url leads to another server than before")])
+    return fields
 
 
 def changed_channel(stored: Mapping[str, Any], changes: Any) -> ChannelFields:
@@ -48,7 +54,8 @@ def changed_channel(stored: Mapping[str, Any], changes: Any) -> ChannelFields:
     """
     must_be_object(changes)
     is_other = changes.get("kind") not in (None, stored.get("kind"))
-    return parse_channel({**({} if is_other else stored), **changes}, stored)
+    kept = {} if is_other else {name: HIDDEN if name == "secret" and value else value for name, value in stored.items()}
+    return parse_channel({**kept, **changes}, stored)
 
 
 def shown(fields: ChannelFields) -> dict[str, Any]:
@@ -88,6 +95,15 @@ def _sentence(problem: Problem) -> str:
 def _shown_url(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/{HIDDEN}"
+
+
+def _server(url: object) -> tuple[str, str, int | None] | None:
+    """The scheme, host and port of a URL; None if it is none, as another version may have stored it."""
+    try:
+        parts = urlsplit(str(url))
+        return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None
 
 
 def _with_secrets(raw: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Watches the service itself: beat, workers, memory, writes, queues. Tells ALERT_CHANNELS of troubles and of their end.
 
-Whoever does the maintenance looks: beat, or a worker while there is no beat.
+Whoever does the maintenance looks: beat, or a worker while there is no beat. While Redis refuses all writes, nobody can
+note a look or owe a notice, so that is told afterwards, as an absence; only a full memory lets these writes through.
 """
 
 from __future__ import annotations

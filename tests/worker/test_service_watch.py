@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import redis
 
+from app.domain.alerts.service import AWAY_MS
+from app.domain.channels.notice import Notice, NoticeType, message_of
+from app.domain.errors import Unavailable
 from app.settings import Settings, SettingsError, read_settings
 from app.store.deliveries import DeliveryFilters
 from app.store.store import Store
@@ -134,6 +137,25 @@ def test_a_service_that_was_away_as_a_whole_is_told_by_the_first_that_returns(
     look_for(watch, clock, keep_well, 60)
     look_for(ServiceWatch(store, ["ops"], LATE_SECONDS), clock, keep_well, 60)
     assert told(store) == [("well", "away", "")]
+
+
+def test_refused_writes_are_told_once_they_are_over_and_not_as_a_missing_beat(
+    store: Store, watch: ServiceWatch, clock: VirtualClock, keep_well: Callable[..., None], raw_redis: redis.Redis
+) -> None:
+    look_for(watch, clock, keep_well, 60)
+    raw_redis.config_set("min-replicas-to-write", "1")
+    try:
+        with pytest.raises(Unavailable):
+            look_for(watch, clock, keep_well, 5)
+        with pytest.raises(Unavailable):
+            watch.run(clock.advance(AWAY_MS))
+    finally:
+        raw_redis.config_set("min-replicas-to-write", "0")
+    look_for(watch, clock, keep_well, 10)
+    assert told(store) == [("well", "away", "")]
+    away = Notice(NoticeType.WELL, "away", clock())
+    assert "or Redis was away or refused writes" in message_of(away, "en", "").headline
+    assert "或者 Redis 不可用、拒绝写入" in message_of(away, "zh", "").headline
 
 
 def test_without_channels_nothing_is_stored(

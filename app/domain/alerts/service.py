@@ -11,7 +11,7 @@ from app.domain.stored import known_fields
 
 #: How long a trouble must last before it is told: restarts take their time, and full queues come and go.
 PATIENCE_MS = 30_000
-#: If nobody has looked for this long, the service as a whole was away.
+#: If no look was noted for this long, the service as a whole was away: nothing ran, or Redis took no writes.
 AWAY_MS = 60_000
 
 
@@ -56,7 +56,7 @@ def follow(known: Mapping[str, Trouble], found: Findings, now_ms: int) -> tuple[
 
 
 def absence(looked_ms: int | None, now_ms: int) -> Notice | None:
-    """The notice that nobody, neither a beat nor a worker, has looked for a while; None if somebody has."""
+    """The notice that no beat or worker has noted a look for a while; None if one has."""
     if looked_ms is None or now_ms - looked_ms < AWAY_MS:
         return None
     return Notice(NoticeType.WELL, "away", now_ms, since_ms=looked_ms)

@@ -98,7 +98,10 @@ _TROUBLES: Mapping[str, Mapping[Language, str]] = {
     "memory": {"en": "Redis has used {} of its memory", "zh": "Redis 已使用 {} 的内存"},
     "writes": {"en": "writes are refused: {}", "zh": "写入被拒绝：{}"},
     "queue": {"en": "the oldest task of the queue {} has waited too long", "zh": "队列 {} 中最早的任务等待过久"},
-    "away": {"en": "neither a beat nor a worker was running", "zh": "此前没有 beat 和 worker 运行"},
+    "away": {
+        "en": "no beat or worker was running, or Redis was away or refused writes",
+        "zh": "此前没有 beat 和 worker 运行，或者 Redis 不可用、拒绝写入",
+    },
 }
 #: Why a firing did not happen, by its outcome, and why a task is late, by its status.
 _CAUSES: Mapping[NoticeType, Mapping[str, Mapping[Language, str]]] = {

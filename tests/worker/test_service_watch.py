@@ -115,6 +115,7 @@ def test_a_queue_whose_oldest_task_waits_too_long_is_told(
 def test_a_memory_that_fills_is_told_and_so_are_refused_writes(
     store: Store, watch: ServiceWatch, clock: VirtualClock, keep_well: Callable[..., None], raw_redis: redis.Redis
 ) -> None:
+    raw_redis.setrange("ballast", 20_000_000, "x")  # of which a server that has just started takes little more
     used_bytes = used_memory_bytes(raw_redis)
     try:
         raw_redis.config_set("maxmemory", str(round(used_bytes / 0.9)))
@@ -125,6 +126,7 @@ def test_a_memory_that_fills_is_told_and_so_are_refused_writes(
         assert [subject for _, subject, _ in told(store)] == ["memory", "writes"]
     finally:
         raw_redis.config_set("maxmemory", "0")
+        raw_redis.delete("ballast")
     look_for(watch, clock, keep_well, 10)
     assert sorted(told(store)[2:]) == [("well", "memory", told(store)[2][2]), ("well", "writes", told(store)[3][2])]
 

@@ -67,7 +67,7 @@ def kombu_url(url: str) -> str:
     if parts.scheme == "unix":
         host = f"redis+socket://{parts.netloc}{parts.path}"  # netloc: a user and a password
         return f"{host}?virtual_host={database}" if database else host
-    if database and parts.path in ("", "/"):
+    if database:  # it comes before the path, as in redis-py
         parts = parts._replace(path=f"/{database}")
     return urlunsplit(parts._replace(query=""))
 

@@ -29,6 +29,7 @@ PASSWORD = "p@ss:w/o?r#d +%41"
         ("redis://localhost:6379/3", 3),
         ("redis://localhost:6379?db=4", 4),
         ("redis://:secret@localhost:6379/?db=4", 4),
+        ("redis://localhost:6379/0?db=4", 4),
         ("rediss://user:secret@localhost:6380/5", 5),
     ],
 )

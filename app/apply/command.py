@@ -205,27 +205,28 @@ def _carried_out(client: ServiceClient, step: Step) -> Act:
         schedule_id, is_updated = put["id"], put["updated_at"] != step.updated_at
         if put["status"] == "ended":  # it fires no more, and can't be paused
             step = replace(step, pause=None)
-    if step.pause and is_new:
-        _pause_new(client, schedule_id)
+    if step.pause:
+        _pause(client, schedule_id, is_new=is_new)
     elif step.pause is not None:
-        client.act(schedule_id, "pause" if step.pause else "resume")
+        client.act(schedule_id, "resume")
     if step.act is Act.KEEP and is_updated:
         print_result(f"{Act.CHANGE} {step.key}\n    headers: changed")
         return Act.CHANGE
     return _shown(step)
 
 
-def _pause_new(client: ServiceClient, schedule_id: str) -> None:
-    """Pause a scheduled task that was just created, or delete it: it would fire."""
+def _pause(client: ServiceClient, schedule_id: str, *, is_new: bool) -> None:
+    """Pause a scheduled task. One that was just created is deleted if that fails: it would fire."""
     try:
         client.act(schedule_id, "pause")
     except ServiceError as error:
-        try:
-            client.delete(schedule_id)
-        except ServiceError as second:
-            words = f"was created and is active, since it could be neither paused nor deleted ({second})"
-        else:
+        words = "could not be paused and is active"
+        if is_new:
             words = "was created, could not be paused and was deleted again"
+            try:
+                client.delete(schedule_id)
+            except ServiceError as second:
+                words = f"was created and is active, since it could be neither paused nor deleted ({second})"
         raise ServiceError(f"{error}; it {words}") from error
 
 

@@ -299,7 +299,8 @@ def test_one_that_somebody_else_created_meanwhile_is_not_deleted(
     edit(folder, "tags: [ops]", "paused: true")
     with monkeypatch.context() as patch:
         patch.setattr(ServiceClient, "schedules", lambda _: iter(()))
-        assert run("apply", folder)[::2] == (1, "start.py: team-ping: 503: no Redis\n")
+        words = "start.py: team-ping: 503: no Redis; it could not be paused and is active\n"
+        assert run("apply", folder)[::2] == (1, words)
     assert "team-ping" in found(run)
 
 

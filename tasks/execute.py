@@ -100,9 +100,9 @@ def _on_ready(sender: Any, **_: Any) -> None:
 def _on_received(request: Any, **_: Any) -> None:
     drain = process.drain()
     if drain is not None:
-        drain.fetched(request.id)
         if _Worker.places is None:  # children begin them, and this process does not hear of it
-            drain.keep(state.requests)
+            drain.keep(state.requests)  # which does not have this one yet
+        drain.fetched(request.id)
     if _Worker.places is not None and request.eta is None:
         _Worker.places.coming(request.id, request.delivery_info["routing_key"])
 

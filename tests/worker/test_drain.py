@@ -17,7 +17,7 @@ from app.store.record import Task
 from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
-from tasks.drain import BATCH, Drain
+from tasks.drain import BATCH, MOST_FETCHED, Drain
 from tasks.leases.in_flight import InFlight
 from tests.http.target import OK, Target, Wire, answering
 from tests.servers import ROOT, CeleryProcess, RedisServer, wait_until
@@ -210,6 +210,25 @@ def test_it_gives_back_everything_at_its_end(store: Store, dispatcher: Dispatche
     drain.finish()
     lists = raw_redis.keys("celeriac:celeriac.code*")
     assert sum(raw_redis.llen(name) for name in lists) == len(ids)
+
+
+def test_what_children_have_begun_is_forgotten_now_and_then(
+    store: Store, dispatcher: Dispatcher, raw_redis: redis.Redis
+) -> None:
+    """The parent of a pool of processes hears of no start: it would note each task for ever."""
+    held = [created(store, system_clock()) for _ in range(3)]
+    raw_redis.delete(*raw_redis.keys("celeriac:celeriac.code*"))
+    drain = Drain(store.recovery, dispatcher, InFlight(), 0, system_clock)
+    for number in range(3 * MOST_FETCHED):
+        drain.keep(held)
+        drain.fetched(f"begun {number}")
+    for task_id in held:
+        drain.keep([*held, task_id])
+        drain.fetched(task_id)
+    assert len(drain._fetched) <= MOST_FETCHED + 1
+    drain.begin()
+    drain.finish()
+    assert sum(raw_redis.llen(name) for name in raw_redis.keys("celeriac:celeriac.code*")) == 3
 
 
 # After Ctrl-C Celery exits with status 1.

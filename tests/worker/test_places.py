@@ -132,7 +132,7 @@ def test_programs_that_wait_for_a_place_stay_queued_and_keep_nobody_waiting(
 
 def test_programs_run_in_their_order_although_some_are_given_back(service: TaskService, start_worker: Start) -> None:
     start_worker("one", CODE_CONCURRENCY="1", API_CONCURRENCY="8")
-    long = service.create(code(SLEEPS.format(2)))
+    long = service.create(code(SLEEPS.format(6)))
     wait_until(lambda: service.get(long.id).status is Status.RUNNING, 30, "a start")
     ids = [service.create(code(SLEEPS.format(0.15))).id for _ in range(14)]
     started = [service.get(task_id, wait_seconds=60).started_ms or 0 for task_id in ids]

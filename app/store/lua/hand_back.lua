@@ -7,7 +7,7 @@ local LOOKED_AT = 100  -- messages in front, at most
 
 -- Puts a message behind those in front that are older, or of no queued task. Threads give back what they hold in any
 -- order, and the oldest task comes first.
-local function put_back(list, task_id, message)
+local function put_by_age(list, task_id, message)
   local queued = queued_key(task_id)
   local sent_ms = tonumber(redis.call('ZSCORE', queued, task_id))
 
@@ -34,7 +34,7 @@ for i = messages, #ARGV, 3 do
   local task_id, queue_key, message = unpack(ARGV, i, i + 2)
   local task = read(key(task_id), 'status', 'due_ms')
   if task.status == 'queued' then
-    put_back(queue_key, task_id, message)
+    put_by_age(queue_key, task_id, message)
     back = back + 1
   elseif task.status == 'waiting' and redis.call('ZREM', P .. 'sent', task_id) == 1 then
     redis.call('ZADD', P .. 'due', task.due_ms, task_id)

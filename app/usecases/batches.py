@@ -28,6 +28,8 @@ logger = logging.getLogger("celeriac.tasks")
 _Item = NewTask | list[Problem]
 #: The same before the task is made.
 _Checked = TaskSpec | list[Problem]
+#: The problem with the channels of the spec at a place of the batch, if there is one.
+_ProblemsAt = Callable[[int, Mapping[str, Any]], list[Problem]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class BatchService:
         earlier = self._admission.earlier(key)
         if earlier is None:
             channels = _Channels(self._unknown_channels)
-            checked, is_atomic = self._parse(raw, self._clock(), channels)
+            checked, is_atomic = self._parse(raw, self._clock(), channels.problems)
             now_ms = self._clock()  # the checks may have taken seconds: see app/usecases/tasks.py
             first_id = first_batch_id(now_ms)
             items = self._made_of(checked, first_id, now_ms)
@@ -75,17 +77,17 @@ class BatchService:
             if earlier is None:
                 return _batch(items, is_atomic, now_ms)
         self._store.batches.complete(earlier.created_id)  # the process that took the first request may have died
-        checked, is_atomic = self._parse(raw, earlier.now_ms, _ChannelsOfThen(earlier.refused))
+        checked, is_atomic = self._parse(raw, earlier.now_ms, _problems_of_then(earlier.refused))
         items = self._made_of(checked, earlier.created_id, earlier.now_ms)
         return _batch(items, is_atomic, earlier.now_ms, is_repeated=True)
 
-    def _parse(self, raw: Any, now_ms: int, channels: _Channels) -> tuple[list[_Checked], bool]:
+    def _parse(self, raw: Any, now_ms: int, channel_problems: _ProblemsAt) -> tuple[list[_Checked], bool]:
         """What becomes of each spec, and whether they are created together."""
         specs, is_atomic = parse_batch(raw)
         checks = _Checks(specs, self._checker)
 
         def rules_at(at: int) -> Rules:
-            return lambda fields: [*checks(fields), *channels.problems(at, fields)]
+            return lambda fields: [*checks(fields), *channel_problems(at, fields)]
 
         items = [_checked(spec, now_ms, rules_at(at)) for at, spec in enumerate(specs)]
         if is_atomic:
@@ -142,16 +144,11 @@ class _Channels:
         return ",".join(f"{at}.{place}" for at, place in self._missing.items())
 
 
-class _ChannelsOfThen(_Channels):
+def _problems_of_then(refused: str) -> _ProblemsAt:
     """The same for a repetition: what the first request has noted, whatever channels have come and gone since."""
-
-    def __init__(self, refused: str) -> None:
-        pairs = (word.split(".") for word in refused.split(",") if word)
-        self._then = {int(at): int(place) for at, place in pairs}
-
-    def problems(self, at: int, fields: Mapping[str, Any]) -> list[Problem]:
-        """The problem that the spec had then."""
-        return [no_channel(channels_named(fields)[self._then[at]])] if at in self._then else []
+    pairs = (word.split(".") for word in refused.split(",") if word)
+    then = {int(at): int(place) for at, place in pairs}
+    return lambda at, fields: [no_channel(channels_named(fields)[then[at]])] if at in then else []
 
 
 class _Checks:

@@ -10,6 +10,7 @@ from app.domain.cron import Cron, CronError, CronZoneError
 from app.domain.errors import Problem
 from app.domain.firings import Rule, Timing
 from app.domain.interval import MAX_SECONDS, MIN_SECONDS, Interval
+from app.domain.numbers import plain_number
 from app.domain.times import parse_rfc3339, to_datetime
 
 
@@ -92,6 +93,7 @@ def _range_problems(fields: Mapping[str, Any], schedule_id: str, now_ms: int, cr
         start_ms, end_ms = time_of(fields, "start_at"), time_of(fields, "end_at")
     except ValueError:
         return []  # the model reports it
+    fields = {**fields, "every_seconds": plain_number(fields.get("every_seconds"))}  # as the model takes it
     if not _says_when(fields) or (start_ms is None and end_ms is None):
         return []
     if make_rule(fields, schedule_id, created_ms).next_after(now_ms) is None:

@@ -61,6 +61,22 @@ def test_an_interval_with_a_start_is_counted_from_it(api: Api) -> None:
     ) == ["end_at"]
 
 
+@pytest.mark.parametrize("every_seconds", [86_400, 86_400.0])
+def test_an_end_before_the_first_firing_is_refused_however_the_interval_is_written(
+    api: Api, every_seconds: float
+) -> None:
+    timing = {"every_seconds": every_seconds, "end_at": "2026-11-23T09:00:00Z"}
+    body = {"name": "n", **PROGRAM, **timing}
+    path = "/api/scheduled-tasks/by-key/daily"
+    assert fields_of(api.post("/api/scheduled-tasks", body)) == ["end_at"]
+    assert fields_of(api.put(path, body)) == ["end_at"]
+    made = created(api.put(path, {**body, "end_at": None}))
+    assert made["every_seconds"] == 86_400
+    assert fields_of(api.put(path, body)) == ["end_at"]
+    assert fields_of(api.patch(f"/api/scheduled-tasks/{made['id']}", timing)) == ["end_at"]
+    assert api.get(f"/api/scheduled-tasks/{made['id']}").get_json() == made
+
+
 def test_an_end_that_is_given_later_leaves_the_firings_before_it(api: Api, clock: VirtualClock) -> None:
     """They are counted from the creation, not from the change."""
     made = every(api, 86_400)

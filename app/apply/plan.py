@@ -12,7 +12,7 @@ from typing import Any
 from app.apply.documents import Declared
 from app.apply.printable import printable
 from app.domain.cron.cron import EXAMPLE_ID, Cron
-from app.domain.fields import HIDDEN, secret_names
+from app.domain.fields import HIDDEN, secret_names, with_stand_ins
 from app.domain.spec import ScheduleSpec, kept_fields, parse_schedule
 from app.domain.times import parse_rfc3339, to_rfc3339
 from app.usecases.timing import TIMES, make_rule
@@ -118,13 +118,7 @@ def _firings(spec: ScheduleSpec, schedule_id: str, created_ms: int, now_ms: int)
 def spec_of(existing: Mapping[str, Any]) -> ScheduleSpec:
     """The spec of a scheduled task that the API returned. The values of headers are hidden, so they are others here."""
     fields = {name: value for name, value in existing.items() if name in _NAMES}
-    hidden = {name: {each: _stand_in(each) for each in fields[name]} for name in _SECRET if fields.get(name)}
-    return parse_schedule({**fields, **hidden}, lambda _: [])
-
-
-def _stand_in(name: str) -> str:
-    """A value that any header may have, whatever else the spec says: an empty Host would be refused."""
-    return "hidden" if name.lower() == "host" else ""
+    return parse_schedule(with_stand_ins(fields, ScheduleSpec), lambda _: [])
 
 
 def shown(spec: ScheduleSpec) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from typing import Any
 from app.clock import Clock
 from app.domain.bulk import BulkSpec, BulkStatus, Of
 from app.domain.errors import InvalidSpec, NotFound, Problem
+from app.domain.fields import with_stand_ins
 from app.domain.idempotency import RequestKey
 from app.domain.ids import is_id, new_id
-from app.domain.kinds import KINDS
+from app.domain.kinds import KINDS, KindSpec
 from app.domain.kinds.kind import no_problems
-from app.domain.spec import Rules, parse_task
+from app.domain.spec import Rules, TaskSpec, fields_of_others, parse_task
+from app.domain.status import Kind
 from app.store.admission import EarlierRequest
 from app.store.bulk import Bulk
 from app.store.listing import Filters
@@ -111,17 +113,19 @@ class BulkService:
         if changes.get("function_code") is not None and changes.get("function_name") is None:
             raise InvalidSpec([Problem("changes.function_name", "is required with function_code")])
         if of_alert := self._alert_problems(dict(changes)):
-            raise InvalidSpec([replace(problem, field=f"changes.{problem.field}") for problem in of_alert])
-        problems = [self._problems_of(dict(row.example), changes) for row in KINDS.values()]
-        if all(problems):
-            raise InvalidSpec(min(problems, key=len))
+            raise InvalidSpec(_in_changes(of_alert))
+        found = {kind: self._problems_of(row, changes) for kind, row in KINDS.items()}
+        if all(found.values()):
+            raise InvalidSpec(_in_changes(min(found.items(), key=_misfit)[1]))
 
-    def _problems_of(self, example: dict[str, Any], changes: Mapping[str, Any]) -> list[Problem]:
-        """The problems of applying these changes to a valid spec."""
+    def _problems_of(self, row: KindSpec, changes: Mapping[str, Any]) -> list[Problem]:
+        """The problems that these changes have whatever else the spec of a task of this kind says."""
+        least = {name: row.example[name] for name in ("name", row.marker, *row.required)}
+        inspect = no_problems if changes.get("function_code") is None else self._program_problems
         try:
-            parse_task(changed(example, dict(changes)), self._clock(), self._program_problems)
+            parse_task(changed(least, with_stand_ins(dict(changes), TaskSpec)), self._clock(), inspect)
         except InvalidSpec as error:
-            return [replace(problem, field=f"changes.{problem.field}") for problem in error.problems]
+            return error.problems
         return []
 
     def _program_problems(self, fields: Mapping[str, Any]) -> list[Problem]:
@@ -153,3 +157,14 @@ class BulkService:
         if not is_id(bulk_id) or not self._store.bulks.abort(bulk_id, self._clock()):
             raise NotFound("bulk not found")
         return self.get(bulk_id)
+
+
+def _in_changes(problems: list[Problem]) -> list[Problem]:
+    return [replace(problem, field=f"changes.{problem.field}") for problem in problems]
+
+
+def _misfit(tried: tuple[Kind, list[Problem]]) -> tuple[int, int]:
+    """How badly changes fit a kind: by the fields that are not its own, then by all problems."""
+    kind, problems = tried
+    foreign = fields_of_others(kind)
+    return sum(problem.field in foreign for problem in problems), len(problems)

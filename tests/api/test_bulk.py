@@ -15,6 +15,7 @@ from app.store.store import Store
 from app.usecases.bulk_work import BulkWork
 from app.usecases.dispatch import Dispatcher
 from tests.api.calls import UNKNOWN_ID, Api, PlayedWorker, fields_of
+from tests.api.test_hidden_values import sent_by
 from tests.conftest import VirtualClock
 from tests.servers import wait_until
 
@@ -144,6 +145,71 @@ def test_arguments_are_for_the_functions_of_the_tasks(
     assert api.get(f"/api/bulk/{bulk['id']}").get_json()["done"] == 1
     (retry,) = api.get("/api/tasks?status=queued").get_json()["items"]
     assert api.get(f"/api/tasks/{retry['id']}").get_json()["args"] == [5, 6, 7]
+
+
+def test_a_retry_may_call_another_function_of_each_program(
+    api: Api, work: BulkWork, clock: VirtualClock, worker: PlayedWorker
+) -> None:
+    task_id = api.create(function_code="def f(): return 1\ndef other(): return 2", function_name="f")["id"]
+    worker.fail(task_id)
+    begun(api, action="retry", ids=[task_id], changes={"function_name": "other"})
+    work.work_off(clock())
+    (retry,) = api.get("/api/tasks?status=queued").get_json()["items"]
+    assert api.get(f"/api/tasks/{retry['id']}").get_json()["function_name"] == "other"
+
+
+def test_a_content_type_is_for_the_data_of_each_task(
+    api: Api, work: BulkWork, clock: VirtualClock, worker: PlayedWorker, store: Store
+) -> None:
+    ids = [api.create(api_url="http://target.test/", data=data)["id"] for data in ("text", {"an": "object"})]
+    for task_id in ids:
+        worker.succeed(task_id)
+    changes = {"headers": {"Content-Type": "text/plain"}}
+    bulk = begun(api, action="retry", ids=ids, changes=changes)
+    work.work_off(clock())
+    ended = api.get(f"/api/bulk/{bulk['id']}").get_json()
+    assert (ended["done"], ended["failed"]) == (1, 1)
+    (retry,) = api.get("/api/tasks?status=queued").get_json()["items"]
+    assert sent_by(store, retry["id"]) == changes["headers"]
+    assert api.get(f"/api/tasks/{retry['id']}").get_json()["data"] == "text"
+
+
+def test_a_hidden_header_keeps_the_value_that_each_task_has(
+    api: Api, work: BulkWork, clock: VirtualClock, worker: PlayedWorker, store: Store
+) -> None:
+    sent = [{"Authorization": "a", "Host": "one.test"}, {"authorization": "b", "host": "two.test", "X": "1"}, {}]
+    ids = [api.create(api_url="http://target.test/", headers=headers)["id"] for headers in sent]
+    for task_id in ids:
+        worker.succeed(task_id)
+    changes = {"headers": {"Authorization": "***", "Host": "***", "X-New": "1"}}
+    bulk = begun(api, action="retry", ids=ids, changes=changes)
+    work.work_off(clock())
+    ended = api.get(f"/api/bulk/{bulk['id']}").get_json()
+    assert (ended["done"], ended["failed"]) == (2, 1), "the third has no values to keep"
+    retries = api.get("/api/tasks?status=queued").get_json()["items"]
+    assert {task["retry_of"]: sent_by(store, task["id"]) for task in retries} == {
+        ids[0]: {"Authorization": "a", "Host": "one.test", "X-New": "1"},
+        ids[1]: {"Authorization": "b", "Host": "two.test", "X-New": "1"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields", "message"),
+    [
+        ({"method": "FETCH"}, ["changes.method"], "should be 'GET'"),
+        ({"method": "PUT", "timeout": -1}, ["changes.timeout"], "should be greater than"),
+        ({"args": 5}, ["changes.args"], "should be an array"),
+        ({"headers": {"Content-Type": "text/plain"}, "data": {}}, ["changes.data"], "must be a string"),
+        ({"headers": ["***"]}, ["changes.headers"], "should be an object"),
+        ({"headers": {"A": "***", "B": "\n"}}, ["changes.headers"], "the value of B contains a line break"),
+    ],
+)
+def test_changes_that_fit_no_task_are_refused_for_what_is_wrong_with_them(
+    api: Api, changes: dict[str, Any], fields: list[str], message: str
+) -> None:
+    response = api.post("/api/bulk", {"action": "retry", "filter": {"tag": "x"}, "changes": changes})
+    assert fields_of(response) == fields
+    assert message in response.get_json()["errors"][0]["message"]
 
 
 def test_a_dry_run_counts_and_does_nothing(api: Api, work: BulkWork, clock: VirtualClock) -> None:

@@ -238,6 +238,12 @@ def test_finished_tasks_are_counted_by_the_tags_that_are_asked_for(store: Store,
     }
 
 
+def test_a_tag_that_is_given_twice_counts_once(store: Store, clock: VirtualClock) -> None:
+    store.totals.set_tags(["team", "env"])
+    finished(store, clock(), tags=["team:a", "env:a", "team:a", "team:b"])
+    assert tagged(store) == {"code:succeeded:team:a": 1, "code:succeeded:env:a": 1, "code:succeeded:team:b": 1}
+
+
 def test_a_name_of_a_tag_is_no_pattern(store: Store, clock: VirtualClock) -> None:
     store.totals.set_tags(["cost-center", "axb"])
     finished(store, clock(), tags=["cost-center:7", "a.b:1", "%:1"])
@@ -258,3 +264,5 @@ def test_values_beyond_the_first_fifty_are_counted_together(store: Store, clock:
     found = tagged(store)
     assert len(found) == 51
     assert (found["code:succeeded:team:other"], found["code:succeeded:team:0"]) == (3, 2)
+    finished(store, clock(), tags=["team:50", "team:51"])
+    assert tagged(store)["code:succeeded:team:other"] == 4, "it is one task"

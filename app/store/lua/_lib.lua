@@ -601,10 +601,13 @@ local function count_tags(task, status)
   if not task.tags or not string.find(task.tags, ':', 1, true) then return end
   local names = redis.call('GET', P .. 'totals:tags')  -- each surrounded by commas
   if not names then return end
+  local seen = {}  -- a tag may be given twice, and several values may count as 'other'
   for _, tag in ipairs(cjson.decode(task.tags)) do
     local name, value = string.match(tag, '^([^:]+):(.+)$')
     if name and string.find(names, ',' .. name .. ',', 1, true) then
-      total('tag:' .. task.kind .. ':' .. status .. ':' .. name .. ':' .. value_counted(name, value))
+      local counted = name .. ':' .. value_counted(name, value)
+      if not seen[counted] then total('tag:' .. task.kind .. ':' .. status .. ':' .. counted) end
+      seen[counted] = true
     end
   end
 end

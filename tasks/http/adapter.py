@@ -175,7 +175,8 @@ class _Return:
         self._target = target
 
     def _put_conn(self, connection: Connection) -> None:
-        if self._idle is None or connection.sock is None or not connection.sent_whole:
+        is_usable = connection.sock is not None and connection.sent_whole and not connection.has_unread
+        if self._idle is None or not is_usable:
             connection.close()
         else:
             connection.rest()

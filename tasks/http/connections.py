@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
 from urllib3 import HTTPHeaderDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssltransport import SSLTransport
 
 from tasks.http.chunks import ChunkDecoder
 from tasks.http.dialer import Dialer
@@ -109,6 +111,15 @@ class _Guarded:
         self.exchange = None
         if self.wire is not None:
             self.wire.unwatch()
+
+    @property
+    def has_unread(self: Any) -> bool:
+        """Tell whether TLS holds what the target sent after its answer. `is_connected` asks the kernel only."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            return self.sock.pending() > 0
+        if isinstance(self.sock, SSLTransport):  # in a tunnel through an https proxy
+            return self.sock.sslobj.pending() > 0 or self.sock.incoming.pending > 0
+        return False
 
     def putheader(self: Any, header: str | bytes, *values: Any) -> None:
         """Write a header as it is.

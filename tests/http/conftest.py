@@ -18,6 +18,14 @@ def client() -> Iterator[HttpClient]:
     made.close()
 
 
+@pytest.fixture
+def trusting(certificates: Certificates) -> Iterator[HttpClient]:
+    """A client that trusts the tests' CA beside the public ones."""
+    made = HttpClient(AddressPolicy(allow_private=True), ca_bundle=certificates.ca)
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates made by the `openssl` command. Without it, the TLS tests are skipped."""

@@ -11,6 +11,7 @@ import pytest
 from tasks.http import Cancel, Cancelled, ConnectionError_, HttpClient
 from tasks.http.connections import Connection
 from tasks.http.pool import IdleConnections
+from tests.certificates import Certificates
 from tests.http.target import OK, Target, Wire, answering, get, http, send
 
 
@@ -93,6 +94,21 @@ def test_a_request_that_got_half_an_answer_is_not_sent_again(client: HttpClient)
 def test_an_answer_sent_ahead_never_meets_the_next_call(client: HttpClient) -> None:
     with Target(answering(OK + http(b"evil", "Content-Type: text/plain"))) as target:
         assert [client.call(get(target.url)).body for _ in range(3)] == ["ok"] * 3
+
+
+def test_nor_does_one_sent_ahead_in_the_same_tls_record(trusting: HttpClient, certificates: Certificates) -> None:
+    """The first answer fills Python's buffer, so that OpenSSL keeps the second."""
+    size = 8192 - len(http(b"", "Content-Type: text/plain", length=8192))
+    answer = http(b"a" * size, "Content-Type: text/plain")
+    evil = http(b"evil", "Content-Type: text/plain")
+    with Target(answering(answer + evil, answer), tls=certificates.server()) as target:
+        assert [trusting.call(get(target.url)).body == "a" * size for _ in range(3)] == [True] * 3
+
+
+def test_nor_does_the_body_of_a_head_request_over_tls(trusting: HttpClient, certificates: Certificates) -> None:
+    answer = http(b"x" * 12_000, "Content-Type: text/html")
+    with Target(answering(answer), tls=certificates.server()) as target:
+        assert [trusting.call(send("HEAD", target.url)).status_code for _ in range(3)] == [200] * 3
 
 
 def test_cookies_never_pass_from_one_call_to_another(client: HttpClient) -> None:

@@ -6,7 +6,6 @@ import select
 import socket
 import ssl
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import certifi
@@ -18,14 +17,6 @@ from tasks.http.sockets import WatchedTLSContext
 from tests.certificates import Certificates
 from tests.http.target import OK, Target, Wire, answering, get, http, send
 from tests.servers import wait_until
-
-
-@pytest.fixture
-def trusting(certificates: Certificates) -> Iterator[HttpClient]:
-    """A client that trusts the tests' CA beside the public ones."""
-    made = HttpClient(AddressPolicy(allow_private=True), ca_bundle=certificates.ca)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -213,6 +204,18 @@ def test_https_is_tunnelled_and_verified_end_to_end(certificates: Certificates, 
         assert (target.connections, proxy.connections) == (1, 1)
     assert b"s3cret" not in proxy.received[0].head
     assert b"Basic" not in target.received[0].head
+
+
+def test_what_a_target_sends_ahead_through_two_layers_of_tls_is_no_answer(certificates: Certificates) -> None:
+    answer = http(b"x" * 12_000, "Content-Type: text/html")
+    with (
+        Target(answering(answer), tls=certificates.server()) as target,
+        Target(proxy_script, tls=certificates.server()) as proxy,
+    ):
+        client = proxied(proxy, certificates)
+        url = f"https://localhost:{target.port}/"
+        assert [client.call(send("HEAD", url)).status_code for _ in range(3)] == [200] * 3
+        client.close()
 
 
 def test_a_wrong_certificate_behind_the_proxy_is_refused(certificates: Certificates) -> None:

@@ -315,6 +315,13 @@ def test_burst_and_pauses_together_stay_within_the_rate(rate: Rate) -> None:
     assert rate.burst + (rate.seconds * 1000 - 1) // rate.pause_ms <= rate.messages
 
 
+@pytest.mark.parametrize("kind", ["feishu", "lark"])
+def test_feishu_gets_no_more_than_five_messages_in_a_second(kind: str) -> None:
+    rate = CHANNEL_KINDS[kind].rate
+    assert rate is not None
+    assert rate.burst + 999 // rate.pause_ms <= 5
+
+
 def test_notices_are_sent_although_the_memory_of_redis_is_full(
     store: Store, channels: ChannelService, run: Callable[..., Courier], raw_redis: redis.Redis, now: VirtualClock
 ) -> None:

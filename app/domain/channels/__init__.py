@@ -38,12 +38,15 @@ class ChannelKind:
     rate: Rate | None
 
 
+#: Beside 100 in a minute, Feishu permits five in a second: the burst and the message after it.
+_FEISHU_RATE = Rate(100, 60, max_burst=4)
+
 CHANNEL_KINDS: Mapping[str, ChannelKind] = {
     "webhook": ChannelKind(WebhookChannel, webhook.request_of, webhook.verdict_of, None),
     "slack": ChannelKind(SlackChannel, slack.request_of, slack.verdict_of, Rate(1, 1)),
     "dingtalk": ChannelKind(DingtalkChannel, dingtalk.request_of, dingtalk.verdict_of, Rate(20, 60)),
-    "feishu": ChannelKind(FeishuChannel, feishu.request_of, feishu.verdict_of, Rate(100, 60)),
-    "lark": ChannelKind(FeishuChannel, feishu.request_of, feishu.verdict_of, Rate(100, 60)),
+    "feishu": ChannelKind(FeishuChannel, feishu.request_of, feishu.verdict_of, _FEISHU_RATE),
+    "lark": ChannelKind(FeishuChannel, feishu.request_of, feishu.verdict_of, _FEISHU_RATE),
     "wecom": ChannelKind(WecomChannel, wecom.request_of, wecom.verdict_of, Rate(20, 60)),
     "teams": ChannelKind(TeamsChannel, teams.request_of, teams.verdict_of, Rate(4, 1)),
     "telegram": ChannelKind(TelegramChannel, telegram.request_of, telegram.verdict_of, Rate(20, 60)),

@@ -40,7 +40,7 @@ def request_of(channel: FeishuChannel, message: Message, sending: Sending) -> Ht
 
 
 def verdict_of(answer: Answer) -> Verdict:
-    """Feishu answers 200 with a code."""
+    """Feishu answers 200 with a code, or 400 if there are too many messages."""
     return _CODES.verdict(answer)
 
 

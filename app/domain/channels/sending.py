@@ -86,7 +86,7 @@ def by_status(answer: Answer) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """How a channel reports failures in the body of an answer with status 200.
+    """How a channel reports failures in the body of an answer with status 200, and limits with any status.
 
     places: the members that may hold the code; 0 is success. busy: codes of a limit, with the seconds to wait. passing:
     codes of other failures that a later try may not meet. meanings: what final codes mean.
@@ -98,18 +98,19 @@ class Codes:
     meanings: Mapping[int, str]
 
     def verdict(self, answer: Answer) -> Verdict:
-        """The verdict by status, then by the code in the body."""
+        """The verdict by the code of a limit, then by status, then by other codes."""
+        code = self._code(answer.body)
+        if code is not None and code in self.busy:
+            asked = answer.retry_after_seconds
+            seconds = self.busy[code] if asked is None else asked
+            return Verdict(is_delivered=False, retry_after_seconds=seconds, error=f"too many messages (code {code})")
         found = by_status(answer)
         if not found.is_delivered:
             return found
-        code = self._code(answer.body)
         if code == 0:
             return DELIVERED
         if code is None:
             return Verdict(is_delivered=False, error="the answer has no code: is the URL that of a bot?")
-        if code in self.busy:
-            seconds = self.busy[code]
-            return Verdict(is_delivered=False, retry_after_seconds=seconds, error=f"too many messages (code {code})")
         meaning = self.meanings.get(code, "the channel refused the message")
         return Verdict(is_delivered=False, is_final=code not in self.passing, error=f"{meaning} (code {code})")
 

@@ -5,11 +5,12 @@ All functions raise ValueError with a message without a subject ("must be …").
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode
+
+from app.domain.charsets import text_codec
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -18,8 +19,6 @@ _JSON_TYPE = re.compile(r"[^/]+/(?:.+[+.-])?json(?:[.+-](?!seq).+)?")
 """application/json, text/json, application/problem+json, application/x-amz-json-1.1; not x-ndjson, not json-seq."""
 
 _CHARSET = re.compile(r";[ \t]*charset[ \t]*=[ \t]*(?:\"([^\"]*)\"|([^;]*))", re.IGNORECASE)
-NOT_CHARSETS = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
-"""Python codecs for text that are not charsets of the web."""
 
 
 def is_json_type(media_type: str) -> bool:
@@ -101,10 +100,7 @@ def _bytes(text: str, codec: str) -> bytes:
 def _codec(charset: str | None) -> str:
     if charset is None:
         return "utf-8"
-    try:
-        info = codecs.lookup(charset) if len(charset) <= 40 else None
-    except (LookupError, ValueError):
-        info = None
-    if info is None or not getattr(info, "_is_text_encoding", False) or info.name.replace("-", "_") in NOT_CHARSETS:
+    info = text_codec(charset)
+    if info is None:
         raise ValueError(f"can't be encoded: {charset[:40]!r} is not a known charset")
     return info.name

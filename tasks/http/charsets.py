@@ -11,7 +11,7 @@ from functools import cache
 
 import charset_normalizer
 
-from app.domain.payload import NOT_CHARSETS
+from app.domain.charsets import MAX_NAME_CHARACTERS, text_codec
 
 SAMPLE_BYTES = 4096
 """The part of a text that is examined to guess its charset. Bounds the work."""
@@ -35,9 +35,6 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-
-_NOT_CHARSETS = NOT_CHARSETS | {"utf_7"}
-"""UTF-7 can produce lone surrogates."""
 
 _WIDER = {
     "ascii": "cp1252",
@@ -63,17 +60,13 @@ def marked(body: bytes) -> str | None:
 
 def known(charset: str | None) -> str | None:
     """Return Python's name for a charset of the web, or None for an unknown one."""
-    if charset is None or len(charset) > 40:
+    if charset is None or len(charset) > MAX_NAME_CHARACTERS:
         return None
     name = charset.strip("'\" ").lower()
     while name.startswith("x-"):  # x-gbk, x-sjis, x-x-big5
         name = name[2:]
-    try:
-        info = codecs.lookup(name)
-    except (LookupError, ValueError):
-        return None
-    is_text = getattr(info, "_is_text_encoding", False) and info.incrementaldecoder is not None
-    if not is_text or info.name.replace("-", "_") in _NOT_CHARSETS:
+    info = text_codec(name)
+    if info is None or info.incrementaldecoder is None or info.name == "utf-7":  # UTF-7 can produce lone surrogates
         return None
     return _WIDER.get(info.name, info.name)
 

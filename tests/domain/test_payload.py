@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings
 import json
 import re
 from urllib.parse import parse_qsl
@@ -69,6 +70,14 @@ REFUSED = [
 def test_data_that_cant_be_carried_is_refused(data: object, content_type: str | None, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         encoded(data, content_type)
+
+
+def test_python_keeps_nothing_of_an_unknown_charset() -> None:
+    kept = len(encodings._cache)
+    for number in range(10):
+        with pytest.raises(ValueError, match="is not a known charset"):
+            encoded("x", f"text/plain; charset=made-up-{number}")
+    assert len(encodings._cache) == kept
 
 
 def test_params_repeat_the_name_for_each_element() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import encodings
+
 import pytest
 
-from tasks.http.charsets import decode, guess
+from tasks.http.charsets import decode, guess, known
 from tasks.http.content import interpret
 
 SENTENCES = {
@@ -89,6 +91,12 @@ def test_a_long_text_is_told_by_its_start_and_read_whole(charset: str) -> None:
     assert content.value == text
     cut = interpret(text.encode(charset)[:-1], "text/html", is_whole=False)
     assert str(cut.value) in (text[:-1], text)
+
+
+def test_python_keeps_nothing_of_an_unknown_charset() -> None:
+    kept = len(encodings._cache)
+    assert [known(f"x-invented-{number}") for number in range(10)] == [None] * 10
+    assert len(encodings._cache) == kept
 
 
 TOO_LITTLE = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 
@@ -27,7 +28,7 @@ def mismatch(expected: Mapping[str, object], response: Response) -> str | None:
 
 def _json_mismatch(pointers: Mapping[str, object], response: Response) -> str | None:
     try:
-        document = parsed_json(response.text or "") if isinstance(response.body, str) else response.body
+        document = parsed_json(_text(response)) if isinstance(response.body, str) else response.body
     except ValueError:
         return f"the body is not JSON{_why(response)}"
     for pointer, value in pointers.items():
@@ -39,6 +40,13 @@ def _json_mismatch(pointers: Mapping[str, object], response: Response) -> str | 
         if not same(found, value):
             return f"{place} is {_shown(found)}, expected {_shown(value)}"
     return None
+
+
+def _text(response: Response) -> str:
+    """Return the body as text: one whose type says that it is none as UTF-8. Raises ValueError if it is not."""
+    if response.body_encoding != "base64" or response.body_truncated:
+        return response.text or ""
+    return base64.b64decode(str(response.body)).decode("utf-8-sig")
 
 
 def _why(response: Response) -> str:

@@ -76,6 +76,10 @@ BODIES = [
     ({"json": {"/code": 0}}, b'{"code": 0, "msg": "ok"}', "application/json", None),
     ({"json": {"/code": 0}}, b'{"code": 0.0}', "application/json", None),
     ({"json": {"/code": 0}}, b'{"code": 0}', "text/html", None),
+    ({"json": {"/code": 0}}, b'{"code": 0}', "application/octet-stream", None),  # what nginx says of unknown files
+    ({"json": {"/a": "é"}}, b"\xef\xbb\xbf" + '{"a": "é"}'.encode(), "application/octet-stream", None),
+    ({"json": {"/code": 0}}, b'{"code": 7}', "application/octet-stream", "the body's /code is 7, expected 0"),
+    ({"json": {"": 0}}, b"0" + b" " * 1_048_576, "application/octet-stream", "the body is not JSON: it is not text"),
     ({"json": {"": "a"}}, b'"a"', "application/json", None),
     ({"json": {"/a/0/b": None}}, b'{"a": [{"b": null}]}', "application/json", None),
     ({"json": {"/code": 0}}, b'{"code": 7}', "application/json", "the body's /code is 7, expected 0"),

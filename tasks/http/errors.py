@@ -2,7 +2,7 @@
 
     CallError                 a failure of the target or the caller; `type` is the contract's `error.type`
     ├── ConnectionError_      "ConnectionError": no answer, or one that is not HTTP
-    ├── TLSError              "TLSError": the certificate is not valid, or the handshake failed
+    ├── TLSError              "TLSError": the certificate is not valid, or the two sides could not agree on TLS
     ├── TimeoutError_         "TimeoutError": the exchange as a whole took too long
     ├── TooManyRedirects      "TooManyRedirects"
     ├── InvalidURL            "InvalidURL": the request can't be sent as written
@@ -40,7 +40,7 @@ class ConnectionError_(CallError):  # noqa: N801  (the plain name is Python's ow
 
 
 class TLSError(CallError):
-    """The target's certificate is not trusted, or the handshake failed."""
+    """The target's certificate is not trusted, or the two sides could not agree on TLS."""
 
     type = "TLSError"
 
@@ -75,6 +75,10 @@ class BlockedAddressError(CallError):
 
 class Cancelled(Exception):
     """The call was cancelled while it was in flight."""
+
+
+class HandshakeEnded(ConnectionError):
+    """The target closed the connection during the TLS handshake. Never raised to callers of this package."""
 
 
 class ReceiveLimit(Exception):

@@ -8,7 +8,7 @@ import ssl
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
 from urllib3.exceptions import SSLError as Urllib3SSLError
 
-from tasks.http.errors import CallError, ConnectionError_, ReceiveLimit, TLSError
+from tasks.http.errors import CallError, ConnectionError_, HandshakeEnded, ReceiveLimit, TLSError
 from tasks.http.urls import Target
 
 TRANSPORT_ERRORS = (OSError, http.client.HTTPException, HTTPError, ReceiveLimit)
@@ -39,6 +39,8 @@ def _tls_reason(error: Exception) -> str:
 
 
 def _what_happened(error: Exception) -> str:
+    if isinstance(error, HandshakeEnded):
+        return "closed the connection during the TLS handshake"
     if isinstance(error, http.client.RemoteDisconnected):
         return "closed the connection without an answer"
     if isinstance(error, IncompleteRead | http.client.IncompleteRead):

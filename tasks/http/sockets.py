@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import certifi
 
+from tasks.http.errors import HandshakeEnded
 from tasks.http.exchange import Exchange
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
+
+
+_ENDS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What OpenSSL makes of the end of the stream: which of the two depends on its version."""
 
 
 class WatchedSocket(socket.socket):
@@ -99,12 +104,25 @@ class WatchedTLSSocket(WatchedSocket, ssl.SSLSocket):
             super().do_handshake(block)
         except TimeoutError:
             raise exchange.timed_out() from None
+        except _ENDS:
+            raise HandshakeEnded from None
+
+
+class EndingTLSObject(ssl.SSLObject):
+    """TLS within TLS, in a tunnel through an https proxy; the outer socket is watched."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except _ENDS:
+            raise HandshakeEnded from None
 
 
 class WatchedTLSContext(ssl.SSLContext):
     """Makes TLS sockets that belong to the exchange of the socket they wrap, from the handshake on."""
 
     sslsocket_class = WatchedTLSSocket
+    sslobject_class = EndingTLSObject
 
     def wrap_socket(self, sock: socket.socket, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
         exchange = sock.exchange if isinstance(sock, WatchedSocket) else None

@@ -15,7 +15,7 @@ from tasks.http import AddressPolicy, BlockedAddressError, ConnectionError_, Htt
 from tasks.http.resolver import Endpoint
 from tasks.http.sockets import WatchedTLSContext
 from tests.certificates import Certificates
-from tests.http.target import OK, Target, Wire, answering, get, http, send
+from tests.http.target import OK, Script, Target, Wire, answering, get, http, send
 from tests.servers import wait_until
 
 
@@ -86,6 +86,41 @@ def test_a_handshake_that_is_reset_is_no_answer(trusting: HttpClient) -> None:
         wire.reset()
 
     with Target(script) as target, pytest.raises((ConnectionError_, TLSError)):
+        trusting.call(get(target.url.replace("http", "https")))
+
+
+def client_hello(wire: Wire) -> None:
+    """Read the client's first record whole: whoever closes with some of it unread resets."""
+    head = wire.sock.recv(5, socket.MSG_WAITALL)
+    wire.sock.recv(int.from_bytes(head[3:]), socket.MSG_WAITALL)
+
+
+def half_a_server_hello(wire: Wire) -> None:
+    client_hello(wire)
+    wire.send(bytes.fromhex("160303007a0200"))
+
+
+def alert(code: int) -> Script:
+    def script(wire: Wire) -> None:
+        client_hello(wire)
+        wire.send(bytes([0x15, 3, 3, 0, 2, 2, code]))
+
+    return script
+
+
+HANG_UPS = {"at the client's hello": client_hello, "within its own": half_a_server_hello}
+
+
+@pytest.mark.parametrize("when", HANG_UPS)
+def test_a_target_that_hangs_up_in_the_handshake_is_no_answer(trusting: HttpClient, when: str) -> None:
+    with Target(HANG_UPS[when]) as target, pytest.raises(ConnectionError_) as caught:
+        trusting.call(get(target.url.replace("http", "https")))
+    assert str(caught.value) == f"127.0.0.1:{target.port} closed the connection during the TLS handshake"
+
+
+@pytest.mark.parametrize("code", [40, 70])  # handshake_failure, protocol_version
+def test_a_target_that_refuses_the_handshake_is_a_tls_error(trusting: HttpClient, code: int) -> None:
+    with Target(alert(code)) as target, pytest.raises(TLSError):
         trusting.call(get(target.url.replace("http", "https")))
 
 
@@ -215,6 +250,14 @@ def test_what_a_target_sends_ahead_through_two_layers_of_tls_is_no_answer(certif
         client = proxied(proxy, certificates)
         url = f"https://localhost:{target.port}/"
         assert [client.call(send("HEAD", url)).status_code for _ in range(3)] == [200] * 3
+        client.close()
+
+
+def test_a_target_that_hangs_up_in_the_inner_of_two_handshakes_is_no_answer(certificates: Certificates) -> None:
+    with Target(client_hello) as target, Target(proxy_script, tls=certificates.server()) as proxy:
+        client = proxied(proxy, certificates)
+        with pytest.raises(ConnectionError_, match="closed the connection during the TLS handshake"):
+            client.call(get(f"https://localhost:{target.port}/"))
         client.close()
 
 

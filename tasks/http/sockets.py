@@ -98,6 +98,12 @@ class WatchedTLSSocket(WatchedSocket, ssl.SSLSocket):
                 return b""  # the handshake fails; an error here would leave the socket open
         return super().recv(bufsize, flags)
 
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        try:
+            return super().send(data, flags)
+        except ssl.SSLEOFError:  # what Python makes of a peer that reads no more
+            raise BrokenPipeError from None
+
     def do_handshake(self, block: bool = False) -> None:
         exchange = self._arm()
         try:

@@ -89,6 +89,15 @@ def test_a_handshake_that_is_reset_is_no_answer(trusting: HttpClient) -> None:
         trusting.call(get(target.url.replace("http", "https")))
 
 
+def test_an_early_answer_is_kept_over_tls_too(trusting: HttpClient, certificates: Certificates) -> None:
+    def refuse_early(wire: Wire) -> None:
+        wire.sock.recv(100)
+        wire.send(http(b"too big", "Connection: close", status="413 Content Too Large"))
+
+    with Target(refuse_early, tls=certificates.server()) as target:
+        assert trusting.call(send("POST", target.url, "x" * 20_000_000)).status_code == 413
+
+
 def client_hello(wire: Wire) -> None:
     """Read the client's first record whole: whoever closes with some of it unread resets."""
     head = wire.sock.recv(5, socket.MSG_WAITALL)

@@ -329,21 +329,88 @@ def test_all_that_match_are_not_selected_any_more_where_the_filter_changed_meanw
     browser.open(url_of(system, "/#/tasks?name=picked"))
     browser.wait_for(f"{ROWS} === 2")
     browser.click(".list thead [type=checkbox]")
-    browser.evaluate("""(() => {
-        const real = window.fetch;
-        const isHeld = new Promise(resolve => { window.release = resolve; });
-        window.fetch = async (path, options) => {
-            const response = await real(path, options);
-            if (path === '/api/bulk') await isHeld;
-            return response;
-        };
-    })()""")
+    hold_bulks(browser)
     browser.click("[data-key=select-whole]")
     browser.fill("#filter-tag", "odd")
     browser.wait_for(f"{ROWS} === 1")
-    browser.evaluate("release()")
-    browser.evaluate("fetch('/health').then(response => response.text())")  # which takes longer than to read the answer
+    release_bulks(browser)
     assert browser.evaluate("document.querySelector('.selected').hidden")
+
+
+def hold_bulks(browser: Chromium) -> None:
+    """Hold back the answers about bulks until `release_bulks`. `bulks` is what was asked for: [action, dry_run]."""
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        const isHeld = new Promise(resolve => { window.release = resolve; });
+        window.bulks = [];
+        window.held = 0;
+        window.fetch = async (path, options) => {
+            if (path !== '/api/bulk' || options.method !== 'POST') return real(path, options);
+            const { action, dry_run } = JSON.parse(options.body);
+            bulks.push([action, dry_run ?? false]);
+            const response = await real(path, options);
+            const text = await response.text();
+            held += 1;
+            await isHeld;
+            return new Response(text, {status: response.status, headers: response.headers});
+        };
+    })()""")
+
+
+def release_bulks(browser: Chromium) -> None:
+    """Give the answers that were held back, and wait until the page has read them."""
+    browser.wait_for("held > 0 && held === bulks.length")
+    browser.evaluate("release()")
+    browser.evaluate("fetch('/health').then(response => response.text())")  # which takes longer than to read them
+
+
+def test_of_two_bulks_pressed_in_a_row_only_the_one_that_is_asked_about_is_done(
+    browser: Chromium, system: Started
+) -> None:
+    many(system, [{"name": f"pressed {index}", **PROGRAM} for index in range(2)])
+    browser.open(url_of(system, "/#/tasks?name=pressed"))
+    browser.wait_for(f"{ROWS} === 2")
+    browser.click(".list tbody tr [data-select]")
+    hold_bulks(browser)
+    browser.click("[data-key=bulk-retry]")
+    browser.click("[data-key=bulk-delete]")
+    release_bulks(browser)
+    browser.wait_for_text("Retry 1 task?", "#confirm-title")
+    browser.click("#confirm-yes")
+    browser.wait_for_text("1 of 1 done", "#view")
+    assert browser.evaluate("bulks") == [["retry", True], ["retry", False]]
+
+
+def test_a_question_stays_when_the_answer_for_another_one_is_late(browser: Chromium, system: Started) -> None:
+    many(system, [{"name": f"late bulk {index}", **PROGRAM} for index in range(2)])
+    browser.open(url_of(system, "/#/tasks?name=late+bulk"))
+    browser.wait_for(f"{ROWS} === 2")
+    browser.click(".list tbody tr [data-select]")
+    hold_bulks(browser)
+    browser.click("[data-key=bulk-retry]")
+    browser.click(".list tbody a[data-key]")
+    browser.click(".detail [data-key=delete]")
+    browser.wait_for_text("Delete this task?", "#confirm-title")
+    release_bulks(browser)
+    assert texts(browser, "#confirm-title") == ["Delete this task?"]
+    browser.click("#confirm-yes")
+    browser.wait_for(f"{ROWS} === 1")
+    assert browser.evaluate("bulks") == [["retry", True]]
+
+
+def test_nothing_is_asked_about_what_is_not_selected_any_more(browser: Chromium, system: Started) -> None:
+    many(system, [{"name": f"unticked {index}", **PROGRAM} for index in range(2)])
+    browser.open(url_of(system, "/#/tasks?name=unticked"))
+    browser.wait_for(f"{ROWS} === 2")
+    browser.click(".list thead [type=checkbox]")
+    hold_bulks(browser)
+    browser.click("[data-key=bulk-delete]")
+    browser.click(".list tbody tr [data-select]")
+    release_bulks(browser)
+    assert not browser.evaluate("document.querySelector('#confirm').open")
+    browser.click("[data-key=bulk-delete]")
+    browser.wait_for_text("Delete 1 task for good?", "#confirm-title")
+    browser.click("#confirm-no")
 
 
 def test_a_name_neither_turns_what_follows_it_nor_hides(browser: Chromium, system: Started) -> None:

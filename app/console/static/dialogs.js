@@ -3,8 +3,9 @@
 import { byId, h } from "./dom.js";
 import { t } from "./language.js";
 
-/** Ask before something that can't be undone; true when confirmed. */
-export function confirm(title, text, yes, isDanger = true) {
+/** Ask before something that can't be undone; true when confirmed. While another question is open: not asked, not confirmed. */
+export async function confirm(title, text, yes, isDanger = true) {
+  if (byId("confirm").open) return false;
   byId("confirm-title").textContent = title;
   byId("confirm-text").replaceChildren(text);
   byId("confirm-yes").textContent = yes;
@@ -96,11 +97,11 @@ export function say(sentence, isProblem = false) {
 /** A listener that does nothing while what it has begun goes on: a double click is one action. */
 export function once(act) {
   let isBusy = false;
-  return async () => {
+  return async (...details) => {
     if (isBusy) return;
     isBusy = true;
     try {
-      await act();
+      await act(...details);
     } finally {
       isBusy = false;
     }

@@ -21,8 +21,9 @@ export function selection({ of, actions, filter, scope }) {
   const words = h("span", {});
   const whole = h("button", { type: "button", class: "button small quiet", "data-key": "select-whole", onclick: takeWhole }, t("select.whole"));
   const none = h("button", { type: "button", class: "button small quiet", onclick: clear }, t("select.none"));
+  const ask = once(act); // one question at a time, whichever button is pressed
   const buttons = actions.map(({ name, isDanger }) =>
-    h("button", { type: "button", class: `button small ${isDanger ? "danger-quiet" : ""}`, "data-key": `bulk-${name}`, onclick: once(() => act(name, isDanger)) }, t(`bulk.${name}`)));
+    h("button", { type: "button", class: `button small ${isDanger ? "danger-quiet" : ""}`, "data-key": `bulk-${name}`, onclick: () => ask(name, isDanger) }, t(`bulk.${name}`)));
   const bar = h("div", { class: "selected", hidden: true, role: "toolbar", "aria-label": t("select.title") }, words, whole, buttons, none);
 
   function box(item) {
@@ -76,9 +77,11 @@ export function selection({ of, actions, filter, scope }) {
 
   async function act(name, isDanger) {
     const go = address.goFromHere();
+    const mine = choices;
     const body = isWhole ? { of, action: name, filter: filter() } : { of, action: name, ids: [...chosen] };
     await attempt(async () => {
       const { matched } = await call("POST", "/api/bulk", { ...body, dry_run: true }, { signal: scope.signal });
+      if (mine !== choices) return;
       const question = t(name === "delete" ? `bulk.delete.ask.${of}` : `bulk.${name}.ask`, { count: matched });
       if (!(await confirm(question, t("bulk.ask.text"), t(`bulk.${name}`), isDanger))) return;
       const bulk = await call("POST", "/api/bulk", body);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.browser.chromium import Chromium
-from tests.browser.page import PROGRAM, finished, imported, open_page, url_of
+from tests.browser.page import PROGRAM, finished, imported, open_page, texts, url_of
 from tests.system import Started
 
 WATCHED_SECONDS = 10.0
@@ -99,14 +99,56 @@ def test_a_hidden_page_follows_nothing_and_catches_up_when_it_is_seen(browser: C
             if (path.startsWith('/api/tasks?')) window.begun += 1;
             return real(path, options);
         };
-        Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});
-        document.dispatchEvent(new Event('visibilitychange'));
     })()""")
+    hide(browser)
     finished(system, system.post("/api/tasks", {"name": "while hidden", **PROGRAM}))
     browser.evaluate("new Promise(resolve => setTimeout(resolve, 2000))")  # a change is followed within 1.5 s
     assert browser.evaluate("begun") == 0
-    browser.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    show(browser)
     browser.wait_for_text("while hidden", ".list tbody")
+
+
+def test_a_hidden_page_follows_no_output_and_goes_on_where_it_was_when_it_is_seen(
+    browser: Chromium, system: Started
+) -> None:
+    """Else six tabs in the background take all connections that a browser has to one origin by HTTP/1.1."""
+    code = "import time\ndef main():\n    for i in range(600):\n        print(f'line {i}.')\n        time.sleep(0.1)\n"
+    browser.open(url_of(system, "/#/failures"))
+    browser.wait_for("document.querySelector('.tabs a')")
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        window.streams = [];
+        window.fetch = (path, options) => {
+            const { signal, headers } = options;
+            if (/tasks.*events$/.test(path)) streams.push({signal, after: headers['Last-Event-ID'] ?? ''});
+            return real(path, options);
+        };
+    })()""")
+    body = {"name": "prints unseen", "function_code": code, "function_name": "main", "timeout": 120}
+    task = system.post("/api/tasks", body)
+    browser.evaluate(f"location.hash = '#/tasks/{task['id']}'")
+    browser.wait_for_text("line 1.", ".output")
+    hide(browser)
+    assert browser.evaluate("streams.map(each => each.signal.aborted)") == [True]
+    shown = len(texts(browser, ".output")[0].splitlines())
+    show(browser)
+    browser.wait_for_text(f"line {shown + 5}.", ".output")
+    assert browser.evaluate("streams.map(each => each.after !== '')") == [False, True]
+    assert texts(browser, ".output")[0].count("line 1.") == 1
+    assert system.call("POST", f"/api/tasks/{task['id']}/stop")[0] == 200
+
+
+def hide(browser: Chromium) -> None:
+    """As if another tab was looked at."""
+    browser.evaluate("""(() => {
+        Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});
+        document.dispatchEvent(new Event('visibilitychange'));
+    })()""")
+
+
+def show(browser: Chromium) -> None:
+    """As if this tab was looked at again."""
+    browser.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def listeners(browser: Chromium) -> int:

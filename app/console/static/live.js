@@ -1,13 +1,12 @@
 // Changes as they happen: one stream of events for the whole page, closed while nobody looks.
 
 import { reach } from "./api.js";
-import { eventsOf } from "./stream.js";
+import { eventsOf, whileSeen } from "./stream.js";
 
 const PAUSES_MS = [1000, 2000, 5000]; // between two tries to connect
 const FALLBACK_MS = 5000; // between two looks where no stream is to be had (too many are open)
 
 const listeners = new Set();
-let connection = null;
 
 /** Call `listener(event)` at each change of a task's status, and with null where changes may have been missed. */
 export function onChange(listener) {
@@ -16,19 +15,7 @@ export function onChange(listener) {
 
 /** Follow the changes while the page is visible. */
 export function follow() {
-  document.addEventListener("visibilitychange", () => (document.hidden ? pause() : resume()));
-  if (!document.hidden) resume();
-}
-
-function pause() {
-  connection?.abort();
-  connection = null;
-}
-
-function resume() {
-  if (connection) return;
-  connection = new AbortController();
-  run(connection.signal);
+  whileSeen(run);
 }
 
 async function run(signal) {

@@ -3,7 +3,7 @@
 import { download } from "./copy.js";
 import { h } from "./dom.js";
 import { number, t } from "./language.js";
-import { eventsOf } from "./stream.js";
+import { eventsOf, whileSeen } from "./stream.js";
 
 const MOST = 1_000_000; // characters kept; the oldest go first
 const NEAR = 24; // pixels from the end that still count as the end
@@ -89,23 +89,25 @@ export function output(name) {
     tellFound();
   }
 
-  /** Read the output as it comes, until all of it is there or `scope` ends. */
-  async function follow(taskId, scope) {
+  /** Read the output as it comes, while the page is seen, until all of it is there or `scope` ends. */
+  function follow(taskId, scope) {
     let lastId = "";
-    while (!scope.isOver) {
-      try {
-        for await (const event of eventsOf(`/api/tasks/${taskId}/events`, { signal: scope.signal, lastId })) {
-          if (isWhole) return;
-          if (event.type === "refused") return; // finished, or too many streams are open: the task itself has the output
-          if (event.id) lastId = event.id;
-          if (event.type === "stdout") add(event.data.text);
-          if (event.type === "status" && event.data.to === "running") put("");
+    return whileSeen(async (signal) => {
+      while (!signal.aborted) {
+        try {
+          for await (const event of eventsOf(`/api/tasks/${taskId}/events`, { signal, lastId })) {
+            if (isWhole) return;
+            if (event.type === "refused") return; // finished, or too many streams are open: the task itself has the output
+            if (event.id) lastId = event.id;
+            if (event.type === "stdout") add(event.data.text);
+            if (event.type === "status" && event.data.to === "running") put("");
+          }
+        } catch (error) {
+          if (signal.aborted) return;
         }
-      } catch (error) {
-        if (scope.isOver) return;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)); // cut, or ended as each does in time: go on after the last event
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)); // cut, or ended as each does in time: go on after the last event
-    }
+    }, scope.signal);
   }
 
   return { element, end, follow };

@@ -30,6 +30,23 @@ export async function* eventsOf(path, { signal, lastId = "" } = {}) {
   }
 }
 
+/**
+ * Call `read(signal)` while the page is seen: a browser has six connections to one origin by HTTP/1.1, and tabs that are
+ * hidden would take them. `signal` ends when the page is hidden. Over when `read` returns before that, or when `life` ends.
+ */
+export async function whileSeen(read, life = new AbortController().signal) {
+  while (!life.aborted) {
+    const turn = new AbortController(); // until the page is hidden, or seen again
+    const signal = AbortSignal.any([life, turn.signal]);
+    const end = () => turn.abort();
+    document.addEventListener("visibilitychange", end, { once: true });
+    if (document.hidden) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    else await read(signal);
+    document.removeEventListener("visibilitychange", end);
+    if (!signal.aborted) return;
+  }
+}
+
 function parsed(block) {
   const fields = {};
   for (const line of block.split("\n")) {

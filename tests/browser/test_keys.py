@@ -146,3 +146,18 @@ def test_another_tab_needs_no_key_and_signs_out_with_this_one(browser: Chromium,
         browser.click("#sign-out")
         browser.wait_for("document.querySelector('#ask-key')?.open")
     browser.wait_for("document.querySelector('#ask-key')?.open")
+
+
+def test_a_tab_with_the_docs_signs_out_with_the_console(browser: Chromium, guarded: Started) -> None:
+    browser.open(url_of(guarded, "/docs"))
+    browser.fill("#key", WRITER)
+    browser.click("#key-form button")
+    browser.wait_for("document.querySelectorAll('.opblock').length > 10")
+    with browser.another_tab():
+        browser.open(url_of(guarded))
+        enter(browser, WRITER)
+        browser.click("#menu-button")
+        browser.click("#sign-out")
+        browser.wait_for("document.querySelector('#ask-key')?.open")
+    browser.wait_for("!document.querySelector('#key-form').hidden && !document.querySelector('.opblock')")
+    assert browser.evaluate("sessionStorage.length") == 0

@@ -68,6 +68,12 @@ function show(spec, key) {
   });
 }
 
+new BroadcastChannel(KEY).addEventListener("message", ({ data }) => { // somebody signs out in a tab with the console
+  if (!data.isOver || sessionStorage.getItem(KEY) === null) return;
+  sessionStorage.clear();
+  location.reload();
+});
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem(KEY, document.getElementById("key").value.trim());

@@ -413,6 +413,37 @@ def test_nothing_is_asked_about_what_is_not_selected_any_more(browser: Chromium,
     browser.click("#confirm-no")
 
 
+def test_a_bulk_over_the_last_hour_that_is_sent_again_as_no_answer_came_is_done_once(
+    browser: Chromium, system: Started
+) -> None:
+    many(system, [{"name": f"of the hour {index}", **PROGRAM} for index in range(2)])
+    browser.open(url_of(system, "/#/tasks?name=of+the+hour&since=1h"))
+    browser.wait_for(f"{ROWS} === 2")
+    browser.click(".list thead [type=checkbox]")
+    browser.click("[data-key=select-whole]")
+    browser.wait_for_text("All 2 that match", ".selected")
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        window.fetch = async (path, options) => {
+            const response = await real(path, options);
+            if (path !== '/api/bulk' || JSON.parse(options.body).dry_run) return response;
+            window.fetch = real;
+            throw new TypeError('the connection was cut');
+        };
+    })()""")
+    browser.click("[data-key=bulk-retry]")
+    browser.wait_for("document.querySelector('#confirm').open")
+    browser.click("#confirm-yes")
+    browser.wait_for_text("can't be reached", "#toast")
+    browser.wait_for("document.querySelector('#away').hidden")
+    browser.click("[data-key=bulk-retry]")
+    browser.wait_for("document.querySelector('#confirm').open")
+    browser.click("#confirm-yes")
+    browser.wait_for_text("2 of 2 done", "#view")
+    bulks = [bulk for bulk in system.get("/api/bulk")["items"] if (bulk["filter"] or {}).get("name") == "*of the hour*"]
+    assert len(bulks) == 1
+
+
 def test_a_name_neither_turns_what_follows_it_nor_hides(browser: Chromium, system: Started) -> None:
     turned = "turned \u202egnp.exe"
     many(

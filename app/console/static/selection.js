@@ -15,6 +15,7 @@ const MOST = 1000; // ids in one bulk
 export function selection({ of, actions, filter, scope }) {
   const chosen = new Set();
   let [items, isWhole] = [[], false];
+  let wanted = {}; // the filter of all that match: "the last hour" is that of when they were selected
   let choices = 0; // made so far: an answer to an earlier one comes too late
   const page = h("input", { type: "checkbox", onchange: () => toggleAll(page.checked) });
   const all = h("label", {}, page, h("span", { class: "hidden" }, t("select.page")));
@@ -61,9 +62,10 @@ export function selection({ of, actions, filter, scope }) {
   async function takeWhole() {
     const mine = (choices += 1);
     await attempt(async () => {
-      const { matched } = await call("POST", "/api/bulk", { of, action: actions[0].name, filter: filter(), dry_run: true }, { signal: scope.signal });
+      const asked = filter();
+      const { matched } = await call("POST", "/api/bulk", { of, action: actions[0].name, filter: asked, dry_run: true }, { signal: scope.signal });
       if (mine !== choices) return;
-      isWhole = true;
+      [isWhole, wanted] = [true, asked];
       draw(matched);
     });
   }
@@ -78,7 +80,7 @@ export function selection({ of, actions, filter, scope }) {
   async function act(name, isDanger) {
     const go = address.goFromHere();
     const mine = choices;
-    const body = isWhole ? { of, action: name, filter: filter() } : { of, action: name, ids: [...chosen] };
+    const body = isWhole ? { of, action: name, filter: wanted } : { of, action: name, ids: [...chosen] };
     await attempt(async () => {
       const { matched } = await call("POST", "/api/bulk", { ...body, dry_run: true }, { signal: scope.signal });
       if (mine !== choices) return;

@@ -154,6 +154,29 @@ def test_what_is_sent_again_as_no_answer_came_is_created_once(browser: Chromium,
     assert len(system.get("/api/tasks?name=sent-twice")["items"]) == 2, "the same again is another one"
 
 
+def test_a_refusal_before_the_key_is_looked_at_makes_no_second_one(browser: Chromium, system: Started) -> None:
+    browser.open(url_of(system, "/#/new"))
+    browser.fill("[name=name]", "sent-three-times")
+    browser.evaluate("""(() => {
+        const real = window.fetch;
+        const headers = {'Content-Type': 'application/problem+json'};
+        const refused = status => new Response(JSON.stringify({detail: `Refused: ${status}`}), {status, headers});
+        const answers = [
+            async (path, options) => { await real(path, options); throw new TypeError('the connection was cut'); },
+            async () => refused(429),
+            async () => refused(403),
+        ];
+        window.fetch = (path, options) => ((options.method === 'POST' && answers.shift()) || real)(path, options);
+    })()""")
+    for words in ("can't be reached", "Refused: 429", "Refused: 403"):
+        browser.click(".create button[type=submit]")
+        browser.wait_for_text(words, ".create .failure")
+        browser.wait_for("document.querySelector('#away').hidden")
+    browser.click(".create button[type=submit]")
+    browser.wait_for_text("sent-three-times", ".detail h2")
+    assert len(system.get("/api/tasks?name=sent-three-times")["items"]) == 1
+
+
 def test_a_draft_survives_leaving_and_is_gone_once_it_is_sent(browser: Chromium, system: Started) -> None:
     browser.open(url_of(system, "/#/new"))
     browser.fill("[name=name]", "kept for later")

@@ -12,6 +12,7 @@ const GATEWAY = new Set([502, 503, 504]); // of a proxy in front that does not r
 const ANSWER_MS = 250; // how long other tabs may take to tell their key before the person is asked
 const CALL_MS = 30_000; // the service answers within seconds, also where its Redis hangs: one that takes longer hangs itself
 const UNSURE_MS = 600_000; // after that, the same request is meant as another one
+const UNASKED = new Set([401, 403, 429]); // refused before the service has looked whether it knows the key
 const unsure = new Map(); // what was asked for without an answer so far: its words → {key, at}
 let asking = null;
 const contact = new EventTarget();
@@ -56,7 +57,7 @@ export async function call(method, path, body, { accepted = [], signal } = {}) {
   const headers = method === "POST" ? { "Idempotency-Key": keyFor(words) } : {};
   const response = await send(method, path, body, { signal, headers });
   const answer = await parsed(response).catch(lost);
-  if (response.status < 500) unsure.delete(words);
+  if (response.status < 500 && !UNASKED.has(response.status)) unsure.delete(words);
   if (response.ok || accepted.includes(response.status)) return answer;
   throw new Refusal(response.status, answer ?? {});
 }

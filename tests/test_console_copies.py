@@ -12,7 +12,7 @@ import pytest
 from app.domain.alerts.rule import ALL_ON, ScheduleAlert
 from app.domain.bulk import MAX_IDS, BulkStatus
 from app.domain.channels import CHANNEL_KINDS
-from app.domain.channels.notice import Language
+from app.domain.channels.notice import Language, Notice, NoticeType, message_of
 from app.domain.channels.spec import ChannelFields
 from app.domain.deliveries import DeliveryStatus
 from app.domain.fields import HIDDEN
@@ -131,3 +131,9 @@ WORDS: dict[str, Collection[str]] = {
 def test_each_value_has_a_word(language: str) -> None:
     known = re.findall(r'^  "([\w.-]+)": ', (STATIC / f"texts-{language}.js").read_text(), re.MULTILINE)
     assert {f"{group}.{value}" for group, values in WORDS.items() for value in values} - {*known} == set()
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_the_console_says_why_a_firing_was_missed_as_notices_do(language: Language) -> None:
+    why = message_of(Notice(NoticeType.MISSED, "a schedule", 0, reason="missed"), language, "").detail
+    assert f'"outcome.why.missed": "{why}"' in (STATIC / f"texts-{language}.js").read_text()

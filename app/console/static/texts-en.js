@@ -119,7 +119,7 @@ export const en = {
   "outcome.created": "ran",
   "outcome.missed": "missed",
   "outcome.skipped_overlap": "skipped",
-  "outcome.why.missed": "No beat was running at that time.",
+  "outcome.why.missed": "No beat was running at that time, or the service was full.",
   "outcome.why.skipped_overlap": "The previous task had not finished.",
   "range.15m": "Last 15 minutes",
   "range.1h": "Last hour",

@@ -119,7 +119,7 @@ export const zh = {
   "outcome.created": "已运行",
   "outcome.missed": "错过",
   "outcome.skipped_overlap": "跳过",
-  "outcome.why.missed": "当时没有 beat 在运行。",
+  "outcome.why.missed": "当时 beat 未运行，或服务已满。",
   "outcome.why.skipped_overlap": "上一个任务尚未完成。",
   "range.15m": "最近 15 分钟",
   "range.1h": "最近 1 小时",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from flask import Flask, Response, g
@@ -12,6 +13,7 @@ from app.api.guard import shown_route
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: The label of methods and paths that do not exist: callers may invent any number of them.
 OTHER = "other"
+_WAIT = re.compile(r"(?:^|&)wait=")
 
 
 def install(web: Flask) -> None:
@@ -27,7 +29,7 @@ def _begin() -> None:
 def _count(response: Response) -> Response:
     request = current_request()
     environ = request.environ
-    waits = "wait" in environ.get("QUERY_STRING", "") or "wait" in environ.get("HTTP_PREFER", "")
+    waits = _WAIT.search(environ.get("QUERY_STRING", "")) or "wait" in environ.get("HTTP_PREFER", "")
     context().request_counts.add(
         request.method if request.method in METHODS else OTHER,
         OTHER if request.url_rule is None else shown_route(request.url_rule.rule),

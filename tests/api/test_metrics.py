@@ -330,6 +330,23 @@ def test_a_request_that_waits_for_a_task_is_counted_and_not_timed(api: Api) -> N
     assert value(samples, "http_request_duration_seconds_count", method="POST", route="/api/tasks") == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "is_timed"),
+    [
+        ("/api/tasks?status=waiting", 1),
+        ("/api/tasks?tag=await", 1),
+        ("/api/tasks/{task_id}?wait=0.01", 0),
+        ("/api/tasks/{task_id}?unknown=1&wait=0.01", 0),
+    ],
+)
+def test_only_the_parameter_wait_says_that_a_request_waits(api: Api, path: str, is_timed: int) -> None:
+    answer = api.get(path.format(task_id=api.create()["id"]))
+    samples = samples_of(api)
+    labels = {"method": "GET", "route": path.partition("?")[0]}
+    assert value(samples, "http_requests_total", status=str(answer.status_code), **labels) == 1
+    assert value(samples, "http_request_duration_seconds_count", **labels) == is_timed
+
+
 def test_the_requests_of_all_processes_add_up_and_survive_them(make_web: MakeWeb) -> None:
     for _ in range(2):
         api = Api(make_web(Settings()))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, create_model
 
 from app.domain.alerts.rule import ScheduleAlert, TaskAlert
 from app.domain.checks import Fields, Pause, Tags, Time, distinct
@@ -129,7 +129,12 @@ class TaskSpec(TaskFields):
         return now_ms
 
 
-CronText = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"format": "cron"})]
+#: Kept without the blanks around it, such as the line end of a YAML block.
+CronText = Annotated[
+    str,
+    Field(min_length=1, max_length=200, json_schema_extra={"format": "cron"}),
+    AfterValidator(str.strip),
+]
 Zone = Annotated[str, Field(max_length=64, json_schema_extra={"format": "time-zone"})]
 EverySeconds = Annotated[int, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
 _CRON = (

@@ -121,9 +121,6 @@ class ScheduleService:
         return made
 
     def _made_of(self, spec: ScheduleSpec, schedule_id: str, now_ms: int, created_ms: int | None = None) -> Schedule:
-        kept = kept_fields(spec)
-        if spec.cron_expression is not None:
-            kept["cron_expression"] = spec.cron_expression.strip()
         schedule = Schedule(
             id=schedule_id,
             kind=spec.kind,
@@ -131,7 +128,7 @@ class ScheduleService:
             created_ms=now_ms if created_ms is None else created_ms,
             updated_ms=now_ms,
             next_run_ms=None,
-            spec={**kept, "timezone": spec.timezone or self._timezone},
+            spec={**kept_fields(spec), "timezone": spec.timezone or self._timezone},
         )
         return replace(schedule, next_run_ms=rule_of(schedule).next_after(now_ms))
 

@@ -393,6 +393,10 @@ def test_a_scheduled_task_may_leave_out_its_type_and_zone() -> None:
     assert (spec.task_type, spec.cron_expression, spec.timezone) == ("scheduled", "* * * * *", None)
 
 
+def test_blanks_around_an_expression_are_not_kept() -> None:
+    assert schedule({**CRON, "cron_expression": " 0 9 * * 1-5\n"}).cron_expression == "0 9 * * 1-5"
+
+
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [

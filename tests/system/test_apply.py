@@ -121,6 +121,12 @@ def test_apply_makes_what_files_declare_and_then_nothing(run: Run, folder: Path)
     assert run("apply", folder) == (0, "0 new, 0 changed, 0 deleted, 2 unchanged\n", "")
 
 
+def test_blanks_around_an_expression_are_no_change(run: Run, folder: Path) -> None:
+    edit(folder, "cron_expression: 30 8 * * 1-5", "cron_expression: >\n  30 8 * * 1-5")
+    run("apply", folder)
+    assert run("apply", folder) == (0, "0 new, 0 changed, 0 deleted, 2 unchanged\n", "")
+
+
 def test_a_key_that_may_only_read_is_enough_to_look(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("apply", folder)
     edit(folder, "30 8 * * 1-5", "0 9 * * *")

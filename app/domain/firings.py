@@ -26,6 +26,9 @@ MAX_CAUGHT_UP = 1_000
 FIRINGS_PER_STEP = 100
 
 _FIRST_LOOK_BACK = timedelta(seconds=60)
+_MOST_GROWTH = 8
+#: Looks a little further back than seems to be needed, or a clock change would cost a further step.
+_MARGIN = 1.2
 
 
 class CatchUp(StrEnum):
@@ -75,15 +78,16 @@ class Rule:
     def newest(self, first_ms: int, now_ms: int, limit: int) -> list[int]:
         """The newest firings, at most `limit`, from `first_ms` (itself a firing) to `now_ms`, oldest first.
 
-        Looks back from now in growing steps, so the work stays small however long no beat was running.
+        Looks back from now in growing steps, so the work stays small however long no beat was running. What was found
+        so far says how far to look next: most expressions fire evenly, so that little is found in vain.
         """
-        look_back = _FIRST_LOOK_BACK
-        while True:
-            start_ms = max(first_ms, now_ms - look_back // timedelta(milliseconds=1))
-            found = self._between(start_ms - 1, now_ms)
-            if start_ms == first_ms or len(found) >= limit:
-                return found[-limit:]
-            look_back *= 8
+        look_back, start_ms, found = _FIRST_LOOK_BACK, now_ms + 1, list[int]()
+        while start_ms > first_ms and len(found) < limit:
+            earlier_ms = max(first_ms, now_ms - look_back // timedelta(milliseconds=1))
+            found = self._between(earlier_ms - 1, start_ms - 1) + found
+            start_ms = earlier_ms
+            look_back *= min(_MOST_GROWTH, _MARGIN * limit / len(found)) if found else _MOST_GROWTH
+        return found[-limit:]
 
     def _between(self, after_ms: int, until_ms: int) -> list[int]:
         found: list[int] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,33 +23,38 @@ from app.usecases.timing import make_rule
 MAX_IN_ONE_WRITE = 256
 #: The first write is small, so that the first tasks are queued soon. Each following write is GROWTH times as large.
 FIRST_WRITE, GROWTH = 16, 4
+#: How long one call plans and writes. After an outage there is work for minutes, in which beat must not stand still.
+SECONDS_PER_CALL = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class FiringService:
     """Takes firings. Any number of processes may do this at once: each firing is taken exactly once.
 
-    `spread` returns numbers from 0 to 1, for the jitter.
+    `spread` returns numbers from 0 to 1, for the jitter. `steady` is a clock in seconds that is never set.
     """
 
     store: Store
     dispatcher: Dispatcher
     clock: Clock
     spread: Callable[[], float] = random.random
+    steady: Callable[[], float] = time.monotonic
 
     def fire_due(self, limit: int) -> int:
-        """Take the firings of up to `limit` due schedules. Returns how many schedules were due.
+        """Take the firings of up to `limit` due schedules, for SECONDS_PER_CALL. Returns how many schedules it took.
 
-        A schedule that can't be fired does not stop the others: its error is raised after all have been fired.
+        What it leaves stays due: the next call takes it, at the time of that call. A schedule that can't be fired does
+        not stop the others: its error is raised after they have been fired.
         """
         now_ms, failed = self.clock(), list[Exception]()
         due = self.store.firings.due(now_ms, limit)
-        self.store.firings.fire_each(_batches(self._each(due, now_ms, failed)), now_ms)
+        taken = self.store.firings.fire_each(_batches(self._each(due, now_ms, failed)), now_ms)
         if failed:
             raise failed[0]
-        return len(due)
+        return taken
 
     def _each(self, due: Sequence[DueSchedule], now_ms: int, failed: list[Exception]) -> Iterator[Firings]:
+        deadline = self.steady() + SECONDS_PER_CALL
         for schedule in due:
             try:
                 found = self._firings(schedule, now_ms)
@@ -57,6 +63,8 @@ class FiringService:
                 failed.append(error)
                 continue
             yield found
+            if self.steady() >= deadline:
+                return
 
     def _firings(self, schedule: DueSchedule, now_ms: int) -> Firings:
         timing = _timing(schedule.timing_json)

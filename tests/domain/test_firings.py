@@ -128,6 +128,30 @@ def test_all_runs_the_newest_thousand_oldest_first_in_steps() -> None:
     assert taken == list(range(first.firings[0], now_ms + 1, 1000))
 
 
+UNEVEN = ("* * * * *", "*/30 * * * * *", "*/5 9-17 * * 1-5", "* * * * 0", "0 * * * *", "30 2 * * *", "0 0 29 2 *")
+
+
+@pytest.mark.parametrize("days", [0.01, 1, 20])
+@pytest.mark.parametrize("expression", UNEVEN)
+def test_the_newest_are_caught_up_however_unevenly_they_fire(expression: str, days: float) -> None:
+    rule = Rule(Cron(expression, "Europe/Berlin"))
+    seen_ms = rule.next_after(START)
+    assert seen_ms is not None
+    now_ms = seen_ms + round(days * 86_400_000)
+    due = [seen_ms, *rule._between(seen_ms, now_ms)]
+    assert rule.newest(seen_ms, now_ms, 10) == due[-10:]
+    assert rule.newest(seen_ms, now_ms, MAX_CAUGHT_UP) == due[-MAX_CAUGHT_UP:]
+
+
+@pytest.mark.parametrize("expression", ["* * * * *", "* * * * * *", "*/2 * * * *", "*/5 9-17 * * 1-5"])
+def test_few_firings_are_looked_at_in_vain_after_a_long_outage(expression: str) -> None:
+    rule = Rule(Cron(expression, "Europe/Berlin"))
+    first_ms, now_ms = START + MINUTE, START + 60 * 86_400_000
+    firings_module._next_after.cache_clear()
+    assert len(rule.newest(first_ms, now_ms, MAX_CAUGHT_UP)) == MAX_CAUGHT_UP
+    assert firings_module._next_after.cache_info().misses < 1.5 * MAX_CAUGHT_UP
+
+
 def test_the_firings_recorded_as_missed_are_bounded() -> None:
     found = plan(EVERY_SECOND, START + 1000, START + 86_400_000, CatchUp.LATEST)
     assert found.firings == [START + 86_400_000]

@@ -78,7 +78,8 @@ class StoreScheduler(Scheduler):
         settings = read_settings()
         self._store = open_store(settings, max_connections=4 + settings.callback_concurrency)
         dispatcher = Dispatcher(MessageEncoder(self._store.keys), settings.countdown_horizon)
-        self._firing = FiringService(self._store, dispatcher, system_clock)
+        self._admission = Admission(self._store.admission, settings.max_queued_tasks)
+        self._firing = FiringService(self._store, dispatcher, system_clock, has_room=self._admission.has_room)
         check_at_start(self._store.liveness)
         self._form = FormWatch(self._store.form, system_clock, _end_process)
         try:
@@ -91,7 +92,6 @@ class StoreScheduler(Scheduler):
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
         self._outage_log = OutageLog(logger)
-        self._admission = Admission(self._store.admission, settings.max_queued_tasks)
         self._has_room = True
         _warn_of_missing_channels(settings, self._store)
         self._heartbeat_call = HeartbeatCall(settings, self._store, system_clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -98,9 +98,17 @@ class FiringStore:
         """Execute firings, unless their schedule changed or fired meanwhile. Returns the number of schedules fired."""
         return self.fire_each([due], now_ms)
 
-    def fire_each(self, batches: Iterable[Sequence[Firings]], now_ms: int) -> int:
-        """As `fire`, for several batches with one write each. A batch is built while Redis writes the previous one."""
-        return sum(map(int, self._scripts.each("fire", (_packed(due, now_ms) for due in batches))))
+    def fire_each(
+        self, batches: Iterable[Sequence[Firings]], now_ms: int, has_room: Callable[[], bool] = lambda: True
+    ) -> int:
+        """As `fire`, for several batches with one write each. A batch is built while Redis writes the previous one.
+
+        Ends before the first write for which `has_room` says that there is none; what is not written stays due.
+        """
+        written, taken = self._scripts.each("fire", (_packed(due, now_ms) for due in batches)), 0
+        while has_room() and (answer := next(written, None)) is not None:
+            taken += int(answer)
+        return taken
 
     def page(self, schedule_id: str, limit: int, cursor: str | None) -> tuple[list[FiringRecord], str | None]:
         """A page of a schedule's firings, newest first, and the next cursor, None at the end.

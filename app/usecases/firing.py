@@ -31,7 +31,8 @@ SECONDS_PER_CALL = 1.0
 class FiringService:
     """Takes firings. Any number of processes may do this at once: each firing is taken exactly once.
 
-    `spread` returns numbers from 0 to 1, for the jitter. `steady` is a clock in seconds that is never set.
+    `spread` returns numbers from 0 to 1, for the jitter. `steady` is a clock in seconds that is never set. `has_room`
+    tells at a time whether more tasks may be created; each write asks it, and is of MAX_IN_ONE_WRITE tasks at most.
     """
 
     store: Store
@@ -39,16 +40,18 @@ class FiringService:
     clock: Clock
     spread: Callable[[], float] = random.random
     steady: Callable[[], float] = time.monotonic
+    has_room: Callable[[int], bool] = lambda _: True
 
     def fire_due(self, limit: int) -> int:
-        """Take the firings of up to `limit` due schedules, for SECONDS_PER_CALL. Returns how many schedules it took.
+        """Take firings of up to `limit` due schedules, for SECONDS_PER_CALL. Returns how many schedules it took.
 
         What it leaves stays due: the next call takes it, at the time of that call. A schedule that can't be fired does
         not stop the others: its error is raised after they have been fired.
         """
         now_ms, failed = self.clock(), list[Exception]()
         due = self.store.firings.due(now_ms, limit)
-        taken = self.store.firings.fire_each(_batches(self._each(due, now_ms, failed)), now_ms)
+        batches = _batches(self._each(due, now_ms, failed))
+        taken = self.store.firings.fire_each(batches, now_ms, lambda: self.has_room(self.clock()))
         if failed:
             raise failed[0]
         return taken

@@ -19,6 +19,7 @@ from typing import Any
 from celery.beat import Scheduler
 
 from app.clock import ClockSteps, system_clock
+from app.domain.cron import zone_version
 from app.domain.errors import Full, OtherForm, Unavailable
 from app.launch.processes import EXIT_NEWER_DATA
 from app.messaging.encoder import MessageEncoder
@@ -33,6 +34,7 @@ from app.usecases.firing import FiringService
 from app.usecases.form_watch import FormWatch
 from app.usecases.maintenance import Maintenance
 from app.usecases.redis_checks import check_at_start
+from app.usecases.zone_upkeep import ZoneUpkeep
 from tasks.deliveries.making import make_courier
 from tasks.deliveries.stand_in import StandIn
 from tasks.heartbeat_call import HeartbeatCall
@@ -88,7 +90,9 @@ class StoreScheduler(Scheduler):
             raise SystemExit(EXIT_NEWER_DATA) from None
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
         self._clock_check = ClockCheck(self._store.liveness, system_clock)
-        self._maintenance = Maintenance(self._store, dispatcher, settings, self._name, ClockSteps(system_clock()))
+        zones = ZoneUpkeep(self._store.schedules, zone_version())
+        steps = ClockSteps(system_clock())
+        self._maintenance = Maintenance(self._store, dispatcher, settings, self._name, steps, zones)
         self._watch = Watch()
         self._store.subscriber.subscribe(self._store.keys.beat, self._watch.notify)
         self._outage_log = OutageLog(logger)

@@ -135,6 +135,13 @@ class Keys:
         return f"{self.prefix}cron"
 
     @property
+    def zones(self) -> str:
+        """STRING: the version of the time zones (app/domain/cron/zone.py) by which all next firings were computed.
+
+        Empty while they are computed anew."""
+        return f"{self.prefix}zones"
+
+    @property
     def due(self) -> str:
         """ZSET task id by due time, ms: waiting, message not sent yet."""
         return f"{self.prefix}due"

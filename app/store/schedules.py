@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -219,6 +219,23 @@ class ScheduleStore:
             seen_revision=seen_revision,
         )
         return was, now
+
+    def retime(self, moves: Iterable[tuple[Schedule, int | None]], now_ms: int, zone_version: str) -> int:
+        """Give scheduled tasks, as they were seen, another next firing; those without one end.
+
+        Returns how many: one that was changed or has fired since stays as it is. `zone_version`: the version of the
+        time zones that all next firings follow after this, "" if some do not yet.
+        """
+        values = [
+            text
+            for seen, next_run_ms in moves
+            for text in (seen.id, seen.revision, _text(seen.next_run_ms), _text(next_run_ms))
+        ]
+        return int(self._scripts("schedule_retime", now_ms=now_ms, zone_version=zone_version, moves=values))
+
+    def zone_version(self) -> str | None:
+        """The version of the time zones by which all next firings were computed; None if there is not one for all."""
+        return str(self._client.get(self._keys.zones) or "") or None
 
     def delete(self, schedule_id: str) -> bool:
         """Remove a scheduled task; False if there was none. Tasks that it created remain."""

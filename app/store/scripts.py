@@ -50,7 +50,7 @@ DESPITE_FULL = frozenset(
         "send",
         "stop",
     }
-    | {"delete", "schedule_delete", "trim", "trim_oldest"}
+    | {"delete", "schedule_delete", "schedule_retime", "trim", "trim_oldest"}
     | {"events_open", "output"}
     | {"bulk_abort", "bulk_schedules", "bulk_tasks", "fold", "add_requests"}
     | {"delivery_claim", "delivery_report", "delivery_take_back", "delivery_trim"}

@@ -24,12 +24,16 @@ from app.usecases.recovery import Recovery
 from app.usecases.retention import Retention
 from app.usecases.service_watch import ServiceWatch
 from app.usecases.totals import TotalsUpkeep
+from app.usecases.zone_upkeep import ZoneUpkeep
 
 logger = logging.getLogger("celeriac.maintenance")
 
 
 class Maintenance:
-    """Runs the maintenance of one process. `actor` is its name in histories. Not thread-safe."""
+    """Runs the maintenance of one process. `actor` is its name in histories. Not thread-safe.
+
+    `zones` is for beat only: nothing fires without one.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class Maintenance:
         settings: Settings,
         actor: str,
         steps: ClockSteps | None = None,
+        zones: ZoneUpkeep | None = None,
     ) -> None:
         self.recovery = Recovery(store, dispatcher, settings, actor, steps=steps)
         self.retention = Retention(store.retention, settings)
@@ -64,6 +69,9 @@ class Maintenance:
             self.bulks.work_off,
             self.form.bring_up_to_date,
         )
+        self.zones = zones
+        if zones is not None:
+            self._parts += (zones.work_off,)
 
     def run(self, now_ms: int) -> bool:
         """Run every part once. A failure of one part does not stop the others.
@@ -78,4 +86,4 @@ class Maintenance:
             except Exception:
                 more = {"action": "maintenance_failed", "part": getattr(part, "__name__", str(part))}
                 logger.exception("a maintenance step failed; the other steps continue", extra=more)
-        return self.bulks.is_busy
+        return self.bulks.is_busy or (self.zones is not None and self.zones.is_busy)

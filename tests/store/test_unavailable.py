@@ -67,6 +67,8 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "schedules.get": lambda store: store.schedules.get(ID),
     "schedules.page": lambda store: store.schedules.page(ScheduleFilters(), 10),
     "schedules.move": lambda store: store.schedules.move(ID, 0, ACTIVE, PAUSED, None),
+    "schedules.retime": lambda store: store.schedules.retime([], 0, ""),
+    "schedules.zone_version": lambda store: store.schedules.zone_version(),
     "schedules.delete": lambda store: store.schedules.delete(ID),
     "firings.due": lambda store: store.firings.due(0, 10),
     "firings.next_due_ms": lambda store: store.firings.next_due_ms(),

@@ -107,7 +107,14 @@ def fill(raw: redis.Redis) -> None:
     raw.set("celeriac:celeriac.api\x06\x163", b"\x00\r\n\xff")
     raw.set("celeriac:idem:soon", "x", ex=DAY_SECONDS)
     raw.set("celeriac:idem:over", "x", px=1)
-    for transient in ("rate:read:key:a", "events:since", "call:x", "worker:w@h", "_kombu.binding.celeriac.code"):
+    for transient in (
+        "rate:read:key:a",
+        "events:since",
+        "call:x",
+        "worker:w@h",
+        "zones",
+        "_kombu.binding.celeriac.code",
+    ):
         raw.set(f"celeriac:{transient}", "x")
     raw.set("somebody.else", "x")
 
@@ -132,7 +139,7 @@ def contents(raw: redis.Redis) -> dict[bytes, Any]:
 
 def kept(raw: redis.Redis) -> dict[bytes, Any]:
     """What a backup of it contains."""
-    other = ("rate:", "events", "call:", "worker", "beats", "_kombu")
+    other = ("rate:", "events", "call:", "worker", "beats", "zones", "_kombu")
     return {
         key: value
         for key, value in contents(raw).items()

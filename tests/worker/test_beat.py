@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import redis
 
+from app.domain.cron import zone_version
 from app.domain.ids import firing_id
 from app.domain.status import Status
 from app.store.listing import Filters
@@ -64,6 +65,18 @@ def test_a_schedule_that_can_not_be_fired_delays_nothing_else(
     assert tasks_of(store, broken.id) == []
     assert f"scheduled task {broken.id}" in beat.output
     assert beat.process.poll() is None
+
+
+def test_next_firings_follow_an_update_of_the_time_zones(
+    store: Store, schedules: ScheduleService, raw_redis: redis.Redis, start: Start
+) -> None:
+    schedule = schedules.create({**CODE, "cron_expression": "0 12 * * *", "start_at": "2090-01-01T00:00:00Z"})
+    assert schedule.next_run_ms is not None
+    store.schedules.retime([(schedule, schedule.next_run_ms + 3_600_000)], schedule.created_ms, "2020.1")
+    beat = start("beat")
+    beat.wait_for("changed: 1")
+    assert schedules.get(schedule.id).next_run_ms == schedule.next_run_ms
+    assert raw_redis.get(store.keys.zones) == zone_version()
 
 
 def test_a_beat_sends_a_delay_when_it_is_near(store: Store, service: TaskService, start: Start) -> None:

@@ -19,6 +19,6 @@ from __future__ import annotations
 
 from app.domain.cron.cron import EXAMPLE_ID, Cron
 from app.domain.cron.errors import CronError, CronZoneError
-from app.domain.cron.zone import load_zone, zone_names
+from app.domain.cron.zone import load_zone, zone_names, zone_version
 
-__all__ = ["EXAMPLE_ID", "Cron", "CronError", "CronZoneError", "load_zone", "zone_names"]
+__all__ = ["EXAMPLE_ID", "Cron", "CronError", "CronZoneError", "load_zone", "zone_names", "zone_version"]

@@ -12,6 +12,8 @@ from functools import lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
+import tzdata  # type: ignore[import-untyped]
+
 from app.domain.cron.errors import CronZoneError
 from app.domain.cron.zone_hints import near_names
 
@@ -49,6 +51,11 @@ class Stretch:
         if real_time:
             return shown
         return self.taken if earliest <= self.start else max(self.taken, shown)
+
+
+def zone_version() -> str:
+    """The version of the zones."""
+    return str(tzdata.__version__)
 
 
 @lru_cache(maxsize=1)

@@ -123,6 +123,7 @@ class StoreScheduler(Scheduler):
 
     def _work(self) -> None:
         self._store.liveness.beat_ticked(self._name, system_clock())
+        self._maintenance.begin_tick()
         self._clock_check.look()
         try:
             self._fire()

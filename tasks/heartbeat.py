@@ -91,6 +91,7 @@ class Heartbeat:
             self._store.liveness.worker_alive(self._hostname, self._facts(), self._clock())
             self._last_report = now
             self._clock_check.look()
+        self._maintenance.begin_tick()
         self._watchdog.check(time.monotonic())
         self._is_busy = not self._beat_is_alive() and self._maintenance.run(self._clock())
 

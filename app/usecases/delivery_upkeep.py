@@ -23,7 +23,7 @@ class DeliveryUpkeep:
 
     store: DeliveryStore
     settings: Settings
-    recovery: Recovery  # knows whether the clock was set forward
+    recovery: Recovery  # knows whether leases can be trusted
     trimmed_ms: int = 0
 
     def take_back_lost_tries(self, now_ms: int) -> int:

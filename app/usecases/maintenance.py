@@ -73,6 +73,10 @@ class Maintenance:
         if zones is not None:
             self._parts += (zones.work_off,)
 
+    def begin_tick(self) -> None:
+        """Call this in each tick of the process once Redis has taken a write, also in those that call no `run`."""
+        self.recovery.outages.begin_tick()
+
     def run(self, now_ms: int) -> bool:
         """Run every part once. A failure of one part does not stop the others.
 
@@ -86,4 +90,5 @@ class Maintenance:
             except Exception:
                 more = {"action": "maintenance_failed", "part": getattr(part, "__name__", str(part))}
                 logger.exception("a maintenance step failed; the other steps continue", extra=more)
+        self.recovery.outages.end_tick()
         return self.bulks.is_busy or (self.zones is not None and self.zones.is_busy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.clock import ClockSteps
 from app.domain.kinds import QUEUES
@@ -16,6 +16,7 @@ from app.store.recovery import LostAttempt, Sendable
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES
 from app.usecases.dispatch import Dispatcher
+from app.usecases.outages import Outages
 from app.usecases.task_facts import attempt_facts
 
 logger = logging.getLogger("celeriac.recovery")
@@ -45,12 +46,17 @@ class Recovery:
     settings: Settings
     actor: str
     steps: ClockSteps | None = None  # None: assume that nobody sets the clock
-    is_wary: bool = False  # the clock was set forward or the machine slept within the last lease
+    outages: Outages = field(default_factory=Outages)  # without a tick: assume that Redis was never away
+    is_wary: bool = False  # leases may have expired although their workers are alive
 
     def watch_clock(self, now_ms: int) -> None:
-        """Check whether the clock was set forward. Call this first in a round, with a time read at that moment."""
-        if self.steps is not None:
-            self.is_wary = self.steps.seconds_since(now_ms) < self.settings.lease_seconds
+        """Check whether leases can be trusted. Call this first in a round, with a time read at that moment.
+
+        They can't for one lease after the clock was set forward or the machine slept, and for a moment after an outage
+        of Redis.
+        """
+        is_set_forward = self.steps is not None and self.steps.seconds_since(now_ms) < self.settings.lease_seconds
+        self.is_wary = is_set_forward or self.outages.has_just_ended
 
     def complete_batches(self, now_ms: int) -> None:
         """Create the rest of the batches whose requests were interrupted. Completing one twice does no harm."""
@@ -118,8 +124,7 @@ class Recovery:
     def take_back_lost(self, now_ms: int) -> int:
         """Requeue or fail the attempts whose lease has expired on every clock. Returns their number.
 
-        Does nothing for one lease after the clock was set forward (`watch_clock`): leases then seem expired although
-        their workers are alive and renew them.
+        Does nothing while leases may have expired although their workers are alive (`watch_clock`).
         """
         if self.is_wary:
             return 0

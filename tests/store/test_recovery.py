@@ -10,16 +10,19 @@ import pytest
 import redis
 
 from app.clock import ClockSteps
+from app.domain.deliveries import DeliveryStatus
 from app.domain.ids import new_id
 from app.domain.outcome import Ending
 from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
+from app.store.deliveries import NewDelivery
 from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE, TASK_ID, Message, MessageTemplate
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
+from app.usecases.outages import GAP_SECONDS, REPORT_SECONDS, Outages
 from app.usecases.recovery import CLOCK_TOLERANCE_MS, FETCH_GRACE_MS, OVERDUE_MS
 from app.usecases.retention import MAX_TRIMMED, TRIM_EVERY_MS
 from tasks.leases.guard import CHECK_INTERVAL, MARGIN
@@ -504,6 +507,70 @@ def test_after_a_clock_step_workers_have_time_to_renew(
     steady += LEASE_MS / 1000 + 3
     maintenance.run(clock.advance(LEASE_MS + 3_000))
     assert status(store, dead) == Status.QUEUED, "setting the clock back delays nothing"
+
+
+class Ticks:
+    """The ticks of one process: Redis takes a write, then there is a round. `seconds`: its steady clock."""
+
+    def __init__(self, maintenance: Maintenance, clock: VirtualClock) -> None:
+        self.maintenance, self.clock, self.seconds = maintenance, clock, 100.0
+        maintenance.recovery.outages = Outages(lambda: self.seconds)
+
+    def __call__(self, after_seconds: float, *, with_round: bool = True) -> None:
+        self.seconds += after_seconds
+        self.clock.advance(round(after_seconds * 1000))
+        self.maintenance.begin_tick()
+        if with_round:
+            self.maintenance.run(self.clock())
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["it ticked before", "it was started meanwhile"])
+def test_after_an_outage_of_redis_workers_have_time_to_report(
+    store: Store, maintenance: Maintenance, clock: VirtualClock, is_new: bool
+) -> None:
+    """Both attempts ended while Redis was away, or their workers died. One worker lives and has kept the result."""
+    tick = Ticks(maintenance, clock)
+    alive, dead = created(store, clock()), created(store, clock())
+    attempt = claimed(store, alive, clock())
+    claimed(store, dead, clock())
+    store.deliveries.add(NewDelivery("test", channel="ops", data={}), clock())
+    (delivery,) = store.deliveries.claim(clock(), clock() + LEASE_MS, 10)
+    if not is_new:
+        tick(0)
+    tick((LEASE_MS + CLOCK_TOLERANCE_MS) / 1000 + 1)
+    tick(1)
+    tick(REPORT_SECONDS - 1.1)
+    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "succeeded"
+    assert store.deliveries.end_try(delivery, clock(), DeliveryStatus.DELIVERED) == "delivered"
+    assert status(store, dead) is Status.RUNNING
+    tick(0.1)
+    assert status(store, dead) is Status.QUEUED
+
+
+@pytest.mark.parametrize("with_round", [True, False], ids=["rounds", "a beat does the rounds"])
+def test_without_an_outage_a_lost_attempt_is_taken_back_at_once(
+    store: Store, maintenance: Maintenance, clock: VirtualClock, with_round: bool
+) -> None:
+    tick = Ticks(maintenance, clock)
+    tick(0)
+    tick(GAP_SECONDS, with_round=with_round)
+    task_id = created(store, clock())
+    claimed(store, task_id, clock())
+    for _ in range((LEASE_MS + CLOCK_TOLERANCE_MS) // 1000):
+        tick(1, with_round=with_round)
+        assert status(store, task_id) is Status.RUNNING
+    tick(0.001)
+    assert status(store, task_id) is Status.QUEUED
+
+
+def test_a_tick_that_takes_long_is_no_outage(store: Store, maintenance: Maintenance, clock: VirtualClock) -> None:
+    tick = Ticks(maintenance, clock)
+    tick(0)
+    tick.seconds += 60  # beat fires many schedules
+    maintenance.run(clock())
+    claimed(store, task_id := created(store, clock()), clock() - LEASE_MS - CLOCK_TOLERANCE_MS)
+    tick(1)
+    assert status(store, task_id) is Status.QUEUED
 
 
 def test_no_message_in_a_long_queue_is_mistaken_for_lost(

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from app.clock import system_clock
 from app.domain.errors import Unavailable
 from app.domain.status import Status
 from app.store.store import Store
+from app.usecases.outages import REPORT_SECONDS, Outages
 from app.usecases.schedules import ScheduleService
 from app.usecases.tasks import TaskService
 from celery_app import celery
 from tasks.beat import StoreScheduler
 from tests.lateness import Lateness
 from tests.servers import CeleryProcess, RedisServer, wait_until
+from tests.store.making import claimed, created
 from tests.worker.conftest import HORIZON_SECONDS, Start, composed
 
 CODE = {"name": "tick", "function_code": "def f(): return 1", "function_name": "f"}
@@ -90,6 +93,30 @@ def test_a_beat_that_is_told_to_end_while_it_fires_ends_although_redis_goes_away
     with pytest.raises(SystemExit):
         beat.tick()
     beat.close()
+
+
+def test_a_beat_that_starts_leaves_workers_time_to_report(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis may have been away until then."""
+    now_ms = system_clock()
+    claimed(store, task_id := created(store, now_ms), now_ms - 60_000)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    beat = StoreScheduler(celery)
+    seconds = 0.0
+    beat._maintenance.recovery.outages = Outages(lambda: seconds)
+
+    def status_after_tick() -> Status | None:
+        beat._watch.notify(None)  # it does not sleep
+        beat.tick()
+        return store.tasks.status(task_id)
+
+    try:
+        assert status_after_tick() is Status.RUNNING
+        seconds = REPORT_SECONDS
+        assert status_after_tick() is Status.QUEUED
+    finally:
+        beat.close()
 
 
 def test_without_a_beat_delayed_tasks_run_and_health_says_why_cron_does_not(

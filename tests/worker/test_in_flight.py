@@ -11,9 +11,12 @@ import pytest
 
 from app.clock import system_clock
 from app.domain.status import Kind
+from app.settings import Settings
 from app.store.store import Store
 from app.store.tasks import Attempt
+from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
+from app.usecases.outages import GAP_SECONDS, REPORT_SECONDS, Outages
 from tasks.heartbeat import Heartbeat
 from tasks.leases.in_flight import InFlight
 from tasks.watchdog import Watchdog
@@ -78,6 +81,9 @@ class _Broken:
     def __init__(self) -> None:
         self.calls = 0
 
+    def begin_tick(self) -> None:
+        """Note nothing."""
+
     def run(self, now_ms: int) -> None:
         self.calls += 1
         raise ValueError("a record that nobody expected")
@@ -112,11 +118,27 @@ def test_a_defect_in_the_recovery_does_not_keep_a_worker_from_renewing_its_lease
     assert any(vars(record)["action"] == "heartbeat_failed" for record in caplog.records)
 
 
+def test_a_worker_notices_an_outage_of_redis_also_while_a_beat_is_alive(store: Store, dispatcher: Dispatcher) -> None:
+    store.liveness.beat_ticked("beat@test", system_clock())
+    maintenance, seconds = Maintenance(store, dispatcher, Settings(), "one@test"), 0.0
+    outages = maintenance.recovery.outages = Outages(lambda: seconds)
+    heartbeat = Heartbeat(
+        store, InFlight(), maintenance, "one@test", dict, 1.0, cast(Watchdog, _Watchdog()), system_clock
+    )
+    for after, has_just_ended in ((0, True), (REPORT_SECONDS, False), (GAP_SECONDS, False), (GAP_SECONDS + 0.1, True)):
+        seconds += after
+        heartbeat._tick()
+        assert outages.has_just_ended is has_just_ended
+
+
 class _Slow:
     """A recovery that takes for ever."""
 
     def __init__(self) -> None:
         self.began, self.go_on = threading.Event(), threading.Event()
+
+    def begin_tick(self) -> None:
+        """Note nothing."""
 
     def run(self, now_ms: int) -> None:
         self.began.set()

@@ -82,6 +82,7 @@ class Maintenance:
 
         Returns whether to run it again at once, since there is more to do. Raises Unavailable if Redis is unreachable.
         """
+        self.recovery.is_busy = False
         for part in self._parts:
             try:
                 part(now_ms)
@@ -91,4 +92,5 @@ class Maintenance:
                 more = {"action": "maintenance_failed", "part": getattr(part, "__name__", str(part))}
                 logger.exception("a maintenance step failed; the other steps continue", extra=more)
         self.recovery.outages.end_tick()
-        return self.bulks.is_busy or (self.zones is not None and self.zones.is_busy)
+        may_be_busy = (self.bulks, self.recovery, self.zones)
+        return any(part is not None and part.is_busy for part in may_be_busy)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.clock import ClockSteps
@@ -22,6 +23,8 @@ from app.usecases.task_facts import attempt_facts
 logger = logging.getLogger("celeriac.recovery")
 
 BATCH = 500
+#: How long one round sends waiting tasks, and how long it marks overdue ones, so that its other parts run meanwhile.
+STEPS_SECONDS = 0.3
 RESEND_BATCHES = 4
 #: Tasks that one call fails because they expired, and calls in one round.
 EXPIRY_STEP = 100
@@ -47,6 +50,8 @@ class Recovery:
     actor: str
     steps: ClockSteps | None = None  # None: assume that nobody sets the clock
     outages: Outages = field(default_factory=Outages)  # without a tick: assume that Redis was never away
+    steady: Callable[[], float] = time.monotonic
+    is_busy: bool = False  # there is more to do at once
     is_wary: bool = False  # leases may have expired although their workers are alive
 
     def watch_clock(self, now_ms: int) -> None:
@@ -77,12 +82,32 @@ class Recovery:
 
     def mark_overdue(self, now_ms: int) -> int:
         """Mark overdue tasks that a worker holds by countdown as queued. Returns their number."""
-        return self.store.recovery.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.actor)
+        marked = 0
+        for _ in self._steps():
+            step = self.store.recovery.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.actor)
+            marked += step
+            if step < BATCH:
+                break
+        return marked
 
     def promote(self, now_ms: int) -> int:
         """Send the messages of waiting tasks that are due within the horizon. Returns their number."""
-        near = self.store.recovery.waiting_until(now_ms + self.dispatcher.horizon_ms, BATCH)
-        return self._send(near, now_ms)
+        sent = 0
+        for _ in self._steps():
+            near = self.store.recovery.waiting_until(now_ms + self.dispatcher.horizon_ms, BATCH)
+            step = self._send(near, now_ms)
+            sent += step
+            if len(near) < BATCH or not step:  # not: another process sends the same tasks
+                break
+        return sent
+
+    def _steps(self) -> Iterator[None]:
+        """Allow one step after the other until the time is over, and note that there is more to do."""
+        deadline = self.steady() + STEPS_SECONDS
+        yield
+        while self.steady() < deadline:
+            yield
+        self.is_busy = True
 
     def resend_lost(self, now_ms: int) -> int:
         """Send the messages of queued tasks again if they are lost. Returns the number of messages sent.

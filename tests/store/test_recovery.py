@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import count
 
 import pytest
 import redis
@@ -23,7 +24,7 @@ from app.store.tasks import MAX_LOSSES, Attempt
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
 from app.usecases.outages import GAP_SECONDS, REPORT_SECONDS, Outages
-from app.usecases.recovery import CLOCK_TOLERANCE_MS, FETCH_GRACE_MS, OVERDUE_MS
+from app.usecases.recovery import CLOCK_TOLERANCE_MS, FETCH_GRACE_MS, OVERDUE_MS, STEPS_SECONDS
 from app.usecases.retention import MAX_TRIMMED, TRIM_EVERY_MS
 from tasks.leases.guard import CHECK_INTERVAL, MARGIN
 from tests.conftest import VirtualClock
@@ -57,6 +58,12 @@ def maintenance(store: Store) -> Maintenance:
 @pytest.fixture
 def make_message(store: Store) -> Messages:
     return Messages(store)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step takes few tasks, so that a test needs few for several steps."""
+    monkeypatch.setattr("app.usecases.recovery.BATCH", 10)
 
 
 def status(store: Store, task_id: str) -> Status | None:
@@ -125,6 +132,41 @@ def test_a_countdown_that_no_worker_starts_becomes_queued(
     assert store.recovery.queued_ms(Kind.CODE, 5, task_id) == task.due_ms, "its message was sent by then, at the latest"
     assert store.recovery.message_ms(Kind.CODE, 5, task_id) == 0, "or earlier"
     assert store.recovery.mark_overdue(clock(), clock(), 10) == 0
+
+
+@pytest.mark.parametrize("is_overdue", [False, True], ids=["waiting", "held as countdowns"])
+def test_many_tasks_that_are_due_at_once_are_all_queued_in_one_round(
+    store: Store, clock: VirtualClock, maintenance: Maintenance, few: None, is_overdue: bool
+) -> None:
+    message = ANY if is_overdue else NO_MESSAGE
+    ids = [created(store, clock(), due_ms=clock() + 60_000, message=message) for _ in range(45)]
+    maintenance.recovery.steady = lambda: 0.0
+    assert not maintenance.run(clock.advance(60_000 + OVERDUE_MS))
+    assert {status(store, task_id) for task_id in ids} == {Status.QUEUED}
+
+
+@pytest.mark.parametrize("is_overdue", [False, True], ids=["waiting", "held as countdowns"])
+def test_a_round_that_ran_out_of_time_is_followed_at_once_by_another(
+    store: Store, clock: VirtualClock, maintenance: Maintenance, few: None, is_overdue: bool
+) -> None:
+    """Beat has cron to look after, and whoever else uses Redis is not to wait."""
+    message = ANY if is_overdue else NO_MESSAGE
+    ids = [created(store, clock(), due_ms=clock() + 60_000, message=message) for _ in range(25)]
+    maintenance.recovery.steady = count(0, STEPS_SECONDS / 2).__next__
+    clock.advance(60_000 + OVERDUE_MS)
+    for is_busy, queued in ((True, 20), (False, 25)):
+        assert maintenance.run(clock()) is is_busy
+        assert [status(store, task_id) for task_id in ids].count(Status.QUEUED) == queued
+
+
+def test_a_round_is_not_repeated_while_another_process_sends_the_same_tasks(
+    store: Store, clock: VirtualClock, maintenance: Maintenance, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(25):
+        created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
+    monkeypatch.setattr(type(store.recovery), "send", lambda *_: 0)
+    maintenance.recovery.steady = count(0, STEPS_SECONDS).__next__
+    assert not maintenance.run(clock.advance(60_000))
 
 
 # --- tasks that a worker returns -----------------------------------------------------------------

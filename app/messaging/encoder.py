@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -20,11 +21,11 @@ from celery import Celery, Signature
 from app.domain.kinds import QUEUES
 from app.messaging.queues import EXECUTE, celery_priority
 from app.store.keys import Keys
-from app.store.messages import DELIVERY_TAG, TASK_ID, Message, MessageTemplate, new_tag
+from app.store.messages import DELIVERY_TAG, ETA, TASK_ID, Message, MessageTemplate, new_tag
 
 #: The headers that a worker needs. All others that Celery sends say what a worker assumes where they are missing.
 _HEADERS = ("task", "id", "eta")
-_BLANKS = re.compile(f"({TASK_ID}|{DELIVERY_TAG})")
+_BLANKS = re.compile(f"({TASK_ID}|{DELIVERY_TAG}|{ETA})")
 
 
 class _Capture:
@@ -84,22 +85,29 @@ class MessageEncoder:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._templates: dict[tuple[str, int], MessageTemplate] = {}
+        self._templates: dict[tuple[str, int, bool], MessageTemplate] = {}
 
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
         """The message for `task_id`; a worker holds it for `countdown_seconds` before it starts the task."""
         if countdown_seconds is None:
             return self.template(kind, priority).fill(task_id)
-        return Message(self._queue_key(kind, priority), self._encode(task_id, kind, priority, countdown_seconds))
+        eta = datetime.now(UTC) + timedelta(seconds=countdown_seconds)
+        return self._template(kind, priority, is_countdown=True).fill(task_id, eta.isoformat())
 
     def template(self, kind: str, priority: int) -> MessageTemplate:
-        """The message for tasks that are due now. Celery makes it once for each kind and priority."""
-        template = self._templates.get((kind, priority))
+        """The message for tasks that are due now."""
+        return self._template(kind, priority, is_countdown=False)
+
+    def _template(self, kind: str, priority: int, *, is_countdown: bool) -> MessageTemplate:
+        """Celery makes it once for each kind and priority, with and without a countdown."""
+        template = self._templates.get((kind, priority, is_countdown))
         if template is None:
-            message = json.loads(self._encode(TASK_ID, kind, priority, None))
+            message = json.loads(self._encode(TASK_ID, kind, priority, 1.0 if is_countdown else None))
             message["properties"]["delivery_tag"] = DELIVERY_TAG
-            parts = tuple(_BLANKS.split(_json(message)))
-            template = self._templates[kind, priority] = MessageTemplate(self._queue_key(kind, priority), parts)
+            if is_countdown:
+                message["headers"]["eta"] = ETA
+            template = MessageTemplate(self._queue_key(kind, priority), tuple(_BLANKS.split(_json(message))))
+            self._templates[kind, priority, is_countdown] = template
         return template
 
     def _queue_key(self, kind: str, priority: int) -> str:

@@ -17,8 +17,8 @@ class Message:
 
 NO_MESSAGE = Message()
 
-#: Placeholders in a template: the id of the task, and the tag of the delivery.
-TASK_ID, DELIVERY_TAG = "@task-id@", "@delivery-tag@"
+#: Placeholders in a template: the id of the task, the tag of the delivery, and until when a worker holds a countdown.
+TASK_ID, DELIVERY_TAG, ETA = "@task-id@", "@delivery-tag@", "@eta@"
 
 
 def new_tag() -> str:
@@ -29,15 +29,15 @@ def new_tag() -> str:
 class MessageTemplate(NamedTuple):
     """A message for any number of tasks: its text is the joined `parts`, some of which are placeholders.
 
-    `fire.lua` fills in templates as well. The id of a task is a UUID and needs no escapes in JSON.
+    `fire.lua` fills in templates as well. The id of a task is a UUID and needs no escapes in JSON, nor does a time.
     """
 
     queue_key: str
     parts: tuple[str, ...]
 
-    def fill(self, task_id: str) -> Message:
-        """The message for one task, with a unique tag."""
-        placeholders = {TASK_ID: task_id, DELIVERY_TAG: new_tag()}
+    def fill(self, task_id: str, eta: str = "") -> Message:
+        """The message for one task, with a unique tag. `eta`: of a countdown, in ISO 8601."""
+        placeholders = {TASK_ID: task_id, DELIVERY_TAG: new_tag(), ETA: eta}
         return Message(self.queue_key, "".join([placeholders.get(part, part) for part in self.parts]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -41,6 +42,18 @@ def test_each_message_has_a_tag_of_its_own(encoder: MessageEncoder) -> None:
     assert len({message["properties"]["delivery_tag"] for message in messages}) == 20
 
 
-def test_a_countdown_is_made_by_celery(encoder: MessageEncoder) -> None:
-    message = json.loads(encoder(new_id(NOON_MS), "code", 5, 3.0).payload)
-    assert message["headers"]["eta"] is not None
+@pytest.mark.parametrize("kind", QUEUES)
+@pytest.mark.parametrize("seconds", [0.001, 3.25])
+def test_a_filled_in_countdown_is_celerys_own(encoder: MessageEncoder, kind: str, seconds: float) -> None:
+    """But for the moment from which it counts."""
+    for _ in range(3):
+        task_id, etas = new_id(NOON_MS), []
+        before = datetime.now(UTC)
+        filled = encoder(task_id, kind, 5, seconds)
+        celerys = Message(filled.queue_key, encoder._encode(task_id, kind, 5, seconds))
+        after = datetime.now(UTC)
+        queue_and_text = [without_tag(message) for message in (filled, celerys)]
+        for _, envelope in queue_and_text:
+            etas.append(datetime.fromisoformat(envelope["headers"].pop("eta")))
+        assert queue_and_text[0] == queue_and_text[1]
+        assert before <= etas[0] - timedelta(seconds=seconds) <= etas[1] - timedelta(seconds=seconds) <= after

@@ -44,7 +44,7 @@ COULD_NOT_RUN = Failure("WorkerLostError", "the worker could not run the task")
 CALL_BROKE_OFF = Failure(
     "WorkerLostError", "the worker failed during the call, which may have reached the target: an error of the service"
 )
-LEASE_LOST = Failure("WorkerLostError", "the worker could not reach Redis to renew its lease and ended the attempt")
+LEASE_LOST = Failure("WorkerLostError", "the worker lost its lease of the task and ended the attempt")
 
 
 class Thread(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from app.domain.ids import time_of
@@ -82,6 +83,14 @@ class Attempt:
     def priority(self) -> int:
         """The task's priority."""
         return int(self.spec["priority"])
+
+
+class Hold(StrEnum):
+    """What a worker that renews its leases learns of an attempt."""
+
+    RENEWED = "renewed"
+    STOPPING = "stopping"  # a stop was requested: the attempt must end, and its worker reports that
+    LOST = "lost"  # the attempt is no longer the worker's, or its task is gone
 
 
 @dataclass(slots=True)
@@ -301,11 +310,11 @@ class TaskStore:
         """
         return str(self._scripts("delete", task_id=task_id, call=new_call()))
 
-    def renew(self, held: Sequence[Attempt], lease_until_ms: int) -> list[bool]:
-        """Renew the leases of attempts. False for each attempt that must end: it was lost, or a stop was requested."""
+    def renew(self, held: Sequence[Attempt], lease_until_ms: int) -> list[Hold]:
+        """Renew the leases of attempts, except of those that are lost."""
         named = [part for attempt in held for part in (attempt.task_id, attempt.epoch)]
         answer = self._scripts("renew", lease_until_ms=lease_until_ms, held=named)
-        return [bool(kept) for kept in answer]
+        return [Hold(hold) for hold in answer]
 
 
 def _among(kinds: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import threading
 
 from app.clock import Clock, elapsed
 from app.domain.errors import Unavailable, reason_of
-from app.store.tasks import TaskStore
+from app.store.tasks import Hold, TaskStore
 from tasks.leases.in_flight import InFlight
 
 logger = logging.getLogger("celeriac.worker")
@@ -75,10 +75,11 @@ class Renewal:
             return
         lease_ends = now + self._lease_seconds  # counted from before the call, which may take long
         attempts = [running.attempt for running in held]
-        kept = self._store.renew(attempts, self._clock() + round(self._lease_seconds * 1000))
-        self._in_flight.renewed(
-            [attempt for attempt, still_ours in zip(held, kept, strict=True) if still_ours], lease_ends
-        )
-        for attempt, still_ours in zip(held, kept, strict=True):
-            if not still_ours:
-                attempt.cancel.cancel()
+        holds = self._store.renew(attempts, self._clock() + round(self._lease_seconds * 1000))
+        answers = list(zip(held, holds, strict=True))
+        self._in_flight.renewed([running for running, hold in answers if hold is Hold.RENEWED], lease_ends)
+        for running, hold in answers:
+            if hold is Hold.STOPPING:
+                running.cancel.cancel()
+            elif hold is Hold.LOST:
+                running.lose_lease()

@@ -12,6 +12,7 @@ from app.messaging.encoder import MessageEncoder
 from app.settings import Settings
 from app.store.bulk import MOST_KEPT
 from app.store.store import Store
+from app.store.tasks import Hold
 from app.usecases.bulk_work import BulkWork
 from app.usecases.dispatch import Dispatcher
 from tests.api.calls import UNKNOWN_ID, Api, PlayedWorker, fields_of
@@ -89,7 +90,7 @@ def test_a_bulk_deletes_every_trace_also_of_what_runs(
     begun(api, action="delete", filter={"kind": "code"})
     work.work_off(clock())
     assert [api.get(f"/api/tasks/{task_id}").status_code for task_id in ids] == [404] * 3
-    assert store.tasks.renew([attempt], clock() + 1_000) == [False], "its worker still holds it"
+    assert store.tasks.renew([attempt], clock() + 1_000) == [Hold.LOST], "its worker still holds it"
     worker.end_stopped(attempt)
     assert api.get(f"/api/tasks/{ids[0]}").status_code == 404
 

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from app.settings import Settings
 from app.store.store import Store
+from app.store.tasks import Hold
 from app.usecases.admission import MEMORY_LOOK_MS
 from app.usecases.retention import Retention
 from tests.api.calls import BASE_URL, CALL, CODE, EVERY_MINUTE, Api, PlayedWorker, created
@@ -173,7 +174,7 @@ def test_what_was_accepted_is_ended_although_the_memory_is_full(
     memory.config_set("maxmemory", "1")
     clock.advance(MEMORY_LOOK_MS)
     assert_full(api.post("/api/tasks", CODE))
-    assert store.tasks.renew([attempt], clock() + 15_000) == [True]
+    assert store.tasks.renew([attempt], clock() + 15_000) == [Hold.RENEWED]
     worker.succeed(ran, stdout="out")
     worker.succeed(due)
     assert api.post(f"/api/tasks/{stopped}/stop").status_code == 200

@@ -27,7 +27,7 @@ from app.store.bodies import INLINE_BYTES
 from app.store.messages import NO_MESSAGE
 from app.store.recovery import Sendable
 from app.store.store import Store
-from app.store.tasks import MAX_LOSSES, Attempt
+from app.store.tasks import MAX_LOSSES, Attempt, Hold
 from tests.conftest import VirtualClock
 from tests.store import making
 from tests.store.making import COUNTERS, ENTRY, FAILED, LEASE_MS, STOPPED, SUCCEEDED, WORKER_LOST, message_for, new_task
@@ -279,12 +279,14 @@ class TaskMachine(RuleBasedStateMachine):
     @rule(attempt=attempts)
     def renew(self, attempt: Attempt) -> None:
         until_ms = self.clock() + LEASE_MS
-        (kept,) = self.store.tasks.renew([attempt], until_ms)
+        (hold,) = self.store.tasks.renew([attempt], until_ms)
         model = self.models.get(attempt.task_id)
         is_current = model is not None and model.current is attempt
-        assert kept == (is_current and model is not None and not model.stop_asked)
-        if is_current and model is not None:
-            model.lease_until_ms = until_ms
+        if not is_current or model is None:
+            assert hold is Hold.LOST
+            return
+        assert hold is (Hold.STOPPING if model.stop_asked else Hold.RENEWED)
+        model.lease_until_ms = until_ms
 
     @rule(task_id=tasks)
     def give_back(self, task_id: str) -> None:

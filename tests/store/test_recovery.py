@@ -20,7 +20,7 @@ from app.store.deliveries import NewDelivery
 from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE, TASK_ID, Message, MessageTemplate
 from app.store.store import Store
-from app.store.tasks import MAX_LOSSES, Attempt
+from app.store.tasks import MAX_LOSSES, Attempt, Hold
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
 from app.usecases.outages import GAP_SECONDS, REPORT_SECONDS, Outages
@@ -372,7 +372,7 @@ def test_a_lease_renewed_after_it_was_seen_expired_remains(store: Store, clock: 
     attempt = claimed(store, created(store, clock()), clock())
     (seen,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
     for lease_until_ms in (clock() + LEASE_MS, clock()):
-        assert store.tasks.renew([attempt], lease_until_ms) == [True]
+        assert store.tasks.renew([attempt], lease_until_ms) == [Hold.RENEWED]
         assert store.recovery.take_back(seen, clock(), NO_MESSAGE, MAX_LOSSES, WORKER_LOST, {}) == ""
     assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "succeeded"
 
@@ -536,7 +536,7 @@ def test_after_a_clock_step_workers_have_time_to_renew(
     attempt = claimed(store, alive, clock())
     claimed(store, dead, clock())
     maintenance.run(clock.advance(3_600_000))
-    assert store.tasks.renew([attempt], clock() + 2 * LEASE_MS) == [True]
+    assert store.tasks.renew([attempt], clock() + 2 * LEASE_MS) == [Hold.RENEWED]
     for _ in range(14):
         steady += 1
         maintenance.run(clock.advance(1_000))

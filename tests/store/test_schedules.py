@@ -26,6 +26,7 @@ from app.store.listing import Filters
 from app.store.messages import DELIVERY_TAG, TASK_ID, MessageTemplate
 from app.store.schedules import Schedule, ScheduleFilters, ScheduleOrder, task_spec_of
 from app.store.store import Store
+from app.store.tasks import Hold
 from tests.conftest import VirtualClock
 from tests.store.making import (
     API_SCHEDULE_SPEC,
@@ -331,7 +332,7 @@ def test_a_firing_asks_a_running_task_to_stop(store: Store, clock: VirtualClock)
     attempt = claimed(store, firing_id(schedule.id, now_ms), now_ms)
     store.firings.fire([due(read(store, schedule.id), overlap="stop_previous")], clock.advance(60_000))
     assert store.tasks.status(attempt.task_id) is Status.RUNNING
-    assert store.tasks.renew([attempt], clock()) == [False]
+    assert store.tasks.renew([attempt], clock()) == [Hold.STOPPING]
 
 
 def test_firings_that_are_only_missed_leave_the_last_task(

@@ -17,7 +17,7 @@ from app.store.columns import SHORT_NAMES
 from app.store.messages import NO_MESSAGE
 from app.store.record import Change, Task
 from app.store.store import Store
-from app.store.tasks import Attempt
+from app.store.tasks import Attempt, Hold
 from tests.conftest import VirtualClock
 from tests.store.making import (
     API_SPEC,
@@ -150,7 +150,7 @@ def test_a_claim_returns_all_that_the_worker_needs(store: Store, clock: VirtualC
     task_id = created(store, clock(), max_retries=2, timeout=7, priority=8, spec={"function_code": "ü"})
     attempt = store.tasks.claim(task_id, WORKER, clock.advance(3), clock() + LEASE_MS)
     assert isinstance(attempt, Attempt)
-    assert (attempt.task_id, attempt.number, attempt.epoch, attempt.kind, attempt.losses) == (task_id, 1, 1, "code", 0)
+    assert (attempt.task_id, attempt.number, attempt.kind, attempt.losses) == (task_id, 1, "code", 0)
     assert (attempt.name, attempt.timeout, attempt.priority) == ("report", 7, 8)
     assert {**attempt.spec, "function_code": "ü", "max_retries": 2, "on_worker_lost": "retry"} == attempt.spec
     task = read(store, task_id)
@@ -179,7 +179,7 @@ def test_a_claim_that_is_sent_again_without_a_reply_counts_once(
     with monkeypatch.context() as patch:
         patch.setattr(store.tasks, "_scripts", twice)
         attempt = claimed(store, task_id, clock())
-    assert (attempt.number, attempt.epoch, read(store, task_id).attempt) == (1, 1, 1)
+    assert (attempt.number, read(store, task_id).attempt) == (1, 1)
     assert len(read(store, task_id).history) == 2
     assert store.tasks.claim(task_id, WORKER, clock(), clock() + LEASE_MS) == "running"
     store.tasks.run_again(attempt, FAILED, clock(), 1, clock(), NO_MESSAGE, Ending.RETURNED, entry=None)
@@ -358,8 +358,28 @@ def test_a_repeated_attempt_may_keep_its_number_but_not_its_epoch(
     assert (second.number, second.losses) == (number, losses)
     assert again(first) == "superseded", "a repeated report must not end another attempt"
     assert store.tasks.finish(first, SUCCEEDED, clock(), 1.0) == "superseded"
-    assert store.tasks.renew([first, second], clock() + 1) == [False, True]
+    assert store.tasks.renew([first, second], clock() + 1) == [Hold.LOST, Hold.RENEWED]
     assert store.tasks.finish(second, SUCCEEDED, clock(), 1.0) == "succeeded"
+
+
+def test_an_attempt_that_redis_has_forgotten_in_a_failover_ends_no_later_one(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    """The new master did not have the first claim yet, so another worker got the task. Both run its attempt 1."""
+    task_id = created(store, clock())
+    copied = [(key, f"replica:{key}") for key in raw_redis.keys("celeriac:*")]
+    for key, copy in copied:
+        raw_redis.copy(key, copy)
+    forgotten = claimed(store, task_id, clock(), "celery@forgotten")
+    raw_redis.delete(*raw_redis.keys("celeriac:*"))
+    for key, copy in copied:
+        raw_redis.rename(copy, key)
+    attempt = claimed(store, task_id, clock(), "celery@other")
+    assert (forgotten.number, attempt.number) == (1, 1)
+    assert store.tasks.renew([forgotten, attempt], clock() + LEASE_MS) == [Hold.LOST, Hold.RENEWED]
+    assert not store.events.write_output(task_id, forgotten.epoch, 0, "late")
+    assert store.tasks.finish(forgotten, FAILED, clock(), 1.0) == "superseded"
+    assert store.tasks.finish(attempt, SUCCEEDED, clock(), 1.0) == "succeeded"
 
 
 def test_a_returned_attempt_leaves_the_task_as_it_was_but_queued_since_now(store: Store, clock: VirtualClock) -> None:
@@ -413,7 +433,7 @@ def test_a_running_task_is_notified_and_its_retry_becomes_a_stop(store: Store, c
         assert store.subscriber.confirm(store.keys.stop, 15)
         assert store.tasks.stop(task_id, clock()) == ("running", "running")
         assert watch.wait(5), "the workers were not notified"
-    assert store.tasks.renew([attempt], clock() + LEASE_MS) == [False]
+    assert store.tasks.renew([attempt], clock() + LEASE_MS) == [Hold.STOPPING]
     answer = store.tasks.run_again(attempt, FAILED, clock(), 1.0, clock() + 1, MESSAGE, Ending.COUNTED, entry=ENTRY)
     assert answer == read(store, task_id).status == "stopped"
 
@@ -486,7 +506,7 @@ def test_the_end_wakes_waiting_threads(store: Store, clock: VirtualClock) -> Non
 def test_a_renewed_lease_has_not_expired(store: Store, clock: VirtualClock) -> None:
     one, other = (claimed(store, created(store, clock()), clock()) for _ in range(2))
     clock.advance(LEASE_MS)
-    assert store.tasks.renew([one], clock() + LEASE_MS) == [True]
+    assert store.tasks.renew([one], clock() + LEASE_MS) == [Hold.RENEWED]
     clock.advance(1)
     assert [lost.task_id for lost in store.recovery.expired_leases(clock(), 10)] == [other.task_id]
     assert store.tasks.renew([], clock()) == []

@@ -13,17 +13,18 @@ from typing import Any, cast
 
 import pytest
 
-from app.clock import system_clock
+from app.clock import elapsed, system_clock
 from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status
 from app.store.store import Store
-from app.store.tasks import Attempt, TaskStore
+from app.store.tasks import Attempt, Hold, TaskStore
 from app.usecases.dispatch import Dispatcher
 from app.usecases.recovery import CLOCK_TOLERANCE_MS
 from tasks.attempts import AttemptRunner
 from tasks.drain import Drain
 from tasks.leases.guard import MARGIN, LeaseGuard
 from tasks.leases.in_flight import InFlight
+from tasks.leases.renewal import Renewal
 from tests.lateness import Lateness
 from tests.servers import CeleryProcess, HttpTarget, RedisServer, wait_until
 from tests.worker.conftest import composed
@@ -92,6 +93,10 @@ class LateStore:
 
     def __init__(self) -> None:
         self.reported: list[tuple[str, Outcome, str]] = []
+        self.holds: list[Hold] = []
+
+    def renew(self, *_: Any) -> list[Hold]:
+        return self.holds
 
     def claim(self, task_id: str, *_: Any) -> Attempt:
         time.sleep(0.02)
@@ -126,6 +131,30 @@ def test_a_claim_whose_answer_comes_after_its_lease_starts_nothing(
     ((how, outcome, ending),) = store.reported
     assert (how, ending) == (("finish", "") if starts else ("run_again", "lost"))
     assert outcome.stopped is False, "nobody asked to stop it: it runs again"
+
+
+@pytest.mark.parametrize(
+    ("hold", "how", "ending", "is_stopped"),
+    [(Hold.LOST, "run_again", "lost", False), (Hold.STOPPING, "finish", "", True), (Hold.RENEWED, "finish", "", False)],
+)
+def test_an_attempt_that_its_worker_no_longer_holds_is_lost_and_not_stopped(
+    dispatcher: Dispatcher, hold: Hold, how: str, ending: str, is_stopped: bool
+) -> None:
+    """Nobody has asked to stop it. Its task may be queued, as after a failover that forgot its claim."""
+    store, running = LateStore(), InFlight()
+    renewal = Renewal(cast(TaskStore, store), running, 15, system_clock)
+
+    class Renews(Executor):
+        def execute(self, attempt: Attempt, cancel: Cancel) -> Outcome:
+            renewal._renew(elapsed())
+            return super().execute(attempt, cancel)
+
+    store.holds = [hold]
+    drain = cast(Drain, DrainNotBegun())
+    runner = AttemptRunner(cast(TaskStore, store), dispatcher, {Kind.CODE: Renews()}, running, drain, 15, system_clock)
+    runner.run(attempt().task_id, "one@test")
+    ((reported, outcome, as_what),) = store.reported
+    assert (reported, as_what, outcome.stopped) == (how, ending, is_stopped)
 
 
 # --- real processes ----------------------------------------------------------------------------------

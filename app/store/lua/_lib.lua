@@ -804,11 +804,14 @@ local function expire(id, now_ms, actor, failure)
 end
 
 -- What `start` needs to know of a task.
-local STARTED = columns('status', 'due_ms', 'kind', 'task_type', 'seq', 'priority', 'attempt', 'epoch', 'claim')
+local STARTED = columns('status', 'due_ms', 'kind', 'task_type', 'seq', 'priority', 'attempt', 'claim')
+
+-- The epoch of a claim, for fencing. An attempt number can be reused by an attempt that did not count, but no two claims of
+-- a task may look alike, not even if Redis has forgotten the first of them in a failover. 13 digits are exact in a double.
+local function epoch_of(claim) return whole(tonumber(string.sub(redis.sha1hex(claim), 1, 13), 16)) end
 
 -- Starts an attempt of a task that is queued, or waiting and due. `task`: as read by STARTED · `claim`: identifies the
--- call. The epoch counts claims for fencing: an attempt number can be reused by an attempt that did not count, but no two
--- claims of a task may look alike.
+-- call, and no other call has the same
 local function start(id, task, now_ms, lease_until_ms, worker, claim)
   if task.status == 'queued' then
     redis.call('ZREM', P .. 'expiring', id)
@@ -817,9 +820,10 @@ local function start(id, task, now_ms, lease_until_ms, worker, claim)
     unschedule(id)
   end
   redis.call('ZADD', P .. 'leases', lease_until_ms, id)
-  local attempt, epoch = task.attempt + 1, tonumber(task.epoch or 0) + 1
+  local attempt = task.attempt + 1
   local fields = {
-    attempt = attempt, epoch = epoch, started_ms = now_ms, worker = worker, lease_until_ms = lease_until_ms, claim = claim,
+    attempt = attempt, epoch = epoch_of(claim), started_ms = now_ms, worker = worker, lease_until_ms = lease_until_ms,
+    claim = claim,
   }
   local reason = 'attempt ' .. attempt .. ' starts'
   move_task(id, task, 'running', now_ms, worker, reason, fields, task.status == 'queued')

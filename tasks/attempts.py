@@ -44,6 +44,8 @@ COULD_NOT_RUN = Failure("WorkerLostError", "the worker could not run the task")
 CALL_BROKE_OFF = Failure(
     "WorkerLostError", "the worker failed during the call, which may have reached the target: an error of the service"
 )
+#: Of an attempt that was claimed and not begun.
+NOT_BEGUN = Outcome(failure=GIVEN_BACK)
 LEASE_LOST = Failure("WorkerLostError", "the worker lost its lease of the task and ended the attempt")
 
 
@@ -92,9 +94,13 @@ class _Started:
     lease_ends: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Report:
-    """The end of an attempt. `number`: of the call that writes it, among those of this thread."""
+    """The end of an attempt.
+
+    number: of the call that writes it, among those of this thread.
+    has_asked: a call that may have arrived has asked for the next task.
+    """
 
     attempt: Attempt
     outcome: Outcome
@@ -102,6 +108,7 @@ class _Report:
     worker: str
     duration_ms: float
     number: int
+    has_asked: bool = False
 
 
 class AttemptRunner:
@@ -214,10 +221,13 @@ class AttemptRunner:
         began = time.perf_counter()
         executor = self._executors[attempt.kind]
         with self._in_flight(attempt, executor.new_cancel(), started.lease_ends) as held:
-            if elapsed() < started.lease_ends:
-                outcome, ending = _execute(executor, held)
-            else:  # the claim's answer was late, or this process was asleep: another worker may have begun the task
+            if elapsed() >= started.lease_ends:
+                # The claim's answer was late, or this process was asleep: another worker may have begun the task.
                 outcome, ending = Outcome(failure=LEASE_LOST), Ending.LOST
+            elif self._drain.has_begun:
+                outcome, ending = NOT_BEGUN, Ending.RETURNED
+            else:
+                outcome, ending = _execute(executor, held)
         duration_ms = (time.perf_counter() - began) * 1000
         report = _Report(attempt, outcome, ending, worker, duration_ms, next(self._calls.numbers))
         status, following = self._report_persistently(report, held, thread, place)
@@ -257,9 +267,15 @@ class AttemptRunner:
         return status, None if following is None else _Started(following, lease_ends)
 
     def _wanted(self, report: _Report, queues: Sequence[str], now_ms: int) -> Wanted | None:
-        """What to ask for with this report; None for nothing, because the worker is ending, or may not."""
-        if not queues or self._drain.has_begun:
+        """What to ask for with this report; None for nothing, because the worker is ending, or may not.
+
+        If an earlier call has asked, and its reply was lost, this one asks for what that call has started.
+        """
+        if self._drain.has_begun:
+            queues = ()
+        if not queues and not report.has_asked:
             return None
+        report.has_asked = True
         return Wanted(
             name=self._calls.name,
             number=report.number,
@@ -283,7 +299,8 @@ class AttemptRunner:
 
     def _pause_ms(self, attempt: Attempt, outcome: Outcome, ending: Ending) -> int | None:
         """Milliseconds until the task runs again; None if it is finished."""
-        if ending is not Ending.COUNTED and attempt.spec["on_worker_lost"] == "fail":
+        may_have_effects = ending is not Ending.COUNTED and outcome is not NOT_BEGUN
+        if may_have_effects and attempt.spec["on_worker_lost"] == "fail":
             return None
         if ending is Ending.RETURNED:
             return 0

@@ -97,8 +97,9 @@ class Hold(StrEnum):
 class Wanted:
     """The next task, for which a worker asks in the call that ends an attempt.
 
-    `name` and `number` identify the call, so that one that is repeated has the same answer. `attempt` is the answer:
-    the attempt that the call has started, or None.
+    `name` and `number` identify the call, so that one that is repeated has the same answer. `queues`: empty if the
+    worker wants none any more, and repeats a call that may have started one. `attempt` is the answer: the attempt that
+    the call has started, or None.
     """
 
     name: str

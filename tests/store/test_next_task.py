@@ -233,6 +233,23 @@ def test_a_repeated_call_does_not_get_what_recovery_has_taken_back(
     assert ask.attempt is None
 
 
+def test_a_repeated_call_that_wants_nothing_any_more_gets_what_it_has_started(
+    store: Store, running: Attempt, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    """The worker is ending, for example. Otherwise nobody would run that task until its lease expired."""
+    first, second, ask = created(store, clock()), created(store, clock()), wanted(clock())
+    store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=ask)
+    unheard = started(ask)
+    for _ in range(2):
+        ask = wanted(clock.advance(1_000), queues=[])
+        assert store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=ask) == "superseded"
+        assert (started(ask), unheard.task_id) == (unheard, first)
+        assert raw_redis.zscore(store.keys.leases, first) == clock() + LEASE_MS
+    store.tasks.finish(unheard, SUCCEEDED, clock(), 1.0)
+    store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=ask)
+    assert (ask.attempt, read(store, second).status) == (None, Status.QUEUED)
+
+
 def test_another_call_of_the_same_thread_is_not_a_repeated_one(
     store: Store, running: Attempt, clock: VirtualClock
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -103,11 +104,23 @@ MakeRunner = Callable[..., AttemptRunner]
 @pytest.fixture
 def make_runner(store: Store, dispatcher: Dispatcher, clock: VirtualClock) -> MakeRunner:
     def make_runner(
-        end: Callable[[], Outcome] = Outcome, tasks: Any = None, lease_seconds: float = 15, **drain: bool
+        end: Callable[[], Outcome] = Outcome,
+        tasks: Any = None,
+        lease_seconds: float = 15,
+        has_begun: bool = False,
+        begins: bool = False,
     ) -> AttemptRunner:
-        executors = {kind: Runs(end) for kind in Kind}
-        tasks, drain_ = tasks or store.tasks, cast(Drain, OnDuty(**drain))
-        return AttemptRunner(tasks, dispatcher, executors, InFlight(), drain_, lease_seconds, clock)
+        """The drain `has_begun`, or `begins` during an attempt."""
+        drain = OnDuty(has_begun)
+
+        def run() -> Outcome:
+            drain.has_begun = drain.has_begun or begins
+            return end()
+
+        executors = {kind: Runs(run) for kind in Kind}
+        return AttemptRunner(
+            tasks or store.tasks, dispatcher, executors, InFlight(), cast(Drain, drain), lease_seconds, clock
+        )
 
     return make_runner
 
@@ -298,13 +311,13 @@ def test_there_is_a_pause_between_the_tries(
     assert time.monotonic() - begun >= 0.04
 
 
-@pytest.mark.parametrize(("has_begun", "ran_seconds", "tries"), [(False, 15, 3), (True, 14, 3), (True, 15, 1)])
+@pytest.mark.parametrize(("begins", "ran_seconds", "tries"), [(False, 15, 3), (True, 14, 3), (True, 15, 1)])
 def test_a_worker_that_ends_tries_no_longer_than_the_lease(
     store: Store,
     make_runner: MakeRunner,
     clock: VirtualClock,
     monkeypatch: pytest.MonkeyPatch,
-    has_begun: bool,
+    begins: bool,
     ran_seconds: int,
     tries: int,
 ) -> None:
@@ -316,7 +329,7 @@ def test_a_worker_that_ends_tries_no_longer_than_the_lease(
         return Outcome()
 
     away = OftenAway(store.tasks, 99)
-    runner = make_runner(take_time, tasks=away, lease_seconds=15, has_begun=has_begun)
+    runner = make_runner(take_time, tasks=away, lease_seconds=15, begins=begins)
     assert runner.run(created(store, clock()), "one@test") == "superseded"
     assert len(away.numbers) == tries
 
@@ -347,8 +360,24 @@ def test_a_worker_that_ends_starts_nothing_more(
 ) -> None:
     first, second = fetched(store, raw_redis, clock()), created(store, clock())
     thread = Takes("celeriac.code")
-    assert make_runner(has_begun=True).run(first, "one@test", thread) == "succeeded"
+    assert make_runner(begins=True).run(first, "one@test", thread) == "succeeded"
     assert (thread.went_on_with, store.tasks.status(second)) == ([], Status.QUEUED)
+
+
+@pytest.mark.parametrize("on_worker_lost", ["retry", "fail"])
+def test_a_worker_that_ended_while_it_claimed_a_task_gives_it_back(
+    store: Store, make_runner: MakeRunner, clock: VirtualClock, on_worker_lost: str
+) -> None:
+    """It has not begun, so nothing has to be feared of a second start."""
+    task_id = created(store, clock(), spec={"function_code": "", "on_worker_lost": on_worker_lost})
+
+    def never() -> Outcome:
+        raise AssertionError("it was executed")
+
+    assert make_runner(never, has_begun=True).run(task_id, "one@test") == "queued WorkerLostError"
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert (task.status, task.attempt, task.losses, task.attempts) == (Status.QUEUED, 0, 0, [])
 
 
 def test_the_queue_of_the_kind_that_ran_is_asked_last(make_runner: MakeRunner, clock: VirtualClock) -> None:
@@ -359,9 +388,11 @@ def test_the_queue_of_the_kind_that_ran_is_asked_last(make_runner: MakeRunner, c
     ):
         attempt = Attempt("id", 1, 1, kind, 0, SPEC)
         report = attempts_module._Report(attempt, Outcome(), Ending.COUNTED, "one@test", 1.0, 7)
+        assert runner._wanted(report, (), clock()) is None
         with Place(Places({}, {}), QUEUES[kind]).asking(thread.queues()) as queues:
             wanted = runner._wanted(report, queues, clock())
         assert wanted is not None
         assert (wanted.queues, wanted.number, wanted.worker) == (expected, 7, "one@test")
         assert wanted.lease_until_ms == clock() + 2_500
-        assert runner._wanted(report, (), clock()) is None
+        again = runner._wanted(report, (), clock())
+        assert again == replace(wanted, queues=()), "what it has asked for may have been done"

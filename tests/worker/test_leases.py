@@ -84,6 +84,8 @@ class Executor:
 class DrainNotBegun:
     """The drain of a worker that keeps running."""
 
+    has_begun = False
+
     def may_start(self, task_id: str) -> bool:
         return True
 

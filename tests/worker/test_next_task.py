@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from kombu.message import Message
 from app.clock import system_clock
 from app.domain.errors import Unavailable
 from app.domain.kinds import QUEUES
-from app.domain.outcome import Outcome
+from app.domain.outcome import Ending, Outcome
 from app.domain.status import Kind, Status
 from app.messaging.queues import EXECUTE
 from app.store.tasks import Attempt, TaskStore, Wanted
@@ -274,5 +274,70 @@ def test_a_call_that_is_repeated_names_itself_the_same(dispatcher: Dispatcher, m
 
 def test_a_worker_that_ends_asks_for_nothing(dispatcher: Dispatcher) -> None:
     store = Asked(failures=0, grants=10)
-    assert ran_by(store, dispatcher, Running(looks=2)) == ["task 1", "task 2"]
+    assert ran_by(store, dispatcher, Running(looks=5)) == ["task 1", "task 2"]
     assert store.asked[-1] is None
+
+
+class Drains(Running):
+    """A drain that begins when the test says so."""
+
+    has_begun = False
+
+
+class ReplyLost(Asked):
+    """The first call has started a task, and its reply was lost. `meanwhile` is what happens before the next."""
+
+    def __init__(self, meanwhile: Callable[[], object], spec: Mapping[str, Any] = SPEC) -> None:
+        super().__init__(failures=1, grants=0)
+        self.given_back: list[tuple[str, Ending, Wanted | None]] = []
+        self._meanwhile, self._next = meanwhile, Attempt("next", 1, 1, Kind.CODE, 0, spec)
+
+    def finish(self, attempt: Attempt, *arguments: Any, wanted: Wanted | None) -> str:
+        if not self.asked:
+            self._meanwhile()
+        status = super().finish(attempt, *arguments, wanted=wanted)
+        if attempt.task_id == "first" and wanted is not None:
+            wanted.attempt = self._next
+        return status
+
+    def run_again(self, attempt: Attempt, *arguments: Any, wanted: Wanted | None, entry: object) -> str:
+        self.given_back.append((attempt.task_id, arguments[-1], wanted))
+        return "queued"
+
+
+def run_first(store: ReplyLost, dispatcher: Dispatcher, drain: Running, places: Places | None = None) -> Both:
+    executors: Any = {Kind.CODE: Instant()}
+    runner = AttemptRunner(
+        cast(TaskStore, store), dispatcher, executors, InFlight(), cast(Drain, drain), 15, system_clock, places=places
+    )
+    thread = Both()
+    assert runner.run("first", "one@test", thread) == "succeeded"
+    once, again = store.asked[:2]
+    assert once is not None
+    assert again is not None
+    assert (again.name, again.number, list(again.queues)) == (once.name, once.number, [])
+    return thread
+
+
+@pytest.mark.parametrize("on_worker_lost", ["retry", "fail"])
+def test_a_task_that_a_worker_has_started_unawares_goes_back_when_it_ends(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch, on_worker_lost: str
+) -> None:
+    """Otherwise it would be running, and nobody would run it until its lease expired."""
+    monkeypatch.setattr(attempts, "REPORT_PAUSE_SECONDS", 0.0)
+    drain = Drains()
+    store = ReplyLost(lambda: setattr(drain, "has_begun", True), {**SPEC, "on_worker_lost": on_worker_lost})
+    run_first(store, dispatcher, drain)
+    assert store.given_back == [("next", Ending.RETURNED, None)]
+    assert store.ended == ["first"]
+
+
+def test_a_task_that_a_thread_has_started_unawares_runs_although_another_waits_for_its_place(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "REPORT_PAUSE_SECONDS", 0.0)
+    places = Places(dict.fromkeys(QUEUES.values(), 1), {})
+    places.take(QUEUES[Kind.API], "a call")
+    store = ReplyLost(lambda: monkeypatch.setattr(places, "is_awaited", lambda _: True))
+    thread = run_first(store, dispatcher, Drains(), places)
+    assert (thread.ran, store.ended) == (["next"], ["first", "next"])

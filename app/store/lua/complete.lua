@@ -9,8 +9,10 @@
 -- ending: counted, lost, returned (app/domain/outcome.py) · record: all other fields as a JSON array
 --   of short name, value, …
 -- failure: with the status failed, what `index_failure` takes; else ''
--- queues: from which the worker takes its next task, separated by commas; '' if it wants none. Then the rest is '', too
--- kinds: as in `claim` · claim: identifies this call, as "place:number"; a place makes one call after the other
+-- queues: from which the worker takes its next task, separated by commas; '' if it wants none
+-- kinds: as in `claim` · claim: identifies this call, as "place:number"; a place makes one call after the other. A call
+--   that is repeated, because its reply was lost, gets the task that it has started, even if it wants none any more
+-- claim, kinds, worker, lease_until_ms: '' if it never wanted one
 -- Returns {status}: the new status, '' for no such task, or 'superseded' if the caller no longer holds the attempt; with
 -- a next task {status, task id, what `granted` of _lib.lua returns…}.
 local function value_in(fields, name)
@@ -91,10 +93,10 @@ local function taken_before(place)
 end
 
 local ended = complete()
-if queues == '' then return {ended} end
+if claim == '' then return {ended} end
 local place = string.match(claim, '^%w+')
 local may_be_repeated = ended == '' or ended == 'superseded'
-local id = may_be_repeated and taken_before(place) or take_next()
+local id = may_be_repeated and taken_before(place) or queues ~= '' and take_next()
 if not id then return {ended} end
 remember_answer(place, claim .. ' ' .. id)
 return {ended, id, granted(id)}

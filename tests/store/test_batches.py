@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
@@ -107,6 +108,25 @@ def test_what_dies_after_the_decision_is_completed_by_recovery(
     recover(store, clock)
     store.batches.complete(first_id)
     assert len(listed(store)) == NUMBER + 1, "nothing is created twice"
+
+
+def test_a_call_that_is_sent_again_after_recovery_has_created_all_of_the_batch_has_decided(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_id, once = first_batch_id(clock()), store.batches._scripts
+
+    def without_reply(script: str, **values: Any) -> Any:
+        if script == "batch_commit":
+            once(script, **values)
+            recover(store, clock)
+        return once(script, **values)
+
+    tasks = tasks_of(first_id, clock())
+    with monkeypatch.context() as patch:
+        patch.setattr(store.batches, "_scripts", without_reply)
+        assert store.batches.create(first_id, tasks, clock(), KEYED) is None
+    assert listed(store) == [task.id for task in tasks]
+    assert keys_of_batches(raw_redis) == set()
 
 
 def test_a_call_that_is_sent_again_decides_once(store: Store, raw_redis: redis.Redis, clock: VirtualClock) -> None:

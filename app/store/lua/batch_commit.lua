@@ -4,7 +4,8 @@
 -- chunks: how many chunks batch:ID:N there are, from 0
 -- Returns 1, 'missing' where some of them are gone, or what `admit` says; in both cases nothing is created.
 local k = batch_key(batch_id)
-if redis.call('EXISTS', k) == 1 then return 1 end
+-- It has decided before, and its reply was lost: recovery has created none, some or all of the tasks since.
+if redis.call('EXISTS', k, key(first_id)) > 0 then return 1 end
 for i = 0, chunks - 1 do
   if redis.call('EXISTS', k .. ':' .. i) == 0 then return 'missing' end
 end

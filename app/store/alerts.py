@@ -40,13 +40,17 @@ class AlertEvent:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a round has to deal with. `late`: (task id, ms) of tasks that should have finished."""
+    """What a round has to deal with.
+
+    late: (task id, ms) of tasks that should have finished. has_default: a rule of schedules that have none is stored.
+    """
 
     revision: str
     events: Sequence[AlertEvent]
     schedule_ids: Sequence[str]
     flow_names: Sequence[str]
     late: Sequence[tuple[str, int]]
+    has_default: bool
 
     @property
     def is_empty(self) -> bool:
@@ -120,7 +124,8 @@ class AlertStore:
                 pipeline.zrange(
                     self._keys.alert(name), "-inf", now_ms, byscore=True, offset=0, num=LOOKS_PER_ROUND, withscores=True
                 )
-            revision, events, due, late = pipeline.execute()
+            pipeline.get(self._keys.alert("default"))
+            revision, events, due, late, default = pipeline.execute()
         members = [str(member) for member, _ in due]
         return Seen(
             revision=revision or "0",
@@ -128,6 +133,7 @@ class AlertStore:
             schedule_ids=[member[2:] for member in members if member.startswith("s:")],
             flow_names=[member[2:] for member in members if member.startswith("c:")],
             late=[(str(task_id), int(ms)) for task_id, ms in late],
+            has_default=default is not None,
         )
 
     def schedules(self, ids: Iterable[str]) -> dict[str, WatchedSchedule]:

@@ -6,7 +6,7 @@ What happens to each task is counted by minute (`count` in `_lib.lua`), and adde
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,15 +48,18 @@ class TotalsStore:
             firsts=[int(score) if score else None for score in scores],
         )
 
-    def fold(self, before_minute: int) -> None:
-        """Add the counters of all minutes before this one (ms // 60,000) to the totals."""
-        self._scripts("fold", before_minute=before_minute)
+    def fold(self, before_minute: int, tags: Sequence[str] = ()) -> None:
+        """Add the counters of all minutes before this one (ms // 60,000) to the totals.
 
-    def set_tags(self, names: Iterable[str]) -> None:
+        If Redis knows of no tags, since it has lost data, these are set as by `set_tags`.
+        """
+        self._scripts("fold", before_minute=before_minute, tags=_tags_text(tags))
+
+    def set_tags(self, names: Sequence[str]) -> None:
         """Count tasks by the values of these tags from now on."""
-        key, text = f"{self._keys.totals}:tags", ",".join(names)
+        key, text = f"{self._keys.totals}:tags", _tags_text(names)
         if text:
-            self._client.set(key, f",{text},")
+            self._client.set(key, text)
         else:
             self._client.delete(key)
 
@@ -67,6 +70,11 @@ class TotalsStore:
         """
         values = [value for pair in counts.items() for value in pair]
         self._scripts("add_requests", process=process, number=number, counts=values)
+
+
+def _tags_text(names: Sequence[str]) -> str:
+    """The names as the scripts read them: each surrounded by commas; "" for none."""
+    return f",{','.join(names)}," if names else ""
 
 
 def _sums(flat: Sequence[Any]) -> Counter[str]:

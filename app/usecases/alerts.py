@@ -42,6 +42,9 @@ class AlertWork:
             self._is_default_stored = True
         for _ in range(ROUNDS):
             seen = self._store.read(now_ms)
+            if self._default is not None and not seen.has_default:  # Redis has lost data, or another process has none
+                self._store.set_default(rule_json(self._default), now_ms)
+                continue
             if seen.is_empty:
                 return
             plan = _Round(self._store, self._default, seen, now_ms).plan()

@@ -21,11 +21,14 @@ class TotalsUpkeep:
         self._minute: int | None = None
 
     def add_up(self, now_ms: int) -> None:
-        """Do so, if a minute has begun since the last time. The first call stores the names of the tags as well."""
+        """Do so, if a minute has begun since the last time.
+
+        The first call stores the names of the tags as well, and the others do if Redis has lost them.
+        """
         minute = now_ms // MINUTE_MS
         if minute == self._minute:
             return
         if self._minute is None:
             self._store.set_tags(self._tags)
-        self._store.fold(minute)
+        self._store.fold(minute, self._tags)
         self._minute = minute

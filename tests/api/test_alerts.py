@@ -460,6 +460,30 @@ def test_the_default_holds_for_schedules_without_a_rule(
     assert told == {("own", "recovered"), ("own", "missed")}
 
 
+def test_a_default_that_redis_has_lost_is_stored_again(
+    api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    """It was restarted with older data, for example."""
+    api.schedule()
+    alerts = Alerts(store, clock, ScheduleAlert(channels=["ops"]))
+    assert alerts.types() == []
+    raw_redis.delete("celeriac:alerts:default", "celeriac:alerts:default_since")
+    assert alerts.types() == []
+    (task_id,) = alerts.fire()
+    worker.fail(task_id)
+    assert alerts.types() == ["failed"]
+
+
+def test_beats_with_different_defaults_do_not_take_turns(store: Store, clock: VirtualClock) -> None:
+    older, newer = (Alerts(store, clock, ScheduleAlert(channels=[name])) for name in ("ops", "other"))
+    for alerts in (older, newer):
+        alerts.told()
+    revision = store.alerts.revision()
+    for alerts in (older, newer, older):
+        alerts.told()
+    assert store.alerts.revision() == revision
+
+
 def test_silence_by_a_new_default_counts_from_then_on(
     api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock
 ) -> None:

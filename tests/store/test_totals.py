@@ -257,6 +257,22 @@ def test_without_the_setting_no_tag_is_counted(store: Store, clock: VirtualClock
     assert tagged(store) == {}
 
 
+def test_the_names_of_tags_that_redis_has_lost_are_stored_again_with_the_next_minute(
+    store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    """It was restarted empty, or with older data. Another process, with other names, is not overruled."""
+    upkeep = TotalsUpkeep(store.totals, ("team",))
+    upkeep.add_up(clock())
+    raw_redis.flushdb()
+    upkeep.add_up(clock.advance(MINUTE_MS))
+    finished(store, clock(), tags=["team:payments", "env:prod"])
+    assert tagged(store) == {"code:succeeded:team:payments": 1}
+    TotalsUpkeep(store.totals, ("env",)).add_up(clock())
+    upkeep.add_up(clock.advance(MINUTE_MS))
+    finished(store, clock(), tags=["team:payments", "env:prod"])
+    assert tagged(store) == {"code:succeeded:team:payments": 1, "code:succeeded:env:prod": 1}
+
+
 def test_values_beyond_the_first_fifty_are_counted_together(store: Store, clock: VirtualClock) -> None:
     store.totals.set_tags(["team"])
     for number in [*range(53), 0]:

@@ -144,16 +144,21 @@ class EventService:
             self._feeds.remove(feed)
 
     def _missed(self, position: str) -> Iterator[StatusEvent | Gap]:
-        """The recorded changes after a position; a Gap first if some are missing."""
-        recording = self._store.events.record()
-        if not recording.contains_all_after(position):
-            position = recording.end
-            yield Gap(position)
-        while found := self._store.events.after(position):
+        """The recorded changes after a position, page by page; a Gap wherever some are missing.
+
+        While a page is shown, the recording may end, and the changes after it may go.
+        """
+        while not self._closing.is_set():
+            found = self._store.events.after(position)
+            recording = self._store.events.record()  # after the read: it tells what the page may lack
+            if not recording.contains_all_after(position):
+                position = recording.end
+                yield Gap(position)
+                continue
             yield from found
-            position = found[-1].id
             if len(found) < CHANGES_PER_CALL:
                 return
+            position = found[-1].id
 
     # --- one task -------------------------------------------------------------------------------
 

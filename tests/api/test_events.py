@@ -16,6 +16,7 @@ from app.api import events as views
 from app.api import responses
 from app.domain.outcome import Failure
 from app.settings import ApiKey, Settings
+from app.store.events import CHANGES_PER_CALL as PAGE
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from app.usecases import events as usecase
@@ -320,6 +321,63 @@ def test_a_stream_survives_the_loss_of_its_connection(web: Flask, api: Api, raw_
         raw_redis.client_kill_filter(_type="pubsub")
         second = api.create()["id"]
         assert [event.data["task_id"] for event in taken(events, 2)] == [first, second]
+
+
+# --- changes while a stream catches up -----------------------------------------------------------------
+
+
+def record_changes(raw_redis: redis.Redis, number: int) -> None:
+    """Record changes as `announce` does, without a word to open streams: they find them when they catch up."""
+    key = "celeriac:events"
+    ((_, fields),) = raw_redis.xrevrange(key, count=1)  # type: ignore[misc, union-attr]  # a list, from a plain client
+    with raw_redis.pipeline(transaction=False) as pipeline:
+        for _ in range(number):
+            pipeline.xadd(key, fields, maxlen=10_000)
+        pipeline.execute()
+
+
+@contextmanager
+def catching_up(web: Flask, api: Api, raw_redis: redis.Redis) -> Iterator[Iterator[Event]]:
+    """A stream that has read the first of two pages of recorded changes, and shown the first of them."""
+    with stream(web, "/api/events") as events:
+        api.create()
+        last = next(events).id
+    record_changes(raw_redis, 2 * PAGE)
+    with stream(web, "/api/events", last) as events:
+        assert next(events).name == "status"
+        yield events
+
+
+def test_changes_that_are_trimmed_while_a_stream_catches_up_are_a_gap(
+    web: Flask, api: Api, raw_redis: redis.Redis
+) -> None:
+    with catching_up(web, api, raw_redis) as events:
+        record_changes(raw_redis, 10_000 + PAGE)
+        assert [event.name for event in taken(events, PAGE)] == ["status"] * (PAGE - 1) + ["reset"]
+        task_id = api.create()["id"]
+        assert next(events).data["task_id"] == task_id
+
+
+def test_a_recording_that_ends_while_a_stream_catches_up_is_a_gap(web: Flask, api: Api, raw_redis: redis.Redis) -> None:
+    with catching_up(web, api, raw_redis) as events:
+        raw_redis.delete("celeriac:events:since")  # as when two minutes have passed
+        api.create()
+        assert [event.name for event in taken(events, PAGE)] == ["status"] * (PAGE - 1) + ["reset"]
+        task_id = api.create()["id"]
+        assert next(events).data["task_id"] == task_id
+
+
+def test_a_stream_that_catches_up_keeps_the_recording_up(web: Flask, api: Api, raw_redis: redis.Redis) -> None:
+    with catching_up(web, api, raw_redis) as events:
+        raw_redis.expire("celeriac:events:since", 60)
+        assert [event.name for event in taken(events, PAGE)] == ["status"] * PAGE
+        assert int(str(raw_redis.ttl("celeriac:events:since"))) > 60
+
+
+def test_a_stream_that_catches_up_ends_when_the_service_is_closed(web: Flask, api: Api, raw_redis: redis.Redis) -> None:
+    with catching_up(web, api, raw_redis) as events:
+        web.extensions["celeriac"].events.close()
+        assert len(list(events)) == PAGE - 1, "what it has read is shown, and no more is read"
 
 
 # --- limits --------------------------------------------------------------------------------------------

@@ -111,6 +111,7 @@ class EventService:
         except Unavailable:
             self._feeds.remove(feed)
             raise
+        feed.since_ms = recording.since_ms
         resumed = last_event_id if is_event_id(last_event_id) else ""
         stream = self._follow(feed, recording, resumed)
         next(stream)  # enters its `try`, so that closing the iterator removes the feed
@@ -124,18 +125,19 @@ class EventService:
             if resumed:
                 feed.fall_behind()
             while not self._closing.is_set() and not feed.has_overflowed:
-                if feed.is_behind:
-                    feed.is_behind = False
-                    for found in self._missed(position):
+                if feed.begins_to_catch_up():
+                    for found in self._missed(feed, position):
                         position = found.id
                         if isinstance(found, Gap) or matches(filters=feed.filters, event=found):
                             yield found
                     continue
                 event = feed.take(self._silence_seconds)
                 self._feeds.keep_recording()
-                if event is None and not feed.is_behind:
+                if feed.is_behind:
+                    continue  # an event that was taken is among the recorded ones, or in a gap
+                if event is None:
                     yield None
-                elif event is not None and place_of(event.id) > place_of(position):
+                elif place_of(event.id) > place_of(position):
                     position = event.id
                     yield event
         except Unavailable:
@@ -143,7 +145,7 @@ class EventService:
         finally:
             self._feeds.remove(feed)
 
-    def _missed(self, position: str) -> Iterator[StatusEvent | Gap]:
+    def _missed(self, feed: _Feed, position: str) -> Iterator[StatusEvent | Gap]:
         """The recorded changes after a position, page by page; a Gap wherever some are missing.
 
         While a page is shown, the recording may end, and the changes after it may go.
@@ -151,8 +153,8 @@ class EventService:
         while not self._closing.is_set():
             found = self._store.events.after(position)
             recording = self._store.events.record()  # after the read: it tells what the page may lack
-            if not recording.contains_all_after(position):
-                position = recording.end
+            if recording.since_ms != feed.since_ms or not recording.contains_all_after(position):
+                feed.since_ms, position = recording.since_ms, recording.end
                 yield Gap(position)
                 continue
             yield from found
@@ -237,10 +239,11 @@ def matches(filters: Filters, event: StatusEvent) -> bool:
 
 
 class _Feed:
-    """The bounded queue of one stream."""
+    """The bounded queue of one stream. `since_ms` identifies the recording that the stream knows."""
 
     def __init__(self, filters: Filters) -> None:
         self.filters = filters
+        self.since_ms = 0
         self.is_behind = False
         self.has_overflowed = False
         self._has_ended = False
@@ -262,6 +265,12 @@ class _Feed:
         with self._changed:
             self.is_behind = True
             self._changed.notify()
+
+    def begins_to_catch_up(self) -> bool:
+        """Whether the stream has to read the recorded changes. It does so now, and is behind no longer."""
+        with self._changed:
+            was_behind, self.is_behind = self.is_behind, False
+            return was_behind
 
     def end(self) -> None:
         """Make `take` return at once from now on."""
@@ -310,13 +319,19 @@ class _Feeds:
             feed.end()
 
     def keep_recording(self) -> None:
-        """Keep the recording of changes up, now and then. Raises Unavailable."""
+        """Keep the recording of changes up, now and then. Raises Unavailable.
+
+        If it had ended, as when the process was paused, changes are missing between it and the one that has begun.
+        """
         now = time.monotonic()
         with self._lock:
             if now - self._recorded < _RECORD_SECONDS:
                 return
             self._recorded = now
-        self._store.events.record()
+        recording = self._store.events.record()
+        for feed in self._all():
+            if feed.since_ms != recording.since_ms:
+                feed.fall_behind()
 
     def _all(self) -> list[_Feed]:
         with self._lock:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -71,6 +72,11 @@ def stream(web: Flask, path: str, last_event_id: str | None = None, **headers: s
 
 def taken(events: Iterator[Event], number: int) -> list[Event]:
     return [next(events) for _ in range(number)]
+
+
+def next_of(events: Iterator[Event]) -> Event:
+    """The next event that is no comment, unless there are only comments for long."""
+    return next(event for event in islice(events, 300) if event.name != ":")
 
 
 def moves(events: list[Event]) -> list[tuple[str | None, str]]:
@@ -378,6 +384,42 @@ def test_a_stream_that_catches_up_ends_when_the_service_is_closed(web: Flask, ap
     with catching_up(web, api, raw_redis) as events:
         web.extensions["celeriac"].events.close()
         assert len(list(events)) == PAGE - 1, "what it has read is shown, and no more is read"
+
+
+# --- changes that were not recorded --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_recorded_again", [False, True])
+def test_open_streams_are_told_that_the_recording_had_ended(
+    web: Flask, api: Api, store: Store, raw_redis: redis.Redis, is_recorded_again: bool
+) -> None:
+    web = with_silence(web, store, 0.05)
+    with stream(web, "/api/events") as first, stream(web, "/api/events") as second:
+        raw_redis.delete("celeriac:events:since")  # as when the process has been paused for two minutes
+        api.create()
+        if is_recorded_again:  # by another process, which was resumed earlier
+            store.events.record()
+            api.create()
+        assert [next(first).name, next(second).name] == ["reset"] * 2
+        task_id = api.create()["id"]
+        assert [next_of(first).data["task_id"], next_of(second).data["task_id"]] == [task_id] * 2
+
+
+def test_a_stream_is_told_late_if_it_has_shown_changes_of_the_next_recording(
+    web: Flask, api: Api, store: Store, raw_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usecase, "_RECORD_SECONDS", 1e9)
+    with stream(web, "/api/events") as events:
+        raw_redis.delete("celeriac:events:since")
+        api.create()
+        store.events.record()
+        task_id = api.create()["id"]
+        assert next(events).data["task_id"] == task_id
+        monkeypatch.setattr(usecase, "_RECORD_SECONDS", 0.0)
+        api.create()
+        assert next(events).name == "reset"
+        task_id = api.create()["id"]
+        assert next(events).data["task_id"] == task_id
 
 
 # --- limits --------------------------------------------------------------------------------------------

@@ -366,7 +366,8 @@ TASKS = (
 LAST_EVENT_ID = _parameter(
     "header",
     "Last-Event-ID",
-    "The `id` of the last event that was received: the stream goes on after it. Text of another form is ignored.",
+    "The last `id` that was received, with an event or alone: the stream goes on after it. Text of another form is "
+    "ignored.",
     {"type": "string", "maxLength": MAX_FILTER_LENGTH},
 )
 _STREAM_HEADERS = ("Cache-Control", "X-Accel-Buffering")

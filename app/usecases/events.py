@@ -5,7 +5,9 @@ change is parsed once and put into the bounded queues of the streams whose filte
 too slow overflows and ends; the reader resumes from the recorded changes. A stream of one task is woken through the
 task's own channels, and reads what has changed.
 
-A stream yields None when it has had nothing to say for a while, so that its connection shows a sign of life.
+A stream yields None when it has had nothing to say for a while, so that its connection shows a sign of life. If
+changes have passed meanwhile that its filters leave out, it then tells their position: the reader could not resume from
+its last event once the changes after that are no longer recorded.
 """
 
 from __future__ import annotations
@@ -69,7 +71,10 @@ class TaskEvent:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The position at which a stream starts, for a reader that reconnects before its first event."""
+    """The position at which a stream starts, or goes on after changes that its filters leave out.
+
+    A reader that reconnects before the next event resumes from there.
+    """
 
     id: str
 
@@ -137,6 +142,10 @@ class EventService:
                     continue  # an event that was taken is among the recorded ones, or in a gap
                 if event is None:
                     yield None
+                    passed = feed.passed()
+                    if passed and place_of(passed) > place_of(position):
+                        position = passed
+                        yield Started(position)
                 elif place_of(event.id) > place_of(position):
                     position = event.id
                     yield event
@@ -247,12 +256,17 @@ class _Feed:
         self.is_behind = False
         self.has_overflowed = False
         self._has_ended = False
+        self._newest = ""
         self._queue: deque[StatusEvent] = deque()
         self._changed = threading.Condition()
 
     def offer(self, event: StatusEvent) -> None:
-        """Add an event that matches. Never blocks on the reader."""
+        """Add an event if it matches. Never blocks on the reader."""
+        is_selected = matches(self.filters, event)
         with self._changed:
+            self._newest = event.id
+            if not is_selected:
+                return
             if len(self._queue) >= QUEUE_LENGTH:
                 self.has_overflowed = True
                 self._queue.clear()
@@ -264,6 +278,7 @@ class _Feed:
         """Make the stream read the recorded changes, because notifications may have been missed."""
         with self._changed:
             self.is_behind = True
+            self._newest = ""  # a failover may have lost it
             self._changed.notify()
 
     def begins_to_catch_up(self) -> bool:
@@ -284,6 +299,11 @@ class _Feed:
             if not (self._queue or self.is_behind or self.has_overflowed or self._has_ended):
                 self._changed.wait(timeout_seconds)
             return None if self.is_behind or not self._queue else self._queue.popleft()
+
+    def passed(self) -> str:
+        """The id of the newest event, if the stream has no event before it to show; "" otherwise."""
+        with self._changed:
+            return "" if self._queue or self.is_behind or self.has_overflowed else self._newest
 
 
 class _Feeds:
@@ -345,8 +365,7 @@ class _Feeds:
         event_id, _, text = message.partition(" ")
         event = read_event(event_id, text)
         for feed in self._all():
-            if matches(feed.filters, event):
-                feed.offer(event)
+            feed.offer(event)
 
 
 # --- the stream of one task ----------------------------------------------------------------------------

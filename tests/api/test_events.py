@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -16,15 +16,19 @@ from flask import Flask
 from app.api import events as views
 from app.api import responses
 from app.domain.outcome import Failure
+from app.domain.status import Status
 from app.settings import ApiKey, Settings
+from app.store import subscriber
 from app.store.events import CHANGES_PER_CALL as PAGE
+from app.store.events import StatusEvent
+from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from app.usecases import events as usecase
-from app.usecases.events import EventService
+from app.usecases.events import AnyEvent, EventService, Started, Stream, _Feed
 from tests.api.calls import BASE_URL, CODE, UNKNOWN_ID, Api, PlayedWorker
 from tests.api.conftest import MakeWeb, web_on
-from tests.conftest import VirtualClock
+from tests.conftest import REPLY_TIMEOUT_SECONDS, VirtualClock
 from tests.servers import wait_until
 
 LOST = Failure("WorkerLostError", "the worker was lost")
@@ -87,6 +91,12 @@ def with_silence(web: Flask, store: Store, seconds: float) -> Flask:
     """An application whose streams show a sign of life after a shorter time."""
     context = web.extensions["celeriac"]
     return web_on(replace(context, events=EventService(store, silence_seconds=seconds)))
+
+
+@pytest.fixture
+def keeps_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The subscriber waits for Redis for as long as a busy machine may let it stand still."""
+    monkeypatch.setattr(subscriber, "_PING_TIMEOUT_SECONDS", REPLY_TIMEOUT_SECONDS)
 
 
 # --- one task ------------------------------------------------------------------------------------------
@@ -405,6 +415,7 @@ def test_open_streams_are_told_that_the_recording_had_ended(
         assert [next_of(first).data["task_id"], next_of(second).data["task_id"]] == [task_id] * 2
 
 
+@pytest.mark.usefixtures("keeps_connected")
 def test_a_stream_is_told_late_if_it_has_shown_changes_of_the_next_recording(
     web: Flask, api: Api, store: Store, raw_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -420,6 +431,83 @@ def test_a_stream_is_told_late_if_it_has_shown_changes_of_the_next_recording(
         assert next(events).name == "reset"
         task_id = api.create()["id"]
         assert next(events).data["task_id"] == task_id
+
+
+# --- the position of a stream whose filters leave changes out ------------------------------------------
+
+
+@contextmanager
+def quiet(store: Store, status: Status, last_event_id: str = "") -> Iterator[tuple[Stream[AnyEvent], _Feed]]:
+    """A stream of the changes to a status, right after its first sign of life, and its feed."""
+    service = EventService(store, silence_seconds=0.05)
+    with closing(service.of_all(Filters(status=status), last_event_id)) as events:
+        assert isinstance(next(events), Started)
+        assert next(events) is None
+        (feed,) = service._feeds._all()
+        yield events, feed
+
+
+def wait_until_heard(feed: _Feed, event_id: str) -> None:
+    wait_until(lambda: feed._newest == event_id, 15, "the message of the newest change")
+
+
+@pytest.mark.usefixtures("keeps_connected")
+def test_a_silent_stream_tells_how_far_it_is_and_resumes_from_there(
+    api: Api, store: Store, raw_redis: redis.Redis
+) -> None:
+    with quiet(store, Status.FAILED) as (events, feed):
+        api.create()
+        record_changes(raw_redis, 10_000)
+        api.create()
+        newest = store.events.record().newest
+        wait_until_heard(feed, newest)
+        assert next(events) == Started(newest)
+        assert [next(events), next(events)] == [None, None], "a comment each time, and the position once"
+    api.create()
+    with quiet(store, Status.FAILED, newest):  # the next it shows is a comment, not a gap
+        pass
+
+
+@pytest.mark.usefixtures("keeps_connected")
+def test_a_position_comes_after_the_events_that_wait(api: Api, store: Store, worker: PlayedWorker) -> None:
+    with quiet(store, Status.RUNNING) as (events, feed):
+        worker.succeed(api.create()["id"])
+        newest = store.events.record().newest
+        wait_until_heard(feed, newest)
+        event = next(events)
+        assert isinstance(event, StatusEvent)
+        assert event.change.after is Status.RUNNING
+        assert [next(events), next(events)] == [None, Started(newest)]
+
+
+def test_a_position_passes_over_no_event_that_has_overflowed(
+    api: Api, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usecase, "QUEUE_LENGTH", 1)
+    with quiet(store, Status.QUEUED) as (events, feed):
+        for _ in range(2):
+            api.create()
+        wait_until(lambda: feed.has_overflowed, 15, "the queue overflows")
+        assert list(events) == []
+
+
+@pytest.mark.usefixtures("keeps_connected")
+def test_a_change_that_redis_has_lost_is_no_position(
+    api: Api, store: Store, worker: PlayedWorker, raw_redis: redis.Redis
+) -> None:
+    """A failover may lose the newest changes. Those that follow may get lesser ids, and must be shown."""
+    with quiet(store, Status.RUNNING) as (events, feed):
+        task_id = api.create()["id"]
+        ((_, fields),) = raw_redis.xrevrange("celeriac:events", count=1)  # type: ignore[misc, union-attr]
+        raw_redis.publish("celeriac:events", f"99999999999999-0 {fields['event']}")
+        wait_until_heard(feed, "99999999999999-0")
+        raw_redis.client_kill_filter(_type="pubsub")
+        wait_until(lambda: feed.is_behind, 15, "the loss of the connection")
+        assert [next(events), next(events)] == [None, None]
+        worker.start(task_id)
+        event = next(event for event in islice(events, 300) if event is not None)
+        assert isinstance(event, StatusEvent)
+        assert event.change.after is Status.RUNNING
 
 
 # --- limits --------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from app.api.shapes import change_values, write
 from app.domain.errors import Busy
 from app.domain.status import Status, TaskType
 from app.store.listing import Filters
-from app.usecases.events import AnyEvent, Gap, Started, Stream, TaskEvent
+from app.usecases.events import AnyEvent, Gap, Position, Stream, TaskEvent
 
 blueprint = Blueprint("events", __name__)
 
@@ -98,7 +98,7 @@ def _written(events: Iterator[Any], shape: Shape) -> Iterator[bytes]:
 @lru_cache(maxsize=256)
 def _of_all(event: AnyEvent) -> bytes:
     """Cached, because many streams send the same event."""
-    if isinstance(event, Started):
+    if isinstance(event, Position):
         return f"id: {event.id}\n\n".encode()  # no event: only a position for a client that reconnects
     if isinstance(event, Gap):
         return _event("reset", event.id, responses.Reset, {"reason": "changes may have been missed"})

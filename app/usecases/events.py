@@ -70,7 +70,7 @@ class TaskEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class Position:
     """The position at which a stream starts, or goes on after changes that its filters leave out.
 
     A reader that reconnects before the next event resumes from there.
@@ -79,7 +79,7 @@ class Started:
     id: str
 
 
-AnyEvent = StatusEvent | Gap | Started | None
+AnyEvent = StatusEvent | Gap | Position | None
 Event = TypeVar("Event")
 #: Close it to end the stream.
 Stream = Generator[Event, None, None]
@@ -126,7 +126,7 @@ class EventService:
         try:
             yield None
             position = resumed or recording.end
-            yield Started(position)
+            yield Position(position)
             if resumed:
                 feed.fall_behind()
             while not self._closing.is_set() and not feed.has_overflowed:
@@ -145,7 +145,7 @@ class EventService:
                     passed = feed.passed()
                     if passed and place_of(passed) > place_of(position):
                         position = passed
-                        yield Started(position)
+                        yield Position(position)
                 elif place_of(event.id) > place_of(position):
                     position = event.id
                     yield event

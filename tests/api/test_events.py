@@ -25,7 +25,7 @@ from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
 from app.usecases import events as usecase
-from app.usecases.events import AnyEvent, EventService, Started, Stream, _Feed
+from app.usecases.events import AnyEvent, EventService, Position, Stream, _Feed
 from tests.api.calls import BASE_URL, CODE, UNKNOWN_ID, Api, PlayedWorker
 from tests.api.conftest import MakeWeb, web_on
 from tests.conftest import REPLY_TIMEOUT_SECONDS, VirtualClock
@@ -441,7 +441,7 @@ def quiet(store: Store, status: Status, last_event_id: str = "") -> Iterator[tup
     """A stream of the changes to a status, right after its first sign of life, and its feed."""
     service = EventService(store, silence_seconds=0.05)
     with closing(service.of_all(Filters(status=status), last_event_id)) as events:
-        assert isinstance(next(events), Started)
+        assert isinstance(next(events), Position)
         assert next(events) is None
         (feed,) = service._feeds._all()
         yield events, feed
@@ -461,7 +461,7 @@ def test_a_silent_stream_tells_how_far_it_is_and_resumes_from_there(
         api.create()
         newest = store.events.record().newest
         wait_until_heard(feed, newest)
-        assert next(events) == Started(newest)
+        assert next(events) == Position(newest)
         assert [next(events), next(events)] == [None, None], "a comment each time, and the position once"
     api.create()
     with quiet(store, Status.FAILED, newest):  # the next it shows is a comment, not a gap
@@ -477,7 +477,7 @@ def test_a_position_comes_after_the_events_that_wait(api: Api, store: Store, wor
         event = next(events)
         assert isinstance(event, StatusEvent)
         assert event.change.after is Status.RUNNING
-        assert [next(events), next(events)] == [None, Started(newest)]
+        assert [next(events), next(events)] == [None, Position(newest)]
 
 
 def test_a_position_passes_over_no_event_that_has_overflowed(

@@ -11,7 +11,7 @@ import redis
 from app.store.listing import Filters
 from app.store.store import Store
 from app.store.subscriber import Watch
-from app.usecases.events import EventService, Started
+from app.usecases.events import EventService, Position
 from tests.lateness import Lateness
 from tests.scarcity import no_more_threads
 from tests.servers import RedisServer, wait_until
@@ -42,7 +42,7 @@ def test_a_stream_for_which_there_was_no_thread_leaves_nothing_behind(store: Sto
     with no_more_threads(), pytest.raises(RuntimeError, match="can't start new thread"):
         events.of_all(Filters(), "")
     stream = events.of_all(Filters(), "")
-    assert isinstance(next(stream), Started)
+    assert isinstance(next(stream), Position)
     stream.close()
 
 

@@ -103,7 +103,7 @@ def format_exception_only(exc: Any, /, value: Any = None, **_: Any) -> list[str]
 
 def exc_info() -> tuple[Any, Any, None]:
     """sys.exc_info without the traceback, which leads to frames."""
-    error = sys.exc_info()[1]
+    error = guards.handled_error()
     return (None, None, None) if error is None else (type(error), error, None)
 
 

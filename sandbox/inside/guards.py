@@ -15,8 +15,10 @@ import enum
 import functools
 import json
 import string
+import sys
 import types
 import typing
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -386,17 +388,39 @@ def _getattr_method(value: Any, name: str) -> Any:
 
 
 def _linked_error(value: Any, name: str) -> Any:
-    """What the library caught itself may speak of what a program may not hold: it looks at `type(x)` of a class."""
     found = getattr(value, name)
-    if issubclass(type(found), BaseException):
-        args = _args_of.__get__(found)
-        hidden = tuple(_without_type(each) for each in args)
-        if any(one is not other for one, other in zip(args, hidden, strict=True)):
-            _args_of.__set__(found, hidden)
-        if issubclass(type(found), AttributeError):
-            missed = _missed_by.__get__(found)
-            _missed_by.__set__(found, None if type(missed) in _REFUSED_TYPES else _without_type(missed))
-    return found
+    return told(found) if issubclass(type(found), BaseException) else found
+
+
+def told(error: BaseException) -> BaseException:
+    """What the library caught itself may speak of what a program may not hold: it looks at `type(x)` of a class.
+
+    It is changed in place: a program may have it from elsewhere, too.
+    """
+    args = _args_of.__get__(error)
+    harmless = tuple(_harmless(each) for each in args)
+    if any(one is not other for one, other in zip(args, harmless, strict=True)):
+        _args_of.__set__(error, harmless)
+    if issubclass(type(error), AttributeError):
+        _missed_by.__set__(error, _harmless(_missed_by.__get__(error)))
+    return error
+
+
+def _harmless(value: Any) -> Any:
+    hidden = type(value) in _REFUSED_TYPES or issubclass(type(value), weakref.ref)
+    return None if hidden else _without_type(value)
+
+
+def handled_error() -> BaseException | None:
+    """What `sys.exc_info` gives: in a hook that the library calls, what the library handles."""
+    error = sys.exc_info()[1]
+    return None if error is None else told(error)
+
+
+def _prepare_to_raise_on() -> bool:
+    """Asked before each `raise` without an exception (policy.Policy.visit_Raise), which hands on what is handled."""
+    handled_error()
+    return True
 
 
 _args_of: Any = BaseException.__dict__["args"]
@@ -885,5 +909,6 @@ def make_builtins(print_function: Callable[..., None], import_function: Callable
         names.CHANGE: change,
         names.CHECK_SLOTS: check_slots,
         names.HOOK: hide_type,
+        names.RAISE_ON: _prepare_to_raise_on,
     }
     return plain | exceptions | replaced | guards

@@ -331,7 +331,7 @@ def _error_of(exc_info: Any) -> BaseException | None:
     if not exc_info:
         return None
     given = exc_info[1] if type(exc_info) is tuple and len(exc_info) == 3 else exc_info
-    return given if issubclass(type(given), BaseException) else sys.exc_info()[1]
+    return given if issubclass(type(given), BaseException) else guards.handled_error()
 
 
 def _place_of_caller() -> tuple[int, str]:

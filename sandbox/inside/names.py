@@ -164,7 +164,7 @@ LEFT_OUT = {
 
 #: The guards' names in a program's tree, by what they are for. No source can spell them.
 READ_PUBLIC, READ_PRIVATE, READ_SPECIAL = "<read>", "<read private>", "<read special>"
-WRITE, CHANGE, HOOK, CHECK_SLOTS = "<write>", "<change>", "<hook>", "<slots>"
+WRITE, CHANGE, HOOK, CHECK_SLOTS, RAISE_ON = "<write>", "<change>", "<hook>", "<slots>", "<raise on>"
 
 
 def is_special(name: str) -> bool:

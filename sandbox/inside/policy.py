@@ -21,7 +21,7 @@ from typing import Any
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from sandbox.inside import builtin_names, facades, names
-from sandbox.inside.names import CHANGE, CHECK_SLOTS, HOOK, READ_PRIVATE, READ_PUBLIC, READ_SPECIAL, WRITE
+from sandbox.inside.names import CHANGE, CHECK_SLOTS, HOOK, RAISE_ON, READ_PRIVATE, READ_PUBLIC, READ_SPECIAL, WRITE
 
 MAX_PROBLEMS = 100
 #: What a check may cost: with these, the worst 256 KiB of source take about a second of processor time.
@@ -174,6 +174,12 @@ class Policy(RestrictingNodeTransformer):
         self.error(node, "except* is not allowed in the sandbox")
         return node
 
+    def visit_Raise(self, node: ast.Raise) -> Any:
+        """`raise` alone, in a hook, raises what the library handles: a guard that is always true looks at it first."""
+        if node.exc is not None:
+            return self._keep(node)
+        return ast.copy_location(ast.If(_call(RAISE_ON, node), [node], []), node)
+
     # --- definitions ----------------------------------------------------------------------------
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Any:
@@ -288,7 +294,7 @@ class Policy(RestrictingNodeTransformer):
     visit_With = visit_withitem = visit_Delete = visit_keyword = _keep
     visit_Match = visit_match_case = visit_MatchSingleton = visit_MatchSequence = visit_MatchOr = _keep
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _keep
-    visit_Assert = visit_Raise = visit_Starred = visit_Yield = visit_YieldFrom = _keep
+    visit_Assert = visit_Starred = visit_Yield = visit_YieldFrom = _keep
     visit_Await = visit_AsyncFor = visit_AsyncWith = _keep
 
     def _has_nothing_to_visit(self, node: Any) -> Any:
@@ -306,11 +312,14 @@ class Policy(RestrictingNodeTransformer):
     visit_TypeAlias = _keep
 
 
-def _call(guard: str, place: ast.expr, value: ast.expr, *more: ast.expr) -> ast.expr:
-    """A call of a guard that stands where `place` does. (ast.fix_missing_locations would walk the whole of `value`.)"""
+def _call(guard: str, place: ast.expr | ast.stmt, *arguments: ast.expr) -> ast.expr:
+    """A call of a guard that stands where `place` does.
+
+    The first argument has a place of its own. (ast.fix_missing_locations would walk the whole of it.)
+    """
     function = ast.Name(guard, ast.Load())
-    call = ast.Call(function, [value, *more], [])
-    for each in (function, *more, call):
+    call = ast.Call(function, [*arguments], [])
+    for each in (function, *arguments[1:], call):
         ast.copy_location(each, place)
     return call
 

@@ -7,6 +7,7 @@ notice.
 
 from __future__ import annotations
 
+import abc
 import collections
 import contextlib
 import copy
@@ -21,6 +22,7 @@ import types
 import typing
 import urllib.parse
 import uuid
+import weakref
 import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
@@ -150,18 +152,45 @@ _singledispatch = functools.singledispatch
 
 
 def singledispatch(func: Callable[..., Any]) -> Any:
-    """functools.singledispatch; what looks itself up beside classes is handed them, if it hashes like them (`type`)."""
-    made: Any = _singledispatch(func)
-    original = made.dispatch
+    """functools.singledispatch; the library's asks a program's hooks while it handles KeyError(cls), of any class.
+
+    What looks itself up beside classes is handed them, if it hashes like them (`type`).
+    """
+    made: Any = _singledispatch(lambda *_: None)  # of a function of ours: its attributes are copied over these
+    made.register(object, func)
+    registry = made.registry
+    found: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+    token = abc.get_cache_token()
 
     def dispatch(cls: Any) -> Any:
         if not guards.is_class(cls):
             raise TypeError("dispatch() takes a class")
-        return original(cls)
+        nonlocal token
+        if token != abc.get_cache_token():
+            token = abc.get_cache_token()
+            found.clear()
+        implementation = found.get(cls)
+        if implementation is None:
+            implementation = registry.get(cls)
+            if implementation is None:
+                implementation = functools._find_impl(cls, registry)  # type: ignore[attr-defined]
+            found[cls] = implementation
+        return implementation
 
-    made.dispatch = dispatch
-    made.registry = Registry(made.registry)
-    return made
+    def register(cls: Any, func: Any = None) -> Any:
+        done = made.register(cls, func)
+        found.clear()
+        return done if func is not None or done is cls else lambda later: register(cls, later)
+
+    @functools.wraps(func)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not args:
+            name = getattr(func, "__name__", "singledispatch function")
+            raise TypeError(f"{name} requires at least 1 positional argument")
+        return dispatch(args[0].__class__)(*args, **kwargs)
+
+    vars(call).update(register=register, dispatch=dispatch, registry=Registry(registry))
+    return call
 
 
 class Registry(Mapping[Any, Any]):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from pathlib import Path
 
 import pytest
 
+from sandbox.inside import guards
 from tests.box.programs import Runner
 
 ATTACKS = sorted(Path(__file__).with_name("attacks").glob("*.txt"))
@@ -118,6 +121,67 @@ def test_a_class_method_is_never_bound_to_the_real_type(run: Runner) -> None:
     answer = run.answer(program)
     assert answer
     assert all(answer)
+
+
+#: How a program can get at what the library handles while it calls: `ExitStack.push` handles AttributeError(obj=type).
+HANDLED = {
+    "exc_info": "found.append(sys.exc_info()[1])",
+    "a bare raise": "raise",
+    "a bare raise in another function": "again()",
+    "a bare raise in a class": "class A: raise",
+    "a context": """
+                try: raise ValueError
+                except ValueError as error: found.append(error.__context__)""",
+    "a record of logging": "logging.exception('x')",
+}
+
+
+@pytest.mark.parametrize("way", HANDLED.values(), ids=list(HANDLED))
+def test_what_the_library_is_handling_does_not_tell_the_real_type(run: Runner, way: str) -> None:
+    program = f"""
+        import contextlib, logging, sys
+        found = []
+        class Keep(logging.Handler):
+            def emit(self, record): found.append(record.exc_info[1])
+        logging.getLogger().addHandler(Keep())
+        def again(): raise
+        class Stack(contextlib.ExitStack):
+            def _push_exit_callback(self, *_):
+                {way}
+        def main():
+            try:
+                Stack().push(int)
+            except (AttributeError, ValueError) as error:
+                found.append(error)
+            return [each.obj is type for each in found if isinstance(each, AttributeError)]
+        """
+    assert run.answer(program) == [True]
+
+
+@pytest.mark.parametrize(
+    "hidden", [weakref.ref(int), sys, sys._getframe(), test_an_attack_is_refused_by_the_language_layer.__code__]
+)
+def test_what_a_handled_error_speaks_of_is_hidden_if_no_program_may_hold_it(hidden: object) -> None:
+    assert guards.told(KeyError(hidden, "x", int)).args == (None, "x", int)
+    assert guards.told(AttributeError("x", name="x", obj=hidden)).obj is None
+
+
+def test_a_generic_function_does_not_ask_its_functions_attributes(run: Runner) -> None:
+    program = """
+        import functools
+        class Asked:
+            def get(self, cls):
+                found.append(cls)
+                return print
+            def keys(self): return ()
+            def __contains__(self, cls): return found.append(cls)
+        found = []
+        def f(x): return 1
+        f.registry = f.dispatch = f.register = Asked()
+        def main():
+            return [functools.singledispatch(f)(int), found]
+        """
+    assert run.answer(program) == [1, []]
 
 
 TWICE = {

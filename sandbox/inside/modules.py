@@ -8,6 +8,8 @@ some are called by the library in places where it trusts them.
 
 from __future__ import annotations
 
+import sys
+
 from sandbox.inside.words import words
 
 EVERYTHING = "*"  # every public name of the module that is no module itself, read once for Python 3.11 to 3.14
@@ -276,3 +278,5 @@ LATE = words(
     # In the shared objects of gbk, shift_jis, big5 and euc_kr. (iso2022_jp and the like would add one, with a state.)
     "encodings.gb2312 encodings.cp932 encodings.cp950 encodings.cp949"
 )
+if sys.version_info >= (3, 12):
+    LATE.append("_pylong")  # divides large integers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,8 @@ MISSED = {
     "strptime": "import time\ndef main():\n    return time.strptime('2026', '%Y').tm_year",
     "the name of a character": "def main():\n    return 'é'.encode('ascii', 'namereplace').decode()",
 }
+if sys.version_info >= (3, 12):
+    MISSED["a division of large numbers"] = "def main():\n    return (10**9000 // 7**3500) % 1000003"
 #: What can be seen in the code.
 SEEN = {
     "an import": "import csv\ndef main():\n    return csv.QUOTE_ALL",

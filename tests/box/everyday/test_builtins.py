@@ -11,6 +11,32 @@ from tests.box.everyday.programs import Table, check, each
 from tests.box.programs import Runner
 
 PROGRAMS: Table = {
+    # Since Python 3.12 the interpreter imports a module of its own for these.
+    "division of large integers": (
+        """
+import math
+from fractions import Fraction
+def main():
+    a, b = 10**9000, 7**3500
+    return [each % 1000003 for each in (a // b, a % b, *divmod(-a, b), math.isqrt(2 * 10**24000), Fraction(a, b * 10).numerator)]
+""",
+        [696243, 303083, 303759, 93454, 119104, 758534],
+    ),
+    "what the interpreter imports by itself": (
+        r"""
+import datetime, time
+from typing import TypeVar
+def main():
+    when = datetime.datetime.strptime("2024-01-02 +0100", "%Y-%m-%d %z")
+    view = memoryview(b"\1\0").cast("h")
+    return [
+        when.strftime("%j %z"), when.timetuple().tm_yday, time.strptime("2024", "%Y").tm_year,
+        "\u00e9".encode("ascii", "namereplace").decode(), b"\\N{BULLET}".decode("unicode_escape"),
+        "\u00e4".encode("cp1252").hex(), view == memoryview(b"\1\0").cast("H"), repr(TypeVar("T") | None),
+    ]
+""",
+        ["002 +0100", 2, 2024, "\\N{LATIN SMALL LETTER E WITH ACUTE}", "\u2022", "e4", True, "typing.Optional[~T]"],
+    ),
     "print flushes the file that is named": (
         """
 class File:

@@ -112,9 +112,9 @@ class _Loop:
 
 def _tell_unheard(failed: list[tuple[Task, BaseException]]) -> None:
     for task, error in failed[:MAX_TOLD]:
-        sys.stdout.write(f"Task exception was never retrieved: {task.get_name()}\n{failure.text_of(error)}\n")
+        failure.tell(f"Task exception was never retrieved: {task.get_name()}\n{failure.text_of(error)}\n")
     if len(failed) > MAX_TOLD:
-        sys.stdout.write(f"and of {len(failed) - MAX_TOLD} more tasks\n")
+        failure.tell(f"and of {len(failed) - MAX_TOLD} more tasks\n")
 
 
 def _call(callback: Callable[..., Any], *args: Any) -> None:
@@ -124,7 +124,7 @@ def _call(callback: Callable[..., Any], *args: Any) -> None:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        sys.stdout.write(f"Exception in callback\n{failure.text_of(error)}\n")
+        failure.tell(f"Exception in callback\n{failure.text_of(error)}\n")
 
 
 _loop = _Loop()

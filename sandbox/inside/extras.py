@@ -27,13 +27,13 @@ class StandardStream:
 
     def write(self, text: str) -> int:
         """Print, without a line's end."""
-        written: int = sys.stdout.write(text)
-        return written
+        failure.tell(text)
+        return len(text)
 
     def writelines(self, lines: Any) -> None:
         """Print each."""
         for each in lines:
-            sys.stdout.write(each)
+            failure.tell(each)
 
     def flush(self) -> None:
         """Nothing waits."""
@@ -79,7 +79,7 @@ def format_exc(limit: Any = None, chain: bool = True) -> str:
 
 def print_exc(limit: Any = None, file: Any = None, chain: bool = True) -> None:
     """traceback.print_exc, to what the program prints."""
-    (sys.stdout if file is None else file).write(format_exc())
+    (_stream if file is None else file).write(format_exc())
 
 
 def format_exception(exc: Any, /, value: Any = None, *_: Any, **__: Any) -> list[str]:
@@ -91,7 +91,7 @@ def print_exception(
     exc: Any, /, value: Any = None, tb: Any = None, limit: Any = None, file: Any = None, chain: bool = True
 ) -> None:
     """traceback.print_exception, to what the program prints."""
-    (sys.stdout if file is None else file).write("".join(format_exception(exc, value)))
+    (_stream if file is None else file).write("".join(format_exception(exc, value)))
 
 
 def format_exception_only(exc: Any, /, value: Any = None, **_: Any) -> list[str]:

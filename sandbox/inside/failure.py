@@ -6,6 +6,7 @@ exceptions are kept, of an exception group the first members, of a deep recursio
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from types import CodeType, TracebackType
 from typing import Any
@@ -46,6 +47,11 @@ class Source:
 
 
 source = Source()
+
+
+def tell(text: str) -> None:
+    """Print what Python writes to standard error: not to what `redirect_stdout` has put in the place of sys.stdout."""
+    sys.__stdout__.write(text)  # type: ignore[union-attr]
 
 
 def kind_of(error: BaseException) -> str:

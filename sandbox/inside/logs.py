@@ -197,7 +197,7 @@ class Handler(_Filtered):
         """Print the record, as a subclass likes."""
         try:
             text = self.format(record)
-            write: Callable[[str], Any] = (sys.stdout if self.stream is None else self.stream).write
+            write: Callable[[str], Any] = failure.tell if self.stream is None else self.stream.write
             write(f"{text}{self.terminator}")
         except (RecursionError, MemoryError, guards.SecurityError):
             raise
@@ -213,7 +213,7 @@ class Handler(_Filtered):
             of = f"Line {record.lineno}, message: {record.msg!r}, arguments: {record.args!r}"
         except Exception:
             of = "The message and its arguments can't be shown."
-        sys.stdout.write(f"--- Logging error ---\n{failure.text_of(error)}\n{of}\n")
+        failure.tell(f"--- Logging error ---\n{failure.text_of(error)}\n{of}\n")
 
     def flush(self) -> None:
         """Nothing waits."""

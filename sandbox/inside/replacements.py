@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
-from sandbox.inside import copies, guards, names, policy
+from sandbox.inside import copies, facades, guards, names, policy
 from sandbox.inside.arrays import array
 from sandbox.inside.iterators import ITERATORS
 from sandbox.inside.ordered import OrderedDict
@@ -140,12 +140,13 @@ class redirect_stdout(contextlib.AbstractContextManager[Any]):  # noqa: N801  (t
         self._old_targets: list[Any] = []
 
     def __enter__(self) -> Any:
-        self._old_targets.append(sys.stdout)
-        sys.stdout = self._new_target
+        seen = vars(facades.admitted["sys"])
+        self._old_targets.append((sys.stdout, seen["stdout"]))
+        sys.stdout = seen["stdout"] = self._new_target
         return self._new_target
 
     def __exit__(self, *_: object) -> None:
-        sys.stdout = self._old_targets.pop()
+        sys.stdout, vars(facades.admitted["sys"])["stdout"] = self._old_targets.pop()
 
 
 _singledispatch = functools.singledispatch

@@ -42,7 +42,7 @@ def make_ready(reporter: Reporter, *, guarded: bool) -> dict[str, Any]:
 
     Each child serves one program and has copies of its own.
     """
-    output = sys.stdout = Output(reporter)
+    output = sys.stdout = sys.__stdout__ = Output(reporter)  # type: ignore[misc,assignment]
     sys.unraisablehook = functools.partial(_tell_ignored, output)
     if "warnings" in sys.modules:  # where there are coroutines, it is
         sys.modules["warnings"].showwarning = functools.partial(_tell_warning, output)  # type: ignore[attr-defined]
@@ -182,9 +182,12 @@ def _print(*values: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flus
     if not isinstance(between, str) or not isinstance(last, str):
         raise TypeError("sep and end must be strings")
     text = between.join([value if type(value) is str else str(value) for value in values]) + last
-    (sys.stdout if file is None else file).write(text)
-    if flush and file is not None:
-        file.flush()
+    target = sys.stdout if file is None else file
+    if target is None:
+        return
+    target.write(text)
+    if flush:
+        target.flush()
 
 
 def _as_json(result: Any, max_bytes: int) -> bytes:

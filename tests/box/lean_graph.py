@@ -55,7 +55,8 @@ def main() -> None:
 
     code = _compiled(walker.PROGRAM.replace("import functools\n", "").format(methods=walker.spy_methods(names)))
     lean.admit()
-    real_stdout, sys.stdout = sys.stdout, io.StringIO()
+    real_stdout = sys.stdout
+    sys.stdout = sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]
     namespace = run._namespace(guarded=True)
     exec(code, namespace)
     graph = walker.Graph(namespace, guards, names, int(sys.argv[1]))

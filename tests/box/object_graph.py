@@ -508,7 +508,8 @@ def main(arguments: list[str]) -> None:
         return
     end_long_calls()
     # The walk calls the library, and nothing of that may reach the terminal.
-    real_stdout, sys.stdout = sys.stdout, io.StringIO()
+    real_stdout = sys.stdout
+    sys.stdout = sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]
     graph = Graph(namespace, guards, names, int(arguments[0]))
     add_roots(graph, facades, getattr(mutation, "ONLY", None))
     graph.walk(getattr(mutation, "WANTED", None))

@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox import Sandbox
 from tests.box.everyday.programs import Table, check, each, in_plain_python, in_the_sandbox
+from tests.box.programs import Runner
 
 PROGRAMS: Table = {
     "mathematics": (
@@ -134,6 +135,35 @@ def main():
             "{'a': [1]}",
             "to buffer\n",
         ],
+    ),
+    "redirected output": (
+        """
+import contextlib, io, logging, sys, traceback
+class Tee:
+    def __init__(self, *files): self.files = files
+    def write(self, text):
+        for each in self.files: each.write(text)
+        return len(text)
+    def flush(self): pass
+def main():
+    first, second, third = io.StringIO(), io.StringIO(), io.StringIO()
+    out = sys.stdout
+    with contextlib.redirect_stdout(first):
+        print("a"); print("error", file=sys.stderr); print("out", file=out); sys.stdout.write("b")
+        logging.warning("logged"); traceback.print_exc()
+        with contextlib.redirect_stdout(second):
+            print("c", file=sys.stdout, flush=True); print("d", flush=True)
+        print("e")
+    with contextlib.redirect_stdout(Tee(sys.stdout, third)):
+        print("f")
+    with contextlib.redirect_stdout(sys.stderr):
+        print("g")
+    with contextlib.redirect_stdout(None):
+        print("h"); print("i", file=None, flush=True)
+        nothing = sys.stdout
+    return [first.getvalue(), second.getvalue(), third.getvalue(), nothing, sys.stdout is out]
+""",
+        ["a\nbe\n", "c\nd\n", "f\n", None, True],
     ),
     "data structures": (
         """
@@ -362,6 +392,41 @@ ENCODINGS = (
     "iso-8859-1 iso-8859-2 iso-8859-3 iso-8859-4 iso-8859-5 iso-8859-6 iso-8859-7 iso-8859-8 iso-8859-9 iso-8859-10 "
     "iso-8859-11 iso-8859-13 iso-8859-14 iso-8859-15 iso-8859-16"
 )
+
+
+def test_what_python_writes_to_standard_error_is_printed_though_output_is_redirected(run: Runner) -> None:
+    program = """
+        import asyncio, contextlib, io, logging, sys, traceback
+        async def callback():
+            asyncio.get_running_loop().call_soon(int, "x")
+            await asyncio.sleep(0)
+        def main():
+            out = sys.stdout
+            for target in (io.StringIO(), None):
+                with contextlib.redirect_stdout(target):
+                    print("error", file=sys.stderr)
+                    out.writelines(["o", "ut\\n"])
+                    logging.warning("logged")
+                    logging.warning("%d", "wrong")
+                    traceback.print_exc()
+                    traceback.print_exception(ValueError("x"))
+                    asyncio.run(callback())
+        """
+    told = [
+        line
+        for line in run.stdout(program).splitlines()
+        if not line.startswith(("Traceback", " ", "TypeError", "Line"))
+    ]
+    assert told == 2 * [
+        "error",
+        "out",
+        "WARNING:root:logged",
+        "--- Logging error ---",
+        "NoneType: None",
+        "ValueError: x",
+        "Exception in callback",
+        "ValueError: invalid literal for int() with base 10: 'x'",
+    ]
 
 
 def test_texts_are_encoded_as_in_plain_python(box: Sandbox) -> None:

@@ -61,7 +61,7 @@ def methodcaller(name: str, /, *args: Any, **kwargs: Any) -> Callable[[Any], Any
 
 def update_wrapper(wrapper: Any, wrapped: Any, *_: Any, **__: Any) -> Any:
     """functools.update_wrapper with its own list of attributes: a program's list could name any."""
-    if guards.is_programs_own(wrapper) or type(wrapper) is _LruCache:
+    if guards.is_programs_own(wrapper) or type(wrapper) in (_LruCache, functools.partial):
         _make_look_like(wrapper, wrapped)
     return wrapper
 
@@ -81,9 +81,10 @@ def _make_look_like(wrapper: Any, wrapped: Any) -> None:
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         with contextlib.suppress(AttributeError):
             setattr(wrapper, name, getattr(wrapped, name))
-    if type(wrapper) not in (types.FunctionType, _LruCache):
+    if guards.is_class(wrapper):
         return
-    if type(wrapped) is types.FunctionType and (guards.is_programs_own(wrapped) or not _is_open(wrapper)):
+    copied_to = type(wrapper) in (types.FunctionType, _LruCache)
+    if copied_to and type(wrapped) is types.FunctionType and (guards.is_programs_own(wrapped) or not _is_open(wrapper)):
         if type(wrapper) is types.FunctionType:
             wrapper.__annotations__ = dict(wrapped.__annotations__)
         vars(wrapper).update(vars(wrapped))

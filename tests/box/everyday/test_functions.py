@@ -17,6 +17,31 @@ def main():
 """,
         [[1, 2, 3, [], 4, 5, {}], [1, 2, 3, [4], 5, 5, {"x": 6}], [1, 2, 3, [], 3, 5, {}], [1, [2], 3]],
     ),
+    "decorators that are objects": (
+        '''
+import functools
+class Profiled:
+    def __init__(self, function):
+        functools.wraps(function)(self)
+        self.calls = 0
+    def __call__(self, *args):
+        self.calls += 1
+        return self.__wrapped__(*args)
+@Profiled
+def add(x, y):
+    """Adds."""
+    return x + y
+class Slotted:
+    __slots__ = ("__dict__",)
+def plain(a, b): return [a, b]
+def main():
+    part = functools.update_wrapper(functools.partial(plain, 1), plain)
+    slotted = functools.update_wrapper(Slotted(), plain)
+    return [add(1, 2), add.calls, add.__name__, add.__doc__, part.__name__, part(2), part.__wrapped__ is plain,
+            slotted.__wrapped__(3, 4), functools.update_wrapper(functools.partial(len), len).__name__]
+''',
+        [3, 1, "add", "Adds.", "plain", [1, 2], True, [3, 4], "len"],
+    ),
     "decorators": (
         '''
 import functools, time

@@ -18,6 +18,7 @@ import enum
 import fractions
 import functools
 import io
+import numbers
 import random
 import re
 import string
@@ -92,6 +93,8 @@ _FILLED: dict[type, Callable[[Any, Any, Part], None]] = {
     io.StringIO: lambda old, new, part: _fill_file(io.StringIO, old, new),
     io.BytesIO: lambda old, new, part: _fill_file(io.BytesIO, old, new),
     random.Random: lambda old, new, part: random.Random.setstate(new, random.Random.getstate(old)),
+    uuid.UUID: lambda old, new, part: _fill_slots(uuid.UUID, old, new, part),
+    datetime.tzinfo: lambda old, new, part: None,
 }
 
 #: What such a base needs to be told before the items.
@@ -247,8 +250,14 @@ def _nothing(*_: Any) -> None:
 
 #: Bases of the library that add nothing to an object but methods.
 _EMPTY_BASES = frozenset(
-    {typing.Generic, typing.Protocol, abc.ABC, contextlib.AbstractContextManager, contextlib.ContextDecorator}
-    | {getattr(collections.abc, name) for name in collections.abc.__all__}
+    {
+        *(contextlib.AbstractContextManager, contextlib.AbstractAsyncContextManager, contextlib.ContextDecorator),
+        *(abc.ABC, string.Formatter, typing.Generic, typing.Protocol, typing.Any),
+        *(typing.IO, typing.TextIO, typing.BinaryIO),
+        *(each for name, each in vars(typing).items() if name.startswith("Supports")),
+        *(getattr(numbers, name) for name in numbers.__all__),
+        *(getattr(collections.abc, name) for name in collections.abc.__all__),
+    }
 )
 _func_of: Callable[[Any], Any] = functools.partial.__dict__["func"].__get__
 _args_of: Callable[[Any], Any] = functools.partial.__dict__["args"].__get__
@@ -279,6 +288,13 @@ _arguments_of: Callable[[Any], Any] = BaseException.__dict__["args"].__get__
 def _fill_dict(base: type[dict[Any, Any]], old: Any, new: Any, part: Part) -> None:
     for key, value in list(base.items(old)):
         base.__setitem__(new, part(key), part(value))
+
+
+def _fill_slots(base: Any, old: Any, new: Any, part: Part) -> None:
+    for name in base.__slots__:
+        if name != "__weakref__":
+            slot = vars(base)[name]
+            slot.__set__(new, part(slot.__get__(old)))
 
 
 def _fill_file(base: Any, old: Any, new: Any) -> None:

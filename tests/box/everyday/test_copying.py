@@ -53,6 +53,39 @@ COPIES = {
         """,
         [True] * 18,
     ),
+    "objects of one's own classes with bases of the library": (
+        """
+        import contextlib, copy, datetime, numbers, string, typing, uuid
+        class Zone(datetime.tzinfo):
+            def __init__(self, names=()): self.held = list(names)
+            def utcoffset(self, when): return datetime.timedelta(hours=1)
+            def dst(self, when): return None
+            def tzname(self, when): return self.held[0]
+        class Holder:
+            def __init__(self): self.held = [1]
+        class Money(Holder, numbers.Number):
+            def __hash__(self): return 1
+        class Manager(Holder, contextlib.AbstractAsyncContextManager):
+            async def __aexit__(self, *_): pass
+        class Text(Holder, string.Formatter): pass
+        class Rounded(Holder, typing.SupportsInt):
+            def __int__(self): return 7
+        class Anything(Holder, typing.Any): pass
+        class Id(uuid.UUID): pass
+        def main():
+            out = []
+            for old in (Zone(["X"]), Money(), Manager(), Text(), Rounded(), Anything()):
+                shallow, deep = copy.copy(old), copy.deepcopy(old)
+                out.append([type(deep) is type(shallow) is type(old), shallow.held is old.held, deep.held is old.held, deep.held == old.held])
+            when = copy.deepcopy(datetime.datetime(2026, 1, 2, tzinfo=Zone(["X"])))
+            made = copy.deepcopy(copy.copy(Id(int=5, is_safe=uuid.SafeUUID.safe)))
+            return [out, when.isoformat(), when.tzname(), str(made), made == uuid.UUID(int=5), type(made) is Id, made.is_safe.name,
+                    copy.copy(Text()).format("{}", 1), int(copy.copy(Rounded()))]
+        """,
+        [[[True, True, False, True]] * 6, "2026-01-02T00:00:00+01:00", "X", "00000000-0000-0000-0000-000000000005", True,
+         True,
+            "safe", "1", 7],
+    ),
     "objects of one's own classes": (
         """
         import copy, dataclasses, typing, collections

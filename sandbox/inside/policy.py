@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,9 @@ MAX_NODES = 200_000
 MAX_FUNCTIONS = 3_000
 #: The compiler compares each name in a call with all others of that call.
 MAX_KEYWORDS = 2_000
+#: The compiler copies the names of a function, and those declared global, for each function, class, comprehension and
+#: type parameter within.
+MAX_COPIED_NAMES = 8_000_000
 #: In a source with formatted strings: the parser looks for each expression from the start of its string.
 MAX_BRACES = 25_000
 #: `from x import *` is written out.
@@ -370,10 +374,11 @@ def check_size(tree: ast.AST) -> None:
 
     Functions are counted by themselves because the compiler compares each with all others that look like it.
     """
-    functions = 0
+    functions = scopes = 0
     nodes = [tree]
     for node in nodes:  # which grows meanwhile: ast.walk() takes twice the time
         kind = type(node)
+        scopes += kind in _SCOPES
         if kind in _FUNCTIONS:
             functions += 1
             if functions > MAX_FUNCTIONS:
@@ -392,6 +397,39 @@ def check_size(tree: ast.AST) -> None:
             raise TooLarge(
                 f"the code is too large: it has more than {MAX_NODES:,} syntax elements; pass data as arguments"
             )
+    if scopes > _FEW_SCOPES and _copied_names(tree, scopes) > MAX_COPIED_NAMES:
+        raise TooLarge(
+            "the code is too large: the names that functions define, each counted once for each function, class and "
+            f"comprehension within, are more than {MAX_COPIED_NAMES:,}"
+        )
+
+
+def _copied_names(tree: ast.AST, scopes: int) -> int:
+    """At most so many: names anywhere in a function count for all that is in it, global ones for all of the program."""
+    copied = 0
+    declared: list[ast.AST] = []
+    outside = [tree]
+    for node in outside:
+        kind = type(node)
+        if kind in _SCOPES and (kind is not ast.ClassDef or getattr(node, "type_params", None)):
+            within = list(ast.walk(node))
+            copied += len(_names_in(within)) * sum(type(each) in _SCOPES for each in within)
+            # In a comprehension of the module, `x := 1` declares x global.
+            declared += [each.target for each in within if isinstance(each, ast.NamedExpr)]
+        else:
+            if kind is ast.Global:
+                declared.append(node)
+            outside += ast.iter_child_nodes(node)
+    return copied + len(_names_in(declared)) * scopes
+
+
+def _names_in(nodes: Iterable[ast.AST]) -> set[str]:
+    found: set[str] = set()
+    for node in nodes:
+        for field in _NAMES_IN.get(type(node), ()):
+            value = getattr(node, field)
+            found.update(value if isinstance(value, list) else (value,))
+    return found
 
 
 _FUNCTIONS = frozenset(
@@ -400,6 +438,21 @@ _FUNCTIONS = frozenset(
         *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
     }
 )
+#: Since Python 3.12.
+_TYPE_PARAMETERS = [getattr(ast, name) for name in ("TypeVar", "ParamSpec", "TypeVarTuple") if hasattr(ast, name)]
+#: What the compiler makes a table of names for; a source has no room for names enough to copy for a few of these.
+_SCOPES = _FUNCTIONS.union(_TYPE_PARAMETERS, [ast.TypeAlias] if hasattr(ast, "TypeAlias") else [])
+_FEW_SCOPES = 100
+#: Where the names are that a function can define.
+_NAMES_IN: dict[type, tuple[str, ...]] = {
+    ast.Name: ("id",),
+    ast.arg: ("arg",),
+    ast.alias: ("name", "asname"),
+    ast.Global: ("names",),
+    ast.MatchMapping: ("rest",),
+    **dict.fromkeys([ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler], ("name",)),
+    **dict.fromkeys([ast.MatchAs, ast.MatchStar, *_TYPE_PARAMETERS], ("name",)),
+}
 
 
 def _names_bound_anywhere(tree: ast.AST) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from sandbox.inside import policy
@@ -51,12 +53,42 @@ def test_the_largest_program_is_checked_in_bounded_time(unit: str) -> None:
     assert_bounded(source)
 
 
+def _names(number: int, form: str = "{}") -> str:
+    return ",".join(form.format(f"a{each}") for each in range(number))
+
+
+_LAMBDAS = "lambda:0;" * 2_980 + "\n"
+
+
+def _assigned(number: int, lambdas: str) -> str:
+    return f"def f():\n {_names(number, '{}=1;').replace(',', '')}\n {lambdas}\n"
+
+
 WHOLE = {
     "a long formatted string": "x=f'" + "{a}" * 87_000 + "'\n",
     "a formatted string as long as is admitted": "x=f'" + "{a}" * 25_000 + "'\n",
     "a call with many names": "f(" + ",".join(f"a{number}=1" for number in range(25_000)) + ")\n",
     "calls with as many names as are admitted": ("f(" + ",".join(f"a{n}=1" for n in range(2_000)) + ")\n") * 15,
+    "a function with many names and functions": _assigned(24_000, _LAMBDAS),
+    "one whose names are of a pattern": f"def f():\n for [{_names(30_000)}] in x: pass\n {_LAMBDAS}",
+    "one whose names are in defaults of another": f"def f():\n lambda x=[{_names(19_000, '({}:=1)')}]:0\n {_LAMBDAS}",
+    "one whose names are global": f"def f():\n global {_names(30_000)}\n {_LAMBDAS}",
+    "global names of the module": f"global {_names(30_000)}\n{_LAMBDAS}",
+    "global names of a class": f"class A:\n global {_names(30_000)}\n {_LAMBDAS}",
+    "global names by assignments in a comprehension": f"[[{_names(19_000, '({}:=1)')}] for _ in x]\n{_LAMBDAS}",
+    "global names and fewer functions": f"def f():\n global {_names(36_000)}\n {'lambda:0;' * 1_000}\n",
+    "names that another function reads": f"def f():\n for [{_names(14_000)}] in x: pass\n lambda: [{_names(14_000)}]\n {_LAMBDAS}",
+    "as many names and functions as are admitted": _assigned(2_600, _LAMBDAS),
+    "two functions with as many": 2 * _assigned(2_600, "lambda:0;" * 1_490),
 }
+if sys.version_info >= (3, 12):
+    WHOLE |= {
+        "many type parameters": f"def f[{_names(20_000, '{}:int')}](): 0\n",
+        "as many type parameters as are admitted": f"def f[{_names(2_800, '{}:int')}](): 0\n",
+        "many aliases of types": "type A=1\n" * 15_000,
+        "a function with many aliases of types": f"def f():\n for [{_names(15_000)}] in x: pass\n {'type A=1;' * 15_000}\n",
+        "a class with type parameters": f"class A[T]:\n for [{_names(15_000)}] in x: pass\n {'type A=1;' * 15_000}\n",
+    }
 
 
 @pytest.mark.parametrize("source", WHOLE.values(), ids=list(WHOLE))
@@ -68,6 +100,28 @@ def test_one_large_expression_is_checked_in_bounded_time(source: str) -> None:
 def test_a_long_formatted_string_and_a_long_call_are_told(run: Runner) -> None:
     for part in ("a long formatted string", "a call with many names"):
         assert "the code is too large" in run.problems(WHOLE[part] + "def main(): pass\n")[0].message
+
+
+def test_many_names_and_functions_in_a_function_are_told(run: Runner) -> None:
+    problems = run.problems("def main(): pass\n" + WHOLE["a function with many names and functions"])
+    assert [(each.type, each.message) for each in problems] == [
+        (
+            "SyntaxError",
+            "the code is too large: the names that functions define, each counted once for each function, class and "
+            "comprehension within, are more than 8,000,000",
+        )
+    ]
+    for part in ("as many names and functions as are admitted", "two functions with as many"):
+        assert run.problems("def main(): pass\n" + WHOLE[part]) == []
+
+
+def test_many_names_are_admitted_where_functions_do_not_share_them(run: Runner) -> None:
+    """Those of the module, of its classes, and of other functions."""
+    function = "def f{0}(a{0}, b{0}):\n  c{0} = lambda d{0}: [e{0} for e{0} in d{0}]\n"
+    functions = "".join(function.format(number) for number in range(900))
+    names = ";".join(f"x{number}=1" for number in range(9_000))
+    source = f"{names}\n{functions}class A:\n  {names}\n  f = lambda self: 1\ndef main(): pass\n"
+    assert run.problems(source) == []
 
 
 def test_what_is_too_large_is_told(run: Runner) -> None:

@@ -30,6 +30,9 @@ LOCALHOST = ("localhost", 6379)
 #: Where nobody listens, that is known at once. A Redis that is busy for a moment must not be taken for none: another
 #: would be started beside it, or a worker would end.
 ANSWER_SECONDS = 5.0
+#: How a server answers that has its data in memory. It may be one that can't write to its disk, is busy with a
+#: script, or has too many clients for a while.
+READY = (b"+PONG", b"-MISCONF", b"-BUSY", b"-ERR max number of clients")
 # urlsplit would refuse a list of Sentinels in which an IPv6 address is not the first.
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*:[^/?#]*@")
 _IN_QUERY = re.compile(r"(password=)[^&#]*")
@@ -39,7 +42,7 @@ class Answer(Enum):
     """The answer to a PING."""
 
     NONE = "no server answers, or it is not a Redis"
-    READY = "the server is ready"
+    READY = "the server has its data in memory, though it may refuse commands for a while"
     LOADING = "the server is still loading its data"
     REFUSED = "it is a Redis, but it wants a password that we don't have"
 
@@ -91,7 +94,7 @@ def shown_url(url: str) -> str:
 def ping(address: str | tuple[str, int], timeout_seconds: float = ANSWER_SECONDS) -> Answer:
     """Send a PING to a socket's path or a (host, port). Each step may take `timeout_seconds`."""
     reply = _ask(address, "PING", timeout_seconds)
-    if reply.startswith(b"+PONG"):
+    if reply.startswith(READY):
         return Answer.READY
     if reply.startswith(b"-LOADING"):
         return Answer.LOADING
@@ -114,7 +117,8 @@ def _ask(address: str | tuple[str, int], command: str, timeout_seconds: float) -
     """The beginning of the reply; empty from no server, or a silent one, which is an answer too."""
     try:
         with _connect(address, timeout_seconds) as connection:
-            connection.sendall(f"{command}\r\n".encode())
+            with contextlib.suppress(ConnectionError):  # a server with too many clients says so and closes at once
+                connection.sendall(f"{command}\r\n".encode())
             return connection.recv(128)
     except OSError:
         return b""

@@ -135,15 +135,28 @@ def test_one_that_stands_still_for_a_moment_is_found(server: EmbeddedServer, set
     ("reply", "answer"),
     [
         (b"+PONG\r\n", Answer.READY),
+        (b"-MISCONF Redis is configured to save RDB snapshots, but it's unable to persist to disk.\r\n", Answer.READY),
+        (b"-BUSY Redis is busy running a script.\r\n", Answer.READY),
+        (b"-ERR max number of clients reached\r\n", Answer.READY),
         (b"-LOADING Redis is loading the dataset in memory\r\n", Answer.LOADING),
         (b"-NOAUTH Authentication required.\r\n", Answer.REFUSED),
         (b"-DENIED Redis is running in protected mode\r\n", Answer.REFUSED),
+        (b"-ERR unknown command 'PING'\r\n", Answer.REFUSED),
         (b"HTTP/1.1 400 Bad Request\r\n", Answer.NONE),
         (b"", Answer.NONE),
     ],
 )
 def test_ping_tells_a_redis_from_anything_else(reply: bytes, answer: Answer, answering: Answering) -> None:
     assert ping(answering(reply), timeout_seconds=5) is answer
+
+
+def test_ping_reads_what_a_server_said_before_it_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with too many clients does not wait for the PING."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(b"-ERR max number of clients reached\r\n")
+    monkeypatch.setattr(redis_location, "_connect", lambda *_: ours)
+    assert ping("any") is Answer.READY
 
 
 def test_ping_of_a_silent_server_ends_in_time() -> None:

@@ -26,6 +26,7 @@ import pytest
 import redis
 
 from app.domain.errors import OtherForm, Unavailable
+from app.domain.form import RESTORING
 from app.launch.backup import command
 from app.launch.backup.file import BackupFile, BadBackup, Head, check, write_backup
 from app.launch.backup.source import standing_still
@@ -443,6 +444,23 @@ def test_interrupted_restore_leaves_data_that_nobody_uses_and_is_repeated(
         store.close()
         assert run("restore", backup, url=other.url)[0] == 0
         assert contents(raw) == kept(source)
+
+
+@pytest.mark.parametrize("options", [[], ["--stopped"]])
+def test_backup_of_an_interrupted_restore_leaves_the_file_alone(
+    options: list[str], run: Run, backup: Path, other: RedisServer
+) -> None:
+    """It would hold a part of the data, and replace the file from which the restore has to be repeated."""
+    before = backup.read_bytes()
+    with redis.Redis.from_url(other.url) as raw:
+        raw.mset({"celeriac:form": RESTORING, "celeriac:seq": 1})
+    status, out, err = run("backup", *options, backup, url=other.url)
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].endswith(
+        "a backup is being restored into this Redis: wait until it is complete, or repeat the restore"
+    )
+    assert backup.read_bytes() == before
+    assert list(backup.parent.iterdir()) == [backup]
 
 
 def _interrupted(commands: Iterator[Any]) -> Iterator[Any]:

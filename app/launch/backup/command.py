@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from app.clock import system_clock
 from app.domain.errors import Full, Unavailable, reason_of
-from app.domain.form import Form
+from app.domain.form import RESTORING, Form
 from app.domain.times import to_rfc3339
 from app.launch.backup import file as backup_file
 from app.launch.backup.file import BackupFile, BadBackup, Head
@@ -153,7 +153,10 @@ def _target_file(path: Path) -> Path:
 
 
 def _head(client: Client) -> Head:
+    """The head of a backup of what `client` reads. Raises _Refused for data that an unfinished restore has left."""
     form: Any = client.execute_command("GET", Keys().form)
+    if form == RESTORING.encode():
+        raise _Refused("a backup is being restored into this Redis: wait until it is complete, or repeat the restore")
     info: Any = client.execute_command("INFO", "server")
     facts = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
     server = f"valkey {facts['valkey_version']}" if "valkey_version" in facts else f"redis {facts['redis_version']}"

@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import Any
 
+from celery.concurrency.solo import TaskPool as NoPool
 from celery.concurrency.thread import TaskPool as ThreadPool
 from celery.signals import (
     task_received,
@@ -43,7 +44,9 @@ EXIT_CANNOT_RUN = 1
 @celery.task(name=EXECUTE, bind=True, ignore_result=True, acks_late=True, Request="tasks.celery_seam.request:Request")
 def execute(self: Any, task_id: str) -> str:
     """Execute the task, if it still waits for that. Its outcome goes to its record; monitors hear of its status."""
-    return process.get(_identity()).runner.run(task_id, self.request.hostname, request_of(task_id) or ONE_TASK)
+    # A thread that has to do more than run tasks, as that of the consumer, takes no further ones.
+    thread = request_of(task_id) if _Worker.places is not None else None
+    return process.get(_identity()).runner.run(task_id, self.request.hostname, thread or ONE_TASK)
 
 
 class _Worker:
@@ -87,6 +90,9 @@ def _on_ready(sender: Any, **_: Any) -> None:
     if isinstance(sender.pool, ThreadPool):  # the children of a pool of processes are known to themselves alone
         _Worker.places = runtime.places
         room.ask(runtime.places.full)
+    if isinstance(sender.pool, NoPool):  # the consumer's thread runs the tasks, and fetches nothing meanwhile
+        queues = sender.app.amqp.queues
+        last_fetch.expect_from(lambda: () if runtime.in_flight.attempts() else tuple(queues.consume_from))
     for kind in runtime.refused:
         sender.cancel_task_queue(QUEUES[kind])
     off = {name: why for name, why in runtime.facts()["sandbox"].items() if why != "on"}

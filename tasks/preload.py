@@ -15,6 +15,7 @@ MODULES = (
     "celery.apps.beat",
     "celery.apps.worker",
     "celery.backends.base",
+    "celery.concurrency.solo",
     "celery.concurrency.thread",
     "celery.events.receiver",
     "celery.fixups.django",

@@ -126,7 +126,7 @@ def settings_for(url: str) -> dict[str, str]:
 def test_each_child_of_a_pool_of_processes_sends_its_spans(
     tmp_path: Path, redis_url: str, store: Store, raw_redis: redis.Redis, collector: Collector
 ) -> None:
-    words = ("worker", "-P", "prefork", "-c", "2", "-n", "forked@test")
+    words = ("worker", "-P", "processes", "-c", "2", "-n", "forked@test")
     settings = {**settings_for(collector.url), "OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_SERVICE_NAME": "mine"}
     worker = CeleryProcess(tmp_path / "worker", redis_url, *words, **settings)
     try:

@@ -70,7 +70,7 @@ def test_without_a_worker_it_says_so_in_a_sentence(redis_url: str, service: Task
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("pool", ["threads", "prefork"])
+@pytest.mark.parametrize("pool", ["threads", "processes"])
 def test_monitors_are_told_how_a_task_ended_and_nothing_of_it(
     service: TaskService, start: Start, start_worker: Start, monkeypatch: pytest.MonkeyPatch, pool: str
 ) -> None:

@@ -225,14 +225,29 @@ def test_sigterm_lets_the_running_attempt_finish_and_hands_back_the_rest(
     assert (done.status, done.worker) == (Status.SUCCEEDED, "next@test")
 
 
-def test_the_prefork_pool_works(service: TaskService, start_worker: Start, target: Target) -> None:
-    worker = start_worker("forked", "--pool", "prefork", "--concurrency", "2")
+def test_a_pool_of_processes_works(service: TaskService, start_worker: Start, target: Target) -> None:
+    worker = start_worker("forked", "--pool", "processes", "--concurrency", "2")
     assert run(service, code("def f():\n    return 1")).result_json == "1"
     assert run(service, {"name": "n", "api_url": target.url}).status is Status.SUCCEEDED
     task = when_running(service, service.create(code(LONG)))
     assert service.stop(task.id).status is Status.STOPPED
     worker.signal(signal.SIGTERM)
     assert worker.wait(15) == 0
+
+
+def test_a_worker_without_a_pool_works(service: TaskService, start_worker: Start, target: Target) -> None:
+    worker = start_worker("solo", "--pool", "solo")
+    assert run(service, code("def f():\n    return 1")).result_json == "1"
+    task = when_running(service, service.create(code(LONG)))
+    assert service.stop(task.id).status is Status.STOPPED
+    running = when_running(service, service.create({"name": "n", "api_url": f"{target.url}/hang"}))
+    waiting = service.create({"name": "n", "api_url": target.url})
+    worker.signal(signal.SIGTERM)
+    worker.wait_for("Warm shutdown")
+    target.release.set()
+    assert worker.wait(15) == 0
+    assert service.get(running.id).status is Status.SUCCEEDED
+    assert service.get(waiting.id).status is Status.QUEUED
 
 
 def _is_ended(service: TaskService, task: Task, worker_pid: int) -> bool:

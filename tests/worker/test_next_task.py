@@ -67,6 +67,16 @@ def test_a_backlog_runs_without_a_message_for_each_task(
     assert ends(service, [later.id]) == EACH_ONCE
 
 
+def test_a_consumer_that_runs_the_tasks_itself_fetches_each(
+    redis_url: str, service: TaskService, start_worker: Start
+) -> None:
+    """Otherwise it would answer nobody while there is a backlog."""
+    tasks = [service.create(code(QUICK)).id for _ in range(3)]
+    start_worker("one", "--pool=solo")
+    assert ends(service, tasks) == EACH_ONCE
+    assert '"celeriac.execute": 3\n' in celery(redis_url, "inspect", "stats")
+
+
 def test_a_worker_that_ends_leaves_its_backlog_to_others(service: TaskService, start_worker: Start) -> None:
     seconds = [0.05] * 9 + [0.5] * (BACKLOG - 9)  # the backlog lasts far longer than it takes to notice the ninth end
     tasks = [service.create(code(SLEEPS.format(each))).id for each in seconds]
@@ -95,7 +105,7 @@ def test_a_queue_that_is_no_longer_consumed_is_left_alone(
     assert set(statuses) == {Status.SUCCEEDED, Status.QUEUED}
 
 
-@pytest.mark.parametrize("pool", ["threads", "prefork"])
+@pytest.mark.parametrize("pool", ["threads", "processes"])
 def test_monitors_hear_of_each_task_of_a_backlog(
     service: TaskService, raw_redis: redis.Redis, start: Start, start_worker: Start, pool: str
 ) -> None:

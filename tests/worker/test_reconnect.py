@@ -217,6 +217,23 @@ def test_a_worker_that_was_told_to_fetch_nothing_is_left_alone(bench: Bench, tmp
     bench.runs_a_task(10)
 
 
+def test_a_worker_whose_consumer_runs_the_tasks_itself_is_left_alone_while_it_does(
+    bench: Bench, tmp_path: Path
+) -> None:
+    folder = tmp_path / "worker"
+    folder.mkdir()
+    (folder / "telling_app.py").write_text(TELLING)
+    fetched = folder / "fetched"
+    bench.start_worker("--pool=solo", app="telling_app")
+    wait_until(lambda: fetched.exists() and fetched.read_text() not in ("", "None"), 15, "a fetch")
+    task = bench.service.create({**CODE, "function_code": "def f():\n    while True: pass", "timeout": 60})
+    wait_until(lambda: bench.service.get(task.id).status == "running", 10, "a start")
+    wait_until(lambda: fetched.read_text() == "None", 15, "nothing to watch")
+    bench.service.stop(task.id)
+    wait_until(lambda: fetched.read_text() not in ("", "None"), 15, "a fetch")
+    bench.runs_a_task(10)
+
+
 @pytest.fixture
 def ended() -> list[str]:
     return []

@@ -60,7 +60,7 @@ def _status(service: TaskService, task_id: str) -> Status:
     return service.get(task_id).status
 
 
-@pytest.mark.parametrize("pool", ["threads", "prefork"])
+@pytest.mark.parametrize("pool", ["threads", "processes"])
 def test_code_tasks_wait_for_a_worker_that_has_the_layers(
     store: Store, service: TaskService, start_bare: StartBare, start_worker: Start, pool: str
 ) -> None:

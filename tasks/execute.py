@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from celery.concurrency.solo import TaskPool as NoPool
 from celery.concurrency.thread import TaskPool as ThreadPool
 from celery.signals import (
+    celeryd_after_setup,
     task_received,
     worker_init,
     worker_process_shutdown,
@@ -20,11 +22,11 @@ from celery.worker import state
 from celery.worker.state import maybe_shutdown
 
 from app.domain.errors import OtherForm
-from app.domain.kinds import QUEUES
+from app.domain.kinds import KINDS, QUEUES
 from app.launch.open_files import allow_many
 from app.launch.processes import EXIT_NEWER_DATA, EXIT_USELESS_HERE
 from app.messaging.queues import EXECUTE
-from app.settings import EXIT_BAD_SETTINGS, SettingsError, read_settings
+from app.settings import EXIT_BAD_SETTINGS, Settings, SettingsError, read_settings
 from celery_app import celery
 from sandbox import SandboxError
 from tasks.attempts import ONE_TASK
@@ -62,12 +64,28 @@ def _identity() -> Identity:
 
 @worker_init.connect
 def _on_init(sender: Any, **_: Any) -> None:
-    """Before the pool starts: the form of the log, the files it may open, and who this worker is."""
+    """Before anything is said: the form of the log, and the files it may open."""
     speak_in_our_form(read_settings().log_format)
     allow_many()
     queues = sender.app.amqp.queues
     last_fetch.expect_from(lambda: tuple(queues.consume_from))  # `control cancel_consumer` removes one
-    _Worker.identity = Identity(sender.hostname, tuple(queues.consume_from), sender.concurrency)
+
+
+@celeryd_after_setup.connect
+def _on_set_up(instance: Any, **_: Any) -> None:
+    """Before the pool starts: who this worker is."""
+    queues, threads = tuple(instance.app.amqp.queues.consume_from), instance.concurrency
+    at_once = _at_once(instance.pool_cls, queues, threads, read_settings())
+    _Worker.identity = Identity(instance.hostname, queues, at_once, threads)
+
+
+def _at_once(pool: Any, queues: Collection[str], threads: int, settings: Settings) -> int:
+    """How many attempts a worker runs at once. `threads`: those of its pool, or children."""
+    if pool is NoPool:
+        return 1
+    if pool is ThreadPool:
+        return min(threads, sum(row.concurrency(settings) for row in KINDS.values() if row.queue in queues))
+    return threads
 
 
 @worker_ready.connect

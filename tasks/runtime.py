@@ -63,11 +63,15 @@ class EndedEarly(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The worker's name, the queues that it serves, and how many attempts it runs at once."""
+    """The worker's name, the queues that it serves, and how many attempts it runs at once.
+
+    threads: how many threads it has for them, if there are more, as some wait for a place.
+    """
 
     hostname: str
     queues: tuple[str, ...]
     concurrency: int
+    threads: int = 0
 
 
 class Runtime:
@@ -259,7 +263,8 @@ class _Process:
         with self.lock:
             if self.runtime is None or self.pid != os.getpid():
                 settings = read_settings()
-                store = open_store(settings, max_connections=identity.concurrency + settings.callback_concurrency + 8)
+                threads = max(identity.concurrency, identity.threads)
+                store = open_store(settings, max_connections=threads + settings.callback_concurrency + 8)
                 check_at_start(store.liveness)
                 tracing = start_tracing(settings, "celeriac-worker")
                 runtime = Runtime(settings, store, identity, tracing=tracing)

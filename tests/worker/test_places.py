@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 
+from app.clock import system_clock
 from app.domain.status import Status
+from app.store.store import Store
 from app.usecases.tasks import TaskService
 from tasks import places as places_module
 from tasks.places import Place, Places
@@ -147,3 +150,23 @@ def test_countdowns_that_are_due_together_run_one_after_the_other(service: TaskS
     assert {(task.status, task.attempt) for task in tasks} == {(Status.SUCCEEDED, 1)}
     runs = sorted((task.started_ms or 0, task.finished_ms or 0) for task in tasks)
     assert all(end <= begin for (_, end), (begin, _) in pairwise(runs)), "each was claimed when it had a place"
+
+
+@pytest.mark.parametrize(
+    ("words", "slots"),
+    [
+        ("", 2 + 4),
+        ("-Q celeriac.code", 2),
+        ("-Q celeriac.api", 4),
+        ("-Q celeriac.code -c 1", 1),
+        ("-Q celeriac.code -c auto", min(2, len(os.sched_getaffinity(0)))),
+        ("-P solo", 1),
+        ("-P processes -c 3 -Q celeriac.code", 3),  # its children run what they get, each one task
+    ],
+)
+def test_a_worker_reports_how_many_tasks_it_runs_at_once(
+    words: str, slots: int, store: Store, start_worker: Start
+) -> None:
+    start_worker("one", *words.split(), CODE_CONCURRENCY="2", API_CONCURRENCY="4")
+    wait_until(lambda: store.liveness.workers(system_clock()), 30, "its first sign of life")
+    assert [worker["concurrency"] for worker in store.liveness.workers(system_clock())] == [slots]

@@ -153,6 +153,10 @@ celery.add_defaults(configuration)
 
 
 @setup_logging.connect
-def _configure_logging(**_: Any) -> None:
-    """Celery's processes log in our form; having a receiver keeps Celery from setting up its own."""
-    logs.configure(read_settings())
+def _configure_logging(logfile: str | None = None, **_: Any) -> None:
+    """Celery's processes log in our form, to the file that `-f` names; a receiver keeps Celery from its own set-up."""
+    try:
+        logs.configure(read_settings(), logfile)
+    except OSError as error:
+        sys.stderr.write(f"celeriac can't start: {logfile} can't be opened for the log: {error.strerror}\n")
+        raise SystemExit(EXIT_BAD_SETTINGS) from None

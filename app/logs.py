@@ -9,9 +9,11 @@ control characters escaped: nobody can forge a line, or overwrite one in a termi
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
+import logging.handlers
 import math
 import re
 import sys
@@ -21,6 +23,7 @@ from typing import Any, TextIO
 
 from app.settings import Settings
 
+STDERR = 2
 MAX_VALUE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 8_000
 MAX_EXTRAS = 32
@@ -55,11 +58,14 @@ _NEEDS_QUOTES = re.compile(r'[\s"=\\]|^$')
 ROUTINE = frozenset({"tasks_create", "task_started", "task_succeeded", "delivered"})
 
 
-def configure(settings: Settings) -> None:
-    """Send all logs of this process to stderr in our form. Replaces any earlier configuration."""
+def configure(settings: Settings, file: str | None = None) -> None:
+    """Send all logs of this process to stderr in our form, or append them to a file; OSError if that can't be opened.
+
+    Replaces any earlier configuration.
+    """
     _leave_out_what_no_line_shows()
     root = logging.getLogger()
-    root.handlers = [handler(settings.log_format)]
+    root.handlers = [handler(settings.log_format) if file is None else _file_handler(file, settings.log_format)]
     if settings.log_tasks == "failures":
         root.handlers[0].addFilter(FailuresOnly())
     root.setLevel(settings.log_level)
@@ -106,6 +112,42 @@ def handler(log_format: str) -> logging.Handler:
     stream = _StderrHandler(sys.stderr)
     stream.setFormatter(formatter(log_format))
     return stream
+
+
+class _FileHandler(logging.handlers.WatchedFileHandler):
+    """Appends each line to a file at once, and opens a new one where it was moved away. Lines are lost as above."""
+
+    def _open(self) -> TextIO:  # type: ignore[override]  # it is a TextIOWrapper
+        return io.TextIOWrapper(io.FileIO(self.baseFilename, "a"), "utf-8", "backslashreplace", write_through=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        try:
+            super().emit(record)
+        except OSError:  # the file can't be opened anew
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Open the file anew for the next line."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+            return
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+def _file_handler(path: str, log_format: str) -> logging.Handler:
+    file = _FileHandler(path)
+    file.setFormatter(formatter(log_format))
+    return file
+
+
+def descriptor() -> int:
+    """Where this process writes its lines. Takes no lock: signal handlers call it."""
+    found = next((one.stream for one in logging.getLogger().handlers if isinstance(one, _FileHandler)), None)
+    return STDERR if found is None else found.fileno()
 
 
 def formatter(log_format: str) -> logging.Formatter:

@@ -31,6 +31,8 @@ def _restored_logging() -> Iterator[None]:
     before = [(name, logging.getLogger(name).level, logging.getLogger(name).handlers) for name in names]
     handlers, level = root.handlers, root.level
     yield
+    for added in {*root.handlers} - {*handlers}:
+        added.close()
     root.handlers, root.level = handlers, level
     for name, old_level, old_handlers in before:
         logging.getLogger(name).setLevel(old_level)
@@ -312,3 +314,40 @@ def test_nothing_is_left_in_a_stream_that_could_not_be_written() -> None:
             stream.write("it is lost\n")
         stream.flush()
         del stream  # what fails now fails the test
+
+
+# --- a file -------------------------------------------------------------------------------------------------
+
+
+def test_a_file_gets_the_lines_and_a_new_one_those_after_its_rotation(tmp_path: Path) -> None:
+    file, moved = tmp_path / "worker.log", tmp_path / "worker.log.1"
+    file.write_text("from before\n")
+    logs.configure(read_settings({"LOG_TASKS": "failures"}), str(file))
+    logger = logging.getLogger("celeriac.tasks")
+    logger.info("one", extra={"task_id": "t"})
+    logger.info("routine", extra={"action": "task_started"})
+    file.rename(moved)
+    logger.info("two")
+    first, second = moved.read_text().splitlines()
+    assert first == "from before"
+    assert second.endswith(" INFO celeriac.tasks one task_id=t")
+    assert file.read_text().endswith(" INFO celeriac.tasks two\n")
+
+
+def test_a_line_that_does_not_fit_into_its_file_is_lost_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "folder" / "worker.log"
+    file.parent.mkdir()
+    file.symlink_to("/dev/full")
+    logs.configure(read_settings({}), str(file))
+    logger = logging.getLogger("celeriac.tasks")
+    logger.info("the disk is full")
+    file.unlink()
+    file.parent.rmdir()
+    logger.info("there is no folder")
+    file.parent.mkdir()
+    logger.info("it is back")
+    assert file.read_text().endswith(" INFO celeriac.tasks it is back\n")
+    assert file.read_text().count("\n") == 1
+    assert capsys.readouterr().err == ""

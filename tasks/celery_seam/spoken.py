@@ -6,6 +6,7 @@ of `logging`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -13,13 +14,13 @@ from celery.apps import worker
 
 from app import logs
 
-STDERR = 2
-
 
 def speak_in_our_form(log_format: str) -> None:
     """Replace the function with which Celery's signal handlers print."""
 
     def say(message: str, _stream: Any = None) -> None:
-        os.write(STDERR, (logs.line(log_format, "celery.worker", message.strip()) + "\n").encode())
+        line = logs.line(log_format, "celery.worker", message.strip()) + "\n"
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it, the disk is full, or the file was just closed
+            os.write(logs.descriptor(), line.encode())
 
     worker.safe_say = say

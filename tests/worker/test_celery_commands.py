@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.domain.status import Status
+from app.settings import EXIT_BAD_SETTINGS
 from app.usecases import tasks
 from app.usecases.tasks import TaskService
 from tests import warm
@@ -98,3 +101,29 @@ def test_monitors_are_told_how_a_task_ended_and_nothing_of_it(
     assert "exception=ValueError" in monitor.output
     assert "SECRET" not in monitor.output
     assert "Traceback" not in monitor.output
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [(["worker", "-D", "-n", "one@test"], "worker ready"), (["beat", "--detach"], "beat: Starting...")],
+)
+def test_one_that_was_sent_to_the_background_logs_to_its_file(
+    tmp_path: Path, redis_url: str, words: Sequence[str], line: str
+) -> None:
+    log, pid_file = tmp_path / "celery.log", tmp_path / "celery.pid"
+    command = [str(CELERY), "-A", "celery_app", *words, "-f", str(log), "--pidfile", str(pid_file), "--loglevel=info"]
+    env = {**os.environ, "REDIS_URL": redis_url, "API_CONCURRENCY": "4"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wait_until(lambda: log.exists() and line in log.read_text(), 60, "the line that it is ready")
+    wait_until(pid_file.exists, 60, "the file with its number")
+    os.kill(int(pid_file.read_text()), signal.SIGTERM)
+    wait_until(lambda: not pid_file.exists(), 60, "its end")
+    assert ("Warm shutdown" in log.read_text()) == (words[0] == "worker")
+
+
+def test_a_file_for_the_log_that_can_not_be_opened_is_named(tmp_path: Path, start: Start) -> None:
+    file = tmp_path / "none" / "celery.log"
+    worker = start("worker", "-n", "one@test", "-f", str(file))
+    assert worker.wait(60) == EXIT_BAD_SETTINGS
+    assert worker.output == f"celeriac can't start: {file} can't be opened for the log: No such file or directory\n"

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import redis
+from celery.apps import worker as celery_worker
 from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import consumer as celery_consumer
 from kombu import Connection
@@ -24,6 +25,7 @@ from celery_app import TRANSPORT_OPTIONS, kombu_url
 from tasks.celery_seam import transport
 from tasks.celery_seam.consumer import SILENCED_WARNING
 from tasks.celery_seam.last_fetch import last_fetch
+from tasks.celery_seam.spoken import speak_in_our_form
 from tests.servers import ROOT, wait_until
 from tests.worker.conftest import Start
 
@@ -257,3 +259,13 @@ def test_the_warning_that_is_silenced_is_the_one_celery_gives() -> None:
 def test_the_loggers_that_are_quietened_are_celerys_own() -> None:
     names = {row.root().name for row in ROWS if row.file == "app/logs.py"}
     assert names == {name for name in logs.FLOORS if name.startswith("celery")}
+
+
+def test_a_signal_is_handled_although_nothing_can_be_said_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery tells us of the end only after it has printed."""
+    monkeypatch.setattr(celery_worker, "safe_say", None)
+    speak_in_our_form("text")
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(logs, "descriptor", full.fileno)
+        celery_worker.safe_say("worker: Warm shutdown (MainProcess)")
+    celery_worker.safe_say("the file was closed")

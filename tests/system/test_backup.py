@@ -365,18 +365,29 @@ def test_backup_of_the_wrong_redis_is_no_success(run: Run, own_server: RedisServ
     assert list(tmp_path.iterdir()) == []
 
 
-def test_backup_that_is_stopped_leaves_nothing_behind(own_server: RedisServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])  # the latter where a terminal is closed
+def test_backup_that_is_stopped_leaves_nothing_behind(
+    number: signal.Signals, own_server: RedisServer, tmp_path: Path
+) -> None:
     own_server.send_signal(signal.SIGSTOP)
     command = [sys.executable, str(ROOT / "start.py"), "backup", str(tmp_path / "b")]
     process = subprocess.Popen(command, env={**os.environ, "REDIS_URL": own_server.url}, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: list(tmp_path.iterdir()), 60, "the file that is being written")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 128 + signal.SIGTERM
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
     finally:
         process.kill()
         process.wait()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_backup_under_nohup_outlasts_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert command._run(lambda settings: signal.raise_signal(signal.SIGHUP)) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_backup_that_is_stopped_while_it_makes_a_folder_leaves_none_behind(

@@ -84,11 +84,15 @@ def _parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser
 
 
 def _run(act: Callable[[Settings], None]) -> int:
-    before = signal.signal(signal.SIGTERM, _end)
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, _end) for number in numbers}
     try:
         return _status_of(act)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _status_of(act: Callable[[Settings], None]) -> int:

@@ -42,6 +42,10 @@ class _UsageError(Exception):
     """The command line is wrong; the message says how."""
 
 
+class _Unseen(Exception):
+    """A new key exists, and could not be printed; the message says what to do."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that raises a _UsageError instead of printing the usage and ending the process."""
 
@@ -59,8 +63,10 @@ def main(words: Sequence[str], clock: Clock = system_clock) -> int:
             run(ApiKeyService(store.api_keys, store.audit, settings.api_keys, clock), options, clock())
     except (_UsageError, SettingsError) as error:
         return fail(str(error), EXIT_BAD_USE)
-    except (KeyRefused, RedisServerError, Full) as error:
+    except (KeyRefused, RedisServerError, Full, _Unseen) as error:
         return fail(str(error), EXIT_REFUSED)
+    except OSError as error:
+        return fail(f"{error.filename or 'the output'}: {error.strerror or error}", EXIT_REFUSED)
     except OtherForm as error:
         return fail(str(error), EXIT_NEWER_DATA)
     except Unavailable as error:
@@ -124,7 +130,7 @@ def _store(settings: Settings) -> Iterator[Store]:
 def _create(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
     key = service.create(options.name, options.scope, options.expires)
     say(f"created the key {_words(key)}; it is shown only now:")
-    print_result(key.secret)
+    _show(key)
 
 
 def _rotate(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:
@@ -132,7 +138,16 @@ def _rotate(service: ApiKeyService, options: argparse.Namespace, now_ms: int) ->
     ends = key.old_end_ms
     old = "is no longer valid" if ends is None or ends <= now_ms else f"is valid until {_time(ends, '')}"
     say(f"the new key {_words(key)}; it is shown only now, and the old one {old}:")
-    print_result(key.secret)
+    _show(key)
+
+
+def _show(key: NewKey) -> None:
+    try:
+        print_result(key.secret)
+    except OSError as error:
+        raise _Unseen(
+            f"the output: {error.strerror}: the key {key.name} exists, and nobody has seen it: rotate it"
+        ) from None
 
 
 def _revoke(service: ApiKeyService, options: argparse.Namespace, now_ms: int) -> None:

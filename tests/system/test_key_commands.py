@@ -187,6 +187,24 @@ def test_a_bad_setting_is_status_2_and_an_absent_redis_status_1(
     assert err.startswith("start.py: PORT ")
 
 
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("list", ""),
+        ("create new --scope read", ": the key new exists, and nobody has seen it: rotate it"),
+        ("rotate ci", ": the key ci exists, and nobody has seen it: rotate it"),
+    ],
+)
+def test_output_that_nobody_takes_is_named(run: Run, line: str, advice: str) -> None:
+    run("create ci --scope read")
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, str(ROOT / "start.py"), "keys", *line.split()]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"start.py: the output: No space left on device{advice}"
+    assert "Traceback" not in done.stderr
+
+
 def test_it_starts_the_embedded_redis_if_none_runs_and_stops_it(tmp_path: Path) -> None:
     needs_no_local_redis()
     env = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "API_KEYS")}

@@ -25,7 +25,7 @@ from app.clock import system_clock
 from app.domain.errors import InvalidSpec
 from app.domain.fields import HIDDEN
 from app.launch.command_name import command_name
-from app.launch.command_output import fail, print_result, say
+from app.launch.command_output import fail, print_result, say, write_result
 from app.settings import is_loopback
 
 EXIT_FAILED = 1
@@ -130,7 +130,7 @@ def _export(client: ServiceClient, options: argparse.Namespace) -> int:
     chosen = sorted(_by_key(listed, options.prefix).items())
     documents = [_document(client.schedule(found["id"])) for _, found in chosen]
     text = json.dumps(documents, indent=2, ensure_ascii=False) + "\n" if options.format == "json" else ""
-    sys.stdout.write(text or write_yaml(documents))
+    write_result(text or write_yaml(documents))
     without = sum(found["key"] is None for found in listed)
     if without:
         say(f"{without} scheduled tasks have no key and are left out")

@@ -10,8 +10,13 @@ from app.launch.command_name import command_name
 
 def print_result(text: str) -> None:
     """Write a result and a line's end to stdout. Raises OSError if nobody takes it."""
+    write_result(f"{text}\n")
+
+
+def write_result(text: str) -> None:
+    """Write a result of whole lines to stdout. Raises OSError if nobody takes it."""
     try:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:
         _drop_output()

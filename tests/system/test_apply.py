@@ -546,8 +546,11 @@ def test_what_was_half_made_when_a_command_was_interrupted_is_not_told() -> None
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_output_that_nobody_takes_is_named(run: Run, folder: Path) -> None:
-    words = [sys.executable, str(ROOT / "start.py"), "apply", "--diff", str(folder)]
+@pytest.mark.parametrize("line", ["apply --diff", "export --format json"])
+def test_output_that_nobody_takes_is_named(line: str, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # else each write fails at once
+    paths = [str(folder)] if line.startswith("apply") else []
+    words = [sys.executable, str(ROOT / "start.py"), *line.split(), *paths]
     with Path("/dev/full").open("w") as full:
         answer = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert (answer.returncode, answer.stderr) == (1, "start.py: the output: No space left on device\n")

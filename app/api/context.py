@@ -88,7 +88,7 @@ def compose(
             store.api_keys, settings.api_keys, settings.quotas, clock, is_public=not settings.loopback_only
         ),
         audit=store.audit,
-        batches=BatchService(store, dispatcher, checker, admission, clock, channels.unknown),
+        batches=BatchService(store, dispatcher, checker, admission, clock, channels.names),
         workers=WorkersService(store.liveness, clock),
         channels=channels,
         large_bodies=LargeBodies.of_one_among(settings.api_processes),

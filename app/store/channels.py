@@ -45,6 +45,11 @@ class ChannelStore:
         found: Any = self._client.hgetall(self._key)
         return [_read(name, text) for name, text in sorted(found.items())]
 
+    def names(self) -> set[str]:
+        """The name of every channel."""
+        found: Any = self._client.hkeys(self._key)
+        return set(found)
+
     def put(self, name: str, fields: Mapping[str, Any], now_ms: int, seen: StoredChannel | None) -> str:
         """Store a channel in place of `seen` (None: a new one).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from app.clock import Clock
@@ -51,14 +52,14 @@ class BatchService:
         checker: CodeChecker,
         admission: Admission,
         clock: Clock,
-        unknown_channels: Callable[[Collection[str]], list[str]],
+        channel_names: Callable[[], Collection[str]],
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._checker = checker
         self._admission = admission
         self._clock = clock
-        self._unknown_channels = unknown_channels
+        self._channel_names = channel_names
 
     def create_once(self, raw: Any, key: RequestKey | None) -> Batch:
         """Create the tasks that the JSON value `raw` lists: all or none, or with `"atomic": false` the valid ones.
@@ -68,7 +69,7 @@ class BatchService:
         """
         earlier = self._admission.earlier(key)
         if earlier is None:
-            channels = _Channels(self._unknown_channels)
+            channels = _Channels(self._channel_names)
             checked, is_atomic = self._parse(raw, self._clock(), channels.problems)
             now_ms = self._clock()  # the checks may have taken seconds: see app/usecases/tasks.py
             first_id = first_batch_id(now_ms)
@@ -123,20 +124,22 @@ class BatchService:
 
 
 class _Channels:
-    """Checks that the channels which a batch names exist, and notes where one did not, for a repetition."""
+    """Checks that the channels which a batch names exist, and notes where one did not, for a repetition.
 
-    def __init__(self, unknown: Callable[[Collection[str]], list[str]]) -> None:
-        self._unknown = unknown
+    Asks for the names of the channels once, if the batch names any.
+    """
+
+    def __init__(self, names: Callable[[], Collection[str]]) -> None:
+        self._known = cache(names)
         self._missing: dict[int, int] = {}
 
     def problems(self, at: int, fields: Mapping[str, Any]) -> list[Problem]:
         """The problem of the spec at this place of the batch, if there is one."""
-        names = channels_named(fields)
-        unknown = self._unknown(names)
-        if not unknown:
-            return []
-        self._missing[at] = names.index(unknown[0])
-        return [no_channel(unknown[0])]
+        for place, name in enumerate(channels_named(fields)):
+            if name not in self._known():
+                self._missing[at] = place
+                return [no_channel(name)]
+        return []
 
     @property
     def refused(self) -> str:

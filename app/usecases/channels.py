@@ -66,6 +66,10 @@ class ChannelService:
         own = {name: Channel(name, fields, is_from_file=True) for name, fields in self._from_file.items()}
         return [channel for _, channel in sorted({**stored, **own}.items())]
 
+    def names(self) -> set[str]:
+        """The name of every channel."""
+        return self._store.names() | self._from_file.keys()
+
     def unknown(self, names: Collection[str]) -> list[str]:
         """Those of `names` that no channel has."""
         return [name for name in names if name not in self._from_file and self._store.get(name) is None]

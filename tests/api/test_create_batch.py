@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis
 from werkzeug.test import TestResponse
 
 from app.api import batches
@@ -182,6 +183,18 @@ def test_each_program_is_checked_once_and_their_size_is_bounded(store: Store, cl
     assert len(checked) == 1
     assert len(items(batch(api, [different[0]] * 6))) == 6
     assert len(checked) == 2
+
+
+def test_redis_is_asked_once_for_all_channels_that_a_batch_names(api: Api, raw_redis: redis.Redis) -> None:
+    api.put("/api/channels/ops", {"kind": "slack", "url": "https://hooks.slack.com/services/1"})
+    tasks = [{**task, "alert": {"channels": ["ops", f"nowhere-{at}"]}} for at, task in enumerate(MANY)]
+    batch(api, tasks)  # connects
+    before = raw_redis.info("commandstats")
+    refused = batch(api, tasks, atomic=False)
+    after = raw_redis.info("commandstats")
+    assert refused.get_json()["refused"] == len(MANY)
+    calls = {name: after[name]["calls"] - before.get(name, {"calls": 0})["calls"] for name in after}
+    assert sum(calls.values()) - calls["cmdstat_info"] < 10
 
 
 @pytest.mark.parametrize("is_atomic", [True, False])

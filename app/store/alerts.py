@@ -22,6 +22,7 @@ from app.store.columns import SCHEDULE, SHORT_NAMES, SPEC, dump_json
 from app.store.deliveries import NewDelivery, delivery_fields
 from app.store.firings import read_firing
 from app.store.keys import Keys
+from app.store.lease import ROUND_LEASE_MS, Lease
 from app.store.scripts import Scripts
 
 #: The field of the service's troubles that says when somebody looked last.
@@ -108,12 +109,16 @@ class AlertPlan:
 
 
 class AlertStore:
-    """The alerts under one prefix. Thread-safe; raises Unavailable if Redis can't be reached."""
+    """The alerts under one prefix. Thread-safe; raises Unavailable if Redis can't be reached.
+
+    `lease`: of the rounds of alert work.
+    """
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
+        self.lease = Lease(client, keys.alert("lease"), ROUND_LEASE_MS)
 
     def read(self, now_ms: int) -> Seen:
         """What there is to do, all as it was at one moment."""

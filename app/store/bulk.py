@@ -21,6 +21,7 @@ from app.store.arguments import one_or_all
 from app.store.client import Client
 from app.store.columns import dump_json
 from app.store.keys import Keys
+from app.store.lease import ROUND_LEASE_MS, Lease
 from app.store.listing import Filters
 from app.store.scripts import Scripts
 from app.store.tasks import NewTask, task_values
@@ -66,12 +67,16 @@ class SeenSchedule:
 
 
 class BulkStore:
-    """The bulks under one prefix. Thread-safe; raises Unavailable if Redis can't be reached."""
+    """The bulks under one prefix. Thread-safe; raises Unavailable if Redis can't be reached.
+
+    `lease`: of the work on them all.
+    """
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
+        self.lease = Lease(client, f"{keys.bulks}:lease", ROUND_LEASE_MS)
 
     # --- begin ----------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from app.domain.errors import OtherForm
 from app.domain.form import FORM, Form
 from app.store.client import Client, other_form
 from app.store.keys import Keys
+from app.store.lease import Lease
 from app.store.migrations import STEPS, Data, Step, Work
 from app.store.scripts import Scripts
 
@@ -36,13 +37,17 @@ class Progress:
 
 
 class FormStore:
-    """The form of the data under one prefix. Thread-safe; raises Unavailable if Redis can't be reached."""
+    """The form of the data under one prefix. Thread-safe; raises Unavailable if Redis can't be reached.
+
+    `lease`: of the work on a change.
+    """
 
     def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
         self._data = Data(client, keys, scripts)
+        self.lease = Lease(client, f"{keys.form}:lease", LEASE_MS)
 
     def look(self) -> Form:
         """The form of the data. An empty Redis gets ours. Raises OtherForm if what is stored is not a form."""
@@ -58,17 +63,6 @@ class FormStore:
         if work is None:
             return None
         return Progress(work.target, work.step, work.done, work.size, is_exclusive=_step(work).is_exclusive)
-
-    def take_lease(self, owner: str) -> bool:
-        """Whether `owner` may work on the change for the next LEASE_MS. It only saves work that is done twice."""
-        key = f"{self._keys.form}:lease"
-        if self._client.set(key, owner, nx=True, px=LEASE_MS):
-            return True
-        return self._client.get(key) == owner and bool(self._client.set(key, owner, xx=True, px=LEASE_MS))
-
-    def end_lease(self) -> None:
-        """Let other processes work on the change. Call this only with the lease."""
-        self._client.delete(f"{self._keys.form}:lease")
 
     def advance(self, now_ms: int) -> bool:
         """Do one part of bringing the data to our form, of a few milliseconds. Returns whether there is more to do.

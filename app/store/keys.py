@@ -171,7 +171,7 @@ class Keys:
 
     @property
     def bulks(self) -> str:
-        """ZSET bulk id by seq: the newest 100."""
+        """ZSET bulk id by seq: the newest 100. Behind it `:lease` (STRING, expires): who works on bulks."""
         return f"{self.prefix}bulks"
 
     @property
@@ -303,7 +303,8 @@ class Keys:
         watched schedules, channels, and troubles of the service. `due` ZSET s:SCHEDULE, c:CHANNEL by the ms of the next
         look. `late` ZSET task id by the ms at which it is late. `default` STRING: the rule of schedules without one;
         `default_since` STRING: the ms at which it was set. `called` STRING, expires: HEARTBEAT_URL was called.
-        `revision` STRING: counts the rounds that changed this, and the defaults.
+        `lease` STRING, expires: the process that does the rounds. `revision` STRING: counts the rounds that changed
+        this, and the defaults.
         """
         return f"{self.prefix}alerts:{what}"
 

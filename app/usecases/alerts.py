@@ -1,6 +1,7 @@
 """Alert work: what happened and what time it is, turned into notices to channels. Beat does this at each tick.
 
-Any number of processes may do it at once: a round is committed as a whole, or not at all if another was faster.
+Any number of processes may do it at once: a round is committed as a whole, or not at all if another was faster. So
+that few rounds are in vain, one process at a time has the lease.
 """
 
 from __future__ import annotations
@@ -28,28 +29,38 @@ logger = logging.getLogger("celeriac.alerts")
 
 
 class AlertWork:
-    """The alert work of one process. `default`: the rule of scheduled tasks that have none. Not thread-safe."""
+    """The alert work of the process `owner`. `default`: the rule of scheduled tasks that have none. Not thread-safe."""
 
-    def __init__(self, store: AlertStore, default: ScheduleAlert | None) -> None:
+    def __init__(self, store: AlertStore, default: ScheduleAlert | None, owner: str) -> None:
         self._store = store
         self._default = default
+        self._owner = owner
         self._is_default_stored = False
 
     def run(self, now_ms: int) -> None:
-        """Deal with everything that has happened and is due, in bounded rounds."""
+        """Deal with everything that has happened and is due, in bounded rounds, unless another process does."""
         if not self._is_default_stored:
             self._store.set_default(rule_json(self._default), now_ms)
             self._is_default_stored = True
+        seen = self._seen(now_ms)
+        if seen.is_empty or not self._store.lease.take(self._owner):
+            return
         for _ in range(ROUNDS):
-            seen = self._store.read(now_ms)
-            if self._default is not None and not seen.has_default:  # Redis has lost data, or another process has none
-                self._store.set_default(rule_json(self._default), now_ms)
-                continue
-            if seen.is_empty:
-                return
             plan = _Round(self._store, self._default, seen, now_ms).plan()
             if self._store.commit(seen.revision, plan, now_ms) and not seen.is_full:
-                return
+                break
+            seen = self._seen(now_ms)
+            if seen.is_empty:
+                break
+        self._store.lease.end()
+
+    def _seen(self, now_ms: int) -> Seen:
+        """What there is to deal with. Stores the default again if there is none: Redis has lost data."""
+        seen = self._store.read(now_ms)
+        if self._default is None or seen.has_default:
+            return seen
+        self._store.set_default(rule_json(self._default), now_ms)
+        return self._store.read(now_ms)
 
 
 def rule_json(rule: ScheduleAlert | None) -> dict[str, Any] | None:

@@ -41,11 +41,15 @@ Make: TypeAlias = Callable[[Bulk, Sequence[str], int], Iterable[NewTask | None]]
 
 @dataclass(slots=True)
 class BulkWork:
-    """Carries out bulks in one process. Any number of processes may do so at once. Not thread-safe."""
+    """Carries out bulks in the process `owner`. Not thread-safe.
+
+    Any number of processes may do so at once, but would only get in each other's way: one at a time has the lease.
+    """
 
     store: Store
     dispatcher: Dispatcher
     settings: Settings
+    owner: str
     steady: Callable[[], float] = time.monotonic
     is_busy: bool = False  # there is more to do at once
     _admission: Admission = field(init=False)
@@ -55,13 +59,19 @@ class BulkWork:
         self._admission = Admission(self.store.admission, self.settings.max_queued_tasks)
 
     def work_off(self, now_ms: int) -> None:
-        """Take steps of all running bulks in turn, until they have ended or the round is over. Sets `is_busy`."""
-        deadline = self.steady() + ROUND_SECONDS
+        """Take steps of all running bulks in turn, until they have ended or the round is over. Sets `is_busy`.
+
+        Does nothing while another process does this.
+        """
         self.is_busy = False
         running = self.store.bulks.running()
         self._put_off &= set(running)
+        if not running or not self.store.bulks.lease.take(self.owner):
+            return
+        deadline = self.steady() + ROUND_SECONDS
         while running and self.steady() < deadline:
             running = [bulk_id for bulk_id in running if self._step(bulk_id, now_ms)]
+        self.store.bulks.lease.end()
         self.is_busy = bool(running)
 
     def _step(self, bulk_id: str, now_ms: int) -> bool:

@@ -115,12 +115,12 @@ class FormWatch:
 
     def _change(self) -> bool:
         """Do exclusive steps if no other process does. Whether the data has our form now."""
-        if not self._store.take_lease(self._owner):
+        if not self._store.lease.take(self._owner):
             return False
         deadline = time.monotonic() + TURN_SECONDS
         while time.monotonic() < deadline:
             if self._store.look().is_current:
-                self._store.end_lease()
+                self._store.lease.end()
                 return True
             self._store.advance(self._clock())
         return False
@@ -147,11 +147,11 @@ class FormUpkeep:
 
     def bring_up_to_date(self, now_ms: int) -> None:
         """Do some of the steps that are left, if there are any. Raises Unavailable."""
-        if self._store.progress() is None or not self._store.take_lease(self._actor):
+        if self._store.progress() is None or not self._store.lease.take(self._actor):
             return
         deadline = time.monotonic() + UPKEEP_SECONDS
         while self._store.look().is_current and time.monotonic() < deadline:
             if not self._store.advance(now_ms):
-                self._store.end_lease()
+                self._store.lease.end()
                 logger.info("all data has form %d", FORM, extra={"action": "form_complete"})
                 return

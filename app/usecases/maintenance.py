@@ -3,7 +3,7 @@
 Beat runs it at each tick, besides cron; without a beat, a worker does.
 
 Each step is bounded and may run in any number of processes at once: the store changes a task only if the task is
-still as it was read.
+still as it was read. Bulks and alert rounds would be done twice for nothing, so one process at a time has their lease.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Maintenance:
     ) -> None:
         self.recovery = Recovery(store, dispatcher, settings, actor, steps=steps)
         self.retention = Retention(store.retention, settings)
-        self.alerts = AlertWork(store.alerts, settings.alert_default)
+        self.alerts = AlertWork(store.alerts, settings.alert_default, actor)
         self.service = ServiceWatch(store, settings.alert_channels, settings.queue_late_after)
-        self.bulks = BulkWork(store, dispatcher, settings)
+        self.bulks = BulkWork(store, dispatcher, settings, actor)
         self.deliveries = DeliveryUpkeep(store.deliveries, settings, self.recovery)
         self.form = FormUpkeep(store.form, actor)
         self.totals = TotalsUpkeep(store.totals, settings.metrics_tags)

@@ -44,7 +44,7 @@ class Alerts:
     def __init__(self, store: Store, clock: VirtualClock, default: ScheduleAlert | None = None) -> None:
         self._store = store
         self._clock = clock
-        self.work = AlertWork(store.alerts, default)
+        self.work = AlertWork(store.alerts, default, "beat@test")
         self._firing = FiringService(store, Dispatcher(PlainMessages(), 5.0), clock)
 
     def fire(self, after_ms: int = MINUTE_MS) -> list[str]:
@@ -551,7 +551,7 @@ def test_many_beats_at_once_tell_each_notice_once(
     ids = {api.schedule(name=f"s{number}", alert=OPS)["id"] for number in range(8)}
     for task_id in Alerts(store, clock).fire():
         worker.fail(task_id)
-    beats = [AlertWork(store.alerts, None) for _ in range(6)]
+    beats = [AlertWork(store.alerts, None, "one name, so that the lease keeps none") for _ in range(6)]
     threads = [threading.Thread(target=beat.run, args=(clock(),)) for beat in beats]
     for thread in threads:
         thread.start()
@@ -559,6 +559,20 @@ def test_many_beats_at_once_tell_each_notice_once(
         thread.join()
     told = store.deliveries.page(DeliveryFilters(channel="ops"), 200).items
     assert Counter(one.scheduled_task_id for one in told) == dict.fromkeys(ids, 1)
+
+
+def test_one_beat_at_a_time_does_the_rounds(
+    api: Api, worker: PlayedWorker, store: Store, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    api.schedule(alert=OPS)
+    alerts, key = Alerts(store, clock), store.keys.alert("lease")
+    worker.fail(alerts.fire()[0])
+    assert store.alerts.lease.take("another")
+    assert alerts.types() == []
+    assert 0 < raw_redis.pttl(key) <= 1_000, "it runs out, should the other beat be killed"
+    raw_redis.delete(key)
+    assert alerts.types() == ["failed"]
+    assert not raw_redis.exists(key), "it is given up"
 
 
 def test_a_beat_that_dies_before_it_commits_has_done_nothing_and_after_it_everything(

@@ -24,7 +24,7 @@ from tests.servers import wait_until
 @pytest.fixture
 def work(store: Store) -> BulkWork:
     """The process that works bulks off, when the test says so."""
-    return BulkWork(store, Dispatcher(MessageEncoder(store.keys), 5.0), Settings())
+    return BulkWork(store, Dispatcher(MessageEncoder(store.keys), 5.0), Settings(), "beat@test")
 
 
 def begun(api: Api, **body: Any) -> dict[str, Any]:

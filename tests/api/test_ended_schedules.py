@@ -103,7 +103,7 @@ def test_a_paused_one_without_firings_ends_when_it_is_resumed(
     assert patch(api, schedule, max_runs=1)["status"] == "paused"
     if by_bulk:
         api.post("/api/bulk", {"of": "scheduled-tasks", "action": "resume", "ids": [schedule["id"]]})
-        BulkWork(store, Dispatcher(PlainMessages(), 5.0), Settings()).work_off(clock())
+        BulkWork(store, Dispatcher(PlainMessages(), 5.0), Settings(), "beat@test").work_off(clock())
     else:
         assert api.post(f"/api/scheduled-tasks/{schedule['id']}/resume").get_json()["status"] == "ended"
     assert (read(api, schedule)["status"], read(api, schedule)["next_runs"]) == ("ended", [])

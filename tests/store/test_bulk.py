@@ -20,6 +20,7 @@ from app.store.bulk import MOST_KEPT, MOST_RUNNING, Bulk, SeenSchedule
 from app.store.listing import Filters
 from app.store.messages import NO_MESSAGE
 from app.store.store import Store
+from app.usecases.alerts import AlertWork
 from app.usecases.bulk_work import READ, ROUND_SECONDS, STEP, BulkWork
 from app.usecases.dispatch import Dispatcher
 from app.usecases.maintenance import Maintenance
@@ -33,7 +34,7 @@ def dispatcher() -> Dispatcher:
 
 @pytest.fixture
 def work(store: Store) -> BulkWork:
-    return BulkWork(store, dispatcher(), Settings())
+    return BulkWork(store, dispatcher(), Settings(), "beat@test")
 
 
 def begun(store: Store, now_ms: int, action: str, ids: list[str], of: Of = Of.TASKS) -> Bulk:
@@ -90,7 +91,7 @@ def test_many_processes_work_on_one_bulk_and_nothing_is_done_twice(store: Store,
     bulk = begun(store, clock(), "retry", ids)
 
     def work_off() -> None:
-        work = BulkWork(store, dispatcher(), Settings())
+        work = BulkWork(store, dispatcher(), Settings(), "one name, so that the lease keeps none")
         while found(store, bulk).status is BulkStatus.RUNNING:
             work.work_off(clock())
 
@@ -101,6 +102,48 @@ def test_many_processes_work_on_one_bulk_and_nothing_is_done_twice(store: Store,
         worker.join(30)
     assert (found(store, bulk).done, found(store, bulk).failed) == (len(ids), 0)
     assert sorted(retries(store)) == sorted(ids)
+
+
+def test_one_process_at_a_time_works_on_bulks(store: Store, clock: VirtualClock, work: BulkWork) -> None:
+    other = BulkWork(store, dispatcher(), Settings(), "another")
+    steps_of_other = list[int]()
+
+    def steady() -> float:
+        """The time, which `work` asks for before each step."""
+        before = found(store, bulk).position
+        other.work_off(clock())
+        steps_of_other.append(found(store, bulk).position - before)
+        return 0.0
+
+    work.steady = steady
+    bulk = begun(store, clock(), "stop", [created(store, clock()) for _ in range(STEP * 2)])
+    work.work_off(clock())
+    assert found(store, bulk).status is BulkStatus.COMPLETED
+    assert set(steps_of_other) == {0}
+    assert not other.is_busy, "it does not spin"
+    bulk = begun(store, clock(), "stop", [created(store, clock())])
+    other.work_off(clock())
+    assert found(store, bulk).status is BulkStatus.COMPLETED, "the first one has given the lease up"
+
+
+def test_the_lease_of_a_process_that_is_killed_runs_out(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, work: BulkWork
+) -> None:
+    bulk = begun(store, clock(), "stop", [created(store, clock())])
+    assert store.bulks.lease.take("killed")
+    work.work_off(clock())
+    assert found(store, bulk).position == 0
+    assert 0 < raw_redis.pttl(f"{store.keys.bulks}:lease") <= 1_000
+    raw_redis.delete(f"{store.keys.bulks}:lease")
+    work.work_off(clock())
+    assert found(store, bulk).status is BulkStatus.COMPLETED
+
+
+def test_no_lease_is_taken_where_there_is_nothing_to_do(store: Store, raw_redis: redis.Redis, work: BulkWork) -> None:
+    raw_redis.config_resetstat()
+    work.work_off(0)
+    AlertWork(store.alerts, None, "beat@test").run(0)
+    assert "cmdstat_set" not in raw_redis.info("commandstats")
 
 
 def test_nothing_but_the_record_is_left_of_a_bulk_that_has_ended(
@@ -171,7 +214,7 @@ def test_a_bulk_that_finds_no_room_goes_on_when_there_is_some(
 ) -> None:
     ids = [finished(store, clock()) for _ in range(3)]
     blocking = [created(store, clock()) for _ in range(2)]
-    work = BulkWork(store, dispatcher(), replace(Settings(), max_queued_tasks=3))
+    work = BulkWork(store, dispatcher(), replace(Settings(), max_queued_tasks=3), "beat@test")
     bulk = begun(store, clock(), "retry", ids)
     stopping = begun(store, clock(), "stop", [blocking[0]])
     for _ in range(3):

@@ -105,7 +105,7 @@ def test_a_process_notices_newer_data_and_says_so_once(
 def test_a_process_waits_while_another_changes_the_data(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, key: str
 ) -> None:
-    assert store.form.take_lease("another")
+    assert store.form.lease.take("another")
     raw_redis.set(key, "1")
     watch = FormWatch(store.form, clock)
     assert not watch.check()
@@ -119,7 +119,7 @@ def test_a_process_waits_while_another_changes_the_data(
 def test_a_process_that_is_to_end_does_not_wait_for_the_data(
     store: Store, raw_redis: redis.Redis, clock: VirtualClock, key: str
 ) -> None:
-    assert store.form.take_lease("another")
+    assert store.form.lease.take("another")
     raw_redis.set(key, f"{FORM - 1}>{FORM}")
     watch, looks = FormWatch(store.form, clock), [False, False, True]
     watch.wait(lambda: looks.pop(0))

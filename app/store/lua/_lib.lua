@@ -43,7 +43,7 @@
 --   alerts:events STREAM what alert rules may want told · alerts:default STRING JSON rule of schedules that have none
 --   alerts:default_since STRING ms at which it was set
 --   alerts:schedules, alerts:flows, alerts:service HASH -> JSON states · alerts:revision STRING number of rounds and defaults
---   alerts:called STRING, expires: HEARTBEAT_URL was called
+--   alerts:called STRING, expires: HEARTBEAT_URL was called · alerts:lease STRING, expires: which process does the rounds
 --   alerts:due ZSET s:SCHEDULE, c:CHANNEL by ms of the next look · alerts:late ZSET task id by ms at which it is late
 --   channels HASH name -> JSON: the channels that callers created
 --   batch:ID HASH batch whose tasks are being created · batch:ID:N STRING the values of the tasks of its chunk N
@@ -51,6 +51,7 @@
 --   call:NAME STRING the answer to a call that must not be carried out twice, kept for a minute
 --   bulk:ID HASH record of a bulk, its fields by their whole names · bulk:ID:ids LIST ids it has yet to act on, oldest first
 --   bulks ZSET bulk id by seq: the newest 100 · bulks:running ZSET bulk id by seq: those that have not ended
+--   bulks:lease STRING, expires: which process works on them
 --   d:ID HASH delivery, its fields by their whole names · d:ID:tries LIST its last tries
 --   d:ID:task HASH, d:ID:result, d:ID:stdout STRING what a pending delivery needs of its task, which was removed
 --   deliveries, deliveries:STATUS, deliveries:task:ID, deliveries:schedule:ID, deliveries:channel:NAME ZSET delivery id by seq

@@ -22,10 +22,10 @@ BYTES_AT_ONCE = 16_777_216
 _NOT_SETS = (b"list", b"stream")
 
 #: What belongs to processes that run now, not to the data: heartbeats, open event streams, answers that are kept for a
-#: client's second try, quotas, the lease of a change of the form, and what Celery keeps for its remote control. Without
-#: the version of the time zones, beat computes the next firings of a backup anew.
+#: client's second try, quotas, leases of work, and what Celery keeps for its remote control. Without the version of the
+#: time zones, beat computes the next firings of a backup anew.
 TRANSIENT = re.compile(
-    rb"worker:.*|workers|beats|events(?::since)?|call:.*|rate:.*|form:lease|zones"
+    rb"worker:.*|workers|beats|events(?::since)?|call:.*|rate:.*|(?:form|bulks|alerts):lease|zones"
     rb"|_kombu\.binding.*|/?[\w.@-]*\.?celery\.pidbox|celeryev.*|unacked.*",
     re.DOTALL,
 )

@@ -438,7 +438,7 @@ def noticed(evidence: Evidence) -> Evidence:
     store, now_ms = evidence.store, system_clock()
     task_id = created(store, now_ms, alert={"channels": [CHANNEL]})
     store.tasks.finish(claimed(store, task_id, now_ms), FAILED, now_ms, 1.0)
-    AlertWork(store.alerts, None).run(now_ms)
+    AlertWork(store.alerts, None, "beat@test").run(now_ms)
     (delivery,) = store.deliveries.claim(now_ms, now_ms, 1)
     store.deliveries.end_try(delivery, now_ms, DeliveryStatus.DELIVERED)
     task = store.tasks.get(task_id)

@@ -295,7 +295,7 @@ FAMILIES: list[tuple[re.Pattern[str], Judge]] = [
         (r"alerts:(?:events|schedules|flows|service|due|late|default|default_since|revision)", _fine),
         (r"form|workers|beats|seq|errors|channels|zones", _fine),
         (r"form:work|form:newest", _unchanged),
-        (r"form:lease", _expires),
+        (r"(?:form|bulks|alerts):lease", _expires),
         (rf"(?:{QUEUE})(?:{PRIORITY_SEPARATOR}\d)?", _queue),
         (KOMBU.pattern, _fine),
     )

@@ -169,6 +169,10 @@ class DeliveryStore:
 
     # --- tries ------------------------------------------------------------------------------------
 
+    def is_any_due(self, now_ms: int) -> bool:
+        """Whether `claim` would find a delivery, at half its price."""
+        return bool(self._client.zcount(self._keys.due_deliveries, "-inf", now_ms))
+
     def claim(self, now_ms: int, lease_until_ms: int, limit: int) -> list[Delivery]:
         """Up to `limit` deliveries that are due, earliest first. Until the lease ends they belong to the caller.
 

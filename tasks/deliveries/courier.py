@@ -6,6 +6,9 @@ One thread claims, as many as can be sent at once; up to `concurrency` threads s
 slow (receivers.py). The claim is a lease, which is not renewed: a try ends by itself before it does. What a worker does
 not report, because it died or can't reach Redis, is put back by the maintenance and sent again, with the same
 `webhook-id`.
+
+A delivery that is due wakes all couriers, and one gets it. The others note that they were late: from then on they wait
+a moment and look before they claim, until they get one again. One without others is hardly ever late.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ logger = logging.getLogger("celeriac.deliveries")
 LOOK_SECONDS = 1.0
 #: From one claim to the next: one claim of several deliveries costs Redis hardly more than that of one.
 CLAIM_INTERVAL_SECONDS = 0.01
+#: How long one that was late the last time lets the others go first; times a random number.
+LATE_SECONDS = 0.01
 #: Pause between tries to report to a Redis that is away.
 REPORT_PAUSE_SECONDS = 0.5
 #: How long deliveries that are being sent may take once the worker is ending; then they are put back.
@@ -44,7 +49,7 @@ FindChannel = Callable[[Delivery], Channel | None]
 
 
 class Courier:
-    """Runs from `start` to `stop`. `may_claim`: whether it may take deliveries now."""
+    """Runs from `start` to `stop`. `may_claim`: whether it may take deliveries now. `spread`: numbers from 0 to 1."""
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class Courier:
         lease_seconds: float,
         may_claim: Callable[[], bool],
         clock: Clock,
+        spread: Callable[[], float] = random.random,
     ) -> None:
         self._deliveries = store.deliveries
         self._subscriber = store.subscriber
@@ -66,6 +72,7 @@ class Courier:
         self._spare_seconds = lease_seconds  # by which the lease is longer than a try
         self._may_claim = may_claim
         self._clock = clock
+        self._spread = spread
         self._watch = Watch()
         self._stopped = threading.Event()
         self._senders = ThreadPoolExecutor(concurrency, thread_name_prefix="delivery")
@@ -73,6 +80,7 @@ class Courier:
         self._sending: dict[str, Cancel] = {}
         self._changed = threading.Condition()  # guards `_sending`
         self._claimed_at = float("-inf")
+        self._is_late = False  # others were faster when it was woken last
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
     def start(self) -> None:
@@ -94,18 +102,21 @@ class Courier:
     # --- the thread that claims -------------------------------------------------------------------
 
     def _run(self) -> None:
+        is_woken = False
         while not self._stopped.is_set():
             try:
-                if not self._claim():
-                    self._watch.wait(LOOK_SECONDS)
+                may_be_more = self._claim(is_woken)
+                is_woken = not may_be_more and self._watch.wait(LOOK_SECONDS)
             except Unavailable:  # the worker's heartbeat, or beat, logs it
                 self._stopped.wait(LOOK_SECONDS)
             except Exception:  # a defect must not end the thread; the deliveries stay where they are
                 logger.exception("the courier failed; trying again", extra={"action": "courier_failed"})
                 self._stopped.wait(LOOK_SECONDS)
 
-    def _claim(self) -> bool:
+    def _claim(self, is_woken: bool) -> bool:
         """Claim as many deliveries as can be sent now. Returns whether there may be more."""
+        if is_woken and self._is_late:
+            self._stopped.wait(LATE_SECONDS * self._spread())
         self._stopped.wait(max(0.0, self._claimed_at + CLAIM_INTERVAL_SECONDS - time.monotonic()))
         free = self._concurrency - len(self._sending)
         if free <= 0 or self._stopped.is_set() or not self._may_claim():
@@ -113,8 +124,11 @@ class Courier:
         self._claimed_at = time.monotonic()
         send_until = elapsed() + self._spare_seconds
         now_ms = self._clock()
+        if self._is_late and not self._deliveries.is_any_due(now_ms):
+            return False
         lease_until_ms = now_ms + round(1000 * (self._timeout_seconds + self._spare_seconds))
         claimed = self._deliveries.claim(now_ms, lease_until_ms, free)
+        self._is_late = not claimed and (is_woken or self._is_late)
         for delivery in claimed:
             cancel = Cancel()
             with self._changed:

@@ -94,6 +94,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "deliveries.get": lambda store: store.deliveries.get(ID),
     "deliveries.page": lambda store: store.deliveries.page(DeliveryFilters(), 10),
     "deliveries.subject": lambda store: store.deliveries.subject(DELIVERY),
+    "deliveries.is_any_due": lambda store: store.deliveries.is_any_due(0),
     "deliveries.claim": lambda store: store.deliveries.claim(0, 1, 10),
     "deliveries.end_try": lambda store: store.deliveries.end_try(DELIVERY, 0, DeliveryStatus.DELIVERED),
     "deliveries.take_back": lambda store: store.deliveries.take_back(0, 10),

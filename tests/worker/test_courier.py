@@ -363,6 +363,55 @@ def test_many_are_sent_by_few(store: Store, now: VirtualClock, run: Run) -> None
     assert {(one.task, one.delivery.data["n"]) for one in channel.tried if one.delivery.data} == {(None, 1)}
 
 
+def test_a_courier_that_was_late_lets_the_others_go_first_and_looks_before_it_claims(
+    store: Store, now: VirtualClock, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier_module, "LOOK_SECONDS", 60.0)
+    claims, looks, has_claimed = list[int](), list[bool](), threading.Event()
+    claim, is_any_due = store.deliveries.claim, store.deliveries.is_any_due
+
+    def counted_claim(now_ms: int, lease_until_ms: int, limit: int) -> list[Delivery]:
+        found = claim(now_ms, lease_until_ms, limit)
+        claims.append(len(found))
+        if found:
+            has_claimed.set()
+        return found
+
+    def counted_look(now_ms: int) -> bool:
+        looks.append(is_any_due(now_ms))
+        return looks[-1]
+
+    monkeypatch.setattr(store.deliveries, "claim", counted_claim)
+    monkeypatch.setattr(store.deliveries, "is_any_due", counted_look)
+
+    def deliver() -> None:
+        claims.clear()
+        has_claimed.clear()
+        delivery_id = notice(store, now)
+        wait_until(lambda: read(store, delivery_id).status is DELIVERED, 15, "the delivery")
+
+    def spread() -> float:
+        """Lets a late courier wait until the other one has claimed."""
+        assert has_claimed.wait(15)
+        return 0.0
+
+    couriers = [run(lambda _: Played(lambda *_: Verdict.delivered())) for _ in range(2)]
+    for courier in couriers:
+        courier._spread = spread
+    wait_until(lambda: claims == [0, 0], 15, "their first looks")
+    assert store.subscriber.confirm(store.keys.deliveries, 15)
+    deliver()
+    wait_until(lambda: sorted(claims) == [0, 1], 15, "the claim of the one that is late")
+    deliver()
+    wait_until(lambda: looks == [False], 15, "its look")
+    assert claims == [1]
+    (first,) = (courier for courier in couriers if not courier._is_late)
+    first.stop()
+    has_claimed.set()
+    notice(store, now)
+    wait_until(lambda: claims == [1, 1], 15, "the late one takes what nobody else does")
+
+
 def test_a_postponed_notice_is_no_try(store: Store, now: VirtualClock, run: Run) -> None:
     verdicts = [Verdict.postponed(7.0), Verdict.delivered()]
     run(find=lambda delivery: Played(lambda due, cancel: verdicts.pop(0)))

@@ -152,7 +152,7 @@ def idle(size: tuple[int, float], *, is_full: bool) -> Iterator[Round]:
 
 @contextlib.contextmanager
 def our_memory(count: int) -> Iterator[Round]:
-    """Bytes in Redis for a schedule that waits."""
+    """Bytes in Redis for a schedule that has not fired yet: the list of its firings is still to come."""
     with folder() as path, stocked_server(path, waiting_schedules, 0) as empty_url:
         empty = used_bytes(empty_url)
         with folder() as other, stocked_server(other, waiting_schedules, count) as url:
@@ -234,9 +234,9 @@ MEASUREMENTS = (
     ),
     Measurement(
         name="beat.memory",
-        question="Memory in Redis for a schedule that waits",
+        question="Memory in Redis for a schedule that waits for its first firing",
         figures=(Figure("bytes", Better.LOWER),),
-        ours=Side("Celeriac", "schedules as the API writes them", our_memory),
+        ours=Side("Celeriac", "schedules as the API writes them, without firings", our_memory),
         baselines=(Side(REDBEAT, "RedBeatSchedulerEntry.save", redbeat_memory, (REDBEAT,)),),
         full=10_000,
         quick=1_000,

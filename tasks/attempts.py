@@ -44,8 +44,6 @@ COULD_NOT_RUN = Failure("WorkerLostError", "the worker could not run the task")
 CALL_BROKE_OFF = Failure(
     "WorkerLostError", "the worker failed during the call, which may have reached the target: an error of the service"
 )
-#: Of an attempt that was claimed and not begun.
-NOT_BEGUN = Outcome(failure=GIVEN_BACK)
 LEASE_LOST = Failure("WorkerLostError", "the worker lost its lease of the task and ended the attempt")
 
 
@@ -221,13 +219,10 @@ class AttemptRunner:
         began = time.perf_counter()
         executor = self._executors[attempt.kind]
         with self._in_flight(attempt, executor.new_cancel(), started.lease_ends) as held:
-            if elapsed() >= started.lease_ends:
-                # The claim's answer was late, or this process was asleep: another worker may have begun the task.
-                outcome, ending = Outcome(failure=LEASE_LOST), Ending.LOST
-            elif self._drain.has_begun:
-                outcome, ending = NOT_BEGUN, Ending.RETURNED
-            else:
+            if elapsed() < started.lease_ends:
                 outcome, ending = _execute(executor, held)
+            else:  # the claim's answer was late, or this process was asleep: another worker may have begun the task
+                outcome, ending = Outcome(failure=LEASE_LOST), Ending.LOST
         duration_ms = (time.perf_counter() - began) * 1000
         report = _Report(attempt, outcome, ending, worker, duration_ms, next(self._calls.numbers))
         status, following = self._report_persistently(report, held, thread, place)
@@ -299,8 +294,7 @@ class AttemptRunner:
 
     def _pause_ms(self, attempt: Attempt, outcome: Outcome, ending: Ending) -> int | None:
         """Milliseconds until the task runs again; None if it is finished."""
-        may_have_effects = ending is not Ending.COUNTED and outcome is not NOT_BEGUN
-        if may_have_effects and attempt.spec["on_worker_lost"] == "fail":
+        if ending is not Ending.COUNTED and attempt.spec["on_worker_lost"] == "fail":
             return None
         if ending is Ending.RETURNED:
             return 0

@@ -364,20 +364,10 @@ def test_a_worker_that_ends_starts_nothing_more(
     assert (thread.went_on_with, store.tasks.status(second)) == ([], Status.QUEUED)
 
 
-@pytest.mark.parametrize("on_worker_lost", ["retry", "fail"])
-def test_a_worker_that_ended_while_it_claimed_a_task_gives_it_back(
-    store: Store, make_runner: MakeRunner, clock: VirtualClock, on_worker_lost: str
+def test_a_worker_that_ends_while_it_claims_a_task_runs_it(
+    store: Store, make_runner: MakeRunner, clock: VirtualClock
 ) -> None:
-    """It has not begun, so nothing has to be feared of a second start."""
-    task_id = created(store, clock(), spec={"function_code": "", "on_worker_lost": on_worker_lost})
-
-    def never() -> Outcome:
-        raise AssertionError("it was executed")
-
-    assert make_runner(never, has_begun=True).run(task_id, "one@test") == "queued WorkerLostError"
-    task = store.tasks.get(task_id)
-    assert task is not None
-    assert (task.status, task.attempt, task.losses, task.attempts) == (Status.QUEUED, 0, 0, [])
+    assert make_runner(has_begun=True).run(created(store, clock()), "one@test") == "succeeded"
 
 
 def test_the_queue_of_the_kind_that_ran_is_asked_last(make_runner: MakeRunner, clock: VirtualClock) -> None:

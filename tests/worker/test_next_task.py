@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from kombu.message import Message
 from app.clock import system_clock
 from app.domain.errors import Unavailable
 from app.domain.kinds import QUEUES
-from app.domain.outcome import Ending, Outcome
+from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status
 from app.messaging.queues import EXECUTE
 from app.store.tasks import Attempt, TaskStore, Wanted
@@ -284,7 +284,7 @@ def test_a_call_that_is_repeated_names_itself_the_same(dispatcher: Dispatcher, m
 
 def test_a_worker_that_ends_asks_for_nothing(dispatcher: Dispatcher) -> None:
     store = Asked(failures=0, grants=10)
-    assert ran_by(store, dispatcher, Running(looks=5)) == ["task 1", "task 2"]
+    assert ran_by(store, dispatcher, Running(looks=2)) == ["task 1", "task 2"]
     assert store.asked[-1] is None
 
 
@@ -297,10 +297,9 @@ class Drains(Running):
 class ReplyLost(Asked):
     """The first call has started a task, and its reply was lost. `meanwhile` is what happens before the next."""
 
-    def __init__(self, meanwhile: Callable[[], object], spec: Mapping[str, Any] = SPEC) -> None:
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
         super().__init__(failures=1, grants=0)
-        self.given_back: list[tuple[str, Ending, Wanted | None]] = []
-        self._meanwhile, self._next = meanwhile, Attempt("next", 1, 1, Kind.CODE, 0, spec)
+        self._meanwhile, self._next = meanwhile, Attempt("next", 1, 1, Kind.CODE, 0, SPEC)
 
     def finish(self, attempt: Attempt, *arguments: Any, wanted: Wanted | None) -> str:
         if not self.asked:
@@ -309,10 +308,6 @@ class ReplyLost(Asked):
         if attempt.task_id == "first" and wanted is not None:
             wanted.attempt = self._next
         return status
-
-    def run_again(self, attempt: Attempt, *arguments: Any, wanted: Wanted | None, entry: object) -> str:
-        self.given_back.append((attempt.task_id, arguments[-1], wanted))
-        return "queued"
 
 
 def run_first(store: ReplyLost, dispatcher: Dispatcher, drain: Running, places: Places | None = None) -> Both:
@@ -329,17 +324,15 @@ def run_first(store: ReplyLost, dispatcher: Dispatcher, drain: Running, places: 
     return thread
 
 
-@pytest.mark.parametrize("on_worker_lost", ["retry", "fail"])
-def test_a_task_that_a_worker_has_started_unawares_goes_back_when_it_ends(
-    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch, on_worker_lost: str
+def test_a_task_that_a_worker_has_started_unawares_runs_although_it_ends(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise it would be running, and nobody would run it until its lease expired."""
     monkeypatch.setattr(attempts, "REPORT_PAUSE_SECONDS", 0.0)
     drain = Drains()
-    store = ReplyLost(lambda: setattr(drain, "has_begun", True), {**SPEC, "on_worker_lost": on_worker_lost})
-    run_first(store, dispatcher, drain)
-    assert store.given_back == [("next", Ending.RETURNED, None)]
-    assert store.ended == ["first"]
+    store = ReplyLost(lambda: setattr(drain, "has_begun", True))
+    thread = run_first(store, dispatcher, drain)
+    assert (thread.ran, store.ended) == (["next"], ["first", "next"])
 
 
 def test_a_task_that_a_thread_has_started_unawares_runs_although_another_waits_for_its_place(

@@ -284,7 +284,9 @@ class AttemptRunner:
         attempt, outcome, ending, duration_ms = report.attempt, report.outcome, report.ending, report.duration_ms
         pause_ms = self._pause_ms(attempt, outcome, ending)
         if pause_ms is None:
-            return self._store.finish(attempt, outcome, now_ms, duration_ms, wanted=wanted)
+            if ending is Ending.RETURNED:  # it can't be: its task may not run again
+                ending = Ending.LOST
+            return self._store.finish(attempt, outcome, now_ms, duration_ms, ending, wanted=wanted)
         due_ms = now_ms + pause_ms
         message = self._dispatcher.message(attempt.task_id, attempt.kind, attempt.priority, due_ms, now_ms)
         entry = None if ending is Ending.RETURNED else _attempt_entry(report, now_ms)

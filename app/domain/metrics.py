@@ -74,7 +74,9 @@ ATTEMPT_DURATION = _histogram(
 ATTEMPT_WAIT = _histogram("attempt_wait_seconds", "Time from when an attempt was due until it started.", "kind")
 RETRIES = _counter("attempts_retried", "Attempts that failed and whose task is tried again.", "kind")
 LOST = _counter(
-    "attempts_lost", "Attempts whose worker died, was cut off, or had to end them when it was shut down.", "kind"
+    "attempts_lost",
+    "Attempts whose worker died, was cut off, could not run them, or had to end them when it was shut down.",
+    "kind",
 )
 RETURNED = _counter("attempts_returned", "Attempts that a worker returned to their queue, unharmed.", "kind")
 UNFINISHED_LIMIT = _gauge("unfinished_tasks_limit", "MAX_QUEUED_TASKS: more queued and waiting tasks are refused.")

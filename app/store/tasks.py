@@ -205,10 +205,18 @@ class TaskStore:
         return int(self._scripts("expire", now_ms=now_ms, limit=limit, failure=_EXPIRED_JSON, actor=actor))
 
     def finish(
-        self, attempt: Attempt, outcome: Outcome, now_ms: int, duration_ms: float, *, wanted: Wanted | None = None
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        now_ms: int,
+        duration_ms: float,
+        ending: Ending = Ending.COUNTED,
+        *,
+        wanted: Wanted | None = None,
     ) -> str:
         """running -> succeeded, failed or stopped. The same call starts the task that is `wanted`, if there is one.
 
+        ending: LOST for an attempt that its worker gave up, though its task doesn't run again.
         Returns the new status, or "" if the task was deleted, or "superseded" if the attempt no longer belongs to the
         caller. Nothing is written of the attempt in the last two cases.
         """
@@ -217,7 +225,7 @@ class TaskStore:
             status = Status.STOPPED
         elif outcome.failure is not None:
             status = Status.FAILED
-        return self._complete(attempt, outcome, status, now_ms, duration_ms, now_ms, NO_MESSAGE, Ending.COUNTED, wanted)
+        return self._complete(attempt, outcome, status, now_ms, duration_ms, now_ms, NO_MESSAGE, ending, wanted)
 
     def run_again(
         self,

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from app.domain.deliveries import DeliveryStatus
-from app.domain.outcome import Ending
+from app.domain.outcome import Ending, Outcome
 from app.domain.status import Kind, TaskType
 from app.store.deliveries import Try
 from app.store.messages import NO_MESSAGE
@@ -98,6 +98,30 @@ def test_a_lost_lease_is_counted_and_so_is_the_task_that_fails_for_it(store: Sto
         (lost,) = store.recovery.expired_leases(clock.advance(LEASE_MS + 1), 10)
         store.recovery.take_back(lost, clock(), NO_MESSAGE, losses, WORKER_LOST, {})
     assert ends(store) == {"code:immediate:lost": 2, "code:immediate:failed": 1}
+
+
+def test_a_loss_is_counted_too_if_the_worker_itself_ends_the_task_for_it(store: Store, clock: VirtualClock) -> None:
+    attempt = claimed(store, created(store, clock()), clock())
+    store.tasks.finish(attempt, Outcome(failure=WORKER_LOST), clock(), 2.0, Ending.LOST)
+    assert ends(store) == {"code:immediate:lost": 1, "code:immediate:failed": 1}
+    assert not any(name.startswith("run:") for name in counters(store)), "it has no duration"
+
+
+@pytest.mark.parametrize(
+    ("ending", "expected"),
+    [
+        (Ending.LOST, {"code:immediate:lost": 1, "code:immediate:stopped": 1}),
+        (Ending.RETURNED, {"code:immediate:stopped": 1}),
+    ],
+)
+def test_an_attempt_given_up_after_a_stop_request_is_a_stop(
+    store: Store, clock: VirtualClock, ending: Ending, expected: dict[str, int]
+) -> None:
+    attempt = claimed(store, created(store, clock()), clock())
+    store.tasks.stop(attempt.task_id, clock())
+    outcome = Outcome(failure=WORKER_LOST)
+    assert store.tasks.run_again(attempt, outcome, clock(), 2.0, clock(), NO_MESSAGE, ending, entry=None) == "stopped"
+    assert ends(store) == expected
 
 
 def stop(store: Store, clock: VirtualClock) -> None:

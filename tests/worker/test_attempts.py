@@ -12,7 +12,7 @@ import redis
 
 from app.domain.errors import Unavailable
 from app.domain.kinds import QUEUES
-from app.domain.outcome import Ending, Failure, Outcome
+from app.domain.outcome import Ending, ExecutorError, Failure, Outcome
 from app.domain.status import Kind, Status
 from app.domain.times import to_rfc3339
 from app.store.store import Store
@@ -251,6 +251,23 @@ def test_a_retried_attempt_is_told_with_all_its_facts(
         "worker": "one@test",
         "error": NO.as_json(),
     }
+
+
+def test_each_attempt_that_the_sandbox_fails_counts_as_lost(
+    store: Store, make_runner: MakeRunner, clock: VirtualClock
+) -> None:
+    def fail() -> Outcome:
+        raise ExecutorError("no child starts")
+
+    task_id, runner = created(store, clock()), make_runner(fail)
+    for _ in range(MAX_LOSSES):
+        end = runner.run(task_id, "one@test")
+        clock.advance(1_000)
+    assert end == "failed WorkerLostError"
+    task = store.tasks.get(task_id)
+    assert task is not None
+    assert task.history[-1].why == "WorkerLostError"
+    assert store.totals.read().counters["end:code:immediate:lost:"] == MAX_LOSSES
 
 
 def test_a_task_that_ended_without_a_failure_is_told_by_its_status(

@@ -104,13 +104,15 @@ def test_an_attempt_that_outlasts_the_grace_goes_back_uncounted_and_runs_elsewhe
     assert [entry["error"]["type"] for entry in done.attempts] == ["ZeroDivisionError"]
 
 
-def test_a_task_that_may_not_run_again_fails(service: TaskService, start_worker: Start) -> None:
+def test_a_task_that_may_not_run_again_fails(service: TaskService, store: Store, start_worker: Start) -> None:
     worker = start_worker(SHUTDOWN_GRACE="0.3")
     task = service.create(code(SPINS, on_worker_lost="fail", max_retries=5))
     wait_until(lambda: is_running(service, task), 10, "a start")
     end(worker)
     task = service.get(task.id)
     assert (task.status, task.attempt, task.error and task.error["type"]) == (Status.FAILED, 1, "WorkerLostError")
+    assert reasons(task)[-1] == "WorkerLostError"
+    assert store.totals.read().counters["end:code:immediate:lost:"] == 1
 
 
 def test_a_stop_wins_over_giving_back(service: TaskService, start_worker: Start) -> None:

@@ -34,7 +34,9 @@ local function complete()
   if stdout ~= '' then redis.call('SET', k .. ':stdout', stdout) end
   local duration_ms = value_in(fields, F.duration_ms)
   if not again then
-    finish(task_id, status, now_ms, task.worker, reason, failure, true, status ~= 'stopped' and duration_ms or nil)
+    if ending == 'lost' then count_end(now_ms, read(k, 'kind', 'task_type'), ending) end
+    local has_duration = ending == 'counted' and status ~= 'stopped'
+    finish(task_id, status, now_ms, task.worker, reason, failure, true, has_duration and duration_ms or nil)
     return status
   end
   count_end(now_ms, read(k, 'kind', 'task_type'), ending == 'counted' and 'retried' or ending,

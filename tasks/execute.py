@@ -25,8 +25,8 @@ from app.domain.errors import OtherForm
 from app.domain.kinds import KINDS, QUEUES
 from app.launch.open_files import allow_many
 from app.launch.processes import EXIT_NEWER_DATA, EXIT_USELESS_HERE
-from app.messaging.queues import EXECUTE
 from app.settings import EXIT_BAD_SETTINGS, Settings, SettingsError, read_settings
+from app.store.messages import EXECUTE
 from celery_app import celery
 from sandbox import SandboxError
 from tasks.attempts import ONE_TASK

@@ -19,9 +19,9 @@ from typing import Any
 from celery import Celery, Signature
 
 from app.domain.kinds import QUEUES
-from app.messaging.queues import EXECUTE, celery_priority
+from app.messaging.queues import celery_priority
 from app.store.keys import Keys
-from app.store.messages import DELIVERY_TAG, ETA, TASK_ID, Message, MessageTemplate, new_tag
+from app.store.messages import DELIVERY_TAG, ETA, EXECUTE, TASK_ID, Message, MessageTemplate, new_tag
 
 #: The headers that a worker needs. All others that Celery sends say what a worker assumes where they are missing.
 _HEADERS = ("task", "id", "eta")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-#: The name under which a worker knows the work. Messages carry a task's id and nothing else.
-EXECUTE = "celeriac.execute"
-
 #: Our 9 is served first; kombu's Redis transport serves its 0 first.
 HIGHEST_PRIORITY = 9
 

@@ -17,6 +17,9 @@ class Message:
 
 NO_MESSAGE = Message()
 
+#: The name under which a worker knows the work. Messages carry it, a task's id and nothing else.
+EXECUTE = "celeriac.execute"
+
 #: Placeholders in a template: the id of the task, the tag of the delivery, and until when a worker holds a countdown.
 TASK_ID, DELIVERY_TAG, ETA = "@task-id@", "@delivery-tag@", "@eta@"
 

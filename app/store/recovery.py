@@ -118,6 +118,13 @@ class RecoveryStore:
         except (ValueError, TypeError, KeyError):
             return ""
 
+    def drop_messages(self, queue_keys: Sequence[str], limit: int) -> int:
+        """Remove the next messages of these lists, as long as their tasks have finished or are gone, up to `limit`.
+
+        Returns the number of messages removed. Those of other programs stay.
+        """
+        return int(self._scripts("drop_messages", limit=limit, lists=queue_keys))
+
     def message_ms(self, kind: Kind, priority: int, task_id: str) -> int:
         """The time the task's message was sent to this list, in ms.
 

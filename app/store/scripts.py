@@ -31,7 +31,7 @@ from app.store.arguments import packed
 from app.store.client import Client
 from app.store.columns import SHORT_NAMES, SPEC
 from app.store.keys import PRIORITIES, PRIORITY_SEPARATOR
-from app.store.messages import DELIVERY_TAG, TASK_ID
+from app.store.messages import DELIVERY_TAG, EXECUTE, TASK_ID
 from app.store.record import ATTEMPTS_KEPT, HISTORY_LENGTH, SEQ_PER_MS
 
 #: Scripts that run, end, stop or keep alive accepted tasks, tell of them, show them live, or make room. They may write
@@ -111,6 +111,7 @@ def _given() -> dict[str, str]:
         "TRIES_KEPT": str(TRIES_KEPT),
         "TASK_ID": f"'{TASK_ID}'",
         "DELIVERY_TAG": f"'{DELIVERY_TAG}'",
+        "EXECUTE": f"'{EXECUTE}'",
     }
 
 

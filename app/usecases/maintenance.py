@@ -59,6 +59,7 @@ class Maintenance:
             self.recovery.promote,
             self.recovery.mark_overdue,
             self.recovery.take_back_lost,
+            self.recovery.drop_messages,
             self.recovery.resend_lost,
             self.deliveries.take_back_lost_tries,
             self.deliveries.trim,

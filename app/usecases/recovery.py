@@ -13,6 +13,7 @@ from app.domain.outcome import Failure
 from app.domain.status import Kind
 from app.messaging.queues import celery_priority
 from app.settings import Settings
+from app.store.keys import PRIORITIES
 from app.store.recovery import LostAttempt, Sendable
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES
@@ -23,7 +24,7 @@ from app.usecases.task_facts import attempt_facts
 logger = logging.getLogger("celeriac.recovery")
 
 BATCH = 500
-#: How long one round sends waiting tasks, and how long it marks overdue ones, so that its other parts run meanwhile.
+#: How long one round sends waiting tasks, marks overdue ones, or drops messages, so that its other parts run meanwhile.
 STEPS_SECONDS = 0.3
 RESEND_BATCHES = 4
 #: Tasks that one call fails because they expired, and calls in one round.
@@ -108,6 +109,21 @@ class Recovery:
         while self.steady() < deadline:
             yield
         self.is_busy = True
+
+    def drop_messages(self, _now_ms: int) -> int:
+        """Remove the messages next in line whose tasks have been stopped or deleted, or have expired.
+
+        Workers would drop them one by one, before all that was queued since, and a list that no worker serves would
+        keep them. Returns their number.
+        """
+        dropped, keys = 0, self.store.keys
+        lists = [keys.queue(queue, priority) for queue in QUEUES.values() for priority in range(PRIORITIES)]
+        for _ in self._steps():
+            step = self.store.recovery.drop_messages(lists, BATCH)
+            dropped += step
+            if step < BATCH:
+                break
+        return dropped
 
     def resend_lost(self, now_ms: int) -> int:
         """Send the messages of queued tasks again if they are lost. Returns the number of messages sent.

@@ -15,7 +15,7 @@ from app.domain.outcome import Failure, Outcome
 from app.domain.spec import ScheduleSpec, kept_fields, parse_schedule, parse_task
 from app.domain.status import Kind, ScheduleStatus, TaskType
 from app.store.firings import Firing, Firings
-from app.store.messages import TASK_ID, Message, MessageTemplate
+from app.store.messages import EXECUTE, TASK_ID, Message, MessageTemplate
 from app.store.record import Task
 from app.store.schedules import Schedule
 from app.store.store import Store
@@ -35,8 +35,8 @@ ENTRY = {"attempt": 1, "error": None}
 
 
 def message_for(task_id: str) -> Message:
-    """A message as the store needs it: for a list, with the task's id where `oldest_message` reads it."""
-    return Message(MESSAGE.queue_key, json.dumps({"headers": {"id": task_id}}))
+    """A message as the store needs it: for a list, with the headers that it reads."""
+    return Message(MESSAGE.queue_key, json.dumps({"headers": {"task": EXECUTE, "id": task_id}}))
 
 
 class PlainMessages:

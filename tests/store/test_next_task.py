@@ -25,6 +25,7 @@ from tests.store.making import (
     WORKER,
     claimed,
     created,
+    finished,
     message_for,
 )
 
@@ -119,7 +120,18 @@ def test_the_order_is_that_of_celery(store: Store, running: Attempt, clock: Virt
     assert order == [ids[name] for name in ("older", "newer", "code", "api", "low")]
 
 
-@pytest.mark.parametrize("payload", ["no JSON", "7", "[]", '{"headers": 1}', '{"headers": {"id": 5}}', "{}"])
+FOREIGN = [
+    "no JSON",
+    "7",
+    "[]",
+    '{"headers": 1}',
+    '{"headers": {"id": 5}}',
+    "{}",
+    '{"headers": {"task": "x", "id": "y"}}',
+]
+
+
+@pytest.mark.parametrize("payload", FOREIGN)
 def test_a_foreign_message_is_left_to_celery(
     store: Store, running: Attempt, raw_redis: redis.Redis, clock: VirtualClock, payload: str
 ) -> None:
@@ -144,25 +156,20 @@ def _expired(store: Store, clock: VirtualClock) -> str:
     return task_id
 
 
-def _stopped(store: Store, clock: VirtualClock) -> str:
-    task_id = created(store, clock())
-    store.tasks.stop(task_id, clock())
-    return task_id
-
-
-def _deleted(store: Store, clock: VirtualClock) -> str:
-    task_id = created(store, clock())
-    store.tasks.delete(task_id)
-    return task_id
-
-
 def _running(store: Store, clock: VirtualClock) -> str:
     task_id = created(store, clock())
     claimed(store, task_id, clock())
     return task_id
 
 
-@pytest.mark.parametrize("make", [_countdown, _of_another_kind, _expired, _stopped, _deleted, _running])
+def _waiting_for_its_retry(store: Store, clock: VirtualClock) -> str:
+    task_id = created(store, clock())
+    attempt, due_ms = claimed(store, task_id, clock()), clock() + 60_000
+    store.tasks.run_again(attempt, FAILED, clock(), 1.0, due_ms, NO_MESSAGE, Ending.COUNTED, entry=ENTRY)
+    return task_id
+
+
+@pytest.mark.parametrize("make", [_countdown, _of_another_kind, _expired, _running, _waiting_for_its_retry])
 def test_a_message_whose_task_can_not_start_is_left_to_celery(
     store: Store, running: Attempt, raw_redis: redis.Redis, clock: VirtualClock, make: Any
 ) -> None:
@@ -171,6 +178,49 @@ def test_a_message_whose_task_can_not_start_is_left_to_celery(
     assert store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=ask) == "succeeded"
     assert (ask.attempt, raw_redis.llen(MESSAGE.queue_key)) == (None, 1)
     assert store.tasks.get(task_id) == before
+
+
+def stopped(store: Store, clock: VirtualClock) -> None:
+    store.tasks.stop(created(store, clock()), clock())
+
+
+def deleted(store: Store, clock: VirtualClock) -> None:
+    store.tasks.delete(created(store, clock()))
+
+
+def expired(store: Store, clock: VirtualClock) -> None:
+    created(store, clock(), expires_in=1)
+    assert store.tasks.expire(clock.advance(1_001), 10, "beat@test") == 1
+
+
+def ended_elsewhere(store: Store, clock: VirtualClock) -> None:
+    finished(store, clock())
+
+
+@pytest.mark.parametrize("make", [stopped, deleted, expired, ended_elsewhere], ids=lambda make: make.__name__)
+def test_messages_of_tasks_that_are_over_do_not_stand_in_the_way(
+    store: Store, running: Attempt, raw_redis: redis.Redis, clock: VirtualClock, make: Any
+) -> None:
+    for _ in range(10):
+        make(store, clock)
+    task_id = created(store, clock())
+    make(store, clock)
+    ask = wanted(clock())
+    assert store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=ask) == "succeeded"
+    assert (started(ask).task_id, raw_redis.llen(MESSAGE.queue_key)) == (task_id, 1)
+
+
+def test_one_call_removes_a_hundred_messages_at_most(
+    store: Store, running: Attempt, raw_redis: redis.Redis, clock: VirtualClock
+) -> None:
+    for _ in range(101):
+        stopped(store, clock)
+    task_id, ask = created(store, clock()), wanted(clock())
+    assert store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=ask) == "succeeded"
+    assert (ask.attempt, raw_redis.llen(MESSAGE.queue_key)) == (None, 2)
+    ask = wanted(clock(), 2)
+    store.tasks.finish(running, SUCCEEDED, clock(), 1.0, wanted=ask)
+    assert started(ask).task_id == task_id
 
 
 def test_a_worker_that_lost_its_attempt_goes_on_with_the_next(

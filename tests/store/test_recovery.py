@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 import redis
@@ -18,7 +20,7 @@ from app.domain.status import Kind, Status, TaskType
 from app.settings import Settings
 from app.store.deliveries import NewDelivery
 from app.store.listing import Filters
-from app.store.messages import NO_MESSAGE, TASK_ID, Message, MessageTemplate
+from app.store.messages import EXECUTE, NO_MESSAGE, TASK_ID, Message, MessageTemplate
 from app.store.store import Store
 from app.store.tasks import MAX_LOSSES, Attempt, Hold
 from app.usecases.dispatch import Dispatcher
@@ -42,7 +44,7 @@ class Messages:
         self.keys = store.keys
 
     def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
-        payload = {"headers": {"id": task_id}, "countdown": countdown_seconds}
+        payload = {"headers": {"task": EXECUTE, "id": task_id}, "countdown": countdown_seconds}
         return Message(self.keys.queue(QUEUES[Kind(kind)], 9 - priority), json.dumps(payload))
 
     def template(self, kind: str, priority: int) -> MessageTemplate:
@@ -332,6 +334,96 @@ def test_no_message_is_sent_for_a_task_that_ran_and_was_postponed(
     assert messages(raw_redis, store) == []
 
 
+# --- messages of tasks that are over ----------------------------------------------------------------
+
+
+def queued(store: Store, clock: VirtualClock, make_message: Messages, kind: Kind = Kind.CODE, priority: int = 5) -> str:
+    """A task whose message is on its list."""
+    task = new_task(clock(), kind=kind, priority=priority)
+    message = make_message(task.id, kind, priority, None)
+    return created(store, clock(), id=task.id, kind=kind, priority=priority, message=message)
+
+
+def stopped(store: Store, clock: VirtualClock, *made: Any) -> None:
+    assert store.tasks.stop(queued(store, clock, *made), clock()) == ("queued", "stopped")
+
+
+def test_messages_of_tasks_that_are_over_leave_their_lists_though_no_worker_is_there(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
+) -> None:
+    for kind, priority in ((Kind.CODE, 5), (Kind.CODE, 0), (Kind.API, 9)):
+        for _ in range(3):
+            stopped(store, clock, make_message, kind, priority)
+    store.tasks.delete(queued(store, clock, make_message))
+    alive = queued(store, clock, make_message)
+    stopped(store, clock, make_message)
+    assert not maintenance.run(clock())
+    (front, _), *behind = messages(raw_redis, store)
+    assert (front, len(behind)) == (alive, 1), "the last one is removed when it comes in front"
+    assert not raw_redis.exists(store.keys.queue("celeriac.code", 9), store.keys.queue("celeriac.api", 0))
+
+
+def _foreign(store: Store, clock: VirtualClock, make_message: Messages) -> str:
+    task_id = queued(store, clock, make_message)
+    return make_message(task_id, "code", 5, None).payload.replace(EXECUTE, "others.task")
+
+
+def _running(store: Store, clock: VirtualClock, make_message: Messages) -> str:
+    task_id = queued(store, clock, make_message)
+    claimed(store, task_id, clock())
+    return make_message(task_id, "code", 5, None).payload
+
+
+def _waiting(store: Store, clock: VirtualClock, make_message: Messages) -> str:
+    task_id = created(store, clock(), due_ms=clock() + 60_000, message=NO_MESSAGE)
+    return make_message(task_id, "code", 5, None).payload
+
+
+def _no_json(*_: object) -> str:
+    return "no json"
+
+
+@pytest.mark.parametrize("make", [_foreign, _running, _waiting, _no_json])
+def test_any_other_message_is_left_to_celery(
+    store: Store,
+    raw_redis: redis.Redis,
+    clock: VirtualClock,
+    maintenance: Maintenance,
+    make_message: Messages,
+    make: Callable[[Store, VirtualClock, Messages], str],
+) -> None:
+    payload, key = make(store, clock, make_message), store.keys.queue("celeriac.code", 4)
+    raw_redis.delete(key)
+    raw_redis.rpush(key, payload)
+    assert maintenance.recovery.drop_messages(clock()) == 0
+    assert raw_redis.lrange(key, 0, -1) == [payload]
+
+
+def test_a_round_drops_messages_until_its_time_is_over(
+    store: Store,
+    raw_redis: redis.Redis,
+    clock: VirtualClock,
+    maintenance: Maintenance,
+    make_message: Messages,
+    few: None,
+) -> None:
+    for _ in range(25):
+        stopped(store, clock, make_message)
+    maintenance.recovery.steady = count(0, STEPS_SECONDS / 2).__next__
+    for is_busy, left in ((True, 5), (False, 0)):
+        assert maintenance.run(clock()) is is_busy
+        assert len(messages(raw_redis, store)) == left
+
+
+def test_stopped_tasks_in_front_hide_no_lost_message(
+    store: Store, raw_redis: redis.Redis, clock: VirtualClock, maintenance: Maintenance, make_message: Messages
+) -> None:
+    lost = created(store, clock(), message=NO_MESSAGE)
+    stopped(store, clock, make_message)
+    maintenance.run(clock.advance(FETCH_GRACE_MS + 1))
+    assert messages(raw_redis, store) == [(lost, None)]
+
+
 # --- lost workers --------------------------------------------------------------------------------
 
 
@@ -616,7 +708,12 @@ def test_a_tick_that_takes_long_is_no_outage(store: Store, maintenance: Maintena
 
 
 def test_no_message_in_a_long_queue_is_mistaken_for_lost(
-    store: Store, maintenance: Maintenance, make_message: Messages, raw_redis: redis.Redis, clock: VirtualClock
+    store: Store,
+    maintenance: Maintenance,
+    make_message: Messages,
+    raw_redis: redis.Redis,
+    clock: VirtualClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A countdown's message is older than its queued task. If that message is next, younger messages are not lost.
 
@@ -639,7 +736,8 @@ def test_no_message_in_a_long_queue_is_mistaken_for_lost(
             store.tasks.finish(attempt, SUCCEEDED, clock(), 1)
         for _ in range(7):
             maintenance.run(clock.advance(1_000))
-    assert served == 61
+    assert served == 60, "the second message of the one task is dropped when it comes in front"
+    assert "messages_resent" not in {vars(record).get("action") for record in caplog.records}
     assert raw_redis.keys("celeriac:queued:*") + raw_redis.keys(store.keys.sent) == []
 
 

@@ -83,6 +83,7 @@ CALLS: dict[str, Callable[[Store], Any]] = {
     "recovery.queued_until": lambda store: store.recovery.queued_until(Kind.CODE, 5, 0, 10),
     "recovery.message_ms": lambda store: store.recovery.message_ms(Kind.CODE, 5, ID),
     "recovery.oldest_message": lambda store: store.recovery.oldest_message("q"),
+    "recovery.drop_messages": lambda store: store.recovery.drop_messages(["q"], 10),
     "recovery.queued_ms": lambda store: store.recovery.queued_ms(Kind.CODE, 5, ID),
     "recovery.send": lambda store: store.recovery.send([(Sendable(ID, "code", 5, 0), MESSAGE)], 0),
     "recovery.sendable": lambda store: store.recovery.sendable([ID]),

@@ -16,9 +16,9 @@ from kombu import Connection, Exchange, Queue
 
 from app.domain.kinds import QUEUES
 from app.messaging.encoder import MessageEncoder
-from app.messaging.queues import EXECUTE, celery_priority
+from app.messaging.queues import celery_priority
 from app.store.keys import PREFIX, Keys
-from app.store.messages import Message
+from app.store.messages import EXECUTE, Message
 from celery_app import TRANSPORT_OPTIONS, celery
 from tests.lateness import Lateness
 from tests.servers import CeleryProcess, wait_until

@@ -21,7 +21,7 @@ from app.domain.errors import Unavailable
 from app.domain.kinds import QUEUES
 from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status
-from app.messaging.queues import EXECUTE
+from app.store.messages import EXECUTE
 from app.store.tasks import Attempt, TaskStore, Wanted
 from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService

@@ -5,6 +5,7 @@
 --   FORM, KINDS, TASK_TYPES, DEFAULT_PRIORITY, PRIORITIES, PRIORITY_SEPARATOR, SEQ_PER_MS
 --   HISTORY_LENGTH, ATTEMPTS_KEPT, TRIES_KEPT  how many changes, attempts and tries a record has at most
 --   TASK_ID, DELIVERY_TAG  the placeholders of message templates
+--   EXECUTE  what our messages have a worker do
 --   TASK_VALUES  the names in the line "TASK" below
 --
 -- TASK: id, kind, task_type, status, due_ms, queue_key, message, body, program, tags, schedule_id, folded_name, record
@@ -333,7 +334,8 @@ end
 local function task_in_message(text)
   local is_json, content = pcall(cjson.decode, text)
   local headers = is_json and type(content) == 'table' and content.headers
-  return type(headers) == 'table' and type(headers.id) == 'string' and headers.id or nil
+  local is_ours = type(headers) == 'table' and headers.task == EXECUTE and type(headers.id) == 'string'
+  return is_ours and headers.id or nil
 end
 
 -- Adds to a total that only grows (`totals`), for what happens seldom. GET /metrics tells it.
@@ -858,6 +860,10 @@ local function remember_answer(call, answer) redis.call('SET', P .. 'call:' .. c
 
 local STOP_REQUESTED = 'stop requested'
 local FINISHED = {succeeded = true, failed = true, stopped = true}
+
+-- Whether nothing starts any more for a message whose task has this status, false for no such task. Every script writes a
+-- task together with its message, so no message comes before its task.
+local function is_over(status) return not status or FINISHED[status] end
 
 -- Whether a list of tags (JSON, false for none) contains `tag`.
 local function has_tag(tags, tag)

@@ -71,17 +71,24 @@ local function next_message()
   end
 end
 
--- Takes the next message and starts its task. Leaves the message to Celery's consumer if its task can't start now.
--- Returns the task's id, nil for none.
+local LOOKED_AT = 100  -- messages, at most
+
+-- Takes the next message and starts its task. Removes messages in front whose tasks are over, as after a stop of many.
+-- Leaves any other message to Celery's consumer if its task can't start now. Returns the task's id, nil for none.
 local function take_next()
-  local list, found = next_message()
-  local id = found and task_in_message(found)
-  if not id then return nil end
-  local task = row(key(id), STARTED)
-  if task.status ~= 'queued' or not is_among(task.kind, kinds) or is_expired(id, now_ms) then return nil end
-  redis.call('RPOP', list)
-  start(id, task, now_ms, lease_until_ms, worker, claim)
-  return id
+  for _ = 1, LOOKED_AT do
+    local list, found = next_message()
+    local id = found and task_in_message(found)
+    if not id then return nil end
+    local task = row(key(id), STARTED)
+    if not is_over(task.status) then
+      if task.status ~= 'queued' or not is_among(task.kind, kinds) or is_expired(id, now_ms) then return nil end
+      redis.call('RPOP', list)
+      start(id, task, now_ms, lease_until_ms, worker, claim)
+      return id
+    end
+    redis.call('RPOP', list)
+  end
 end
 
 -- The task that this call started when it arrived before, and is still the worker's; its lease is renewed.

@@ -16,6 +16,8 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.state import maybe_shutdown
 
+from tasks.celery_seam.request import Request
+
 logger = logging.getLogger("celeriac.worker")
 
 #: Pauses between attempts to connect. Celery's own grow to half a minute, by which a worker would be late.
@@ -61,6 +63,12 @@ class Consumer(CeleryConsumer):
         if tries:
             logger.info("the consumer has reached Redis", extra={"action": "broker_back", "tries": tries})
         return connected
+
+    def apply_eta_task(self, task: Any) -> None:
+        """Give a countdown that is due to the pool, where threads that would go on with a backlog make room for it."""
+        if isinstance(task, Request):
+            task.wait_for_thread()
+        super().apply_eta_task(task)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Reconnect at once if the connection was lost, or after a pause if the server refuses commands."""

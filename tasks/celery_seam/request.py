@@ -7,7 +7,8 @@ message.
 
 It also names the queues from which its thread may take further tasks once its own has ended. Celery does not know of
 their messages, so `celery inspect active` is shown the task that runs now, and a worker that sends events (`-E`) takes
-no further tasks.
+no further tasks. While a countdown that is due waits for a thread, no thread takes any: it goes back to the pool, which
+is first in, first out.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ import os
 import time
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakSet
 
 from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
 
 from app.domain.status import Status
+
+#: Countdowns that are due and that no thread has begun. What Celery drops, as after a revoke, leaves by itself.
+_due: WeakSet[Request] = WeakSet()
 
 
 def _event(end: str) -> tuple[str, dict[str, Any]] | None:
@@ -55,8 +60,21 @@ class Request(CeleryRequest):
             type = event[0]
         super().send_event(type, **fields)
 
+    def wait_for_thread(self) -> None:
+        """Note that this is a countdown which is due, before it is given to the pool."""
+        _due.add(self)
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Celery calls this when a thread, or a child, begins."""
+        _due.discard(self)
+        super().on_accepted(pid, time_accepted)
+
     def queues(self) -> Sequence[str]:
-        """The queues that the worker fetches from now; none if monitors are to hear of each task."""
+        """The queues that the worker fetches from now; none while a countdown waits, or if monitors are to hear of each
+        task.
+        """
+        if _due:
+            return ()
         eventer = self.eventer
         if eventer is not None and eventer.enabled and (not eventer.groups or "task" in eventer.groups):
             return ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -22,6 +24,7 @@ from app.domain.kinds import QUEUES
 from app.domain.outcome import Outcome
 from app.domain.status import Kind, Status
 from app.store.messages import EXECUTE
+from app.store.store import Store
 from app.store.tasks import Attempt, TaskStore, Wanted
 from app.usecases.dispatch import Dispatcher
 from app.usecases.tasks import TaskService
@@ -31,6 +34,7 @@ from tasks.celery_seam.request import Request, request_of
 from tasks.drain import Drain
 from tasks.leases.in_flight import InFlight
 from tasks.places import Places
+from tests.lateness import Lateness
 from tests.servers import wait_until
 from tests.store.making import SPEC
 from tests.worker.conftest import Start
@@ -118,16 +122,52 @@ def test_monitors_hear_of_each_task_of_a_backlog(
     wait_until(lambda: monitor.output.count("task succeeded") == len(tasks), 30, "the end of each attempt")
 
 
+def test_a_countdown_that_is_due_comes_before_the_backlog_of_its_busy_worker(
+    store: Store, raw_redis: redis.Redis, service: TaskService, start_worker: Start
+) -> None:
+    start_worker("one", "-Q", QUEUES[Kind.CODE], "--concurrency=1", CODE_CONCURRENCY="1")
+    delayed = service.create(code(QUICK, task_type="delayed", delay_seconds=1.5))
+    held = store.keys.queue(QUEUES[Kind.CODE], 4)
+    wait_until(lambda: raw_redis.llen(held) == 0, 10, "the worker has fetched it")
+    with Lateness() as late:
+        for _ in range(80):  # eight seconds of work
+            service.create(code(SLEEPS.format(0.1)))
+        done = service.get(delayed.id, wait_seconds=30)
+    assert (done.status, done.attempt) == (Status.SUCCEEDED, 1)
+    assert (done.started_ms or 0) - done.due_ms < 1_000 + late.seconds * 1_000
+
+
 def nothing(task_id: str) -> None:
     """A task's function."""
 
 
+def request_for(task_id: str) -> Request:
+    headers = {"id": task_id, "task": EXECUTE}
+    message = Message(json.dumps([[task_id], {}, {}]), headers=headers, content_type="application/json")
+    app = Celery(set_as_current=False)
+    app.amqp.queues.select_add(QUEUES[Kind.CODE])
+    return Request(message, app=app, task=app.task(name=EXECUTE)(nothing))
+
+
+def test_a_thread_takes_nothing_while_a_countdown_that_is_due_waits_for_one() -> None:
+    busy, countdown, dropped = (request_for(task_id) for task_id in ("busy", "countdown", "dropped"))
+    assert busy.queues()
+    countdown.wait_for_thread()
+    assert busy.queues() == ()
+    dropped.wait_for_thread()
+    try:
+        countdown.on_accepted(os.getpid(), time.monotonic())
+    finally:
+        state.task_ready(countdown)
+    assert busy.queues() == ()
+    del dropped
+    gc.collect()
+    assert busy.queues(), "what Celery has dropped, as after a revoke, waits no more"
+
+
 def test_a_process_that_was_forked_meanwhile_takes_nothing() -> None:
     """A pool of processes forks a child at any time to replace one that has died."""
-    headers = {"id": "a task", "task": EXECUTE}
-    message = Message(json.dumps([["a task"], {}, {}]), headers=headers, content_type="application/json")
-    app = Celery(set_as_current=False)
-    request = Request(message, app=app, task=app.task(name=EXECUTE)(nothing))
+    request = request_for("a task")
     state.requests[request.id] = request
     try:
         assert request_of("a task") is request

@@ -14,9 +14,11 @@ _DELICATE = frozenset(
     words("type getattr setattr delattr __class__ __dict__ __get__ __setattr__ __delattr__ __new__ __self__")
 )
 
-#: The first two pprint knows by identity; enum, and protocols before Python 3.12, have the others as plain functions,
-#: which get a class.
-_NOT_OF_INSTANCES = frozenset({"__repr__", "__str__", "__new__", "_new_member_", "__new_member__", "__subclasshook__"})
+#: The first two pprint knows by identity; enum, and protocols before Python 3.12, have the next four as plain
+#: functions, which get a class. The last two look at the frame that calls them, in protocols; no program can read them.
+_NOT_OF_INSTANCES = frozenset(
+    words("__repr__ __str__ __new__ _new_member_ __new_member__ __subclasshook__ __instancecheck__ __subclasscheck__")
+)
 
 
 def guard_methods(classes: Iterable[type]) -> None:

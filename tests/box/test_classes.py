@@ -440,6 +440,41 @@ PROGRAMS: dict[str, tuple[str, Any]] = {
         """,
         ["<K>", "t"],
     ),
+    "a protocol of data can be asked for": (
+        """
+        from typing import Protocol, runtime_checkable
+        @runtime_checkable
+        class Named(Protocol):
+            name: str
+        class User:
+            def __init__(self): self.name = "Ada"
+        def main(): return [isinstance(User(), Named), isinstance(5, Named)]
+        """,
+        [True, False],
+    ),
+    "a protocol below an abstract class leaves questions about that alone": (
+        """
+        from collections.abc import Sized
+        from typing import Protocol
+        class Coll(Sized, Protocol): pass
+        def main(): return [isinstance(5, Sized), isinstance([], Sized), issubclass(int, Sized)]
+        """,
+        [False, True, False],
+    ),
+    "an abstract class has a protocol of data below it": (
+        """
+        from collections.abc import Sized
+        from typing import Protocol, runtime_checkable
+        @runtime_checkable
+        class Named(Sized, Protocol):
+            name: str
+        class Bag(Named):
+            name = "bag"
+            def __len__(self): return 1
+        def main(): return [isinstance(5, Sized), isinstance(Bag(), Sized), isinstance(5, Named), isinstance(Bag(), Named)]
+        """,
+        [False, True, False, True],
+    ),
 }
 
 

@@ -190,6 +190,7 @@ LATE: dict[str, Late] = {
         "wait_for",
         _ours("coroutines"),
     ),
+    "asyncio.exceptions": Late("CancelledError InvalidStateError TimeoutError", _ours("coroutines")),
     "bz2": Late("compress decompress", _bytes_only("bz2")),
     "celeriac": Late(" ".join(invocation.NAMES), invocation.contents),
     "gzip": Late("compress decompress BadGzipFile", _bytes_only("gzip")),

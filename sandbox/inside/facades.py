@@ -21,6 +21,14 @@ def look_elsewhere(leave: Callable[[str], None]) -> None:
     _look_elsewhere.append(leave)
 
 
+def put_into_packages() -> None:
+    """Make each module an attribute of the one that it is in: `json.decoder`."""
+    for name, facade in admitted.items():
+        package, _, within = name.rpartition(".")
+        if package:
+            vars(admitted[package])[within] = facade
+
+
 #: Filled when they are first imported.
 _late: dict[str, Callable[[], dict[str, Any]]] = {}
 
@@ -81,7 +89,8 @@ def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist:
     if type(fromlist) is list and name in sys.modules:
         return sys.modules[name]
     for late in tuple(_late):
-        if f"{late}.".startswith(f"{name}."):  # the module, or one in it: `from xml.etree import ElementTree`
+        # It, one in it (`from xml.etree import ElementTree`), or one that it is in (`import asyncio.exceptions`).
+        if f"{late}.".startswith(f"{name}.") or name.startswith(f"{late}."):
             loaded(late)
     if level or not is_admitted(name):
         _miss(name)

@@ -41,6 +41,7 @@ def admit() -> None:
     """Guard what is imported, and make the façades of the modules that programs may import here."""
     for name in modules.LEAN:
         facades.admitted[name] = guards.make_facade(name, admission.contents_of(name, {}))
+    facades.put_into_packages()
     methods.guard_methods(admission.classes_behind(name for name in modules.ADMITTED if name in sys.modules))
     static_types.guard_static_types()
     guards.guard_enums()

@@ -32,10 +32,7 @@ def admit(extra: Iterable[str] = ()) -> None:
     for name, late in extras.LATE.items():
         facades.admitted[name] = guards.make_facade(name, dict.fromkeys(late.names.split()))
     facades.fill_late({name: functools.partial(extras.load_late, name) for name in extras.LATE})
-    for name in list(facades.admitted):
-        parent, _, child = name.rpartition(".")
-        if parent:
-            vars(facades.admitted[parent])[child] = facades.admitted[name]
+    facades.put_into_packages()
     for name in extra:
         facades.admitted[name] = importlib.import_module(name)
         facades.admitted.setdefault(name.partition(".")[0], importlib.import_module(name.partition(".")[0]))

@@ -59,6 +59,8 @@ ADMITTED: dict[str, str] = {
     "io": "StringIO BytesIO",
     "itertools": EVERYTHING,
     "json": "dumps loads dump load JSONDecodeError JSONEncoder JSONDecoder",
+    "json.decoder": "JSONDecodeError JSONDecoder",
+    "json.encoder": "JSONEncoder",
     "keyword": "iskeyword kwlist issoftkeyword softkwlist",
     "math": EVERYTHING,
     "numbers": "Number Complex Real Rational Integral",
@@ -104,7 +106,7 @@ ADMITTED: dict[str, str] = {
 }
 
 #: Those that children of the lean zygote have.
-LEAN = words("__future__ json math re string time")
+LEAN = words("__future__ json json.decoder json.encoder math re string time")
 
 #: Public names that are missing, with the reason; and whole modules that people ask for.
 LEFT_OUT = {

@@ -68,6 +68,7 @@ SAME = {
     "an exception group": "def main():\n    try: raise ExceptionGroup('g', [ValueError(1), KeyError(2)])\n    except ExceptionGroup as e: return [str(x) for x in e.exceptions]",
     "math": "import math\ndef main():\n    return [math.floor(math.pi), math.gcd(12, 18), math.sqrt(16)]",
     "time": "import time\ndef main():\n    time.sleep(0.001)\n    return time.time() > 1e9 and time.gmtime(0).tm_year",
+    "json.decoder": "import json\ndef main():\n    try: json.loads('[')\n    except json.decoder.JSONDecodeError as error: return str(error)",
     "json": "import json\nclass E(json.JSONEncoder):\n    def default(self, o): return sorted(o)\ndef main():\n    return json.dumps(json.loads('[1, {\"a\": null}]'), indent=1) + json.dumps({1}, cls=E)",
     "re": "import re\ndef main():\n    return re.sub(r'(?P<a>\\w)x', lambda m: m['a'].upper(), 'ax bx') + str(re.compile('x', re.I | re.M))",
     "string": "import string\ndef main():\n    return string.Template('$a').substitute(a=1) + string.Formatter().format('{0.imag}', 3)",

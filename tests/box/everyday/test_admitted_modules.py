@@ -384,6 +384,50 @@ def test_a_module_in_a_package_is_whole_however_it_is_imported(run: Runner, line
 
 
 @pytest.mark.parametrize(
+    ("line", "caught"),
+    [
+        ("import json", "json.decoder.JSONDecodeError"),
+        ("import json.decoder", "json.decoder.JSONDecodeError"),
+        ("from json import decoder", "decoder.JSONDecodeError"),
+        ("from json.decoder import JSONDecodeError, JSONDecoder", "JSONDecodeError"),
+    ],
+)
+def test_bad_json_is_caught_by_the_name_of_the_decoder(run: Runner, line: str, caught: str) -> None:
+    program = f"""
+        {line}
+        from json import loads
+        from json.encoder import JSONEncoder
+        class Encoder(JSONEncoder):
+            def default(self, o): return "?"
+        def main():
+            try: loads("[1,")
+            except {caught} as error: return [error.pos, Encoder().encode({{1}})]
+        """
+    assert run.answer(program) == [3, '"?"']
+
+
+@pytest.mark.parametrize(
+    ("line", "caught"),
+    [
+        ("import asyncio", "asyncio.exceptions.TimeoutError"),
+        ("import asyncio.exceptions", "asyncio.exceptions.TimeoutError"),
+        ("import asyncio\nfrom asyncio.exceptions import TimeoutError", "TimeoutError"),
+        ("from asyncio.exceptions import TimeoutError\nimport asyncio", "TimeoutError"),
+        ("import asyncio\nfrom asyncio import exceptions", "exceptions.TimeoutError"),
+    ],
+)
+def test_a_timeout_is_caught_by_the_name_of_the_exceptions(run: Runner, line: str, caught: str) -> None:
+    assert run.answer(f"""\
+{line}
+async def late():
+    await asyncio.wait_for(asyncio.sleep(9), 0.001)
+def main():
+    try: asyncio.run(late())
+    except {caught}: return [asyncio.exceptions.CancelledError is asyncio.CancelledError]
+""") == [True]
+
+
+@pytest.mark.parametrize(
     "call",
     ["ET.ElementTree(ET.Element('a')).write(1)", "ET.parse('/etc/passwd')", "ET.parse(0)", "ET.ElementTree(file=1)"],
 )

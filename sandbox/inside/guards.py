@@ -194,15 +194,47 @@ def class_of(value: Any) -> Any:
 
 
 def _namespace(value: Any, name: str) -> dict[str, Any]:
-    """The real dict of the program's own objects; of its classes, a copy."""
+    """The real dict of the program's own objects; of classes, a copy."""
+    if is_class(value):
+        return _namespace_of_own(value) if is_programs_own(value) else _namespace_of_the_library(value, name)
     if not is_programs_own(value) and type(value) not in state.writable:
         raise _refuse(value, name)
-    if is_class(value):
-        return {key: each for key, each in _dict_of(value).items() if not names.is_special(key)}
     found = getattr(value, name)
     if type(found) is not dict:
         raise _refuse(value, name)
     return found
+
+
+#: The special names that the namespace of a class shows.
+_SHOWN = names.METHODS | {"__doc__", "__module__", "__slots__", "__match_args__"}
+
+
+def _namespace_of_own(cls: Any) -> dict[str, Any]:
+    """Under special names, what the program has put there itself, or would get by reading the attribute."""
+    found = {}
+    for key, value in list(_dict_of(cls).items()):
+        if key == "__annotations__":
+            found[key] = dict(value)  # as in _annotations
+        elif not names.is_special(key) or (
+            key in _SHOWN and (_is_own_method(value) or guarded_getattr(cls, key, _MISSING_ATTRIBUTE) is value)
+        ):
+            found[key] = value
+    return found
+
+
+def _is_own_method(value: Any) -> bool:
+    """Of the program's source: dataclasses compile methods that set any attribute, and give them its globals, too."""
+    function = value.__func__ if type(value) in (staticmethod, classmethod) else value
+    return _is_program_function(function) and function.__code__.co_filename == names.FILENAME
+
+
+def _namespace_of_the_library(cls: Any, name: str) -> dict[str, Any]:
+    """What reading each name gives, for those that may be read."""
+    if issubclass(cls, type):
+        raise _refuse(cls, name)
+    shown = [key for key in list(_dict_of(cls)) if key in _SHOWN or not key.startswith("_")]
+    found = {key: guarded_getattr(cls, key, _MISSING_ATTRIBUTE) for key in shown}
+    return {key: value for key, value in found.items() if value is not _MISSING_ATTRIBUTE}
 
 
 def _format_method(value: Any, name: str) -> Any:

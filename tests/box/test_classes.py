@@ -475,6 +475,87 @@ PROGRAMS: dict[str, tuple[str, Any]] = {
         """,
         [False, True, False, True],
     ),
+    "the namespace of a class tells its special methods": (
+        """
+        import dataclasses
+        def shown(cls):
+            if "__repr__" not in cls.__dict__: cls.__repr__ = lambda self: "ours"
+            return cls
+        @shown
+        class A:
+            "Words."
+            __slots__ = ("x",)
+            def __new__(cls): return super().__new__(cls)
+            def __init__(self): self.x = 1
+            def __init_subclass__(cls): pass
+            def __setattr__(self, name, value): object.__setattr__(self, name, value)
+            def __repr__(self): return "own"
+            def __eq__(self, other): return True
+        @shown
+        class B: pass
+        @shown
+        @dataclasses.dataclass(frozen=True)
+        class C: x: int = 1
+        found = A.__dict__
+        def main():
+            return [repr(A()), repr(B()), repr(C()), found["__doc__"], found["__module__"] == __name__, found["__slots__"],
+                    found["__hash__"], [n in found for n in ("__new__", "__init__", "__init_subclass__", "__setattr__", "x")],
+                    "__init__" in vars(C), C.__dict__.get("__annotations__", {})["x"].__name__, "__annotations__" in found]
+        """,
+        ["own", "ours", "C(x=1)", "Words.", True, ["x"], None, [True] * 5, True, "int", False],
+    ),
+    "all methods of a class are decorated": (
+        """
+        import functools
+        called = []
+        def traced(method):
+            @functools.wraps(method)
+            def call(*args):
+                called.append(method.__name__)
+                return method(*args)
+            return call
+        class A:
+            kept = 1
+            def __init__(self): pass
+            def __len__(self): return 3
+            def go(self): pass
+        for name, value in A.__dict__.items():
+            if callable(value): setattr(A, name, traced(value))
+        def main():
+            a = A()
+            a.go()
+            return [len(a), called]
+        """,
+        [3, ["__init__", "go", "__len__"]],
+    ),
+    "an abstract class looks for methods in the namespaces of classes": (
+        """
+        from abc import ABC, abstractmethod
+        class MyIterable(ABC):
+            @abstractmethod
+            def __iter__(self):
+                while False: yield None
+            @classmethod
+            def __subclasshook__(cls, C):
+                if cls is MyIterable:
+                    if any("__iter__" in B.__dict__ for B in C.__mro__): return True
+                return NotImplemented
+        class Own:
+            def __iter__(self): return iter("a")
+        def main(): return [isinstance(each, MyIterable) for each in ([], "a", Own(), iter("a"), 5, 1.5, None, object())]
+        """,
+        [True] * 4 + [False] * 4,
+    ),
+    "the namespace of a class of the library": (
+        """
+        import collections, fractions
+        def main():
+            return ["append" in list.__dict__, "keys" in list.__dict__, list.__dict__["__len__"]([1, 2]), vars(str)["upper"]("a"),
+                    "_asdict" in vars(int), sorted(k for k in collections.Counter.__dict__ if k in ("most_common", "keys")),
+                    "numerator" in fractions.Fraction.__dict__]
+        """,
+        [True, False, 2, "A", False, ["most_common"], True],
+    ),
 }
 
 

@@ -612,6 +612,17 @@ ROUTES: dict[str, str] = {
             collections.UserDict.__copy__(D)
             return "escaped" if "__dataclass_" + "fields__" in vars(shown[0]) else ""
         """,
+    "the namespace of a frozen dataclass has what sets a class": """
+        import dataclasses
+        @dataclasses.dataclass(frozen=True)
+        class D: pass
+        class Own(D): pass
+        class Other(D): pass
+        def main():
+            own = Own()
+            vars(D).get("__setattr__")(own, "__class__", Other)
+            return "escaped" if type(own) is Other else ""
+        """,
     "an alias sets attributes of what another calls its origin": """
         import dataclasses, typing
         class Other: pass

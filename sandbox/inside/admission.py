@@ -55,7 +55,17 @@ def tell_guards(extra: tuple[str, ...] = ()) -> None:
         guards.GuardedType,
         guards.GuardedABCMeta,
     }
-    guards.remember_library(subclassable, _classes(modules.WRITABLE), extra)
+    guards.remember_library(subclassable, _classes(modules.WRITABLE), _settable(), extra)
+
+
+def _settable() -> dict[type, frozenset[str]]:
+    """modules.SETTABLE, of modules that are imported."""
+    found = {}
+    for name, attributes in modules.SETTABLE.items():
+        module, _, kind = name.rpartition(".")
+        if module in sys.modules:
+            found[getattr(sys.modules[module], kind)] = frozenset(attributes.split())
+    return found
 
 
 def _classes(listed: str) -> list[type]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _string  # type: ignore[import-not-found]
 import abc
 import builtins
+import collections
 import enum
 import functools
 import json
@@ -22,7 +23,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sandbox.inside import builtin_names, modules, names
+from sandbox.inside import builtin_names, modules, names, static_types
 from sandbox.inside.words import words
 
 #: `__name__` of the program, and `__module__` of what it defines.
@@ -62,6 +63,7 @@ class _State:
         self.library_roots: frozenset[str] = frozenset()  # top names of modules handed out whole
         self.subclassable: frozenset[type] = frozenset()
         self.writable: frozenset[type] = frozenset()
+        self.settable: Mapping[type, frozenset[str]] = {}
         self.program: dict[str, Any] = {}
 
 
@@ -81,11 +83,17 @@ def all_classes() -> set[type]:
     return found
 
 
-def remember_library(subclassable: Iterable[type], writable: Iterable[type], whole_modules: Iterable[str]) -> None:
+def remember_library(
+    subclassable: Iterable[type],
+    writable: Iterable[type],
+    settable: Mapping[type, frozenset[str]],
+    whole_modules: Iterable[str],
+) -> None:
     """Call when everything is imported: each class that exists now is the library's, each later one the program's."""
     state.library_classes = frozenset(all_classes())
     state.subclassable = frozenset(subclassable)
     state.writable = frozenset(writable)
+    state.settable = settable
     state.library_roots = frozenset(name.partition(".")[0] for name in whole_modules)
 
 
@@ -529,8 +537,11 @@ def write(value: Any, name: str) -> Any:
         is_programs_own(value)
         or (type(value) in state.writable and not name.startswith("_"))
         or type(value) is types.SimpleNamespace
+        or name in state.settable.get(type(value), ())
         or (issubclass(type(value), BaseException) and (not name.startswith("_") or names.is_special(name)))
     ):
+        if name == "default_factory" and issubclass(type(value), collections.defaultdict):
+            static_types.keep_factory(value)
         return value
     raise SecurityError(f"the attribute {name!r} of a {type(value).__name__!r} object can't be changed in the sandbox")
 

@@ -262,6 +262,21 @@ WRITABLE = (
     "difflib: SequenceMatcher"
 )
 
+#: Single attributes that a program may set on instances of further classes of the library: documented, and believed by
+#: nothing but methods of the same class.
+SETTABLE = {
+    "csv.DictReader": "fieldnames restkey restval",
+    "csv.DictWriter": "fieldnames restval extrasaction",
+    "csv.Sniffer": "preferred",
+    "collections.ChainMap": "maps",
+    "collections.UserDict": "data",
+    "collections.UserList": "data",
+    "collections.UserString": "data",
+    "collections.defaultdict": "default_factory",
+    "io.BytesIO": "name",
+    "io.StringIO": "name",
+}
+
 #: What the library imports when it is first needed; in a child there is no file to import from.
 LATE = words(
     "_strptime encodings.idna encodings.latin_1 encodings.ascii encodings.utf_16 encodings.utf_32 "

@@ -20,7 +20,10 @@ from typing import Any
 
 #: Where a type keeps its flags (all 64-bit builds of CPython with the lock), and the one that forbids changes.
 _FLAGS_AT, _IMMUTABLE = 168, 1 << 8
-_TYPES = (bytearray, collections.deque, list, memoryview, staticmethod, super, types.GenericAlias)
+_TYPES = (
+    *(bytearray, collections.defaultdict, collections.deque, list, memoryview, staticmethod, super),
+    types.GenericAlias,
+)
 
 
 def guard_static_types() -> None:
@@ -34,6 +37,7 @@ def guard_static_types() -> None:
     _exchange(memoryview, "__hash__", _hash_of_view)
     _exchange(staticmethod, "__call__", _call)
     _exchange(super, "__get__", _bind_super)
+    _exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
     if sys.version_info < (3, 13):
         _exchange(collections.deque, "index", _index_of)
     if sys.version_info < (3, 12, 5):
@@ -104,6 +108,29 @@ def _index_of(self: Any, value: Any, /, *bounds: Any) -> int:
         return _index(self, value, *plain)
     finally:
         del held
+
+
+# --- defaultdict ------------------------------------------------------------------------------------
+
+_initialise: Callable[..., None] = collections.defaultdict.__dict__["__init__"]
+_factory_of: Callable[[Any], Any] = collections.defaultdict.__dict__["default_factory"].__get__
+_kept_factories: list[Any] = []
+
+
+def _initialise_defaultdict(self: Any, /, *args: Any, **kwargs: Any) -> None:
+    if issubclass(type(self), collections.defaultdict):
+        keep_factory(self)
+    _initialise(self, *args, **kwargs)
+
+
+def keep_factory(held_by: Any) -> None:
+    """Before a defaultdict gets another factory: the library does not hold the one that it calls, or shows.
+
+    A function is held by its frame, and may be large by what it encloses.
+    """
+    factory = _factory_of(held_by)
+    if factory is not None and type(factory) is not types.FunctionType:
+        _kept_factories.append(factory)
 
 
 # --- list, staticmethod, super, aliases -------------------------------------------------------------

@@ -315,3 +315,67 @@ INDICES = """
 
 def test_deques_are_searched_as_in_cpython(run: Runner) -> None:
     same(run, INDICES, plain(INDICES))
+
+
+FACTORY = """
+    import collections, functools
+    from collections import defaultdict
+    gone = []
+    class Factory(functools.partial):
+        def __del__(self): gone.append("gone")
+    class Own(defaultdict):
+        def __new__(cls, *_, **__): return held or super().__new__(cls)
+    def change():
+        {}
+        return list(gone)
+    def main():
+        global held
+        held = None
+        held = {}(Factory(change), a=1)
+        return held["b"]
+    """
+
+
+@pytest.mark.parametrize("made", ["defaultdict", "Own"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *(
+            "held.default_factory = None",
+            "del held.default_factory",
+            "object.__setattr__(held, 'default_factory', int)",
+        ),
+        *("held.__init__()", "defaultdict.__init__(held, int)", "isinstance(held, Own) and Own(int)"),
+    ],
+)
+def test_a_factory_lives_while_it_is_called(run: Runner, statement: str, made: str) -> None:
+    assert run.answer(FACTORY.format(statement, made)) == []
+
+
+DEFAULTS = {
+    "made": "[defaultdict(int, a=1), defaultdict(list, [('b', 2)], c=3), defaultdict(), defaultdict(None, {'d': 4})]",
+    "made again": """
+        from collections import defaultdict
+        def main():
+            d = defaultdict(list, a=1)
+            d.__init__(int, b=2)
+            copied = d.copy()
+            return [d["c"], sorted(d), copied["x"], repr(defaultdict(None)), (d | {"z": 1})["z"]]
+        """,
+    "errors": """
+        from collections import defaultdict
+        def main():
+            out = []
+            for call in (lambda: defaultdict(5), lambda: defaultdict.__init__({}, int), lambda: defaultdict(int, 5),
+                         lambda: defaultdict(int, {}, {}), lambda: defaultdict.__init__()):
+                try: call()
+                except TypeError as error: out.append(type(error).__name__)
+            return out
+        """,
+}
+
+
+@pytest.mark.parametrize("program", DEFAULTS.values(), ids=list(DEFAULTS))
+def test_dicts_with_defaults_are_as_in_cpython(run: Runner, program: str) -> None:
+    source = program if "main" in program else f"from collections import defaultdict\ndef main(): return {program}"
+    same(run, source, plain(source))

@@ -557,6 +557,50 @@ PROGRAMS: Table = {
         """,
         [[1, 3], [1, 2], 2, [1], 2, [1], "t", "L", 2, 11, True, {"a": 1}, [1, [2]]],
     ),
+    "documented attributes of the library's objects are set": (
+        """
+        import csv, io
+        from collections import ChainMap, UserDict, UserList, UserString, defaultdict
+        def main():
+            reader = csv.DictReader(io.StringIO("a b,c\\n1,2,3\\n4\\n"))
+            reader.fieldnames = [name.strip().replace(" ", "_") for name in reader.fieldnames]
+            reader.restkey, reader.restval = "more", "none"
+            file = io.StringIO()
+            writer = csv.DictWriter(file, ["a"])
+            writer.fieldnames, writer.restval, writer.extrasaction = ["a", "b"], "-", "ignore"
+            writer.writerow({"a": 1, "c": 2})
+            sniffer = csv.Sniffer()
+            sniffer.preferred = ["|"] + sniffer.preferred
+            chain = ChainMap({"a": 1})
+            chain.maps = [{"a": 2}, *chain.maps]
+            chain.maps += [{"z": 3}]
+            held, listed, text = UserDict(), UserList(), UserString("")
+            held.data, listed.data, text.data = {"x": 1}, [1, 2], "a{0}"
+            counted = defaultdict(int)
+            counted["a"] += 1
+            counted.default_factory = None
+            try: counted["b"]
+            except KeyError as error: missing = str(error)
+            counted.default_factory = list
+            counted["c"].append(1)
+            memory, named = io.BytesIO(), io.StringIO()
+            memory.name = named.name = "report.csv"
+            return [list(reader), file.getvalue(), sniffer.sniff("a|b\\nc|d\\n").delimiter, dict(chain), held["x"], listed[1],
+                    text.format(5), missing, counted, memory.name + named.name]
+        """,
+        [
+            [{"a_b": "1", "c": "2", "more": ["3"]}, {"a_b": "4", "c": "none"}],
+            "1,-\r\n",
+            "|",
+            {"z": 3, "a": 2},
+            1,
+            2,
+            "a5",
+            "'b'",
+            {"a": 1, "c": [1]},
+            "report.csvreport.csv",
+        ],
+    ),
 }
 
 

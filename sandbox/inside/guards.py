@@ -34,7 +34,7 @@ _REFUSED_TYPES = frozenset({types.ModuleType, types.FrameType, types.CodeType, t
 _ALIASES = frozenset(
     {types.GenericAlias}
     | {each for each in vars(typing).values() if isinstance(each, type) and "Alias" in each.__name__}
-)
+) - {getattr(typing, "TypeAliasType", None)}  # of a type statement (Python 3.12), which hands no read on
 #: Objects that hand a read on (an alias does, to what it stands for, which may be anything) are looked at, too.
 _LOOKED_AT_TYPES = _REFUSED_TYPES | _ALIASES
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -563,3 +564,14 @@ PROGRAMS: dict[str, tuple[str, Any]] = {
 def test_a_class_behaves_as_in_cpython(run: Runner, name: str) -> None:
     program, expected = PROGRAMS[name]
     same(run, program, expected)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the language has no type statement")
+def test_a_type_alias_tells_its_name(run: Runner) -> None:
+    program = """
+        type Pair[T] = tuple[T, T]
+        type Names = list[str]
+        def main():
+            return [Names.__name__, Pair.__name__, Pair[int].__name__, Names.__module__ == __name__, repr(Names), hasattr(Names, "x")]
+        """
+    same(run, program, ["Names", "Pair", "Pair", True, "Names", False])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import array as library
 import operator
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSequence
 from typing import Any
 
 _FLOATS = "fd"
@@ -243,3 +243,4 @@ _held: Any = array.__dict__["_held"]
 for _name in ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"):
     setattr(array, _name, _compared(_name))
 array.__module__ = "array"
+MutableSequence.register(array)

@@ -861,6 +861,8 @@ _FORMATTERS: dict[str, Callable[..., str]] = {"format": format_string, "format_m
 
 
 def _hasattr(value: Any, name: Any, /) -> bool:
+    if plain_name(name) == "__dataclass_fields__":  # which can't be read, but is how programs know a dataclass
+        return hasattr(value if is_class(value) else type(value), "__dataclass_fields__")
     return guarded_getattr(value, name, _MISSING_ATTRIBUTE) is not _MISSING_ATTRIBUTE
 
 

@@ -278,6 +278,32 @@ TABLE = {
         """,
         [[["return", "x"], ["x"], ["x"], ["x"]], "int", "any", "str", "any"],
     ),
+    "what is a dataclass, and what is none": (
+        """
+        import dataclasses
+        @dataclasses.dataclass
+        class D: x: int
+        class E(D): pass
+        def main(): return [hasattr(each, "__dataclass_fields__") for each in (D, D(1), E, E(1), 5, int, D(1).x)]
+        """,
+        [True, True, True, True, False, False, False],
+    ),
+    "an array is a sequence": (
+        """
+        import random
+        from array import array
+        from collections.abc import MutableSequence, Sequence
+        def shape(x):
+            match x:
+                case [first, *rest]: return [first, list(rest)]
+                case _: return "none"
+        def main():
+            a = array("i", [1, 2, 3])
+            return [isinstance(a, Sequence), isinstance(a, MutableSequence), issubclass(array, Sequence), shape(a),
+                    sorted(random.sample(a, 3))]
+        """,
+        [True, True, True, [1, [2, 3]], [1, 2, 3]],
+    ),
 }  # fmt: skip
 
 

@@ -59,6 +59,7 @@ class Policy(RestrictingNodeTransformer):
         self._lazy_annotations = _has_lazy_annotations(tree)
         self._class_names: list[str] = []
         self._tolerant_depth = 0
+        self._missing = 0
         self._stars = 0
 
     def error(self, node: ast.AST, info: str) -> None:
@@ -133,8 +134,8 @@ class Policy(RestrictingNodeTransformer):
     def visit_Import(self, node: ast.Import) -> Any:
         for alias in node.names:
             self.check_name(node, alias.asname or alias.name.partition(".")[0])
-            if not facades.is_admitted(alias.name) and not self._tolerant_depth:
-                self.error(node, facades.why_not(alias.name))
+            if not facades.is_admitted(alias.name):
+                self._miss(node, facades.why_not(alias.name))
         return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
@@ -144,8 +145,7 @@ class Policy(RestrictingNodeTransformer):
         elif module == "__future__":
             pass  # the compiler knows what there is
         elif not facades.is_admitted(module):
-            if not self._tolerant_depth:
-                self.error(node, facades.why_not(module))
+            self._miss(node, facades.why_not(module))
         else:
             node.names = [each for alias in node.names for each in self._admitted(node, module, alias)]
         for alias in node.names:
@@ -159,19 +159,34 @@ class Policy(RestrictingNodeTransformer):
             if self._stars > MAX_STARS:
                 raise TooLarge(f"the code has more than {MAX_STARS} imports of everything (*) that a module has")
             return [ast.copy_location(ast.alias(name, None), node) for name in facades.public_names(module)]
-        if not facades.has_name(module, alias.name) and not self._tolerant_depth:
-            self.error(node, facades.why_not(module, alias.name))
+        if not facades.has_name(module, alias.name):
+            self._miss(node, facades.why_not(module, alias.name))
         return [alias]
 
+    def _miss(self, node: ast.Import | ast.ImportFrom, why: str) -> None:
+        self._missing += 1
+        if not self._tolerant_depth:
+            self.error(node, why)
+
     def visit_Try(self, node: ast.Try) -> Any:
-        """What is missing may be asked for by a program that is ready to do without."""
-        tolerant = any(_catches_import_error(handler.type) for handler in node.handlers)
-        self._tolerant_depth += tolerant
-        node.body = [self.visit(statement) for statement in node.body]
-        self._tolerant_depth -= tolerant
-        for part in ("handlers", "orelse", "finalbody"):
+        """What is missing may be asked for by a program that is ready to do without, or where nothing leads."""
+        missing_before = self._missing
+        tolerant = any(_catches(handler.type, _IMPORT_ERRORS | _ALL_ERRORS) for handler in node.handlers)
+        node.body = [self._visit_tolerantly(statement, tolerant) for statement in node.body]
+        all_there = self._missing == missing_before
+        node.handlers = [
+            self._visit_tolerantly(handler, all_there and _catches(handler.type, _IMPORT_ERRORS))
+            for handler in node.handlers
+        ]
+        for part in ("orelse", "finalbody"):
             setattr(node, part, [self.visit(statement) for statement in getattr(node, part)])
         return node
+
+    def _visit_tolerantly(self, node: Any, tolerant: bool) -> Any:
+        self._tolerant_depth += tolerant
+        visited = self.visit(node)
+        self._tolerant_depth -= tolerant
+        return visited
 
     def visit_TryStar(self, node: ast.AST) -> Any:
         """CVE-2025-22153: CPython confuses types in it."""
@@ -334,13 +349,15 @@ def _reader(name: str) -> str:
     return READ_PRIVATE if name.startswith("_") else READ_PUBLIC
 
 
-def _catches_import_error(caught: ast.expr | None) -> bool:
+_IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError"})
+_ALL_ERRORS = frozenset({"Exception", "BaseException", None})
+
+
+def _catches(caught: ast.expr | None, errors: frozenset[str | None]) -> bool:
+    """Whether `except caught:` names one of the errors. None stands for `except:`, which names none."""
     if caught is None:
-        return True
-    return any(
-        isinstance(part, ast.Name) and part.id in ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
-        for part in ast.walk(caught)
-    )
+        return None in errors
+    return any(isinstance(part, ast.Name) and part.id in errors for part in ast.walk(caught))
 
 
 def _has_lazy_annotations(tree: ast.Module) -> bool:

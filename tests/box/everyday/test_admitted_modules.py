@@ -518,6 +518,30 @@ def test_a_refused_import_says_what_helps(run: Runner, line: str, reason: str) -
     assert problem.message.endswith(f"in the sandbox: {reason}")
 
 
+FALLBACKS = {
+    "what is tried first is not there either": "try:\n    import orjson as json\nexcept ImportError:\n    import ujson as json",
+    "nor is a name": "try:\n    from json import load, nothing\nexcept ImportError:\n    from orjson import load",
+    "the handler is for other errors": "try:\n    import json\nexcept ValueError:\n    import ujson as json",
+    "or for all": "try:\n    import json\nexcept Exception:\n    import ujson as json",
+}
+
+
+@pytest.mark.parametrize("lines", FALLBACKS.values(), ids=list(FALLBACKS))
+def test_an_import_that_a_handler_may_reach_is_refused(run: Runner, lines: str) -> None:
+    [problem] = run.problems(f"{lines}\ndef main(): pass\n")
+    assert (problem.line, "can't be imported in the sandbox: use json" in problem.message) == (4, True)
+
+
+def test_an_import_in_a_handler_that_is_reached_all_the_same_fails(run: Runner) -> None:
+    program = "def main():\n    try:\n        raise ImportError\n    except ImportError:\n        import ujson\n"
+    assert run.problems(program) == []
+    failure = run.failure(program)
+    assert (failure.type, failure.message) == (
+        "SecurityError",
+        "the module 'ujson' can't be imported in the sandbox: use json",
+    )
+
+
 MISSING = {
     "sys.argv": "there is no command line: use the arguments of the function, which are the task's args and kwargs",
     "sys.stdin.read()": "nobody is there to answer: use the arguments of the function, which are the task's args and kwargs",

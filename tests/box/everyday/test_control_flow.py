@@ -159,6 +159,23 @@ def main(): return np is None
 """,
         True,
     ),
+    "another import for older Pythons": (
+        """
+try:
+    from zoneinfo import ZoneInfo
+except ImportError:
+    from backports.zoneinfo import ZoneInfo
+try:
+    import json
+except (ImportError, ValueError):
+    try:
+        import simplejson as json
+    except ModuleNotFoundError:
+        import nothing_of_the_kind as json
+def main(): return [ZoneInfo("UTC").key, json.dumps([1])]
+""",
+        ["UTC", "[1]"],
+    ),
 }
 
 

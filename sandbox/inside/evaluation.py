@@ -63,6 +63,8 @@ def guarded_vars(*values: Any) -> dict[str, Any]:
     """`vars`."""
     if len(values) > 1:
         raise TypeError(f"vars expected at most 1 argument, got {len(values)}")
+    if values and not hasattr(values[0], "__dict__"):
+        raise TypeError("vars() argument must have __dict__ attribute")
     found: dict[str, Any] = (
         guards.guarded_getattr(values[0], "__dict__") if values else _callers_locals(sys._getframe(1))
     )

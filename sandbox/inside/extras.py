@@ -57,6 +57,9 @@ def _exit(status: Any = None, /) -> None:
     raise SystemExit(status)
 
 
+_exit.__name__ = _exit.__qualname__ = "exit"
+
+
 def literal_eval(node_or_string: Any) -> Any:
     """ast.literal_eval, of a string."""
     if not issubclass(type(node_or_string), str):

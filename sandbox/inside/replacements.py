@@ -529,6 +529,9 @@ def csv_reader(lines: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _csv_reader((each for each in lines), *args, **kwargs)
 
 
+csv_reader.__name__ = csv_reader.__qualname__ = "reader"
+
+
 # --- uuid, zoneinfo -------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import types
 from typing import Any
 
 from sandbox import protocol
-from sandbox.inside import evaluation, facades, failure, guards, names
+from sandbox.inside import builtin_names, evaluation, facades, failure, guards, names
 from sandbox.inside.definitions import definition_of
 from sandbox.inside.report import Reporter
 
@@ -136,7 +136,11 @@ def _has_not_begun(error: TypeError, definition: types.FunctionType | None) -> b
 @functools.cache
 def _builtins() -> dict[str, Any]:
     """Made once, in the zygote: a child serves one program, and no program can reach the dict to change it."""
-    return guards.make_builtins(_print, facades.import_guarded) | evaluation.BUILTINS
+    made = guards.make_builtins(_print, facades.import_guarded) | evaluation.BUILTINS
+    for name in builtin_names.REPLACED:
+        if type(made[name]) is types.FunctionType and name != "quit":  # which is `exit`
+            made[name].__name__ = made[name].__qualname__ = name  # what a wrong call is told with
+    return made
 
 
 def _namespace(*, guarded: bool) -> dict[str, Any]:

@@ -208,6 +208,18 @@ def main():
             3,
         ],
     ),
+    "vars of what has no namespace": (
+        """
+class Slots: __slots__ = ("a",)
+def main():
+    out = []
+    for each in (5, "a", [], None, Slots()):
+        try: vars(each)
+        except TypeError as error: out.append(str(error))
+    return out
+""",
+        ["vars() argument must have __dict__ attribute"] * 5,
+    ),
     "user defined names of builtins": (
         """
 def open(x): return x + 1
@@ -235,3 +247,26 @@ def test_a_builtin_that_is_left_out_may_be_bound_anywhere(run: Runner, binding: 
         (2, f"{name!r} is not available in the sandbox: {reason}")
     ]
     assert run.answer(f"{unbound}{binding}\n") is True
+
+
+WRONG_CALLS = {
+    "print(1, color=2)": "print() got an unexpected keyword argument 'color'",
+    "getattr(1)": "getattr() ",
+    "hasattr(1)": "hasattr() ",
+    "setattr(1)": "setattr() ",
+    "delattr()": "delattr() ",
+    "dir(1, 2)": "dir() ",
+    "vars(a=1)": "vars() ",
+    "eval()": "eval() ",
+    "globals(1)": "globals() ",
+    "locals(1)": "locals() ",
+    "exit(1, 2)": "exit() ",
+    "sys.exit(1, 2)": "exit() ",
+    "csv.reader()": "reader() ",
+}
+
+
+@pytest.mark.parametrize(("call", "told"), WRONG_CALLS.items(), ids=list(WRONG_CALLS))
+def test_a_wrong_call_is_told_by_the_name_in_the_program(run: Runner, call: str, told: str) -> None:
+    failure = run.failure(f"import csv, sys\ndef main(): return {call}")
+    assert (failure.type, failure.message[: len(told)]) == ("TypeError", told)

@@ -56,7 +56,7 @@ ADMITTED: dict[str, str] = {
     "heapq": "heappush heappop heapify heapreplace merge nlargest nsmallest heappushpop",
     "hmac": "new compare_digest digest HMAC",
     "html": "escape unescape",
-    "io": "StringIO BytesIO",
+    "io": "StringIO BytesIO SEEK_SET SEEK_CUR SEEK_END UnsupportedOperation",
     "itertools": EVERYTHING,
     "json": "dumps loads dump load JSONDecodeError JSONEncoder JSONDecoder",
     "json.decoder": "JSONDecodeError JSONDecoder",
@@ -83,7 +83,9 @@ ADMITTED: dict[str, str] = {
     "time": "time time_ns sleep monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns "
     "thread_time thread_time_ns gmtime localtime mktime strftime strptime asctime ctime struct_time timezone "
     "altzone daylight tzname",
-    "types": "SimpleNamespace MappingProxyType NoneType",
+    # Each of the others is the type of something that a program has.
+    "types": "SimpleNamespace MappingProxyType NoneType EllipsisType NotImplementedType UnionType GeneratorType "
+    "FunctionType LambdaType MethodType BuiltinFunctionType BuiltinMethodType CoroutineType AsyncGeneratorType",
     "typing": "Any Union Optional List Dict Set FrozenSet Tuple Callable Iterable Iterator Generator Sequence "
     "MutableSequence Mapping MutableMapping Hashable Sized Collection Container Reversible TypeVar Generic Protocol "
     "NamedTuple TypedDict Literal Final ClassVar Annotated NoReturn Never Self TypeAlias TypeGuard TypeIs "
@@ -128,11 +130,12 @@ LEFT_OUT = {
     "io.FileIO": "there are no files",
     "io.TextIOWrapper": "wraps files",
     "json.codecs": "json.codecs.builtins is every builtin, unguarded",
+    "pprint.PrettyPrinter": "use pprint and pformat, which take the same arguments",
+    "re.Scanner": "use finditer with named groups, and lastgroup of each match",
     "typing.ForwardRef": "evaluates a string as code, unguarded",
     "typing.reveal_type": "writes to the process' own standard error",
     "typing.dataclass_transform": "sets an attribute on any object",
     "typing.get_overloads": "of no use to a program",
-    "types.FunctionType": "makes functions of code that no policy has seen",
     "types.CodeType": "makes code that no policy has seen",
     "types.ModuleType": "of no use to a program",
     "types.new_class": "makes classes that no policy has seen",

@@ -508,6 +508,8 @@ REFUSED = {
     "import locale": "it changes the process: format numbers with f-strings, as in f'{x:,.2f}'",
     "import xml.dom.minidom": "use xml.etree.ElementTree",
     "import logging.handlers": "logging goes to standard output",
+    "from pprint import PrettyPrinter": "use pprint and pformat, which take the same arguments",
+    "from re import Scanner": "use finditer with named groups, and lastgroup of each match",
     "from contextlib import redirect_stderr": "what is written to sys.stderr is printed; use redirect_stdout",
 }
 

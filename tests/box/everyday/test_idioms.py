@@ -557,6 +557,43 @@ PROGRAMS: Table = {
         """,
         [[1, 3], [1, 2], 2, [1], 2, [1], "t", "L", 2, 11, True, {"a": 1}, [1, [2]]],
     ),
+    "files in memory are used as files are": (
+        """
+        import io
+        def main():
+            file = io.BytesIO(b"abcdef")
+            found = [file.seek(-2, io.SEEK_END), file.read().decode(), file.seek(1, io.SEEK_SET), file.seek(0, io.SEEK_CUR)]
+            try: io.StringIO().fileno()
+            except io.UnsupportedOperation as error: found.append(str(error))
+            return found
+        """,
+        [4, "ef", 1, 1, "fileno"],
+    ),
+    "objects are told apart by their types": (
+        """
+        import types
+        def generator(): yield 1
+        class A:
+            def method(self): return "bound"
+        def main():
+            values = [generator(), main, lambda: 1, A().method, len, int | str, A]
+            kinds = [types.GeneratorType, types.FunctionType, types.LambdaType, types.MethodType, types.BuiltinFunctionType,
+                     types.UnionType]
+            a = A()
+            a.later = types.MethodType(lambda self: self.method() + " later", a)
+            return [[isinstance(value, kind) for kind in kinds] for value in values] + [a.later()]
+        """,
+        [
+            [True, False, False, False, False, False],
+            [False, True, True, False, False, False],
+            [False, True, True, False, False, False],
+            [False, False, False, True, False, False],
+            [False, False, False, False, True, False],
+            [False, False, False, False, False, True],
+            [False] * 6,
+            "bound later",
+        ],
+    ),
     "documented attributes of the library's objects are set": (
         """
         import csv, io

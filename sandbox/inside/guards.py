@@ -325,9 +325,20 @@ def _once(found: Any, owner: type) -> Callable[..., None]:
     return initialise
 
 
+_DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType)
+
+
+def _answer(value: Any, name: str) -> Any:
+    """An attribute's value. What reads it from any object is refused: it would read without the guard of this name."""
+    found = getattr(value, name)
+    if type(found) in _DESCRIPTORS:
+        raise _refuse(value, name)
+    return found
+
+
 def _mapping(value: Any, name: str) -> Any:
     """A mappingproxy hands the mapping behind it to the other side of `==` and `|`, so it gets one of its own."""
-    found = getattr(value, name)
+    found = _answer(value, name)
     return types.MappingProxyType(dict(found)) if type(found) is types.MappingProxyType else found
 
 
@@ -428,7 +439,7 @@ def _getattr_method(value: Any, name: str) -> Any:
 
 
 def _linked_error(value: Any, name: str) -> Any:
-    found = getattr(value, name)
+    found = _answer(value, name)
     return told(found) if issubclass(type(found), BaseException) else found
 
 

@@ -95,6 +95,11 @@ def test_a_view_does_not_hand_its_mapping_to_the_other_side(run: Runner, view: t
     assert run.answer(program) is False
 
 
+def test_the_groups_of_a_pattern_are_read_from_the_pattern_alone(run: Runner) -> None:
+    """A descriptor's `__get__` would hand out a view of the pattern's own dict."""
+    assert run.failure("import re\ndef main(): return str(re.Pattern.groupindex)").type == "SecurityError"
+
+
 def test_a_class_method_is_never_bound_to_the_real_type(run: Runner) -> None:
     program = """
         import functools
@@ -164,6 +169,22 @@ def test_what_the_library_is_handling_does_not_tell_the_real_type(run: Runner, w
 def test_what_a_handled_error_speaks_of_is_hidden_if_no_program_may_hold_it(hidden: object) -> None:
     assert guards.told(KeyError(hidden, "x", int)).args == (None, "x", int)
     assert guards.told(AttributeError("x", name="x", obj=hidden)).obj is None
+
+
+WAYS_TO_A_DESCRIPTOR = (
+    "Exception.{name}",
+    "getattr(BaseException, '{name}')",
+    "super(E, E).{name}",
+    "vars(BaseException)['{name}']",
+    "E.__dict__['{name}']",
+)
+
+
+@pytest.mark.parametrize("name", ["__context__", "__cause__"])
+@pytest.mark.parametrize("way", WAYS_TO_A_DESCRIPTOR)
+def test_no_program_holds_what_reads_a_guarded_attribute_from_any_object(run: Runner, way: str, name: str) -> None:
+    failure = run.failure(f"class E(Exception): pass\ndef main(): return str({way.format(name=name)})")
+    assert failure.type in ("SecurityError", "KeyError")
 
 
 def test_a_generic_function_does_not_ask_its_functions_attributes(run: Runner) -> None:

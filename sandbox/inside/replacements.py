@@ -88,7 +88,8 @@ def _make_look_like(wrapper: Any, wrapped: Any) -> None:
         if type(wrapper) is types.FunctionType:
             wrapper.__annotations__ = dict(wrapped.__annotations__)
         vars(wrapper).update(vars(wrapped))
-    wrapper.__wrapped__ = wrapped
+    with contextlib.suppress(AttributeError):  # an object may have no room for it, or a `__setattr__` of its own
+        wrapper.__wrapped__ = wrapped
 
 
 def _is_open(wrapper: Any) -> bool:

@@ -33,14 +33,21 @@ def add(x, y):
     return x + y
 class Slotted:
     __slots__ = ("__dict__",)
+class Setting:
+    def __init__(self, f):
+        self.f = f
+        functools.update_wrapper(self, f)
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
 def plain(a, b): return [a, b]
 def main():
     part = functools.update_wrapper(functools.partial(plain, 1), plain)
     slotted = functools.update_wrapper(Slotted(), plain)
     return [add(1, 2), add.calls, add.__name__, add.__doc__, part.__name__, part(2), part.__wrapped__ is plain,
-            slotted.__wrapped__(3, 4), functools.update_wrapper(functools.partial(len), len).__name__]
+            slotted.__wrapped__(3, 4), functools.update_wrapper(functools.partial(len), len).__name__,
+            Setting(plain).f(5, 6)]
 ''',
-        [3, 1, "add", "Adds.", "plain", [1, 2], True, [3, 4], "len"],
+        [3, 1, "add", "Adds.", "plain", [1, 2], True, [3, 4], "len", [5, 6]],
     ),
     "decorators": (
         '''

@@ -11,7 +11,6 @@ from __future__ import annotations
 import _string  # type: ignore[import-not-found]
 import abc
 import builtins
-import collections
 import enum
 import functools
 import json
@@ -23,7 +22,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sandbox.inside import builtin_names, modules, names, static_types
+from sandbox.inside import builtin_names, modules, names
 from sandbox.inside.words import words
 
 #: `__name__` of the program, and `__module__` of what it defines.
@@ -551,8 +550,6 @@ def write(value: Any, name: str) -> Any:
         or name in state.settable.get(type(value), ())
         or (issubclass(type(value), BaseException) and (not name.startswith("_") or names.is_special(name)))
     ):
-        if name == "default_factory" and issubclass(type(value), collections.defaultdict):
-            static_types.keep_factory(value)
         return value
     raise SecurityError(f"the attribute {name!r} of a {type(value).__name__!r} object can't be changed in the sandbox")
 

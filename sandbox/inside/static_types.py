@@ -38,6 +38,7 @@ def guard_static_types() -> None:
     _exchange(staticmethod, "__call__", _call)
     _exchange(super, "__get__", _bind_super)
     _exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
+    _exchange(collections.defaultdict, "default_factory", property(_factory_of, _set_factory, _delete_factory))
     if sys.version_info < (3, 13):
         _exchange(collections.deque, "index", _index_of)
     if sys.version_info < (3, 12, 5):
@@ -50,16 +51,17 @@ def _flags_of(kind: type) -> ctypes.c_ulong:
     return ctypes.c_ulong.from_address(id(kind) + _FLAGS_AT)
 
 
-def _exchange(kind: type, name: str, function: Callable[..., Any]) -> None:
+def _exchange(kind: type, name: str, new: Any) -> None:
     """The dict first: since Python 3.12 a static type's is elsewhere, and setting the attribute does the rest only."""
-    function.__name__, function.__qualname__ = name, f"{kind.__name__}.{name}"
-    function.__doc__ = getattr(kind, name).__doc__
+    if type(new) is types.FunctionType:
+        new.__name__, new.__qualname__ = name, f"{kind.__name__}.{name}"
+    new.__doc__ = getattr(kind, name).__doc__
     flags = _flags_of(kind)
     flags.value &= ~_IMMUTABLE
     try:
         (namespace,) = gc.get_referents(vars(kind))
-        namespace[name] = function
-        type.__setattr__(kind, name, function)
+        namespace[name] = new
+        type.__setattr__(kind, name, new)
     finally:
         flags.value |= _IMMUTABLE
 
@@ -113,22 +115,36 @@ def _index_of(self: Any, value: Any, /, *bounds: Any) -> int:
 # --- defaultdict ------------------------------------------------------------------------------------
 
 _initialise: Callable[..., None] = collections.defaultdict.__dict__["__init__"]
-_factory_of: Callable[[Any], Any] = collections.defaultdict.__dict__["default_factory"].__get__
+_factory: Any = collections.defaultdict.__dict__["default_factory"]
 _kept_factories: list[Any] = []
 
 
 def _initialise_defaultdict(self: Any, /, *args: Any, **kwargs: Any) -> None:
     if issubclass(type(self), collections.defaultdict):
-        keep_factory(self)
+        _keep_factory(self)
     _initialise(self, *args, **kwargs)
 
 
-def keep_factory(held_by: Any) -> None:
+def _factory_of(self: Any, /) -> Any:
+    return _factory.__get__(self)
+
+
+def _set_factory(self: Any, new: Any, /) -> None:
+    _keep_factory(self)
+    _factory.__set__(self, new)
+
+
+def _delete_factory(self: Any, /) -> None:
+    _keep_factory(self)
+    _factory.__delete__(self)
+
+
+def _keep_factory(held_by: Any) -> None:
     """Before a defaultdict gets another factory: the library does not hold the one that it calls, or shows.
 
     A function is held by its frame, and may be large by what it encloses.
     """
-    factory = _factory_of(held_by)
+    factory = _factory.__get__(held_by)
     if factory is not None and type(factory) is not types.FunctionType:
         _kept_factories.append(factory)
 

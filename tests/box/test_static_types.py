@@ -318,13 +318,18 @@ def test_deques_are_searched_as_in_cpython(run: Runner) -> None:
 
 
 FACTORY = """
-    import collections, functools
+    import collections, dataclasses, functools
     from collections import defaultdict
     gone = []
     class Factory(functools.partial):
         def __del__(self): gone.append("gone")
     class Own(defaultdict):
+        other = defaultdict.default_factory
         def __new__(cls, *_, **__): return held or super().__new__(cls)
+    @dataclasses.dataclass(eq=False, repr=False)
+    class Data(Own):
+        default_factory: object
+        a: int = 0
     def change():
         {}
         return list(gone)
@@ -336,7 +341,7 @@ FACTORY = """
     """
 
 
-@pytest.mark.parametrize("made", ["defaultdict", "Own"])
+@pytest.mark.parametrize("made", ["defaultdict", "Own", "Data"])
 @pytest.mark.parametrize(
     "statement",
     [
@@ -346,6 +351,9 @@ FACTORY = """
             "object.__setattr__(held, 'default_factory', int)",
         ),
         *("held.__init__()", "defaultdict.__init__(held, int)", "isinstance(held, Own) and Own(int)"),
+        *("defaultdict.default_factory.__set__(held, None)", "defaultdict.default_factory.__delete__(held)"),
+        *("if isinstance(held, Own): held.other = None", "if isinstance(held, Own): del held.other"),
+        "if isinstance(held, Data): held.__init__(None)",
     ],
 )
 def test_a_factory_lives_while_it_is_called(run: Runner, statement: str, made: str) -> None:
@@ -362,12 +370,25 @@ DEFAULTS = {
             copied = d.copy()
             return [d["c"], sorted(d), copied["x"], repr(defaultdict(None)), (d | {"z": 1})["z"]]
         """,
+    "set": """
+        from collections import defaultdict
+        class Own(defaultdict):
+            other = defaultdict.default_factory
+        def main():
+            d = Own(int)
+            out = [d.other is int, d["a"]]
+            d.other = list
+            out += [d["b"], d.default_factory is list]
+            del d.default_factory, d.other
+            return [*out, d.other, "c" in d, "default_factory" in dir(d), defaultdict.default_factory.__doc__]
+        """,
     "errors": """
         from collections import defaultdict
         def main():
             out = []
             for call in (lambda: defaultdict(5), lambda: defaultdict.__init__({}, int), lambda: defaultdict(int, 5),
-                         lambda: defaultdict(int, {}, {}), lambda: defaultdict.__init__()):
+                         lambda: defaultdict(int, {}, {}), lambda: defaultdict.__init__(),
+                         lambda: defaultdict.default_factory.__get__({})):
                 try: call()
                 except TypeError as error: out.append(type(error).__name__)
             return out

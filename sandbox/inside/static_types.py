@@ -20,9 +20,20 @@ from typing import Any
 
 #: Where a type keeps its flags (all 64-bit builds of CPython with the lock), and the one that forbids changes.
 _FLAGS_AT, _IMMUTABLE = 168, 1 << 8
+
+
+class _Sequence:
+    """What has items, but no `__iter__`."""
+
+    def __getitem__(self, _: int) -> None:
+        """None."""
+
+
+_CallableIterator: Any = type(iter(int, 0))
+_SequenceIterator: Any = type(iter(_Sequence()))
 _TYPES = (
     *(bytearray, collections.defaultdict, collections.deque, list, memoryview, staticmethod, super),
-    types.GenericAlias,
+    *(types.GenericAlias, _CallableIterator, _SequenceIterator),
 )
 
 
@@ -39,6 +50,8 @@ def guard_static_types() -> None:
     _exchange(super, "__get__", _bind_super)
     _exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
     _exchange(collections.defaultdict, "default_factory", property(_factory_of, _set_factory, _delete_factory))
+    _exchange(_CallableIterator, "__next__", _next_of_callable)
+    _exchange(_SequenceIterator, "__next__", _next_of_sequence)
     if sys.version_info < (3, 13):
         _exchange(collections.deque, "index", _index_of)
     if sys.version_info < (3, 12, 5):
@@ -147,6 +160,31 @@ def _keep_factory(held_by: Any) -> None:
     factory = _factory.__get__(held_by)
     if factory is not None and type(factory) is not types.FunctionType:
         _kept_factories.append(factory)
+
+
+# --- iterators --------------------------------------------------------------------------------------
+
+_parts_of: Callable[[Any], Any] = _CallableIterator.__dict__["__reduce__"]
+_result: Callable[[Any], Any] = _CallableIterator.__dict__["__next__"]
+_item: Callable[[Any], Any] = _SequenceIterator.__dict__["__next__"]
+#: Those that are asking for an item, the last one last: a call ends before the one that it is in.
+_asking: list[Any] = []
+
+
+def _next_of_callable(self: Any, /) -> Any:
+    """The function and its sentinel are held: if they ask the iterator again, it may end, and let go of them."""
+    return (_parts_of(self), _result(self))[1]
+
+
+def _next_of_sequence(self: Any, /) -> Any:
+    """Each call that meets the end lets go of the sequence, even in another one that did so: there is none."""
+    if _asking and any(each is self for each in _asking):
+        raise ValueError("iterator already executing")
+    _asking.append(self)
+    try:
+        return _item(self)
+    finally:
+        del _asking[-1]
 
 
 # --- list, staticmethod, super, aliases -------------------------------------------------------------

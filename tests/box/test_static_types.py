@@ -400,3 +400,137 @@ DEFAULTS = {
 def test_dicts_with_defaults_are_as_in_cpython(run: Runner, program: str) -> None:
     source = program if "main" in program else f"from collections import defaultdict\ndef main(): return {program}"
     same(run, source, plain(source))
+
+
+CALLED = """
+    import functools
+    gone, seen = [], []
+    class Function(functools.partial):
+        def __del__(self): gone.append("function")
+    class Sentinel:
+        def __del__(self): gone.append("sentinel")
+        def __eq__(self, other):
+            if other == "ask":
+                ask()
+            return other == "end"
+    def ask():
+        next(it, None)
+        seen.append(list(gone))
+    def call():
+        calls.append(len(calls))
+        if len(calls) == 2:
+            return "end"
+        {}
+    def main():
+        global it, calls
+        calls = []
+        it = iter(Function(call), Sentinel())
+        try: next(it, None)
+        except SystemError: pass  # before Python 3.11.3
+        return [seen, list(it), sorted(gone)]
+    """
+
+
+@pytest.mark.parametrize("statement", ["ask()", "return 'ask'"])
+def test_a_function_and_its_sentinel_live_while_they_are_asked(run: Runner, statement: str) -> None:
+    assert run.answer(CALLED.format(statement)) == [[[]], [], ["function", "sentinel"]]
+
+
+ITEMS = """
+    import itertools
+    class Items:
+        def __getitem__(self, index):
+            if index == 1 and not asked:
+                asked.append(True)
+                next(it, None)
+            return [5][index]
+    asked = []
+    def main():
+        global it
+        it = {}
+        try:
+            {}
+        except ValueError as error:
+            return str(error)
+    """
+
+
+@pytest.mark.parametrize("statement", ["list(it)", "for each in it: pass", "[*it]", "next(it); next(it, None)"])
+@pytest.mark.parametrize(
+    "iterator",
+    [
+        *("iter(Items())", "enumerate(Items())", "map(str, Items())", "filter(None, Items())", "zip('abc', Items())"),
+        "itertools.takewhile(bool, Items())",
+    ],
+)
+def test_an_iterator_of_items_is_not_asked_while_it_is_asking(run: Runner, iterator: str, statement: str) -> None:
+    assert run.answer(ITEMS.format(iterator, statement)) == "iterator already executing"
+
+
+ITERATED = {
+    "functions": """
+        def main():
+            numbers = iter([1, 2, 3, 4, 5])
+            def ends():
+                for each in numbers: return each
+                raise StopIteration
+            it = iter(ends, 4)
+            return [next(it), it.__next__(), list(it), next(it, None), list(iter(ends, 4)), type(it).__name__, iter(it) is it]
+        """,
+    "functions that ask again": """
+        def main():
+            numbers = iter(range(10))
+            def add():
+                number = next(numbers)
+                return number if number % 2 else [number, next(it)]
+            it = iter(add, 9)
+            return [next(it), next(it)]
+        """,
+    "errors of functions": """
+        def main():
+            numbers, out = iter("x1x23"), []
+            it = iter(lambda: int(next(numbers)), 3)
+            while True:
+                try: out.append(next(it))
+                except ValueError as error: out.append(str(error))
+                except StopIteration: return out
+        """,
+    "sequences": """
+        class Items:
+            def __init__(self, *items): self.items = items
+            def __getitem__(self, index): return self.items[index]
+            def __len__(self): return 7
+        def main():
+            items = Items(1, 2, 3)
+            it = iter(items)
+            first, *rest = items
+            out = [next(it), it.__next__(), list(it), next(it, 0), first, rest, 3 in items, sorted(items), type(it).__name__]
+            return [*out, list(zip(items, enumerate(items))), [a * b for a in items for b in items], list(reversed(items))[:0]]
+        """,
+    "sequences of sequences": """
+        class Items:
+            def __init__(self, items): self.items = items
+            def __getitem__(self, index): return [each for each in self.items][index]
+        def main(): return list(Items(Items(Items("abc"))))
+        """,
+    "errors of sequences": """
+        class Items:
+            def __getitem__(self, index):
+                if index == 2: raise StopIteration
+                if broken.pop(): raise KeyError(index)
+                return index
+        broken = [False, False, True, True, False, True]
+        def main():
+            out, it = [], iter(Items())
+            while True:
+                try: out.append(next(it))
+                except KeyError as error: out.append(repr(error))
+                except StopIteration: return [out, list(it)]
+        """,
+    "views": "[list(memoryview(b'abc')), [each for each in memoryview(b'ab')], sum(memoryview(b'ab'))]",
+}
+
+
+@pytest.mark.parametrize("program", ITERATED.values(), ids=list(ITERATED))
+def test_iterators_are_as_in_cpython(run: Runner, program: str) -> None:
+    same(run, program, plain(program))

@@ -39,7 +39,8 @@ _TYPES = (
 
 def guard_static_types() -> None:
     """Exchange the methods. Once, in the zygote; where a type's layout is another, nothing is done."""
-    if not all(_flags_of(each).value == each.__flags__ for each in _TYPES):
+    decimal = sys.modules.get("_decimal")  # not in the lean zygote
+    if not all(_flags_of(each).value == each.__flags__ for each in (*_TYPES, *([decimal.Context] if decimal else []))):
         return
     for name in ("find", "rfind", "index", "rindex", "count", "startswith", "endswith", "hex", "__contains__"):
         _exchange(bytearray, name, _on_a_copy(bytearray, name, lambda self: bytes(_copy_of(self))))
@@ -52,6 +53,8 @@ def guard_static_types() -> None:
     _exchange(collections.defaultdict, "default_factory", property(_factory_of, _set_factory, _delete_factory))
     _exchange(_CallableIterator, "__next__", _next_of_callable)
     _exchange(_SequenceIterator, "__next__", _next_of_sequence)
+    if decimal:
+        _exchange(decimal.Context, "__getattribute__", _Contexts(decimal.Context).reader())
     if sys.version_info < (3, 13):
         _exchange(collections.deque, "index", _index_of)
     if sys.version_info < (3, 12, 5):
@@ -185,6 +188,49 @@ def _next_of_sequence(self: Any, /) -> Any:
         return _item(self)
     finally:
         del _asking[-1]
+
+
+# --- decimal ----------------------------------------------------------------------------------------
+
+
+class _Contexts:
+    """Those whose `flags` or `traps` a program has, which point into them without holding them (CPython gh-146011)."""
+
+    def __init__(self, kind: Any) -> None:
+        self._read: Callable[[Any, str], Any] = kind.__dict__["__getattribute__"]
+        self._alone = kind()  # nobody else has its flags
+        self._mapping = type(self._read(self._alone, "flags"))
+        self._kept: dict[int, Any] = {}
+        self._room = 100
+
+    def reader(self) -> Callable[[Any, str], Any]:
+        """`Context.__getattribute__`."""
+
+        def read(context: Any, name: str, /) -> Any:
+            found = self._read(context, name)
+            if type(found) is self._mapping:
+                self._keep(context)
+            return found
+
+        return read
+
+    def _keep(self, context: Any) -> None:
+        if id(context) in self._kept:
+            return
+        before = [*self._kept.values()] if len(self._kept) >= self._room else []  # to be let go of at the end
+        for each in before:
+            if not self._is_in_use(each):
+                del self._kept[id(each)]
+        if before:
+            self._room = max(100, 2 * len(self._kept))
+        self._kept[id(context)] = context
+
+    def _is_in_use(self, context: Any) -> bool:
+        unused = self._holders(self._alone, "flags")
+        return any(self._holders(context, each) > unused for each in ("flags", "traps"))
+
+    def _holders(self, context: Any, name: str) -> int:
+        return sys.getrefcount(self._read(context, name))
 
 
 # --- list, staticmethod, super, aliases -------------------------------------------------------------

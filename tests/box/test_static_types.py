@@ -534,3 +534,80 @@ ITERATED = {
 @pytest.mark.parametrize("program", ITERATED.values(), ids=list(ITERATED))
 def test_iterators_are_as_in_cpython(run: Runner, program: str) -> None:
     same(run, program, plain(program))
+
+
+SIGNALS = """
+    from decimal import Context, Inexact, getcontext, setcontext
+    gone = []
+    class Own(Context):
+        def __del__(self): gone.append(self.prec)
+    def of_the_current():
+        setcontext(Own(7, traps=[]))
+        found = getcontext().flags
+        setcontext(Context())
+        return found
+    def main():
+        signals = {}
+        for _ in range(300):
+            Own(8).flags, Own(8).traps
+        signals[Inexact] = True
+        return [7 in gone, len(gone) > 300, sum(signals.values())]
+    """
+
+
+@pytest.mark.parametrize(
+    "expression", ["Own(7).flags", "Own(7, traps=[]).traps", "getattr(Own(7), 'flags')", "of_the_current()"]
+)
+def test_signals_keep_their_context(run: Runner, expression: str) -> None:
+    """And let go of it: hundreds of other contexts, whose signals nobody has, are gone."""
+    assert run.answer(SIGNALS.format(expression)) == [False, True, 1]
+
+
+CONTEXTS = {
+    "flags": """
+        from decimal import Context, Decimal, Inexact, Rounded, getcontext
+        def main():
+            c = Context(prec=3)
+            out = [str(c.divide(1, 3)), [each.__name__ for each in c.flags if c.flags[each]], c.flags is c.flags]
+            c.clear_flags()
+            out += [any(c.flags.values()), len(c.flags), sum(c.traps.values()), type(c.traps).__name__]
+            c.flags[Rounded] = True
+            c.flags = {**c.flags, Inexact: True}
+            c.traps = Context(traps=[]).flags
+            other = c.copy()
+            out += [str(c), c.flags == other.flags, c.flags is other.flags, other.flags.copy() == dict(c.flags)]
+            Decimal(1) / 3
+            return [*out, getcontext().flags[Inexact]]
+        """,
+    "a local context": """
+        from decimal import Decimal, Inexact, getcontext, localcontext
+        def main():
+            out = []
+            with localcontext() as c:
+                c.prec = 4
+                c.traps[Inexact] = True
+                try: Decimal(1) / 3
+                except Inexact as error: out.append([type(each).__name__ for each in error.args])
+                out.append([c.prec, c.flags[Inexact], getcontext() is c, getcontext().traps is c.traps])
+            return [*out, getcontext().traps[Inexact], getcontext().prec]
+        """,
+    "attributes": """
+        from decimal import Context
+        class Own(Context):
+            note = 5
+            def __getattr__(self, name): return name.upper()
+        def main():
+            c, own, out = Context(rounding="ROUND_UP"), Own(), []
+            own.more = 6
+            for wrong in (lambda: c.flag, lambda: c.flags["x"], lambda: c.__wrong, lambda: Context.flags):
+                try: wrong()
+                except Exception as error: out.append([type(error).__name__, str(error)])
+            out += [hasattr(c, "flags"), hasattr(c, "x"), getattr(c, "x", 1), c.Emin, c.rounding, str(c.add(1, 2))]
+            return [*out, own.note, own.more, own.other, own.prec, own.flags == c.flags, vars(own)]
+        """,
+}
+
+
+@pytest.mark.parametrize("program", CONTEXTS.values(), ids=list(CONTEXTS))
+def test_contexts_are_as_in_cpython(run: Runner, program: str) -> None:
+    same(run, program, plain(program))

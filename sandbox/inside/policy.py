@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import collections
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -430,23 +431,25 @@ def _copied_names(tree: ast.AST, scopes: int) -> int:
         kind = type(node)
         if kind in _SCOPES and (kind is not ast.ClassDef or getattr(node, "type_params", None)):
             within = list(ast.walk(node))
-            copied += len(_names_in(within)) * sum(type(each) in _SCOPES for each in within)
+            copied += _count_names(within) * sum(type(each) in _SCOPES for each in within)
             # In a comprehension of the module, `x := 1` declares x global.
             declared += [each.target for each in within if isinstance(each, ast.NamedExpr)]
         else:
             if kind is ast.Global:
                 declared.append(node)
             outside += ast.iter_child_nodes(node)
-    return copied + len(_names_in(declared)) * scopes
+    return copied + _count_names(declared) * scopes
 
 
-def _names_in(nodes: Iterable[ast.AST]) -> set[str]:
-    found: set[str] = set()
+def _count_names(nodes: Iterable[ast.AST]) -> int:
+    """Each once, but private ones as often as they are there: the compiler makes others of them in each class."""
+    found: list[str] = []
     for node in nodes:
         for field in _NAMES_IN.get(type(node), ()):
             value = getattr(node, field)
-            found.update(value if isinstance(value, list) else (value,))
-    return found
+            found += value if isinstance(value, list) else (value or "",)
+    counted = collections.Counter(found).items()
+    return sum(times if name.startswith("__") and not name.endswith("__") else 1 for name, times in counted)
 
 
 _FUNCTIONS = frozenset(

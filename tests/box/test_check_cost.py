@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 
 import pytest
 
@@ -64,6 +65,13 @@ def _assigned(number: int, lambdas: str) -> str:
     return f"def f():\n {_names(number, '{}=1;').replace(',', '')}\n {lambdas}\n"
 
 
+def _nested_classes(statement: str) -> str:
+    source = "lambda:0;" * 2_700
+    for number in range(40):
+        source = f"class A{number}:\n def f(s):\n  {statement}\n{textwrap.indent(source, '  ')}"
+    return source
+
+
 WHOLE = {
     "a long formatted string": "x=f'" + "{a}" * 87_000 + "'\n",
     "a formatted string as long as is admitted": "x=f'" + "{a}" * 25_000 + "'\n",
@@ -78,6 +86,8 @@ WHOLE = {
     "global names by assignments in a comprehension": f"[[{_names(19_000, '({}:=1)')}] for _ in x]\n{_LAMBDAS}",
     "global names and fewer functions": f"def f():\n global {_names(36_000)}\n {'lambda:0;' * 1_000}\n",
     "names that another function reads": f"def f():\n for [{_names(14_000)}] in x: pass\n lambda: [{_names(14_000)}]\n {_LAMBDAS}",
+    "private names of many classes": _nested_classes(_names(800, "__{}=").replace(",", "") + "0"),
+    "global private names of many classes": _nested_classes(f"global {_names(700, '__{}')}"),
     "as many names and functions as are admitted": _assigned(2_600, _LAMBDAS),
     "two functions with as many": 2 * _assigned(2_600, "lambda:0;" * 1_490),
 }
@@ -111,6 +121,8 @@ def test_many_names_and_functions_in_a_function_are_told(run: Runner) -> None:
             "comprehension within, are more than 8,000,000",
         )
     ]
+    for part in ("private names of many classes", "global private names of many classes"):
+        assert run.problems("def main(): pass\n" + WHOLE[part])[0].message == problems[0].message
     for part in ("as many names and functions as are admitted", "two functions with as many"):
         assert run.problems("def main(): pass\n" + WHOLE[part]) == []
 

@@ -90,7 +90,7 @@ class StoreScheduler(Scheduler):
             raise SystemExit(EXIT_NEWER_DATA) from None
         self._name = f"beat@{socket.gethostname()}:{os.getpid()}"
         self._clock_check = ClockCheck(self._store.liveness, system_clock)
-        zones = ZoneUpkeep(self._store.schedules, zone_version())
+        zones = ZoneUpkeep(self._store.schedules, zone_version(), system_clock)
         steps = ClockSteps(system_clock())
         self._maintenance = Maintenance(self._store, dispatcher, settings, self._name, steps, zones)
         self._watch = Watch()

@@ -223,8 +223,9 @@ class ScheduleStore:
     def retime(self, moves: Iterable[tuple[Schedule, int | None]], now_ms: int, zone_version: str) -> int:
         """Give scheduled tasks, as they were seen, another next firing; those without one end.
 
-        Returns how many: one that was changed or has fired since stays as it is. `zone_version`: the version of the
-        time zones that all next firings follow after this, "" if some do not yet.
+        Returns how many: one that was changed or has fired since stays as it is, and none goes back to a firing that
+        was taken. `zone_version`: the version of the time zones that all next firings follow after this, "" if some do
+        not yet.
         """
         values = [
             text

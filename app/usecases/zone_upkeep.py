@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from app.clock import Clock
 from app.domain.cron import CronError
 from app.domain.status import ScheduleStatus
 from app.store.schedules import Schedule, ScheduleFilters, ScheduleStore
@@ -33,24 +34,26 @@ class ZoneUpkeep:
 
     store: ScheduleStore
     version: str
+    clock: Clock
     steady: Callable[[], float] = time.monotonic
     is_busy: bool = False  # there is more to do at once
     _is_done: bool = False
     _cursor: str | None = None
     _changed: int = 0
 
-    def work_off(self, now_ms: int) -> None:
+    def work_off(self, _now_ms: int) -> None:
         """Take steps until all are done or the round is over. Sets `is_busy`."""
         self.is_busy = False
         deadline = self.steady() + ROUND_SECONDS
         if not self._is_done and self._cursor is None:
             self._is_done = self.store.zone_version() == self.version
         while not self._is_done and self.steady() < deadline:
-            self._step(now_ms)
+            self._step()
         self.is_busy = not self._is_done
 
-    def _step(self, now_ms: int) -> None:
+    def _step(self) -> None:
         page = self.store.page(_ACTIVE, STEP, self._cursor)
+        now_ms = self.clock()  # read after the page, so that no firing before it is computed again
         is_last = page.cursor is None
         self._changed += self.store.retime(_moves(page.items, now_ms), now_ms, self.version if is_last else "")
         self._cursor, self._is_done = page.cursor, is_last

@@ -30,8 +30,10 @@ def by_old_rules(store: Store, clock: VirtualClock, **changes: Any) -> Schedule:
     return scheduled(store, clock(), **{**AT_NOON, "next_run_ms": parse_rfc3339(OLD_NOON), **changes})
 
 
-def upkeep_of(store: Store, version: str = "new", steady: Callable[[], float] = lambda: 0.0) -> ZoneUpkeep:
-    return ZoneUpkeep(store.schedules, version, steady)
+def upkeep_of(
+    store: Store, clock: VirtualClock, version: str = "new", steady: Callable[[], float] = lambda: 0.0
+) -> ZoneUpkeep:
+    return ZoneUpkeep(store.schedules, version, clock, steady)
 
 
 def next_run(store: Store, schedule: Schedule) -> str | None:
@@ -45,7 +47,7 @@ def test_next_firings_follow_the_new_rules(
 ) -> None:
     wrong, right = by_old_rules(store, clock), by_old_rules(store, clock, next_run_ms=parse_rfc3339(NOON))
     with caplog.at_level(logging.INFO, "celeriac.zones"):
-        upkeep_of(store).work_off(clock())
+        upkeep_of(store, clock).work_off(clock())
     assert (next_run(store, wrong), next_run(store, right)) == (NOON, NOON)
     assert raw_redis.zscore(store.keys.cron, wrong.id) == parse_rfc3339(NOON)
     assert caplog.messages == ["next firings follow the time zones new; changed: 1"]
@@ -57,7 +59,7 @@ def test_what_does_not_follow_a_zone_is_left_alone(store: Store, clock: VirtualC
     paused, is_due = by_old_rules(store, clock), by_old_rules(store, clock, next_run_ms=clock())
     store.schedules.move(paused.id, clock(), ScheduleStatus.ACTIVE, ScheduleStatus.PAUSED, None)
     before = {one.id: store.schedules.get(one.id) for one in (interval, paused, is_due)}
-    upkeep_of(store).work_off(clock())
+    upkeep_of(store, clock).work_off(clock())
     assert {one: store.schedules.get(one) for one in before} == before
 
 
@@ -65,7 +67,7 @@ def test_start_end_and_number_of_runs_are_kept(store: Store, clock: VirtualClock
     later = by_old_rules(store, clock, start_at="2026-12-01T12:00:00.000Z")
     over = by_old_rules(store, clock, end_at="2026-11-23T11:30:00.000Z")
     twice = by_old_rules(store, clock, max_runs=2)
-    upkeep_of(store).work_off(clock())
+    upkeep_of(store, clock).work_off(clock())
     assert next_run(store, later) == "2026-12-01T12:00:00.000Z"
     ended = store.schedules.get(over.id)
     assert ended is not None
@@ -76,24 +78,24 @@ def test_start_end_and_number_of_runs_are_kept(store: Store, clock: VirtualClock
 
 
 def test_it_is_done_once_for_each_version(store: Store, clock: VirtualClock) -> None:
-    upkeep_of(store).work_off(clock())
+    upkeep_of(store, clock).work_off(clock())
     wrong = by_old_rules(store, clock)
-    upkeep_of(store).work_off(clock())
+    upkeep_of(store, clock).work_off(clock())
     assert next_run(store, wrong) == OLD_NOON
-    upkeep_of(store, "newer").work_off(clock())
+    upkeep_of(store, clock, "newer").work_off(clock())
     assert next_run(store, wrong) == NOON
 
 
 @pytest.mark.parametrize("version", ["new", "old"])
 def test_a_beat_that_is_killed_leaves_it_to_the_next_one(store: Store, clock: VirtualClock, version: str) -> None:
     """The next one may be that of the version before: some next firings are those of the new rules then."""
-    upkeep_of(store, "old").work_off(clock())
+    upkeep_of(store, clock, "old").work_off(clock())
     schedules = [by_old_rules(store, clock) for _ in range(STEP + 1)]
-    killed = upkeep_of(store, steady=count(0.0, 0.6 * ROUND_SECONDS).__next__)  # one step takes that long
+    killed = upkeep_of(store, clock, steady=count(0.0, 0.6 * ROUND_SECONDS).__next__)  # one step takes that long
     killed.work_off(clock())
     assert [next_run(store, one) for one in schedules].count(NOON) == STEP
     assert (killed.is_busy, store.schedules.zone_version()) == (True, None)
-    following = upkeep_of(store, version)
+    following = upkeep_of(store, clock, version)
     following.work_off(clock())
     assert {next_run(store, one) for one in schedules} == {NOON}
     assert (following.is_busy, store.schedules.zone_version()) == (False, version)
@@ -101,7 +103,7 @@ def test_a_beat_that_is_killed_leaves_it_to_the_next_one(store: Store, clock: Vi
 
 def test_two_beats_may_do_it_at_once(store: Store, clock: VirtualClock) -> None:
     schedules = [by_old_rules(store, clock) for _ in range(2 * STEP + 1)]
-    beats = [upkeep_of(store, steady=count(0.0, 0.6 * ROUND_SECONDS).__next__) for _ in range(2)]
+    beats = [upkeep_of(store, clock, steady=count(0.0, 0.6 * ROUND_SECONDS).__next__) for _ in range(2)]
     for _ in range(3):
         for beat in beats:
             beat.work_off(clock())
@@ -123,13 +125,51 @@ def test_a_change_or_a_firing_meanwhile_wins(
         return found
 
     monkeypatch.setattr(ScheduleStore, "page", page_and_then)
-    upkeep_of(store).work_off(clock())
+    upkeep_of(store, clock).work_off(clock())
     assert [next_run(store, one) for one in (changed, fired)] == ["2026-11-23T13:00:00.000Z"] * 2
+
+
+def test_no_schedule_goes_back_to_a_time_before_the_page_was_read(
+    store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round begins just before a time. Until it reads the page, another beat fires for that time."""
+    at_ms = clock()
+    schedules = [scheduled(store, at_ms - 60_000, next_run_ms=at_ms)]
+    page = ScheduleStore.page
+
+    def fire_and_page(self: ScheduleStore, *args: Any) -> Any:
+        clock.advance(23)
+        assert store.firings.fire([due(schedules[0])], clock()) == 1
+        schedules.append(scheduled(store, clock(), next_run_ms=at_ms + 60_000))
+        clock.advance(27)
+        return page(self, *args)
+
+    monkeypatch.setattr(ScheduleStore, "page", fire_and_page)
+    clock.advance(-20)
+    upkeep_of(store, clock).work_off(clock())
+    assert [next_run(store, one) for one in schedules] == [to_rfc3339(at_ms + 60_000)] * 2
+
+
+@pytest.mark.parametrize(("ahead_ms", "changed"), [(0, 0), (1, 1)])
+def test_no_schedule_goes_back_to_a_firing_that_was_taken(
+    store: Store, clock: VirtualClock, ahead_ms: int, changed: int
+) -> None:
+    """A beat whose clock is behind that of another host may compute a firing that was taken there."""
+    schedule = scheduled(store, clock(), next_run_ms=clock())
+    assert store.firings.fire([due(schedule)], clock()) == 1
+    seen = store.schedules.get(schedule.id)
+    assert seen is not None
+    assert store.schedules.retime([(seen, clock() + ahead_ms)], clock() - 20, "new") == changed
+    following_ms = clock() + ahead_ms if changed else seen.next_run_ms
+    found = store.schedules.get(schedule.id)
+    assert found is not None
+    assert found.next_run_ms == following_ms
+    assert store.schedules.retime([(found, None)], clock(), "new") == 1  # it may end at any time
 
 
 def test_a_zone_that_is_gone_holds_up_no_other(store: Store, clock: VirtualClock) -> None:
     wrong = by_old_rules(store, clock)
     gone = by_old_rules(store, clock, timezone="Gone/Away")
-    upkeep_of(store).work_off(clock())
+    upkeep_of(store, clock).work_off(clock())
     assert (next_run(store, wrong), next_run(store, gone)) == (NOON, OLD_NOON)
     assert store.schedules.zone_version() == "new"

@@ -43,7 +43,8 @@ class AlertEvent:
 class Seen:
     """What a round has to deal with.
 
-    late: (task id, ms) of tasks that should have finished. has_default: a rule of schedules that have none is stored.
+    late: (task id, ms) of tasks that should have finished. has_default: the rule of schedules that have none is
+    stored, or that there is none.
     """
 
     revision: str

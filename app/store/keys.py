@@ -193,7 +193,7 @@ class Keys:
     def totals(self) -> str:
         """HASH: counters that only grow. Behind it: `:http` (HASH), those of requests; `:added:PROCESS` (STRING,
         expires), the number of the last call with which an API process added to them; `:tags` (STRING), the names in
-        METRICS_TAGS; `:values:NAME` (SET), the values of a tag that are counted."""
+        METRICS_TAGS, "," for none; `:values:NAME` (SET), the values of a tag that are counted."""
         return f"{self.prefix}totals"
 
     def worker(self, hostname: str) -> str:
@@ -301,10 +301,10 @@ class Keys:
 
         `events` STREAM: what happened and was not dealt with yet. `schedules`, `flows`, `service` HASH: the states of
         watched schedules, channels, and troubles of the service. `due` ZSET s:SCHEDULE, c:CHANNEL by the ms of the next
-        look. `late` ZSET task id by the ms at which it is late. `default` STRING: the rule of schedules without one;
-        `default_since` STRING: the ms at which it was set. `called` STRING, expires: HEARTBEAT_URL was called.
-        `lease` STRING, expires: the process that does the rounds. `revision` STRING: counts the rounds that changed
-        this, and the defaults.
+        look. `late` ZSET task id by the ms at which it is late. `default` STRING: the rule of schedules without one,
+        "" for none; `default_since` STRING: the ms at which it was set. `called` STRING, expires: HEARTBEAT_URL was
+        called. `lease` STRING, expires: the process that does the rounds. `revision` STRING: counts the rounds that
+        changed this, and the defaults.
         """
         return f"{self.prefix}alerts:{what}"
 

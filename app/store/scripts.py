@@ -52,7 +52,7 @@ DESPITE_FULL = frozenset(
     }
     | {"delete", "schedule_delete", "schedule_retime", "trim", "trim_oldest"}
     | {"events_open", "output"}
-    | {"bulk_abort", "bulk_schedules", "bulk_tasks", "fold", "add_requests"}
+    | {"bulk_abort", "bulk_schedules", "bulk_tasks", "fold", "totals_tags", "add_requests"}
     | {"delivery_claim", "delivery_report", "delivery_take_back", "delivery_trim"}
     | {"alert_commit", "alert_default", "channel_turn", "channel_shut"}
 )

@@ -49,7 +49,7 @@ class Store:
         self.recovery = RecoveryStore(client, self.keys, scripts)
         self.admission = AdmissionStore(client, self.keys)
         self.stats = StatsStore(client, self.keys)
-        self.totals = TotalsStore(client, self.keys, scripts)
+        self.totals = TotalsStore(scripts)
         self.liveness = LivenessStore(client, self.keys, scripts)
         self.api_keys = ApiKeyStore(client, self.keys, scripts)
         self.audit = AuditStore(client, self.keys)

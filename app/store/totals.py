@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.store.client import Client
 from app.store.columns import dump_json
-from app.store.keys import Keys
 from app.store.scripts import Scripts
 
 
@@ -31,9 +29,7 @@ class Totals:
 class TotalsStore:
     """The totals under one prefix. Thread-safe; raises Unavailable if Redis can't be reached."""
 
-    def __init__(self, client: Client, keys: Keys, scripts: Scripts) -> None:
-        self._client = client
-        self._keys = keys
+    def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
     def read(self, sets: Sequence[str] = (), lists: Sequence[str] = (), firsts: Sequence[str] = ()) -> Totals:
@@ -51,17 +47,13 @@ class TotalsStore:
     def fold(self, before_minute: int, tags: Sequence[str] = ()) -> None:
         """Add the counters of all minutes before this one (ms // 60,000) to the totals.
 
-        If Redis knows of no tags, since it has lost data, these are set as by `set_tags`.
+        If Redis has lost what `set_tags` stored, these tags are stored.
         """
         self._scripts("fold", before_minute=before_minute, tags=_tags_text(tags))
 
     def set_tags(self, names: Sequence[str]) -> None:
         """Count tasks by the values of these tags from now on."""
-        key, text = f"{self._keys.totals}:tags", _tags_text(names)
-        if text:
-            self._client.set(key, text)
-        else:
-            self._client.delete(key)
+        self._scripts("totals_tags", tags=_tags_text(names))
 
     def add_requests(self, process: str, number: int, counts: Mapping[str, int]) -> None:
         """Add what a process has counted of its requests since its call before, whose number was one lower.
@@ -73,8 +65,8 @@ class TotalsStore:
 
 
 def _tags_text(names: Sequence[str]) -> str:
-    """The names as the scripts read them: each surrounded by commas; "" for none."""
-    return f",{','.join(names)}," if names else ""
+    """The names as the scripts read them: each surrounded by commas; "," for none."""
+    return "".join((",", *(f"{name}," for name in names)))
 
 
 def _sums(flat: Sequence[Any]) -> Counter[str]:

@@ -55,9 +55,9 @@ class AlertWork:
         self._store.lease.end()
 
     def _seen(self, now_ms: int) -> Seen:
-        """What there is to deal with. Stores the default again if there is none: Redis has lost data."""
+        """What there is to deal with. Stores the default, or that there is none, again if Redis has lost it."""
         seen = self._store.read(now_ms)
-        if self._default is None or seen.has_default:
+        if seen.has_default:
             return seen
         self._store.set_default(rule_json(self._default), now_ms)
         return self._store.read(now_ms)

@@ -474,6 +474,36 @@ def test_a_default_that_redis_has_lost_is_stored_again(
     assert alerts.types() == ["failed"]
 
 
+def test_a_default_that_was_removed_is_not_stored_again_by_the_beat_that_is_replaced(
+    api: Api, worker: PlayedWorker, store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    """A schedule without a rule is then as before there was a default: nothing of it is noted for alerts."""
+    api.schedule(overlap="skip")
+    older, newer = Alerts(store, clock, ScheduleAlert(channels=["ops"], late_after=30)), Alerts(store, clock)
+    for alerts in (older, newer, older):
+        assert alerts.types() == []
+    (running,) = older.fire()
+    assert older.fire() == []  # skipped
+    worker.fail(running)
+    assert raw_redis.xlen("celeriac:alerts:events") == 0
+    assert raw_redis.exists("celeriac:alerts:due", "celeriac:alerts:late") == 0
+    assert older.types() == newer.types() == []
+
+
+def test_that_there_is_no_default_is_stored_again_if_redis_has_lost_it(
+    store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    """Older versions removed the key instead. No schedule is looked at: there was no rule before either."""
+    newer = Alerts(store, clock)
+    newer.told()
+    revision = store.alerts.revision()
+    raw_redis.delete("celeriac:alerts:default")
+    newer.told()
+    Alerts(store, clock).told()
+    assert raw_redis.get("celeriac:alerts:default") == ""
+    assert store.alerts.revision() == revision
+
+
 def test_beats_with_different_defaults_do_not_take_turns(store: Store, clock: VirtualClock) -> None:
     older, newer = (Alerts(store, clock, ScheduleAlert(channels=[name])) for name in ("ops", "other"))
     for alerts in (older, newer):

@@ -140,9 +140,11 @@ def test_the_lease_of_a_process_that_is_killed_runs_out(
 
 
 def test_no_lease_is_taken_where_there_is_nothing_to_do(store: Store, raw_redis: redis.Redis, work: BulkWork) -> None:
+    alerts = AlertWork(store.alerts, None, "beat@test")
+    alerts.run(0)  # stores that there is no default rule
     raw_redis.config_resetstat()
     work.work_off(0)
-    AlertWork(store.alerts, None, "beat@test").run(0)
+    alerts.run(0)
     assert "cmdstat_set" not in raw_redis.info("commandstats")
 
 

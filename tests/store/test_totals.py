@@ -236,6 +236,19 @@ def test_the_minute_in_progress_and_those_to_come_stay_open(store: Store, clock:
     assert ends(store) == {"code:immediate:succeeded": 2}
 
 
+@pytest.mark.parametrize("tags", [(), ("team",)])
+def test_minutes_are_added_up_while_the_memory_is_full(
+    store: Store, clock: VirtualClock, raw_redis: redis.Redis, tags: tuple[str, ...]
+) -> None:
+    finished(store, clock(), tags=["team:payments"])
+    raw_redis.config_set("maxmemory", "1")
+    try:
+        TotalsUpkeep(store.totals, tags).add_up(clock() + MINUTE_MS)
+    finally:
+        raw_redis.config_set("maxmemory", "0")
+    assert ends(store) == {"code:immediate:succeeded": 1}
+
+
 def test_what_is_kept_of_a_minute_expires(store: Store, clock: VirtualClock, raw_redis: redis.Redis) -> None:
     finished(store, clock())
     store.totals.fold(clock() // MINUTE_MS + 1)
@@ -295,6 +308,28 @@ def test_the_names_of_tags_that_redis_has_lost_are_stored_again_with_the_next_mi
     upkeep.add_up(clock.advance(MINUTE_MS))
     finished(store, clock(), tags=["team:payments", "env:prod"])
     assert tagged(store) == {"code:succeeded:team:payments": 1, "code:succeeded:env:prod": 1}
+
+
+def test_names_of_tags_that_were_removed_are_not_stored_again_by_the_beat_that_is_replaced(
+    store: Store, clock: VirtualClock
+) -> None:
+    older, newer = TotalsUpkeep(store.totals, ("team",)), TotalsUpkeep(store.totals, ())
+    for upkeep in (older, newer):
+        upkeep.add_up(clock())
+    older.add_up(clock.advance(MINUTE_MS))
+    finished(store, clock(), tags=["team:payments", ",:1"])
+    assert tagged(store) == {}
+
+
+def test_that_no_tags_are_counted_is_stored_again_if_redis_has_lost_it(
+    store: Store, clock: VirtualClock, raw_redis: redis.Redis
+) -> None:
+    """Older versions removed the key instead."""
+    upkeep = TotalsUpkeep(store.totals, ())
+    upkeep.add_up(clock())
+    raw_redis.delete("celeriac:totals:tags")
+    upkeep.add_up(clock.advance(MINUTE_MS))
+    assert raw_redis.get("celeriac:totals:tags") == ","
 
 
 def test_values_beyond_the_first_fifty_are_counted_together(store: Store, clock: VirtualClock) -> None:

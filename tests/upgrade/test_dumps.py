@@ -239,6 +239,12 @@ def test_an_idempotency_key_is_remembered(upgraded: Upgraded) -> None:
     assert once["id"] == upgraded.ids["once"]
 
 
+def test_that_there_is_no_default_rule_and_no_tag_is_stored(upgraded: Upgraded) -> None:
+    """Older versions removed the keys instead."""
+    names = ("celeriac:alerts:default", "celeriac:totals:tags")
+    wait_until(lambda: upgraded.raw.mget(*names) == ["", ","], 15, "the first round of beat")
+
+
 def test_lists_and_counts_agree(upgraded: Upgraded) -> None:
     for name in upgraded.facts["schedules"]:
         if upgraded.schedule(name)["status"] == "active":

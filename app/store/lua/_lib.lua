@@ -32,7 +32,7 @@
 --   minute:N HASH counters of that minute that are not among the totals yet · minute:open SET the minutes that have any
 --   minute:N:past HASH, expires: those that are among them · totals HASH counters that only grow, for GET /metrics
 --   totals:http HASH those of requests · totals:added:PROCESS STRING, expires: number of its last call that added to them
---   totals:tags STRING names in METRICS_TAGS, each surrounded by commas · totals:values:NAME SET values counted of a tag
+--   totals:tags STRING names in METRICS_TAGS, each surrounded by commas; ',' for none · totals:values:NAME SET values counted of a tag
 --   seq STRING last sequence number
 --   expiring ZSET id by ms at which a task expires that has not started
 --   idem:NAME STRING "fingerprint id ms", or "fingerprint id ms refused" (app/usecases/batches.py): the first request
@@ -41,7 +41,7 @@
 --   rate:ACTION:key:NAME, rate:ACTION:address:ADDRESS STRING ms at which this caller's quota is whole again
 --   rate:channel:NAME STRING ms at which a channel may get its whole burst of messages again
 --   audit STREAM changes made by callers, the newest 10,000
---   alerts:events STREAM what alert rules may want told · alerts:default STRING JSON rule of schedules that have none
+--   alerts:events STREAM what alert rules may want told · alerts:default STRING JSON rule of schedules that have none; '' for none
 --   alerts:default_since STRING ms at which it was set
 --   alerts:schedules, alerts:flows, alerts:service HASH -> JSON states · alerts:revision STRING number of rounds and defaults
 --   alerts:called STRING, expires: HEARTBEAT_URL was called · alerts:lease STRING, expires: which process does the rounds
@@ -568,7 +568,10 @@ end
 -- The alert rule (JSON) of scheduled tasks that have none of their own; false for none. Looked up once per script.
 local default_alert
 local function alert_default()
-  if default_alert == nil then default_alert = redis.call('GET', P .. 'alerts:default') end
+  if default_alert == nil then
+    local rule = redis.call('GET', P .. 'alerts:default')
+    default_alert = rule ~= '' and rule
+  end
   return default_alert
 end
 
@@ -603,7 +606,7 @@ end
 local function count_tags(task, status)
   if not task.tags or not string.find(task.tags, ':', 1, true) then return end
   local names = redis.call('GET', P .. 'totals:tags')  -- each surrounded by commas
-  if not names then return end
+  if not names or names == ',' then return end
   local seen = {}  -- a tag may be given twice, and several values may count as 'other'
   for _, tag in ipairs(cjson.decode(task.tags)) do
     local name, value = string.match(tag, '^([^:]+):(.+)$')
@@ -659,7 +662,7 @@ local FINISH_STEPS = {
   function(ending)
     local task, event = ending.task, nil
     if task.scheduled_task_id then
-      if task.alert or redis.call('EXISTS', P .. 'alerts:default') == 1 then
+      if task.alert or alert_default() then
         look_no_more(ending.id)
         event = {'ended', task.scheduled_task_id, ending.id, ending.status, ending.now_ms}
       end

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -71,6 +71,10 @@ def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def _eta(due_ms: int) -> datetime:
+    return datetime.fromtimestamp(due_ms / 1000, UTC)
+
+
 @cache
 def _execute() -> Signature:
     """The call that a message carries, of a Celery instance without a broker: only the form is asked of it.
@@ -87,12 +91,11 @@ class MessageEncoder:
         self._keys = keys
         self._templates: dict[tuple[str, int, bool], MessageTemplate] = {}
 
-    def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
-        """The message for `task_id`; a worker holds it for `countdown_seconds` before it starts the task."""
-        if countdown_seconds is None:
+    def __call__(self, task_id: str, kind: str, priority: int, due_ms: int | None) -> Message:
+        """The message for `task_id`. A worker holds it until `due_ms`, None for a task that is due."""
+        if due_ms is None:
             return self.template(kind, priority).fill(task_id)
-        eta = datetime.now(UTC) + timedelta(seconds=countdown_seconds)
-        return self._template(kind, priority, is_countdown=True).fill(task_id, eta.isoformat())
+        return self._template(kind, priority, is_countdown=True).fill(task_id, _eta(due_ms).isoformat())
 
     def template(self, kind: str, priority: int) -> MessageTemplate:
         """The message for tasks that are due now."""
@@ -102,7 +105,7 @@ class MessageEncoder:
         """Celery makes it once for each kind and priority, with and without a countdown."""
         template = self._templates.get((kind, priority, is_countdown))
         if template is None:
-            message = json.loads(self._encode(TASK_ID, kind, priority, 1.0 if is_countdown else None))
+            message = json.loads(self._encode(TASK_ID, kind, priority, 0 if is_countdown else None))
             message["properties"]["delivery_tag"] = DELIVERY_TAG
             if is_countdown:
                 message["headers"]["eta"] = ETA
@@ -113,13 +116,13 @@ class MessageEncoder:
     def _queue_key(self, kind: str, priority: int) -> str:
         return self._keys.queue(QUEUES[kind], celery_priority(priority))
 
-    def _encode(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> str:
+    def _encode(self, task_id: str, kind: str, priority: int, due_ms: int | None) -> str:
         capture = _Capture()
         _execute().apply_async(
             (task_id,),
             task_id=task_id,
             queue=QUEUES[kind],
-            countdown=countdown_seconds,
+            eta=None if due_ms is None else _eta(due_ms),
             priority=celery_priority(priority),
             producer=capture,
             argsrepr="",

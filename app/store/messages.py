@@ -47,8 +47,8 @@ class MessageTemplate(NamedTuple):
 class MessageMaker(Protocol):
     """Builds the messages that make workers execute tasks. Priorities are 0..9."""
 
-    def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
-        """The message for one task; a worker holds it for `countdown_seconds` before it starts the task."""
+    def __call__(self, task_id: str, kind: str, priority: int, due_ms: int | None) -> Message:
+        """The message for one task. A worker holds it until `due_ms`, None for a task that is due."""
 
     def template(self, kind: str, priority: int) -> MessageTemplate:
         """The message template for tasks that are due now."""

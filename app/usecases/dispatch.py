@@ -28,10 +28,9 @@ class Dispatcher:
 
     def message(self, task_id: str, kind: str, priority: int, due_ms: int, now_ms: int) -> Message:
         """The message for a task due at `due_ms`; NO_MESSAGE if that is beyond the horizon."""
-        ahead_ms = due_ms - now_ms
-        if ahead_ms > self.horizon_ms:
+        if due_ms - now_ms > self.horizon_ms:
             return NO_MESSAGE
-        return self._make_message(task_id, kind, priority, ahead_ms / 1000 if ahead_ms > 0 else None)
+        return self._make_message(task_id, kind, priority, due_ms if due_ms > now_ms else None)
 
     def template(self, kind: str, priority: int) -> MessageTemplate:
         """The template of the messages for any number of tasks that are due immediately."""

@@ -42,7 +42,7 @@ def message_for(task_id: str) -> Message:
 class PlainMessages:
     """A message maker without Celery. It makes the messages of `message_for`."""
 
-    def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
+    def __call__(self, task_id: str, kind: str, priority: int, due_ms: int | None) -> Message:
         return message_for(task_id)
 
     def template(self, kind: str, priority: int) -> MessageTemplate:

@@ -43,8 +43,8 @@ class Messages:
     def __init__(self, store: Store) -> None:
         self.keys = store.keys
 
-    def __call__(self, task_id: str, kind: str, priority: int, countdown_seconds: float | None) -> Message:
-        payload = {"headers": {"task": EXECUTE, "id": task_id}, "countdown": countdown_seconds}
+    def __call__(self, task_id: str, kind: str, priority: int, due_ms: int | None) -> Message:
+        payload = {"headers": {"task": EXECUTE, "id": task_id}, "due_ms": due_ms}
         return Message(self.keys.queue(QUEUES[Kind(kind)], 9 - priority), json.dumps(payload))
 
     def template(self, kind: str, priority: int) -> MessageTemplate:
@@ -72,10 +72,10 @@ def status(store: Store, task_id: str) -> Status | None:
     return store.tasks.status(task_id)
 
 
-def messages(raw: redis.Redis, store: Store, priority: int = 5) -> list[tuple[str, float | None]]:
-    """(task id, countdown) of the messages on the list of code tasks, the next one first."""
+def messages(raw: redis.Redis, store: Store, priority: int = 5) -> list[tuple[str, int | None]]:
+    """(task id, until when a worker holds it) of the messages on the list of code tasks, the next one first."""
     found = raw.lrange(store.keys.queue("celeriac.code", 9 - priority), 0, -1)
-    return [(body["headers"]["id"], body["countdown"]) for body in map(json.loads, reversed(found))]
+    return [(body["headers"]["id"], body["due_ms"]) for body in map(json.loads, reversed(found))]
 
 
 def fetch(raw: redis.Redis, store: Store, priority: int = 5) -> None:
@@ -93,7 +93,7 @@ def test_a_delay_is_sent_as_a_countdown_within_the_horizon(
     clock.advance(60_000 - HORIZON_MS - 1)
     assert maintenance.recovery.promote(clock()) == 0
     assert maintenance.recovery.promote(clock.advance(1_001)) == 1
-    assert messages(raw_redis, store) == [(task_id, 4.0)]
+    assert messages(raw_redis, store) == [(task_id, clock() + 4_000)]
     assert status(store, task_id) is Status.WAITING
     assert maintenance.recovery.promote(clock()) == 0, "the message was sent twice"
 
@@ -194,7 +194,7 @@ def test_a_returned_countdown_waits_in_redis_again(
     assert store.recovery.hand_back([(task, make_message(task_id, "code", 5, None))]) == 1
     assert messages(raw_redis, store) == []
     assert maintenance.recovery.promote(clock()) == 1
-    assert messages(raw_redis, store) == [(task_id, 3.0)]
+    assert messages(raw_redis, store) == [(task_id, clock() + 3_000)]
 
 
 def test_several_tasks_return_in_one_call_and_none_twice(

@@ -7,6 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from app.messaging.queues import celery_priority
 from app.store.keys import PREFIX, Keys
 from app.store.messages import EXECUTE, Message
 from celery_app import TRANSPORT_OPTIONS, celery
+from tests.conftest import NOON_MS
 from tests.lateness import Lateness
 from tests.servers import CeleryProcess, wait_until
 
@@ -110,15 +112,13 @@ def test_an_unmodified_worker_keeps_a_countdown(
 ) -> None:
     worker = plain_worker()
     worker.wait_for(" ready.")
-    began, countdowns = time.time(), (0.4, 1.2)
-    sent = {}
-    for countdown in countdowns:
-        task_id = str(uuid.uuid4())
-        sent[task_id] = countdown
-        send(raw_redis, encoder(task_id, "code", 5, countdown))
+    began_ms = round(time.time() * 1000)
+    sent = {str(uuid.uuid4()): began_ms + ahead_ms for ahead_ms in (400, 1_200)}
+    for task_id, due_ms in sent.items():
+        send(raw_redis, encoder(task_id, "code", 5, due_ms))
     with Lateness() as lateness:
         wait_until(lambda: len(ran(raw_redis)) == len(sent), 20, "all messages")
-    late = {task_id: at - began - sent[task_id] for task_id, at in ran(raw_redis).items()}
+    late = {task_id: at - sent[task_id] / 1000 for task_id, at in ran(raw_redis).items()}
     assert all(0 <= seconds < 1 + lateness.seconds for seconds in late.values()), late
 
 
@@ -129,7 +129,7 @@ def test_an_unmodified_worker_keeps_a_countdown(
 def published(redis_url: str, raw_redis: redis.Redis) -> Any:
     """The list's key and the message that kombu itself writes for the same call."""
 
-    def publish(task_id: str, kind: str, priority: int, countdown: float | None) -> tuple[str, dict[str, Any]]:
+    def publish(task_id: str, kind: str, priority: int, eta: datetime | None) -> tuple[str, dict[str, Any]]:
         name = QUEUES[kind]
         with Connection(broker_url(redis_url), transport_options=TRANSPORT_OPTIONS) as connection:
             Queue(name, Exchange(""), routing_key=name, channel=connection.default_channel).declare()
@@ -138,7 +138,7 @@ def published(redis_url: str, raw_redis: redis.Redis) -> Any:
                 (task_id,),
                 task_id=task_id,
                 queue=name,
-                countdown=countdown,
+                eta=eta,
                 priority=celery_priority(priority),
                 producer=producer,
                 argsrepr="",
@@ -153,18 +153,26 @@ def published(redis_url: str, raw_redis: redis.Redis) -> Any:
     return publish
 
 
-@pytest.mark.parametrize("countdown", [None, 2.5])
+@pytest.mark.parametrize(
+    ("due_ms", "eta"),
+    [
+        (None, None),
+        (NOON_MS + 2_501, datetime(2026, 11, 23, 8, 30, 2, 501_000, UTC)),
+        (NOON_MS, datetime(2026, 11, 23, 8, 30, tzinfo=UTC)),
+    ],
+)
 @pytest.mark.parametrize(("kind", "priority"), [("code", 9), ("code", 5), ("api", 0)])
 def test_a_message_has_the_list_and_the_parts_that_kombu_gives_it(
     encoder: MessageEncoder,
     published: Any,
     kind: str,
     priority: int,
-    countdown: float | None,
+    due_ms: int | None,
+    eta: datetime | None,
 ) -> None:
     task_id = str(uuid.uuid4())
-    ours = encoder(task_id, kind, priority, countdown)
-    key, theirs = published(task_id, kind, priority, countdown)
+    ours = encoder(task_id, kind, priority, due_ms)
+    key, theirs = published(task_id, kind, priority, eta)
     assert ours.queue_key == key
     mine = json.loads(ours.payload)
     args, kwargs, embedded = json.loads(base64.b64decode(theirs["body"]))
@@ -174,7 +182,7 @@ def test_a_message_has_the_list_and_the_parts_that_kombu_gives_it(
     assert mine == {}
     assert properties.pop("delivery_tag") != theirs["properties"]["delivery_tag"]
     assert properties == {"delivery_info": theirs["properties"]["delivery_info"]}
-    assert (headers.pop("eta", None) is None) == (theirs["headers"]["eta"] is None)
+    assert headers.pop("eta", None) == theirs["headers"]["eta"]
     assert headers == {name: theirs["headers"][name] for name in ("task", "id")}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import json
 import subprocess
 import sys
@@ -17,6 +18,13 @@ from tests.conftest import is_long_run
 
 #: Walks all that a program can reach, by a script of this folder; what the script has printed, by line.
 Walk = Callable[..., list[Any]]
+
+
+@pytest.fixture(autouse=True)
+def _decimal_of_a_new_process() -> Iterator[None]:
+    """Programs run under plain CPython, too, and set the context of this process."""
+    with decimal.localcontext(decimal.Context()):
+        yield
 
 
 @pytest.fixture(scope="session")

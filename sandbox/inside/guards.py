@@ -341,6 +341,15 @@ def _mapping(value: Any, name: str) -> Any:
     return types.MappingProxyType(dict(found)) if type(found) is types.MappingProxyType else found
 
 
+def _asked(value: Any, name: str) -> Any:
+    """An AttributeError has there what was asked, by the library as well: `type`, where it asked `x.__class__`."""
+    found = getattr(value, name)
+    if found is _missed_by:
+        raise _refuse(value, name)  # as in _answer
+    error = _self_of_super(value) if type(value) is super else value
+    return _harmless(found) if issubclass(type(error), AttributeError) else found
+
+
 def _wrapped(value: Any, name: str) -> Any:
     found = getattr(value, name)
     if not _is_program_function(found) and not is_programs_own(found):
@@ -487,6 +496,7 @@ SPECIAL: dict[str, Callable[[Any, str], Any]] = {
     "format_map": _format_method,
     "mro": _ancestors,
     "groupindex": _mapping,
+    "obj": _asked,
     "__members__": _mapping,
     "__init__": _initializer,
     "__class__": _class,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import types
 from collections.abc import Iterable
@@ -9,16 +10,20 @@ from typing import Any
 
 from sandbox.inside.words import words
 
-#: What a method does that must not be done for just anything called its self: `Counter.copy(int)` returned `type`.
+#: What a method does that must not be done for just anything called its self: `Counter.copy(int)` returned `type`, and
+#: `Enum.__repr__(int)` raised an AttributeError that spoke of it.
 _DELICATE = frozenset(
     words("type getattr setattr delattr __class__ __dict__ __get__ __setattr__ __delattr__ __new__ __self__")
 )
 
-#: The first two pprint knows by identity; enum, and protocols before Python 3.12, have the next four as plain
-#: functions, which get a class. The last two look at the frame that calls them, in protocols; no program can read them.
+#: enum, and protocols before Python 3.12, have the first four as plain functions, which get a class. The last two look
+#: at the frame that calls them, in protocols; no program can read them.
 _NOT_OF_INSTANCES = frozenset(
-    words("__repr__ __str__ __new__ _new_member_ __new_member__ __subclasshook__ __instancecheck__ __subclasscheck__")
+    words("__new__ _new_member_ __new_member__ __subclasshook__ __instancecheck__ __subclasscheck__")
 )
+
+#: pprint knows this one by identity. It asks the class for nothing but its name.
+_KNOWN_BY_IDENTITY = collections.Counter.__repr__
 
 
 def guard_methods(classes: Iterable[type]) -> None:
@@ -26,7 +31,7 @@ def guard_methods(classes: Iterable[type]) -> None:
     for each in classes:
         for name, value in list(vars(each).items()):
             guarded = _for_instances_only(each, value)
-            if guarded is not value and name not in _NOT_OF_INSTANCES:
+            if guarded is not value and name not in _NOT_OF_INSTANCES and value is not _KNOWN_BY_IDENTITY:
                 type.__setattr__(each, name, guarded)
 
 

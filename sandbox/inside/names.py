@@ -90,6 +90,7 @@ GUARDED = frozenset(
         "format_map",
         "mro",
         "groupindex",
+        "obj",
         "__members__",
         "__init__",
         "__get__",

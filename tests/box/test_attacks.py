@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sandbox import Sandbox
 from sandbox.inside import guards
 from tests.box.programs import Runner
 
@@ -172,19 +174,95 @@ def test_what_a_handled_error_speaks_of_is_hidden_if_no_program_may_hold_it(hidd
 
 
 WAYS_TO_A_DESCRIPTOR = (
-    "Exception.{name}",
-    "getattr(BaseException, '{name}')",
+    "{owner}.{name}",
+    "getattr({owner}, '{name}')",
     "super(E, E).{name}",
-    "vars(BaseException)['{name}']",
+    "vars({owner})['{name}']",
     "E.__dict__['{name}']",
 )
 
 
-@pytest.mark.parametrize("name", ["__context__", "__cause__"])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [("BaseException", "__context__"), ("BaseException", "__cause__"), ("AttributeError", "obj")],
+)
 @pytest.mark.parametrize("way", WAYS_TO_A_DESCRIPTOR)
-def test_no_program_holds_what_reads_a_guarded_attribute_from_any_object(run: Runner, way: str, name: str) -> None:
-    failure = run.failure(f"class E(Exception): pass\ndef main(): return str({way.format(name=name)})")
+def test_no_program_holds_what_reads_a_guarded_attribute_from_any_object(
+    run: Runner, way: str, owner: str, name: str
+) -> None:
+    read = way.format(owner=owner, name=name)
+    failure = run.failure(f"class E({owner}): pass\ndef main(): return str({read})")
     assert failure.type in ("SecurityError", "KeyError")
+
+
+@pytest.mark.parametrize("kind", ["Enum", "Flag", "IntEnum", "IntFlag", "StrEnum", "ReprEnum"])
+@pytest.mark.parametrize("name", ["__repr__", "__str__", "__dir__"])
+def test_what_an_enum_has_for_its_members_takes_no_class(run: Runner, kind: str, name: str) -> None:
+    """Their own methods, or those that they have of str and int; only what any object has is for any."""
+    program = f"""
+        import enum
+        def main():
+            method = enum.{kind}.{name}
+            if method is object.{name}: raise TypeError
+            return str(method(int))
+        """
+    assert run.failure(program).type == "TypeError"
+
+
+#: Ways to read what an AttributeError speaks of. (int.nothing speaks of int; what the library asked may be of type.)
+WAYS_TO_WHAT_WAS_ASKED = (
+    "error.obj",
+    "getattr(error, 'obj')",
+    "operator.attrgetter('obj')(error)",
+    "super(E, error).obj",
+)
+
+
+@pytest.fixture(scope="module")
+def run_open() -> Iterator[Runner]:
+    """Runs programs that may do what they like by `builtins`, and so bring about what the guards are there for."""
+    box = Sandbox(spare_children=1, extra_modules=["builtins"], runs_programs=False)
+    box.start()
+    yield Runner(box)
+    box.close()
+
+
+@pytest.mark.parametrize("way", WAYS_TO_WHAT_WAS_ASKED)
+def test_what_an_error_speaks_of_is_never_the_real_type(run_open: Runner, way: str) -> None:
+    program = f"""
+        import builtins, operator
+        class E(AttributeError): pass
+        def main():
+            error = E("x", name="x", obj=builtins.type)
+            return [{way} is builtins.type, str({way})]
+        """
+    assert run_open.answer(program) == [False, "<class 'type'>"]
+
+
+def test_no_pattern_reads_what_an_error_speaks_of(run: Runner) -> None:
+    program = """
+        def main():
+            match AttributeError():
+                case AttributeError(obj=asked): return str(asked)
+        """
+    assert run.failure(program).message == "the attribute 'obj' may not be read in a pattern"
+
+
+def test_an_attribute_called_obj_is_read_as_any_other(run: Runner) -> None:
+    program = """
+        import dataclasses
+        class Slot: __slots__ = ("obj",)
+        @dataclasses.dataclass
+        class Held: obj: object
+        def main():
+            slot = Slot()
+            slot.obj = 1
+            held = Held(2)
+            held.obj += 1
+            return [slot.obj, held.obj, memoryview(b"x").obj == b"x", Slot.obj.__get__(slot),
+                    dataclasses.asdict(held), str(dataclasses.replace(held, obj=4))]
+        """
+    assert run.answer(program) == [1, 3, True, 1, {"obj": 3}, "Held(obj=4)"]
 
 
 def test_a_generic_function_does_not_ask_its_functions_attributes(run: Runner) -> None:

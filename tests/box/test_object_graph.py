@@ -61,9 +61,7 @@ MUTATIONS = {
     ),
     "an error holds a module": (
         "struct",
-        "import json\n"
-        "    def fail(): raise AttributeError('no', obj=json)\n"
-        "    vars(facades.admitted['struct'])['fail'] = fail",
+        "import json\n    def fail(): raise KeyError(json)\n    vars(facades.admitted['struct'])['fail'] = fail",
         "a module object",
     ),
     "an object gives its code by a public name": (

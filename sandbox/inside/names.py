@@ -39,8 +39,9 @@ SLOTS = frozenset({"__dict__", "__weakref__"})
 
 #: What a class of classes may not define. The library looks classes up in its tables, so `__eq__` and `__hash__` of one
 #: would be handed the classes in there (`type`, the class of code objects); `__getattr__` would answer for
-#: `__match_args__` and its like; `mro` decides who the ancestors are.
-NOT_OF_CLASSES = frozenset({"__eq__", "__hash__", "__getattr__", "__match_args__", "mro"})
+#: `__match_args__` and its like; `__setattr__` and `__delattr__` would be handed what dataclasses set, the dict of the
+#: fields that they then paste into source, and setters that they compile; `mro` decides who the ancestors are.
+NOT_OF_CLASSES = frozenset({"__eq__", "__hash__", "__getattr__", "__setattr__", "__delattr__", "__match_args__", "mro"})
 
 #: What people write at the top of a module.
 MODULE_VARIABLES = frozenset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -314,3 +315,47 @@ def test_a_property_of_ones_own_is_initialised_once(run: Runner) -> None:
         def main(): return [Holder().value, Holder.value.note]
         """
     assert run.answer(program) == [7, "n"]
+
+
+WAYS_TO_DEFINE = {
+    "a method": """
+        class M(type):
+            def {name}(cls, *args): pass
+        """,
+    "a property": """
+        class M(type):
+            @property
+            def {name}(cls): return print
+        """,
+    "a variable of a loop": """
+        class M(type):
+            for {name} in [print]: pass
+        """,
+    "ABCMeta": """
+        from abc import ABCMeta
+        class M(ABCMeta):
+            def {name}(cls, *args): pass
+        """,
+    "another base": """
+        class Mix:
+            def {name}(cls, *args): pass
+        class M(Mix, type): pass
+        """,
+    "assigned later": "class M(type): pass\nM.{name} = print",
+    "setattr": "class M(type): pass\nsetattr(M, '{name}', print)",
+    "by the class of M": "class M(type): pass\ntype.__setattr__(M, '{name}', print)",
+    "type": "type('M', (type,), {{'{name}': print}})",
+    "__set_name__": """
+        class Part:
+            def __set_name__(self, owner, name): owner.{name} = print
+        class M(type): part = Part()
+        """,
+}
+
+
+@pytest.mark.parametrize("name", ["__setattr__", "__delattr__"])
+@pytest.mark.parametrize("way", WAYS_TO_DEFINE.values(), ids=list(WAYS_TO_DEFINE))
+def test_no_class_of_classes_is_told_what_the_library_sets(run: Runner, way: str, name: str) -> None:
+    failure = run.failure(textwrap.dedent(way.format(name=name)) + "\ndef main(): pass")
+    assert failure.type in ("SecurityError", "RuntimeError")
+    assert "in the sandbox" in (failure.traceback or failure.message)

@@ -696,6 +696,11 @@ def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None,
     return builtins.__build_class__(function, name, *bases, metaclass=metaclass, **keywords)
 
 
+def _with_module(namespace: dict[str, Any]) -> dict[str, Any]:
+    """The interpreter would name the module of the code that makes the class: this one."""
+    return {"__module__": MODULE, **namespace}
+
+
 class _TypeOfTypes(type):
     """Makes the guarded `type` look like the real one, and looks at each class of classes that is made from it."""
 
@@ -710,7 +715,7 @@ class _TypeOfTypes(type):
         if cls is GuardedType and len(args) == 3:
             _check_new_class(*args)
             name, bases, namespace = args
-            return type(name, bases, {"__module__": MODULE, **namespace}, **kwargs)
+            return type(name, bases, _with_module(namespace), **kwargs)
         return type.__call__(cls, *args, **kwargs)
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -733,7 +738,7 @@ class GuardedType(type, metaclass=_TypeOfTypes):
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
         _check_new_class(name, bases, namespace)
-        return super().__new__(cls, name, bases, namespace, **keywords)
+        return super().__new__(cls, name, bases, _with_module(namespace), **keywords)
 
 
 class GuardedABCMeta(abc.ABCMeta, metaclass=_TypeOfTypes):
@@ -741,7 +746,7 @@ class GuardedABCMeta(abc.ABCMeta, metaclass=_TypeOfTypes):
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
         _check_new_class(name, bases, namespace)
-        return super().__new__(cls, name, bases, namespace, **keywords)
+        return super().__new__(cls, name, bases, _with_module(namespace), **keywords)
 
 
 for _public, _guarded in (("type", GuardedType), ("ABCMeta", GuardedABCMeta)):

@@ -339,7 +339,7 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
     """dataclasses.dataclass; the library pastes the fields' names into source code."""
     if cls is None:
         return lambda decorated: dataclass(decorated, **options)
-    if not guards.is_class(cls) or issubclass(cls, type) or not guards.is_programs_own(cls):
+    if not guards.is_class(cls) or issubclass(cls, type) or not guards.is_programs_own(cls) or not _is_of_program(cls):
         raise guards.SecurityError("only a class of the program can become a dataclass")
     for each in type.mro(cls):
         if any("__getattr__" in vars(kind) for kind in type.mro(type(each))):
@@ -355,6 +355,12 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
         # Not by the library: with slots=True it hands the new class to __init_subclass__ before we could shorten them.
         type.__setattr__(made, "__match_args__", _positional_fields(made))
     return _harmless_to_match(made)
+
+
+def _is_of_program(cls: Any) -> bool:
+    """By its `__module__`, in whose globals the library runs what it pastes."""
+    module = cls.__module__
+    return type(module) is str and module == guards.MODULE
 
 
 def _check_inherited_fields(cls: type) -> None:

@@ -359,3 +359,29 @@ def test_no_class_of_classes_is_told_what_the_library_sets(run: Runner, way: str
     failure = run.failure(textwrap.dedent(way.format(name=name)) + "\ndef main(): pass")
     assert failure.type in ("SecurityError", "RuntimeError")
     assert "in the sandbox" in (failure.traceback or failure.message)
+
+
+OF_ANOTHER_MODULE = {
+    "type": "type('D', (), {'__module__': 'contextlib'})",
+    "a class of classes": "M('D', (), {'__module__': 'contextlib'})",
+    "what compares equal": "type('D', (), {'__module__': Equal('contextlib')})",
+    "wraps": "functools.wraps(contextlib.closing)(Plain)",
+    "Enum": "enum.Enum('D', [], module='contextlib')",
+}
+
+
+@pytest.mark.parametrize("made", OF_ANOTHER_MODULE.values(), ids=list(OF_ANOTHER_MODULE))
+def test_what_dataclasses_paste_runs_in_the_program_only(run: Runner, made: str) -> None:
+    """It runs in the globals of the module that the class is said to be of."""
+    program = f"""
+        import contextlib, dataclasses, enum, functools
+        class M(type): pass
+        class Plain: pass
+        class Equal(str):
+            def __eq__(self, other): return True
+            def __ne__(self, other): return False
+            def __hash__(self): return str.__hash__(self)
+        def main():
+            dataclasses.dataclass({made})
+        """
+    assert run.failure(program).type == "SecurityError"

@@ -547,6 +547,20 @@ PROGRAMS: dict[str, tuple[str, Any]] = {
         """,
         [True] * 4 + [False] * 4,
     ),
+    "the module of a class that is made at run time": (
+        """
+        import dataclasses
+        class M(type): pass
+        class N(type):
+            def __new__(mcs, name, bases, namespace): return super().__new__(mcs, name, bases, {})
+        class H(metaclass=N): pass
+        def main():
+            made = [M("A", (), {}), H, type("B", (), {}), type("C", (), {"__module__": __name__}), type("M2", (M,), {})]
+            return [[each.__module__ == __name__ for each in made], type("D", (), {"__module__": "x"}).__module__,
+                    [repr(dataclasses.dataclass(each)()) for each in made[:4]]]
+        """,
+        [[True] * 5, "x", ["A()", "H()", "B()", "C()"]],
+    ),
     "the namespace of a class of the library": (
         """
         import collections, fractions

@@ -151,6 +151,20 @@ class redirect_stdout(contextlib.AbstractContextManager[Any]):  # noqa: N801  (t
         sys.stdout, vars(facades.admitted["sys"])["stdout"] = self._old_targets.pop()
 
 
+def _guard_exit_stacks() -> None:
+    """`push` calls methods that a program's stack may have while it handles AttributeError(obj=type(exit))."""
+
+    def push(self: Any, exit: Any) -> Any:
+        method = getattr(type(exit), "__exit__", None)
+        if method is None:
+            self._push_exit_callback(exit)
+        else:
+            self._push_cm_exit(exit, method)
+        return exit
+
+    contextlib._BaseExitStack.push = push  # type: ignore[method-assign]
+
+
 _singledispatch = functools.singledispatch
 
 
@@ -645,6 +659,7 @@ def guard_library() -> None:
     inspect.signature = signature_of_class  # type: ignore[assignment]
     functools.singledispatch = singledispatch
     urllib.parse.urlsplit = urllib.parse.urlsplit.__wrapped__  # type: ignore[attr-defined]  # has a typed lru_cache
+    _guard_exit_stacks()
     _guard_partial_methods()
     _guard_forward_references()
     _guard_user_string()

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import Sandbox
 from sandbox.inside import guards
-from tests.box.programs import Runner
+from tests.box.programs import Runner, same
 
 ATTACKS = sorted(Path(__file__).with_name("attacks").glob("*.txt"))
 #: What the language layer says; a crash, or an answer with what a program may not have, is none of these.
@@ -131,7 +131,7 @@ def test_a_class_method_is_never_bound_to_the_real_type(run: Runner) -> None:
     assert all(answer)
 
 
-#: How a program can get at what the library handles while it calls: `ExitStack.push` handles AttributeError(obj=type).
+#: How a program could get at what the library handles while it calls it.
 HANDLED = {
     "exc_info": "found.append(sys.exc_info()[1])",
     "a bare raise": "raise",
@@ -144,26 +144,72 @@ HANDLED = {
 }
 
 
+@pytest.fixture(scope="module")
+def run_open() -> Iterator[Runner]:
+    """Runs programs that may do what they like by `builtins`, and so bring about what the guards are there for."""
+    box = Sandbox(spare_children=1, extra_modules=["builtins"], runs_programs=False)
+    box.start()
+    yield Runner(box)
+    box.close()
+
+
 @pytest.mark.parametrize("way", HANDLED.values(), ids=list(HANDLED))
-def test_what_the_library_is_handling_does_not_tell_the_real_type(run: Runner, way: str) -> None:
+def test_what_the_library_is_handling_does_not_tell_the_real_type(run_open: Runner, way: str) -> None:
     program = f"""
-        import contextlib, logging, sys
-        found = []
+        import builtins, logging, sys
+        found, library = [], {{}}
+        builtins.exec('''
+        def look_up(cls, hook):
+            try: return {{}}[cls]
+            except KeyError: return hook()
+        '''.replace("\\n        ", "\\n"), library)
         class Keep(logging.Handler):
             def emit(self, record): found.append(record.exc_info[1])
         logging.getLogger().addHandler(Keep())
         def again(): raise
-        class Stack(contextlib.ExitStack):
-            def _push_exit_callback(self, *_):
+        def hook():
                 {way}
         def main():
             try:
-                Stack().push(int)
-            except (AttributeError, ValueError) as error:
+                library["look_up"](builtins.type, hook)
+            except (KeyError, ValueError) as error:
                 found.append(error)
-            return [each.obj is type for each in found if isinstance(each, AttributeError)]
+            return [each.args[0] is type for each in found if isinstance(each, KeyError)]
         """
-    assert run.answer(program) == [True]
+    assert run_open.answer(program) == [True]
+
+
+def test_an_exit_stack_asks_what_it_is_given_before_it_goes_on(run: Runner) -> None:
+    """The library's calls methods of a program's stack while it handles AttributeError(obj=type)."""
+    program = """
+        import contextlib, sys
+        found = []
+        class Stack(contextlib.ExitStack):
+            def _push_exit_callback(self, *args): found.append(sys.exc_info()[1])
+        def main(): return [Stack().push(int) is int, found]
+        """
+    assert run.answer(program) == [True, [None]]
+
+
+def test_an_exit_stack_takes_functions_and_managers(run: Runner) -> None:
+    program = """
+        import contextlib
+        called = []
+        class Manager:
+            def __enter__(self): return self
+            def __exit__(self, *args): called.append(["manager", str(args[1])])
+        def main():
+            with contextlib.ExitStack() as stack:
+                @stack.push
+                def function(kind, error, traceback):
+                    called.append(["function", str(error)])
+                    return True
+                manager = stack.push(Manager())
+                raise ValueError("x")
+            try: contextlib.ExitStack.push(5, print)
+            except (TypeError, AttributeError): return [called, callable(function), type(manager).__name__]
+        """
+    same(run, program, [[["manager", "x"], ["function", "x"]], True, "Manager"])
 
 
 @pytest.mark.parametrize(
@@ -217,15 +263,6 @@ WAYS_TO_WHAT_WAS_ASKED = (
     "operator.attrgetter('obj')(error)",
     "super(E, error).obj",
 )
-
-
-@pytest.fixture(scope="module")
-def run_open() -> Iterator[Runner]:
-    """Runs programs that may do what they like by `builtins`, and so bring about what the guards are there for."""
-    box = Sandbox(spare_children=1, extra_modules=["builtins"], runs_programs=False)
-    box.start()
-    yield Runner(box)
-    box.close()
 
 
 @pytest.mark.parametrize("way", WAYS_TO_WHAT_WAS_ASKED)

@@ -17,6 +17,7 @@ import functools
 import inspect
 import itertools
 import random
+import statistics
 import sys
 import types
 import typing
@@ -539,6 +540,21 @@ def count_elements(mapping: Any, iterable: Any) -> None:
         mapping[each] = count_of(each, 0) + 1
 
 
+# --- statistics -------------------------------------------------------------------------------------
+
+
+def _guard_statistics() -> None:
+    """It calls the type of what it adds with the sum or the mean: of a class that is `type`."""
+    original = statistics._exact_ratio  # type: ignore[attr-defined]
+
+    def exact_ratio(value: Any) -> Any:
+        if guards.is_class(value):
+            raise TypeError("can't convert a class to numerator/denominator")
+        return original(value)
+
+    statistics._exact_ratio = exact_ratio  # type: ignore[attr-defined]
+
+
 # --- csv ----------------------------------------------------------------------------
 
 
@@ -662,6 +678,7 @@ def guard_library() -> None:
     _guard_exit_stacks()
     _guard_partial_methods()
     _guard_forward_references()
+    _guard_statistics()
     _guard_user_string()
     guards.guard_enums()
     guards.guard_formatter()

@@ -512,6 +512,17 @@ def _guard_forward_references() -> None:
             setattr(typing.ForwardRef, name, refuse)
 
 
+def _guard_caches_of_typing() -> None:
+    """They compare arguments of a program with what else they hold: a typed one holds types, `type` among them."""
+    # Before Python 3.13 Annotated is a class, and before 3.12 its cache is not typed.
+    annotated = [(typing.Annotated, each) for each in ("_getitem", "_class_getitem_inner")]
+    for form, name in ((typing.Literal, "_getitem"), *annotated):
+        if hasattr(form, name):
+            setattr(form, name, getattr(form, name).__wrapped__)
+    for forget in typing._cleanups:  # type: ignore[attr-defined]
+        forget()  # what the library has asked for, as `type[Any]`
+
+
 def _guard_user_string() -> None:
     collections.UserString.format = (  # type: ignore[method-assign]
         lambda self, /, *args, **kwargs: guards.format_string(self.data, *args, **kwargs)
@@ -678,6 +689,7 @@ def guard_library() -> None:
     _guard_exit_stacks()
     _guard_partial_methods()
     _guard_forward_references()
+    _guard_caches_of_typing()
     _guard_statistics()
     _guard_user_string()
     guards.guard_enums()

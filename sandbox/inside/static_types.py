@@ -32,7 +32,7 @@ class _Sequence:
 _CallableIterator: Any = type(iter(int, 0))
 _SequenceIterator: Any = type(iter(_Sequence()))
 _TYPES = (
-    *(bytearray, collections.defaultdict, collections.deque, list, memoryview, staticmethod, super),
+    *(bytearray, collections.defaultdict, collections.deque, list, memoryview, slice, staticmethod, super),
     *(types.GenericAlias, _CallableIterator, _SequenceIterator),
 )
 
@@ -45,8 +45,11 @@ def guard_static_types() -> None:
     for name in ("find", "rfind", "index", "rindex", "count", "startswith", "endswith", "hex", "__contains__"):
         _exchange(bytearray, name, _on_a_copy(bytearray, name, lambda self: bytes(_copy_of(self))))
     _exchange(bytearray, "__mod__", lambda self, values, /: bytearray(bytes(_copy_of(self)) % values))
+    _exchange(bytearray, "join", lambda self, parts, /: bytearray(bytes(_copy_of(self)).join(parts)))
     _exchange(memoryview, "hex", _on_a_copy(memoryview, "hex", memoryview.tobytes))
     _exchange(memoryview, "__hash__", _hash_of_view)
+    _exchange(list, "__repr__", _repr_of_list)
+    _exchange(slice, "__repr__", _repr_of_slice)
     _exchange(staticmethod, "__call__", _call)
     _exchange(super, "__get__", _bind_super)
     _exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
@@ -72,6 +75,8 @@ def _exchange(kind: type, name: str, new: Any) -> None:
     if type(new) is types.FunctionType:
         new.__name__, new.__qualname__ = name, f"{kind.__name__}.{name}"
     new.__doc__ = getattr(kind, name).__doc__
+    if name == "__repr__":
+        _tell_pprint(vars(kind)[name], new)
     flags = _flags_of(kind)
     flags.value &= ~_IMMUTABLE
     try:
@@ -80,6 +85,14 @@ def _exchange(kind: type, name: str, new: Any) -> None:
         type.__setattr__(kind, name, new)
     finally:
         flags.value |= _IMMUTABLE
+
+
+def _tell_pprint(old: Any, new: Any) -> None:
+    """It knows what to lay out by the method."""
+    pprint = sys.modules.get("pprint")  # not in the lean zygote
+    known: Any = pprint.PrettyPrinter._dispatch if pprint else {}
+    if old in known:
+        known[new] = known[old]
 
 
 # --- bytearray, memoryview --------------------------------------------------------------------------
@@ -233,15 +246,13 @@ class _Contexts:
         return sys.getrefcount(self._read(context, name))
 
 
-# --- list, staticmethod, super, aliases -------------------------------------------------------------
+# --- list, slice ------------------------------------------------------------------------------------
 
 _set: Callable[[Any, Any, Any], None] = list.__dict__["__setitem__"]
-_function_of: Callable[[Any], Any] = staticmethod.__dict__["__func__"].__get__
-_class_of_super: Callable[[Any], Any] = super.__dict__["__thisclass__"].__get__
-_bind: Callable[..., Any] = super.__dict__["__get__"]
-_repr: Callable[[Any], str] = types.GenericAlias.__dict__["__repr__"]
-_origin_of: Callable[[Any], Any] = types.GenericAlias.__dict__["__origin__"].__get__
-_args_of: Callable[[Any], tuple[Any, ...]] = types.GenericAlias.__dict__["__args__"].__get__
+_items_in: Callable[[Any], list[Any]] = list.__dict__["copy"]
+_shown_items: Callable[[list[Any]], str] = list.__dict__["__repr__"]
+_ends_of = [slice.__dict__[each].__get__ for each in ("start", "stop", "step")]
+_shown_now: set[int] = set()  # lists, by their ids
 
 
 def _set_items(self: Any, key: Any, value: Any, /) -> None:
@@ -249,6 +260,34 @@ def _set_items(self: Any, key: Any, value: Any, /) -> None:
     if type(key) is slice and key.step is not None and not issubclass(type(value), list | tuple):
         value = [*value]
     _set(self, key, value)
+
+
+def _repr_of_list(self: Any, /) -> str:
+    """Of a copy, which nobody can change: an item may be let go of while it is shown."""
+    items = _items_in(self)
+    if not items or id(self) in _shown_now:
+        return "[...]" if items else "[]"
+    _shown_now.add(id(self))
+    try:
+        return _shown_items(items)
+    finally:
+        _shown_now.discard(id(self))
+
+
+def _repr_of_slice(self: Any, /) -> str:
+    """The library's does not hold the slice."""
+    start, stop, step = [end(self) for end in _ends_of]
+    return f"slice({start!r}, {stop!r}, {step!r})"
+
+
+# --- staticmethod, super, aliases -------------------------------------------------------------------
+
+_function_of: Callable[[Any], Any] = staticmethod.__dict__["__func__"].__get__
+_class_of_super: Callable[[Any], Any] = super.__dict__["__thisclass__"].__get__
+_bind: Callable[..., Any] = super.__dict__["__get__"]
+_repr: Callable[[Any], str] = types.GenericAlias.__dict__["__repr__"]
+_origin_of: Callable[[Any], Any] = types.GenericAlias.__dict__["__origin__"].__get__
+_args_of: Callable[[Any], tuple[Any, ...]] = types.GenericAlias.__dict__["__args__"].__get__
 
 
 def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -46,6 +46,22 @@ def test_a_bytearray_may_be_emptied_while_it_is_read(run: Runner, expression: st
     assert run.answer(CLEARING.format(expression)) is True
 
 
+JOINED = """
+    def parts():
+        held.clear()
+        yield b""
+        yield b""
+    def main():
+        global held
+        held = bytearray(b"A" * 40_000_000)
+        return len(held.join(parts())), held.join(parts()) == b""
+    """
+
+
+def test_a_bytearray_may_be_emptied_while_it_joins(run: Runner) -> None:
+    assert run.answer(JOINED) == [40_000_000, True]
+
+
 VIEWS = {
     "hex": """
         class Text(str):
@@ -91,6 +107,7 @@ RESULTS = {
     "format": "[(bytearray(b'%d-%b') % (7, bytearray(b'x'))).decode(), type(bytearray(b'%%') % ()).__name__]",
     "hex": "[bytearray(b'abc').hex(), bytearray(b'abc').hex(':', 2), memoryview(b'abc').hex(sep='-', bytes_per_sep=-2)]",
     "hash": "[hash(memoryview(b'abc')) == hash(b'abc'), hash(memoryview(b'abcdef')[::2]) == hash(b'ace')]",
+    "join": "[bytearray(b'-').join([b'a', bytearray(b'b')]).decode(), type(bytearray().join(())).__name__]",
     "a subclass": """
         class Own(bytearray):
             def find(self, *args): return super().find(*args) * 10
@@ -101,7 +118,7 @@ RESULTS = {
             out = []
             for call in (lambda: bytearray().index(b'x'), lambda: bytearray().find(256), lambda: bytearray().find('x'),
                          lambda: 'x' in bytearray(), lambda: bytearray.find(b'x', b'x'), lambda: bytearray().find(),
-                         lambda: bytearray(b'%d') % 'x', lambda: 5 % bytearray(), lambda: hash(bytearray()),
+                         lambda: bytearray(b'%d') % 'x', lambda: bytearray().join(['x']), lambda: 5 % bytearray(), lambda: hash(bytearray()),
                          lambda: hash(memoryview(bytearray(1))), lambda: hash(memoryview(bytes(4)).cast('i'))):
                 try: call()
                 except Exception as error: out.append(type(error).__name__)
@@ -233,6 +250,77 @@ SLICES = {
 
 @pytest.mark.parametrize("program", SLICES.values(), ids=list(SLICES))
 def test_lists_are_as_in_cpython(run: Runner, program: str) -> None:
+    same(run, program, plain(program))
+
+
+FREED = """
+    class Emptying:
+        def __repr__(self):
+            items.clear()
+            kept.extend(Other() for _ in range(3))
+            return "x"
+    class Other:
+        def __repr__(self): return "another object"
+    class Part:
+        def __repr__(self): return "y"
+    class Late:
+        def __repr__(self):
+            items.append(slice(Emptying(), Part()))
+            return "late"
+    kept = []
+    def main():
+        global items
+        items = [slice(Emptying(), Part(), 1)]
+        told = [repr(items)]
+        items = [Late()]
+        told.append(repr(items))
+        return told
+    """
+
+
+def test_what_a_list_holds_may_go_while_it_is_shown(run: Runner) -> None:
+    assert run.answer(FREED) == ["[slice(x, y, 1)]", "[late]"]
+
+
+SHOWN = {
+    "lists": """
+        class Own(list): pass
+        class Said(list):
+            def __repr__(self): return "said" + super().__repr__()
+        def main():
+            a, b, empty = [1], Own([2]), []
+            a.extend([b, a, {"a": a}, (a, b), empty, empty])
+            b.append(a)
+            return [repr(a), str(b), f"{a!r:>3}{b}", repr([]), repr(Said([a, Said()])), list.__repr__(b), repr([a, a])]
+        """,
+    "an error in between": """
+        class Wrong:
+            def __repr__(self): raise ValueError
+        def main():
+            a = [Wrong()]
+            try: repr(a)
+            except ValueError: a[0] = a
+            return repr(a)
+        """,
+    "slices": "[repr(slice(1)), str(slice('a', None, [1])), repr([slice(1, 2)]), slice.__repr__(slice(0, 1, 2))]",
+    "not of these": """
+        def main():
+            out = []
+            for call in (lambda: list.__repr__({}), lambda: list.__repr__(), lambda: slice.__repr__([])):
+                try: call()
+                except TypeError as error: out.append(type(error).__name__)
+            return out
+        """,
+    "laid out": """
+        import pprint
+        class Own(list): pass
+        def main(): return [pprint.pformat([["a" * 30] * 3, Own("b" * 30)]), pprint.pformat(Own([1])), pprint.saferepr([[]])]
+        """,
+}
+
+
+@pytest.mark.parametrize("program", SHOWN.values(), ids=list(SHOWN))
+def test_lists_and_slices_are_shown_as_in_cpython(run: Runner, program: str) -> None:
     same(run, program, plain(program))
 
 

@@ -31,9 +31,10 @@ class _Sequence:
 
 _CallableIterator: Any = type(iter(int, 0))
 _SequenceIterator: Any = type(iter(_Sequence()))
+_UNICODE_ERRORS = {UnicodeDecodeError: bytes, UnicodeEncodeError: str, UnicodeTranslateError: str}
 _TYPES = (
     *(bytearray, collections.defaultdict, collections.deque, list, memoryview, slice, staticmethod, super),
-    *(types.GenericAlias, _CallableIterator, _SequenceIterator),
+    *(types.GenericAlias, _CallableIterator, _SequenceIterator, *_UNICODE_ERRORS),
 )
 
 
@@ -50,6 +51,8 @@ def guard_static_types() -> None:
     _exchange(memoryview, "__hash__", _hash_of_view)
     _exchange(list, "__repr__", _repr_of_list)
     _exchange(slice, "__repr__", _repr_of_slice)
+    for error, held in _UNICODE_ERRORS.items():
+        _exchange(error, "__str__", _str_of_unicode_error(error, held))
     _exchange(staticmethod, "__call__", _call)
     _exchange(super, "__get__", _bind_super)
     _exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
@@ -278,6 +281,43 @@ def _repr_of_slice(self: Any, /) -> str:
     """The library's does not hold the slice."""
     start, stop, step = [end(self) for end in _ends_of]
     return f"slice({start!r}, {stop!r}, {step!r})"
+
+
+# --- exceptions -------------------------------------------------------------------------------------
+
+
+def _str_of_unicode_error(kind: Any, held: type[bytes] | type[str]) -> Callable[[Any], str]:
+    """The library's believes `start` and `end`, and that `object` still is what it was made with."""
+    read = [vars(kind)[each].__get__ for each in ("encoding", "reason", "object", "start", "end")]
+    unit, done = ("byte", "decode") if held is bytes else ("character", "encode")
+
+    def tell(self: Any, /) -> str:
+        encoding, reason, value, start, end = [each(self) for each in read]
+        if value is None:  # it was never initialised
+            return ""
+        if not issubclass(type(value), held):
+            raise TypeError(f"object attribute must be {held.__name__}")
+        if 0 <= start < held.__len__(value) and end == start + 1:
+            what = f"{unit} {_as_escape(held.__getitem__(value, start))} in position {start}"
+        else:
+            what = f"{unit}s in position {start}-{end - 1}"
+        cannot = "can't translate" if kind is UnicodeTranslateError else f"'{_text(encoding)}' codec can't {done}"
+        return f"{cannot} {what}: {_text(reason)}"
+
+    return tell
+
+
+def _as_escape(unit: int | str) -> str:
+    if isinstance(unit, int):
+        return f"0x{unit:02x}"
+    number = ord(unit)
+    if number < 0x100:
+        return f"'\\x{number:02x}'"
+    return f"'\\u{number:04x}'" if number < 0x10000 else f"'\\U{number:08x}'"
+
+
+def _text(value: Any) -> str:
+    return str.__str__(str(value))  # str(x) may be of a subclass
 
 
 # --- staticmethod, super, aliases -------------------------------------------------------------------

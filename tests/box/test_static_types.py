@@ -324,6 +324,62 @@ def test_lists_and_slices_are_shown_as_in_cpython(run: Runner, program: str) -> 
     same(run, program, plain(program))
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "UnicodeDecodeError('x', b'abc', -(1 << 40), 1 - (1 << 40), 'r')",
+        "UnicodeEncodeError('x', 'abc', -(1 << 40), 1 - (1 << 40), 'r')",
+        "UnicodeTranslateError('abc', -(1 << 40), 1 - (1 << 40), 'r')",
+    ],
+)
+def test_a_unicode_error_is_not_believed_where_it_points(run: Runner, made: str) -> None:
+    assert run.answer(f"str({made})").endswith(f"s in position {-(1 << 40)}-{-(1 << 40)}: r")
+
+
+@pytest.mark.parametrize("made", ["Decode", "Encode"])
+def test_a_unicode_error_does_not_show_another_object(run: Runner, made: str) -> None:
+    text = "b'abc'" if made == "Decode" else "'abc'"
+    program = f"""
+        def main():
+            error = Unicode{made}Error("x", {text}, 0, 1, "r")
+            error.object = 1.5
+            return str(error)
+        """
+    failure = run.failure(program)
+    assert failure.type == "TypeError"
+    assert failure.message == f"object attribute must be {'bytes' if made == 'Decode' else 'str'}"
+
+
+UNICODE_ERRORS = """
+    class Text(str):
+        def __str__(self): return "said " + self[:]
+    class Bytes(bytes):
+        def __len__(self): return 1
+        def __getitem__(self, at): return 7
+    class Own(UnicodeDecodeError): pass
+    def main():
+        told = []
+        for call in (lambda: b"a\\xff".decode("utf-8"), lambda: b"a\\xe2\\x28\\xa1".decode("utf-8"), lambda: "aé".encode("ascii"),
+                     lambda: "€€".encode("latin-1"), lambda: "\\ud800".encode("utf-8"), lambda: "\\U0001f600".encode("ascii")):
+            try: call()
+            except UnicodeError as error: told += [str(error), repr(error)]
+        for start, end in ((0, 1), (0, 2), (2, 3), (3, 4), (5, 9), (2, 1)):
+            told.append(str(UnicodeDecodeError("x", b"abc", start, end, "r")))
+            told.append(str(UnicodeDecodeError("x", Bytes(b"abc"), start, end, "r")))
+            told.append(str(UnicodeEncodeError(Text("x"), Text("a\\xe9€"), start, end, Text("r"))))
+            told.append(str(UnicodeTranslateError("\\U0001f600é€", start, end, "r")))
+        error = Own("x", bytearray(b"abc"), 1, 2, "r")
+        error.reason, error.encoding = 5, Text("y")
+        told += [str(error), str(Own.__new__(Own)), f"{error}"]
+        error.start, error.end = 0, 3
+        return [*told, str(error)]
+    """
+
+
+def test_unicode_errors_are_told_as_in_cpython(run: Runner) -> None:
+    same(run, UNICODE_ERRORS, plain(UNICODE_ERRORS))
+
+
 ALIAS = """
     class Emptying:
         def __repr__(self):

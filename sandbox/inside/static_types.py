@@ -9,6 +9,7 @@ of none of its static types; it is told for a moment that these are others.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import ctypes
 import gc
@@ -31,10 +32,13 @@ class _Sequence:
 
 _CallableIterator: Any = type(iter(int, 0))
 _SequenceIterator: Any = type(iter(_Sequence()))
-_UNICODE_ERRORS = {UnicodeDecodeError: bytes, UnicodeEncodeError: str, UnicodeTranslateError: str}
+_UNICODE_ERRORS: dict[Any, Any] = {UnicodeDecodeError: bytes, UnicodeEncodeError: str, UnicodeTranslateError: str}
+_ERRORS = [each for each in vars(builtins).values() if isinstance(each, type) and issubclass(each, BaseException)]
+_SHOWN_ERRORS = {each for each in _ERRORS if "__str__" in vars(each)}.difference(_UNICODE_ERRORS)
 _TYPES = (
     *(bytearray, collections.defaultdict, collections.deque, list, memoryview, slice, staticmethod, super),
-    *(types.GenericAlias, _CallableIterator, _SequenceIterator, *_UNICODE_ERRORS),
+    *(types.GenericAlias, _CallableIterator, _SequenceIterator, *_UNICODE_ERRORS, *_SHOWN_ERRORS),
+    types.SimpleNamespace,
 )
 
 
@@ -53,10 +57,15 @@ def guard_static_types() -> None:
     _exchange(slice, "__repr__", _repr_of_slice)
     for error, held in _UNICODE_ERRORS.items():
         _exchange(error, "__str__", _str_of_unicode_error(error, held))
+    for error in _SHOWN_ERRORS:
+        _exchange(error, "__str__", _while_held(error, "__str__"))
+    _exchange(BaseException, "__repr__", _while_held(BaseException, "__repr__"))
+    _exchange(types.SimpleNamespace, "__repr__", _repr_of_namespace)
     _exchange(staticmethod, "__call__", _call)
     _exchange(super, "__get__", _bind_super)
     _exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
     _exchange(collections.defaultdict, "default_factory", property(_factory_of, _set_factory, _delete_factory))
+    _exchange(collections.defaultdict, "__repr__", _repr_of_defaultdict)
     _exchange(_CallableIterator, "__next__", _next_of_callable)
     _exchange(_SequenceIterator, "__next__", _next_of_sequence)
     if decimal:
@@ -148,6 +157,7 @@ def _index_of(self: Any, value: Any, /, *bounds: Any) -> int:
 
 _initialise: Callable[..., None] = collections.defaultdict.__dict__["__init__"]
 _factory: Any = collections.defaultdict.__dict__["default_factory"]
+_repr_with_factory: Callable[[Any], str] = collections.defaultdict.__dict__["__repr__"]
 _kept_factories: list[Any] = []
 
 
@@ -179,6 +189,10 @@ def _keep_factory(held_by: Any) -> None:
     factory = _factory.__get__(held_by)
     if factory is not None and type(factory) is not types.FunctionType:
         _kept_factories.append(factory)
+
+
+def _repr_of_defaultdict(self: Any, /) -> str:
+    return (_factory.__get__(self), _repr_with_factory(self))[1]
 
 
 # --- iterators --------------------------------------------------------------------------------------
@@ -249,13 +263,14 @@ class _Contexts:
         return sys.getrefcount(self._read(context, name))
 
 
-# --- list, slice ------------------------------------------------------------------------------------
+# --- list, slice, namespace -------------------------------------------------------------------------
 
 _set: Callable[[Any, Any, Any], None] = list.__dict__["__setitem__"]
 _items_in: Callable[[Any], list[Any]] = list.__dict__["copy"]
 _shown_items: Callable[[list[Any]], str] = list.__dict__["__repr__"]
+_attributes_of: Callable[[Any], dict[str, Any]] = types.SimpleNamespace.__dict__["__dict__"].__get__
 _ends_of = [slice.__dict__[each].__get__ for each in ("start", "stop", "step")]
-_shown_now: set[int] = set()  # lists, by their ids
+_shown_now: set[int] = set()  # lists and namespaces, by their ids
 
 
 def _set_items(self: Any, key: Any, value: Any, /) -> None:
@@ -277,6 +292,21 @@ def _repr_of_list(self: Any, /) -> str:
         _shown_now.discard(id(self))
 
 
+def _repr_of_namespace(self: Any, /) -> str:
+    """As _repr_of_list."""
+    attributes = [*dict.items(_attributes_of(self))]
+    name = "namespace" if type(self) is types.SimpleNamespace else type(self).__name__
+    if id(self) in _shown_now:
+        return f"{name}(...)"
+    _shown_now.add(id(self))
+    try:
+        named = [each for each in attributes if issubclass(type(each[0]), str) and str.__len__(each[0])]
+        shown = [f"{str.__str__(key)}={value!r}" for key, value in named]
+    finally:
+        _shown_now.discard(id(self))
+    return f"{name}({', '.join(shown)})"
+
+
 def _repr_of_slice(self: Any, /) -> str:
     """The library's does not hold the slice."""
     start, stop, step = [end(self) for end in _ends_of]
@@ -284,6 +314,18 @@ def _repr_of_slice(self: Any, /) -> str:
 
 
 # --- exceptions -------------------------------------------------------------------------------------
+
+
+def _while_held(kind: Any, name: str) -> Callable[[Any], str]:
+    """The method; while it shows what the error holds, something of that may be set anew."""
+    show = vars(kind)[name]
+    parts = [each for each in vars(kind).values() if type(each) is types.MemberDescriptorType]
+    read = [each.__get__ for each in (BaseException.__dict__["args"], *parts)]
+
+    def method(self: Any, /) -> Any:
+        return ([each(self) for each in read], show(self))[1]
+
+    return method
 
 
 def _str_of_unicode_error(kind: Any, held: type[bytes] | type[str]) -> Callable[[Any], str]:

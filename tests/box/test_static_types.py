@@ -324,6 +324,88 @@ def test_lists_and_slices_are_shown_as_in_cpython(run: Runner, program: str) -> 
     same(run, program, plain(program))
 
 
+LET_GO_OF = {
+    "OSError": ("OSError(Emptying(), Part())", "str(held)", "held.strerror, held.args = None, ()", "[Errno x] y"),
+    "OSError with files": (
+        *("OSError(2, Emptying(), Part(), None, Part())", "str(held)"),
+        *("held.filename = held.filename2 = held.args = ()", "[Errno 2] x: y -> y"),
+    ),
+    "an argument": (
+        "ValueError(slice(Emptying(), Part()))",
+        "repr(held)",
+        "held.args = ()",
+        "ValueError(slice(x, y, None))",
+    ),
+    "arguments": ("ValueError((Emptying(), Part()), 1)", "repr(held)", "held.args = ()", "ValueError((x, y), 1)"),
+    "arguments as text": ("KeyError(Emptying(), Part())", "str(held)", "held.args = ()", "(x, y)"),
+    "a key": ("KeyError((Emptying(), Part()))", "str(held)", "held.args = ()", "(x, y)"),
+    "a namespace": (
+        *("types.SimpleNamespace(a=(Emptying(), Part()), b=2)", "repr(held)"),
+        *("vars(held).clear()", "namespace(a=(x, y), b=2)"),
+    ),
+    "a namespace with what is new": (
+        *("types.SimpleNamespace(a=Emptying(), b=(Part(), Part()))", "repr(held)"),
+        *("held.b = (Again(), Part())", "namespace(a=x, b=(y, y))"),
+    ),
+    "an attribute of its own": (
+        *("types.SimpleNamespace(a=types.SimpleNamespace(b=Emptying(), c=Part()))", "repr(held)"),
+        *("vars(held).clear()", "namespace(a=namespace(b=x, c=y))"),
+    ),
+}
+LETTING_GO = """
+    import types
+    class Emptying:
+        def __repr__(self):
+            {2}
+            kept.extend([Other() for _ in range(3)] + [(Other(), Other()) for _ in range(3)])
+            return "x"
+    class Again:
+        def __repr__(self):
+            held.b = None
+            kept.extend([Other() for _ in range(3)] + [(Other(), Other()) for _ in range(3)])
+            return "again"
+    class Other:
+        def __repr__(self): return "another object"
+    class Part:
+        def __repr__(self): return "y"
+    kept = []
+    def main():
+        global held
+        held = {0}
+        return {1}
+    """
+
+
+@pytest.mark.parametrize("case", LET_GO_OF.values(), ids=list(LET_GO_OF))
+def test_what_an_error_or_a_namespace_holds_may_go_while_it_is_shown(run: Runner, case: tuple[str, ...]) -> None:
+    assert run.answer(LETTING_GO.format(*case)) == case[3]
+
+
+ERRORS = """
+    import types, pprint
+    class Own(types.SimpleNamespace): pass
+    class Text(str):
+        def __str__(self): return "another"
+    class Mine(OSError):
+        def __init__(self, *args): self.mine = 1
+    def main():
+        loop = types.SimpleNamespace(a=1)
+        loop.b, vars(loop)["c d"], vars(loop)[""], vars(loop)[5], vars(loop)[Text("e")] = Own(x=loop), 2, 3, 4, 5
+        errors = [ValueError(), ValueError(1), ValueError("a", 2), KeyError("a"), KeyError(), KeyError(1, 2), OSError(2, "b"),
+                  OSError(2, "b", "c"), OSError(2, "b", "c", None, "d"), OSError("e"), ImportError("f", name="g"), OSError(),
+                  SyntaxError("h", ("file", 3, 4, "text")), SyntaxError("i"), AttributeError("j"), NameError("k", name="l"),
+                  ExceptionGroup("m", [ValueError(1)]), StopIteration(5), FileNotFoundError(2, "n"), SystemExit(3), Mine(4, "o"),
+                  UnicodeError("p"), Mine.__new__(Mine), KeyError.__new__(KeyError, "q"), ValueError([loop])]
+        told = [repr(loop), str(loop), repr(Own()), repr(types.SimpleNamespace()), types.SimpleNamespace.__repr__(Own(a=1))]
+        for error in errors: told += [str(error), repr(error), f"{error}"]
+        return [*told, pprint.pformat(types.SimpleNamespace(a=["a" * 50, "b" * 50], b=1)), OSError.__str__(errors[6])]
+    """
+
+
+def test_errors_and_namespaces_are_shown_as_in_cpython(run: Runner) -> None:
+    same(run, ERRORS, plain(ERRORS))
+
+
 @pytest.mark.parametrize(
     "made",
     [

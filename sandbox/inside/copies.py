@@ -28,7 +28,6 @@ import typing
 import uuid
 import weakref
 import zlib
-import zoneinfo
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,6 +35,7 @@ from sandbox.inside import guards, names
 from sandbox.inside.arrays import array
 from sandbox.inside.ordered import OrderedDict
 from sandbox.inside.structs import Struct
+from sandbox.inside.zones import ZoneInfo
 
 Memo = dict[int, Any]
 #: Copies a part of an object: itself for a shallow copy, a copy of its own for a deep one.
@@ -47,7 +47,7 @@ _SHARED: frozenset[type] = frozenset(
         *(type(None), type(Ellipsis), type(NotImplemented), bool, int, float, complex, str, bytes, range, slice),
         *(types.FunctionType, types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodDescriptorType),
         *(property, staticmethod, classmethod, weakref.ref, functools._lru_cache_wrapper, guards.Facade, Struct),
-        *(datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone, zoneinfo.ZoneInfo),
+        *(datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone, ZoneInfo),
         *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern, re.Match, time.struct_time),
         *(types.GenericAlias, types.UnionType),
         *(each for each in vars(typing).values() if isinstance(each, type) and each.__module__ == "typing"),

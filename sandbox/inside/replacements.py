@@ -34,6 +34,7 @@ from sandbox.inside.arrays import array
 from sandbox.inside.iterators import ITERATORS
 from sandbox.inside.ordered import OrderedDict
 from sandbox.inside.structs import Struct, groupby
+from sandbox.inside.zones import ZoneInfo
 
 # --- operator, functools ----------------------------------------------------------------------------
 
@@ -625,6 +626,8 @@ def remember_zones(zones: dict[str, bytes]) -> None:
 
     zoneinfo._common.load_tzdata = load_tzdata  # type: ignore[assignment]
     zoneinfo._common.load_data = load_known_data  # type: ignore[assignment]
+    for each in zones.keys() & {"Europe/Berlin"}:
+        ZoneInfo.no_cache(each)  # compiles the patterns for the rules of summer time
 
 
 class _ZoneFile(BytesIO):
@@ -677,6 +680,7 @@ def guard_library() -> None:
     collections._chain = ITERATORS["chain"]  # type: ignore[attr-defined]  # Counter.elements() hands one out
     collections._count_elements = count_elements  # type: ignore[attr-defined]
     csv.reader = csv_reader
+    zoneinfo.ZoneInfo = ZoneInfo  # type: ignore[misc]
     copy.copy, copy.deepcopy = copies.copy, copies.deepcopy  # type: ignore[assignment]
     if hasattr(copy, "replace"):  # Python 3.13
         copy.replace = replace

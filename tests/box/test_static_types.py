@@ -204,6 +204,64 @@ def test_a_zone_is_not_read_from_a_file_of_the_program(run: Runner) -> None:
     assert run.answer(program) == "Europe/Berlin"
 
 
+ZONES = {
+    "the cache is cleared": ("Zone(Key())", "Zone.clear_cache()"),
+    "the cache is cleared by a key": ("Zone.clear_cache(only_keys=[Key()])", "Zone.clear_cache()"),
+    "zones take another's place": ("Zone(Key())", "for each in names[8:]: Zone(each)"),
+}
+
+
+@pytest.mark.parametrize("case", ZONES.values(), ids=list(ZONES))
+def test_zones_may_go_while_one_is_looked_for(run: Runner, case: tuple[str, str]) -> None:
+    program = """
+        import zoneinfo
+        Zone = zoneinfo.ZoneInfo
+        names = sorted(zoneinfo.available_timezones())[:20]
+        class Key:
+            def __init__(self): self.hash = 1
+            def __hash__(self): return self.hash
+            def __eq__(self, other):
+                {1}
+                return False
+        def main():
+            for _ in range(10):
+                for each in names[:8]: Zone(each)
+                try: {0}
+                except (TypeError, zoneinfo.ZoneInfoNotFoundError): pass
+            return str(Zone(names[0])) == names[0]
+        """
+    assert run.answer(program.format(*case)) is True
+
+
+ZONES_IN_USE = """
+    import copy, datetime, zoneinfo
+    class Text(str): pass
+    def main():
+        zone, summer = zoneinfo.ZoneInfo("Europe/Berlin"), datetime.datetime(2030, 7, 1, 12)
+        told = [repr(zone), str(zone), zone.key, zone is zoneinfo.ZoneInfo("Europe/Berlin"), type(zone).__name__,
+                type(zone) is zoneinfo.ZoneInfo, zone is zoneinfo.ZoneInfo.no_cache("Europe/Berlin"), zone == copy.copy(zone),
+                copy.deepcopy(zone) is zone, type(zone).__module__, repr(summer.replace(tzinfo=zone))]
+        for key in ("Europe/Berlin", "UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", Text("Africa/Cairo")):
+            zone = zoneinfo.ZoneInfo(key)
+            for year in (1890, 1945, 1999, 2024, 2036, 2050):
+                for month in range(1, 13):
+                    then = datetime.datetime(year, month, 28, 2, 30, tzinfo=zone)
+                    told += [str(then), str(then.replace(fold=1)), then.tzname(), str(then.dst())]
+                    told.append(str(then.replace(tzinfo=datetime.timezone.utc).astimezone(zone)))
+        told += [str(zone.utcoffset(None)), zone.tzname(None), datetime.time(1, tzinfo=zone).isoformat()]
+        for key in ("Nowhere", "../x", "/etc", "", 5, None, []):
+            try: zoneinfo.ZoneInfo(key)
+            except Exception as error: told.append(type(error).__name__)
+        zoneinfo.ZoneInfo.clear_cache()
+        zoneinfo.ZoneInfo.clear_cache(only_keys=["UTC"])
+        return told
+    """
+
+
+def test_zones_are_as_in_cpython(run: Runner) -> None:
+    same(run, ZONES_IN_USE, plain(ZONES_IN_USE))
+
+
 LISTS = {
     "statement": "items[::2] = values()",
     "method": "items.__setitem__(slice(None, None, 2), values())",

@@ -341,15 +341,6 @@ def _mapping(value: Any, name: str) -> Any:
     return types.MappingProxyType(dict(found)) if type(found) is types.MappingProxyType else found
 
 
-def _asked(value: Any, name: str) -> Any:
-    """An AttributeError has there what was asked, by the library as well: `type`, where it asked `x.__class__`."""
-    found = getattr(value, name)
-    if found is _missed_by:
-        raise _refuse(value, name)  # as in _answer
-    error = _self_of_super(value) if type(value) is super else value
-    return _harmless(found) if issubclass(type(error), AttributeError) else found
-
-
 def _wrapped(value: Any, name: str) -> Any:
     found = getattr(value, name)
     if not _is_program_function(found) and not is_programs_own(found):
@@ -457,15 +448,16 @@ def told(error: BaseException) -> BaseException:
     It is changed in place: a program may have it from elsewhere, too.
     """
     args = _args_of.__get__(error)
-    harmless = tuple(_harmless(each) for each in args)
-    if any(one is not other for one, other in zip(args, harmless, strict=True)):
-        _args_of.__set__(error, harmless)
+    shown = tuple(harmless(each) for each in args)
+    if any(one is not other for one, other in zip(args, shown, strict=True)):
+        _args_of.__set__(error, shown)
     if issubclass(type(error), AttributeError):
-        _missed_by.__set__(error, _harmless(_missed_by.__get__(error)))
+        _missed_by.__set__(error, harmless(_missed_by.__get__(error)))
     return error
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
+    """What an error speaks of, or None in the place of what no program may hold."""
     hidden = type(value) in _REFUSED_TYPES or issubclass(type(value), weakref.ref)
     return None if hidden else _without_type(value)
 
@@ -496,7 +488,6 @@ SPECIAL: dict[str, Callable[[Any, str], Any]] = {
     "format_map": _format_method,
     "mro": _ancestors,
     "groupindex": _mapping,
-    "obj": _asked,
     "__members__": _mapping,
     "__init__": _initializer,
     "__class__": _class,

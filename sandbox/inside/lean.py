@@ -43,7 +43,7 @@ def admit() -> None:
         facades.admitted[name] = guards.make_facade(name, admission.contents_of(name, {}))
     facades.put_into_packages()
     methods.guard_methods(admission.classes_behind(name for name in modules.ADMITTED if name in sys.modules))
-    static_types.guard_static_types()
+    static_types.guard_static_types(guards.harmless)
     guards.guard_enums()
     guards.guard_formatter()
     guards.guard_json()

@@ -91,7 +91,6 @@ GUARDED = frozenset(
         "format_map",
         "mro",
         "groupindex",
-        "obj",
         "__members__",
         "__init__",
         "__get__",

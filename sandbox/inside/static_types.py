@@ -38,12 +38,15 @@ _SHOWN_ERRORS = {each for each in _ERRORS if "__str__" in vars(each)}.difference
 _TYPES = (
     *(bytearray, collections.defaultdict, collections.deque, list, memoryview, slice, staticmethod, super),
     *(types.GenericAlias, _CallableIterator, _SequenceIterator, *_UNICODE_ERRORS, *_SHOWN_ERRORS),
-    types.SimpleNamespace,
+    *(types.SimpleNamespace, AttributeError, BaseException),
 )
 
 
-def guard_static_types() -> None:
-    """Exchange the methods. Once, in the zygote; where a type's layout is another, nothing is done."""
+def guard_static_types(harmless: Callable[[Any], Any]) -> None:
+    """Exchange the methods. Once, in the zygote; where a type's layout is another, nothing is done.
+
+    harmless: what a program may have of what an error speaks of.
+    """
     decimal = sys.modules.get("_decimal")  # not in the lean zygote
     if not all(_flags_of(each).value == each.__flags__ for each in (*_TYPES, *([decimal.Context] if decimal else []))):
         return
@@ -59,6 +62,7 @@ def guard_static_types() -> None:
         _exchange(error, "__str__", _str_of_unicode_error(error, held))
     for error in _SHOWN_ERRORS:
         _exchange(error, "__str__", _while_held(error, "__str__"))
+    _exchange(AttributeError, "obj", _asked_without_types(harmless))
     _exchange(BaseException, "__repr__", _while_held(BaseException, "__repr__"))
     _exchange(types.SimpleNamespace, "__repr__", _repr_of_namespace)
     _exchange(staticmethod, "__call__", _call)
@@ -326,6 +330,15 @@ def _while_held(kind: Any, name: str) -> Callable[[Any], str]:
         return ([each(self) for each in read], show(self))[1]
 
     return method
+
+
+def _asked_without_types(harmless: Callable[[Any], Any]) -> property:
+    """An AttributeError has in `obj` what was asked, by the library as well: `type`, where it asked `x.__class__`.
+
+    Patterns read without the guards, so the attribute itself is exchanged.
+    """
+    asked = vars(AttributeError)["obj"]
+    return property(lambda self: harmless(asked.__get__(self)), asked.__set__, asked.__delete__)
 
 
 def _str_of_unicode_error(kind: Any, held: type[bytes] | type[str]) -> Callable[[Any], str]:

@@ -637,6 +637,7 @@ ROUTES: dict[str, str] = {
 #: Closed in the library itself, which is changed for both layers.
 CHANGED_IN_THE_LIBRARY = frozenset(
     {
+        "another says whose attribute was missing",
         "cached_property reads the dict of any class",
         "cached_property writes to any object",
         "an instance says of its fields what replace() then reads",

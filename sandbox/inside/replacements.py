@@ -626,8 +626,8 @@ def remember_zones(zones: dict[str, bytes]) -> None:
 
     zoneinfo._common.load_tzdata = load_tzdata  # type: ignore[assignment]
     zoneinfo._common.load_data = load_known_data  # type: ignore[assignment]
-    for each in zones.keys() & {"Europe/Berlin"}:
-        ZoneInfo.no_cache(each)  # compiles the patterns for the rules of summer time
+    if "Europe/Berlin" in zones:
+        ZoneInfo.no_cache("Europe/Berlin")  # compiles the patterns for the rules of summer time
 
 
 class _ZoneFile(BytesIO):

@@ -83,13 +83,8 @@ class Recovery:
 
     def mark_overdue(self, now_ms: int) -> int:
         """Mark overdue tasks that a worker holds by countdown as queued. Returns their number."""
-        marked = 0
-        for _ in self._steps():
-            step = self.store.recovery.mark_overdue(now_ms, now_ms - OVERDUE_MS, BATCH, self.actor)
-            marked += step
-            if step < BATCH:
-                break
-        return marked
+        before_ms = now_ms - OVERDUE_MS
+        return self._repeated(lambda: self.store.recovery.mark_overdue(now_ms, before_ms, BATCH, self.actor))
 
     def promote(self, now_ms: int) -> int:
         """Send the messages of waiting tasks that are due within the horizon. Returns their number."""
@@ -101,6 +96,16 @@ class Recovery:
             if len(near) < BATCH or not step:  # not: another process sends the same tasks
                 break
         return sent
+
+    def _repeated(self, step: Callable[[], int]) -> int:
+        """Repeat what deals with up to BATCH, as long as there are so many and it has time. Returns the sum."""
+        done = 0
+        for _ in self._steps():
+            number = step()
+            done += number
+            if number < BATCH:
+                break
+        return done
 
     def _steps(self) -> Iterator[None]:
         """Allow one step after the other until the time is over, and note that there is more to do."""
@@ -116,14 +121,9 @@ class Recovery:
         Workers would drop them one by one, before all that was queued since, and a list that no worker serves would
         keep them. Returns their number.
         """
-        dropped, keys = 0, self.store.keys
+        keys = self.store.keys
         lists = [keys.queue(queue, priority) for queue in QUEUES.values() for priority in range(PRIORITIES)]
-        for _ in self._steps():
-            step = self.store.recovery.drop_messages(lists, BATCH)
-            dropped += step
-            if step < BATCH:
-                break
-        return dropped
+        return self._repeated(lambda: self.store.recovery.drop_messages(lists, BATCH))
 
     def resend_lost(self, now_ms: int) -> int:
         """Send the messages of queued tasks again if they are lost. Returns the number of messages sent.

@@ -23,6 +23,7 @@ from tests.servers import RedisServer, redis_program, throw_away_redis
 __all__ = ["pytest_xdist_auto_num_workers"]  # a hook
 
 REPLY_TIMEOUT_SECONDS = 15
+EXAMPLES_PER_MINUTE = 100
 NOON_MS = 1_795_422_600_000  # 2026-11-23T08:30:00Z
 
 
@@ -40,12 +41,25 @@ def is_long_run(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make tests independent of whoever has started pytest."""
+    _set_examples(config)
     inherited.shorten_tmpdir()
     parallel.configure(config)
     if not parallel.is_distributing(config):
         inherited.forget()
     if sys.platform == "linux":
         config.pluginmanager.register(Watcher())
+
+
+def _set_examples(config: pytest.Config) -> None:
+    """Try each property whose test says nothing else with so many examples, and in a long run with more.
+
+    An example may take any time: how long it took tells nothing where other tests run beside.
+    """
+    import hypothesis  # not earlier: pytest wants to import its plugins itself
+
+    examples = max(1, round(EXAMPLES_PER_MINUTE * config.getoption("--minutes")))
+    hypothesis.settings.register_profile("minutes", hypothesis.settings(), max_examples=examples, deadline=None)
+    hypothesis.settings.load_profile("minutes")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,7 +19,6 @@ from sandbox import Limits, Program, Sandbox, Verdict
 LIMITS = Limits(wall_seconds=1.0, memory_bytes=67_108_864)
 MODEST = settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

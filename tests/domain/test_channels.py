@@ -258,7 +258,7 @@ def test_the_only_links_are_ours() -> None:
 
 
 @pytest.mark.parametrize("kind", CHATS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(subject=st.text(max_size=300), reason=st.text(max_size=3000), schedule=st.text(max_size=300))
 def test_any_text_gives_a_message_within_the_limits(kind: str, subject: str, reason: str, schedule: str) -> None:
     notice = Notice(NoticeType.FAILED, subject, NOW_MS, reason=reason, schedule=schedule, task_id=NOTICE.task_id)
@@ -410,7 +410,6 @@ ANY_JSON = st.recursive(
 NAMES = ["kind", "url", "secret", "language", "chat_id", "username", "sender", "to", "more"]
 
 
-@settings(max_examples=200, deadline=None)
 @given(raw=st.dictionaries(st.sampled_from(NAMES), ANY_JSON), kind=st.sampled_from(list(FIELDS)))
 def test_any_json_is_a_channel_or_is_refused(raw: dict[str, Any], kind: str) -> None:
     stored = channel(kind).model_dump(mode="json")

@@ -32,14 +32,14 @@ def minutes(expression: str, hash_id: str) -> list[int]:
 
 @pytest.mark.parametrize("form", FORMS)
 @given(hash_id=st.text(max_size=40))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_it_is_what_croniter_picks(form: str, hash_id: str) -> None:
     theirs = croniter.expand(f"{form} * * * *", hash_id=hash_id.encode())[0][0]
     assert minutes(f"{form} * * * *", hash_id) == theirs
 
 
 @given(hash_id=st.text(max_size=40))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_step_goes_on_from_the_number_picked_to_the_end(hash_id: str) -> None:
     first, *_ = found = minutes("H/15 * * * *", hash_id)
     assert first in range(15)
@@ -50,7 +50,6 @@ def test_a_step_goes_on_from_the_number_picked_to_the_end(hash_id: str) -> None:
 
 
 @given(hash_id=st.text(max_size=40))
-@settings(deadline=None, max_examples=100)
 def test_no_month_is_too_short_for_the_day_picked(hash_id: str) -> None:
     for form in ("H", "H(20-28)", "H/9"):
         fields = parse_fields(resolve(f"0 0 {form} * *", hash_id))

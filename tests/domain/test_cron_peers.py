@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from croniter import croniter
 from cronsim import CronSim
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from app.domain.cron import Cron
 from app.domain.cron.zone import load_zone
@@ -45,7 +45,6 @@ def cronsim_firings(sample: SampleCron, place: tuple[str, datetime], count: int)
     return found
 
 
-@settings(max_examples=300, deadline=None)
 @given(debian_crons, places)
 def test_cronsim_agrees(sample: SampleCron, place: tuple[str, datetime]) -> None:
     zone, moment = place
@@ -64,7 +63,6 @@ def croniter_firings(expression: str, start: datetime, count: int) -> list[datet
     return [peer.get_next().astimezone(UTC) for _ in range(count)]
 
 
-@settings(max_examples=300, deadline=None)
 @given(crons(wrapping=False), moments)
 def test_croniter_agrees_where_no_clock_changes(sample: SampleCron, moment: datetime) -> None:
     # It reads `#` and `L5` beside a day of the month as AND, not as cron's OR, and refuses them beside plain days.

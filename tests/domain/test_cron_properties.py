@@ -100,7 +100,6 @@ def bits(numbers: frozenset[int]) -> int:
     return sum(1 << number for number in numbers)
 
 
-@settings(max_examples=300, deadline=None)
 @given(crons())
 def test_each_field_allows_the_numbers_that_were_written(sample: SampleCron) -> None:
     fields = parse_fields(sample.expression)
@@ -112,19 +111,17 @@ def test_each_field_allows_the_numbers_that_were_written(sample: SampleCron) -> 
     assert fields.real_time == sample.real_time
 
 
-@settings(max_examples=150, deadline=None)
 @given(minute_crons, near_changes)
 def test_around_a_clock_change_exactly_what_brute_force_finds(sample: SampleCron, place: tuple[str, datetime]) -> None:
     check_window(sample, *place)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(minute_crons, anywhere)
 def test_at_any_time_exactly_what_brute_force_finds(sample: SampleCron, place: tuple[str, datetime]) -> None:
     check_window(sample, *place)
 
 
-@settings(max_examples=300, deadline=None)
 @given(crons(), places)
 def test_the_next_firing_is_later_and_shows_a_match_or_ends_a_gap(
     sample: SampleCron, place: tuple[str, datetime]
@@ -141,7 +138,6 @@ def test_the_next_firing_is_later_and_shows_a_match_or_ends_a_gap(
     assert sample.matches(local.replace(tzinfo=None)) or (ends_a_gap and not sample.real_time)
 
 
-@settings(max_examples=300, deadline=None)
 @given(crons(), places, st.timedeltas(timedelta(0), timedelta(days=40)))
 def test_a_later_question_never_has_an_earlier_answer(
     sample: SampleCron, place: tuple[str, datetime], later: timedelta
@@ -158,7 +154,6 @@ def test_a_later_question_never_has_an_earlier_answer(
         assert second is None or second > first
 
 
-@settings(max_examples=100, deadline=None)
 @given(crons(), places, st.integers(0, 20))
 def test_upcoming_is_the_next_of_the_next(sample: SampleCron, place: tuple[str, datetime], count: int) -> None:
     zone, moment = place
@@ -171,7 +166,6 @@ def test_upcoming_is_the_next_of_the_next(sample: SampleCron, place: tuple[str, 
     assert cron.upcoming(moment, count) == expected
 
 
-@settings(max_examples=200, deadline=None)
 @given(crons())
 def test_every_valid_expression_has_words(sample: SampleCron) -> None:
     words = Cron(sample.expression, "UTC").describe()
@@ -179,7 +173,6 @@ def test_every_valid_expression_has_words(sample: SampleCron) -> None:
     assert "None" not in words
 
 
-@settings(max_examples=300, deadline=None)
 @example("0 0 * * 1#1#1")
 @example("@")
 @example("@@hourly")

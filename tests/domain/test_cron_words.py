@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.domain.cron import Cron
@@ -24,7 +24,6 @@ def minutes_at(second: int) -> list[time]:
     return [time(hour, minute, second) for hour in range(24) for minute in range(60)]
 
 
-@settings(max_examples=300, deadline=None)
 @given(crons(), st.integers(0, 59))
 def test_the_words_claim_exactly_the_times_and_days_that_were_written(sample: SampleCron, second: int) -> None:
     times, days = read(Cron(sample.expression, "UTC").describe())
@@ -37,7 +36,6 @@ def test_the_words_claim_exactly_the_times_and_days_that_were_written(sample: Sa
         assert days(day) == sample.matches_day(day)
 
 
-@settings(max_examples=200, deadline=None)
 @given(crons(), moments)
 def test_every_firing_is_one_that_the_words_claim(sample: SampleCron, moment: datetime) -> None:
     cron = Cron(sample.expression, "UTC")

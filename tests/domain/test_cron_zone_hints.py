@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.cron import CronZoneError, load_zone, zone_names
@@ -104,7 +104,6 @@ def test_a_whole_offset_leads_to_a_zone_of_that_offset(hours: int) -> None:
         assert {moment.astimezone(load_zone(zone)).utcoffset() for zone in zones} == {timedelta(hours=hours)}
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.text(max_size=64))
 def test_any_name_is_a_zone_or_refused_with_real_ones(name: str) -> None:
     zones = near(name)

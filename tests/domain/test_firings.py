@@ -46,7 +46,7 @@ def plain(expression: str, zone: str, after_ms: int) -> int | None:
     ),
     size=st.sampled_from([1, 2, 8192]),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_cached_results_equal_computed_ones(asked: list[tuple[str, str, int]], size: int) -> None:
     remembered = lru_cache(size)(firings_module._next_after.__wrapped__)
     with pytest.MonkeyPatch.context() as patch:
@@ -179,7 +179,6 @@ def test_start_and_end_are_inclusive() -> None:
     pauses=st.lists(st.integers(-300_000, 900_000), min_size=1, max_size=40),
     catch_up=st.sampled_from(list(CatchUp)),
 )
-@settings(deadline=None)
 def test_no_firing_is_lost_or_doubled_however_the_clock_steps(
     every_minute: Rule, pauses: list[int], catch_up: CatchUp
 ) -> None:
@@ -222,7 +221,6 @@ INTERVALS = st.builds(
 BOUNDS = st.one_of(st.none(), st.integers(START - 10**12, START + 10**12))
 
 
-@settings(deadline=None)
 @given(interval=INTERVALS, start_ms=BOUNDS, end_ms=BOUNDS, after_ms=st.integers(START - 10**12, START + 10**12))
 @example(interval=Interval(1, START - 1), start_ms=START, end_ms=None, after_ms=START - MINUTE)
 def test_an_interval_within_bounds_fires_on_its_grid_and_nowhere_else(
@@ -235,7 +233,7 @@ def test_an_interval_within_bounds_fires_on_its_grid_and_nowhere_else(
     assert following == (None if end_ms is not None and first_ms > end_ms else first_ms)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(interval=INTERVALS, away_ms=st.integers(0, 10**12), catch_up=st.sampled_from(list(CatchUp)))
 def test_an_interval_catches_up_as_cron_does(interval: Interval, away_ms: int, catch_up: CatchUp) -> None:
     seen_ms, every_ms = interval.anchor_ms, interval.every_seconds * 1000

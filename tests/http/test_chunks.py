@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.http.chunks import FREE_CHUNKS, ChunkDecoder
@@ -39,13 +39,11 @@ SIZES = st.lists(st.integers(1, 40), min_size=1, max_size=4) | st.integers(1, 40
 EXTENSIONS = st.sampled_from([b"", b";a=b", b" ", b";x"])
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=3000), SIZES, EXTENSIONS, st.lists(st.integers(1, 2000), min_size=1, max_size=4))
 def test_the_body_comes_out_as_it_went_in(body: bytes, sizes: list[int], extension: bytes, blocks: list[int]) -> None:
     assert unframed(framed(body, sizes, extension), blocks) == (body, True)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.integers(1, 33), st.integers(50, 400), st.integers(0, 399), st.binary(min_size=1, max_size=3))
 def test_what_breaks_a_run_of_equal_chunks_is_seen(size: int, count: int, place: int, junk: bytes) -> None:
     """A byte changed in a run gives what reading chunk by chunk gives."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import brotli
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.http.codings import PIECE_BYTES, BadCoding, decoded
@@ -61,7 +61,6 @@ def test_a_body_comes_out_as_it_was(encoder: str, content: str) -> None:
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-@settings(deadline=None)
 @given(word=st.binary(min_size=1, max_size=30), times=st.integers(0, 20_000), end=st.binary(max_size=9), step=st.data())
 @example(word=b"\0", times=PIECE_BYTES + 1, end=b"", step=None)
 def test_any_body_comes_out_as_it_was(

@@ -103,7 +103,7 @@ def test_no_header_of_a_redirect_is_dear(caller: HttpClient, kind: str) -> None:
     assert_cheap(caller, http(b"", f"Location: /{value}", status="302 Found"), OK)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), min_size=1, max_size=8), st.sampled_from(NAMES)
 )

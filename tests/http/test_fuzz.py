@@ -130,7 +130,7 @@ def fuzzed() -> Iterator[Fuzzed]:
     client.close()
 
 
-FUZZ = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(suppress_health_check=list(HealthCheck))
 
 
 @FUZZ
@@ -148,7 +148,7 @@ def test_a_mangled_answer_is_a_result_or_a_documented_error(
     assert requests == 1
 
 
-@settings(FUZZ, max_examples=200)
+@FUZZ
 @given(edits=EDITS)
 def test_a_mangled_redirect_is_one_too(fuzzed: Fuzzed, edits: list[tuple[float, str, bytes]]) -> None:
     failure, requests = fuzzed.outcome(mutated(REDIRECT, edits))
@@ -156,7 +156,7 @@ def test_a_mangled_redirect_is_one_too(fuzzed: Fuzzed, edits: list[tuple[float, 
     assert 1 <= requests <= 11
 
 
-@settings(FUZZ, max_examples=200)
+@FUZZ
 @given(answer=st.binary(max_size=300))
 def test_noise_is_no_answer(fuzzed: Fuzzed, answer: bytes) -> None:
     failure, requests = fuzzed.outcome(answer)

@@ -14,7 +14,7 @@ from tests.redis_acl import PASSWORD, create_user, refusals
 from tests.servers import throw_away_redis
 
 #: Sequences of calls that a state machine tries in CI, and in each minute of a long run.
-SEQUENCES, SEQUENCES_PER_MINUTE = 60, 400
+SEQUENCES, SEQUENCES_PER_MINUTE = 40, 400
 
 
 @pytest.fixture
@@ -24,7 +24,6 @@ def sequences(pytestconfig: pytest.Config) -> settings:
     return settings(
         max_examples=round(SEQUENCES_PER_MINUTE * minutes) if is_long_run(pytestconfig) else SEQUENCES,
         stateful_step_count=50,
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 

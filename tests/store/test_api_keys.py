@@ -230,7 +230,7 @@ def test_a_redis_that_refuses_writes_still_answers(store: Store, raw_redis: redi
     assert (found.name, found.is_admitted) == ("ci", True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     calls=st.integers(1, 50),
     seconds=st.integers(1, 60),

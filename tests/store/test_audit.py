@@ -41,7 +41,7 @@ def test_pages_neither_skip_nor_repeat_while_lines_are_added(store: Store) -> No
     assert end is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(count=st.integers(0, 12), limit=st.integers(1, 13))
 def test_pages_are_the_whole_list(shared_redis: str, admin_url: str, count: int, limit: int) -> None:
     store = Store.at(shared_redis, max_connections=1)

@@ -570,7 +570,7 @@ FILTERS = st.builds(
     scan=st.sampled_from([2, 50]),
     order=st.sampled_from(ScheduleOrder),
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_contain_exactly_the_matches_in_order(
     store: Store,
     raw_redis: redis.Redis,

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 import redis
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.apply import command
@@ -708,7 +708,6 @@ _VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(_VALUES)
 def test_any_json_value_is_read_as_it_was_written(value: object) -> None:
     (found,) = read_yaml(write_yaml([{"a": value}]))

@@ -24,7 +24,7 @@ from app.domain.spec import CommonFields, ScheduleSpec
 from app.domain.status import Kind, ScheduleStatus, Status, TaskType
 from app.store.bulk import MOST_KEPT
 from app.store.firings import OUTCOMES
-from app.store.liveness import MAX_WORKERS
+from app.store.heartbeats import MAX_WORKERS
 from app.store.record import ATTEMPTS_KEPT, HISTORY_LENGTH
 from app.usecases.deliveries import TOLD
 

@@ -19,22 +19,21 @@ import sys
 
 from app.clock import system_clock
 from app.domain.errors import Unavailable, reason_of
-from app.launch.announcement import api_answers
 from app.launch.redis_location import require_redis_url
 from app.settings import Settings, SettingsError, read_settings
-from app.store.liveness import LivenessStore, fetches
-from app.store.store import Store
+from app.store.heartbeats import Heartbeats, fetches
+from app.store.keys import PREFIX, Keys
 from app.usecases.redis_checks import refusal
 
 ROLES = ("api", "worker", "beat")
 IGNORE_REDIS = "--ignore-redis"
 
 
-def is_alive(role: str, liveness: LivenessStore, host: str, now_ms: int) -> bool:
+def is_alive(role: str, heartbeats: Heartbeats, host: str, now_ms: int) -> bool:
     """Whether a worker or a beat on `host` is alive at `now_ms`. Raises Unavailable."""
     if role == "beat":
-        return any(name.startswith(f"beat@{host}:") for name in liveness.beats(now_ms))
-    on_host = [worker for worker in liveness.workers(now_ms) if str(worker["hostname"]).endswith(f"@{host}")]
+        return any(name.startswith(f"beat@{host}:") for name in heartbeats.beats(now_ms))
+    on_host = [worker for worker in heartbeats.workers(now_ms) if str(worker["hostname"]).endswith(f"@{host}")]
     return any(map(fetches, on_host))
 
 
@@ -60,12 +59,17 @@ def main(arguments: list[str]) -> int:
 
 def _asked(role: str, settings: Settings) -> bool:
     if role == "api":
+        from app.launch.announcement import api_answers  # an HTTP client comes with it
+
         return api_answers(settings)
-    store = Store.at(require_redis_url(settings), max_connections=1)
-    alive = is_alive(role, store.liveness, socket.gethostname(), system_clock())
-    if not alive and (why := refusal(store.liveness.info())) is not None:  # so nobody's heartbeat can be written
-        raise Unavailable(why)
-    return alive
+    from app.store.client import connect  # redis-py comes with it
+
+    with connect(require_redis_url(settings), max_connections=1) as client:
+        heartbeats = Heartbeats(client, Keys(PREFIX))
+        alive = is_alive(role, heartbeats, socket.gethostname(), system_clock())
+        if not alive and (why := refusal(heartbeats.info())) is not None:  # so nobody's heartbeat can be written
+            raise Unavailable(why)
+        return alive
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from app.domain.status import Kind
 from app.domain.times import to_rfc3339
 from app.store.admission import memory_share
 from app.store.form import Progress
-from app.store.liveness import fetches, unserved
+from app.store.heartbeats import fetches
+from app.store.liveness import unserved
 from app.store.store import Store
 from app.usecases.admission import FULL_MEMORY_SHARE
 from app.usecases.redis_checks import Info, refusal, warnings

@@ -22,9 +22,9 @@ from app.domain.status import FINISHED, Kind, ScheduleStatus, Status, TaskType
 from app.domain.times import parse_rfc3339
 from app.settings import Settings
 from app.store.firings import OUTCOMES
+from app.store.heartbeats import fetches
 from app.store.histogram import cumulative
 from app.store.keys import PRIORITIES, SCHEDULE_INDEXES, TASK_INDEXES, Keys
-from app.store.liveness import fetches
 from app.store.store import Store
 from app.store.totals import Totals
 from app.usecases.redis_checks import Info, refusal

@@ -10,7 +10,7 @@ import redis
 from flask import Flask
 
 from app.settings import Settings
-from app.store.liveness import SILENCE_MS
+from app.store.heartbeats import SILENCE_MS
 from app.store.store import Store
 from tests.api.calls import CODE, Api
 from tests.api.conftest import MakeWeb

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.settings import Settings
-from app.store.liveness import SILENCE_MS
+from app.store.heartbeats import SILENCE_MS
 from app.store.store import Store
 from tasks.runtime import MAX_RUNNING_REPORTED, Identity, Runtime
 from tests.api.calls import Api, fields_of

@@ -23,7 +23,8 @@ from app.launch.embedded_redis import EmbeddedServer
 from app.launch.key_rule import require_key
 from app.settings import SettingsError, read_settings
 from app.store.client import connect
-from app.store.liveness import SILENCE_MS, LivenessStore
+from app.store.heartbeats import SILENCE_MS
+from app.store.liveness import LivenessStore
 from app.store.store import Store
 from start import WORKER_END_SECONDS
 from tests.deploy.conftest import Tool

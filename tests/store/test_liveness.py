@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.store.liveness import FORGET_MS, SILENCE_MS, Beat
+from app.store.heartbeats import SILENCE_MS, Beat
+from app.store.liveness import FORGET_MS
 from app.store.store import Store
 from tests.conftest import VirtualClock
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,10 @@ from app.store.store import Store
 from app.usecases.dispatch import Dispatcher
 from app.usecases.recovery import Recovery
 from tests.conftest import VirtualClock
+from tests.servers import ROOT
 from tests.store.making import PlainMessages
+from tests.system import run_module
 
-ROOT = Path(__file__).resolve().parents[2]
 FIRST_ID = "0198f3c2-5c1e-7000-9f21-3d0c8e6b1a42"
 CHUNKS = 3
 NUMBER = CHUNKS * CHUNK_TASKS
@@ -53,18 +54,19 @@ store.batches.complete("{FIRST_ID}")
 CALLS = 2 * CHUNKS + 1
 
 
-def killed_before(call: int, redis_url: str) -> bool:
+def killed_before(call: int, redis_url: str, folder: Path) -> bool:
     """Whether the process was killed; otherwise it has finished its work."""
-    ended = subprocess.run([sys.executable, "-c", PROGRAM, redis_url, str(call)], cwd=ROOT, timeout=120, check=False)
-    assert ended.returncode in (0, -9)
-    return ended.returncode == -9
+    (folder / "creates_batch.py").write_text(PROGRAM)
+    ended = run_module("creates_batch", redis_url, str(call), PYTHONPATH=f"{folder}{os.pathsep}{ROOT}")
+    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
+    return ended.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("call", range(1, CALLS + 2))
 def test_a_killed_process_leaves_all_or_nothing(
-    store: Store, raw_redis: redis.Redis, redis_url: str, clock: VirtualClock, call: int
+    store: Store, raw_redis: redis.Redis, redis_url: str, clock: VirtualClock, tmp_path: Path, call: int
 ) -> None:
-    assert killed_before(call, redis_url) == (call <= CALLS)
+    assert killed_before(call, redis_url, tmp_path) == (call <= CALLS)
     Recovery(store, Dispatcher(PlainMessages(), 5.0), Settings(), "beat").complete_batches(clock())
     is_decided = call > CHUNKS + 1
     there = [task_id for task_id in batch_ids(FIRST_ID, NUMBER) if store.tasks.status(task_id) is not None]

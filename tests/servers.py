@@ -245,13 +245,11 @@ class ModuleProcess(LoggedProcess):
         cwd: Path,
         env: Mapping[str, str],
         *,
-        within: Sequence[str] = (),
         is_warm: bool = True,
     ) -> None:
-        """within: a script, and its options, that replaces itself by Python with the words behind it."""
         self._words = words
-        self._is_warm = is_warm and not within and warm.is_possible()
-        super().__init__([sys.executable, *within, "-m", *words], log, cwd, env)
+        self._is_warm = is_warm and warm.is_possible()
+        super().__init__([sys.executable, "-m", *words], log, cwd, env)
 
     def _start(
         self, command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str]
@@ -271,11 +269,10 @@ class CeleryProcess(ModuleProcess):
         redis_url: str,
         *words: str,
         app: str = "celery_app",
-        within: Sequence[str] = (),
         is_warm: bool = True,
         **settings: str,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         env = {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "REDIS_URL": redis_url, **settings}
         words = ("celery", "-A", app, *words)
-        super().__init__(words, folder / "output.log", folder, env, within=within, is_warm=is_warm)
+        super().__init__(words, folder / "output.log", folder, env, is_warm=is_warm)

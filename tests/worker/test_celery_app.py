@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -15,8 +12,8 @@ from kombu import Connection
 
 from app.store.client import connect
 from celery_app import kombu_url
-from tests.servers import ROOT, throw_away_redis
-from tests.system import free_port
+from tests.servers import throw_away_redis
+from tests.system import free_port, run_module
 
 #: With everything that has a meaning in a URL.
 PASSWORD = "p@ss:w/o?r#d +%41"
@@ -81,10 +78,8 @@ def test_both_have_the_same_user_and_password(
 
 @pytest.mark.parametrize("role", ["worker", "beat"])
 def test_without_a_redis_the_process_ends_with_one_sentence(tmp_path: Path, role: str) -> None:
-    env = {**os.environ, "REDIS_URL": "", "VAR_DIR": str(tmp_path / "var"), "API_KEYS": "short"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "celery", "-A", "celery_app", role], cwd=ROOT, env=env, capture_output=True, text=True
-    )
+    settings = {"REDIS_URL": "", "VAR_DIR": str(tmp_path / "var"), "API_KEYS": "short"}
+    ended = run_module("celery", "-A", "celery_app", role, **settings)
     assert ended.returncode == 2
     assert "celeriac can't start: API_KEYS entry 1 is not name:scope:key" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -19,6 +19,7 @@ from app.usecases import tasks
 from app.usecases.tasks import TaskService
 from tests import warm
 from tests.servers import ROOT, wait_until
+from tests.system import run_module
 from tests.worker.conftest import Start
 
 CELERY = Path(sys.executable).with_name("celery")
@@ -65,9 +66,7 @@ def test_inspect_active_tells_what_runs(redis_url: str, service: TaskService, st
 
 
 def test_without_a_worker_it_says_so_in_a_sentence(redis_url: str, service: TaskService) -> None:
-    env = {**os.environ, "REDIS_URL": redis_url}
-    command = [str(CELERY), "-A", "celery_app", "status"]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = run_module("celery", "-A", "celery_app", "status", REDIS_URL=redis_url)
     assert done.returncode != 0
     assert "No nodes replied within time constraint" in done.stderr
     assert "Traceback" not in done.stderr
@@ -111,9 +110,9 @@ def test_one_that_was_sent_to_the_background_logs_to_its_file(
     tmp_path: Path, redis_url: str, words: Sequence[str], line: str
 ) -> None:
     log, pid_file = tmp_path / "celery.log", tmp_path / "celery.pid"
-    command = [str(CELERY), "-A", "celery_app", *words, "-f", str(log), "--pidfile", str(pid_file), "--loglevel=info"]
-    env = {**os.environ, "REDIS_URL": redis_url, "API_CONCURRENCY": "4"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    options = ("-f", str(log), "--pidfile", str(pid_file), "--loglevel=info")
+    settings = {"REDIS_URL": redis_url, "API_CONCURRENCY": "4"}
+    done = run_module("celery", "-A", "celery_app", *words, *options, **settings)
     assert done.returncode == 0, done.stdout + done.stderr
     wait_until(lambda: log.exists() and line in log.read_text(), 60, "the line that it is ready")
     wait_until(pid_file.exists, 60, "the file with its number")

@@ -30,6 +30,12 @@ from app.usecases import redis_checks
 redis_checks.MIN_VERSION = (99, 1)
 runpy.run_module("tasks.celery_roles", run_name="__main__", alter_sys=True)
 """
+#: Runs a role as if the packages for traces were not installed.
+HAS_NO_PACKAGES = """
+import runpy, sys
+sys.modules["opentelemetry"] = None
+runpy.run_module("tasks.celery_roles", run_name="__main__", alter_sys=True)
+"""
 
 
 #: What has an application or a role of its own, so that each process imports it anew.
@@ -102,10 +108,9 @@ def test_bad_settings_are_one_sentence(redis_url: str) -> None:
 
 
 def test_a_setting_that_shows_as_wrong_later_ends_the_worker_alike(tmp_path: Path, redis_url: str) -> None:
-    (tmp_path / "opentelemetry.py").write_text("raise ModuleNotFoundError(name='opentelemetry')")
-    settings = {"REDIS_URL": redis_url, "TRACING": "on", "PYTHONPATH": str(tmp_path)}
-    words = [*ROLES, "worker"]
-    done = subprocess.run(words, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, timeout=60)
+    (tmp_path / "has_no_packages.py").write_text(HAS_NO_PACKAGES)
+    settings = {"REDIS_URL": redis_url, "TRACING": "on", "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = run_module("has_no_packages", "worker", **settings)
     assert done.returncode == 2, done.stderr
     assert "opentelemetry" in done.stderr
     assert "Traceback" not in done.stderr

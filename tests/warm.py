@@ -77,10 +77,15 @@ class WarmProcess:
         self.send_signal(signal.SIGKILL)
 
 
-def run(words: Sequence[str], cwd: Path, env: Mapping[str, str], seconds: float) -> subprocess.CompletedProcess[str]:
-    """Run a module until it ends, as `subprocess.run` does. Raises TimeoutExpired if it takes longer than `seconds`."""
+def run(
+    words: Sequence[str], cwd: Path, env: Mapping[str, str], seconds: float, stdout: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a module until it ends, as `subprocess.run` does. Raises TimeoutExpired if it takes longer than `seconds`.
+
+    stdout: where its output goes instead of into the result.
+    """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = WarmProcess(words, output.fileno(), cwd, env, errors.fileno())
+        process = WarmProcess(words, output.fileno() if stdout is None else stdout, cwd, env, errors.fileno())
         try:
             status = process.wait(seconds)
         finally:

@@ -76,24 +76,37 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
         time.sleep(0.05)
 
 
-def run(*words: str, is_warm: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A `start.py` that is expected to end by itself. is_warm: as of `Started`."""
+def run(
+    *words: str, is_warm: bool = True, stdout: int | None = None, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """A `start.py` that is expected to end by itself. is_warm: as of `Started`; stdout: as of `run_module`."""
     if is_warm and warm.is_possible():
-        return run_module("start", *words, **settings)
-    return _run_cold(str(ROOT / "start.py"), *words, **settings)
+        return run_module("start", *words, stdout=stdout, **settings)
+    return _run_cold(str(ROOT / "start.py"), *words, stdout=stdout, **settings)
 
 
-def run_module(module: str, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A module of ours that is expected to end by itself, warm where that is possible."""
+def run_module(
+    module: str, *words: str, stdout: int | None = None, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """A module of ours that is expected to end by itself, warm where that is possible.
+
+    stdout: the descriptor of a file to which its output goes, instead of into the result.
+    """
     if warm.is_possible():
-        return warm.run([module, *words], Path.cwd(), {**os.environ, **settings}, RUN_SECONDS)
-    return _run_cold("-m", module, *words, **{"PYTHONPATH": str(ROOT), **settings})
+        return warm.run([module, *words], Path.cwd(), {**os.environ, **settings}, RUN_SECONDS, stdout)
+    return _run_cold("-m", module, *words, stdout=stdout, **{"PYTHONPATH": str(ROOT), **settings})
 
 
-def _run_cold(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, **settings}
-    command = [sys.executable, *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+def _run_cold(*words: str, stdout: int | None, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE if stdout is None else stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
 
 
 class Started:

@@ -43,9 +43,10 @@ from app.store.snapshot.writing import Target
 from app.store.store import Store
 from tests.conftest import VirtualClock
 from tests.redis_acl import PASSWORD, documented_rule, refusals
-from tests.servers import RedisServer, throw_away_redis
+from tests.servers import ModuleProcess, RedisServer, throw_away_redis
 from tests.store.making import SUCCEEDED, claimed, created, scheduled
 from tests.system import ROOT, needs_no_local_redis, wait_until
+from tests.system import run as run_start
 
 Run = Callable[..., "tuple[int, str, str]"]
 HEAD = Head(created_at="2026-11-28T12:00:00Z", version="0.1.0", server="valkey 9.1", form="1")
@@ -344,14 +345,7 @@ def test_change_during_a_backup_of_a_stopped_service_is_noticed(
 def test_process_that_starts_during_a_restore_ends_with_a_sentence(other: RedisServer) -> None:
     with redis.Redis.from_url(other.url) as raw:
         raw.set("celeriac:form", "restoring")
-    answer = subprocess.run(
-        [sys.executable, str(ROOT / "start.py"), "beat"],
-        env={**os.environ, "REDIS_URL": other.url},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    answer = run_start("beat", REDIS_URL=other.url)
     assert answer.returncode == 76
     assert answer.stderr.startswith("start.py: a backup is being restored into this Redis; nothing was changed")
 
@@ -370,16 +364,17 @@ def test_backup_that_is_stopped_leaves_nothing_behind(
     number: signal.Signals, own_server: RedisServer, tmp_path: Path
 ) -> None:
     own_server.send_signal(signal.SIGSTOP)
-    command = [sys.executable, str(ROOT / "start.py"), "backup", str(tmp_path / "b")]
-    process = subprocess.Popen(command, env={**os.environ, "REDIS_URL": own_server.url}, stderr=subprocess.DEVNULL)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    words = ["start", "backup", str(folder / "b")]
+    process = ModuleProcess(words, tmp_path / "log", ROOT, {"REDIS_URL": own_server.url})
     try:
-        wait_until(lambda: list(tmp_path.iterdir()), 60, "the file that is being written")
-        process.send_signal(number)
+        wait_until(lambda: list(folder.iterdir()), 60, "the file that is being written")
+        process.signal(number)
         assert process.wait(20) == 128 + number
     finally:
         process.kill()
-        process.wait()
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_backup_under_nohup_outlasts_its_terminal() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +12,8 @@ import redis
 from app.launch import key_commands
 from tests.conftest import VirtualClock
 from tests.servers import RedisServer
-from tests.system import ROOT, needs_no_local_redis
+from tests.system import needs_no_local_redis
+from tests.system import run as run_start
 
 Run = Callable[..., "tuple[int, str, str]"]
 NAME_REFUSED = "the name must have 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit"
@@ -198,8 +196,7 @@ def test_a_bad_setting_is_status_2_and_an_absent_redis_status_1(
 def test_output_that_nobody_takes_is_named(run: Run, line: str, advice: str) -> None:
     run("create ci --scope read")
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, str(ROOT / "start.py"), "keys", *line.split()]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        done = run_start("keys", *line.split(), stdout=full.fileno())
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"start.py: the output: No space left on device{advice}"
     assert "Traceback" not in done.stderr
@@ -207,18 +204,12 @@ def test_output_that_nobody_takes_is_named(run: Run, line: str, advice: str) -> 
 
 def test_it_starts_the_embedded_redis_if_none_runs_and_stops_it(tmp_path: Path) -> None:
     needs_no_local_redis()
-    env = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "API_KEYS")}
-    env["VAR_DIR"] = str(tmp_path / "var")
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(ROOT / "start.py"), "keys", *words]
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
-
-    created = run("create", "ci", "--scope", "write")
+    var_dir = str(tmp_path / "var")
+    created = run_start("keys", "create", "ci", "--scope", "write", is_warm=False, VAR_DIR=var_dir)
     assert created.returncode == 0, created.stderr
     assert KEY.fullmatch(created.stdout)
     assert not (tmp_path / "var" / "redis.sock").exists()
-    assert run("list").stdout.splitlines()[1].startswith("ci ")
+    assert run_start("keys", "list", VAR_DIR=var_dir).stdout.splitlines()[1].startswith("ci ")
 
 
 def test_a_key_is_revoked_although_the_memory_is_full(

@@ -9,11 +9,8 @@ import contextlib
 import http.client
 import io
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +26,7 @@ from app.api.unread_bodies import MAX_DROPPED_BYTES
 from app.settings import ApiKey, Settings
 from tests.api.calls import CALL, CODE, EVERY_CALL, EVERY_MINUTE, UNKNOWN_ID, Api, PlayedWorker, operation_of
 from tests.api.conftest import MakeWeb
-from tests.servers import ROOT, throw_away_redis, wait_until
+from tests.servers import ROOT, ModuleProcess, throw_away_redis, wait_until
 
 MEMBERS = ["type", "title", "status", "detail", "instance", "errors", "request_id"]
 LIMIT_BYTES = 1_048_576
@@ -135,17 +132,12 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        self._log = folder / "log"
-        env = {name: value for name, value in os.environ.items() if name not in ("API_KEYS", "HOST")}
-        env |= {"REDIS_URL": redis_url, "VAR_DIR": str(folder / "var"), "PORT": str(self.port)}
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, str(ROOT / "start.py"), "api"], env=env, stdout=log, stderr=subprocess.STDOUT
-            )
+        env = {"REDIS_URL": redis_url, "VAR_DIR": str(folder / "var"), "PORT": str(self.port)}
+        self._process = ModuleProcess(["start", "api"], folder / "log", ROOT, env)
         wait_until(self._lives, 20, "a server that serves")
 
     def _lives(self) -> bool:
-        assert self._process.poll() is None, self.log
+        assert self._process.process.poll() is None, self.log
         try:
             return self.send(b"GET /health/live HTTP/1.1\r\n" + self.head(b""))[0] == 200
         except OSError:
@@ -153,10 +145,10 @@ class Server:
 
     @property
     def log(self) -> str:
-        return self._log.read_text()
+        return self._process.output
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
+        self._process.signal(signal.SIGTERM)
         self._process.wait(15)
 
     def head(self, more: bytes) -> bytes:

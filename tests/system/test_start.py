@@ -261,9 +261,9 @@ def test_killed_role_leaves_no_process_behind(role: str, up: str, start: Start, 
 
 
 def test_roles_started_one_by_one_find_the_redis_of_the_first(start: Start) -> None:
-    first = start("api", is_warm=False)
+    first = start("api")  # of which, as of beat, another test here starts a cold one
     first.wait_for("started redis")
-    worker, beat = start("worker", is_warm=False), start("beat")  # of which the test of nohup starts a cold one
+    worker, beat = start("worker", is_warm=False), start("beat")
     for other in (worker, beat):
         assert other.wait_for(r"Redis: unix://\S+ \(embedded, in ")
     first.wait_until_ready()

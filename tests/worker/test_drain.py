@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -20,8 +17,9 @@ from app.usecases.tasks import TaskService
 from tasks.drain import BATCH, MOST_FETCHED, Drain
 from tasks.leases.in_flight import InFlight
 from tests.http.target import OK, Target, Wire, answering
-from tests.servers import ROOT, CeleryProcess, RedisServer, wait_until
+from tests.servers import CeleryProcess, RedisServer, wait_until
 from tests.store.making import created, finished
+from tests.system import run_module
 from tests.worker.conftest import Start, composed
 
 SLEEPS = "import time\ndef f(seconds):\n    time.sleep(seconds)\n    return 'slept'"
@@ -144,8 +142,7 @@ def test_a_worker_that_a_monitor_ends_gives_back_what_it_holds(
     worker = start_worker("one", "--concurrency=1", "-Q", "celeriac.code", SHUTDOWN_GRACE="0.3")
     tasks = [service.create(code(SPINS, timeout=300)) for _ in range(3)]
     wait_until(lambda: is_running(service, tasks[0]), 10, "a start")
-    command = [sys.executable, "-m", "celery", "-A", "celery_app", "control", "-d", "one@test", "shutdown"]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "REDIS_URL": redis_url}, capture_output=True, timeout=120)
+    run_module("celery", "-A", "celery_app", "control", "-d", "one@test", "shutdown", REDIS_URL=redis_url)
     assert worker.wait(60) == 0
     assert "fetches nothing" not in worker.output, "nor does it end for that, later"
     assert {service.get(task.id).status for task in tasks} == {Status.QUEUED}

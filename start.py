@@ -26,6 +26,7 @@ from app.domain.errors import OtherForm
 from app.domain.form import FORM
 from app.domain.status import Kind
 from app.launch import announcement, fork
+from app.launch.child import PARENT_PID, module_command, run_module
 from app.launch.command_name import command_line, command_name
 from app.launch.embedded_redis import (
     STOP_SECONDS,
@@ -37,15 +38,7 @@ from app.launch.embedded_redis import (
 from app.launch.http_server import PortNotFree, check_port, serve
 from app.launch.imports import import_for_good
 from app.launch.open_files import allow_many
-from app.launch.processes import (
-    EXIT_NEWER_DATA,
-    PARENT_PID,
-    STOP_GRACE_SECONDS,
-    Command,
-    Supervisor,
-    module_command,
-    run_module,
-)
+from app.launch.processes import EXIT_NEWER_DATA, STOP_GRACE_SECONDS, Command, Supervisor
 from app.launch.redis_location import find_redis_url, shown_url, socket_path, socket_url, value_at
 from app.launch.stop_event import StopEvent
 from app.redis_tls import with_absolute_files

@@ -15,10 +15,10 @@ from app.api.context import compose
 from app.api.web import create_web
 from app.clock import system_clock
 from app.domain.errors import Unavailable
+from app.launch.child import PARENT_PID
 from app.launch.form_check import require_known_form
 from app.launch.key_rule import require_key
 from app.launch.open_store import open_store
-from app.launch.processes import PARENT_PID
 from app.launch.redis_location import require_redis_url
 from app.launch.serving import at_end, close_unread_connections, on_shutdown
 from app.settings import read_settings

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from app.application import build
 from app.domain.errors import OtherForm
+from app.launch.child import die_with_parent
 from app.launch.open_files import allow_many
-from app.launch.processes import die_with_parent
 from app.launch.serving import collect_rarely
 from app.settings import SettingsError
 from sandbox import SandboxError

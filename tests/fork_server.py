@@ -66,7 +66,7 @@ def run(request: dict[str, Any]) -> None:
     for number, output in enumerate(request["outputs"], 1):
         os.dup2(output, number)
     cwd, env = request["cwd"], request["env"]
-    parent_pid = importlib.import_module("app.launch.processes").PARENT_PID
+    parent_pid = importlib.import_module("app.launch.child").PARENT_PID
     if parent_pid in env:
         env[parent_pid] = str(os.getppid())
     importlib.import_module("app.launch.fork").become_new(env, Path(cwd))

@@ -21,7 +21,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app.launch.processes import Child, Command, Say, Supervisor, describe_exit, program_command
+from app.launch.child import program_command
+from app.launch.processes import Child, Command, Say, Supervisor, describe_exit
 from app.launch.redis_location import Answer, is_private, ping, socket_path, socket_url
 from app.settings import Settings
 from app.usecases.redis_checks import MIN_VERSION, version_of

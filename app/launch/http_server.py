@@ -15,7 +15,8 @@ import socket
 import time
 
 from app import logs
-from app.launch.processes import PARENT_PID, ROOT, die_with_parent
+from app.launch.child import PARENT_PID, die_with_parent
+from app.launch.processes import ROOT
 from app.launch.serving import collect_rarely
 from app.settings import Settings
 

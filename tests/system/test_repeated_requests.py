@@ -19,7 +19,7 @@ from pathlib import Path
 
 import redis
 
-from app.launch.processes import PARENT_PID
+from app.launch.child import PARENT_PID
 from app.store.listing import Filters
 from app.store.store import Store
 from tests.servers import ROOT, ModuleProcess, RedisServer, wait_until

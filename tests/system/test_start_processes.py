@@ -14,20 +14,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.launch.child import PARENT_PID, main, program_command
 from app.launch.processes import (
     EXIT_USELESS_HERE,
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
-    PARENT_PID,
     ROOT,
     STEADY_SECONDS,
     Child,
     Command,
     Supervisor,
     describe_exit,
-    main,
     next_pause_seconds,
-    program_command,
 )
 from tests.lateness import Lateness
 from tests.leftovers import is_running
@@ -239,7 +237,7 @@ def parent_and_child(request: pytest.FixtureRequest) -> Iterator[tuple[subproces
 GUARD = (
     sys.executable,
     "-c",
-    "import os, sys; from app.launch.processes import guard; sys.exit(guard(sys.argv[1:], os.getppid()))",
+    "import os, sys; from app.launch.child import guard; sys.exit(guard(sys.argv[1:], os.getppid()))",
 )
 
 
@@ -249,7 +247,7 @@ GUARD = (
     [
         program_command(sys.executable, "-c", SLEEPER),
         (*GUARD, sys.executable, "-c", SLEEPER),  # what systems without the kernel's help use
-        (sys.executable, "-c", f"from app.launch.processes import die_with_parent; die_with_parent(); {SLEEPER}"),
+        (sys.executable, "-c", f"from app.launch.child import die_with_parent; die_with_parent(); {SLEEPER}"),
     ],
     indirect=True,
     ids=["program", "guard", "die_with_parent"],
@@ -271,7 +269,7 @@ def test_child_ends_with_a_parent_that_is_killed(
         (
             sys.executable,
             "-c",
-            "import app.launch.processes as p; p.ORPHAN_GRACE_SECONDS = 0.2; p.die_with_parent(); " + DEAF,
+            "import app.launch.child as p; p.ORPHAN_GRACE_SECONDS = 0.2; p.die_with_parent(); " + DEAF,
         )
     ],
     indirect=True,
@@ -299,14 +297,14 @@ def test_guard_passes_sigterm_on_and_returns_the_status() -> None:
 #: Starts the program, says its pid, and stands still for a moment.
 SLOW_GUARD = """
 import os, subprocess, sys, time
-from app.launch import processes
+from app.launch import child
 class Slow(subprocess.Popen):
     def __init__(self, *args, **more):
         super().__init__(*args, **more)
         print(self.pid, flush=True)
         time.sleep(1)
 subprocess.Popen = Slow
-sys.exit(processes.guard(sys.argv[1:], os.getppid()))
+sys.exit(child.guard(sys.argv[1:], os.getppid()))
 """
 
 
@@ -325,7 +323,7 @@ def test_guard_that_is_told_to_end_while_it_starts_the_program_leaves_none() -> 
 
 
 def test_command_by_hand_does_not_watch_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "from app.launch.processes import die_with_parent; import threading; die_with_parent(); "
+    script = "from app.launch.child import die_with_parent; import threading; die_with_parent(); "
     env = {key: value for key, value in os.environ.items() if key != PARENT_PID}
     command = (sys.executable, "-c", script + "print(threading.active_count())")
     answer = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)

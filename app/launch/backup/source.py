@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.launch.backup.quiet import require_quiet
+from app.launch.child import program_command
 from app.launch.command_redis import connect_to
 from app.launch.embedded_redis import EmbeddedServer, RedisServerError, server_programs
-from app.launch.processes import Child, Command, Say, program_command
+from app.launch.processes import Child, Command, Say
 from app.launch.redis_location import Answer, find_redis_url, ping, shown_url
 from app.settings import Settings
 from app.store.client import Client, connect_raw

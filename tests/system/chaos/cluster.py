@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, Self
 
-from app.launch.processes import PARENT_PID, module_command, program_command
+from app.launch.child import PARENT_PID, module_command, program_command
 from tests.servers import ROOT, LoggedProcess, ModuleProcess
 from tests.system import command_line, descendants, free_port
 from tests.system.chaos.client import Caller

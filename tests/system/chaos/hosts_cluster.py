@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import redis
 
-from app.launch.processes import program_command
+from app.launch.child import program_command
 from app.store.client import connect
 from tests.certificates import make_certificates
 from tests.redis_acl import PASSWORD, documented_rule

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 
-from app.launch.processes import ORPHAN_GRACE_SECONDS
+from app.launch.child import ORPHAN_GRACE_SECONDS
 from tests.system import start_time
 from tests.system.chaos.cluster import Cluster, Life, Member, now_ms
 from tests.system.chaos.findings import Finding

@@ -78,6 +78,7 @@ def _content(path: str) -> bytes:
 
 def main(arguments: list[str]) -> None:
     """Import, lock in, serve."""
+    gc.disable()  # nearly all that is made until the end of the start stays: to look for garbage once is enough
     lean = "--lean" in arguments
     prepare_imports(lean=lean)
     # Python's handler would raise KeyboardInterrupt in a program, as if that had failed by itself.
@@ -93,6 +94,7 @@ def main(arguments: list[str]) -> None:
     gc.freeze()  # a collection writes to every object it visits; frozen objects stay shared between processes
     layers = confine.confine_process(_values(arguments, "--without="))
     gc.freeze()
+    gc.enable()
     with contextlib.suppress(OSError):  # the parent is gone
         fork = system.fork if lean else os.fork  # the full library has modules that must know of it, like random
         forking.Zygote(control, functools.partial(life.live, work=work), fork).serve(layers, version)

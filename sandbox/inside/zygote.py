@@ -30,6 +30,7 @@ def prepare_imports(*, lean: bool = False) -> None:
         importlib.machinery.SourceFileLoader.source_to_code = _compiled_elsewhere  # type: ignore[assignment,method-assign]
     else:
         _import_zones()
+        _lay_out_restricted_python()
 
 
 def _compiled_elsewhere(_: object, source: bytes, path: str) -> types.CodeType:
@@ -55,6 +56,13 @@ def _import_zones() -> None:
     import zoneinfo  # noqa: F401
 
     del os.environ["PYTHONTZPATH"]
+
+
+def _lay_out_restricted_python() -> None:
+    """Make its transformer importable without the rest of it, such as builtins and guards that no program gets."""
+    spec = importlib.util.find_spec("RestrictedPython")
+    if spec is not None:
+        sys.modules["RestrictedPython"] = importlib.util.module_from_spec(spec)
 
 
 def _values(arguments: list[str], option: str) -> list[str]:

@@ -40,9 +40,8 @@ def _for_instances_only(owner: type, value: Any) -> Any:
         get, put, delete = [_for_instances_only(owner, each) for each in (value.fget, value.fset, value.fdel)]
         same = (get, put, delete) == (value.fget, value.fset, value.fdel)
         return value if same else property(get, put, delete, value.__doc__)
-    if type(value) is not types.FunctionType or not _names_in(value.__code__) & _DELICATE:
+    if type(value) is not types.FunctionType or not _does_delicate_things(value.__code__):
         return value
-
     return _of_instances(owner, value)
 
 
@@ -66,6 +65,7 @@ def _of_instances(owner: type, value: Any) -> Any:
     return method
 
 
-def _names_in(code: types.CodeType) -> set[str]:
-    inner = [_names_in(each) for each in code.co_consts if type(each) is types.CodeType]
-    return set(code.co_names).union(*inner)
+def _does_delicate_things(code: types.CodeType) -> bool:
+    if not _DELICATE.isdisjoint(code.co_names):
+        return True
+    return any(type(each) is types.CodeType and _does_delicate_things(each) for each in code.co_consts)

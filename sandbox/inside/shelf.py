@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import marshal
+import os
 import sys
-import zlib
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
@@ -24,7 +24,7 @@ class Shelf:
             spec = importlib.util.find_spec(name) if _has(name.partition(".")[0]) else None
             loader: Any = spec.loader if spec is not None else None
             if spec is not None and hasattr(loader, "get_code"):
-                code = zlib.compress(marshal.dumps(loader.get_code(name)), 1)  # level 6: a tenth less, twice as dear
+                code = _cached_code(spec) or marshal.dumps(loader.get_code(name))
                 self._codes[name] = (code, spec.submodule_search_locations is not None)
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
@@ -43,7 +43,22 @@ class Shelf:
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the code that was kept."""
-        exec(marshal.loads(zlib.decompress(self._codes[module.__name__][0])), vars(module))  # noqa: S102, S302  (kept by the zygote)
+        exec(marshal.loads(self._codes[module.__name__][0]), vars(module))  # noqa: S102, S302  (kept by the zygote)
+
+
+def _cached_code(spec: importlib.machinery.ModuleSpec) -> bytes | None:
+    """The code as the interpreter has cached it, unless the source has changed since; None where it has not."""
+    if spec.cached is None or spec.origin is None:
+        return None
+    try:
+        with open(spec.cached, "rb", buffering=0) as file:
+            content = file.read()
+    except OSError:
+        return None
+    source = os.stat(spec.origin)
+    stamp = [int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF]
+    header = importlib.util.MAGIC_NUMBER + bytes(4) + b"".join(each.to_bytes(4, "little") for each in stamp)
+    return content[len(header) :] if content.startswith(header) else None
 
 
 def _has(package: str) -> bool:

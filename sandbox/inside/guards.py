@@ -58,7 +58,7 @@ class _State:
     """What the guards know of the one program of this process."""
 
     def __init__(self) -> None:
-        self.library_classes: frozenset[type] = frozenset()
+        self.library_classes: set[type] = set()
         self.library_roots: frozenset[str] = frozenset()  # top names of modules handed out whole
         self.subclassable: frozenset[type] = frozenset()
         self.writable: frozenset[type] = frozenset()
@@ -89,7 +89,7 @@ def remember_library(
     whole_modules: Iterable[str],
 ) -> None:
     """Call when everything is imported: each class that exists now is the library's, each later one the program's."""
-    state.library_classes = frozenset(all_classes())
+    state.library_classes = all_classes()
     state.subclassable = frozenset(subclassable)
     state.writable = frozenset(writable)
     state.settable = settable

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.inside import failure, guards, invocation, methods
+from sandbox.inside import failure, guards, invocation, methods, modules
 from sandbox.inside.shelf import shelf
 from sandbox.inside.words import words
 
@@ -232,7 +232,7 @@ def keep_late() -> None:
     """Once, in the zygote: have at hand what children will import."""
     for name in _SHARED_OBJECTS:
         importlib.import_module(name)
-    shelf.keep(_KEPT)
+    shelf.keep([*_KEPT, *modules.TABLES])
 
 
 def load_late(name: str) -> dict[str, Any]:

@@ -287,16 +287,19 @@ LATE = words(
     "encodings.raw_unicode_escape encodings.hex_codec encodings.base64_codec encodings.rot_13 encodings.gbk "
     "encodings.gb18030 encodings.big5 encodings.shift_jis encodings.euc_jp encodings.euc_kr "
     "encodings.iso8859_1 encodings.iso8859_15 locale ast quopri "
-    # Tables, or methods of the interpreter.
-    "encodings.utf_16_le encodings.utf_16_be encodings.utf_32_le encodings.utf_32_be encodings.koi8_r encodings.koi8_u "
-    "encodings.cp437 encodings.cp850 encodings.cp866 encodings.cp874 encodings.cp1250 encodings.cp1251 "
-    "encodings.cp1253 encodings.cp1254 encodings.cp1255 encodings.cp1256 encodings.cp1257 encodings.cp1258 "
-    "encodings.mac_roman encodings.mac_cyrillic encodings.tis_620 encodings.iso8859_2 encodings.iso8859_3 "
-    "encodings.iso8859_4 encodings.iso8859_5 encodings.iso8859_6 encodings.iso8859_7 encodings.iso8859_8 "
-    "encodings.iso8859_9 encodings.iso8859_10 encodings.iso8859_11 encodings.iso8859_13 encodings.iso8859_14 "
-    "encodings.iso8859_16 "
+    "encodings.utf_16_le encodings.utf_16_be encodings.utf_32_le encodings.utf_32_be "
     # In the shared objects of gbk, shift_jis, big5 and euc_kr. (iso2022_jp and the like would add one, with a state.)
     "encodings.gb2312 encodings.cp932 encodings.cp950 encodings.cp949"
 )
 if sys.version_info >= (3, 12):
     LATE.append("_pylong")  # divides large integers
+
+#: Encodings that are a table each, and imported by the child that needs them.
+TABLES = words(
+    "encodings.koi8_r encodings.koi8_u encodings.cp437 encodings.cp850 encodings.cp866 encodings.cp874 "
+    "encodings.cp1250 encodings.cp1251 encodings.cp1253 encodings.cp1254 encodings.cp1255 encodings.cp1256 "
+    "encodings.cp1257 encodings.cp1258 encodings.mac_roman encodings.mac_cyrillic encodings.tis_620 "
+    "encodings.iso8859_2 encodings.iso8859_3 encodings.iso8859_4 encodings.iso8859_5 encodings.iso8859_6 "
+    "encodings.iso8859_7 encodings.iso8859_8 encodings.iso8859_9 encodings.iso8859_10 encodings.iso8859_11 "
+    "encodings.iso8859_13 encodings.iso8859_14 encodings.iso8859_16"
+)

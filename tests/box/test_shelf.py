@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.inside import guards
 from sandbox.inside.shelf import Shelf
 
 
@@ -59,3 +60,12 @@ def test_cached_code_of_a_source_of_another_time_is_not_kept(source: Path) -> No
 def test_code_that_is_not_cached_is_compiled(source: Path) -> None:
     Path(importlib.util.cache_from_source(str(source))).unlink()
     assert _value_of_kept(source) == 1
+
+
+def test_classes_of_a_module_that_is_taken_from_the_shelf_are_of_the_library(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library: set[type] = set()
+    monkeypatch.setattr(guards.state, "library_classes", library)
+    source.write_text("from collections import Counter\nclass Table:\n    pass\nvalue = Table")
+    assert library == {_value_of_kept(source)}

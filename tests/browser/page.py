@@ -11,7 +11,7 @@ from tests.browser.chromium import Chromium
 from tests.system import Started
 
 PROGRAM = {"function_code": "def main():\n    print('hello')\n    return {'seven': 7}", "function_name": "main"}
-ENDLESS = {"function_code": "def main():\n    while True:\n        pass", "function_name": "main", "timeout": 60}
+ENDLESS = {"function_code": "import time\ndef main():\n    time.sleep(90)", "function_name": "main", "timeout": 60}
 FAILING = {"function_code": "def main(row=1):\n    raise ValueError(f'no row {row}')", "function_name": "main"}
 #: The console shows what it has read for its address.
 SHOWN = "document.querySelector('#view:not([aria-busy]) > *')"

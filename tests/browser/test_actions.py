@@ -513,7 +513,7 @@ def test_what_is_found_in_the_output_is_marked_where_it_is(browser: Chromium, sy
 
 def test_output_that_arrives_late_by_the_stream_is_not_shown_twice(browser: Chromium, system: Started) -> None:
     """Here the page holds what the task has printed, until it has read the whole task."""
-    code = "def main():\n    print('only once')\n    while True:\n        pass"
+    code = "import time\ndef main():\n    print('only once')\n    time.sleep(90)"
     browser.open(url_of(system, "/#/failures"))
     browser.wait_for("document.querySelector('.tabs a')")
     browser.evaluate("""(() => {

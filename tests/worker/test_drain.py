@@ -23,7 +23,6 @@ from tests.system import run_module
 from tests.worker.conftest import Start, composed
 
 SLEEPS = "import time\ndef f(seconds):\n    time.sleep(seconds)\n    return 'slept'"
-SPINS = "def f():\n    while True:\n        pass\n"
 FAILS_LATER = "import time\ndef f():\n    time.sleep(4)\n    return 1 / 0"
 GIVEN_BACK = "returned by its worker"
 
@@ -104,7 +103,7 @@ def test_an_attempt_that_outlasts_the_grace_goes_back_uncounted_and_runs_elsewhe
 
 def test_a_task_that_may_not_run_again_fails(service: TaskService, store: Store, start_worker: Start) -> None:
     worker = start_worker(SHUTDOWN_GRACE="0.3")
-    task = service.create(code(SPINS, on_worker_lost="fail", max_retries=5))
+    task = service.create(code(SLEEPS, 60, on_worker_lost="fail", max_retries=5))
     wait_until(lambda: is_running(service, task), 10, "a start")
     end(worker)
     task = service.get(task.id)
@@ -115,7 +114,7 @@ def test_a_task_that_may_not_run_again_fails(service: TaskService, store: Store,
 
 def test_a_stop_wins_over_giving_back(service: TaskService, start_worker: Start) -> None:
     worker = start_worker(SHUTDOWN_GRACE="0.3")
-    task = service.create(code(SPINS))
+    task = service.create(code(SLEEPS, 60))
     wait_until(lambda: is_running(service, task), 10, "a start")
     worker.signal(signal.SIGTERM)
     service.stop(task.id)
@@ -140,7 +139,7 @@ def test_a_worker_that_a_monitor_ends_gives_back_what_it_holds(
     redis_url: str, service: TaskService, start_worker: Start
 ) -> None:
     worker = start_worker("one", "--concurrency=1", "-Q", "celeriac.code", SHUTDOWN_GRACE="0.3")
-    tasks = [service.create(code(SPINS, timeout=300)) for _ in range(3)]
+    tasks = [service.create(code(SLEEPS, 60, timeout=300)) for _ in range(3)]
     wait_until(lambda: is_running(service, tasks[0]), 10, "a start")
     run_module("celery", "-A", "celery_app", "control", "-d", "one@test", "shutdown", REDIS_URL=redis_url)
     assert worker.wait(60) == 0

@@ -18,6 +18,7 @@ from tests.servers import CeleryProcess, RedisServer, wait_until
 from tests.worker.conftest import composed
 from tests.worker.test_celery_commands import celery
 
+SLEEPS = "import time\ndef f():\n    time.sleep(60)"
 CODE = {"name": "n", "function_code": "def f(): return 1", "function_name": "f"}
 BACK_SECONDS = 5.0
 #: Longer than the pauses of Celery's own consumer would have grown to: 2 + 4 + 6 seconds.
@@ -147,7 +148,7 @@ def test_a_worker_that_ends_without_redis_writes_no_files_and_no_false_alarm(ben
     temporary = tmp_path / "temporary"  # its own: anybody may write to /tmp meanwhile
     temporary.mkdir()
     worker = bench.start_worker("--concurrency", "1", TMPDIR=str(temporary))
-    held = [bench.service.create({**CODE, "function_code": "def f():\n    while True: pass"}) for _ in range(3)]
+    held = [bench.service.create({**CODE, "function_code": SLEEPS}) for _ in range(3)]
     wait_until(lambda: any(bench.service.get(task.id).status == "running" for task in held), 10, "one runs")
     bench.server.stop(signal.SIGKILL)
     worker.wait_for("the consumer can't reach Redis")
@@ -226,7 +227,7 @@ def test_a_worker_whose_consumer_runs_the_tasks_itself_is_left_alone_while_it_do
     fetched = folder / "fetched"
     bench.start_worker("--pool=solo", app="telling_app")
     wait_until(lambda: fetched.exists() and fetched.read_text() not in ("", "None"), 15, "a fetch")
-    task = bench.service.create({**CODE, "function_code": "def f():\n    while True: pass", "timeout": 60})
+    task = bench.service.create({**CODE, "function_code": SLEEPS, "timeout": 90})
     wait_until(lambda: bench.service.get(task.id).status == "running", 10, "a start")
     wait_until(lambda: fetched.read_text() == "None", 15, "nothing to watch")
     bench.service.stop(task.id)

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from jsonschema_rs import Draft202012Validator
-from openapi_pydantic import OpenAPI
-from openapi_spec_validator import validate
 
 from app.api.openapi import as_file, document
 from app.api.operations import CHANNEL_EXAMPLES, OPERATIONS
@@ -27,6 +25,9 @@ FILES = {"/static/{name}", "/static/{edition}/{name}", "/docs/static/{name}"}
 
 
 def test_document_is_valid_openapi_3_1_by_two_validators(api: Api) -> None:
+    from openapi_pydantic import OpenAPI  # here, as every process of a whole run would import them
+    from openapi_spec_validator import validate
+
     served = api.get("/openapi.json").get_json()
     validate(served)
     read = OpenAPI.model_validate(served)

@@ -10,6 +10,7 @@ import re
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,14 @@ ROWS = list(rows())
 
 def has(owner: Any, name: str) -> bool:
     """Whether a class has an attribute, or sets it on its instances."""
-    if hasattr(owner, name):
-        return True
-    methods = [value for base in owner.__mro__ if is_foreign(base) for value in vars(base).values()]
-    sources = [inspect.getsource(method) for method in methods if inspect.isfunction(method)]
-    return any(re.search(rf"\bself\.{name}\b", source) for source in sources)
+    return hasattr(owner, name) or any(name in said_of_self(base) for base in owner.__mro__ if is_foreign(base))
+
+
+@cache
+def said_of_self(kind: type) -> set[str]:
+    """The attributes of an instance that the class's own methods name."""
+    methods = filter(inspect.isfunction, vars(kind).values())
+    return {name for method in methods for name in re.findall(r"\bself\.(\w+)", inspect.getsource(method))}
 
 
 def is_foreign(kind: type) -> bool:
@@ -135,6 +139,7 @@ def test_every_named_test_exists() -> None:
     assert missing == set()
 
 
+@cache
 def names_of_tests(path: Path) -> set[str]:
     return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
 

@@ -106,12 +106,13 @@ class RedisServer:
     def start(self) -> None:
         """Start the server and wait until it responds."""
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        wait_until(self._answers, SERVER_START_SECONDS, "a response from the test's Redis")
+        with redis.Redis.from_url(self.url) as client:
+            wait_until(lambda: self._answers(client), SERVER_START_SECONDS, "a response from the test's Redis")
 
-    def _answers(self) -> bool:
+    @staticmethod
+    def _answers(client: redis.Redis) -> bool:
         try:
-            with redis.Redis.from_url(self.url) as client:
-                return bool(client.ping())
+            return bool(client.ping())
         except redis.AuthenticationError:
             return True  # it wants a password
         except redis.ConnectionError:

@@ -16,7 +16,7 @@ from app.settings import Settings
 from app.store.store import Store
 from app.usecases.retention import Retention
 from sandbox import Sandbox
-from tests.api.calls import BASE_URL, Api, PlayedWorker, adapter, fields_of
+from tests.api.calls import BASE_URL, CODE, Api, PlayedWorker, adapter, created, fields_of
 from tests.api.conftest import web_on
 from tests.conftest import VirtualClock
 from tests.servers import RedisServer
@@ -42,12 +42,18 @@ def ids_in(pieces: Iterator[bytes]) -> list[str]:
     return [json.loads(line)["id"] for line in b"".join(pieces).splitlines()]
 
 
+def create_many(api: Api, number: int) -> list[str]:
+    """The ids of so many tasks, "task 0" first, that are created at once."""
+    tasks = [{**CODE, "name": f"task {each}"} for each in range(number)]
+    return [task["id"] for task in created(api.post("/api/tasks/batch", {"tasks": tasks}))["items"]]
+
+
 def test_without_tasks_the_export_is_empty(api: Api) -> None:
     assert lines_of(api.get("/api/tasks/export")) == []
 
 
 def test_each_line_is_a_whole_task_oldest_first(api: Api, worker: PlayedWorker) -> None:
-    ids = [api.create(name=f"task {number}")["id"] for number in range(250)]
+    ids = create_many(api, 250)
     worker.succeed(ids[0], stdout="printed")
     worker.fail(ids[1])
     lines = lines_of(api.get("/api/tasks/export"))
@@ -73,7 +79,7 @@ def test_what_is_created_or_removed_meanwhile_disturbs_nothing(
     api: Api, store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export_module, "PIECE_BYTES", 1)
-    ids = [api.create()["id"] for _ in range(300)]
+    ids = create_many(api, 300)
     response = streamed(api)
     pieces = iter(response.response)
     began = [next(pieces) for _ in range(10)]
@@ -90,7 +96,7 @@ def test_a_trim_meanwhile_leaves_out_what_it_removed(
     api: Api, store: Store, worker: PlayedWorker, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export_module, "PIECE_BYTES", 1)
-    ids = [api.create()["id"] for _ in range(150)]
+    ids = create_many(api, 150)
     for task_id in ids:
         worker.succeed(task_id)
     response = streamed(api)

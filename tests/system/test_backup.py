@@ -104,8 +104,10 @@ def fill(raw: redis.Redis) -> None:
     raw.rpush("celeriac:celeriac.code", *(f"m{i}" for i in range(MANY)))
     raw.zadd("celeriac:tag:many", {f"t{i}": 1_795_422_600_000 * 2_048 + i for i in range(MANY)})
     raw.sadd("celeriac:set", *(f"s{i}" for i in range(MANY)))
-    for i in range(MANY):
-        raw.xadd("celeriac:audit", {"who": "ci", "i": i}, id=f"{1_000 + i}-0")
+    with raw.pipeline(transaction=False) as adding:
+        for i in range(MANY):
+            adding.xadd("celeriac:audit", {"who": "ci", "i": i}, id=f"{1_000 + i}-0")
+        adding.execute()
     raw.set("celeriac:celeriac.api\x06\x163", b"\x00\r\n\xff")
     raw.set("celeriac:idem:soon", "x", ex=DAY_SECONDS)
     raw.set("celeriac:idem:over", "x", px=1)

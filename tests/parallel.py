@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-PROCESSES_PER_CORE = 3
+PROCESSES_PER_CORE = 4
 MOST_PROCESSES = 8
 
 TOGETHER = (

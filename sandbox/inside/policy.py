@@ -16,6 +16,7 @@ import ast
 import builtins
 import collections
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,8 @@ MAX_KEYWORDS = 2_000
 MAX_COPIED_NAMES = 8_000_000
 #: In a source with formatted strings: the parser looks for each expression from the start of its string.
 MAX_BRACES = 25_000
+#: The parser normalizes names, and sorts each run of combining characters slowly.
+MAX_COMBINING = 100
 #: `from x import *` is written out.
 MAX_STARS = 50
 
@@ -387,6 +390,24 @@ def check_braces(source: str) -> None:
 _FORMATTED = re.compile(r"""\b[rR]?[fF][rR]?["']""")
 
 
+def check_combining(source: str) -> None:
+    """Raises TooLarge. By the source too."""
+    for run in _MANY_NOT_ASCII.findall(source):
+        length = 0
+        for character in run:
+            length = length + 1 if _is_combining(character) else 0
+            if length > MAX_COMBINING:
+                raise TooLarge(f"the code has more than {MAX_COMBINING} combining characters in a row")
+
+
+_MANY_NOT_ASCII = re.compile(rf"[^\x00-\x7f]{{{MAX_COMBINING + 1},}}")
+
+
+def _is_combining(character: str) -> bool:
+    """As what it is decomposed into: U+0F73 and U+FF9E are not combining themselves."""
+    return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) > 0
+
+
 def check_size(tree: ast.AST) -> None:
     """Raises TooLarge.
 
@@ -540,6 +561,7 @@ def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
     """The code object, or None and what is wrong."""
     try:
         check_braces(source)
+        check_combining(source)
         tree = parse(source)
         check_size(tree)
         found = restrict(tree) if guarded else []

@@ -90,6 +90,10 @@ WHOLE = {
     "global private names of many classes": _nested_classes(f"global {_names(700, '__{}')}"),
     "as many names and functions as are admitted": _assigned(2_600, _LAMBDAS),
     "two functions with as many": 2 * _assigned(2_600, "lambda:0;" * 1_490),
+    "a name with many combining characters": "a" + 10_000 * "\u0301" + 10_000 * "\u0316",
+    "one that is only decomposed into such": "a" + 10_000 * "\uff9e" + 10_000 * "\u0f73\u0316",
+    "a name with as many as are admitted": "a" + 1_100 * (50 * "\u0301" + 50 * "\u0316" + "a"),
+    "many such names": 1_100 * ("a" + 50 * "\u0301" + 50 * "\u0316" + "\n"),
 }
 if sys.version_info >= (3, 12):
     WHOLE |= {
@@ -125,6 +129,16 @@ def test_many_names_and_functions_in_a_function_are_told(run: Runner) -> None:
         assert run.problems("def main(): pass\n" + WHOLE[part])[0].message == problems[0].message
     for part in ("as many names and functions as are admitted", "two functions with as many"):
         assert run.problems("def main(): pass\n" + WHOLE[part]) == []
+
+
+def test_many_combining_characters_are_told(run: Runner) -> None:
+    for part in ("a name with many combining characters", "one that is only decomposed into such"):
+        problems = run.problems("def main(): pass\n" + WHOLE[part])
+        assert [(each.type, each.message) for each in problems] == [
+            ("SyntaxError", "the code has more than 100 combining characters in a row")
+        ]
+    assert run.problems("def main(): pass\n" + WHOLE["many such names"]) == []
+    assert run.problems(f"def main():\n  return '{60_000 * '中'}'\n") == []
 
 
 def test_many_names_are_admitted_where_functions_do_not_share_them(run: Runner) -> None:

@@ -413,7 +413,7 @@ def check_size(tree: ast.AST) -> None:
 
     Functions are counted by themselves because the compiler compares each with all others that look like it.
     """
-    functions = scopes = 0
+    functions = scopes = finals = 0
     nodes = [tree]
     for node in nodes:  # which grows meanwhile: ast.walk() takes twice the time
         kind = type(node)
@@ -429,6 +429,7 @@ def check_size(tree: ast.AST) -> None:
             if isinstance(value, list):
                 if len(value) > MAX_KEYWORDS and field == "keywords":
                     raise TooLarge(f"the code is too large: a call has more than {MAX_KEYWORDS:,} arguments with names")
+                finals += field == "finalbody" and value != []
                 nodes += [each for each in value if isinstance(each, ast.AST)]
             elif isinstance(value, ast.AST):
                 nodes.append(value)
@@ -436,11 +437,72 @@ def check_size(tree: ast.AST) -> None:
             raise TooLarge(
                 f"the code is too large: it has more than {MAX_NODES:,} syntax elements; pass data as arguments"
             )
+    if finals:
+        _check_written_out(nodes)
     if scopes > _FEW_SCOPES and _copied_names(tree, scopes) > MAX_COPIED_NAMES:
         raise TooLarge(
             "the code is too large: the names that functions define, each counted once for each function, class and "
             f"comprehension within, are more than {MAX_COPIED_NAMES:,}"
         )
+
+
+def _check_written_out(nodes: list[ast.AST]) -> None:
+    """Raises TooLarge. nodes: of the program, parents before their children."""
+    known: dict[ast.AST, _Written] = {}
+    for node in reversed(nodes):
+        if type(node) in _DEFINITIONS:
+            written = _written_out(ast.iter_child_nodes(node), known)
+            known[node] = _Written(written.nodes + 1, written.functions + 1, 0)
+        elif getattr(node, "finalbody", None):
+            known[node] = _written_out_try(node, known)
+    program = _written_out(nodes[:1], known)
+    for number, limit, what in (
+        (program.nodes, MAX_NODES, "syntax elements"),
+        (program.functions, MAX_FUNCTIONS, "functions, classes and comprehensions"),
+    ):
+        if number > limit:
+            raise TooLarge(
+                f"the code is too large: it has more than {limit:,} {what}, those of a `finally` counted "
+                "once for each way that leads there"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What the compiler writes for a part of a program. exits: statements that leave it for a `finally` outside."""
+
+    nodes: int
+    functions: int
+    exits: int
+
+
+def _written_out_try(node: Any, known: dict[ast.AST, _Written]) -> _Written:
+    """The body of `finally` is written where all went well, where nothing did, and at each exit."""
+    body = _written_out([*node.body, *node.handlers, *node.orelse], known)
+    final = _written_out(node.finalbody, known)
+    times = 2 + body.exits
+    return _Written(
+        body.nodes + times * final.nodes,
+        body.functions + times * final.functions,
+        body.exits + times * final.exits,
+    )
+
+
+def _written_out(parts: Iterable[ast.AST], known: dict[ast.AST, _Written]) -> _Written:
+    nodes = functions = exits = 0
+    waiting = list(parts)
+    for node in waiting:
+        kind = type(node)
+        if node in known:
+            nodes += known[node].nodes
+            functions += known[node].functions
+            exits += known[node].exits
+        else:
+            nodes += 1
+            functions += kind in _FUNCTIONS
+            exits += kind in _EXITS
+            waiting += ast.iter_child_nodes(node)
+    return _Written(nodes, functions, exits)
 
 
 def _copied_names(tree: ast.AST, scopes: int) -> int:
@@ -479,6 +541,8 @@ _FUNCTIONS = frozenset(
         *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
     }
 )
+_DEFINITIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
+_EXITS = frozenset({ast.Return, ast.Break, ast.Continue})
 #: Since Python 3.12.
 _TYPE_PARAMETERS = [getattr(ast, name) for name in ("TypeVar", "ParamSpec", "TypeVarTuple") if hasattr(ast, name)]
 #: What the compiler makes a table of names for; a source has no room for names enough to copy for a few of these.

@@ -72,6 +72,17 @@ def _nested_classes(statement: str) -> str:
     return source
 
 
+def _nested_finals(depth: int, body: str) -> str:
+    source = body + "\n"
+    for _ in range(depth):
+        source = f"try: pass\nfinally:\n{textwrap.indent(source, ' ')}"
+    return source
+
+
+def _returns(number: int, final: str) -> str:
+    return f"def f():\n try:\n  {'return;' * number}\n finally:\n  {final}\n"
+
+
 WHOLE = {
     "a long formatted string": "x=f'" + "{a}" * 87_000 + "'\n",
     "a formatted string as long as is admitted": "x=f'" + "{a}" * 25_000 + "'\n",
@@ -94,6 +105,13 @@ WHOLE = {
     "one that is only decomposed into such": "a" + 10_000 * "\uff9e" + 10_000 * "\u0f73\u0316",
     "a name with as many as are admitted": "a" + 1_100 * (50 * "\u0301" + 50 * "\u0316" + "a"),
     "many such names": 1_100 * ("a" + 50 * "\u0301" + 50 * "\u0316" + "\n"),
+    "nested finally": _nested_finals(16, f"lambda: [{_names(300)}]"),
+    "nested finally as deep as is admitted": _nested_finals(8, f"lambda: [{_names(300)}]"),
+    "many returns to a finally": _returns(10_000, f"lambda: [{_names(3_000)}]"),
+    "many returns to many functions": _returns(30, "lambda:0;" * 100),
+    "as many returns to a finally as are admitted": _returns(60, f"lambda: [{_names(1_500)}]"),
+    "as many to a small one": _returns(12_000, "f(a)"),
+    "as many to functions": _returns(27, "lambda:0;" * 100),
 }
 if sys.version_info >= (3, 12):
     WHOLE |= {
@@ -139,6 +157,35 @@ def test_many_combining_characters_are_told(run: Runner) -> None:
         ]
     assert run.problems("def main(): pass\n" + WHOLE["many such names"]) == []
     assert run.problems(f"def main():\n  return '{60_000 * '中'}'\n") == []
+
+
+def test_what_is_written_many_times_for_finally_is_told(run: Runner) -> None:
+    for part, what in (
+        ("nested finally", "200,000 syntax elements"),
+        ("many returns to a finally", "200,000 syntax elements"),
+        ("many returns to many functions", "3,000 functions, classes and comprehensions"),
+    ):
+        problems = run.problems("def main(): pass\n" + WHOLE[part])
+        assert [(each.type, each.message) for each in problems] == [
+            (
+                "SyntaxError",
+                f"the code is too large: it has more than {what}, those of a `finally` counted once for each way "
+                "that leads there",
+            )
+        ]
+    for part in (
+        "nested finally as deep as is admitted",
+        "as many returns to a finally as are admitted",
+        "as many to a small one",
+        "as many to functions",
+    ):
+        assert run.problems("def main(): pass\n" + WHOLE[part]) == []
+
+
+def test_returns_of_functions_within_a_try_do_not_lead_to_its_finally(run: Runner) -> None:
+    functions = "".join(f" def f{number}():\n  return 1\n" for number in range(2_500))
+    source = f"def main(): pass\ntry:\n{functions}finally:\n {'f(1);' * 500}\n"
+    assert run.problems(source) == []
 
 
 def test_many_names_are_admitted_where_functions_do_not_share_them(run: Runner) -> None:

@@ -30,7 +30,7 @@ MAX_PROBLEMS = 100
 #: What a check may cost: with these, the worst 256 KiB of source take about a second of processor time.
 MAX_NODES = 200_000
 MAX_FUNCTIONS = 3_000
-#: The compiler compares each name in a call with all others of that call.
+#: The compiler compares each name in a call, or in a pattern of a class, with all others there.
 MAX_KEYWORDS = 2_000
 #: The compiler copies the names of a function, and those declared global, for each function, class, comprehension and
 #: type parameter within.
@@ -427,8 +427,11 @@ def check_size(tree: ast.AST) -> None:
         for field in kind._fields:
             value = getattr(node, field, None)
             if isinstance(value, list):
-                if len(value) > MAX_KEYWORDS and field == "keywords":
-                    raise TooLarge(f"the code is too large: a call has more than {MAX_KEYWORDS:,} arguments with names")
+                if len(value) > MAX_KEYWORDS and field in ("keywords", "kwd_attrs"):
+                    where = "call" if field == "keywords" else "pattern"
+                    raise TooLarge(
+                        f"the code is too large: a {where} has more than {MAX_KEYWORDS:,} arguments with names"
+                    )
                 finals += field == "finalbody" and value != []
                 nodes += [each for each in value if isinstance(each, ast.AST)]
             elif isinstance(value, ast.AST):

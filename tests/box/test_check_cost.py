@@ -105,6 +105,8 @@ WHOLE = {
     "one that is only decomposed into such": "a" + 10_000 * "\uff9e" + 10_000 * "\u0f73\u0316",
     "a name with as many as are admitted": "a" + 1_100 * (50 * "\u0301" + 50 * "\u0316" + "a"),
     "many such names": 1_100 * ("a" + 50 * "\u0301" + 50 * "\u0316" + "\n"),
+    "a pattern with many names": f"match x:\n case A({_names(30_000, '{}=_')}): pass\n",
+    "patterns with as many names as are admitted": f"match x:\n case A({_names(2_000, '{}=_')}): pass\n" * 15,
     "nested finally": _nested_finals(16, f"lambda: [{_names(300)}]"),
     "nested finally as deep as is admitted": _nested_finals(8, f"lambda: [{_names(300)}]"),
     "many returns to a finally": _returns(10_000, f"lambda: [{_names(3_000)}]"),
@@ -129,8 +131,8 @@ def test_one_large_expression_is_checked_in_bounded_time(source: str) -> None:
     assert_bounded(source)
 
 
-def test_a_long_formatted_string_and_a_long_call_are_told(run: Runner) -> None:
-    for part in ("a long formatted string", "a call with many names"):
+def test_long_formatted_strings_calls_and_patterns_are_told(run: Runner) -> None:
+    for part in ("a long formatted string", "a call with many names", "a pattern with many names"):
         assert "the code is too large" in run.problems(WHOLE[part] + "def main(): pass\n")[0].message
 
 

@@ -7,7 +7,7 @@ import importlib
 import os
 from collections.abc import Iterable, Iterator
 
-from sandbox.inside import admission, extras, facades, guards, methods, modules, replacements, static_types
+from sandbox.inside import admission, datetimes, extras, facades, guards, methods, modules, replacements, static_types
 
 
 def admit(extra: Iterable[str] = ()) -> None:
@@ -23,6 +23,7 @@ def admit(extra: Iterable[str] = ()) -> None:
     methods.guard_methods(admission.classes_behind(modules.ADMITTED))
     methods.guard_all_methods([extras.StandardStream])
     static_types.guard_static_types(guards.harmless)
+    datetimes.guard_datetimes()
     replacements.remember_zones(_zone_files())
     for name in modules.ADMITTED:
         contents = admission.contents_of(name, replacements.REPLACED.get(name, {}))

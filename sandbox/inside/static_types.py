@@ -16,7 +16,7 @@ import gc
 import operator
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 #: Where a type keeps its flags (all 64-bit builds of CPython with the lock), and the one that forbids changes.
@@ -48,46 +48,54 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
     harmless: what a program may have of what an error speaks of.
     """
     decimal = sys.modules.get("_decimal")  # not in the lean zygote
-    if not all(_flags_of(each).value == each.__flags__ for each in (*_TYPES, *([decimal.Context] if decimal else []))):
+    if not may_exchange([*_TYPES, *([decimal.Context] if decimal else [])]):
         return
     for name in ("find", "rfind", "index", "rindex", "count", "startswith", "endswith", "hex", "__contains__"):
-        _exchange(bytearray, name, _on_a_copy(bytearray, name, lambda self: bytes(_copy_of(self))))
-    _exchange(bytearray, "__mod__", lambda self, values, /: bytearray(bytes(_copy_of(self)) % values))
-    _exchange(bytearray, "join", lambda self, parts, /: bytearray(bytes(_copy_of(self)).join(parts)))
-    _exchange(memoryview, "hex", _on_a_copy(memoryview, "hex", memoryview.tobytes))
-    _exchange(memoryview, "__hash__", _hash_of_view)
-    _exchange(list, "__repr__", _repr_of_list)
-    _exchange(slice, "__repr__", _repr_of_slice)
+        exchange(bytearray, name, _on_a_copy(bytearray, name, lambda self: bytes(_copy_of(self))))
+    exchange(bytearray, "__mod__", lambda self, values, /: bytearray(bytes(_copy_of(self)) % values))
+    exchange(bytearray, "join", lambda self, parts, /: bytearray(bytes(_copy_of(self)).join(parts)))
+    exchange(memoryview, "hex", _on_a_copy(memoryview, "hex", memoryview.tobytes))
+    exchange(memoryview, "__hash__", _hash_of_view)
+    exchange(list, "__repr__", _repr_of_list)
+    exchange(slice, "__repr__", _repr_of_slice)
     for error, held in _UNICODE_ERRORS.items():
-        _exchange(error, "__str__", _str_of_unicode_error(error, held))
+        exchange(error, "__str__", _str_of_unicode_error(error, held))
     for error in _SHOWN_ERRORS:
-        _exchange(error, "__str__", _while_held(error, "__str__"))
-    _exchange(AttributeError, "obj", _asked_without_types(harmless))
-    _exchange(BaseException, "__repr__", _while_held(BaseException, "__repr__"))
-    _exchange(types.SimpleNamespace, "__repr__", _repr_of_namespace)
-    _exchange(staticmethod, "__call__", _call)
-    _exchange(super, "__get__", _bind_super)
-    _exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
-    _exchange(collections.defaultdict, "default_factory", property(_factory_of, _set_factory, _delete_factory))
-    _exchange(collections.defaultdict, "__repr__", _repr_of_defaultdict)
-    _exchange(_CallableIterator, "__next__", _next_of_callable)
-    _exchange(_SequenceIterator, "__next__", _next_of_sequence)
+        exchange(error, "__str__", _while_held(error, "__str__"))
+    exchange(AttributeError, "obj", _asked_without_types(harmless))
+    exchange(BaseException, "__repr__", _while_held(BaseException, "__repr__"))
+    exchange(types.SimpleNamespace, "__repr__", _repr_of_namespace)
+    exchange(staticmethod, "__call__", _call)
+    exchange(super, "__get__", _bind_super)
+    exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
+    exchange(collections.defaultdict, "default_factory", property(_factory_of, _set_factory, _delete_factory))
+    exchange(collections.defaultdict, "__repr__", _repr_of_defaultdict)
+    exchange(_CallableIterator, "__next__", _next_of_callable)
+    exchange(_SequenceIterator, "__next__", _next_of_sequence)
     if decimal:
-        _exchange(decimal.Context, "__getattribute__", _Contexts(decimal.Context).reader())
+        exchange(decimal.Context, "__getattribute__", _Contexts(decimal.Context).reader())
     if sys.version_info < (3, 13):
-        _exchange(collections.deque, "index", _index_of)
+        exchange(collections.deque, "index", _index_of)
     if sys.version_info < (3, 12, 5):
-        _exchange(list, "__setitem__", _set_items)
+        exchange(list, "__setitem__", _set_items)
     if sys.version_info >= (3, 12):
-        _exchange(types.GenericAlias, "__repr__", _repr_of_alias)
+        exchange(types.GenericAlias, "__repr__", _repr_of_alias)
+
+
+def may_exchange(kinds: Iterable[type]) -> bool:
+    """Whether the layout of the types is the one that we know."""
+    return all(_flags_of(each).value == each.__flags__ for each in kinds)
 
 
 def _flags_of(kind: type) -> ctypes.c_ulong:
     return ctypes.c_ulong.from_address(id(kind) + _FLAGS_AT)
 
 
-def _exchange(kind: type, name: str, new: Any) -> None:
-    """The dict first: since Python 3.12 a static type's is elsewhere, and setting the attribute does the rest only."""
+def exchange(kind: type, name: str, new: Any) -> None:
+    """Give a type another method.
+
+    The dict first: since Python 3.12 a static type's is elsewhere, and setting the attribute does the rest only.
+    """
     if type(new) is types.FunctionType:
         new.__name__, new.__qualname__ = name, f"{kind.__name__}.{name}"
     new.__doc__ = getattr(kind, name).__doc__

@@ -708,3 +708,22 @@ def test_a_message_that_does_not_fit_its_arguments_ends_nothing(run: Runner) -> 
         "Line 16, message: 'sent', arguments: ()",
         "on",
     ]
+
+
+def test_a_calendar_is_printed_where_print_prints(run: Runner) -> None:
+    program = """
+        import calendar, contextlib, io
+        def main():
+            year = calendar.TextCalendar()
+            printed = []
+            for show in (calendar.prmonth, year.prmonth):
+                with contextlib.redirect_stdout(io.StringIO()) as output: show(2026, 1)
+                printed.append(output.getvalue() == calendar.month(2026, 1))
+            for show in (calendar.prcal, year.pryear):
+                with contextlib.redirect_stdout(io.StringIO()) as output: show(2026)
+                printed.append(output.getvalue().rstrip() == calendar.calendar(2026).rstrip())
+            year.prmonth(2026, 2)
+            return printed
+        """
+    assert run.answer(program) == [True] * 4
+    assert run.stdout(program).startswith("   February 2026\n")

@@ -19,11 +19,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
-from sandbox.inside import builtin_names, facades, names
+from sandbox.inside import builtin_names, cells, facades, names
 from sandbox.inside.names import CHANGE, CHECK_SLOTS, HOOK, RAISE_ON, READ_PRIVATE, READ_PUBLIC, READ_SPECIAL, WRITE
 
 MAX_PROBLEMS = 100
@@ -624,6 +625,20 @@ def compile_expression(text: str) -> Any:
     return builtins.compile(tree, names.FILENAME, "eval", dont_inherit=True)
 
 
+def _confusing(code: CodeType) -> list[Found]:
+    """What shows only in what the compiler has made."""
+    return [
+        Found(
+            "SecurityError",
+            f"a variable of a comprehension may not be called {name!r} here, as the first parameter is: "
+            "super() would take the one for the other",
+            line,
+            column,
+        )
+        for name, line, column in cells.that_confuse_super(code)
+    ][:MAX_PROBLEMS]
+
+
 def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
     """The code object, or None and what is wrong."""
     try:
@@ -634,7 +649,9 @@ def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
         found = restrict(tree) if guarded else []
         if found:
             return None, found
-        return builtins.compile(tree, names.FILENAME, "exec", dont_inherit=True), []
+        code: Any = builtins.compile(tree, names.FILENAME, "exec", dont_inherit=True)
+        found = _confusing(code) if guarded else []
+        return (None, found) if found else (code, [])
     except SyntaxError as error:
         return None, [_syntax_error(error)]
     except TooLarge as error:

@@ -2,7 +2,8 @@
 
 A variable that a function within uses is kept in a cell. Since Python 3.12 a comprehension is compiled into the
 function around it, and its own variable takes the place of the function's of that name meanwhile. What looks for the
-function's variable there believes the value to be the cell, and takes bytes of it for an object: `super()` does.
+function's variable there believes the value to be the cell, and takes bytes of it for an object: `super()` does, and
+`locals()` before Python 3.13.3.
 """
 
 from __future__ import annotations

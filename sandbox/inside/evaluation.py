@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.inside import guards, names
+from sandbox.inside import cells, guards, names
 
 
 def _identifiers(namespace: Mapping[Any, Any]) -> dict[str, Any]:
@@ -27,8 +27,20 @@ def _identifiers(namespace: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _callers_locals(frame: types.FrameType) -> dict[str, Any]:
-    """The variables of the program's frame that calls; none where the library calls (`map(eval, …)`)."""
-    return _identifiers(frame.f_locals) if frame.f_globals is guards.state.program else {}
+    """The variables of the program's frame that calls; none where the library calls (`map(eval, …)`).
+
+    Before Python 3.13.3, one whose cell a comprehension covers is left out.
+    """
+    if frame.f_globals is not guards.state.program:
+        return {}
+    covered = cells.covered_cells(frame.f_code) if _MISTAKES_CELLS else {}
+    if not covered:
+        return _identifiers(frame.f_locals)
+    return _identifiers({name: frame.f_locals[name] for name in frame.f_locals if name not in covered})
+
+
+#: CPython gh-128396.
+_MISTAKES_CELLS = (3, 13) <= sys.version_info < (3, 13, 3)
 
 
 def guarded_eval(source: Any, globals: Any = None, locals: Any = None, /) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from types import CodeType
 
@@ -85,3 +86,44 @@ def test_comprehensions_reuse_names_where_nothing_takes_one_for_the_other(run: R
         def main(): return [A().total([1, 2]), outside([3])]
         """
     same(run, program, [[3, [1, 2]], [3]])
+
+
+OF_A_CELL = {
+    "eval": "def f(x): lambda: x; return [eval('x') for x in [0.5]]",
+    "locals": "def f(x): lambda: x; return [locals()['x'] for x in [0.5]]",
+    "vars": "def f(x): lambda: x; return [vars()['x'] for x in [0.5]]",
+    "in a class": """
+        def f(x):
+            class A:
+                callbacks = [lambda: y for y in [x]]
+                found = [eval("y") for y in [0.5]]
+            return A.found
+        """,
+    "in a function within": """
+        def f(x):
+            def within():
+                lambda: x
+                return [eval("x") for x in [0.5]]
+            return within()
+        """,
+}
+
+
+@pytest.mark.parametrize("function", OF_A_CELL.values(), ids=list(OF_A_CELL))
+def test_a_value_of_a_comprehension_is_not_taken_for_a_cell(run: Runner, function: str) -> None:
+    verdict = run.verdict(textwrap.dedent(function) + "\ndef main(): return f(1)")
+    if (3, 13) <= sys.version_info < (3, 13, 3):
+        assert verdict.failure is not None
+        assert verdict.failure.type in ("KeyError", "NameError")
+    else:
+        assert verdict.result_json == b"[0.5]"
+
+
+def test_other_variables_are_told_beside_a_comprehension_that_reuses_a_name(run: Runner) -> None:
+    program = """
+        def f(x, y):
+            lambda: x
+            return sum(x for x in [1]), [x for x in [2]], eval("y")
+        def main(): return f(3, 4)
+        """
+    same(run, program, [1, [2], 4])

@@ -443,6 +443,19 @@ PROGRAMS = {
         r=csv.reader(It())
         def main(): return len(list(r))
         """,
+    'a __get__ that takes itself out of its class': """
+        import functools
+        def f(*a):
+          if hasattr(D, '__get__'): del D.__get__
+          for n in range(20, 300, 8): keep.extend(bytes(bytearray(n)) for _ in range(20))
+          return 1
+        class D: pass
+        class E: pass
+        keep=[]
+        def main():
+          D.__get__=functools.lru_cache(f)
+          E.x=D(); return E().x
+        """,
 }  # fmt: skip
 
 NAMESPACE = """
@@ -461,6 +474,20 @@ NAMESPACE = """
 
 def test_a_namespace_is_not_replaced_by_what_is_none(run: Runner) -> None:
     assert set(run.answer(NAMESPACE)) <= {"TypeError", "AttributeError"}
+
+
+def test_a_special_method_of_a_class_is_not_changed_in_place(run: Runner) -> None:
+    """What it is by then, nothing would hold: a generator stops between the look at it and the change."""
+    program = """
+        class C: __len__ = 1
+        def change(): C.__len__ += yield
+        def main():
+            C.__doc__, C.other = "a", 1
+            C.__doc__ += "b"
+            C.other += 1
+            if (C.__doc__, C.other) == ("ab", 2): next(change())
+        """
+    assert run.failure(program).message == "'__len__' of a class can't be changed in place in the sandbox"
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))

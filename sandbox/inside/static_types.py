@@ -12,6 +12,7 @@ from __future__ import annotations
 import builtins
 import collections
 import ctypes
+import functools
 import gc
 import operator
 import sys
@@ -38,7 +39,7 @@ _SHOWN_ERRORS = {each for each in _ERRORS if "__str__" in vars(each)}.difference
 _TYPES = (
     *(bytearray, collections.defaultdict, collections.deque, list, memoryview, slice, staticmethod, super),
     *(types.GenericAlias, _CallableIterator, _SequenceIterator, *_UNICODE_ERRORS, *_SHOWN_ERRORS),
-    *(types.SimpleNamespace, AttributeError, BaseException),
+    *(types.SimpleNamespace, types.UnionType, AttributeError, BaseException),
 )
 
 
@@ -70,6 +71,8 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
     exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
     exchange(collections.defaultdict, "default_factory", property(_factory_of, _set_factory, _delete_factory))
     exchange(collections.defaultdict, "__repr__", _repr_of_defaultdict)
+    exchange(types.GenericAlias, "__getitem__", _substitute_in_alias)
+    exchange(types.UnionType, "__getitem__", _substitute_in_union)
     exchange(_CallableIterator, "__next__", _next_of_callable)
     exchange(_SequenceIterator, "__next__", _next_of_sequence)
     if decimal:
@@ -391,6 +394,10 @@ _bind: Callable[..., Any] = super.__dict__["__get__"]
 _repr: Callable[[Any], str] = types.GenericAlias.__dict__["__repr__"]
 _origin_of: Callable[[Any], Any] = types.GenericAlias.__dict__["__origin__"].__get__
 _args_of: Callable[[Any], tuple[Any, ...]] = types.GenericAlias.__dict__["__args__"].__get__
+_parameters_of: Callable[[Any], tuple[Any, ...]] = types.GenericAlias.__dict__["__parameters__"].__get__
+_is_unpacked: Callable[[Any], bool] = types.GenericAlias.__dict__["__unpacked__"].__get__
+_args_of_union: Callable[[Any], tuple[Any, ...]] = types.UnionType.__dict__["__args__"].__get__
+_parameters_of_union: Callable[[Any], tuple[Any, ...]] = types.UnionType.__dict__["__parameters__"].__get__
 
 
 def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -420,3 +427,84 @@ def _shown(value: Any) -> str:
     if not issubclass(type(value), list):
         return _repr(types.GenericAlias(list, (value,)))[len("list[") : -len("]")]
     return f"[{', '.join(repr(each) if issubclass(type(each), list) else _shown(each) for each in list.copy(value))}]"
+
+
+def _substitute_in_alias(self: Any, item: Any, /) -> Any:
+    """`list[T][int]`."""
+    args = _args_with(self, _args_of(self), _parameters_of(self), item)
+    made = types.GenericAlias(_origin_of(self), args)
+    return next(iter(made)) if _is_unpacked(self) else made
+
+
+def _substitute_in_union(self: Any, item: Any, /) -> Any:
+    """`(list[T] | None)[int]`."""
+    return functools.reduce(operator.or_, _args_with(self, _args_of_union(self), _parameters_of_union(self), item))
+
+
+def _args_with(alias: Any, args: tuple[Any, ...], parameters: tuple[Any, ...], item: Any) -> tuple[Any, ...]:
+    """The arguments with the items in the place of the parameters.
+
+    As in C, which believes that `__typing_subst__` of any object gives a tuple, and that what has one is a parameter.
+    """
+    if not parameters:
+        raise TypeError(f"{alias!r} is not a generic class")
+    given = _as_tuple(_unpacked_items(item))
+    for each in parameters:
+        prepare = getattr(each, "__typing_prepare_subst__", None)
+        if prepare is not None:
+            given = _as_tuple(prepare(alias, given))
+    if len(given) != len(parameters):
+        few_or_many = "many" if len(given) > len(parameters) else "few"
+        raise TypeError(f"Too {few_or_many} arguments for {alias!r}; actual {len(given)}, expected {len(parameters)}")
+    known = {id(parameter): (parameter, value) for parameter, value in zip(parameters, given, strict=True)}
+    found: list[Any] = []
+    for each in tuple.__iter__(args):
+        found += [each] if issubclass(type(each), type) else _substituted(each, known)
+    return tuple(found)
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(tuple.__iter__(value)) if issubclass(type(value), tuple) else (value,)
+
+
+def _unpacked_items(item: Any) -> tuple[Any, ...]:
+    """With the items of `*tuple[int, str]` one by one."""
+    found: list[Any] = []
+    for each in _as_tuple(item):
+        inner = None if issubclass(type(each), type) else getattr(each, "__typing_unpacked_tuple_args__", None)
+        parts = _as_tuple(inner)
+        whole = not issubclass(type(inner), tuple) or (parts and parts[-1] is ...)
+        found += [each] if whole else parts
+    return tuple(found)
+
+
+def _substituted(arg: Any, known: dict[int, tuple[Any, Any]]) -> list[Any]:
+    """What stands for one argument: a value, or those of a TypeVarTuple."""
+    is_unpacked = bool(getattr(arg, "__typing_is_unpacked_typevartuple__", False))
+    substitute = getattr(arg, "__typing_subst__", None)
+    if substitute is None:
+        new = _substituted_within(arg, known)
+    elif id(arg) in known:
+        new = substitute(known[id(arg)][1])
+    else:
+        raise TypeError(f"a {type(arg).__name__!r} object is no parameter of the alias")
+    if not is_unpacked:
+        return [new]
+    if not issubclass(type(new), tuple):
+        raise TypeError(
+            f"a tuple was expected for a {type(arg).__name__!r} object, not a {type(new).__name__!r} object"
+        )
+    return [*tuple.__iter__(new)]
+
+
+def _substituted_within(arg: Any, known: dict[int, tuple[Any, Any]]) -> Any:
+    """`dict[str, T]` among the arguments."""
+    parameters = getattr(arg, "__parameters__", None)
+    if not issubclass(type(parameters), tuple) or not tuple.__len__(parameters):
+        return arg
+    values: list[Any] = []
+    for each in tuple.__iter__(parameters):
+        parameter, value = known.get(id(each), (each, each))
+        is_many = parameter is not value and hasattr(type(parameter), "__iter__") and issubclass(type(value), tuple)
+        values += tuple.__iter__(value) if is_many else [value]
+    return arg[tuple(values)]

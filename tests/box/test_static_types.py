@@ -545,6 +545,84 @@ def test_aliases_are_shown_as_in_cpython(run: Runner) -> None:
     same(run, ALIASES, plain(ALIASES))
 
 
+SUBSTITUTED_BY = {
+    "an instance": "Forged()",
+    "a namespace": "types.SimpleNamespace(**{'__typing_subst__': give, '__typing_is_unpacked_typevartuple__': True})",
+    "a function": "function",
+    "a bound method": "types.MethodType(Forged(), 1)",
+    "an alias of an instance": "type(list[int])(Forged(), ())",
+}
+FORGED = """
+    import struct, types, typing
+    forged = struct.unpack("<2d", struct.pack("<2Q", 1, 8))
+    def give(_): return complex(*forged)
+    class Forged:
+        def __call__(self): pass
+        def __getattr__(self, name):
+            if name in ("__typing_subst__", "__typing_is_unpacked_typevartuple__"): return give
+            raise AttributeError(name)
+    class Late(Forged):
+        def __getattr__(self, name):
+            asked.append(name)
+            if asked.count(name) < 2: raise AttributeError(name)
+            return give
+    asked = []
+    def function(): pass
+    vars(function)["__typing_subst__"] = vars(function)["__typing_is_unpacked_typevartuple__"] = give
+    T = typing.TypeVar("T")
+    def main():
+        for made in ({}):
+            try: return str(typing.get_args(made()))
+            except TypeError as error: told = str(error)
+        return told
+    """
+
+
+@pytest.mark.parametrize("carrier", SUBSTITUTED_BY.values(), ids=list(SUBSTITUTED_BY))
+@pytest.mark.parametrize("alias", ["list[{}]", "list[typing.TypeVar('T'), {}]", "(type(list[int])({}, ()) | None)"])
+def test_what_an_argument_of_an_alias_gives_for_itself_must_be_a_tuple(run: Runner, alias: str, carrier: str) -> None:
+    program = FORGED.replace("({})", f"(lambda: {alias.format(carrier)}[{'int, str' if 'T' in alias else 'int'}],)")
+    assert "tuple was expected" in run.answer(program)
+
+
+def test_an_argument_of_an_alias_does_not_become_a_parameter_later(run: Runner) -> None:
+    assert run.answer(FORGED.replace("({})", "(lambda: list[T, Late()][int],)")) == (
+        "a 'Late' object is no parameter of the alias"
+    )
+
+
+SUBSTITUTIONS = """
+    import collections.abc, types, typing
+    T, S, P, Ts = typing.TypeVar("T"), typing.TypeVar("S"), typing.ParamSpec("P"), typing.TypeVarTuple("Ts")
+    class Box(typing.Generic[T]): pass
+    class Row(typing.Generic[typing.Unpack[Ts]]): pass
+    class Args(tuple): pass
+    def main():
+        told, call = [], collections.abc.Callable
+        for made in (
+            lambda: list[T][int], lambda: dict[T, S][int, "x"], lambda: dict[str, T][int], lambda: dict[T, list[S]][str, int],
+            lambda: dict[T, T][int], lambda: list[list[T] | None][int], lambda: (list[T] | None)[int], lambda: (list[T] | S)[int, str],
+            lambda: (list[T] | dict[T, S] | int)[str, bytes], lambda: list[Box[T]][int], lambda: list[typing.List[T]][int],
+            lambda: list[T][S][int], lambda: list[T][None], lambda: list[T][T], lambda: list[typing.Optional[T]][int],
+            lambda: tuple[*Ts][int, str], lambda: tuple[*Ts][()], lambda: tuple[int, *Ts][*tuple[str, bytes]], lambda: tuple[*Ts, T][int, str, None],
+            lambda: tuple[*tuple[T, S]][int, str], lambda: next(iter(list[T]))[int], lambda: list[Row[*Ts]][int, str], lambda: tuple[*Ts][*tuple[int, ...]],
+            lambda: call[[T], S][int, str], lambda: call[P, T][[int, str], bytes], lambda: call[P, T][..., int], lambda: call[[T], T][int],
+            lambda: typing.get_args(list[T, [T]][int])[0], lambda: type(list[int])(list, Args((T, int)))[str], lambda: typing.get_args(type[T][int]),
+            lambda: list[typing.Annotated[T, 5]][int], lambda: list[typing.Callable[[T], S]][int, str], lambda: list[T][Args((int,))],
+            lambda: list[T][int, str], lambda: dict[T, list[T]][()], lambda: list[int][int], lambda: (list[int] | None)[int], lambda: (list[T] | None)[()],
+            lambda: (list[T] | S)[1, 2], lambda: list[T][1], lambda: tuple[*Ts, T][()], lambda: tuple[*Ts, *Ts][int], lambda: list["T"][int],
+        ):
+            try: alias = made()
+            except Exception as error: told.append([type(error).__name__, str(error)])
+            else: told.append([type(alias).__name__, repr(alias)])
+        return [*told, [list[T][int] == list[int], repr(typing.get_args(list[T | S][S, None]))]]
+    """
+
+
+def test_aliases_take_arguments_as_in_cpython(run: Runner) -> None:
+    same(run, SUBSTITUTIONS, plain(SUBSTITUTIONS))
+
+
 @pytest.mark.parametrize(
     "call", ["staticmethod.__new__(staticmethod)()", "Own()()", "super.__new__(super).__get__(1).real"]
 )

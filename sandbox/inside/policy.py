@@ -16,6 +16,7 @@ import ast
 import builtins
 import collections
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ MAX_KEYWORDS = 2_000
 MAX_COPIED_NAMES = 8_000_000
 #: In a source with formatted strings: the parser looks for each expression from the start of its string.
 MAX_BRACES = 25_000
+#: The compiler finds constants by their hashes, which large integers, tuples and sets can have in common.
+MAX_ALIKE = 1_000
+#: It works out what has constants alone as operands: the hashes of the results are unknown here.
+MAX_OPERATIONS = 2_000
 #: The parser normalizes names, and sorts each run of combining characters slowly.
 MAX_COMBINING = 100
 #: `from x import *` is written out.
@@ -443,11 +448,65 @@ def check_size(tree: ast.AST) -> None:
             )
     if finals:
         _check_written_out(nodes)
+    if len(nodes) > MAX_ALIKE:
+        _check_constants(nodes)
     if scopes > _FEW_SCOPES and _copied_names(tree, scopes) > MAX_COPIED_NAMES:
         raise TooLarge(
             "the code is too large: the names that functions define, each counted once for each function, class and "
             f"comprehension within, are more than {MAX_COPIED_NAMES:,}"
         )
+
+
+def _check_constants(nodes: list[ast.AST]) -> None:
+    """Raises TooLarge. nodes: of the program, parents before their children."""
+    known: dict[ast.AST, Any] = {}
+    alike: dict[int, set[Any]] = collections.defaultdict(set)
+    operations = 0
+    for node in reversed(nodes):
+        if isinstance(node, ast.Constant):
+            known[node] = node.value
+            if type(node.value) is not int or abs(node.value) < sys.hash_info.modulus:
+                continue  # few of these can have one hash
+        elif isinstance(node, ast.Tuple | ast.List | ast.Set) and all(each in known for each in node.elts):
+            values = [known[each] for each in node.elts]
+            known[node] = frozenset(values) if isinstance(node, ast.Set) else tuple(values)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and _is_number(known.get(node.operand)):
+            known[node] = -known[node.operand]
+        elif isinstance(node, _OPERATIONS) and all(each in known for each in _operands(node)):
+            known[node] = None
+            operations += 1
+        elif _is_constant_in_disguise(node, known):
+            known[node] = ""
+        if node in known:
+            same = alike[hash(known[node])]
+            same.add(known[node])
+            if len(same) > MAX_ALIKE:
+                raise TooLarge(f"the code is too large: it has more than {MAX_ALIKE:,} constants with the same hash")
+    if operations > MAX_OPERATIONS:
+        raise TooLarge(
+            f"the code is too large: it has more than {MAX_OPERATIONS:,} operations on constants alone; "
+            "pass data as arguments"
+        )
+
+
+def _is_constant_in_disguise(node: ast.AST, known: dict[ast.AST, Any]) -> bool:
+    """A formatted string without anything to format, and `__debug__`."""
+    if isinstance(node, ast.JoinedStr):
+        return all(each in known for each in node.values)
+    return isinstance(node, ast.Name) and node.id == "__debug__"
+
+
+_OPERATIONS = ast.BinOp | ast.UnaryOp | ast.Subscript
+
+
+def _operands(node: Any) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp):
+        return [node.left, node.right]
+    return [node.operand] if isinstance(node, ast.UnaryOp) else [node.value, node.slice]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | complex)
 
 
 def _check_written_out(nodes: list[ast.AST]) -> None:

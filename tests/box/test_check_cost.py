@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 import textwrap
 
@@ -83,7 +84,56 @@ def _returns(number: int, final: str) -> str:
     return f"def f():\n try:\n  {'return;' * number}\n finally:\n  {final}\n"
 
 
+_MODULUS = sys.hash_info.modulus
+
+
+def _multiples(first: int, last: int) -> str:
+    """Integers of one hash."""
+    return ",".join(hex(number * _MODULUS) for number in range(first, last))
+
+
+def _pairs_of_one_hash(number: int) -> list[tuple[int, int]]:
+    """Solved from how the interpreter computes the hash of a tuple (xxHash)."""
+    prime_1, prime_2, prime_5 = 11_400_714_785_074_694_791, 14_029_467_366_897_019_727, 2_870_177_450_012_600_261
+
+    def after(item: int) -> int:
+        mixed = (prime_5 + item * prime_2) % 2**64
+        return (mixed << 31 | mixed >> 33) * prime_1 % 2**64
+
+    inverse = pow(prime_2, -1, 2**64)
+    pairs: list[tuple[int, int]] = []
+    first = 0
+    while len(pairs) < number:
+        first += 1
+        second = (after(1) - after(first)) * inverse % 2**64
+        if second < _MODULUS:
+            pairs.append((first, second))
+    return pairs
+
+
+_PAIRS = _pairs_of_one_hash(8_000)
+
+ALIKE = {
+    "integers of one hash": f"x in {{{_multiples(1, 11_500)}}}\n",
+    "integers of one hash in statements": "x=" + _multiples(1, 10_000).replace(",", "\nx=") + "\n",
+    "integers of one hash below zero": f"x in {{-{_multiples(1, 10_500).replace(',', ',-')}}}\n",
+    "integers of one hash in a pattern": f"match x:\n case {{{_multiples(1, 10_500).replace(',', ':_,')}:_}}: pass\n",
+    "tuples of one hash": f"x = {_PAIRS}\n",
+    "tuples of one hash with more in them": "x = ["
+    + ",".join(f"(__debug__,f'',{a},{b})" for a, b in _PAIRS[:6_000])
+    + "]\n",
+    "lists of one hash": "".join(f"x in [{a},{b}]\n" for a, b in _PAIRS),
+    "tuples of one hash by items": f"x = [{','.join(f'((0, 1)[1],{a},{b})' for a, b in _PAIRS[:6_000])}]\n",
+}
+OPERATIONS = {
+    "complex numbers of one hash": f"x = {{{','.join(f'{10**10 - 1_000_003 * each}+{each}j' for each in range(9_000))}}}\n",
+    "integers of one hash by shifts": f"x in {{{','.join(f'({each}<<61)-{each}' for each in range(12_000))}}}\n",
+}
 WHOLE = {
+    **ALIKE,
+    **OPERATIONS,
+    "as many integers of one hash as are admitted": f"x in {{{_multiples(1, 1_001)}}}\n" * 12,
+    "as many tuples of one hash as are admitted": f"x in {{{str(_PAIRS[:1_000])[1:-1]}}}\n" * 8,
     "a long formatted string": "x=f'" + "{a}" * 87_000 + "'\n",
     "a formatted string as long as is admitted": "x=f'" + "{a}" * 25_000 + "'\n",
     "a call with many names": "f(" + ",".join(f"a{number}=1" for number in range(25_000)) + ")\n",
@@ -188,6 +238,34 @@ def test_returns_of_functions_within_a_try_do_not_lead_to_its_finally(run: Runne
     functions = "".join(f" def f{number}():\n  return 1\n" for number in range(2_500))
     source = f"def main(): pass\ntry:\n{functions}finally:\n {'f(1);' * 500}\n"
     assert run.problems(source) == []
+
+
+def test_many_constants_of_one_hash_are_told(run: Runner) -> None:
+    for part, source in ALIKE.items():
+        assert [(part, each.type, each.message) for each in run.problems("def main(): pass\n" + source)] == [
+            (part, "SyntaxError", "the code is too large: it has more than 1,000 constants with the same hash")
+        ]
+    for part, source in OPERATIONS.items():
+        assert [(part, each.type, each.message) for each in run.problems("def main(): pass\n" + source)] == [
+            (
+                *(part, "SyntaxError"),
+                "the code is too large: it has more than 2,000 operations on constants alone; pass data as arguments",
+            )
+        ]
+    for part in ("as many integers of one hash as are admitted", "as many tuples of one hash as are admitted"):
+        assert run.problems("def main(): pass\n" + WHOLE[part]) == []
+
+
+def test_large_tables_of_constants_are_admitted(run: Runner) -> None:
+    """Equal ones, large integers, and rows with and without a sign."""
+    random.seed(1)
+    for row in (
+        lambda: 0,
+        lambda: (0, -1),
+        lambda: random.getrandbits(64),
+        lambda: (random.random(), -random.random()),
+    ):
+        assert run.problems(f"TABLE = {[row() for _ in range(5_000)]}\ndef main(): pass\n") == []
 
 
 def test_many_names_are_admitted_where_functions_do_not_share_them(run: Runner) -> None:

@@ -43,6 +43,9 @@ MAX_BRACES = 25_000
 MAX_ALIKE = 1_000
 #: It works out what has constants alone as operands: the hashes of the results are unknown here.
 MAX_OPERATIONS = 2_000
+#: The compiler moves each name that a pattern binds past all that is still to be matched, and among alternatives (`|`)
+#: each past all others, for each.
+MAX_MOVED_NAMES = 2_000_000
 #: The parser normalizes names, and sorts each run of combining characters slowly.
 MAX_COMBINING = 100
 #: `from x import *` is written out.
@@ -448,12 +451,37 @@ def check_size(tree: ast.AST) -> None:
             )
     if finals:
         _check_written_out(nodes)
+    _check_patterns(nodes)
     if len(nodes) > MAX_ALIKE:
         _check_constants(nodes)
     if scopes > _FEW_SCOPES and _copied_names(tree, scopes) > MAX_COPIED_NAMES:
         raise TooLarge(
             "the code is too large: the names that functions define, each counted once for each function, class and "
             f"comprehension within, are more than {MAX_COPIED_NAMES:,}"
+        )
+
+
+def _check_patterns(nodes: list[ast.AST]) -> None:
+    """Raises TooLarge. nodes: of the program, parents before their children."""
+    known: dict[ast.AST, tuple[int, int]] = {}  # how many names a pattern binds, and how many parts it has
+    moved = 0
+    for node in reversed(nodes):
+        if isinstance(node, ast.pattern):
+            parts = [known.get(each, (0, 1)) for each in ast.iter_child_nodes(node)]
+            bound = [names for names, _ in parts]
+            own = getattr(node, "rest" if isinstance(node, ast.MatchMapping) else "name", None) is not None
+            total = max(bound) if isinstance(node, ast.MatchOr) else sum(bound) + own
+            size = 1 + sum(size for _, size in parts)
+            known[node] = total, size
+            if isinstance(node, ast.MatchOr):
+                moved += total * total * size
+        elif isinstance(node, ast.match_case):
+            total, size = known[node.pattern]
+            moved += total * size
+    if moved > MAX_MOVED_NAMES:
+        raise TooLarge(
+            "the code is too large: the names that patterns bind, each counted once for each part of its pattern, and "
+            f"in alternatives (|) once more for each other name, are more than {MAX_MOVED_NAMES:,}"
         )
 
 

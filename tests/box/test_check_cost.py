@@ -125,6 +125,28 @@ ALIKE = {
     "lists of one hash": "".join(f"x in [{a},{b}]\n" for a, b in _PAIRS),
     "tuples of one hash by items": f"x = [{','.join(f'((0, 1)[1],{a},{b})' for a, b in _PAIRS[:6_000])}]\n",
 }
+
+
+def _case(pattern: str) -> str:
+    return f"def f(x):\n match x:\n  case {pattern}: pass\n"
+
+
+def _alternatives(number: int) -> str:
+    """The same names in another order."""
+    names = _names(number).split(",")
+    random.seed(1)
+    return _case(f"[{','.join(names)}]|[{','.join(random.sample(names, number))}]")
+
+
+PATTERNS = {
+    "many names in the alternatives of patterns": _alternatives(150) * 100,
+    "a pattern that binds many names": _case(f"[{_names(3_000)}]"),
+    "several patterns that bind many names": _case(f"[{_names(1_000)}]") * 20,
+    "patterns that bind many attributes": _case(f"A({_names(2_000, '{0}={0}')})") * 8,
+    "a pattern that binds many items": _case(f"{{{_names(3_000, '{0}.b:{0}')}}}"),
+    "a pattern that binds one thing to many names": _case(f"[{_names(3_000, '_ as {}')}]"),
+    "a pattern of much that binds some names": _case(f"[{_names(200)}{',_' * 30_000}]"),
+}
 OPERATIONS = {
     "complex numbers of one hash": f"x = {{{','.join(f'{10**10 - 1_000_003 * each}+{each}j' for each in range(9_000))}}}\n",
     "integers of one hash by shifts": f"x in {{{','.join(f'({each}<<61)-{each}' for each in range(12_000))}}}\n",
@@ -132,6 +154,10 @@ OPERATIONS = {
 WHOLE = {
     **ALIKE,
     **OPERATIONS,
+    **PATTERNS,
+    "as many names in alternatives as are admitted": _alternatives(30) * 15,
+    "a pattern that binds as many names as are admitted": _case(f"[{_names(990)}]"),
+    "as many patterns with many names as are admitted": _case(f"[{_names(40)}]") * 600,
     "as many integers of one hash as are admitted": f"x in {{{_multiples(1, 1_001)}}}\n" * 12,
     "as many tuples of one hash as are admitted": f"x in {{{str(_PAIRS[:1_000])[1:-1]}}}\n" * 8,
     "a long formatted string": "x=f'" + "{a}" * 87_000 + "'\n",
@@ -253,6 +279,23 @@ def test_many_constants_of_one_hash_are_told(run: Runner) -> None:
             )
         ]
     for part in ("as many integers of one hash as are admitted", "as many tuples of one hash as are admitted"):
+        assert run.problems("def main(): pass\n" + WHOLE[part]) == []
+
+
+def test_many_names_that_patterns_bind_are_told(run: Runner) -> None:
+    for part, source in PATTERNS.items():
+        assert [(part, each.type, each.message) for each in run.problems("def main(): pass\n" + source)] == [
+            (
+                *(part, "SyntaxError"),
+                "the code is too large: the names that patterns bind, each counted once for each part of its pattern, "
+                "and in alternatives (|) once more for each other name, are more than 2,000,000",
+            )
+        ]
+    for part in (
+        "as many names in alternatives as are admitted",
+        "a pattern that binds as many names as are admitted",
+        "as many patterns with many names as are admitted",
+    ):
         assert run.problems("def main(): pass\n" + WHOLE[part]) == []
 
 

@@ -48,6 +48,8 @@ MAX_OPERATIONS = 2_000
 MAX_MOVED_NAMES = 2_000_000
 #: The parser normalizes names, and sorts each run of combining characters slowly.
 MAX_COMBINING = 100
+#: In one function, around a comprehension and with it. Beyond 20, the compilers of Python 3.12 and 3.13 crash.
+MAX_BLOCKS = 18
 #: `from x import *` is written out.
 MAX_STARS = 50
 
@@ -74,6 +76,7 @@ class Policy(RestrictingNodeTransformer):
         self._tolerant_depth = 0
         self._missing = 0
         self._stars = 0
+        self._blocks = 0
 
     def error(self, node: ast.AST, info: str) -> None:
         if len(self.found) < MAX_PROBLEMS:
@@ -183,6 +186,7 @@ class Policy(RestrictingNodeTransformer):
 
     def visit_Try(self, node: ast.Try) -> Any:
         """What is missing may be asked for by a program that is ready to do without, or where nothing leads."""
+        self._blocks += _BLOCKS_OF_TRY
         missing_before = self._missing
         tolerant = any(_catches(handler.type, _IMPORT_ERRORS | _ALL_ERRORS) for handler in node.handlers)
         node.body = [self._visit_tolerantly(statement, tolerant) for statement in node.body]
@@ -193,6 +197,7 @@ class Policy(RestrictingNodeTransformer):
         ]
         for part in ("orelse", "finalbody"):
             setattr(node, part, [self.visit(statement) for statement in getattr(node, part)])
+        self._blocks -= _BLOCKS_OF_TRY
         return node
 
     def _visit_tolerantly(self, node: Any, tolerant: bool) -> Any:
@@ -226,12 +231,22 @@ class Policy(RestrictingNodeTransformer):
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Any:
+        body, node.body = node.body, []
+        returns = node.returns
         if self._lazy_annotations:
-            kept, node.returns = node.returns, None
-            node = self._keep(node)
-            node.returns = kept
-            return node
-        return self._keep(node)
+            node.returns = None
+        node = self._keep(node)
+        if self._lazy_annotations:
+            node.returns = returns
+        node.body = self._visit_body(body)
+        return node
+
+    def _visit_body(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """Of a function or class, whose blocks are counted by themselves."""
+        outside, self._blocks = self._blocks, 0
+        visited = [self.visit(statement) for statement in body]
+        self._blocks = outside
+        return visited
 
     def visit_Lambda(self, node: ast.Lambda) -> Any:
         self.check_function_argument_names(node)
@@ -245,7 +260,7 @@ class Policy(RestrictingNodeTransformer):
         for part in ("bases", "keywords", "decorator_list", "type_params"):  # the last since Python 3.12
             setattr(node, part, [self.visit(each) for each in getattr(node, part, [])])
         self._class_names.append(node.name)
-        node.body = [self.visit(statement) for statement in node.body]
+        node.body = self._visit_body(node.body)
         self._class_names.pop()
         return node
 
@@ -320,14 +335,33 @@ class Policy(RestrictingNodeTransformer):
             elif isinstance(part, ast.Name):
                 self.visit_Name(part)
 
+    # --- blocks ---------------------------------------------------------------------------------
+
+    def _visit_block(self, node: Any) -> Any:
+        blocks = len(node.items) if isinstance(node, ast.With | ast.AsyncWith) else 1
+        self._blocks += blocks
+        node = self._keep(node)
+        self._blocks -= blocks
+        return node
+
+    visit_For = visit_AsyncFor = visit_While = visit_With = visit_AsyncWith = _visit_block
+
+    def visit_ListComp(self, node: Any) -> Any:
+        """In a lambda too, the blocks around that count: its defaults belong to them."""
+        if self._blocks >= MAX_BLOCKS:
+            self.error(node, f"a comprehension is nested in {MAX_BLOCKS} blocks and comprehensions or more")
+            return node
+        return self._visit_block(node)
+
+    visit_SetComp = visit_DictComp = visit_ListComp
+
     # --- what nothing but names decides ---------------------------------------------------------
 
-    visit_Subscript = visit_Slice = visit_Call = visit_For = visit_comprehension = _keep
-    visit_With = visit_withitem = visit_Delete = visit_keyword = _keep
+    visit_Subscript = visit_Slice = visit_Call = visit_comprehension = visit_GeneratorExp = _keep
+    visit_withitem = visit_Delete = visit_keyword = _keep
     visit_Match = visit_match_case = visit_MatchSingleton = visit_MatchSequence = visit_MatchOr = _keep
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _keep
     visit_Assert = visit_Starred = visit_Yield = visit_YieldFrom = _keep
-    visit_Await = visit_AsyncFor = visit_AsyncWith = _keep
+    visit_Await = _keep
 
     def _has_nothing_to_visit(self, node: Any) -> Any:
         """The commonest nodes. RestrictedPython's own methods would look for further nodes in them."""
@@ -362,6 +396,8 @@ def _reader(name: str) -> str:
     return READ_PRIVATE if name.startswith("_") else READ_PUBLIC
 
 
+#: One for what may fail, one for `finally`, or two for a handler.
+_BLOCKS_OF_TRY = 3
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError"})
 _ALL_ERRORS = frozenset({"Exception", "BaseException", None})
 

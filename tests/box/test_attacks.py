@@ -31,6 +31,36 @@ def test_an_ordered_dict_may_change_while_it_is_searched(run: Runner, operation:
     assert verdict.failure is None or verdict.failure.type in REFUSALS
 
 
+BLOCKS = {
+    "with": "with y:\n",
+    "with two": "with y, y:\n",
+    "for": "for x in y:\n",
+    "while": "while y:\n",
+    "a handler": "try: 0\nexcept E as e:\n",
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=list(BLOCKS))
+def test_the_compiler_does_not_crash_on_a_comprehension_in_many_blocks(run: Runner, block: str) -> None:
+    for depth in range(3, 20):
+        source = "[[[1 for x in y] for x in y] for x in y]\n"
+        for _ in range(depth):
+            source = block + textwrap.indent(source, " ")
+        problems = run.problems("def main(y=()):\n" + textwrap.indent(source, " "))
+        assert {each.message for each in problems} <= {
+            "a comprehension is nested in 18 blocks and comprehensions or more",
+            "too many statically nested blocks",
+        }
+        assert not problems or depth >= 6
+
+
+def test_blocks_of_another_function_or_class_do_not_count(run: Runner) -> None:
+    source = "def f(y):\n  return [[x for x in y] for _ in y]\nclass A:\n  x = [1 for x in ()]\n"
+    for _ in range(17):
+        source = "for z in (1,):\n" + textwrap.indent(source, " ")
+    assert run.answer(f"{source}def main(): return f((1, 2))\n") == [[1, 2], [1, 2]]
+
+
 OTHERS_OF_THE_KIND = {
     "a cache copies a namespace": """
         import functools

@@ -275,7 +275,7 @@ def _setter(value: Any, name: str) -> Callable[..., None]:
             target = _self_of_super(target)
         attribute = plain_name(args[-takes])
         write(target, attribute)
-        found(*args[:-takes], attribute, *args[len(args) - takes + 1 :])
+        found(*args[:-takes], attribute, *[prepared(target, attribute, each) for each in args[len(args) - takes + 1 :]])
 
     return change
 
@@ -553,7 +553,7 @@ def write(value: Any, name: str) -> Any:
     ):
         if name in _BORROWED and is_class(value):
             _hold(_dict_of(value).get(name))
-        return value
+        return _Target(value) if name in _PREPARED else value
     raise SecurityError(f"the attribute {name!r} of a {type(value).__name__!r} object can't be changed in the sandbox")
 
 
@@ -567,6 +567,48 @@ def _hold(method: Any) -> None:
     """For good: it may be at work. A function is held by its frame, and may be large by what it encloses."""
     if method is not None and type(method) is not types.FunctionType:
         _held.append(method)
+
+
+#: Attributes whose new value is looked at.
+_PREPARED = frozenset({"__name__", "__qualname__"})
+_kept_names: list[str] = []
+_name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
+
+
+def prepared(value: Any, name: str, new: Any) -> Any:
+    """What is to become `value.name`: a plain string, where it names a class.
+
+    The library joins it to other texts, and reads attributes by that. The name before is kept: the interpreter tells
+    the name of a class in messages without holding it.
+    """
+    if name not in _PREPARED or not is_class(value):
+        return new
+    if name == "__name__":
+        _kept_names.append(_name_of(value))
+    return str.__str__(new) if issubclass(type(new), str) else new
+
+
+class _Target:
+    """Stands for an object in a statement that sets one of the attributes above."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        _value_of.__set__(self, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """For `+=`, after `change`."""
+        return getattr(_value_of.__get__(self), name)
+
+    def __setattr__(self, name: str, new: Any) -> None:
+        value = _value_of.__get__(self)
+        setattr(value, name, prepared(value, name, new))
+
+    def __delattr__(self, name: str) -> None:
+        delattr(_value_of.__get__(self), name)
+
+
+_value_of: Any = _Target.__dict__["_value"]
 
 
 def change(value: Any, name: str) -> Any:
@@ -648,6 +690,7 @@ def _check_namespace(namespace: Any, *, of_classes: bool) -> None:
             raise SecurityError(f"the name {name!r} may not be defined in a class")
         if of_classes and name in names.NOT_OF_CLASSES:
             raise SecurityError(_NOT_OF_CLASSES.format(name))
+    _check_class_name(namespace.get("__qualname__", ""))
     annotations, matched = namespace.get("__annotations__", {}), namespace.get("__match_args__", ())
     if type(annotations) is not dict or type(matched) is not tuple:
         raise TypeError("__annotations__ must be a dict, and __match_args__ a tuple")
@@ -668,9 +711,15 @@ def _check_bases(bases: Iterable[Any]) -> None:
             raise SecurityError(f"{base.__name__!r} can't be a base of a class in the sandbox")
 
 
+def _check_class_name(name: Any) -> None:
+    if type(name) is not str:
+        raise TypeError("the name of a class must be a plain string")  # see `prepared`
+
+
 def _check_new_class(*args: Any) -> None:
     if len(args) >= 3:
-        _, bases, namespace = args[:3]
+        name, bases, namespace = args[:3]
+        _check_class_name(name)
         if type(bases) is not tuple:
             raise TypeError("the bases of a class must be a tuple")  # a subclass' __iter__ shows others than it holds
         _check_bases(bases)
@@ -817,7 +866,7 @@ def _guard_enums_by_call() -> None:
             kwargs["module"] = MODULE
         if kwargs.get("type") is not None:
             _check_bases([kwargs["type"]])
-        return original(cls, class_name, members, *args, **kwargs)
+        return original(cls, plain_name(class_name), members, *args, **kwargs)
 
     enum.EnumMeta._create_ = create  # type: ignore[attr-defined]
 

@@ -17,6 +17,7 @@ import functools
 import inspect
 import itertools
 import random
+import reprlib
 import statistics
 import sys
 import types
@@ -82,7 +83,7 @@ def _make_look_like(wrapper: Any, wrapped: Any) -> None:
     """The attributes of a plain function only: the `__dict__` of a class is its raw namespace, descriptors and all."""
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         with contextlib.suppress(AttributeError):
-            setattr(wrapper, name, getattr(wrapped, name))
+            setattr(wrapper, name, guards.prepared(wrapper, name, getattr(wrapped, name)))
     if guards.is_class(wrapper):
         return
     copied_to = type(wrapper) in (types.FunctionType, _LruCache)
@@ -334,7 +335,7 @@ def namedtuple(typename: Any, field_names: Any, **options: Any) -> Any:
     if not options.get("rename"):
         guards.check_field_names([each for each in listed if each.isidentifier()])
     options["module"] = guards.MODULE
-    made: Any = _namedtuple(str(typename), listed, **options)
+    made: Any = _namedtuple(str.__str__(str(typename)), listed, **options)
     return _harmless_to_match(made)
 
 
@@ -405,7 +406,7 @@ def make_dataclass(cls_name: str, fields: Any, *, bases: Any = (), namespace: An
         annotations[name] = kind
         if default:
             body[name] = default[0]
-    made = guards.GuardedType(str(cls_name), tuple(bases), {**body, "__annotations__": annotations})
+    made = guards.GuardedType(str.__str__(str(cls_name)), tuple(bases), {**body, "__annotations__": annotations})
     return dataclass(made, **options)
 
 
@@ -567,6 +568,21 @@ def _guard_statistics() -> None:
     statistics._exact_ratio = exact_ratio  # type: ignore[attr-defined]
 
 
+# --- reprlib ----------------------------------------------------------------------------------------
+
+
+def _guard_repr() -> None:
+    """It reads an attribute of itself by the name of a class, which may be of a subclass of str."""
+    name_of: Any = type.__dict__["__name__"].__get__
+
+    def repr1(self: Any, x: Any, level: int) -> Any:
+        name = "repr_" + str.__str__(name_of(type(x)))
+        name = "_".join(name.split()) if " " in name else name
+        return getattr(self, name)(x, level) if hasattr(self, name) else self.repr_instance(x, level)
+
+    reprlib.Repr.repr1 = repr1  # type: ignore[method-assign]
+
+
 # --- csv ----------------------------------------------------------------------------
 
 
@@ -695,6 +711,7 @@ def guard_library() -> None:
     _guard_forward_references()
     _guard_caches_of_typing()
     _guard_statistics()
+    _guard_repr()
     _guard_user_string()
     guards.guard_enums()
     guards.guard_formatter()

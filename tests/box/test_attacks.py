@@ -451,3 +451,60 @@ def test_what_dataclasses_paste_runs_in_the_program_only(run: Runner, made: str)
             dataclasses.dataclass({made})
         """
     assert run.failure(program).type == "SecurityError"
+
+
+WAYS_TO_NAME_A_CLASS = (
+    "C.__name__ = name",
+    "C.__qualname__ += name",
+    "C.__name__, C.__qualname__ = name, name",
+    "for C.__name__ in [name]: pass",
+    "setattr(C, '__name__', name)",
+    "type.__setattr__(C, '__qualname__', name)",
+    "functools.wraps(named)(C)",
+    "C = enum.Enum(name, 'A B')",
+    "C = collections.namedtuple(name, 'a b')",
+    "C = dataclasses.make_dataclass(name, ['a'])",
+)
+NAMED = """
+    import collections, dataclasses, enum, functools
+    class Text(str):
+        def __str__(self): return self
+    class M(type): pass
+    class C: pass
+    def main():
+        global C
+        name = Text("name")
+        named = C
+        {}
+        return [type(each) is str for each in (C.__name__, C.__qualname__)]
+    """
+
+
+@pytest.mark.parametrize("way", WAYS_TO_NAME_A_CLASS)
+def test_the_name_of_a_class_is_a_plain_string(run: Runner, way: str) -> None:
+    """The library reads attributes by it (reprlib), and a subclass of str says what it is joined to."""
+    assert run.answer(NAMED.format(way)) == [True, True]
+
+
+@pytest.mark.parametrize("made", ["type(name, (), {})", "type('C', (), {'__qualname__': name})", "M(name, (), {})"])
+def test_a_class_is_made_by_a_plain_string(run: Runner, made: str) -> None:
+    assert run.failure(NAMED.format(made)).message == "the name of a class must be a plain string"
+
+
+def test_what_is_no_class_may_have_any_name(run: Runner) -> None:
+    program = """
+        class Text(str): pass
+        class Named: pass
+        class Setter:
+            def __setattr__(self, name, value): super().__setattr__(name, [value])
+        def main():
+            named, setter = Named(), Setter()
+            named.__name__ = Text("a")
+            named.__name__ += "b"
+            setter.__name__ = 5
+            main.__name__ = "c"
+            kept = named.__name__
+            del named.__name__
+            return [kept, setter.__name__, main.__name__, hasattr(named, "__name__")]
+        """
+    same(run, program, ["ab", [5], "c", False])

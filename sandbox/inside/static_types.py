@@ -81,6 +81,8 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
         exchange(collections.deque, "index", _index_of)
     if sys.version_info < (3, 12, 5):
         exchange(list, "__setitem__", _set_items)
+        for name in ("__lt__", "__le__", "__gt__", "__ge__"):
+            exchange(list, name, _of_held_items(name))
     if sys.version_info >= (3, 12):
         exchange(types.GenericAlias, "__repr__", _repr_of_alias)
 
@@ -293,6 +295,20 @@ def _set_items(self: Any, key: Any, value: Any, /) -> None:
     if type(key) is slice and key.step is not None and not issubclass(type(value), list | tuple):
         value = [*value]
     _set(self, key, value)
+
+
+def _of_held_items(name: str) -> Callable[[Any, Any], Any]:
+    """A comparison, by tuples: before Python 3.12.5, the two items by which a list is less or greater are not held."""
+    original, compare = vars(list)[name], getattr(operator, name)
+
+    def method(self: Any, other: Any, /) -> Any:
+        if type(self) is list is type(other):
+            return compare(tuple(self), tuple(other))
+        if issubclass(type(other), list):
+            return compare(tuple(_items_in(self)), tuple(_items_in(other)))
+        return original(self, other)
+
+    return method
 
 
 def _repr_of_list(self: Any, /) -> str:

@@ -311,6 +311,70 @@ def test_lists_are_as_in_cpython(run: Runner, program: str) -> None:
     same(run, program, plain(program))
 
 
+COMPARED = {
+    "operator": "items < others",
+    "the other side": "others > items",
+    "method": "items.__le__(others)",
+    "method of the class": "list.__lt__(items, others)",
+    "function": "operator.ge(items, others)",
+    "sorted": "sorted([others, items])",
+    "of a tuple": "(items,) < (others,)",
+}
+
+
+@pytest.mark.parametrize("own", ["list", "Own"])
+@pytest.mark.parametrize("expression", COMPARED.values(), ids=list(COMPARED))
+def test_an_item_may_go_while_it_is_compared(run: Runner, expression: str, own: str) -> None:
+    program = f"""
+        import operator
+        class Own(list): pass
+        class Emptying:
+            def __eq__(self, other): return False
+            def __lt__(self, other):
+                items.clear()
+                others.clear()
+                return NotImplemented
+            __gt__ = __le__ = __ge__ = __lt__
+        class Late:
+            def __eq__(self, other): return False
+            def __lt__(self, other):
+                kept.extend(bytes(each) for each in range(200))
+                seen.append(type(other).__name__)
+                return True
+            __gt__ = __le__ = __ge__ = __lt__
+        kept, seen = [], []
+        def main():
+            global items, others
+            for first, second in ((Emptying, Late), (Late, Emptying)):
+                items, others = {own}([first()]), {own}([second()])
+                {expression}
+            return set(seen) <= {{"Emptying"}}
+        """
+    assert run.answer(program) is True
+
+
+ORDERED = """
+    import itertools
+    class Own(list): pass
+    class Always(list):
+        def __lt__(self, other): return "mine"
+    def main():
+        values = [[], [1], [1, 2], [2, 1], ["a"], [[1]], [float("nan")], Own([1]), Always([1]), (1,), None, 1]
+        found = []
+        for a, b in itertools.product(values, values):
+            for compare in (lambda: a < b, lambda: a <= b, lambda: a > b, lambda: a >= b, lambda: a == b, lambda: a != b,
+                            lambda: list.__lt__(a, b)):
+                try: found.append(str(compare()))
+                except TypeError as error: found.append(type(error).__name__)
+        same = [float("nan")]
+        return [found, same <= same, same < same, sorted([[2, "b"], [2, "a"], [1]]), max([1, 2], [3])]
+    """
+
+
+def test_lists_are_ordered_as_in_cpython(run: Runner) -> None:
+    same(run, ORDERED, plain(ORDERED))
+
+
 FREED = """
     class Emptying:
         def __repr__(self):

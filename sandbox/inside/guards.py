@@ -289,9 +289,15 @@ def _new(value: Any, name: str) -> Any:
             if cls in state.library_classes and cls not in (GuardedType, GuardedABCMeta):
                 raise _refuse(cls, name)
             _check_new_class(*args)
-        return found(cls, *args, **kwargs)
+        made = found(cls, *args, **kwargs)
+        if issubclass(type(made), StopIteration):  # by the __new__ of Exception it has no value, which reads as None
+            _value_of_stop.__set__(made, _value_of_stop.__get__(made))
+        return made
 
     return new
+
+
+_value_of_stop = StopIteration.__dict__["value"]
 
 
 def _initializer(value: Any, name: str) -> Any:

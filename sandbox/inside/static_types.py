@@ -39,7 +39,7 @@ _SHOWN_ERRORS = {each for each in _ERRORS if "__str__" in vars(each)}.difference
 _TYPES = (
     *(bytearray, collections.defaultdict, collections.deque, list, memoryview, slice, staticmethod, super),
     *(types.GenericAlias, _CallableIterator, _SequenceIterator, *_UNICODE_ERRORS, *_SHOWN_ERRORS),
-    *(types.SimpleNamespace, types.UnionType, AttributeError, BaseException),
+    *(types.SimpleNamespace, types.UnionType, AttributeError, BaseException, StopIteration),
 )
 
 
@@ -65,6 +65,7 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
         exchange(error, "__str__", _while_held(error, "__str__"))
     exchange(AttributeError, "obj", _asked_without_types(harmless))
     exchange(BaseException, "__repr__", _while_held(BaseException, "__repr__"))
+    exchange(StopIteration, "__new__", staticmethod(_new_with_value))
     exchange(types.SimpleNamespace, "__repr__", _repr_of_namespace)
     exchange(staticmethod, "__call__", _call)
     exchange(super, "__get__", _bind_super)
@@ -366,6 +367,16 @@ def _asked_without_types(harmless: Callable[[Any], Any]) -> property:
     """
     asked = vars(AttributeError)["obj"]
     return property(lambda self: harmless(asked.__get__(self)), asked.__set__, asked.__delete__)
+
+
+def _new_with_value(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """`yield from` and `await` believe that there is one, even if `__init__` was never called."""
+    made = BaseException.__new__(cls, *args, **kwargs)
+    _value_of_stop.__set__(made, None)
+    return made
+
+
+_value_of_stop = StopIteration.__dict__["value"]
 
 
 def _str_of_unicode_error(kind: Any, held: type[bytes] | type[str]) -> Callable[[Any], str]:

@@ -695,6 +695,26 @@ def test_what_was_never_initialised_is_not_called(run: Runner, call: str) -> Non
     assert run.failure(program).type in ("RuntimeError", "AttributeError")
 
 
+@pytest.mark.parametrize("made", ["Own()", "StopIteration.__new__(Own)", "Exception.__new__(StopIteration)"])
+@pytest.mark.parametrize("ask", ["list(delegated())", "waited().send(None)"])
+def test_the_end_of_an_iterator_has_a_value_without_being_initialised(run: Runner, made: str, ask: str) -> None:
+    program = f"""
+        class Own(StopIteration):
+            def __init__(self): pass
+        class Ending:
+            def __iter__(self): return self
+            __await__ = __iter__
+            def __next__(self): raise {made}
+        def delegated(): yield (yield from Ending())
+        async def waited(): return [await Ending()]
+        def main():
+            try: return {ask}
+            except StopIteration as error: return error.value
+        """
+    same(run, program.replace(made, "StopIteration"), [None])
+    assert run.answer(program) == [None]
+
+
 DEQUE = """
     import collections
     kept = []

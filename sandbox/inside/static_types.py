@@ -54,6 +54,7 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
     for name in ("find", "rfind", "index", "rindex", "count", "startswith", "endswith", "hex", "__contains__"):
         exchange(bytearray, name, _on_a_copy(bytearray, name, lambda self: bytes(_copy_of(self))))
     exchange(bytearray, "__mod__", lambda self, values, /: bytearray(bytes(_copy_of(self)) % values))
+    exchange(bytearray, "extend", _extend)
     exchange(bytearray, "join", lambda self, parts, /: bytearray(bytes(_copy_of(self)).join(parts)))
     exchange(memoryview, "hex", _on_a_copy(memoryview, "hex", memoryview.tobytes))
     exchange(memoryview, "__hash__", _hash_of_view)
@@ -131,6 +132,7 @@ def _tell_pprint(old: Any, new: Any) -> None:
 _PLAIN = frozenset({int, bool, str, bytes, bytearray, memoryview, type(None)})
 
 _copy_of: Callable[[Any], bytearray] = bytearray.__dict__["copy"]
+_extend_by: Callable[[Any, Any], None] = bytearray.__dict__["extend"]
 _object_of: Callable[[Any], Any] = memoryview.__dict__["obj"].__get__
 _hash: Callable[[Any], int] = memoryview.__dict__["__hash__"]
 
@@ -146,6 +148,14 @@ def _on_a_copy(kind: type, name: str, as_bytes: Callable[[Any], bytes]) -> Calla
         return original(self, *args, **kwargs)
 
     return method
+
+
+def _extend(self: Any, values: Any, /) -> None:
+    """Without a hint at the length: where that promises no items, the first is not stored (CPython gh-143003)."""
+    kind = type(values)
+    if kind not in _PLAIN and kind is not list and not issubclass(kind, bytes | bytearray):
+        values = (each for each in values)
+    _extend_by(self, values)
 
 
 def _hash_of_view(self: Any, /) -> int:

@@ -46,6 +46,45 @@ def test_a_bytearray_may_be_emptied_while_it_is_read(run: Runner, expression: st
     assert run.answer(CLEARING.format(expression)) is True
 
 
+EXTENDED = """
+    class Own(bytes): pass
+    class Hinting:
+        def __init__(self, *items): self.items = items
+        def __iter__(self): return iter(self.items)
+        def __length_hint__(self): return 0
+    class Long(Hinting):
+        def __length_hint__(self): return 100
+    class Wrong(Hinting):
+        def __length_hint__(self): return -1
+    def main():
+        told = []
+        for values in (b"a", bytearray(b"b"), memoryview(b"c"), Own(b"d"), [101], [], (102,), range(3), {5: 6}, (x for x in b"g"),
+                       map(ord, "hi"), Long(1, 2), Long(), "text", 5, None, [256], ["a"], (each for each in [1, -1])):
+            held = bytearray(b"before")
+            try: held.extend(values)
+            except (TypeError, ValueError) as error: told.append(type(error).__name__)
+            told.append(list(held))
+        return told
+    """
+
+
+def test_a_bytearray_is_extended_as_in_cpython(run: Runner) -> None:
+    same(run, EXTENDED, plain(EXTENDED))
+
+
+def test_a_bytearray_is_extended_by_more_than_was_promised(run: Runner) -> None:
+    program = (
+        EXTENDED.partition("def main")[0]
+        + """
+    def main():
+        held = bytearray()
+        for values in (Hinting(), Hinting(1), Hinting(*range(2, 100)), Wrong(100)): held.extend(values)
+        return list(held)
+    """
+    )
+    assert run.answer(program) == list(range(1, 101))
+
+
 JOINED = """
     def parts():
         held.clear()

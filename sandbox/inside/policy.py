@@ -781,6 +781,8 @@ def compile_program(source: str, *, guarded: bool) -> tuple[Any, list[Found]]:
         return None, [Found("SyntaxError", str(error))]
     except (RecursionError, MemoryError):
         return None, [Found("SyntaxError", "the code is nested too deeply")]
+    except SystemError:  # as of `__class__` in comprehensions (CPython gh-150700); what it says holds addresses
+        return None, [Found("SyntaxError", "the compiler can't compile the code, by a defect of this Python")]
     except ValueError as error:  # a null in the source, an integer of too many digits
         return None, [Found("SyntaxError", _without_advice(str(error)[:200]))]
 

@@ -127,3 +127,23 @@ def test_other_variables_are_told_beside_a_comprehension_that_reuses_a_name(run:
         def main(): return f(3, 4)
         """
     same(run, program, [1, [2], 4])
+
+
+UNCOMPILED = {
+    "twice": "class A: b, c = [__class__ for _ in ()], [__class__ for x in ()]",
+    "in a function": "class A: b = [(lambda: __class__)() for _ in ()]",
+}
+
+
+@pytest.mark.parametrize("source", UNCOMPILED.values(), ids=list(UNCOMPILED))
+def test_a_defect_of_the_compiler_is_told_as_a_problem(run: Runner, source: str) -> None:
+    """CPython gh-119666 and gh-150700: SystemError, of some versions."""
+    problems = run.problems(f"{source}\ndef main(): return 1")
+    try:
+        compile(source, "<task>", "exec")
+    except SystemError:
+        (problem,) = problems
+        assert problem.type == "SyntaxError"
+        assert problem.message == "the compiler can't compile the code, by a defect of this Python"
+    else:
+        assert problems == []

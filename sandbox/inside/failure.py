@@ -25,6 +25,10 @@ _CAUSE = "The above exception was the direct cause of the following exception:"
 _CONTEXT = "During handling of the above exception, another exception occurred:"
 _exceptions_of: Any = BaseExceptionGroup.__dict__["exceptions"].__get__
 _name_of: Any = type.__dict__["__name__"].__get__
+#: A class of the program may have something else by these names.
+_cause_of, _context_of, _hides_context = [
+    BaseException.__dict__[name].__get__ for name in ("__cause__", "__context__", "__suppress_context__")
+]
 
 
 class Source:
@@ -105,9 +109,9 @@ def _chain(error: BaseException, told: set[int]) -> list[tuple[BaseException, st
     current: BaseException | None = error
     while current is not None and id(current) not in told and len(newest_first) < MAX_CHAINED:
         told.add(id(current))
-        cause = current.__cause__
+        cause = _cause_of(current)
         newest_first.append((current, _CONTEXT if cause is None else _CAUSE))
-        current = cause if cause is not None else None if current.__suppress_context__ else current.__context__
+        current = cause if cause is not None else None if _hides_context(current) else _context_of(current)
     return newest_first[::-1]
 
 
@@ -127,7 +131,10 @@ def _alone(error: BaseException, told: set[int], depth: int) -> Iterator[str]:
 
 
 def _notes(error: BaseException) -> Iterator[str]:
-    notes = getattr(error, "__notes__", None)
+    try:
+        notes = getattr(error, "__notes__", None)
+    except BaseException:  # of the program's own __getattr__
+        return
     for note in notes[:MAX_NOTES] if type(notes) is list else ():
         if type(note) is str:
             yield note[:MAX_LINE_CHARS]

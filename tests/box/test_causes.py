@@ -139,3 +139,31 @@ def test_advice_can_be_followed(run: Runner) -> None:
         assert "set_int_max_str_digits" not in failure.message
     [problem] = run.problems(f"def main():\n    return {'9' * 5000}\n")
     assert "set_int_max_str_digits" not in problem.message
+
+
+@pytest.mark.parametrize("name", ["__cause__", "__context__", "__suppress_context__"])
+def test_what_a_class_says_of_the_cause_is_not_asked(run: Runner, name: str) -> None:
+    trace = _trace(
+        run,
+        f"""
+        class Asked:
+            def __get__(self, *args): raise KeyboardInterrupt
+            def __getattr__(self, name): raise KeyboardInterrupt
+        class E(Exception): pass
+        def main():
+            setattr(E, "{name}", Asked())
+            try: raise ValueError(1)
+            except ValueError: raise E(2)
+        """,
+    )
+    assert "ValueError: 1\n\nDuring handling of the above exception" in trace
+    assert trace.endswith("E: 2")
+
+
+def test_an_exception_that_can_not_be_asked_for_notes_has_none(run: Runner) -> None:
+    program = """
+        class E(Exception):
+            def __getattr__(self, name): raise KeyboardInterrupt(name)
+        def main(): raise E(1)
+        """
+    assert _trace(run, program).endswith("E: 1")

@@ -316,6 +316,13 @@ def get_origin(alias: Any) -> Any:
 _get_origin = typing.get_origin
 
 
+def total_ordering(cls: Any) -> Any:
+    """functools.total_ordering, of the program's own classes: it sets attributes."""
+    if not guards.is_programs_own(cls):
+        raise guards.SecurityError("a class of the library can't be given methods in the sandbox")
+    return functools.total_ordering(cls)
+
+
 def unchanged(value: Any) -> Any:
     """Decorators of typing that mean nothing at run time but set an attribute on whatever they get."""
     return value
@@ -664,6 +671,7 @@ REPLACED: dict[str, dict[str, Any]] = {
         "wraps": wraps,
         "singledispatch": singledispatch,
         "lru_cache": lru_cache,
+        "total_ordering": total_ordering,
     },
     "typing": {
         "Type": guards.GuardedType,

@@ -32,6 +32,12 @@ ROUTES: dict[str, str] = {
             r.__enter__()
             return "escaped" if "os" in q.__get__(r)[0] else ""
         """,
+    "total_ordering gives methods to a class of the library": """
+        import functools, numbers
+        def main():
+            functools.total_ordering(numbers.Real)
+            return "escaped" if numbers.Real.__gt__ is not object.__gt__ else ""
+        """,
     "a tuple of bases shows others than it holds": """
         import contextlib
         class T(tuple):

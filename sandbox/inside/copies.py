@@ -46,7 +46,7 @@ _SHARED: frozenset[type] = frozenset(
     {
         *(type(None), type(Ellipsis), type(NotImplemented), bool, int, float, complex, str, bytes, range, slice),
         *(types.FunctionType, types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodDescriptorType),
-        *(property, staticmethod, classmethod, weakref.ref, functools._lru_cache_wrapper, guards.Facade, Struct),
+        *(property, staticmethod, classmethod, weakref.ref, guards.Facade, Struct),
         *(datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone, ZoneInfo),
         *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern, re.Match, time.struct_time),
         *(types.GenericAlias, types.UnionType),

@@ -26,7 +26,7 @@ def definition_of(called: Any) -> types.FunctionType | None:
 
 def _one_step_down(called: Any) -> Any:
     kind = type(called)
-    if kind is types.FunctionType or kind is functools._lru_cache_wrapper:
+    if kind is types.FunctionType:
         return vars(called).get("__wrapped__")
     if kind is types.MethodType or kind is staticmethod or kind is classmethod:
         return called.__func__

@@ -64,6 +64,7 @@ class _State:
         self.writable: frozenset[type] = frozenset()
         self.settable: Mapping[type, frozenset[str]] = {}
         self.program: dict[str, Any] = {}
+        self.cache_code: types.CodeType | None = None  # of every function that functools.lru_cache makes
 
 
 state = _State()
@@ -123,6 +124,16 @@ def is_programs_own(value: Any) -> bool:
     return type(value) not in state.library_classes or _is_program_function(value)
 
 
+def is_cache(value: Any) -> bool:
+    """Whether functools.lru_cache made this function."""
+    return type(value) is types.FunctionType and value.__code__ is state.cache_code
+
+
+def is_open(value: Any) -> bool:
+    """Whether a program may set attributes of this object of the library, and see all that it has."""
+    return type(value) in state.writable or is_cache(value)
+
+
 def _refuse(value: Any, name: str) -> SecurityError:
     return SecurityError(f"the attribute {name!r} of a {type(value).__name__!r} object may not be used in the sandbox")
 
@@ -170,7 +181,7 @@ def _is_private_of_program(value: Any, name: str) -> bool:
     for each in _searched_classes(value):
         if name in _dict_of(each):
             return each not in state.library_classes
-    return is_programs_own(value) or type(value) is super or type(value) in state.writable
+    return is_programs_own(value) or type(value) is super or is_open(value)
 
 
 def _searched_classes(value: Any) -> tuple[type, ...]:
@@ -204,7 +215,7 @@ def _namespace(value: Any, name: str) -> dict[str, Any]:
     """The real dict of the program's own objects; of classes, a copy."""
     if is_class(value):
         return _namespace_of_own(value) if is_programs_own(value) else _namespace_of_the_library(value, name)
-    if not is_programs_own(value) and type(value) not in state.writable:
+    if not is_programs_own(value) and not is_open(value):
         raise _refuse(value, name)
     found = getattr(value, name)
     if type(found) is not dict:
@@ -552,7 +563,7 @@ def write(value: Any, name: str) -> Any:
         raise SecurityError(_NOT_OF_CLASSES.format(name))
     if names.may_write(name) and (
         is_programs_own(value)
-        or (type(value) in state.writable and not name.startswith("_"))
+        or (is_open(value) and not name.startswith("_"))
         or type(value) is types.SimpleNamespace
         or name in state.settable.get(type(value), ())
         or (issubclass(type(value), BaseException) and (not name.startswith("_") or names.is_special(name)))

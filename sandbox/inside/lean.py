@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.inside import admission, facades, guards, lockdown, methods, modules, static_types
+from sandbox.inside import admission, caches, facades, guards, lockdown, methods, modules, static_types
 from sandbox.inside.report import Reporter
 from sandbox.inside.run import make_ready, run_code, set_memory_aside
 
@@ -44,6 +44,7 @@ def admit() -> None:
     facades.put_into_packages()
     methods.guard_methods(admission.classes_behind(name for name in modules.ADMITTED if name in sys.modules))
     static_types.guard_static_types(guards.harmless)
+    caches.guard_caches()
     guards.guard_enums()
     guards.guard_formatter()
     guards.guard_json()

@@ -7,7 +7,18 @@ import importlib
 import os
 from collections.abc import Iterable, Iterator
 
-from sandbox.inside import admission, datetimes, extras, facades, guards, methods, modules, replacements, static_types
+from sandbox.inside import (
+    admission,
+    caches,
+    datetimes,
+    extras,
+    facades,
+    guards,
+    methods,
+    modules,
+    replacements,
+    static_types,
+)
 
 
 def admit(extra: Iterable[str] = ()) -> None:
@@ -17,6 +28,7 @@ def admit(extra: Iterable[str] = ()) -> None:
     """
     extra = tuple(extra)
     extras.keep_late()  # first, so that the memory that it needs in passing is used again
+    caches.guard_caches()  # before `re` has kept one for templates
     for name in modules.LATE:
         importlib.import_module(name)
     replacements.guard_library()

@@ -259,7 +259,7 @@ WRITABLE = (
     "decimal: Context "
     "textwrap: TextWrapper "
     "calendar: Calendar TextCalendar HTMLCalendar "
-    "functools: partial _lru_cache_wrapper "
+    "functools: partial "
     "json: JSONEncoder JSONDecoder "
     "reprlib: Repr "
     "difflib: SequenceMatcher"

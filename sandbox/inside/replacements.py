@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
-from sandbox.inside import copies, facades, guards, names, policy
+from sandbox.inside import caches, copies, facades, guards, names, policy
 from sandbox.inside.arrays import array
 from sandbox.inside.iterators import ITERATORS
 from sandbox.inside.ordered import OrderedDict
@@ -64,19 +64,16 @@ def methodcaller(name: str, /, *args: Any, **kwargs: Any) -> Callable[[Any], Any
 
 def update_wrapper(wrapper: Any, wrapped: Any, *_: Any, **__: Any) -> Any:
     """functools.update_wrapper with its own list of attributes: a program's list could name any."""
-    if guards.is_programs_own(wrapper) or type(wrapper) in (_LruCache, functools.partial):
+    if guards.is_programs_own(wrapper) or guards.is_cache(wrapper) or type(wrapper) is functools.partial:
         _make_look_like(wrapper, wrapped)
     return wrapper
 
 
 def _update_wrapper_of_the_library(wrapper: Any, wrapped: Any, *_: Any, **__: Any) -> Any:
     """What the library's decorators call, for functions of their own as well."""
-    if type(wrapper) in (types.FunctionType, _LruCache):
+    if type(wrapper) is types.FunctionType:
         _make_look_like(wrapper, wrapped)
     return wrapper
-
-
-_LruCache = functools._lru_cache_wrapper
 
 
 def _make_look_like(wrapper: Any, wrapped: Any) -> None:
@@ -86,10 +83,9 @@ def _make_look_like(wrapper: Any, wrapped: Any) -> None:
             setattr(wrapper, name, guards.prepared(wrapper, name, getattr(wrapped, name)))
     if guards.is_class(wrapper):
         return
-    copied_to = type(wrapper) in (types.FunctionType, _LruCache)
-    if copied_to and type(wrapped) is types.FunctionType and (guards.is_programs_own(wrapped) or not _is_open(wrapper)):
-        if type(wrapper) is types.FunctionType:
-            wrapper.__annotations__ = dict(wrapped.__annotations__)
+    functions = type(wrapper) is type(wrapped) is types.FunctionType
+    if functions and (guards.is_programs_own(wrapped) or not _is_open(wrapper)):
+        wrapper.__annotations__ = dict(wrapped.__annotations__)
         vars(wrapper).update(vars(wrapped))
     with contextlib.suppress(AttributeError):  # an object may have no room for it, or a `__setattr__` of its own
         wrapper.__wrapped__ = wrapped
@@ -97,7 +93,7 @@ def _make_look_like(wrapper: Any, wrapped: Any) -> None:
 
 def _is_open(wrapper: Any) -> bool:
     """Whether a program may look at all that the wrapper has."""
-    return type(wrapper) is _LruCache or guards.is_programs_own(wrapper)
+    return guards.is_cache(wrapper) or guards.is_programs_own(wrapper)
 
 
 def wraps(wrapped: Any, *_: Any, **__: Any) -> Callable[[Any], Any]:
@@ -237,31 +233,6 @@ class Registry(Mapping[Any, Any]):
 
 
 _held_by: Any = Registry.__dict__["_held"]
-
-
-_lru_cache = functools.lru_cache
-
-
-def lru_cache(maxsize: Any = 128, typed: bool = False) -> Any:
-    """functools.lru_cache; a typed one of the library's compares arguments by name with classes of others (`type`)."""
-    if not typed or callable(maxsize):
-        return _lru_cache(maxsize)
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        kept = _lru_cache(maxsize)(lambda _, /, *args, **kwargs: function(*args, **kwargs))
-
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return kept(tuple(guards.class_of(each) for each in (*args, *kwargs.values())), *args, **kwargs)
-
-        vars(call).update(
-            cache_info=kept.cache_info,
-            cache_clear=kept.cache_clear,
-            cache_parameters=lambda: {"maxsize": maxsize, "typed": True},
-        )
-        return call
-
-    return decorate
 
 
 def _guard_partial_methods() -> None:
@@ -528,8 +499,8 @@ def _guard_caches_of_typing() -> None:
     for form, name in ((typing.Literal, "_getitem"), *annotated):
         if hasattr(form, name):
             setattr(form, name, getattr(form, name).__wrapped__)
-    for forget in typing._cleanups:  # type: ignore[attr-defined]
-        forget()  # what the library has asked for, as `type[Any]`
+    for cache in caches.exchanged:
+        cache.cache_clear()  # what the library has asked for, as `type[Any]`
 
 
 def _guard_user_string() -> None:
@@ -670,7 +641,6 @@ REPLACED: dict[str, dict[str, Any]] = {
         "update_wrapper": update_wrapper,
         "wraps": wraps,
         "singledispatch": singledispatch,
-        "lru_cache": lru_cache,
         "total_ordering": total_ordering,
     },
     "typing": {

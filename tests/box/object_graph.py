@@ -472,6 +472,7 @@ def remember_damageable_classes() -> None:
     import array
 
     NO_CLASSES.update({collections.OrderedDict, array.array, _struct.Struct, itertools.groupby})
+    NO_CLASSES.add(type(functools.cache(len)))
     if sys.version_info < (3, 14):
         NO_CLASSES.add(type(itertools.tee([])[0].__reduce__()[2][0]))
 

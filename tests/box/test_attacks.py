@@ -61,6 +61,29 @@ def test_blocks_of_another_function_or_class_do_not_count(run: Runner) -> None:
     assert run.answer(f"{source}def main(): return f((1, 2))\n") == [[1, 2], [1, 2]]
 
 
+def test_the_library_has_no_cache_in_c_that_a_program_could_use() -> None:
+    """Any of them may get a key of a program's (`typing.List[x]`), and hand its class on. (ipaddress is not admitted.)"""
+    program = """
+        import gc, typing
+        def main():
+            gc.unfreeze()
+            caches = [each for each in gc.get_objects() if type(each).__name__ == "_lru_cache_wrapper"]
+            return sorted({type(each).__name__ for each in gc.get_referrers(*caches) if each is not caches})
+        """
+    box = Sandbox(spare_children=1, extra_modules=["gc"], runs_programs=False)
+    box.start()
+    try:
+        assert set(Runner(box).answer(program)) <= {"property", "builtin_function_or_method", "tuple"}
+    finally:
+        box.close()
+
+
+@pytest.mark.parametrize("made", ["functools.cache(f)", "functools.lru_cache(f)", "functools.lru_cache(9, True)(f)"])
+def test_the_class_of_a_cache_makes_no_other(run: Runner, made: str) -> None:
+    failure = run.failure(f"import functools\ndef f(x): pass\ndef main(): return str(type({made})(f, 3, True, len))")
+    assert failure.type == "TypeError"
+
+
 OTHERS_OF_THE_KIND = {
     "a cache copies a namespace": """
         import functools

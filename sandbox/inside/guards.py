@@ -318,27 +318,7 @@ def _initializer(value: Any, name: str) -> Any:
         owner = found.__objclass__
         if not (owner in state.subclassable or owner in (object, type) or issubclass(owner, BaseException)):
             raise _refuse(value, name)
-        if owner in _INITIALISED_ONCE:
-            return _once(found, owner)
     return found
-
-
-_INITIALISED_ONCE: dict[type, tuple[str, ...]] = {
-    property: ("fget", "fset", "fdel"),
-    staticmethod: ("__func__",),
-    classmethod: ("__func__",),
-}
-
-
-def _once(found: Any, owner: type) -> Callable[..., None]:
-    def initialise(*args: Any, **kwargs: Any) -> None:
-        target = found.__self__ if type(found) is types.MethodWrapperType else args[0] if args else None
-        parts = [owner.__dict__[each].__get__(target) for each in _INITIALISED_ONCE[owner]]
-        if any(each is not None for each in parts):
-            raise SecurityError(f"a {owner.__name__!r} object can't be initialised twice in the sandbox")
-        found(*args, **kwargs)
-
-    return initialise
 
 
 _DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType)

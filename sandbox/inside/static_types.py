@@ -37,7 +37,8 @@ _UNICODE_ERRORS: dict[Any, Any] = {UnicodeDecodeError: bytes, UnicodeEncodeError
 _ERRORS = [each for each in vars(builtins).values() if isinstance(each, type) and issubclass(each, BaseException)]
 _SHOWN_ERRORS = {each for each in _ERRORS if "__str__" in vars(each)}.difference(_UNICODE_ERRORS)
 _TYPES = (
-    *(bytearray, collections.defaultdict, collections.deque, list, memoryview, slice, staticmethod, super),
+    *(bytearray, classmethod, collections.defaultdict, collections.deque, list, memoryview, property, slice),
+    *(staticmethod, super),
     *(types.GenericAlias, _CallableIterator, _SequenceIterator, *_UNICODE_ERRORS, *_SHOWN_ERRORS),
     *(types.SimpleNamespace, types.UnionType, AttributeError, BaseException, StopIteration),
 )
@@ -68,6 +69,8 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
     exchange(BaseException, "__repr__", _while_held(BaseException, "__repr__"))
     exchange(StopIteration, "__new__", staticmethod(_new_with_value))
     exchange(types.SimpleNamespace, "__repr__", _repr_of_namespace)
+    for kind, parts in _INITIALISED_ONCE.items():
+        exchange(kind, "__init__", _once(kind, parts))
     exchange(staticmethod, "__call__", _call)
     exchange(super, "__get__", _bind_super)
     exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
@@ -423,7 +426,7 @@ def _text(value: Any) -> str:
     return str.__str__(str(value))  # str(x) may be of a subclass
 
 
-# --- staticmethod, super, aliases -------------------------------------------------------------------
+# --- property, staticmethod, super, aliases -------------------------------------------------------------------
 
 _function_of: Callable[[Any], Any] = staticmethod.__dict__["__func__"].__get__
 _class_of_super: Callable[[Any], Any] = super.__dict__["__thisclass__"].__get__
@@ -435,6 +438,25 @@ _parameters_of: Callable[[Any], tuple[Any, ...]] = types.GenericAlias.__dict__["
 _is_unpacked: Callable[[Any], bool] = types.GenericAlias.__dict__["__unpacked__"].__get__
 _args_of_union: Callable[[Any], tuple[Any, ...]] = types.UnionType.__dict__["__args__"].__get__
 _parameters_of_union: Callable[[Any], tuple[Any, ...]] = types.UnionType.__dict__["__parameters__"].__get__
+
+#: What is at work is freed if it is initialised again, as a class does whose `__new__` returns it.
+_INITIALISED_ONCE: dict[Any, tuple[str, ...]] = {
+    property: ("fget", "fset", "fdel"),
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+}
+
+
+def _once(kind: Any, parts: tuple[str, ...]) -> Callable[..., None]:
+    original = vars(kind)["__init__"]
+    read = [vars(kind)[each].__get__ for each in parts]
+
+    def initialise(self: Any, /, *args: Any, **kwargs: Any) -> None:
+        if any(each(self) is not None for each in read):
+            raise TypeError(f"a {kind.__name__!r} object can't be initialised twice in the sandbox")
+        original(self, *args, **kwargs)
+
+    return initialise
 
 
 def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:

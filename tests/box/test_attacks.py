@@ -381,6 +381,22 @@ TWICE = {
 }
 
 
+@pytest.mark.parametrize("kind", ["property", "staticmethod", "classmethod"])
+def test_what_a_class_returns_again_is_not_initialised_again(run: Runner, kind: str) -> None:
+    program = f"""
+        class Own({kind}):
+            def __new__(cls, *_): return kept[0] if kept else super().__new__(cls)
+        class Further(Own): pass
+        kept = []
+        def main():
+            kept.append(Further(main))
+            return str(Own(len))
+        """
+    failure = run.failure(program)
+    assert failure.type == "TypeError"
+    assert failure.message == f"a {kind!r} object can't be initialised twice in the sandbox"
+
+
 @pytest.mark.parametrize("made", TWICE.values(), ids=list(TWICE))
 def test_what_is_at_work_is_not_initialised_again(run: Runner, made: str) -> None:
     program = f"""

@@ -44,10 +44,11 @@ def make_ready(reporter: Reporter, *, guarded: bool) -> dict[str, Any]:
     Each child serves one program and has copies of its own.
     """
     output = sys.stdout = sys.__stdout__ = Output(reporter)  # type: ignore[misc,assignment]
-    builtins.print = _print  # what calendar prints by: the one in C does not hold the sys.stdout that it writes to
     sys.unraisablehook = functools.partial(_tell_ignored, output)
     if "warnings" in sys.modules:  # where there are coroutines, it is
         sys.modules["warnings"].showwarning = functools.partial(_tell_warning, output)  # type: ignore[attr-defined]
+    if guarded:
+        builtins.print = _print  # what calendar prints by: the one in C does not hold the sys.stdout that it writes to
     return _namespace(guarded=guarded)
 
 

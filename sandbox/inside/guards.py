@@ -22,7 +22,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sandbox.inside import builtin_names, modules, names
+from sandbox.inside import assigned, builtin_names, modules, names
 from sandbox.inside.words import words
 
 #: `__name__` of the program, and `__module__` of what it defines.
@@ -286,7 +286,8 @@ def _setter(value: Any, name: str) -> Callable[..., None]:
             target = _self_of_super(target)
         attribute = plain_name(args[-takes])
         write(target, attribute)
-        found(*args[:-takes], attribute, *[prepared(target, attribute, each) for each in args[len(args) - takes + 1 :]])
+        new = [assigned.prepared(target, attribute, each) for each in args[len(args) - takes + 1 :]]
+        assigned.with_former_dict(target, attribute, lambda: found(*args[:-takes], attribute, *new))
 
     return change
 
@@ -550,7 +551,7 @@ def write(value: Any, name: str) -> Any:
     ):
         if name in _BORROWED and is_class(value):
             _hold(_dict_of(value).get(name))
-        return _Target(value) if name in _PREPARED else value
+        return assigned.Target(value) if name in assigned.LOOKED_AT else value
     raise SecurityError(f"the attribute {name!r} of a {type(value).__name__!r} object can't be changed in the sandbox")
 
 
@@ -564,48 +565,6 @@ def _hold(method: Any) -> None:
     """For good: it may be at work. A function is held by its frame, and may be large by what it encloses."""
     if method is not None and type(method) is not types.FunctionType:
         _held.append(method)
-
-
-#: Attributes whose new value is looked at.
-_PREPARED = frozenset({"__name__", "__qualname__"})
-_kept_names: list[str] = []
-_name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
-
-
-def prepared(value: Any, name: str, new: Any) -> Any:
-    """What is to become `value.name`: a plain string, where it names a class.
-
-    The library joins it to other texts, and reads attributes by that. The name before is kept: the interpreter tells
-    the name of a class in messages without holding it.
-    """
-    if name not in _PREPARED or not is_class(value):
-        return new
-    if name == "__name__":
-        _kept_names.append(_name_of(value))
-    return str.__str__(new) if issubclass(type(new), str) else new
-
-
-class _Target:
-    """Stands for an object in a statement that sets one of the attributes above."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: Any) -> None:
-        _value_of.__set__(self, value)
-
-    def __getattr__(self, name: str) -> Any:
-        """For `+=`, after `change`."""
-        return getattr(_value_of.__get__(self), name)
-
-    def __setattr__(self, name: str, new: Any) -> None:
-        value = _value_of.__get__(self)
-        setattr(value, name, prepared(value, name, new))
-
-    def __delattr__(self, name: str) -> None:
-        delattr(_value_of.__get__(self), name)
-
-
-_value_of: Any = _Target.__dict__["_value"]
 
 
 def change(value: Any, name: str) -> Any:
@@ -710,7 +669,7 @@ def _check_bases(bases: Iterable[Any]) -> None:
 
 def _check_class_name(name: Any) -> None:
     if type(name) is not str:
-        raise TypeError("the name of a class must be a plain string")  # see `prepared`
+        raise TypeError("the name of a class must be a plain string")  # see assigned.py
 
 
 def _check_new_class(*args: Any) -> None:

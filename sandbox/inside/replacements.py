@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
-from sandbox.inside import caches, copies, facades, guards, names, policy
+from sandbox.inside import assigned, caches, copies, facades, guards, names, policy
 from sandbox.inside.arrays import array
 from sandbox.inside.iterators import ITERATORS
 from sandbox.inside.ordered import OrderedDict
@@ -80,7 +80,7 @@ def _make_look_like(wrapper: Any, wrapped: Any) -> None:
     """The attributes of a plain function only: the `__dict__` of a class is its raw namespace, descriptors and all."""
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         with contextlib.suppress(AttributeError):
-            setattr(wrapper, name, guards.prepared(wrapper, name, getattr(wrapped, name)))
+            setattr(wrapper, name, assigned.prepared(wrapper, name, getattr(wrapped, name)))
     if guards.is_class(wrapper):
         return
     functions = type(wrapper) is type(wrapped) is types.FunctionType

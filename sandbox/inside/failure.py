@@ -110,6 +110,8 @@ def _chain(error: BaseException, told: set[int]) -> list[tuple[BaseException, st
     while current is not None and id(current) not in told and len(newest_first) < MAX_CHAINED:
         told.add(id(current))
         cause = _cause_of(current)
+        if not issubclass(type(cause), BaseException | None):  # before Python 3.13, what `raise … from` made of a class
+            cause = None
         newest_first.append((current, _CONTEXT if cause is None else _CAUSE))
         current = cause if cause is not None else None if _hides_context(current) else _context_of(current)
     return newest_first[::-1]

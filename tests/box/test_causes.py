@@ -167,3 +167,15 @@ def test_an_exception_that_can_not_be_asked_for_notes_has_none(run: Runner) -> N
         def main(): raise E(1)
         """
     assert _trace(run, program).endswith("E: 1")
+
+
+def test_a_cause_that_is_no_exception_ends_the_chain(run: Runner) -> None:
+    """Before Python 3.13, `raise … from` takes for the cause what the class of it makes."""
+    program = """
+        class E(Exception):
+            def __new__(cls, *args): return b"bytes"
+        def main(): raise ValueError("x") from E
+        """
+    failure = run.failure(program)
+    assert failure.type in ("ValueError", "TypeError")
+    assert failure.line == 4

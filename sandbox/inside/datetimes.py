@@ -2,7 +2,8 @@
 
 `astimezone` and `tzinfo.fromutc` call the class of a datetime for another one, and read and write the fields of one in
 whatever that gives. Here they work on a plain datetime, and its class is called with the answer. Before Python 3.13,
-`date.replace` of a datetime makes one with room for a date only, and sets nothing beyond that.
+`date.replace` of a datetime makes one with room for a date only, and sets nothing beyond that. `ctime`
+believes the year.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ _state_of: Callable[..., tuple[Any, ...]] = datetime.datetime.__dict__["__reduce
 _as_time_zone: Callable[..., Any] = datetime.datetime.__dict__["astimezone"]
 _replace: Callable[..., Any] = datetime.date.__dict__["replace"]
 _from_utc: Callable[..., Any] = datetime.tzinfo.__dict__["fromutc"]
+_year_of: Callable[[Any], int] = datetime.date.__dict__["year"].__get__
 
 
 def guard_datetimes() -> None:
@@ -26,6 +28,8 @@ def guard_datetimes() -> None:
         return
     static_types.exchange(datetime.datetime, "astimezone", _astimezone)
     static_types.exchange(datetime.tzinfo, "fromutc", _fromutc)
+    for kind in (datetime.date, datetime.datetime):
+        static_types.exchange(kind, "ctime", _ctime_of(kind))
     if sys.version_info < (3, 13):
         static_types.exchange(datetime.date, "replace", _replace_in_date)
 
@@ -50,6 +54,18 @@ def _replace_in_date(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         return _replace(self, *args, **kwargs)
     found = _replace(datetime.datetime.date(self), *args, **kwargs)
     return type(self)(found.year, found.month, found.day)
+
+
+def _ctime_of(kind: type) -> Callable[[Any], str]:
+    """The library's looks up the name of the weekday below its table, in a year that pickled bytes alone can give."""
+    original = vars(kind)["ctime"]
+
+    def ctime(self: Any, /) -> Any:
+        if issubclass(type(self), datetime.date) and _year_of(self) < datetime.MINYEAR:
+            raise ValueError("year 0 is out of range")
+        return original(self)
+
+    return ctime
 
 
 def _is_of_subclass(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""`__dict__` of an object, set and deleted: what was there before goes when it does in CPython, and crashes nothing."""
+"""`__dict__` of an object and `__name__` of a class: what was there before crashes nothing, and goes when it does in CPython."""
 
 from __future__ import annotations
 
@@ -104,3 +104,31 @@ def test_dicts_of_objects_are_set_as_in_cpython(run: Runner) -> None:
             return told + [len([Attributes(n=n) for n in range(1000)])]
         """
     same(run, program, plain(program))
+
+
+def test_the_name_of_a_class_lives_while_a_message_is_made_of_it(run: Runner) -> None:
+    program = """
+        kept = []
+        class Named(type):
+            def __repr__(cls):
+                D.__name__ = "y"
+                kept.extend(fill + fill for _ in range(200))
+                return "E"
+        class D: pass
+        class E(Exception, metaclass=Named):
+            def __new__(cls, *args): return D()
+        def waiting(): yield
+        def main():
+            global fill
+            wrong = []
+            for size in (50, 54, 60, 70, 80, 90):
+                fill = b"secret: " * (size // 8)
+                D.__name__ = "".join(["A"] * (2 * size))
+                generator = waiting()
+                next(generator)
+                try: generator.throw(E)
+                except TypeError as error: wrong += [] if str(error).endswith("A" * (2 * size)) else [ascii(str(error))]
+                kept.clear()
+            return wrong
+        """
+    assert run.answer(program) == []

@@ -89,3 +89,21 @@ USUAL = """
 
 def test_datetimes_are_as_in_cpython(run: Runner) -> None:
     same(run, USUAL, plain(USUAL))
+
+
+def test_a_year_that_pickled_bytes_alone_give_has_no_weekday(run: Runner) -> None:
+    """It is looked up below the table of names."""
+    program = """
+        import datetime
+        def main():
+            told = []
+            for year in (0, 1, 15):
+                for made in (datetime.date(bytes([0, year, 1, 1])), datetime.datetime(bytes([0, year, 1, 1, 0, 0, 0, 0, 0, 0]))):
+                    try: told.append(made.ctime())
+                    except ValueError as error: told.append(str(error))
+            try: datetime.date.ctime(5)
+            except TypeError: pass
+            return told
+        """
+    told = ["year 0 is out of range", "Mon Jan  1 00:00:00 0001", "Thu Jan  1 00:00:00 0015"]
+    assert run.answer(program) == [each for each in told for _ in range(2)]

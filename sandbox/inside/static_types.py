@@ -50,7 +50,7 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
     harmless: what a program may have of what an error speaks of.
     """
     decimal = sys.modules.get("_decimal")  # not in the lean zygote
-    if not may_exchange([*_TYPES, *([decimal.Context] if decimal else [])]):
+    if not may_exchange([*_TYPES, *([decimal.Context, decimal.Decimal] if decimal else [])]):
         return
     for name in ("find", "rfind", "index", "rindex", "count", "startswith", "endswith", "hex", "__contains__"):
         exchange(bytearray, name, _on_a_copy(bytearray, name, lambda self: bytes(_copy_of(self))))
@@ -82,6 +82,8 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
     exchange(_SequenceIterator, "__next__", _next_of_sequence)
     if decimal:
         exchange(decimal.Context, "__getattribute__", _Contexts(decimal.Context).reader())
+        for name in ("__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__", "__format__"):
+            exchange(decimal.Decimal, name, _with_context_held(decimal, name))
     if sys.version_info < (3, 13):
         exchange(collections.deque, "index", _index_of)
     if sys.version_info < (3, 12, 5):
@@ -292,6 +294,19 @@ class _Contexts:
 
     def _holders(self, context: Any, name: str) -> int:
         return sys.getrefcount(self._read(context, name))
+
+
+def _with_context_held(decimal: Any, name: str) -> Callable[..., Any]:
+    """The current context is not: the numerator of a rational, or a key of a format, may set another (gh-148382)."""
+    original, current = vars(decimal.Decimal)[name], decimal.getcontext
+    plain = (int, float, str, decimal.Decimal)
+
+    def method(self: Any, other: Any, /, *more: Any) -> Any:
+        if type(other) in plain and not more:
+            return original(self, other)
+        return (current(), original(self, other, *more))[1]
+
+    return method
 
 
 # --- list, slice, namespace -------------------------------------------------------------------------

@@ -1096,3 +1096,69 @@ CONTEXTS = {
 @pytest.mark.parametrize("program", CONTEXTS.values(), ids=list(CONTEXTS))
 def test_contexts_are_as_in_cpython(run: Runner, program: str) -> None:
     same(run, program, plain(program))
+
+
+SETTING = """
+    import decimal, numbers, types
+    def change():
+        decimal.setcontext(decimal.Context())
+        kept.extend(fill + fill for _ in range(400))
+    class R(types.SimpleNamespace):
+        denominator = 1
+        @property
+        def numerator(self):
+            change()
+            return 1
+    class K:
+        def __hash__(self): return hash("decimal_point")
+        def __eq__(self, other):
+            change()
+            return False
+    numbers.Rational.register(R)
+    kept = []
+    def main():
+        global fill
+        changed = 0
+        for size in range(8, 60, 4):
+            fill = bytes(size)
+            decimal.setcontext(decimal.Context(traps=[]))
+            {}
+            changed += sum(any(each) for each in kept)
+            kept.clear()
+        return changed
+    """
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *(f"decimal.Decimal('sNaN') {each} R()" for each in ("<", "<=", "==", "!=", ">", ">=")),
+        *("R() < decimal.Decimal('sNaN')", "decimal.Decimal.__lt__(decimal.Decimal('sNaN'), R())"),
+        "decimal.Decimal(1).__format__('.9f', {K(): 1, 'decimal_point': ',', 'thousands_sep': '', 'grouping': ''})",
+    ],
+)
+def test_the_current_context_lives_while_others_are_asked(run: Runner, expression: str) -> None:
+    assert run.answer(SETTING.format(expression)) == 0
+
+
+def test_decimals_are_compared_as_in_cpython(run: Runner) -> None:
+    program = """
+        from decimal import Decimal, InvalidOperation
+        from fractions import Fraction
+        import operator
+        class Own(Decimal): pass
+        class Other:
+            def __gt__(self, other): return "gt"
+            def __eq__(self, other): return "eq"
+        def main():
+            told = []
+            for each in ("lt", "le", "eq", "ne", "gt", "ge"):
+                for one in (Decimal("1.5"), Own("NaN"), Decimal("sNaN")):
+                    for other in (1, 1.5, True, "1", None, 2j, Fraction(3, 2), Decimal(2), Own(1), Other()):
+                        try: told.append(getattr(operator, each)(one, other))
+                        except (TypeError, InvalidOperation) as error: told.append([type(error).__name__, str(error)])
+                told.append(getattr(Decimal, f"__{each}__")(Decimal(1), "x") is NotImplemented)
+            told += [hash(Decimal(1)) == 1, sorted([Decimal(2), 1, Fraction(3, 2)])[1] == 1.5, f"{Decimal('1234.5'):,.2f}"]
+            return [*told, f"{Own(3)}", format(Decimal(2), ""), Decimal(1) in {1: 2}]
+        """
+    same(run, program, plain(program))

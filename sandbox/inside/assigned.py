@@ -3,6 +3,8 @@
 `__name__` and `__qualname__` of a class: the library joins them to other texts, and reads attributes by that, so they
 are plain strings. The interpreter tells a name in messages without holding it.
 
+Special methods of a class: they hold what they are called with (special_methods.py).
+
 `__dict__` of an object: the interpreter sets and deletes attributes in it without holding it, and a key whose `__eq__`
 is the program's may put another in its place meanwhile.
 """
@@ -13,8 +15,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.inside import special_methods
+
 _NAMES = frozenset({"__name__", "__qualname__"})
-LOOKED_AT = _NAMES | {"__dict__"}
+LOOKED_AT = _NAMES | special_methods.HELD | {"__dict__"}
 
 _name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 _former_names: list[str] = []
@@ -46,8 +50,10 @@ _value_of: Any = Target.__dict__["_value"]
 
 def prepared(value: Any, name: str, new: Any) -> Any:
     """What is to become `value.name`."""
-    if name not in _NAMES or not issubclass(type(value), type):
+    if not issubclass(type(value), type):
         return new
+    if name not in _NAMES:
+        return special_methods.held(name, new)
     if name == "__name__":
         _former_names.append(_name_of(value))
     return str.__str__(new) if issubclass(type(new), str) else new

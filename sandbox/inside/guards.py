@@ -22,7 +22,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sandbox.inside import assigned, builtin_names, modules, names
+from sandbox.inside import assigned, builtin_names, modules, names, special_methods
 from sandbox.inside.words import words
 
 #: `__name__` of the program, and `__module__` of what it defines.
@@ -274,7 +274,8 @@ def _setter(value: Any, name: str) -> Callable[..., None]:
     """`object.__setattr__`, `super().__setattr__` and the like, for the names and objects that permit it."""
     found = getattr(value, name)
     function = found.__func__ if type(found) is types.MethodType else found
-    if type(function) is types.FunctionType and not _is_program_function(function):
+    in_c = type(function) is not types.FunctionType or special_methods.is_in_a_frame(function)
+    if not in_c and not _is_program_function(function):
         raise _refuse(value, name)  # of an alias, it sets attributes of what its self calls its origin
     takes = 2 if name == "__setattr__" else 1
 
@@ -300,7 +301,7 @@ def _new(value: Any, name: str) -> Any:
         if is_class(cls) and issubclass(cls, type):
             if cls in state.library_classes and cls not in (GuardedType, GuardedABCMeta):
                 raise _refuse(cls, name)
-            _check_new_class(*args)
+            args = _checked_new_class(*args)
         made = found(cls, *args, **kwargs)
         if issubclass(type(made), StopIteration):  # by the __new__ of Exception it has no value, which reads as None
             _value_of_stop.__set__(made, _value_of_stop.__get__(made))
@@ -672,7 +673,8 @@ def _check_class_name(name: Any) -> None:
         raise TypeError("the name of a class must be a plain string")  # see assigned.py
 
 
-def _check_new_class(*args: Any) -> None:
+def _checked_new_class(*args: Any) -> tuple[Any, ...]:
+    """The arguments, with what the new class is to have."""
     if len(args) >= 3:
         name, bases, namespace = args[:3]
         _check_class_name(name)
@@ -683,6 +685,8 @@ def _check_new_class(*args: Any) -> None:
         if any(of_classes) and not all(of_classes):
             raise SecurityError("a class of classes can have no other bases in the sandbox")
         _check_namespace(namespace, of_classes=any(of_classes))
+        args = (name, bases, {each: special_methods.held(each, namespace[each]) for each in namespace}, *args[3:])
+    return args
 
 
 def _names_the_same_bases(base: Any) -> bool:
@@ -698,17 +702,30 @@ def build_class(function: Any, name: str, /, *bases: Any, metaclass: Any = None,
         raise SecurityError("a base must be a class or an alias of one in the sandbox")
     resolved = types.resolve_bases(bases)
     _check_bases(resolved)
-    if metaclass is None:
-        return builtins.__build_class__(function, name, *bases, **keywords)
+    if metaclass is not None:
+        _check_metaclass(metaclass)
+        if metaclass is not GuardedType or any(type(base) is not type for base in resolved):
+            keywords["metaclass"] = metaclass
+    chosen, prepared, keywords = types.prepare_class(name, resolved, keywords)
+
+    def make(name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
+        for key, value in list(dict.items(namespace)):
+            new = special_methods.held(key, value)
+            if new is not value:
+                dict.__setitem__(namespace, key, new)
+        return chosen(name, bases, namespace, **keywords)
+
+    make.__prepare__ = lambda *_, **__: prepared  # type: ignore[attr-defined]
+    return builtins.__build_class__(function, name, *bases, metaclass=make, **keywords)
+
+
+def _check_metaclass(metaclass: Any) -> None:
     if (
         not is_class(metaclass)
         or not issubclass(metaclass, type)
         or (metaclass in state.library_classes and metaclass not in (GuardedType, GuardedABCMeta))
     ):
         raise SecurityError("only type, ABCMeta and classes made from them can be a metaclass in the sandbox")
-    if metaclass is GuardedType and not any(type(base) is not type for base in resolved):
-        return builtins.__build_class__(function, name, *bases, **keywords)
-    return builtins.__build_class__(function, name, *bases, metaclass=metaclass, **keywords)
 
 
 def _with_module(namespace: dict[str, Any]) -> dict[str, Any]:
@@ -721,15 +738,14 @@ class _TypeOfTypes(type):
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
         if state.library_classes:  # ours are made before
-            _check_new_class(name, bases, namespace)
+            name, bases, namespace = _checked_new_class(name, bases, namespace)
         return super().__new__(mcs, name, bases, namespace, **keywords)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is GuardedType and len(args) == 1 and not kwargs:
             return class_of(args[0])
         if cls is GuardedType and len(args) == 3:
-            _check_new_class(*args)
-            name, bases, namespace = args
+            name, bases, namespace = _checked_new_class(*args)
             return type(name, bases, _with_module(namespace), **kwargs)
         return type.__call__(cls, *args, **kwargs)
 
@@ -752,7 +768,7 @@ class GuardedType(type, metaclass=_TypeOfTypes):
     """`type`: of an object; as a class of classes, one that looks at what it makes."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
-        _check_new_class(name, bases, namespace)
+        name, bases, namespace = _checked_new_class(name, bases, namespace)
         return super().__new__(cls, name, bases, _with_module(namespace), **keywords)
 
 
@@ -760,7 +776,7 @@ class GuardedABCMeta(abc.ABCMeta, metaclass=_TypeOfTypes):
     """`abc.ABCMeta`, which looks at what it makes."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **keywords: Any) -> Any:
-        _check_new_class(name, bases, namespace)
+        name, bases, namespace = _checked_new_class(name, bases, namespace)
         return super().__new__(cls, name, bases, _with_module(namespace), **keywords)
 
 

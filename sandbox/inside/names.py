@@ -165,7 +165,8 @@ LEFT_OUT = {
 
 #: The guards' names in a program's tree, by what they are for. No source can spell them.
 READ_PUBLIC, READ_PRIVATE, READ_SPECIAL = "<read>", "<read private>", "<read special>"
-WRITE, CHANGE, HOOK, CHECK_SLOTS, RAISE_ON = "<write>", "<change>", "<hook>", "<slots>", "<raise on>"
+WRITE, CHANGE = "<write>", "<change>"
+HOOK, CHECK_SLOTS, RAISE_ON = "<hook>", "<slots>", "<raise on>"
 
 
 def is_special(name: str) -> bool:

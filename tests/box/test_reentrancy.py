@@ -456,6 +456,27 @@ PROGRAMS = {
           D.__get__=functools.lru_cache(f)
           E.x=D(); return E().x
         """,
+    'reversed': """
+        fill=b'A'*90
+        class E:
+          def __hash__(s): return 0
+          def __eq__(s,o):
+            global depth
+            depth+=1
+            if depth==1:
+              try: next(r)
+              except KeyError: pass
+              global k; k=[fill+fill for _ in range(300)]; return True
+            raise KeyError
+        class S(set):
+          __slots__=()
+          __getitem__=set.remove
+          def __len__(s): return 1
+        def main():
+          global r,depth
+          depth=0; r=reversed(S([E()]))
+          return next(r)
+        """,
 }  # fmt: skip
 
 NAMESPACE = """

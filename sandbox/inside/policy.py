@@ -37,6 +37,8 @@ MAX_KEYWORDS = 2_000
 #: The compiler copies the names of a function, and those declared global, for each function, class, comprehension and
 #: type parameter within.
 MAX_COPIED_NAMES = 8_000_000
+#: It hands each name through all functions around the one that uses it.
+MAX_PASSED_NAMES = 400_000
 #: In a source with formatted strings: the parser looks for each expression from the start of its string.
 MAX_BRACES = 25_000
 #: The compiler finds constants by their hashes, which large integers, tuples and sets can have in common.
@@ -485,7 +487,7 @@ def check_size(tree: ast.AST) -> None:
             raise TooLarge(
                 f"the code is too large: it has more than {MAX_NODES:,} syntax elements; pass data as arguments"
             )
-    if finals:
+    if finals or functions > 1:
         _check_written_out(nodes)
     _check_patterns(nodes)
     if len(nodes) > MAX_ALIKE:
@@ -577,15 +579,18 @@ def _check_written_out(nodes: list[ast.AST]) -> None:
     """Raises TooLarge. nodes: of the program, parents before their children."""
     known: dict[ast.AST, _Written] = {}
     for node in reversed(nodes):
-        if type(node) in _DEFINITIONS:
-            written = _written_out(ast.iter_child_nodes(node), known)
-            known[node] = _Written(written.nodes + 1, written.functions + 1, 0)
+        if type(node) in _FUNCTIONS:
+            within = _written_out(ast.iter_child_nodes(node), known)
+            known[node] = _Written(
+                within.nodes + 1, within.functions + 1, 0, within.names, within.passed_names + within.names
+            )
         elif getattr(node, "finalbody", None):
             known[node] = _written_out_try(node, known)
     program = _written_out(nodes[:1], known)
     for number, limit, what in (
         (program.nodes, MAX_NODES, "syntax elements"),
         (program.functions, MAX_FUNCTIONS, "functions, classes and comprehensions"),
+        (program.passed_names, MAX_PASSED_NAMES, "names, each counted once for each function around it"),
     ):
         if number > limit:
             raise TooLarge(
@@ -596,11 +601,16 @@ def _check_written_out(nodes: list[ast.AST]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What the compiler writes for a part of a program. exits: statements that leave it for a `finally` outside."""
+    """What the compiler writes for a part of a program.
 
-    nodes: int
-    functions: int
-    exits: int
+    exits: statements that leave it for a `finally` outside. passed_names: each as often as functions are around it.
+    """
+
+    nodes: int = 0
+    functions: int = 0
+    exits: int = 0
+    names: int = 0
+    passed_names: int = 0
 
 
 def _written_out_try(node: Any, known: dict[ast.AST, _Written]) -> _Written:
@@ -612,11 +622,13 @@ def _written_out_try(node: Any, known: dict[ast.AST, _Written]) -> _Written:
         body.nodes + times * final.nodes,
         body.functions + times * final.functions,
         body.exits + times * final.exits,
+        body.names + times * final.names,
+        body.passed_names + times * final.passed_names,
     )
 
 
 def _written_out(parts: Iterable[ast.AST], known: dict[ast.AST, _Written]) -> _Written:
-    nodes = functions = exits = 0
+    nodes = functions = exits = names = passed_names = 0
     waiting = list(parts)
     for node in waiting:
         kind = type(node)
@@ -624,12 +636,18 @@ def _written_out(parts: Iterable[ast.AST], known: dict[ast.AST, _Written]) -> _W
             nodes += known[node].nodes
             functions += known[node].functions
             exits += known[node].exits
+            names += known[node].names
+            passed_names += known[node].passed_names
         else:
             nodes += 1
-            functions += kind in _FUNCTIONS
             exits += kind in _EXITS
+            names += len(node.names) if isinstance(node, ast.Nonlocal) else _is_read(node)
             waiting += ast.iter_child_nodes(node)
-    return _Written(nodes, functions, exits)
+    return _Written(nodes, functions, exits, names, passed_names)
+
+
+def _is_read(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
 def _copied_names(tree: ast.AST, scopes: int) -> int:
@@ -668,7 +686,6 @@ _FUNCTIONS = frozenset(
         *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
     }
 )
-_DEFINITIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 _EXITS = frozenset({ast.Return, ast.Break, ast.Continue})
 #: Since Python 3.12.
 _TYPE_PARAMETERS = [getattr(ast, name) for name in ("TypeVar", "ParamSpec", "TypeVarTuple") if hasattr(ast, name)]

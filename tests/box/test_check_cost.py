@@ -151,6 +151,12 @@ OPERATIONS = {
     "complex numbers of one hash": f"x = {{{','.join(f'{10**10 - 1_000_003 * each}+{each}j' for each in range(9_000))}}}\n",
     "integers of one hash by shifts": f"x in {{{','.join(f'({each}<<61)-{each}' for each in range(12_000))}}}\n",
 }
+
+
+def _classes(depth: int) -> str:
+    return "".join(f"{' ' * (each + 1)}class A:\n" for each in range(depth))
+
+
 WHOLE = {
     **ALIKE,
     **OPERATIONS,
@@ -160,6 +166,12 @@ WHOLE = {
     "as many patterns with many names as are admitted": _case(f"[{_names(40)}]") * 600,
     "as many integers of one hash as are admitted": f"x in {{{_multiples(1, 1_001)}}}\n" * 12,
     "as many tuples of one hash as are admitted": f"x in {{{str(_PAIRS[:1_000])[1:-1]}}}\n" * 8,
+    "names handed through many functions": f"def f({_names(15_000)}):\n {'lambda:' * 80}[{_names(15_000)}]\n",
+    "names handed through many classes": f"def f({_names(15_000)}):\n{_classes(90)}{' ' * 91}[{_names(15_000)}]\n",
+    "as many handed through as are admitted": f"def f({_names(4_700)}):\n {'lambda:' * 80}[{_names(4_700)}]\n",
+    "names handed through many functions in a finally": _returns(
+        30, f"lambda {_names(1_000)}:{'lambda:' * 80}[{_names(1_000)}]"
+    ),
     "a long formatted string": "x=f'" + "{a}" * 87_000 + "'\n",
     "a formatted string as long as is admitted": "x=f'" + "{a}" * 25_000 + "'\n",
     "a call with many names": "f(" + ",".join(f"a{number}=1" for number in range(25_000)) + ")\n",
@@ -297,6 +309,23 @@ def test_many_names_that_patterns_bind_are_told(run: Runner) -> None:
         "as many patterns with many names as are admitted",
     ):
         assert run.problems("def main(): pass\n" + WHOLE[part]) == []
+
+
+def test_many_names_handed_through_functions_are_told(run: Runner) -> None:
+    for part in (
+        "names handed through many functions",
+        "names handed through many classes",
+        "names handed through many functions in a finally",
+    ):
+        problems = run.problems("def main(): pass\n" + WHOLE[part])
+        assert [(each.type, each.message) for each in problems] == [
+            (
+                "SyntaxError",
+                "the code is too large: it has more than 400,000 names, each counted once for each function around it, "
+                "those of a `finally` counted once for each way that leads there",
+            )
+        ]
+    assert run.problems("def main(): pass\n" + WHOLE["as many handed through as are admitted"]) == []
 
 
 def test_large_tables_of_constants_are_admitted(run: Runner) -> None:

@@ -40,7 +40,7 @@ _TYPES = (
     *(bytearray, classmethod, collections.defaultdict, collections.deque, list, memoryview, property, slice),
     *(staticmethod, super),
     *(types.GenericAlias, _CallableIterator, _SequenceIterator, *_UNICODE_ERRORS, *_SHOWN_ERRORS),
-    *(types.SimpleNamespace, types.UnionType, AttributeError, BaseException, StopIteration),
+    *(types.SimpleNamespace, types.UnionType, AttributeError, BaseException, StopIteration, functools.partial),
 )
 
 
@@ -71,6 +71,7 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
     exchange(types.SimpleNamespace, "__repr__", _repr_of_namespace)
     for kind, parts in _INITIALISED_ONCE.items():
         exchange(kind, "__init__", _once(kind, parts))
+    exchange(functools.partial, "__repr__", _repr_of_partial)
     exchange(staticmethod, "__call__", _call)
     exchange(super, "__get__", _bind_super)
     exchange(collections.defaultdict, "__init__", _initialise_defaultdict)
@@ -309,14 +310,15 @@ def _with_context_held(decimal: Any, name: str) -> Callable[..., Any]:
     return method
 
 
-# --- list, slice, namespace -------------------------------------------------------------------------
+# --- list, slice, namespace, partial ----------------------------------------------------------------
 
 _set: Callable[[Any, Any, Any], None] = list.__dict__["__setitem__"]
 _items_in: Callable[[Any], list[Any]] = list.__dict__["copy"]
 _shown_items: Callable[[list[Any]], str] = list.__dict__["__repr__"]
 _attributes_of: Callable[[Any], dict[str, Any]] = types.SimpleNamespace.__dict__["__dict__"].__get__
 _ends_of = [slice.__dict__[each].__get__ for each in ("start", "stop", "step")]
-_shown_now: set[int] = set()  # lists and namespaces, by their ids
+_parts_of_partial: Any = [vars(functools.partial)[each].__get__ for each in ("func", "args", "keywords")]
+_shown_now: set[int] = set()  # lists, namespaces and partial objects, by their ids
 
 
 def _set_items(self: Any, key: Any, value: Any, /) -> None:
@@ -365,6 +367,21 @@ def _repr_of_namespace(self: Any, /) -> str:
     finally:
         _shown_now.discard(id(self))
     return f"{name}({', '.join(shown)})"
+
+
+def _repr_of_partial(self: Any, /) -> str:
+    """The library's holds no keyword: what one shows may take the others away, and itself."""
+    function, args, keywords = [part(self) for part in _parts_of_partial]
+    if id(self) in _shown_now:
+        return "..."
+    kind, named = type(self), [*dict.items(keywords)]
+    name = kind.__name__ if sys.version_info < (3, 13) else f"{kind.__module__}.{kind.__qualname__}"
+    _shown_now.add(id(self))
+    try:
+        shown = [repr(function), *map(repr, args), *(f"{_text(key)}={value!r}" for key, value in named)]
+    finally:
+        _shown_now.discard(id(self))
+    return f"{'functools.partial' if kind is functools.partial else name}({', '.join(shown)})"
 
 
 def _repr_of_slice(self: Any, /) -> str:

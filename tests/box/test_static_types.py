@@ -464,10 +464,23 @@ SHOWN = {
             return repr(a)
         """,
     "slices": "[repr(slice(1)), str(slice('a', None, [1])), repr([slice(1, 2)]), slice.__repr__(slice(0, 1, 2))]",
+    "partial objects": """
+        import functools
+        class Own(functools.partial):
+            class Inner(functools.partial): pass
+        class Text(str): pass
+        def main():
+            a = functools.partial(int, "1", base=2)
+            b = Own(a, [1], c={})
+            a.keywords.update(a=a, b=b)
+            a.keywords[5] = a.keywords[Text("t")] = 6
+            return [repr(a), str(b), repr(Own.Inner(int, a)), f"{[functools.partial(int)]}", functools.partial.__repr__(b)]
+        """,
     "not of these": """
+        from functools import partial as functools_partial
         def main():
             out = []
-            for call in (lambda: list.__repr__({}), lambda: list.__repr__(), lambda: slice.__repr__([])):
+            for call in (lambda: functools_partial.__repr__({}), lambda: list.__repr__({}), lambda: list.__repr__(), lambda: slice.__repr__([])):
                 try: call()
                 except TypeError as error: out.append(type(error).__name__)
             return out
@@ -512,13 +525,26 @@ LET_GO_OF = {
         *("types.SimpleNamespace(a=types.SimpleNamespace(b=Emptying(), c=Part()))", "repr(held)"),
         *("vars(held).clear()", "namespace(a=namespace(b=x, c=y))"),
     ),
+    "a keyword of a partial object": (
+        *("with_keywords(list[Emptying(), Part()])", "repr(held).partition('>, ')[2]"),
+        *("held.keywords.clear()", "list[x, y]=1)"),
+    ),
+    "keywords of a partial object": (
+        *("with_keywords(list[Emptying(), Part()], list[Part()])", "repr(held).partition('>, ')[2]"),
+        *("held.keywords.clear()", "list[x, y]=1, list[y]=1)"),
+    ),
 }
 LETTING_GO = """
-    import types
+    import functools, types
+    def with_keywords(*keys):
+        made = functools.partial(print)
+        made.keywords.update(dict.fromkeys(keys, 1))
+        return made
     class Emptying:
         def __repr__(self):
             {2}
             kept.extend([Other() for _ in range(3)] + [(Other(), Other()) for _ in range(3)])
+            kept.extend(list[Other(), Other()] for _ in range(3))
             return "x"
     class Again:
         def __repr__(self):

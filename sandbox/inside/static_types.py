@@ -86,6 +86,7 @@ def guard_static_types(harmless: Callable[[Any], Any]) -> None:
         for name in ("__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__", "__format__"):
             exchange(decimal.Decimal, name, _with_context_held(decimal, name))
     if sys.version_info < (3, 13):
+        exchange(property, "__set_name__", _name_property)
         exchange(collections.deque, "index", _index_of)
     if sys.version_info < (3, 12, 5):
         exchange(list, "__setitem__", _set_items)
@@ -458,8 +459,9 @@ def _text(value: Any) -> str:
     return str.__str__(str(value))  # str(x) may be of a subclass
 
 
-# --- property, staticmethod, super, aliases -------------------------------------------------------------------
+# --- property, staticmethod, super, aliases ---------------------------------------------------------
 
+_set_name: Callable[[Any, Any, str], None] = property.__dict__["__set_name__"]
 _function_of: Callable[[Any], Any] = staticmethod.__dict__["__func__"].__get__
 _class_of_super: Callable[[Any], Any] = super.__dict__["__thisclass__"].__get__
 _bind: Callable[..., Any] = super.__dict__["__get__"]
@@ -489,6 +491,13 @@ def _once(kind: Any, parts: tuple[str, ...]) -> Callable[..., None]:
         original(self, *args, **kwargs)
 
     return initialise
+
+
+def _name_property(self: Any, owner: Any, name: Any, /) -> None:
+    """A plain text calls nothing: before Python 3.13, the errors of a property show the name without holding it."""
+    if not issubclass(type(name), str):
+        raise TypeError(f"the name of a property must be a string, not {type(name).__name__!r}")
+    _set_name(self, owner, str.__str__(name))
 
 
 def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:

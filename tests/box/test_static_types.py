@@ -5,6 +5,8 @@ The buffers are so large that their memory is given back to the system at once, 
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.box.programs import Runner, plain, same
@@ -1186,5 +1188,57 @@ def test_decimals_are_compared_as_in_cpython(run: Runner) -> None:
                 told.append(getattr(Decimal, f"__{each}__")(Decimal(1), "x") is NotImplemented)
             told += [hash(Decimal(1)) == 1, sorted([Decimal(2), 1, Fraction(3, 2)])[1] == 1.5, f"{Decimal('1234.5'):,.2f}"]
             return [*told, f"{Own(3)}", format(Decimal(2), ""), Decimal(1) in {1: 2}]
+        """
+    same(run, program, plain(program))
+
+
+NAMED = """
+    class Text(str):
+        def __repr__(self):
+            Holder.value.__set_name__(Holder, "x")
+            kept.extend(Text(n) for n in range(300))
+            return "said"
+    class Argument:
+        def __repr__(self):
+            Holder.value.__set_name__(Holder, "x")
+            kept.extend(list[tuple([7] * 12)] for _ in range(300))
+            return "y"
+    class Holder:
+        value = property(len)
+    kept = []
+    def main(named):
+        Holder.value.__set_name__(Holder, Text("text") if named == "text" else list[tuple([Argument()] * 12)])
+        try: Holder().value = 1
+        except AttributeError as error: return str(error)
+    """
+
+
+def test_the_name_of_a_property_calls_nothing_when_it_is_told(run: Runner) -> None:
+    if sys.version_info < (3, 13):
+        assert run.answer(NAMED, "text") == "property 'text' of 'Holder' object has no setter"
+        assert run.failure(NAMED, "alias").type == "TypeError"
+    else:
+        assert run.answer(NAMED, "text") == "property said of 'Holder' object has no setter"
+        assert "7" not in run.answer(NAMED, "alias")
+
+
+def test_properties_are_named_as_in_cpython(run: Runner) -> None:
+    program = """
+        class Own(property):
+            def __set_name__(self, owner, name):
+                super().__set_name__(owner, name + "2")
+        class Holder:
+            plain, own = property(len), Own(len)
+            bare = property()
+        def main():
+            out = []
+            for name in ("plain", "own", "bare"):
+                try: setattr(Holder(), name, 1)
+                except AttributeError as error: out.append(str(error))
+            try: Holder().bare
+            except AttributeError as error: out.append(str(error))
+            try: property.__set_name__(1, Holder, "x")
+            except TypeError as error: out.append("TypeError")
+            return out
         """
     same(run, program, plain(program))

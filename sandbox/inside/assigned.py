@@ -32,7 +32,7 @@ class Target:
     def __init__(self, value: Any) -> None:
         _value_of.__set__(self, value)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattribute__(self, name: str) -> Any:
         """For `+=`, which `guards.change` has permitted."""
         return getattr(_value_of.__get__(self), name)
 

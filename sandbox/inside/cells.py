@@ -20,12 +20,12 @@ _TAKE_PLACE = opcode.opmap.get("LOAD_FAST_AND_CLEAR")  # since Python 3.12
 def covered_cells(code: CodeType) -> dict[str, int]:
     """The names of such variables, and which instruction covers each."""
     found: dict[str, int] = {}
-    if code.co_cellvars:
+    kept, variables = frozenset(code.co_cellvars), code.co_varnames
+    if kept and _TAKE_PLACE is not None:
         for (number, operation, place), (_, following, _) in itertools.pairwise(_instructions(code.co_code)):
-            if operation == _TAKE_PLACE and following != _MAKE_CELL:  # else the comprehension has a cell of its own
-                name = code.co_varnames[place]
-                if name in code.co_cellvars:
-                    found.setdefault(name, number)
+            own = following == _MAKE_CELL  # a cell, too
+            if operation == _TAKE_PLACE and not own and variables[place] in kept:
+                found.setdefault(variables[place], number)
     return found
 
 

@@ -28,14 +28,17 @@ class _Kept:
 
     def __init__(self, most: int | None) -> None:
         self._most = most
+        self._links: dict[Any, list[Any]] = {}
+        self._root: list[Any] = []
         self.clear()
 
     def clear(self) -> None:
-        held = getattr(self, "_links", None)  # until the end: what lets go of it may ask the cache again
-        self._links: dict[Any, list[Any]] = {}
-        self._root: list[Any] = []
-        self._root += [self._root, self._root, None, None]
+        held = self._links.copy()  # until the end: what lets go of it may ask the cache again
+        self._links.clear()
+        self._root[:] = [self._root, self._root, None, None]
         self._hits = self._misses = 0
+        for link in held.values():
+            link[_BEFORE] = link[_AFTER] = None  # else they would wait for the garbage collector
         del held
 
     def info(self) -> Any:

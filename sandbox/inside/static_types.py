@@ -599,7 +599,7 @@ def _substituted(arg: Any, known: dict[int, tuple[Any, Any]]) -> list[Any]:
 
 def _substituted_within(arg: Any, known: dict[int, tuple[Any, Any]]) -> Any:
     """`dict[str, T]` among the arguments."""
-    parameters = getattr(arg, "__parameters__", None)
+    parameters: Any = getattr(arg, "__parameters__", None)
     if not issubclass(type(parameters), tuple) or not tuple.__len__(parameters):
         return arg
     values: list[Any] = []

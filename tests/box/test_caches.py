@@ -76,6 +76,23 @@ CACHES = {
                 except Exception as error: told.append([type(error).__name__, str(error) if isinstance(error, ValueError) else ""])
             return [*told, list(f.cache_info())]
         """,
+    "what is let go of": """
+        import functools
+        gone = []
+        class A:
+            def __init__(self, n): self.n = n
+            def __del__(self): gone.append(self.n)
+        def main():
+            told = []
+            for made in (functools.cache, functools.lru_cache(3)):
+                f = made(A)
+                for n in range(5): f(n)
+                told.append(list(gone))
+                f.cache_clear()
+                told.append(list(gone))
+                gone.clear()
+            return told
+        """,
     "of others": """
         import copy, functools, operator
         class C:
@@ -131,6 +148,28 @@ CHANGING = """
 @pytest.mark.parametrize("statement", ["f(Key(len(steps) % 9))", "f.cache_clear()", "f(self), f(other)", "f(1 / 0)"])
 def test_a_cache_may_be_changed_by_its_keys(run: Runner, statement: str) -> None:
     assert run.answer(CHANGING.format(statement)) == [True, 4, 4]
+
+
+def test_a_cache_that_is_cleared_while_it_is_searched_keeps_to_its_size(run: Runner) -> None:
+    program = """
+        import functools
+        class Key:
+            def __hash__(self): return 1
+            def __eq__(self, other):
+                f.cache_clear()
+                return True
+        @functools.lru_cache(maxsize=3)
+        def f(key): return key
+        def main():
+            for _ in range(9): f(Key())
+            f.cache_clear()
+            for _ in range(9):
+                f(Key())
+                f(Key())
+            for n in range(9): f(n + 2)
+            return [f.cache_info().currsize, [f(n) for n in range(8, 11)], f.cache_info().hits]
+        """
+    assert run.answer(program) == [3, [8, 9, 10], 3]
 
 
 def test_a_key_whose_hash_changes_stays_no_longer_than_others(run: Runner) -> None:

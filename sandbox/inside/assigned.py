@@ -12,15 +12,16 @@ is the program's may put another in its place meanwhile.
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.inside import special_methods
+from sandbox.inside import names, special_methods
 
 _NAMES = frozenset({"__name__", "__qualname__"})
 LOOKED_AT = _NAMES | special_methods.HELD | {"__dict__"}
 
-_name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
+name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 _former_names: list[str] = []
 
 
@@ -55,8 +56,20 @@ def prepared(value: Any, name: str, new: Any) -> Any:
     if name not in _NAMES:
         return special_methods.held(name, new)
     if name == "__name__":
-        _former_names.append(_name_of(value))
+        _former_names.append(name_of(value))
     return str.__str__(new) if issubclass(type(new), str) else new
+
+
+#: Before Python 3.13, the interpreter does not hold what it finds in a class under these while it asks that, by its
+#: `__get__`, for the method: a property, what `__get__` itself is.
+BORROWED = names.METHODS if sys.version_info < (3, 13) else frozenset()
+_former_methods: list[Any] = []
+
+
+def keep_method(former: Any) -> None:
+    """For good: it may be at work. A function is held by its frame, and may be large by what it encloses."""
+    if former is not None and type(former) is not types.FunctionType:
+        _former_methods.append(former)
 
 
 class _FormerDicts:

@@ -550,22 +550,10 @@ def write(value: Any, name: str) -> Any:
         or name in state.settable.get(type(value), ())
         or (issubclass(type(value), BaseException) and (not name.startswith("_") or names.is_special(name)))
     ):
-        if name in _BORROWED and is_class(value):
-            _hold(_dict_of(value).get(name))
+        if name in assigned.BORROWED and is_class(value):
+            assigned.keep_method(_dict_of(value).get(name))
         return assigned.Target(value) if name in assigned.LOOKED_AT else value
     raise SecurityError(f"the attribute {name!r} of a {type(value).__name__!r} object can't be changed in the sandbox")
-
-
-#: Before Python 3.13, the interpreter does not hold what it finds in a class under these while it asks that, by its
-#: `__get__`, for the method: a property, what `__get__` itself is.
-_BORROWED = names.METHODS if sys.version_info < (3, 13) else frozenset()
-_held: list[Any] = []
-
-
-def _hold(method: Any) -> None:
-    """For good: it may be at work. A function is held by its frame, and may be large by what it encloses."""
-    if method is not None and type(method) is not types.FunctionType:
-        _held.append(method)
 
 
 def change(value: Any, name: str) -> Any:

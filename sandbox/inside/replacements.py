@@ -551,10 +551,9 @@ def _guard_statistics() -> None:
 
 def _guard_repr() -> None:
     """It reads an attribute of itself by the name of a class, which may be of a subclass of str."""
-    name_of: Any = type.__dict__["__name__"].__get__
 
     def repr1(self: Any, x: Any, level: int) -> Any:
-        name = "repr_" + str.__str__(name_of(type(x)))
+        name = "repr_" + str.__str__(assigned.name_of(type(x)))
         name = "_".join(name.split()) if " " in name else name
         return getattr(self, name)(x, level) if hasattr(self, name) else self.repr_instance(x, level)
 

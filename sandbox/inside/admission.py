@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sandbox.inside import facades, guards, modules
+from sandbox.inside import classes, facades, modules, ownership
 
 
 def contents_of(name: str, replaced: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,10 +52,10 @@ def tell_guards(extra: tuple[str, ...] = ()) -> None:
         *_classes(modules.SUBCLASSABLE),
         *exceptions,
         *admitted,
-        guards.GuardedType,
-        guards.GuardedABCMeta,
+        classes.GuardedType,
+        classes.GuardedABCMeta,
     }
-    guards.remember_library(subclassable, _classes(modules.WRITABLE), _settable(), extra)
+    ownership.remember_library(subclassable, _classes(modules.WRITABLE), _settable(), extra)
 
 
 def _settable() -> dict[type, frozenset[str]]:

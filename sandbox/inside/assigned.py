@@ -34,7 +34,7 @@ class Target:
         _value_of.__set__(self, value)
 
     def __getattribute__(self, name: str) -> Any:
-        """For `+=`, which `guards.change` has permitted."""
+        """For `+=`, which `attributes.change` has permitted."""
         return getattr(_value_of.__get__(self), name)
 
     def __setattr__(self, name: str, new: Any) -> None:

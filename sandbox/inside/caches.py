@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.inside import guards
+from sandbox.inside import classes, ownership
 
 _InC: Any = functools._lru_cache_wrapper
 _BEFORE, _AFTER, _KEY, _RESULT = range(4)
@@ -125,7 +125,7 @@ def _cached(function: Callable[..., Any], most: int | None, typed: Any) -> Any:
 
 
 def _key(args: tuple[Any, ...], kwargs: dict[str, Any], tells_types: bool) -> tuple[Any, ...]:
-    kinds = tuple(guards.class_of(each) for each in (*args, *kwargs.values())) if tells_types else ()
+    kinds = tuple(classes.class_of(each) for each in (*args, *kwargs.values())) if tells_types else ()
     return (_WITH_NAMES_OR_TYPES, args, tuple(kwargs.items()), kinds)
 
 
@@ -135,7 +135,7 @@ exchanged: list[Any] = []
 
 def guard_caches() -> None:
     """Exchange what makes caches, and each cache that the library has. Once, in the zygote."""
-    guards.state.cache_code = _cached(len, 0, typed=False).__code__
+    ownership.state.cache_code = _cached(len, 0, typed=False).__code__
     functools.lru_cache = lru_cache  # functools.cache calls it
     caches = [each for each in gc.get_objects() if type(each) is _InC]
     made = {id(each): _made_anew(each) for each in caches}

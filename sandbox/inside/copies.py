@@ -31,7 +31,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.inside import guards, names
+from sandbox.inside import attributes, facades, names, ownership
 from sandbox.inside.arrays import array
 from sandbox.inside.ordered import OrderedDict
 from sandbox.inside.structs import Struct
@@ -46,7 +46,7 @@ _SHARED: frozenset[type] = frozenset(
     {
         *(type(None), type(Ellipsis), type(NotImplemented), bool, int, float, complex, str, bytes, range, slice),
         *(types.FunctionType, types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodDescriptorType),
-        *(property, staticmethod, classmethod, weakref.ref, guards.Facade, Struct),
+        *(property, staticmethod, classmethod, weakref.ref, facades.Facade, Struct),
         *(datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone, ZoneInfo),
         *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern, re.Match, time.struct_time),
         *(types.GenericAlias, types.UnionType),
@@ -114,7 +114,7 @@ _PLAIN: frozenset[type] = frozenset(
 def copy(x: Any, /) -> Any:
     """copy.copy."""
     kind = type(x)
-    if kind in _SHARED or guards.is_class(x) or kind is types.MethodType:
+    if kind in _SHARED or ownership.is_class(x) or kind is types.MethodType:
         return x
     if kind is list or kind is dict or kind is set or kind is bytearray:
         return kind.copy(x)
@@ -125,7 +125,7 @@ def copy(x: Any, /) -> Any:
 def deepcopy(x: Any, memo: Any = None, _nil: Any = None, /) -> Any:
     """copy.deepcopy."""
     kind = type(x)
-    if kind in _SHARED or guards.is_class(x):
+    if kind in _SHARED or ownership.is_class(x):
         return x
     if memo is None:
         memo = {}
@@ -180,8 +180,8 @@ def _method(kind: type, name: str) -> Callable[..., Any] | None:
     for each in type.mro(kind):
         if name in vars(each):
             found = getattr(kind, name)
-            known = each in _COPY_THEMSELVES or each in _PLAIN or each in guards.state.writable
-            if each not in guards.state.library_classes or known:
+            known = each in _COPY_THEMSELVES or each in _PLAIN or each in ownership.state.writable
+            if each not in ownership.state.library_classes or known:
                 return found  # type: ignore[no-any-return]
             return None
     return None
@@ -221,16 +221,16 @@ def _base_of(kind: type) -> type | None:
     for each in type.mro(kind):
         if each in _VALUES or each in _FILLED or each in _PLAIN or each in (object, functools.partial):
             return each
-        if each in guards.state.writable or each is types.SimpleNamespace:
+        if each in ownership.state.writable or each is types.SimpleNamespace:
             return each
-        if each in guards.state.library_classes and each not in _EMPTY_BASES:
+        if each in ownership.state.library_classes and each not in _EMPTY_BASES:
             return tuple if issubclass(kind, tuple) else None
     return None
 
 
 def _empty(kind: Any, base: Any) -> Any:
     holder = next(each for each in type.mro(kind) if "__new__" in vars(each))
-    return base.__new__(kind) if holder in guards.state.library_classes else kind.__new__(kind)
+    return base.__new__(kind) if holder in ownership.state.library_classes else kind.__new__(kind)
 
 
 def _partial(x: Any, kind: Any, part: Part) -> Any:
@@ -240,8 +240,8 @@ def _partial(x: Any, kind: Any, part: Part) -> Any:
 
 def _has_attributes(kind: type, base: type) -> bool:
     """Whether what hangs on the object is the program's: of the library's own objects, only of a few classes."""
-    own = kind not in guards.state.library_classes
-    return own or base in _PLAIN or base in guards.state.writable or base is types.SimpleNamespace
+    own = kind not in ownership.state.library_classes
+    return own or base in _PLAIN or base in ownership.state.writable or base is types.SimpleNamespace
 
 
 def _nothing(*_: Any) -> None:
@@ -266,7 +266,7 @@ _keywords_of: Callable[[Any], Any] = functools.partial.__dict__["keywords"].__ge
 
 def _with_value(x: Any, kind: type, base: Any, part: Part, *, deep: bool) -> Any:
     """A subclass of a type that never changes; a tuple of the library's is one without attributes of its own."""
-    if kind in guards.state.library_classes and not deep:
+    if kind in ownership.state.library_classes and not deep:
         return x
     value = _VALUES[base](x)
     if deep and base in (tuple, frozenset):
@@ -314,17 +314,17 @@ def _give_state(x: Any, made: Any, part: Part) -> None:
         setter(made, state)
         return
     both = type(state) is tuple and len(state) == 2
-    attributes, slots = state if both else (state, None)
-    if attributes:
-        _attributes_of(made).update(attributes)  # not by setattr: an object that permits no changes can be copied
+    named, slots = state if both else (state, None)
+    if named:
+        _attributes_of(made).update(named)  # not by setattr: an object that permits no changes can be copied
     for name, value in (slots or {}).items():
-        guards.guarded_setattr(made, name, value)
+        attributes.guarded_setattr(made, name, value)
 
 
 def _own_method(kind: type, name: str) -> Callable[..., Any] | None:
     """A method that the program defined."""
     holder = next((each for each in type.mro(kind) if name in vars(each)), object)
-    return getattr(kind, name) if holder not in guards.state.library_classes else None
+    return getattr(kind, name) if holder not in ownership.state.library_classes else None
 
 
 def _state_of(x: Any) -> Any:
@@ -336,14 +336,15 @@ def _state_of(x: Any) -> Any:
 def _attributes_of(x: Any) -> dict[Any, Any]:
     """The real dict, of an object of the program or one whose state is the program's."""
     plain = type(x) in _PLAIN or type(x) is types.SimpleNamespace
-    found: dict[Any, Any] = object.__getattribute__(x, "__dict__") if plain else guards.guarded_getattr(x, "__dict__")
+    read = object.__getattribute__ if plain else attributes.guarded_getattr
+    found: dict[Any, Any] = read(x, "__dict__")
     return found
 
 
 def _slots_of(x: Any) -> Iterator[tuple[str, Any]]:
     """Name and value of each slot that a class of the program adds and that holds something."""
     for each in type.mro(type(x)):
-        if each not in guards.state.library_classes:
+        if each not in ownership.state.library_classes:
             for name, slot in vars(each).items():
                 if type(slot) is types.MemberDescriptorType and name not in names.SLOTS:
                     try:

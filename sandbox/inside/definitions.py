@@ -6,7 +6,7 @@ import functools
 import types
 from typing import Any
 
-from sandbox.inside import guards, names
+from sandbox.inside import names, ownership
 
 _MOST_STEPS = 20
 _function_of_partial: Any = functools.partial.__dict__["func"].__get__
@@ -32,11 +32,11 @@ def _one_step_down(called: Any) -> Any:
         return called.__func__
     if issubclass(kind, functools.partial):
         return _function_of_partial(called)
-    if guards.is_class(called):
+    if ownership.is_class(called):
         return _of_the_program(called, "__init__") or _of_the_program(called, "__new__")
     return _of_the_program(kind, "__call__")
 
 
 def _of_the_program(kind: type, name: str) -> Any:
-    own = (vars(each) for each in type.mro(kind) if guards.is_programs_own(each))
+    own = (vars(each) for each in type.mro(kind) if ownership.is_programs_own(each))
     return next((each[name] for each in own if name in each), None)

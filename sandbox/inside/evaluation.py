@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.inside import cells, guards, names
+from sandbox.inside import attributes, cells, names, ownership
 
 
 def _identifiers(namespace: Mapping[Any, Any]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def _callers_locals(frame: types.FrameType) -> dict[str, Any]:
 
     Before Python 3.13.3, one whose cell a comprehension covers is left out.
     """
-    if frame.f_globals is not guards.state.program:
+    if frame.f_globals is not ownership.state.program:
         return {}
     covered = cells.covered_cells(frame.f_code) if _MISTAKES_CELLS else {}
     if not covered:
@@ -52,7 +52,7 @@ def guarded_eval(source: Any, globals: Any = None, locals: Any = None, /) -> Any
     from sandbox.inside import policy  # the lean zygote does without
 
     code = policy.compile_expression(source.strip(" \t"))
-    program = guards.state.program
+    program = ownership.state.program
     namespace = {**_identifiers(program if globals is None else globals), "__builtins__": program["__builtins__"]}
     if globals is None and locals is None:
         locals = _callers_locals(sys._getframe(1))
@@ -63,7 +63,7 @@ def guarded_eval(source: Any, globals: Any = None, locals: Any = None, /) -> Any
 
 def guarded_globals() -> Mapping[str, Any]:
     """The module's variables, to look at."""
-    return types.MappingProxyType(_identifiers(guards.state.program))
+    return types.MappingProxyType(_identifiers(ownership.state.program))
 
 
 def guarded_locals() -> dict[str, Any]:
@@ -78,7 +78,7 @@ def guarded_vars(*values: Any) -> dict[str, Any]:
     if values and not hasattr(values[0], "__dict__"):
         raise TypeError("vars() argument must have __dict__ attribute")
     found: dict[str, Any] = (
-        guards.guarded_getattr(values[0], "__dict__") if values else _callers_locals(sys._getframe(1))
+        attributes.guarded_getattr(values[0], "__dict__") if values else _callers_locals(sys._getframe(1))
     )
     return found
 

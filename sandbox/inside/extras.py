@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.inside import failure, guards, invocation, methods, modules
+from sandbox.inside import caught_errors, failure, invocation, methods, modules, ownership
 from sandbox.inside.shelf import shelf
 from sandbox.inside.words import words
 
@@ -106,7 +106,7 @@ def format_exception_only(exc: Any, /, value: Any = None, **_: Any) -> list[str]
 
 def exc_info() -> tuple[Any, Any, None]:
     """sys.exc_info without the traceback, which leads to frames."""
-    error = guards.handled_error()
+    error = caught_errors.handled_error()
     return (None, None, None) if error is None else (type(error), error, None)
 
 
@@ -238,12 +238,12 @@ def keep_late() -> None:
 def load_late(name: str) -> dict[str, Any]:
     """The names of a module of LATE with their values; its classes are the library's from now on."""
     late = LATE[name]
-    before = guards.all_classes()
+    before = ownership.all_classes()
     values = late.load()
-    added = guards.all_classes() - before
+    added = ownership.all_classes() - before
     methods.guard_all_methods(added)
     contents = {each: values[each] for each in words(late.names)}
-    guards.remember_late(
+    ownership.remember_late(
         added,
         subclassable=[contents[each] for each in words(late.subclassable)],
         writable=[contents[each] for each in words(late.writable)],

@@ -6,7 +6,38 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.inside import guards, modules
+from sandbox.inside import modules, refusals
+
+
+class Facade:
+    """A module as programs see it: the admitted names and nothing else. No method of it changes it."""
+
+    def __repr__(self) -> str:
+        return f"<module {facade_names[id(self)]!r}>"
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not there: with what to do instead, if there is something."""
+        module = facade_names.get(id(self), "")
+        raise AttributeError(f"module {module!r} has no attribute {name!r} here{modules.why_missing(module, name)}")
+
+
+Facade.__name__ = "module"  # in messages
+#: Not an attribute, because `from a import b` would look up the real module `a.b` by it.
+facade_names: dict[int, str] = {}
+
+
+def module_behind(value: Any) -> str | None:
+    """The name of the module that a façade stands for; None of anything else."""
+    return facade_names.get(id(value)) if type(value) is Facade else None
+
+
+def make_facade(name: str, admitted: Mapping[str, Any]) -> Facade:
+    """The façade of one module."""
+    facade = Facade()
+    vars(facade).update(admitted)
+    facade_names[id(facade)] = name
+    return facade
+
 
 #: module -> what a program gets for it. Filled once, by the `admit` of library.py or lean.py.
 admitted: dict[str, Any] = {}
@@ -94,5 +125,5 @@ def import_guarded(name: str, globals: Any = None, locals: Any = None, fromlist:
             loaded(late)
     if level or not is_admitted(name):
         _miss(name)
-        raise guards.ImportSecurityError(why_not(name), name=name)
+        raise refusals.ImportSecurityError(why_not(name), name=name)
     return admitted[name if fromlist else name.partition(".")[0]]

@@ -12,7 +12,20 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.inside import admission, caches, facades, guards, lockdown, methods, modules, static_types
+from sandbox.inside import (
+    admission,
+    attributes,
+    caches,
+    caught_errors,
+    enums,
+    facades,
+    formatting,
+    json_encoder,
+    lockdown,
+    methods,
+    modules,
+    static_types,
+)
 from sandbox.inside.report import Reporter
 from sandbox.inside.run import make_ready, run_code, set_memory_aside
 
@@ -40,14 +53,14 @@ absent = Absent()
 def admit() -> None:
     """Guard what is imported, and make the façades of the modules that programs may import here."""
     for name in modules.LEAN:
-        facades.admitted[name] = guards.make_facade(name, admission.contents_of(name, {}))
+        facades.admitted[name] = facades.make_facade(name, admission.contents_of(name, {}))
     facades.put_into_packages()
     methods.guard_methods(admission.classes_behind(name for name in modules.ADMITTED if name in sys.modules))
-    static_types.guard_static_types(guards.harmless)
+    static_types.guard_static_types(caught_errors.harmless)
     caches.guard_caches()
-    guards.guard_enums()
-    guards.guard_formatter()
-    guards.guard_json()
+    enums.guard_enums()
+    formatting.guard_formatter(attributes.guarded_getattr)
+    json_encoder.guard_json()
     admission.tell_guards()
     facades.look_elsewhere(absent.leave)
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from sandbox.inside import (
     admission,
     caches,
+    caught_errors,
     datetimes,
     extras,
     facades,
-    guards,
     methods,
     modules,
     replacements,
@@ -34,16 +34,16 @@ def admit(extra: Iterable[str] = ()) -> None:
     replacements.guard_library()
     methods.guard_methods(admission.classes_behind(modules.ADMITTED))
     methods.guard_all_methods([extras.StandardStream])
-    static_types.guard_static_types(guards.harmless)
+    static_types.guard_static_types(caught_errors.harmless)
     datetimes.guard_datetimes()
     replacements.remember_zones(_zone_files())
     for name in modules.ADMITTED:
         contents = admission.contents_of(name, replacements.REPLACED.get(name, {}))
-        facades.admitted[name] = guards.make_facade(name, contents)
+        facades.admitted[name] = facades.make_facade(name, contents)
     for name, contents in extras.MODULES.items():
-        facades.admitted[name] = guards.make_facade(name, contents)
+        facades.admitted[name] = facades.make_facade(name, contents)
     for name, late in extras.LATE.items():
-        facades.admitted[name] = guards.make_facade(name, dict.fromkeys(late.names.split()))
+        facades.admitted[name] = facades.make_facade(name, dict.fromkeys(late.names.split()))
     facades.fill_late({name: functools.partial(extras.load_late, name) for name in extras.LATE})
     facades.put_into_packages()
     for name in extra:

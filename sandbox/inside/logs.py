@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.inside import failure, guards, names
+from sandbox.inside import attributes, caught_errors, failure, formatting, names, refusals
 
 CRITICAL, ERROR, WARNING, INFO, DEBUG, NOTSET = 50, 40, 30, 20, 10, 0
 FATAL, WARN = CRITICAL, WARNING
@@ -45,7 +45,7 @@ def addLevelName(level: int, levelName: str) -> None:  # noqa: N802, N803  (the 
 class LogRecord:
     """What a formatter is given. The ids of the process and the thread are made up."""
 
-    pathname, filename, module = names.FILENAME, names.FILENAME, guards.MODULE
+    pathname, filename, module = names.FILENAME, names.FILENAME, names.MODULE
     process, processName = 1, "MainProcess"  # noqa: N815
     thread, threadName, taskName, stack_info = 1, "MainThread", None, None  # noqa: N815
 
@@ -116,7 +116,7 @@ _OF_ALL_RECORDS = {key: value for key, value in vars(LogRecord).items() if not k
 
 def _values_of(record: Any) -> dict[str, Any]:
     """What a format may name."""
-    own = guards.guarded_getattr(record, "__dict__")
+    own = attributes.guarded_getattr(record, "__dict__")
     return {key: value for key, value in {**_OF_ALL_RECORDS, **own}.items() if key not in _NO_TEXTS}
 
 
@@ -129,7 +129,7 @@ def _styled(style: str, template: str, values: dict[str, Any]) -> str:
     if style == "%":
         return template % values
     if style == "{":
-        return guards.format_string_map(template, values)
+        return formatting.format_string_map(template, values)
     return string.Template(template).substitute(values)
 
 
@@ -199,7 +199,7 @@ class Handler(_Filtered):
             text = self.format(record)
             write: Callable[[str], Any] = failure.tell if self.stream is None else self.stream.write
             write(f"{text}{self.terminator}")
-        except (RecursionError, MemoryError, guards.SecurityError):
+        except (RecursionError, MemoryError, refusals.SecurityError):
             raise
         except Exception:
             self.handleError(record)
@@ -331,7 +331,7 @@ def _error_of(exc_info: Any) -> BaseException | None:
     if not exc_info:
         return None
     given = exc_info[1] if type(exc_info) is tuple and len(exc_info) == 3 else exc_info
-    return given if issubclass(type(given), BaseException) else guards.handled_error()
+    return given if issubclass(type(given), BaseException) else caught_errors.handled_error()
 
 
 def _place_of_caller() -> tuple[int, str]:
@@ -382,7 +382,7 @@ def basicConfig(  # noqa: N802
 ) -> None:
     """logging.basicConfig, to standard output. A file name is refused."""
     if others.get("filename") is not None:
-        raise guards.SecurityError("logging goes to standard output in the sandbox: there are no files")
+        raise refusals.SecurityError("logging goes to standard output in the sandbox: there are no files")
     if force:
         root.handlers.clear()
     if root.handlers:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sandbox.inside.words import words
 
 #: The file name of a program's code.
 FILENAME = "<task>"
+#: `__name__` of the program, and `__module__` of what it defines.
+MODULE = "task"
 #: Attributes of generators, coroutines, frames and tracebacks that lead to frames or code: RestrictedPython's list,
 #: written out here because it is needed where RestrictedPython is not imported.
 INSPECT_ATTRIBUTES = words(
@@ -84,7 +88,8 @@ READABLE = (
     "__version__",
 }
 
-#: Attributes that are read through a guard of their own (guards.SPECIAL), which looks at the object and at the answer.
+#: Attributes that are read through a guard of their own (attributes.SPECIAL), which looks at the object and at
+#: what it answers.
 GUARDED = frozenset(
     {
         "format",
@@ -219,3 +224,16 @@ def may_be_slot(name: str) -> bool:
 def may_match(name: str) -> bool:
     """Whether a class pattern may read the attribute: it does so without a guard, of any object."""
     return may_read(name) and name not in GUARDED and not name.startswith("_")
+
+
+def check_string(name: Any) -> None:
+    """Raise TypeError unless it is a plain string: one of a subclass could equal one name and be another."""
+    if type(name) is not str:
+        raise TypeError("the name of an attribute must be a string")
+
+
+def plain_name(name: Any) -> str:
+    """What an object of a subclass of str, such as a member of StrEnum, names: whatever it may compare equal to."""
+    if not issubclass(type(name), str):
+        raise TypeError("the name of an attribute must be a string")
+    return str.__str__(name)

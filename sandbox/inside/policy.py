@@ -2,7 +2,7 @@
 
 The stock policy refuses much of it (`self._x`, `+=` on items, annotations, `match`, …). Here:
 
-- every attribute that is read becomes a call of a guard, which looks at the object (guards.py);
+- every attribute that is read becomes a call of a guard, which looks at the object (attributes.py);
 - every attribute that is set or deleted has its object looked at first;
 - items, iteration and calls are left alone: no object that a program can hold does harm by them;
 - names, of variables and attributes, are checked when the program is compiled.

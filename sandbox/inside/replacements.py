@@ -30,7 +30,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
-from sandbox.inside import assigned, caches, copies, facades, guards, names, policy
+from sandbox.inside import (
+    assigned,
+    attributes,
+    caches,
+    classes,
+    copies,
+    enums,
+    facades,
+    formatting,
+    json_encoder,
+    names,
+    ownership,
+    policy,
+    refusals,
+)
 from sandbox.inside.arrays import array
 from sandbox.inside.iterators import ITERATORS
 from sandbox.inside.ordered import OrderedDict
@@ -42,7 +56,7 @@ from sandbox.inside.zones import ZoneInfo
 
 def attrgetter(attribute: str, /, *more: str) -> Callable[[Any], Any]:
     """operator.attrgetter, under the rules for attributes."""
-    attributes = [guards.plain_name(each) for each in (attribute, *more)]
+    attributes = [names.plain_name(each) for each in (attribute, *more)]
 
     def get(value: Any, /) -> Any:
         found = tuple(_dotted(value, each) for each in attributes)
@@ -53,18 +67,18 @@ def attrgetter(attribute: str, /, *more: str) -> Callable[[Any], Any]:
 
 def _dotted(value: Any, name: str) -> Any:
     for part in name.split("."):
-        value = guards.guarded_getattr(value, part)
+        value = attributes.guarded_getattr(value, part)
     return value
 
 
 def methodcaller(name: str, /, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
     """operator.methodcaller, under the rules for attributes."""
-    return lambda value, /: guards.guarded_getattr(value, name)(*args, **kwargs)
+    return lambda value, /: attributes.guarded_getattr(value, name)(*args, **kwargs)
 
 
 def update_wrapper(wrapper: Any, wrapped: Any, *_: Any, **__: Any) -> Any:
     """functools.update_wrapper with its own list of attributes: a program's list could name any."""
-    if guards.is_programs_own(wrapper) or guards.is_cache(wrapper) or type(wrapper) is functools.partial:
+    if ownership.is_programs_own(wrapper) or ownership.is_cache(wrapper) or type(wrapper) is functools.partial:
         _make_look_like(wrapper, wrapped)
     return wrapper
 
@@ -81,10 +95,10 @@ def _make_look_like(wrapper: Any, wrapped: Any) -> None:
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         with contextlib.suppress(AttributeError):
             setattr(wrapper, name, assigned.prepared(wrapper, name, getattr(wrapped, name)))
-    if guards.is_class(wrapper):
+    if ownership.is_class(wrapper):
         return
     functions = type(wrapper) is type(wrapped) is types.FunctionType
-    if functions and (guards.is_programs_own(wrapped) or not _is_open(wrapper)):
+    if functions and (ownership.is_programs_own(wrapped) or not _is_open(wrapper)):
         wrapper.__annotations__ = dict(wrapped.__annotations__)
         vars(wrapper).update(vars(wrapped))
     with contextlib.suppress(AttributeError):  # an object may have no room for it, or a `__setattr__` of its own
@@ -93,7 +107,7 @@ def _make_look_like(wrapper: Any, wrapped: Any) -> None:
 
 def _is_open(wrapper: Any) -> bool:
     """Whether a program may look at all that the wrapper has."""
-    return guards.is_cache(wrapper) or guards.is_programs_own(wrapper)
+    return ownership.is_cache(wrapper) or ownership.is_programs_own(wrapper)
 
 
 def wraps(wrapped: Any, *_: Any, **__: Any) -> Callable[[Any], Any]:
@@ -124,7 +138,7 @@ class cached_property:  # noqa: N801  (the library's name)
             raise TypeError("Cannot use cached_property instance without calling __set_name__ on it.")
         if isinstance(instance, type) or not hasattr(instance, "__dict__"):
             raise TypeError(f"No '__dict__' attribute on {type(instance).__name__!r} instance to cache it.")
-        cache = vars(guards.write(instance, self.attrname))
+        cache = vars(attributes.write(instance, self.attrname))
         if self.attrname not in cache:
             cache[self.attrname] = self.func(instance)
         return cache[self.attrname]
@@ -179,7 +193,7 @@ def singledispatch(func: Callable[..., Any]) -> Any:
     token = abc.get_cache_token()
 
     def dispatch(cls: Any) -> Any:
-        if not guards.is_class(cls):
+        if not ownership.is_class(cls):
             raise TypeError("dispatch() takes a class")
         nonlocal token
         if token != abc.get_cache_token():
@@ -258,7 +272,7 @@ def get_type_hints(value: Any, *_: Any, **__: Any) -> dict[str, Any]:
         value = value.__func__
     holders = reversed(type.mro(value)) if isinstance(value, type) else [value]
     for holder in holders:
-        if guards.is_programs_own(holder):
+        if ownership.is_programs_own(holder):
             annotations = getattr(holder, "__annotations__", {})
             found |= {str(name): _resolved(each) for name, each in dict(annotations).items()}
     return found
@@ -275,13 +289,13 @@ def _resolved(annotation: Any) -> Any:
         annotation = annotation.__forward_arg__
     if type(annotation) is not str:
         return annotation
-    return eval(policy.compile_expression(annotation), guards.state.program)  # noqa: S307  (compiled under the policy)
+    return eval(policy.compile_expression(annotation), ownership.state.program)  # noqa: S307  (compiled under the policy)
 
 
 def get_origin(alias: Any) -> Any:
     """typing.get_origin; of `type[x]` the guarded `type`."""
     found = _get_origin(alias)
-    return guards.GuardedType if found is type else found
+    return classes.GuardedType if found is type else found
 
 
 _get_origin = typing.get_origin
@@ -289,8 +303,8 @@ _get_origin = typing.get_origin
 
 def total_ordering(cls: Any) -> Any:
     """functools.total_ordering, of the program's own classes: it sets attributes."""
-    if not guards.is_programs_own(cls):
-        raise guards.SecurityError("a class of the library can't be given methods in the sandbox")
+    if not ownership.is_programs_own(cls):
+        raise refusals.SecurityError("a class of the library can't be given methods in the sandbox")
     return functools.total_ordering(cls)
 
 
@@ -311,8 +325,8 @@ def namedtuple(typename: Any, field_names: Any, **options: Any) -> Any:
         str.__str__(str(each)) for each in split
     ]  # str(x) may be of a subclass, which says another thing each time
     if not options.get("rename"):
-        guards.check_field_names([each for each in listed if each.isidentifier()])
-    options["module"] = guards.MODULE
+        classes.check_field_names([each for each in listed if each.isidentifier()])
+    options["module"] = names.MODULE
     made: Any = _namedtuple(str.__str__(str(typename)), listed, **options)
     return _harmless_to_match(made)
 
@@ -334,16 +348,21 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
     """dataclasses.dataclass; the library pastes the fields' names into source code."""
     if cls is None:
         return lambda decorated: dataclass(decorated, **options)
-    if not guards.is_class(cls) or issubclass(cls, type) or not guards.is_programs_own(cls) or not _is_of_program(cls):
-        raise guards.SecurityError("only a class of the program can become a dataclass")
+    if (
+        not ownership.is_class(cls)
+        or issubclass(cls, type)
+        or not ownership.is_programs_own(cls)
+        or not _is_of_program(cls)
+    ):
+        raise refusals.SecurityError("only a class of the program can become a dataclass")
     for each in type.mro(cls):
         if any("__getattr__" in vars(kind) for kind in type.mro(type(each))):
-            raise guards.SecurityError("a class whose metaclass has __getattr__ can't become a dataclass")
+            raise refusals.SecurityError("a class whose metaclass has __getattr__ can't become a dataclass")
     _check_inherited_fields(cls)
     options["slots"] = bool(options.get("slots"))
-    if options["slots"] and guards.is_programs_own(type(cls)):
+    if options["slots"] and ownership.is_programs_own(type(cls)):
         # The class is made anew, by a class of classes that would be handed the real dict of its fields.
-        raise guards.SecurityError("a class with a class of classes of its own can't become a dataclass with slots")
+        raise refusals.SecurityError("a class with a class of classes of its own can't become a dataclass with slots")
     wanted = options.get("match_args", True)
     made: Any = dataclasses.dataclass(cls, **{**options, "match_args": False})
     if wanted and "__match_args__" not in vars(made):
@@ -355,7 +374,7 @@ def dataclass(cls: Any = None, /, **options: Any) -> Any:
 def _is_of_program(cls: Any) -> bool:
     """By its `__module__`, in whose globals the library runs what it pastes."""
     module = cls.__module__
-    return type(module) is str and module == guards.MODULE
+    return type(module) is str and module == names.MODULE
 
 
 def _check_inherited_fields(cls: type) -> None:
@@ -363,8 +382,8 @@ def _check_inherited_fields(cls: type) -> None:
     for base in type.mro(cls):
         inherited = vars(base).get(_FIELDS, {})
         if type(inherited) is not dict or any(type(each) is not dataclasses.Field for each in inherited.values()):
-            raise guards.SecurityError("a field of a dataclass must be made by field()")
-        guards.check_field_names(each.name for each in inherited.values())
+            raise refusals.SecurityError("a field of a dataclass must be made by field()")
+        classes.check_field_names(each.name for each in inherited.values())
 
 
 def _positional_fields(made: Any) -> tuple[str, ...]:
@@ -384,7 +403,7 @@ def make_dataclass(cls_name: str, fields: Any, *, bases: Any = (), namespace: An
         annotations[name] = kind
         if default:
             body[name] = default[0]
-    made = guards.GuardedType(str.__str__(str(cls_name)), tuple(bases), {**body, "__annotations__": annotations})
+    made = classes.GuardedType(str.__str__(str(cls_name)), tuple(bases), {**body, "__annotations__": annotations})
     return dataclass(made, **options)
 
 
@@ -394,18 +413,18 @@ _fields_of_class = dataclasses.fields
 
 def fields(holder: Any) -> tuple[Any, ...]:
     """dataclasses.fields, of the class: an instance could say anything, and what it says is read without a guard."""
-    kind = holder if guards.is_class(holder) else type(holder)
+    kind = holder if ownership.is_class(holder) else type(holder)
     found = _fields_of_class(kind)
     for each in found:
         if type(each) is not dataclasses.Field:
-            raise guards.SecurityError("a field of a dataclass must be made by field()")
+            raise refusals.SecurityError("a field of a dataclass must be made by field()")
         if each.name in names.GUARDED and any(each.name in vars(base) for base in _ancestors_of_the_library(kind)):
-            raise guards.SecurityError(f"a field can't be called {each.name!r} here: the base class has that")
+            raise refusals.SecurityError(f"a field can't be called {each.name!r} here: the base class has that")
     return found
 
 
 def _ancestors_of_the_library(kind: type) -> list[type]:
-    return [base for base in type.mro(kind) if not guards.is_programs_own(base)]
+    return [base for base in type.mro(kind) if not ownership.is_programs_own(base)]
 
 
 def _guard_dataclass_replace() -> None:
@@ -420,7 +439,7 @@ def _guard_dataclass_replace() -> None:
             # No `in`: a key that is no plain string could answer otherwise the next time.
             plain = type(own) is dict and all(type(key) is str and key != _FIELDS for key in own)
             if not plain or type(getattr(type(obj), _FIELDS)) is not dict:
-                raise guards.SecurityError("the fields of an object are those of its class")
+                raise refusals.SecurityError("the fields of an object are those of its class")
         return original(obj, **changes)
 
     setattr(dataclasses, name, replace)
@@ -430,19 +449,19 @@ def _guard_dataclass_fields() -> None:
     original = dataclasses._get_field  # type: ignore[attr-defined]
 
     def get_field(cls: Any, name: Any, *args: Any) -> Any:
-        guards.check_field_names([name])
+        classes.check_field_names([name])
         holder = next((base for base in type.mro(cls) if name in vars(base)), cls)
-        if not guards.is_programs_own(holder) and (name in names.GUARDED or names.is_private(name)):
+        if not ownership.is_programs_own(holder) and (name in names.GUARDED or names.is_private(name)):
             # Its default would be the library's: `str.format` itself.
-            raise guards.SecurityError(f"a field can't be called {name!r} here: the base class has that")
+            raise refusals.SecurityError(f"a field can't be called {name!r} here: the base class has that")
         found = original(cls, name, *args)
         if type(found) is not dataclasses.Field:
-            raise guards.SecurityError("a field of a dataclass must be made by field()")
+            raise refusals.SecurityError("a field of a dataclass must be made by field()")
         return found
 
     def set_attribute(self: Any, name: str, value: Any) -> None:
         if name == "name" and value is not None:
-            guards.check_field_names([value])  # methods of the library can be called with a field for their self
+            classes.check_field_names([value])  # methods of the library can be called with a field for their self
         object.__setattr__(self, name, value)
 
     dataclasses._get_field = get_field  # type: ignore[attr-defined]
@@ -456,7 +475,7 @@ def _guard_dataclass_annotations() -> None:
 
     def is_type(annotation: Any, cls: Any, module: Any, kind: Any, predicate: Callable[[Any, Any], bool]) -> Any:
         found = dataclasses._MODULE_IDENTIFIER_RE.match(annotation)  # type: ignore[attr-defined]
-        if found and found[1] and guards.module_behind(guards.state.program.get(found[1])) == module.__name__:
+        if found and found[1] and facades.module_behind(ownership.state.program.get(found[1])) == module.__name__:
             return predicate(vars(module).get(found[2]), module)
         return original(annotation, cls, module, kind, predicate)
 
@@ -465,7 +484,7 @@ def _guard_dataclass_annotations() -> None:
 
 def replace(obj: Any, /, **changes: Any) -> Any:
     """copy.replace, by the guard's `__replace__`."""
-    method = guards.guarded_getattr(type(obj), "__replace__", None)
+    method = attributes.guarded_getattr(type(obj), "__replace__", None)
     if method is None:
         raise TypeError(f"replace() does not support {type(obj).__name__} objects")
     return method(obj, **changes)
@@ -485,7 +504,7 @@ def signature_of_class(cls: Any) -> inspect.Signature:
 
 def _guard_forward_references() -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise guards.SecurityError("a forward reference can't be evaluated in the sandbox")
+        raise refusals.SecurityError("a forward reference can't be evaluated in the sandbox")
 
     for name in ("_evaluate", "evaluate"):
         if hasattr(typing.ForwardRef, name):
@@ -505,10 +524,10 @@ def _guard_caches_of_typing() -> None:
 
 def _guard_user_string() -> None:
     collections.UserString.format = (  # type: ignore[method-assign]
-        lambda self, /, *args, **kwargs: guards.format_string(self.data, *args, **kwargs)
+        lambda self, /, *args, **kwargs: formatting.format_string(self.data, *args, **kwargs)
     )
     collections.UserString.format_map = (  # type: ignore[method-assign]
-        lambda self, mapping: guards.format_string_map(self.data, mapping)
+        lambda self, mapping: formatting.format_string_map(self.data, mapping)
     )
 
 
@@ -539,7 +558,7 @@ def _guard_statistics() -> None:
     original = statistics._exact_ratio  # type: ignore[attr-defined]
 
     def exact_ratio(value: Any) -> Any:
-        if guards.is_class(value):
+        if ownership.is_class(value):
             raise TypeError("can't convert a class to numerator/denominator")
         return original(value)
 
@@ -643,7 +662,7 @@ REPLACED: dict[str, dict[str, Any]] = {
         "total_ordering": total_ordering,
     },
     "typing": {
-        "Type": guards.GuardedType,
+        "Type": classes.GuardedType,
         "OrderedDict": typing._alias(OrderedDict, 2, inst=False, name="OrderedDict"),  # type: ignore[attr-defined]
         "get_type_hints": get_type_hints,
         "get_origin": get_origin,
@@ -659,7 +678,7 @@ REPLACED: dict[str, dict[str, Any]] = {
     "dataclasses": {"dataclass": dataclass, "make_dataclass": make_dataclass},
     "uuid": {"uuid1": uuid1, "getnode": getnode},
     "zoneinfo": {"available_timezones": available_timezones},
-    "abc": {"ABCMeta": guards.GuardedABCMeta},
+    "abc": {"ABCMeta": classes.GuardedABCMeta},
 }
 
 
@@ -690,6 +709,6 @@ def guard_library() -> None:
     _guard_statistics()
     _guard_repr()
     _guard_user_string()
-    guards.guard_enums()
-    guards.guard_formatter()
-    guards.guard_json()
+    enums.guard_enums()
+    formatting.guard_formatter(attributes.guarded_getattr)
+    json_encoder.guard_json()

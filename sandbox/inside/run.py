@@ -14,7 +14,7 @@ import types
 from typing import Any
 
 from sandbox import protocol
-from sandbox.inside import builtin_names, evaluation, facades, failure, guards, names
+from sandbox.inside import builtin_names, evaluation, facades, failure, guards, names, ownership
 from sandbox.inside.definitions import definition_of
 from sandbox.inside.report import Reporter
 
@@ -147,12 +147,12 @@ def _builtins() -> dict[str, Any]:
 
 
 def _namespace(*, guarded: bool) -> dict[str, Any]:
-    module = types.ModuleType(guards.MODULE)
-    sys.modules[guards.MODULE] = module  # dataclasses looks up where a class comes from
+    module = types.ModuleType(names.MODULE)
+    sys.modules[names.MODULE] = module  # dataclasses looks up where a class comes from
     namespace = vars(module)
     if guarded:
         namespace["__builtins__"] = _builtins()
-    guards.state.program = namespace
+    ownership.state.program = namespace
     return namespace
 
 
@@ -264,7 +264,7 @@ _ADVICE = {
 
 
 def _refuse(value: Any) -> Any:
-    name = "class" if guards.is_class(value) else str.__str__(type(value).__name__)
+    name = "class" if ownership.is_class(value) else str.__str__(type(value).__name__)
     article = "an" if name[0] in "AEIOaeio" else "a"
     raise ResultError(f"{article} {name} can't be returned as JSON: {_ADVICE.get(name) or _advice(value)}")
 
@@ -277,7 +277,7 @@ def _advice(value: Any) -> str:
         return "return dataclasses.asdict(x)"
     if collections.abc.Mapping in type.mro(kind):
         return "return dict(x)"
-    if any("__iter__" in vars(each) for each in type.mro(kind)) and not guards.is_class(value):
+    if any("__iter__" in vars(each) for each in type.mro(kind)) and not ownership.is_class(value):
         return "return list(x)"
     return "return a dict, list, string, number, boolean or None"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from sandbox.inside import guards
+from sandbox.inside import ownership
 
 
 class Shelf:
@@ -46,9 +46,9 @@ class Shelf:
     def exec_module(self, module: ModuleType) -> None:
         """Run the code that was kept."""
         exec(marshal.loads(self._codes[module.__name__][0]), vars(module))  # noqa: S102, S302  (kept by the zygote)
-        classes = [each for each in vars(module).values() if guards.is_class(each)]
+        classes = [each for each in vars(module).values() if ownership.is_class(each)]
         defined = [each for each in classes if each.__module__ == module.__name__]
-        guards.remember_late(defined, subclassable=(), writable=())
+        ownership.remember_late(defined, subclassable=(), writable=())
 
 
 def _cached_code(spec: importlib.machinery.ModuleSpec) -> bytes | None:

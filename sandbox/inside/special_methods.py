@@ -13,13 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.inside import names
+from sandbox.inside.ownership import dict_of, mro_of
 
 #: Looked up by the language for an object. Those left out are asked of a class, by getattr, which holds what it finds.
 HELD = (names.METHODS | {"__doc__"}) - {"__new__", "__init_subclass__", "__class_getitem__"}
 _OF_TYPES_IN_C = (types.MethodDescriptorType, types.WrapperDescriptorType)
 _LruCache = functools._lru_cache_wrapper
-_mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
-_dict_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 _function_of: dict[type, Callable[[Any], Any]] = {
     staticmethod: staticmethod.__dict__["__func__"].__get__,
     classmethod: classmethod.__dict__["__func__"].__get__,
@@ -39,7 +38,7 @@ def held(name: str, value: Any) -> Any:
     for wrapper, function_of in _function_of.items():
         if issubclass(kind, wrapper):
             return _with_function_held(name, value, wrapper, function_of(value))
-    if not any("__get__" in _dict_of(each) for each in _mro_of(kind) if each not in _GIVE_THEMSELVES):
+    if not any("__get__" in dict_of(each) for each in mro_of(kind) if each not in _GIVE_THEMSELVES):
         return staticmethod(_in_a_frame(value))
     raise _refuse(name, value)
 
@@ -52,7 +51,7 @@ def _is_in_python(value: Any) -> bool:
     """Whether what is called, if it is looked up and called, is functions only."""
     if type(value) is types.FunctionType:
         return True
-    namespaces = [_dict_of(each) for each in _mro_of(type(value))]
+    namespaces = [dict_of(each) for each in mro_of(type(value))]
     methods = [namespace[name] for namespace in namespaces for name in ("__get__", "__call__") if name in namespace]
     return all(type(each) is types.FunctionType for each in methods)
 

@@ -51,7 +51,8 @@ def main() -> None:
     zygote = _loaded(Path(walker.ROOT, "sandbox", "inside", "zygote.py"))
     zygote.prepare_imports(lean=True)
     walker.remember_damageable_classes()
-    from sandbox.inside import facades, guards, lean, names, run
+    import sandbox.inside
+    from sandbox.inside import facades, lean, names, run
 
     code = _compiled(walker.PROGRAM.replace("import functools\n", "").format(methods=walker.spy_methods(names)))
     lean.admit()
@@ -59,7 +60,7 @@ def main() -> None:
     sys.stdout = sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]
     namespace = run._namespace(guarded=True)
     exec(code, namespace)
-    graph = walker.Graph(namespace, guards, names, int(sys.argv[1]))
+    graph = walker.Graph(namespace, sandbox.inside, int(sys.argv[1]))
     walker.add_roots(graph, facades, None)
     graph.walk(None)
     sys.stdout = real_stdout

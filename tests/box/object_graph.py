@@ -143,9 +143,9 @@ def scopes(found):
 class Graph:
     """What has been found, with the path that first led there."""
 
-    def __init__(self, namespace: dict[str, Any], guards: Any, names: Any, most_alike: int) -> None:
+    def __init__(self, namespace: dict[str, Any], inside: Any, most_alike: int) -> None:
         self.most_alike = most_alike
-        self.namespace, self.guards, self.names = namespace, guards, names
+        self.namespace, self.inside, self.names = namespace, inside, inside.names
         self.paths: dict[int, str] = {}
         self.kept: list[Any] = []  # so that no id is used again
         self.count_alike: collections.Counter[Any] = collections.Counter()
@@ -196,8 +196,8 @@ class Graph:
         return None
 
     def _why_class_forbidden(self, value: Any) -> str | None:
-        if issubclass(value, type) and value in self.guards.state.library_classes:
-            ours = (self.guards.GuardedType, self.guards.GuardedABCMeta)
+        if issubclass(value, type) and value in self.inside.ownership.state.library_classes:
+            ours = (self.inside.classes.GuardedType, self.inside.classes.GuardedABCMeta)
             return None if value in ours else f"the real class of classes {value.__name__}"
         if value in NO_CLASSES:
             return f"the class {value.__module__}.{value.__name__}"
@@ -260,7 +260,7 @@ class Graph:
         for name in sorted(found | self.names.GUARDED):
             try:
                 if self.names.may_read(name):
-                    yield f".{name}", self.guards.guarded_getattr(value, name)
+                    yield f".{name}", self.inside.attributes.guarded_getattr(value, name)
             except BaseException as error:
                 yield f".{name} !", error
 
@@ -321,7 +321,7 @@ class Graph:
             ("spy", program["Spy"]()), ("function", program["function"]), ("type(function)", types.FunctionType),
             ("Watched", program["Watched"]), ("Plain", program["Plain"]), ("plain", program["Plain"]()), ("1", 1),
             ("'a'", "a"), ("[spy]", [program["Spy"]()]), ("int", int), ("{}", {"a": program["Spy"]()}), ("None", None),
-            ("type", self.guards.GuardedType), ("'a b'", "a b"),
+            ("type", self.inside.classes.GuardedType), ("'a b'", "a b"),
             ("type(generator)", types.GeneratorType), ("str", str), ("b'a'", b"a"), ("error", program["caught"]()),
             ("(int, str)", (int, str)), ("generator", program["generator"]()), ("Spy", program["Spy"]), ("object", object),
             ("Meta", program["Meta"]), ("Exception", Exception), ("property", property(program["function"])),
@@ -424,7 +424,9 @@ def is_class(value: Any) -> bool:
 
 def path_is_own(value: Any, graph: Graph) -> bool:
     """The program's own functions and spies: what they are handed is noted anyway."""
-    return graph.guards.is_programs_own(value) and (not callable(value) or graph.paths[id(value)].count("(") == 0)
+    return graph.inside.ownership.is_programs_own(value) and (
+        not callable(value) or graph.paths[id(value)].count("(") == 0
+    )
 
 
 PLAIN = frozenset({int, float, complex, str, bytes, bool, type(None), type(NotImplemented), type(Ellipsis)})
@@ -482,7 +484,8 @@ def main(arguments: list[str]) -> None:
     zygote = load(os.path.join(ROOT, "sandbox", "inside", "zygote.py"))
     zygote.prepare_imports()
     remember_damageable_classes()
-    from sandbox.inside import facades, guards, library, names, policy, run  # type: ignore[attr-defined]
+    import sandbox.inside  # type: ignore[import-not-found]
+    from sandbox.inside import facades, library, names, policy, run  # type: ignore[attr-defined]
 
     library.admit()
     for name in list(facades.admitted):
@@ -511,7 +514,7 @@ def main(arguments: list[str]) -> None:
     # The walk calls the library, and nothing of that may reach the terminal.
     real_stdout = sys.stdout
     sys.stdout = sys.__stdout__ = io.StringIO()  # type: ignore[misc,assignment]
-    graph = Graph(namespace, guards, names, int(arguments[0]))
+    graph = Graph(namespace, sandbox.inside, int(arguments[0]))
     add_roots(graph, facades, getattr(mutation, "ONLY", None))
     graph.walk(getattr(mutation, "WANTED", None))
     sys.stdout = real_stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import Sandbox
-from sandbox.inside import guards
+from sandbox.inside import caught_errors
 from tests.box.programs import Runner, same
 
 ATTACKS = sorted(Path(__file__).with_name("attacks").glob("*.txt"))
@@ -269,8 +269,8 @@ def test_an_exit_stack_takes_functions_and_managers(run: Runner) -> None:
     "hidden", [weakref.ref(int), sys, sys._getframe(), test_an_attack_is_refused_by_the_language_layer.__code__]
 )
 def test_what_a_handled_error_speaks_of_is_hidden_if_no_program_may_hold_it(hidden: object) -> None:
-    assert guards.told(KeyError(hidden, "x", int)).args == (None, "x", int)
-    assert guards.told(AttributeError("x", name="x", obj=hidden)).obj is None
+    assert caught_errors.told(KeyError(hidden, "x", int)).args == (None, "x", int)
+    assert caught_errors.told(AttributeError("x", name="x", obj=hidden)).obj is None
 
 
 WAYS_TO_A_DESCRIPTOR = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from sandbox.inside import guards, names
+from sandbox.inside import attributes, names
 
 
 def test_each_guarded_name_has_a_guard_and_no_other_has_one() -> None:
-    assert guards.SPECIAL.keys() == names.GUARDED
+    assert attributes.SPECIAL.keys() == names.GUARDED
 
 
 def test_no_special_name_is_treated_in_two_ways() -> None:

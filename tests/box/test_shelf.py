@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.inside import guards
+from sandbox.inside import ownership
 from sandbox.inside.shelf import Shelf
 
 
@@ -66,6 +66,6 @@ def test_classes_of_a_module_that_is_taken_from_the_shelf_are_of_the_library(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library: set[type] = set()
-    monkeypatch.setattr(guards.state, "library_classes", library)
+    monkeypatch.setattr(ownership.state, "library_classes", library)
     source.write_text("from collections import Counter\nclass Table:\n    pass\nvalue = Table")
     assert library == {_value_of_kept(source)}

@@ -180,8 +180,14 @@ def _bytes_only(module: str) -> Callable[[], dict[str, Any]]:
     return load
 
 
-def _ours(module: str) -> Callable[[], dict[str, Any]]:
-    return lambda: vars(importlib.import_module(f"sandbox.inside.{module}"))
+def _ours(*files: str) -> Callable[[], dict[str, Any]]:
+    def load() -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for each in files:
+            found |= vars(importlib.import_module(f"sandbox.inside.{each}"))
+        return found
+
+    return load
 
 
 LATE: dict[str, Late] = {
@@ -191,9 +197,9 @@ LATE: dict[str, Late] = {
         "TimeoutError all_tasks as_completed create_task current_task ensure_future gather get_event_loop "
         "get_running_loop iscoroutine iscoroutinefunction isfuture run shield sleep timeout to_thread wait "
         "wait_for",
-        _ours("coroutines"),
+        _ours("event_loop", "waiting", "synchronization", "queues"),
     ),
-    "asyncio.exceptions": Late("CancelledError InvalidStateError TimeoutError", _ours("coroutines")),
+    "asyncio.exceptions": Late("CancelledError InvalidStateError TimeoutError", _ours("event_loop", "waiting")),
     "bz2": Late("compress decompress", _bytes_only("bz2")),
     "celeriac": Late(" ".join(invocation.NAMES), invocation.contents),
     "gzip": Late("compress decompress BadGzipFile", _bytes_only("gzip")),
@@ -221,8 +227,8 @@ LATE: dict[str, Late] = {
 #: Kept as code by the zygote. (What the compressing modules share is called `compression._common` since Python 3.14.)
 _KEPT = words(
     "_compression compression compression._common compression._common._streams bz2 gzip lzma xml.etree.ElementPath "
-    "xml.etree.ElementTree sandbox.inside.coroutines "
-    "sandbox.inside.logs sandbox.inside.trees"
+    "xml.etree.ElementTree sandbox.inside.event_loop sandbox.inside.waiting sandbox.inside.synchronization "
+    "sandbox.inside.queues sandbox.inside.logs sandbox.inside.trees"
 )
 #: Written in C, and imported by the zygote.
 _SHARED_OBJECTS = words("_bz2 _lzma pyexpat")

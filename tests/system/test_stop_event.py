@@ -35,16 +35,38 @@ def stopped_at(place):
 print(next(place for place in range(1, 1000) if not stopped_at(place)) - 1)
 """
 
+#: While it waits, a handler takes more time than is left.
+HANDLER_TAKES_LONGER = """
+import signal, time
+from app.launch.stop_event import StopEvent
+
+def handler(number, frame):
+    print("handled")
+    time.sleep(0.1)
+
+event = StopEvent()
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.02)
+print(event.wait(0.1))
+"""
+
+
+def output_of(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, timeout=20)
+    return done.stdout.decode()
+
 
 def test_a_signal_at_any_line_of_a_wait_ends_it() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", AT_EACH_LINE], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20
-    )
-    assert int(done.stdout) >= 3
+    assert int(output_of(AT_EACH_LINE)) >= 3
+
+
+def test_a_wait_ends_although_its_time_is_over_when_it_goes_on_after_a_signal() -> None:
+    assert output_of(HANDLER_TAKES_LONGER).split() == ["handled", "False"]
 
 
 def test_a_wait_ends_after_its_time_or_at_once() -> None:
     event = StopEvent()
     assert (event.wait(0.01), event.is_set()) == (False, False)
     event.set()
+    event.set()  # Ctrl-C twice
     assert [event.wait(60), event.wait(60), event.is_set()] == [True] * 3

@@ -173,7 +173,7 @@ def _guard_annotations() -> None:
 
 
 def guard_dataclasses() -> None:
-    """Let the library do with dataclasses what it does under the rules for attributes. Once, in the zygote."""
+    """Make the library keep to the rules for attributes where it makes or copies dataclasses. Once, in the zygote."""
     _guard_fields()
     _guard_annotations()
     _guard_replace()

@@ -34,6 +34,7 @@ _HOOK_CODE = hide_type(None).__code__
 
 
 def without_type(value: Any) -> Any:
+    """The value, but the guarded class of classes in the place of a real one."""
     if is_class(value) and issubclass(value, type) and value in state.library_classes:
         return GuardedABCMeta if issubclass(value, abc.ABCMeta) else GuardedType
     return value
@@ -76,7 +77,7 @@ def _check_namespace(namespace: Any, *, of_classes: bool) -> None:
             raise refusals.SecurityError(f"the name {name!r} may not be defined in a class")
         if of_classes and name in names.NOT_OF_CLASSES:
             raise refusals.SecurityError(NOT_OF_CLASSES.format(name))
-    check_class_name(namespace.get("__qualname__", ""))
+    _check_class_name(namespace.get("__qualname__", ""))
     annotations, matched = namespace.get("__annotations__", {}), namespace.get("__match_args__", ())
     if type(annotations) is not dict or type(matched) is not tuple:
         raise TypeError("__annotations__ must be a dict, and __match_args__ a tuple")
@@ -90,6 +91,7 @@ def _check_namespace(namespace: Any, *, of_classes: bool) -> None:
 
 
 def check_bases(bases: Iterable[Any]) -> None:
+    """Raises TypeError for what is no class, and SecurityError for one that can't be a base."""
     for base in bases:
         if not is_class(base):
             raise TypeError(f"a {type(base).__name__!r} object can't be a base of a class in the sandbox")
@@ -97,7 +99,7 @@ def check_bases(bases: Iterable[Any]) -> None:
             raise refusals.SecurityError(f"{base.__name__!r} can't be a base of a class in the sandbox")
 
 
-def check_class_name(name: Any) -> None:
+def _check_class_name(name: Any) -> None:
     if type(name) is not str:
         raise TypeError("the name of a class must be a plain string")  # see assigned.py
 
@@ -106,7 +108,7 @@ def checked_new_class(*args: Any) -> tuple[Any, ...]:
     """The arguments, with what the new class is to have."""
     if len(args) >= 3:
         name, bases, namespace = args[:3]
-        check_class_name(name)
+        _check_class_name(name)
         if type(bases) is not tuple:
             raise TypeError("the bases of a class must be a tuple")  # a subclass' __iter__ shows others than it holds
         check_bases(bases)

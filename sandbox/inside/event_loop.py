@@ -312,6 +312,7 @@ async def _of(awaitable: Any) -> Any:
 
 
 def task_of(awaitable: Any) -> Any:
+    """A future as it is, and a task for anything else that can be awaited."""
     must_run()
     if isinstance(awaitable, Future):
         return awaitable
@@ -319,6 +320,7 @@ def task_of(awaitable: Any) -> Any:
 
 
 def must_run() -> None:
+    """Raises RuntimeError outside asyncio.run."""
     if not loop.running:
         raise RuntimeError("no running event loop: call this in a coroutine that asyncio.run() runs")
 

@@ -150,6 +150,7 @@ def test_another_tab_needs_no_key_and_signs_out_with_this_one(browser: Chromium,
 
 def test_a_tab_with_the_docs_signs_out_with_the_console(browser: Chromium, guarded: Started) -> None:
     browser.open(url_of(guarded, "/docs"))
+    browser.wait_for("!document.querySelector('#key-form').hidden")
     browser.fill("#key", WRITER)
     browser.click("#key-form button")
     browser.wait_for("document.querySelectorAll('.opblock').length > 10")
@@ -161,3 +162,29 @@ def test_a_tab_with_the_docs_signs_out_with_the_console(browser: Chromium, guard
         browser.wait_for("document.querySelector('#ask-key')?.open")
     browser.wait_for("!document.querySelector('#key-form').hidden && !document.querySelector('.opblock')")
     assert browser.evaluate("sessionStorage.length") == 0
+
+
+#: The answer to the next request comes when the page shows the document by another.
+LATE_ANSWER = """
+    const send = fetch;
+    window.fetch = async (...request) => {
+        window.fetch = send;
+        const answer = await send(...request);
+        while (!document.querySelector('.opblock')) await new Promise(later => setTimeout(later, 20));
+        window.isAnswered = true;
+        return answer;
+    };
+"""
+
+
+def test_the_docs_keep_a_key_that_is_entered_before_another_is_refused(browser: Chromium, guarded: Started) -> None:
+    browser.open(url_of(guarded, "/docs"))
+    browser.wait_for("!document.querySelector('#key-form').hidden")
+    browser.evaluate(LATE_ANSWER)
+    for key in ("wrong", WRITER):
+        browser.fill("#key", key)
+        browser.click("#key-form button")
+    browser.wait_for("window.isAnswered")
+    browser.wait_for("document.querySelectorAll('.opblock').length > 10")
+    assert browser.evaluate("sessionStorage.getItem('celeriac.key')") == WRITER
+    assert browser.evaluate("document.querySelector('#key-form').hidden")

@@ -10,6 +10,7 @@ const place = document.getElementById("docs");
 async function load() {
   const key = sessionStorage.getItem(KEY);
   const response = await fetch("/openapi.json", { headers: key ? { Authorization: `Bearer ${key}` } : {} });
+  if (sessionStorage.getItem(KEY) !== key) return; // another was entered meanwhile
   if (response.status === 401) return ask(key ? "That key is not known here." : "");
   if (!response.ok) return say(`The document could not be loaded (${response.status}).`);
   form.hidden = true;

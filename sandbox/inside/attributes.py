@@ -79,7 +79,7 @@ def read_private(value: Any, name: str) -> Any:
 
 def _read_harmless_special(value: Any, name: str) -> Any:
     if type(value) is facades.Facade and name in ("__name__", "__doc__"):
-        return facades.facade_names[id(value)] if name == "__name__" else None
+        return facades.module_behind(value) if name == "__name__" else None
     return getattr(value, name)
 
 
@@ -380,7 +380,7 @@ def _read(value: Any, name: str) -> Any:
 def write(value: Any, name: str) -> Any:
     """`value`, if its attribute `name` may be set or deleted."""
     if name in names.NOT_OF_CLASSES and is_class(value) and issubclass(value, type):
-        raise refusals.SecurityError(classes.NOT_OF_CLASSES.format(name))
+        raise refusals.definition_in_class_of_classes(name)
     if names.may_write(name) and (
         is_programs_own(value)
         or (is_open(value) and not name.startswith("_"))

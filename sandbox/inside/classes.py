@@ -13,8 +13,6 @@ from sandbox.inside import names, refusals, special_methods
 from sandbox.inside.ownership import is_class, state
 from sandbox.inside.words import words
 
-NOT_OF_CLASSES = "a class of classes may not define {!r} in the sandbox"
-
 
 def hide_type(function: Any) -> Any:
     """Wraps a method that is handed classes (names.CLASS_HOOKS): for the real `type` it gets the guarded one.
@@ -76,7 +74,7 @@ def _check_namespace(namespace: Any, *, of_classes: bool) -> None:
         if not (names.may_bind(name) or name in _OF_A_NAMESPACE or hook):
             raise refusals.SecurityError(f"the name {name!r} may not be defined in a class")
         if of_classes and name in names.NOT_OF_CLASSES:
-            raise refusals.SecurityError(NOT_OF_CLASSES.format(name))
+            raise refusals.definition_in_class_of_classes(name)
     _check_class_name(namespace.get("__qualname__", ""))
     annotations, matched = namespace.get("__annotations__", {}), namespace.get("__match_args__", ())
     if type(annotations) is not dict or type(matched) is not tuple:

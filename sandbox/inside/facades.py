@@ -13,29 +13,29 @@ class Facade:
     """A module as programs see it: the admitted names and nothing else. No method of it changes it."""
 
     def __repr__(self) -> str:
-        return f"<module {facade_names[id(self)]!r}>"
+        return f"<module {_names[id(self)]!r}>"
 
     def __getattr__(self, name: str) -> Any:
         """What is not there: with what to do instead, if there is something."""
-        module = facade_names.get(id(self), "")
+        module = _names.get(id(self), "")
         raise AttributeError(f"module {module!r} has no attribute {name!r} here{modules.why_missing(module, name)}")
 
 
 Facade.__name__ = "module"  # in messages
 #: Not an attribute, because `from a import b` would look up the real module `a.b` by it.
-facade_names: dict[int, str] = {}
+_names: dict[int, str] = {}
 
 
 def module_behind(value: Any) -> str | None:
     """The name of the module that a façade stands for; None of anything else."""
-    return facade_names.get(id(value)) if type(value) is Facade else None
+    return _names.get(id(value)) if type(value) is Facade else None
 
 
 def make_facade(name: str, admitted: Mapping[str, Any]) -> Facade:
     """The façade of one module."""
     facade = Facade()
     vars(facade).update(admitted)
-    facade_names[id(facade)] = name
+    _names[id(facade)] = name
     return facade
 
 

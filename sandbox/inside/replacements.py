@@ -55,10 +55,10 @@ from sandbox.inside.zones import ZoneInfo
 
 def attrgetter(attribute: str, /, *more: str) -> Callable[[Any], Any]:
     """operator.attrgetter, under the rules for attributes."""
-    attributes = [names.plain_name(each) for each in (attribute, *more)]
+    paths = [names.plain_name(each) for each in (attribute, *more)]
 
     def get(value: Any, /) -> Any:
-        found = tuple(_dotted(value, each) for each in attributes)
+        found = tuple(_dotted(value, each) for each in paths)
         return found[0] if len(found) == 1 else found
 
     return get

@@ -279,6 +279,25 @@ def test_a_page_is_filled_wherever_its_matches_are(store: Store, clock: VirtualC
     assert [task.id for task in walk(store, Filters(name=name_pattern(pattern)), 50)] == [task.id for task in expected]
 
 
+@pytest.mark.parametrize("pattern", ["X*", "*mark"])
+@pytest.mark.parametrize("filters", [{}, {"kind": Kind.CODE}], ids=["no other filter", "another filter"])
+@pytest.mark.parametrize("names_begun", [0, 3, listing_module.NAMES_BEGUN])
+def test_pages_go_on_behind_the_newest_tasks_of_many_names(
+    store: Store,
+    clock: VirtualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    names_begun: int,
+    pattern: str,
+    filters: dict[str, Any],
+) -> None:
+    """More names than are merged for one page have tasks on the pages before."""
+    monkeypatch.setattr(listing_module, "NAMES_BEGUN", names_begun)
+    many = [new_task(clock(), name=f"x {number} mark") for number in range(names_begun + 250)]
+    store.tasks.create(many, clock())
+    found = walk(store, Filters(name=name_pattern(pattern), **filters), 130)
+    assert [task.id for task in found] == [task.id for task in reversed(many)]
+
+
 @pytest.mark.parametrize("names_matched", [0, 2_000])
 @pytest.mark.parametrize("pattern", ["report", "re*", "*port", "*e*", "*re*", "*e.o*", "*%*"])
 def test_names_match_as_texts_whether_they_or_the_tasks_are_compared(

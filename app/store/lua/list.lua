@@ -107,7 +107,7 @@ end
 
 -- Makes the indexes of names readable: `keys` must be read at once, since they may have tasks before the start. Then
 -- `later_key` with `later_seq` is the next one, whose turn comes at that seq, and `following` gives those after it. False
--- where too many must be read at once.
+-- where too many must be read at once: then the group has no keys, or it would seem empty.
 local function prepare(group)
   if group.keys then return true end
   if order == 'oldest' or asked.by_finish then
@@ -116,13 +116,14 @@ local function prepare(group)
     for i, name in ipairs(group.names) do group.keys[i] = P .. 'name:' .. name end
     return true
   end
-  group.keys, group.following = {}, group.names and sorted_by_newest(group.names) or read_by_newest()
-  local k, seq = group.following()
+  local keys, following = {}, group.names and sorted_by_newest(group.names) or read_by_newest()
+  local k, seq = following()
   while k and seq >= FIRST_SEQ do
-    if #group.keys == asked.names_begun then return false end
-    group.keys[#group.keys + 1] = k
-    k, seq = group.following()
+    if #keys == asked.names_begun then return false end
+    keys[#keys + 1] = k
+    k, seq = following()
   end
+  group.keys, group.following = keys, following
   group.later_key, group.later_seq = k, seq
   return true
 end

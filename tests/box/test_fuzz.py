@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox import Limits, Program, Sandbox, Verdict
+from tests.examples import scaled
 
 LIMITS = Limits(wall_seconds=1.0, memory_bytes=67_108_864)
 MODEST = settings(
-    max_examples=60,
+    max_examples=scaled(60),
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

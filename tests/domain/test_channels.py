@@ -22,6 +22,7 @@ from app.domain.channels.spec import ChannelFields
 from app.domain.errors import InvalidSpec
 from app.domain.status import Status
 from app.store.firings import OUTCOMES
+from tests.examples import scaled
 
 NOW_MS = 1_795_422_600_000
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -258,7 +259,7 @@ def test_the_only_links_are_ours() -> None:
 
 
 @pytest.mark.parametrize("kind", CHATS)
-@settings(max_examples=30)
+@settings(max_examples=scaled(30))
 @given(subject=st.text(max_size=300), reason=st.text(max_size=3000), schedule=st.text(max_size=300))
 def test_any_text_gives_a_message_within_the_limits(kind: str, subject: str, reason: str, schedule: str) -> None:
     notice = Notice(NoticeType.FAILED, subject, NOW_MS, reason=reason, schedule=schedule, task_id=NOTICE.task_id)

@@ -17,6 +17,7 @@ from app.domain.cron import EXAMPLE_ID, Cron, CronError
 from app.domain.cron.fields import parse_fields
 from app.domain.cron.hashed import is_hashed, resolve
 from app.domain.ids import new_id
+from tests.examples import scaled
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 FORMS = ["H", "h", "H/15", "H(0-29)", "H(10-20)/3", "H/7"]
@@ -32,14 +33,14 @@ def minutes(expression: str, hash_id: str) -> list[int]:
 
 @pytest.mark.parametrize("form", FORMS)
 @given(hash_id=st.text(max_size=40))
-@settings(max_examples=30)
+@settings(max_examples=scaled(30))
 def test_it_is_what_croniter_picks(form: str, hash_id: str) -> None:
     theirs = croniter.expand(f"{form} * * * *", hash_id=hash_id.encode())[0][0]
     assert minutes(f"{form} * * * *", hash_id) == theirs
 
 
 @given(hash_id=st.text(max_size=40))
-@settings(max_examples=50)
+@settings(max_examples=scaled(50))
 def test_a_step_goes_on_from_the_number_picked_to_the_end(hash_id: str) -> None:
     first, *_ = found = minutes("H/15 * * * *", hash_id)
     assert first in range(15)

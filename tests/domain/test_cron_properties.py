@@ -13,6 +13,7 @@ from app.domain.cron import Cron, CronError
 from app.domain.cron.fields import LAST, parse_fields
 from app.domain.cron.zone import load_zone
 from tests.domain.cron_samples import ZONES, SampleCron, crons
+from tests.examples import scaled
 
 MINUTE = timedelta(minutes=1)
 WINDOW = timedelta(hours=30)
@@ -116,7 +117,7 @@ def test_around_a_clock_change_exactly_what_brute_force_finds(sample: SampleCron
     check_window(sample, *place)
 
 
-@settings(max_examples=60)
+@settings(max_examples=scaled(60))
 @given(minute_crons, anywhere)
 def test_at_any_time_exactly_what_brute_force_finds(sample: SampleCron, place: tuple[str, datetime]) -> None:
     check_window(sample, *place)

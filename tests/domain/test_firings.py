@@ -23,6 +23,7 @@ from app.domain.firings import (
 from app.domain.interval import MAX_SECONDS, Interval
 from app.domain.times import to_datetime, to_ms
 from tests.domain.cron_samples import ZONES
+from tests.examples import scaled
 
 MINUTE = 60_000
 START = to_ms(datetime(2026, 11, 24, 12, 0, tzinfo=UTC))
@@ -46,7 +47,7 @@ def plain(expression: str, zone: str, after_ms: int) -> int | None:
     ),
     size=st.sampled_from([1, 2, 8192]),
 )
-@settings(max_examples=50)
+@settings(max_examples=scaled(50))
 def test_cached_results_equal_computed_ones(asked: list[tuple[str, str, int]], size: int) -> None:
     remembered = lru_cache(size)(firings_module._next_after.__wrapped__)
     with pytest.MonkeyPatch.context() as patch:
@@ -233,7 +234,7 @@ def test_an_interval_within_bounds_fires_on_its_grid_and_nowhere_else(
     assert following == (None if end_ms is not None and first_ms > end_ms else first_ms)
 
 
-@settings(max_examples=50)
+@settings(max_examples=scaled(50))
 @given(interval=INTERVALS, away_ms=st.integers(0, 10**12), catch_up=st.sampled_from(list(CatchUp)))
 def test_an_interval_catches_up_as_cron_does(interval: Interval, away_ms: int, catch_up: CatchUp) -> None:
     seen_ms, every_ms = interval.anchor_ms, interval.every_seconds * 1000

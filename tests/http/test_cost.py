@@ -19,6 +19,7 @@ from pydantic_core import to_json
 from tasks.http import AddressPolicy, CallError, Cancel, Cancelled, HttpClient, TimeoutError_
 from tasks.http.heads import MAX_LINE_BYTES, read_headers
 from tests.cpu_cost import adjusted, cpu_seconds
+from tests.examples import scaled
 from tests.http.target import OK, Target, Wire, answering, chunked, closing_after, get, http
 from tests.lateness import Lateness
 
@@ -103,7 +104,7 @@ def test_no_header_of_a_redirect_is_dear(caller: HttpClient, kind: str) -> None:
     assert_cheap(caller, http(b"", f"Location: /{value}", status="302 Found"), OK)
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=scaled(60), suppress_health_check=list(HealthCheck))
 @given(
     st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), min_size=1, max_size=8), st.sampled_from(NAMES)
 )

@@ -13,6 +13,7 @@ from app.domain.quota import Action, Quota
 from app.store.api_keys import MAX_STORED_KEYS, Authorization, StoredKey
 from app.store.store import Store
 from tests.conftest import NOON_MS, VirtualClock
+from tests.examples import scaled
 from tests.store.making import send_twice
 
 ADDRESS = "192.0.2.1"
@@ -230,7 +231,7 @@ def test_a_redis_that_refuses_writes_still_answers(store: Store, raw_redis: redi
     assert (found.name, found.is_admitted) == ("ci", True)
 
 
-@settings(max_examples=40)
+@settings(max_examples=scaled(40))
 @given(
     calls=st.integers(1, 50),
     seconds=st.integers(1, 60),

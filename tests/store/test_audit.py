@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.store.audit import KEPT_LINES, AuditLine
 from app.store.store import Store
 from tests.conftest import NOON_MS, VirtualClock
+from tests.examples import scaled
 from tests.servers import wait_until
 
 
@@ -41,7 +42,7 @@ def test_pages_neither_skip_nor_repeat_while_lines_are_added(store: Store) -> No
     assert end is None
 
 
-@settings(max_examples=30)
+@settings(max_examples=scaled(30))
 @given(count=st.integers(0, 12), limit=st.integers(1, 13))
 def test_pages_are_the_whole_list(shared_redis: str, admin_url: str, count: int, limit: int) -> None:
     store = Store.at(shared_redis, max_connections=1)

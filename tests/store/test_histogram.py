@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from app.store.histogram import GROWTH, cumulative, percentiles_ms, upper_bound_ms
 from app.store.store import Store
 from tests.conftest import VirtualClock
+from tests.examples import scaled
 from tests.store.making import SUCCEEDED, claimed, created
 
 SHARES = (0.5, 0.95, 0.99, 1.0)
@@ -47,7 +48,7 @@ def test_a_percentile_is_the_upper_bound_of_that_share() -> None:
 
 
 @given(st.lists(st.floats(0.01, 3_600_000), min_size=1, max_size=12))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_durations_counted_by_lua_are_read_back_within_one_bucket(
     store: Store, raw_redis: redis.Redis, durations: list[float]
 ) -> None:

@@ -22,6 +22,7 @@ from app.store.listing import SEQ_PER_MS, Filters, Order
 from app.store.record import Task
 from app.store.store import Store
 from tests.conftest import NOON_MS, VirtualClock
+from tests.examples import scaled
 from tests.store.making import SUCCEEDED, claimed, created, new_task
 
 SCHEDULES = ("01a20786-bb40-7dea-8c0d-e64779664c00", "01a20786-bb40-7dea-8c0d-e64779664c01")
@@ -155,7 +156,7 @@ def walk(store: Store, filters: Filters, limit: int, order: Order = Order.CREATE
 @given(
     made=st.lists(MADE, max_size=25), mixtures=st.lists(mixtures_of_filters(), min_size=5, max_size=20), data=st.data()
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_contain_exactly_the_matches_newest_first(
     store: Store,
     raw_redis: redis.Redis,
@@ -329,7 +330,7 @@ def test_tasks_created_while_paging_do_not_disturb_the_pages(store: Store, clock
     limit=st.sampled_from([1, 3]),
     order=st.sampled_from(Order),
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_neither_skip_nor_repeat_while_tasks_are_created_and_end(
     store: Store,
     raw_redis: redis.Redis,

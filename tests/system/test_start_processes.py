@@ -226,10 +226,13 @@ def parent_and_child(request: pytest.FixtureRequest) -> Iterator[tuple[subproces
     command = (sys.executable, "-c", PARENT, *request.param)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        assert parent.stdout.readline() == "up\n"
-        yield parent, pid
-        parent.kill()
+        try:
+            said, up = sorted(parent.stdout.readline() for _ in range(2))  # child and parent speak in any order
+            pid = int(said)
+            assert up == "up\n"
+            yield parent, pid
+        finally:
+            parent.kill()
         if is_running(pid):
             os.killpg(pid, signal.SIGKILL)
 
@@ -310,7 +313,8 @@ sys.exit(child.guard(sys.argv[1:], os.getppid()))
 
 @needs_proc
 def test_guard_that_is_told_to_end_while_it_starts_the_program_leaves_none() -> None:
-    command = (sys.executable, "-c", SLOW_GUARD, sys.executable, "-c", SLEEPER)
+    silent = "import time; time.sleep(600)"  # or it might speak before its pid is said
+    command = (sys.executable, "-c", SLOW_GUARD, sys.executable, "-c", silent)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
